@@ -1,0 +1,215 @@
+//! The checked configuration: what the rest of the program is given.
+//!
+//! Whoever holds a [`Config`] need not check anything again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::model::{ChannelId, Language, Session, Severity, Topology};
+
+/// Everything that people wrote, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How the daemon behaves.
+    pub settings: Settings,
+    /// What is watched.
+    pub topology: Arc<Topology>,
+    /// The calendar, by start.
+    pub sessions: Vec<Arc<Session>>,
+}
+
+/// How the daemon behaves: `vchealth.yaml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where the web server listens.
+    pub listen: SocketAddr,
+    /// Where the database lies.
+    pub state_dir: PathBuf,
+    /// Language of messages.
+    pub language: Language,
+    /// Time zone of messages and of times in files that name none.
+    pub time_zone: TimeZone,
+    /// Echo engine.
+    pub icmp: IcmpSettings,
+    /// Name resolution.
+    pub resolver: ResolverSettings,
+    /// When phases begin and end.
+    pub phases: PhaseSettings,
+    /// When a suspicion becomes a fact.
+    pub hysteresis: Hysteresis,
+    /// When a path counts as bad.
+    pub quality: QualitySettings,
+    /// How failures are brought together under one cause.
+    pub correlation: CorrelationSettings,
+    /// How something that comes and goes is told.
+    pub flapping: FlappingSettings,
+    /// When certificates and clocks are complained of.
+    pub hygiene: HygieneSettings,
+    /// What probing may cost.
+    pub budget: Budget,
+    /// Ways to reach people.
+    pub channels: Vec<Channel>,
+}
+
+/// Which echo engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IcmpEngine {
+    /// The kernel engine on Linux, surge elsewhere.
+    #[default]
+    Auto,
+    /// Batched system calls and kernel time stamps; Linux only.
+    Kernel,
+    /// surge-ping: portable.
+    Surge,
+}
+
+/// Echo engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IcmpSettings {
+    /// Which engine.
+    pub engine: IcmpEngine,
+    /// Receive buffer asked for, in bytes, per socket.
+    pub receive_buffer: u32,
+}
+
+/// Name resolution in the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolverSettings {
+    /// Time between two look-ups of one name.
+    pub refresh: Duration,
+    /// A look-up with no answer after this long has failed; the last good answer stays.
+    pub timeout: Duration,
+}
+
+/// When phases begin and end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseSettings {
+    /// Readiness begins this long before a session.
+    pub readiness_before: Duration,
+    /// Wrap-up lasts this long after a session.
+    pub wrap_up_after: Duration,
+}
+
+/// When a suspicion becomes a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hysteresis {
+    /// Consecutive failures until a target is down, at least 1. The first asks for quick
+    /// confirmation probes.
+    pub fail_after: u32,
+    /// Consecutive replies until a target is up again, at least 1.
+    pub recover_after: u32,
+}
+
+/// When a path counts as bad. The worst figure decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualitySettings {
+    /// Length of the sliding window.
+    pub window: Duration,
+    /// Fewest packets in the window for a judgement.
+    pub min_samples: u32,
+    /// Loss (0 to 1) from which a path is fair.
+    pub fair_loss: f64,
+    /// Loss (0 to 1) from which a path is poor.
+    pub poor_loss: f64,
+    /// Round trip from which a path is fair.
+    pub fair_rtt: Duration,
+    /// Round trip from which a path is poor.
+    pub poor_rtt: Duration,
+    /// Round-trip jitter from which a path is fair.
+    pub fair_jitter: Duration,
+    /// Round-trip jitter from which a path is poor.
+    pub poor_jitter: Duration,
+    /// A better grade is taken only after it has held for this long.
+    pub better_after: Duration,
+    /// Equipment impairment factor Ie of the codec's audio (ITU-T G.113).
+    pub ie: f64,
+    /// Packet-loss robustness factor Bpl of the codec's audio (ITU-T G.113).
+    pub bpl: f64,
+}
+
+/// How failures are brought together under one cause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorrelationSettings {
+    /// Longest that a confirmed failure waits for probes of parent and siblings.
+    pub wait: Duration,
+    /// Failures within this time of each other may have one cause.
+    pub window: Duration,
+    /// Share of a site's children that must be silent for the fault to lie above them, 0 to 1.
+    pub children_share: f64,
+    /// Fewest failing sites with a label in common for the label to be the cause.
+    pub common_min: u32,
+    /// Share of the sites with the label that must fail, 0 to 1.
+    pub common_inside: f64,
+    /// Share of the sites without it that may fail at most, 0 to 1.
+    pub common_outside: f64,
+    /// Labels that can be a cause.
+    pub common_labels: Vec<String>,
+}
+
+/// How something that comes and goes is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlappingSettings {
+    /// An incident ends only after its sites were well for this long.
+    pub stable_for: Duration,
+    /// It is flapping after this many relapses within `window`.
+    pub relapses: u32,
+    /// The time in which relapses are counted.
+    pub window: Duration,
+    /// A flapping incident ends only after this long without a relapse.
+    pub flapping_stable_for: Duration,
+    /// Messages about one site within an hour at most; the last state is told late rather than
+    /// never.
+    pub messages_per_hour: u32,
+}
+
+/// When certificates and clocks are complained of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HygieneSettings {
+    /// A certificate that ends within this time is an incident.
+    pub certificate_before: Duration,
+    /// A clock that is off by more than this is an incident.
+    pub clock_offset: Duration,
+}
+
+/// What probing may cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Most that probing may put on one site's line in either direction, in kbit/s.
+    pub line_kbit_s: u32,
+    /// Probes other than echoes under way at once.
+    pub in_flight: u32,
+}
+
+/// A way to reach people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// Its name.
+    pub id: ChannelId,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Alerts below this severity do not go this way.
+    pub min_severity: Severity,
+    /// Whether the end of an incident is told as well.
+    pub send_resolved: bool,
+}
+
+/// The kinds of channel. A new kind is a new variant here; the compiler then names every place
+/// that has to learn about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChannelKind {
+    /// Alertmanager's webhook JSON, version 4, posted to a URL.
+    Webhook(WebhookSettings),
+}
+
+/// Where and how a webhook is posted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookSettings {
+    /// The receiver.
+    pub url: String,
+    /// A post with no answer after this long has failed.
+    pub timeout: Duration,
+}

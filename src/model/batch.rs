@@ -1,0 +1,161 @@
+//! What one step of the brain changes for good: committed as one transaction, replayed after a
+//! restart.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    HardState, Incident, IncidentId, Notification, NotificationId, SilenceId, SiteId, TargetKey,
+};
+
+/// Durable changes that belong together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// In the order in which they were decided.
+    pub changes: Vec<Change>,
+}
+
+/// One durable change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A confirmed health: of a target, an endpoint or a site.
+    Health {
+        /// Of what.
+        key: TargetKey,
+        /// The new state.
+        state: HardState,
+    },
+    /// Something is watched no longer.
+    Forget(TargetKey),
+    /// An incident was opened, changed or resolved; replaces the record with this id.
+    Incident(Box<Incident>),
+    /// A silence was set or changed.
+    Silence(Silence),
+    /// A maintenance window was set or changed.
+    Maintenance(Maintenance),
+    /// A silence or maintenance window was ended early.
+    Lift(SilenceId),
+    /// A message goes out.
+    Notify(Box<Notification>),
+    /// A message that is still waiting is not needed any more.
+    Withdraw(Withdrawal),
+    /// Measurements of one target over a stretch of time.
+    Rollup(Rollup),
+}
+
+/// Why a waiting message is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Which message.
+    pub id: NotificationId,
+    /// Why, for the log.
+    pub reason: String,
+}
+
+/// Messages about something are held back for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Its id.
+    pub id: SilenceId,
+    /// The site and everything below it; none means everything.
+    pub site: Option<SiteId>,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who set it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Planned work: what happens to these sites meanwhile is expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Its id.
+    pub id: SilenceId,
+    /// The sites, each with everything below it.
+    pub sites: Vec<SiteId>,
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who announced it.
+    pub by: String,
+    /// What is done.
+    pub reason: String,
+}
+
+/// Measurements of one target over one stretch of time, for reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollup {
+    /// What was measured.
+    pub key: TargetKey,
+    /// Beginning of the stretch.
+    pub from: Timestamp,
+    /// Its length in seconds.
+    pub seconds: u32,
+    /// Probes with a result.
+    pub probes: u32,
+    /// Probes that failed.
+    pub failed: u32,
+    /// Probes that could not be made.
+    pub local: u32,
+    /// Packets sent, for checks that count packets.
+    pub sent: u32,
+    /// Packets lost.
+    pub lost: u32,
+    /// Smallest round trip in microseconds; none without a reply.
+    pub rtt_min_us: Option<u32>,
+    /// Mean round trip in microseconds.
+    pub rtt_mean_us: Option<u32>,
+    /// Largest round trip in microseconds.
+    pub rtt_max_us: Option<u32>,
+    /// Round-trip jitter by RFC 3550 at the end of the stretch, in microseconds.
+    pub jitter_us: Option<u32>,
+}
+
+/// What the brain must remember over a restart.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Durable {
+    /// Confirmed health by what it is of.
+    pub health: BTreeMap<TargetKey, HardState>,
+    /// Open incidents, and those resolved so recently that they may flap.
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Silences that have not ended.
+    pub silences: BTreeMap<SilenceId, Silence>,
+    /// Maintenance windows that have not ended.
+    pub maintenance: BTreeMap<SilenceId, Maintenance>,
+}
+
+impl Durable {
+    /// Applies what a batch changed; outbox and history are not part of what the brain remembers.
+    pub fn apply(&mut self, batch: &Batch) {
+        for change in &batch.changes {
+            match change {
+                Change::Health { key, state } => {
+                    self.health.insert(key.clone(), *state);
+                }
+                Change::Forget(key) => {
+                    self.health.remove(key);
+                }
+                Change::Incident(incident) => {
+                    self.incidents.insert(incident.id.clone(), (**incident).clone());
+                }
+                Change::Silence(silence) => {
+                    self.silences.insert(silence.id.clone(), silence.clone());
+                }
+                Change::Maintenance(window) => {
+                    self.maintenance.insert(window.id.clone(), window.clone());
+                }
+                Change::Lift(id) => {
+                    self.silences.remove(id);
+                    self.maintenance.remove(id);
+                }
+                Change::Notify(_) | Change::Withdraw(_) | Change::Rollup(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How well something does, and how sure we are.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How well a target, an endpoint or a site does. Ordered from best to worst, unknown last: it is
+/// the absence of a judgement.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Works.
+    Up,
+    /// Works, but badly.
+    Degraded,
+    /// Does not work.
+    Down,
+    /// Nothing was learned.
+    #[default]
+    Unknown,
+}
+
+impl Health {
+    /// All values, in the order of the metrics table.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Degraded, Self::Down, Self::Unknown];
+
+    /// The word in metrics, logs and the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The confirmed health and what the latest outcomes hint at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Confirmed: what people are told.
+    pub hard: Health,
+    /// What the last outcome says. Differs from `hard` until confirmed or forgotten.
+    pub soft: Health,
+    /// When `hard` last changed; none before the first judgement.
+    pub since: Option<Timestamp>,
+}
+
+/// A confirmed health as it is kept over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HardState {
+    /// The confirmed health.
+    pub health: Health,
+    /// Since when.
+    pub since: Timestamp,
+}

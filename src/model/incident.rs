@@ -1,0 +1,283 @@
+//! One cause with all it explains, and what is said about it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ChannelId, CheckId, Contact, EndpointId, IncidentId, NotificationId, Phase, SessionId, SiteId,
+    TargetKey,
+};
+
+/// Why something fails, as far as it can be told from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// This monitor cannot see: its own network, clock, disk or load.
+    Monitor,
+    /// A site that others hang on is out, with its children.
+    Uplink,
+    /// The site's own line or power.
+    Access,
+    /// The router answers, the device does not.
+    Device,
+    /// The device answers, the service on it does not.
+    Service,
+    /// Loss, delay or jitter.
+    Quality,
+    /// A certificate has expired, is about to, or is not valid yet.
+    Certificate,
+    /// A device's clock is off.
+    Clock,
+}
+
+impl Cause {
+    /// All causes, in order of explaining power.
+    pub const ALL: [Self; 8] = [
+        Self::Monitor,
+        Self::Uplink,
+        Self::Access,
+        Self::Device,
+        Self::Service,
+        Self::Quality,
+        Self::Certificate,
+        Self::Clock,
+    ];
+
+    /// The word in labels, settings and the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Uplink => "uplink",
+            Self::Access => "access",
+            Self::Device => "device",
+            Self::Service => "service",
+            Self::Quality => "quality",
+            Self::Certificate => "certificate",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// How urgently people should act.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    #[default]
+    Info,
+    /// Mend it in working hours.
+    Warning,
+    /// Mend it now.
+    Critical,
+}
+
+impl Severity {
+    /// All severities, lowest first.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
+    /// The word in labels, settings and the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One cause with all it explains. The record is whole: it is stored, shown and restored as it
+/// stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id, for ever.
+    pub id: IncidentId,
+    /// What kind of fault.
+    pub cause: Cause,
+    /// The site at fault; none when the monitor itself or a common factor is.
+    pub site: Option<SiteId>,
+    /// The device at fault, for `device`, `service`, `quality`, `certificate` and `clock`.
+    pub endpoint: Option<EndpointId>,
+    /// The check that shows it, for `service`, `certificate` and `clock`.
+    pub check: Option<CheckId>,
+    /// What the failing sites share, when that and not a parent explains them.
+    pub common: Option<CommonFactor>,
+    /// When the fault began: the first failed outcome.
+    pub began: Timestamp,
+    /// When it was confirmed and opened.
+    pub opened: Timestamp,
+    /// When it was over; none while open.
+    pub resolved: Option<Timestamp>,
+    /// How urgent, the highest so far while open.
+    pub severity: Severity,
+    /// Everything explained by it, the site at fault first.
+    pub affected: Vec<Affected>,
+    /// How many sites were asked that could have been affected: "20 of 20 communes".
+    pub of: u32,
+    /// Delegates at the affected sites in the nearest session.
+    pub delegates: u32,
+    /// The session that it touches.
+    pub session: Option<SessionId>,
+    /// What led to the judgement.
+    pub evidence: Vec<Evidence>,
+    /// Who took it on.
+    pub ack: Option<Ack>,
+    /// Whether it is held open because it comes and goes.
+    pub flapping: bool,
+    /// What was told, to whom, when.
+    pub told: Vec<Told>,
+}
+
+/// A site explained by an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// The site.
+    pub site: SiteId,
+    /// Since when it is affected.
+    pub since: Timestamp,
+    /// When it was well again, while the incident as a whole goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What failing sites share besides a parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommonFactor {
+    /// The label, such as `isp` or `power`.
+    pub label: String,
+    /// Its value at the failing sites.
+    pub value: String,
+    /// Failing sites with that value.
+    pub inside_failing: u32,
+    /// All sites with that value.
+    pub inside: u32,
+    /// Failing sites without it.
+    pub outside_failing: u32,
+    /// All sites without it.
+    pub outside: u32,
+}
+
+/// One observation that a judgement rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was probed.
+    pub target: TargetKey,
+    /// When.
+    pub at: Timestamp,
+    /// What came back, as the word of a failure or a measurement in plain text.
+    pub saw: String,
+}
+
+/// Somebody took an incident on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, or what they do about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Until when reminders stay away; none means until it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// A record of having told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// What kind of message.
+    pub kind: NotificationKind,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotificationKind {
+    /// It is on.
+    Firing,
+    /// It is on and has grown: more sites, a higher severity, a better-known cause.
+    Update,
+    /// It is still on and nobody took it on.
+    Reminder,
+    /// It is over.
+    Resolved,
+}
+
+impl NotificationKind {
+    /// The word in logs, metrics and ids.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Update => "update",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One message to one channel: a row of the outbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// The same at every repeat, so that a receiver can drop repeats.
+    pub id: NotificationId,
+    /// Which way it goes.
+    pub channel: ChannelId,
+    /// What it is about.
+    pub kind: NotificationKind,
+    /// When it was decided.
+    pub created: Timestamp,
+    /// What it says.
+    pub alert: Alert,
+}
+
+/// What an incident says to people at one moment. It holds everything a text needs, so that a
+/// message can be written after the configuration has changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The incident as it stood.
+    pub incident: Incident,
+    /// Name of the site at fault.
+    pub site_name: String,
+    /// Id of its level.
+    pub level: String,
+    /// Name of its level, in the configured language.
+    pub level_name: String,
+    /// Id of its parent, empty at the top.
+    pub parent: String,
+    /// Name of its parent, empty at the top.
+    pub parent_name: String,
+    /// Whom to phone.
+    pub contacts: Vec<Contact>,
+    /// Names of the affected sites by id.
+    pub names: BTreeMap<SiteId, String>,
+    /// Where the site stands relative to its session.
+    pub phase: Phase,
+    /// Title of the session it touches.
+    pub session_title: Option<String>,
+    /// Start of that session.
+    pub session_start: Option<Timestamp>,
+}
+
+impl Incident {
+    /// Whether it is not over.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.resolved.is_none()
+    }
+
+    /// Sites affected at this moment.
+    pub fn affected_now(&self) -> impl Iterator<Item = &SiteId> {
+        self.affected.iter().filter(|a| a.until.is_none()).map(|a| &a.site)
+    }
+}

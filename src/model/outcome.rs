@@ -1,0 +1,377 @@
+//! What is asked of a probe and what it learned.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Mono, Now, TargetIx};
+
+/// Why a probe runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// Its turn came.
+    Scheduled,
+    /// A first failure asks for a quick second opinion.
+    Confirm,
+    /// A neighbour's failure asks how this target does.
+    Correlate,
+    /// A person or a readiness run asked.
+    Demand,
+}
+
+/// How much one probe does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// As the check says.
+    Normal,
+    /// Enough that chance alone does not fail it: an echo probe sends a short train.
+    Thorough,
+}
+
+/// One order to the hands. Every order is answered by exactly one [`Outcome`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeRequest {
+    /// Which topology `target` belongs to.
+    pub generation: u32,
+    /// What to probe.
+    pub target: TargetIx,
+    /// Why.
+    pub trigger: Trigger,
+    /// How thoroughly.
+    pub effort: Effort,
+    /// When it was due. Starting much later than this is lateness of ours.
+    pub due: Mono,
+}
+
+/// One run of a target: what it learned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The order that this answers.
+    pub request: ProbeRequest,
+    /// When the first packet left, or would have.
+    pub started: Now,
+    /// When the result was known.
+    pub finished: Mono,
+    /// A reply, or why there was none.
+    pub result: Result<Reply, Failure>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The best figure for the network round trip, where this kind of probe has one.
+    pub rtt: Option<Duration>,
+    /// What this kind of probe measured besides.
+    pub detail: Detail,
+}
+
+/// Measurements by kind of check.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Detail {
+    /// Echo replies.
+    Icmp(IcmpDetail),
+    /// A connection.
+    Tcp(TcpDetail),
+    /// An HTTP response.
+    Http(Box<HttpDetail>),
+    /// A SIP response.
+    Sip(Box<SipDetail>),
+    /// A connection to the call-signalling port.
+    H323(TcpDetail),
+}
+
+/// What one echo probe measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IcmpDetail {
+    /// Echo requests that left this machine.
+    pub sent: u16,
+    /// Requests answered in time, each counted once.
+    pub received: u16,
+    /// Round trips of the answered requests, in sending order. Lost ones are absent.
+    pub rtts: RttList,
+    /// Time to live of the last reply on arrival.
+    pub ttl: Option<u8>,
+    /// TOS byte of the last reply: tells whether the path re-marked the packet.
+    pub tos: Option<u8>,
+    /// Further replies to a request already answered.
+    pub duplicates: u16,
+}
+
+/// Round trips of one probe. One echo, by far the commonest, needs no allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RttList {
+    /// The only one.
+    One(Duration),
+    /// Several, in sending order.
+    Many(Box<[Duration]>),
+}
+
+impl RttList {
+    /// The round trips in sending order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Duration] {
+        match self {
+            Self::One(rtt) => std::slice::from_ref(rtt),
+            Self::Many(rtts) => rtts,
+        }
+    }
+}
+
+/// What a TCP connection measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpDetail {
+    /// SYN to SYN-ACK as seen by the application.
+    pub connect: Duration,
+}
+
+/// What an HTTP exchange measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpDetail {
+    /// Status code.
+    pub status: u16,
+    /// TCP connect.
+    pub connect: Option<Duration>,
+    /// Request sent to headers received.
+    pub first_byte: Duration,
+    /// The whole probe.
+    pub total: Duration,
+    /// What the device presented, over TLS.
+    pub certificate: Option<Certificate>,
+    /// The device's clock by its `Date` header minus ours, in whole seconds.
+    pub clock_offset_s: Option<i64>,
+}
+
+/// What a SIP exchange measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipDetail {
+    /// Status code of the final response.
+    pub status: u16,
+    /// Reason phrase as sent, cut at 64 bytes.
+    pub reason: String,
+    /// `Server` or `User-Agent`, cut at 64 bytes.
+    pub server: Option<String>,
+    /// How often the request had to be repeated before an answer came.
+    pub retransmissions: u8,
+    /// What the device presented, over TLS.
+    pub certificate: Option<Certificate>,
+    /// Our address as the device sees it, when it is not ours: there is NAT on the path.
+    pub seen_as: Option<IpAddr>,
+    /// The device's clock by its `Date` header minus ours, in whole seconds.
+    pub clock_offset_s: Option<i64>,
+}
+
+/// A certificate as a measurement; whether it is trusted is a separate question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// Subject, cut at 128 bytes.
+    pub subject: String,
+    /// Whether it was issued by itself.
+    pub self_signed: bool,
+}
+
+/// Why there was no reply. Data, not an error of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The fault lies on the path or at the other end.
+    Remote(RemoteFailure),
+    /// We could not ask. Nothing was learned about the target.
+    Local(LocalFailure),
+}
+
+/// What the path or the other end did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoteFailure {
+    /// Nothing came back in time.
+    Timeout,
+    /// A reset or a port-unreachable: the host lives, the service does not listen.
+    Refused,
+    /// The peer closed or reset in mid-conversation.
+    Closed,
+    /// An ICMP error said why the packet could not be delivered.
+    Unreachable(IcmpError),
+    /// Something answered, but not in the protocol. Says what was wrong.
+    Malformed(String),
+    /// A proper answer that means the service is out: an HTTP status, a SIP 408 or 503.
+    ServiceOut {
+        /// The status code.
+        status: u16,
+        /// What it means, such as the reason phrase; cut at 64 bytes.
+        reason: String,
+    },
+    /// The answer did not contain what the check expects.
+    Unexpected(String),
+    /// The TLS handshake failed. Says why.
+    Tls(String),
+    /// The TLS handshake failed because the certificate is past its `notAfter` or before its
+    /// `notBefore`.
+    CertificateTime(Box<Certificate>),
+}
+
+/// An ICMP error about one of our packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IcmpError {
+    /// What it says.
+    pub kind: Unreachable,
+    /// ICMP type as received.
+    pub icmp_type: u8,
+    /// ICMP code as received.
+    pub icmp_code: u8,
+    /// Who says so. Our own address when this machine's kernel gave up.
+    pub offender: Option<IpAddr>,
+}
+
+/// The meanings of ICMP errors (RFC 792, RFC 1812 §5.2.7.1, RFC 4443 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreachable {
+    /// No route to the network: the router's LAN side is down.
+    Net,
+    /// The last router cannot reach the host: the device is off or unplugged.
+    Host,
+    /// The host lives and has no such protocol.
+    Protocol,
+    /// The host lives and nothing listens there.
+    Port,
+    /// The packet is too big and must not be fragmented; the next hop takes this many bytes.
+    TooBig {
+        /// MTU of the next hop in bytes; 0 when the router did not say.
+        mtu: u16,
+    },
+    /// A filter rejects the packet.
+    Prohibited,
+    /// Time to live ran out: a routing loop or a path that is too long.
+    TimeExceeded,
+    /// Any other.
+    Other,
+}
+
+/// Why we could not ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocalFailure {
+    /// The name was never resolved, because the resolver does not answer.
+    Unresolved(String),
+    /// The resolver says that there is no such name.
+    NoSuchName(String),
+    /// This machine has no route or its interface is down.
+    NoRoute,
+    /// The kernel forbids it.
+    Forbidden(String),
+    /// The probe started, or could be read, too late to mean anything.
+    Late,
+    /// The machine ran out of buffers, descriptors or ports.
+    Exhausted(String),
+    /// Too many probes are under way.
+    Overloaded,
+    /// The daemon is stopping.
+    Stopping,
+    /// Anything else this machine said.
+    Other(String),
+}
+
+impl Failure {
+    /// Whether this failure proves that the host itself is alive; none when it says nothing
+    /// about that.
+    #[must_use]
+    pub const fn host_alive(&self) -> Option<bool> {
+        match self {
+            Self::Local(_) | Self::Remote(RemoteFailure::Timeout) => None,
+            Self::Remote(RemoteFailure::Unreachable(error)) => match error.kind {
+                Unreachable::Port | Unreachable::Protocol => Some(true),
+                Unreachable::Net | Unreachable::Host => Some(false),
+                _ => None,
+            },
+            Self::Remote(_) => Some(true),
+        }
+    }
+
+    /// The word for this failure in metrics and logs: few, stable, without measured values.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Remote(remote) => match remote {
+                RemoteFailure::Timeout => "timeout",
+                RemoteFailure::Refused => "refused",
+                RemoteFailure::Closed => "closed",
+                RemoteFailure::Unreachable(error) => match error.kind {
+                    Unreachable::Net => "net-unreachable",
+                    Unreachable::Host => "host-unreachable",
+                    Unreachable::Protocol => "protocol-unreachable",
+                    Unreachable::Port => "port-unreachable",
+                    Unreachable::TooBig { .. } => "too-big",
+                    Unreachable::Prohibited => "prohibited",
+                    Unreachable::TimeExceeded => "time-exceeded",
+                    Unreachable::Other => "unreachable",
+                },
+                RemoteFailure::Malformed(_) => "malformed",
+                RemoteFailure::ServiceOut { .. } => "service-out",
+                RemoteFailure::Unexpected(_) => "unexpected",
+                RemoteFailure::Tls(_) => "tls",
+                RemoteFailure::CertificateTime(_) => "certificate-time",
+            },
+            Self::Local(local) => match local {
+                LocalFailure::Unresolved(_) => "unresolved",
+                LocalFailure::NoSuchName(_) => "no-such-name",
+                LocalFailure::NoRoute => "no-route",
+                LocalFailure::Forbidden(_) => "forbidden",
+                LocalFailure::Late => "late",
+                LocalFailure::Exhausted(_) => "exhausted",
+                LocalFailure::Overloaded => "overloaded",
+                LocalFailure::Stopping => "stopping",
+                LocalFailure::Other(_) => "local",
+            },
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether this machine failed to ask.
+    #[must_use]
+    pub const fn is_local_failure(&self) -> bool {
+        matches!(self.result, Err(Failure::Local(_)))
+    }
+
+    /// How much later than due the probe started.
+    #[must_use]
+    pub fn lateness(&self) -> Duration {
+        self.started.mono - self.request.due
+    }
+}
+
+/// How the echo engine itself does. Counters grow from the engine's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineHealth {
+    /// Echo requests handed to the kernel.
+    pub sent: u64,
+    /// Replies matched to a request in time.
+    pub received: u64,
+    /// Replies after the time limit.
+    pub late: u64,
+    /// Replies to a request already answered.
+    pub duplicate: u64,
+    /// Replies whose cookie or source address is not that of the request.
+    pub forged: u64,
+    /// Well-formed packets that belong to nobody here.
+    pub foreign: u64,
+    /// Packets too short to be understood.
+    pub truncated: u64,
+    /// Packets the kernel dropped because the receive buffer was full.
+    pub socket_drops: u64,
+    /// Sends that the kernel refused.
+    pub send_errors: u64,
+    /// Times the engine woke so late that results of that moment are not trusted.
+    pub missed_ticks: u64,
+    /// Worst lateness of a send since the last reading.
+    pub worst_lateness: Duration,
+    /// Receive buffer in bytes as the kernel granted it, per socket.
+    pub receive_buffer: u32,
+}

@@ -1,0 +1,184 @@
+//! The whole state at one moment, immutable: what metrics, board, API and readiness look at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Certificate, EngineHealth, Failure, Health, Incident, IncidentId, Maintenance, Now, Phase,
+    Session, SessionId, Silence, Standing, Topology,
+};
+
+/// The whole state at one moment. The views stand at the positions of the topology.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken: Now,
+    /// What is watched.
+    pub topology: Arc<Topology>,
+    /// Counts the topologies since the start; grows at every reload that changes something.
+    pub generation: u32,
+    /// One for each target.
+    pub targets: Vec<TargetView>,
+    /// One for each endpoint.
+    pub endpoints: Vec<EndpointView>,
+    /// One for each site.
+    pub sites: Vec<SiteView>,
+    /// Open incidents, gravest first, then those resolved within the last hour.
+    pub incidents: Vec<Arc<Incident>>,
+    /// Sessions that are on or near, soonest first.
+    pub sessions: Vec<SessionView>,
+    /// Silences in force or to come.
+    pub silences: Vec<Silence>,
+    /// Maintenance windows in force or to come.
+    pub maintenance: Vec<Maintenance>,
+    /// How the monitor itself does.
+    pub monitor: MonitorView,
+}
+
+/// A target at one moment. Counters grow from the start of the daemon.
+#[derive(Debug, Clone, Default)]
+pub struct TargetView {
+    /// Its health.
+    pub standing: Standing,
+    /// Probes with a reply or a remote failure.
+    pub probes: u64,
+    /// Probes with a remote failure.
+    pub failures: u64,
+    /// Probes that this machine failed to make.
+    pub local_failures: u64,
+    /// Packets sent, for checks that count packets.
+    pub sent: u64,
+    /// Packets lost.
+    pub lost: u64,
+    /// Round trip of the last reply.
+    pub rtt: Option<Duration>,
+    /// When the last outcome came.
+    pub last: Option<Timestamp>,
+    /// What the last failure said, kept also after a success.
+    pub last_failure: Option<(Timestamp, Failure)>,
+    /// Whether the last outcome was a failure.
+    pub failing: bool,
+    /// The last certificate seen.
+    pub certificate: Option<Box<Certificate>>,
+    /// The last status code seen.
+    pub status: Option<u16>,
+    /// The device's clock minus ours, in whole seconds.
+    pub clock_offset_s: Option<i64>,
+    /// Reply's time to live, for echo checks.
+    pub ttl: Option<u8>,
+    /// Reply's TOS byte, for echo checks.
+    pub tos: Option<u8>,
+}
+
+/// An endpoint at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointView {
+    /// Its health.
+    pub standing: Standing,
+    /// Quality of the path to it; none without an echo check or enough samples.
+    pub quality: Option<Quality>,
+}
+
+/// A site at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct SiteView {
+    /// Its health.
+    pub standing: Standing,
+    /// Where it stands relative to its sessions.
+    pub phase: Phase,
+    /// The session that the phase comes from.
+    pub session: Option<SessionId>,
+    /// Its delegates in that session.
+    pub delegates: u32,
+    /// The open incident that explains it.
+    pub incident: Option<IncidentId>,
+    /// Whether planned work is going on.
+    pub in_maintenance: bool,
+    /// Whether messages are held back.
+    pub silenced: bool,
+}
+
+/// Quality of a path over the sliding window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Packets sent in the window.
+    pub samples: u32,
+    /// Share of packets lost, 0 to 1.
+    pub loss: f64,
+    /// Median round trip in seconds.
+    pub rtt_s: f64,
+    /// 95th percentile of the round trip in seconds.
+    pub rtt_p95_s: f64,
+    /// Round-trip jitter by RFC 3550 §6.4.1 in seconds.
+    pub jitter_s: f64,
+    /// Transmission rating by ITU-T G.107, 0 to 93.2.
+    pub r: f64,
+    /// Mean opinion score estimated from `r`, 1 to 4.5.
+    pub mos: f64,
+    /// The judgement, after hysteresis.
+    pub grade: QualityGrade,
+}
+
+/// The judgement of a path's quality, best first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum QualityGrade {
+    /// Nobody notices.
+    #[default]
+    Good,
+    /// Some notice.
+    Fair,
+    /// Everybody notices.
+    Poor,
+}
+
+/// A session at one moment.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Taking-part sites by health, in the order of [`Health::ALL`].
+    pub sites: [u32; 4],
+    /// Delegates at those sites, in the order of [`Health::ALL`].
+    pub delegates: [u64; 4],
+    /// Seconds that taking-part sites were down since the start, summed over sites.
+    pub seconds_lost: u64,
+}
+
+impl SessionView {
+    /// Taking-part sites with this health.
+    #[must_use]
+    pub const fn sites_in(&self, health: Health) -> u32 {
+        self.sites[health as usize]
+    }
+
+    /// Delegates at taking-part sites with this health.
+    #[must_use]
+    pub const fn delegates_in(&self, health: Health) -> u64 {
+        self.delegates[health as usize]
+    }
+}
+
+/// How the monitor itself does.
+#[derive(Debug, Clone, Default)]
+pub struct MonitorView {
+    /// Whether it can see; if not, everything is unknown.
+    pub blind: bool,
+    /// Why it cannot see, in plain words; empty when it can.
+    pub reasons: Vec<String>,
+    /// Probes under way.
+    pub in_flight: u32,
+    /// Probes that were due while the one before was still under way, since the start.
+    pub overlaps_avoided: u64,
+    /// Worst lateness of a probe's start since the last snapshot.
+    pub worst_lateness: Duration,
+    /// How the echo engine does.
+    pub engine: EngineHealth,
+}

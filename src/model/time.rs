@@ -1,0 +1,98 @@
+//! Time as data: a monotonic instant to measure with and a wall-clock one to tell people.
+//!
+//! Pure code never asks what time it is. It is handed a [`Now`], so a week of outages runs in a
+//! test in a second.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A monotonic instant: nanoseconds since an origin that only this run of the program knows.
+///
+/// It never goes back and never jumps when someone sets the clock. It means nothing to another
+/// run, so nothing durable may hold one.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Mono(u64);
+
+impl Mono {
+    /// The origin of this run's monotonic time.
+    pub const ZERO: Self = Self(0);
+    /// Later than any instant that will be reached.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The instant `nanos` after the origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero when it lies in the future.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The instant `by` before this one, never before the origin.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(by)))
+    }
+}
+
+impl Add<Duration> for Mono {
+    type Output = Self;
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(by)))
+    }
+}
+
+impl Sub for Mono {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Now {
+    /// For measuring and scheduling.
+    pub mono: Mono,
+    /// For people, files and calendars. May step backwards.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// The moment `by` later, both clocks running evenly.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        let wall = self.wall.checked_add(by).unwrap_or(Timestamp::MAX);
+        Self { mono: self.mono + by, wall }
+    }
+
+    /// The wall-clock time at which monotonic time read `mono`, if the clock was not set since.
+    #[must_use]
+    pub fn wall_at(self, mono: Mono) -> Timestamp {
+        let shifted = if mono >= self.mono {
+            self.wall.checked_add(mono - self.mono)
+        } else {
+            self.wall.checked_sub(self.mono - mono)
+        };
+        shifted.unwrap_or(self.wall)
+    }
+}
+
+/// A duration in nanoseconds, saturating after 584 years.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
