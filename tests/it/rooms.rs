@@ -1,0 +1,121 @@
+//! The house stands as drawn: arrows between rooms point one way, and nothing slips in at the top.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every room in reading order with the rooms it may use.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("wire", &["model"]),
+    ("quality", &["model"]),
+    ("config", &["model"]),
+    ("monitor", &["model", "quality", "config"]),
+    ("metrics", &["model"]),
+    ("probe", &["model", "wire", "config", "clock"]),
+    ("store", &["model", "clock"]),
+    ("notify", &["model", "config", "store", "clock"]),
+    ("web", &["model", "config", "metrics", "store", "notify", "probe", "clock"]),
+    ("lab", &["model", "wire", "config", "clock"]),
+    (
+        "daemon",
+        &["model", "clock", "config", "monitor", "metrics", "probe", "store", "notify", "web"],
+    ),
+    (
+        "cli",
+        &[
+            "model", "clock", "config", "monitor", "metrics", "probe", "store", "notify", "web",
+            "lab", "daemon",
+        ],
+    ),
+];
+
+fn source_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("src can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            source_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("below src").display().to_string();
+            (name, fs::read_to_string(&path).expect("a source file"))
+        })
+        .collect()
+}
+
+/// The code of a file without its unit tests, which may look anywhere.
+fn shipped(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn arrows_between_rooms_point_one_way() {
+    let mut upward = Vec::new();
+    for (file, text) in sources() {
+        let room = file.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let (_, may_use) = ROOMS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("src/{file} belongs to no room of the drawing"));
+        if file.ends_with("/tests.rs") {
+            continue;
+        }
+        for piece in shipped(&text).split("crate::").skip(1) {
+            let used: String =
+                piece.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if used != room && !may_use.contains(&used.as_str()) {
+                upward.push(format!("src/{file} uses crate::{used}"));
+            }
+        }
+    }
+    assert!(upward.is_empty(), "doors that lead upwards:\n{}", upward.join("\n"));
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is_for() {
+    let silent: Vec<String> =
+        sources().into_iter().filter(|(_, t)| !t.starts_with("//!")).map(|(f, _)| f).collect();
+    assert!(silent.is_empty(), "files without a first sentence: {silent:?}");
+}
+
+#[test]
+fn only_one_file_may_be_unsafe() {
+    let marker = ["unsafe", "_code"].concat();
+    let unsafe_files: Vec<String> =
+        sources().into_iter().filter(|(_, t)| t.contains(&marker)).map(|(f, _)| f).collect();
+    assert!(
+        unsafe_files.iter().all(|f| f == "probe/icmp/kernel/sys.rs"),
+        "files that allow what only one may: {unsafe_files:?}"
+    );
+}
+
+#[test]
+fn the_top_level_holds_only_what_the_card_names() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let allowed: BTreeSet<&str> =
+        ["Cargo.toml", "Cargo.lock", "src", "config", "deploy", "tests", "README.md", "LICENSE"]
+            .into_iter()
+            .collect();
+    let strangers: Vec<String> = fs::read_dir(root)
+        .expect("the checkout")
+        .map(|entry| entry.expect("an entry").file_name().display().to_string())
+        .filter(|name| !name.starts_with('.') && name != "target" && !allowed.contains(&**name))
+        .collect();
+    assert!(strangers.is_empty(), "not on the card: {strangers:?}");
+}
