@@ -12,4 +12,10 @@
 )]
 pub mod clock;
 pub mod config;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it makes a network, with threads, sockets and clocks"
+)]
+pub mod lab;
 pub mod model;

@@ -1,0 +1,161 @@
+//! What people should be told, as written in a scenario.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::yaml::{self, Map, Mark, Node, Sink, Value};
+use crate::model::{Cause, Severity};
+
+/// One incident that the scenario must lead to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// Its cause.
+    pub cause: Cause,
+    /// The site at fault; none for the monitor itself and for a common factor.
+    pub site: Option<String>,
+    /// The endpoint at fault.
+    pub endpoint: Option<String>,
+    /// The check that shows it.
+    pub check: Option<String>,
+    /// What the failing sites share: label and value.
+    pub common: Option<(String, String)>,
+    /// Sites explained by it at its height, the one at fault included.
+    pub affected: Option<u32>,
+    /// Sites that could have been: "n of m".
+    pub of: Option<u32>,
+    /// Its severity at its height.
+    pub severity: Option<Severity>,
+    /// When the fault begins, on the timeline.
+    pub begins: Option<Duration>,
+    /// A firing message is accepted by the channel this long after `begins` at the latest.
+    pub told_within: Option<Duration>,
+    /// When the fault ends, on the timeline.
+    pub ends: Option<Duration>,
+    /// A resolved message is accepted this long after `ends` at the latest.
+    pub resolved_within: Option<Duration>,
+    /// Whether it is still open when the scenario ends.
+    pub open: bool,
+    /// Whether it counts as flapping at its height, where that matters.
+    pub flapping: Option<bool>,
+    /// Messages about it in all; firing and resolved make two.
+    pub messages: Option<Count>,
+    /// Where it stands in the file.
+    pub mark: Mark,
+}
+
+/// How many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Just so many.
+    Exactly(u32),
+    /// So many or fewer.
+    AtMost(u32),
+}
+
+impl Count {
+    /// Whether `n` is as it should be.
+    #[must_use]
+    pub const fn holds(self, n: u32) -> bool {
+        match self {
+            Self::Exactly(wanted) => n == wanted,
+            Self::AtMost(most) => n <= most,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(n) => write!(f, "{n}"),
+            Self::AtMost(n) => write!(f, "at most {n}"),
+        }
+    }
+}
+
+/// `2` or `{at-most: 3}`.
+pub(super) fn count(node: &Node, sink: &Sink) -> Option<Count> {
+    if matches!(node.value, Value::Scalar(_)) {
+        return yaml::number(node, sink).map(Count::Exactly);
+    }
+    let map = node.map(sink, "a number of messages")?;
+    let most = map.need("at-most", yaml::number).map(Count::AtMost);
+    map.close();
+    most
+}
+
+/// The list under `expect`; `nothing` stands for the empty one.
+pub(super) fn list(node: &Node, sink: &Sink) -> Option<Vec<Expected>> {
+    if matches!(&node.value, Value::Scalar(text) if text == "nothing") {
+        return Some(Vec::new());
+    }
+    let items = node.list(sink, "`expect`");
+    Some(items.iter().filter_map(|item| one(item, sink)).collect())
+}
+
+fn one(node: &Node, sink: &Sink) -> Option<Expected> {
+    let map = node.map(sink, "an expected incident")?;
+    let cause = map.need("cause", |node, sink| {
+        let words = Cause::ALL.map(Cause::word);
+        word(node, sink, "cause", &words).map(|at| Cause::ALL[at])
+    });
+    let expected = Expected {
+        cause: Cause::Monitor,
+        site: map.read("site", yaml::text),
+        endpoint: map.read("endpoint", yaml::text),
+        check: map.read("check", yaml::text),
+        common: common(&map),
+        affected: map.read("affected", yaml::number),
+        of: map.read("of", yaml::number),
+        severity: map.read("severity", |node, sink| {
+            let words = Severity::ALL.map(Severity::word);
+            word(node, sink, "severity", &words).map(|at| Severity::ALL[at])
+        }),
+        begins: map.read("begins", yaml::length),
+        told_within: map.read("told-within", yaml::length),
+        ends: map.read("ends", yaml::length),
+        resolved_within: map.read("resolved-within", yaml::length),
+        open: map.read("open", yaml::flag).unwrap_or(false),
+        flapping: map.read("flapping", yaml::flag),
+        messages: map.read("messages", count),
+        mark: node.mark,
+    };
+    for (limit, from, names) in [
+        (expected.told_within, expected.begins, ("told-within", "begins")),
+        (expected.resolved_within, expected.ends, ("resolved-within", "ends")),
+    ] {
+        if limit.is_some() && from.is_none() {
+            sink.say(node.mark, format!("`{}` needs `{}` to count from", names.0, names.1));
+        }
+    }
+    if expected.open && expected.resolved_within.is_some() {
+        sink.say(node.mark, "what is `open` at the end is not resolved");
+    }
+    map.close();
+    Some(Expected { cause: cause?, ..expected })
+}
+
+fn common(map: &Map<'_>) -> Option<(String, String)> {
+    map.read("common", |node, sink| {
+        let map = node.map(sink, "`common`")?;
+        match map.entries() {
+            [(label, value)] => {
+                Some((label.text.clone(), value.text(sink, "the value of a label")?.to_owned()))
+            }
+            _ => {
+                sink.say(node.mark, "`common` names one label and its value");
+                None
+            }
+        }
+    })
+}
+
+/// Which of `words` stands here.
+pub(super) fn word(node: &Node, sink: &Sink, what: &str, words: &[&str]) -> Option<usize> {
+    let text = node.text(sink, what)?;
+    let found = words.iter().position(|word| *word == text);
+    if found.is_none() {
+        let hint = yaml::nearest(text, words.iter().copied());
+        sink.say(node.mark, format!("`{text}` is no {what}{hint}"));
+    }
+    found
+}
