@@ -1,3 +1,5 @@
+//! What scenario files mean, and what is said of wrong ones.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What becomes of packets and probes under every fault.
+
 use std::sync::Arc;
 use std::time::Duration;
 
