@@ -19,3 +19,5 @@ pub mod config;
 )]
 pub mod lab;
 pub mod model;
+pub mod monitor;
+pub mod quality;

@@ -28,7 +28,7 @@ pub use id::{
 };
 pub use incident::{
     Ack, Affected, Alert, Cause, CommonFactor, Evidence, Incident, Notification, NotificationKind,
-    Severity, Told,
+    Resolution, Severity, Told,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,

@@ -55,4 +55,7 @@ pub struct HardState {
     pub health: Health,
     /// Since when.
     pub since: Timestamp,
+    /// Whether it was ever seen to work. What never worked is not missed.
+    #[serde(default)]
+    pub seen_up: bool,
 }

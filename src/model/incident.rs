@@ -129,8 +129,28 @@ pub struct Incident {
     pub ack: Option<Ack>,
     /// Whether it is held open because it comes and goes.
     pub flapping: bool,
+    /// When it came back after it had seemed over, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relapses: Vec<Timestamp>,
+    /// The wider incident that explains it for now. Nothing is told of it meanwhile; it goes on by
+    /// itself when that one ends and its site is not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absorbed_by: Option<IncidentId>,
+    /// How it ended; none while open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
     /// What was told, to whom, when.
     pub told: Vec<Told>,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resolution {
+    /// What failed works again.
+    Recovered,
+    /// What failed is watched no longer: it was taken out of the configuration.
+    Removed,
 }
 
 /// A site explained by an incident.
@@ -197,6 +217,12 @@ pub struct Told {
     pub kind: NotificationKind,
     /// When it was decided.
     pub at: Timestamp,
+    /// The severity that was told.
+    #[serde(default)]
+    pub severity: Severity,
+    /// The number of affected sites that was told.
+    #[serde(default)]
+    pub affected: u32,
 }
 
 /// What a message is about.
@@ -274,6 +300,12 @@ impl Incident {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.resolved.is_none()
+    }
+
+    /// Whether it is the one to look at: not over, and no wider incident explains it.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.resolved.is_none() && self.absorbed_by.is_none()
     }
 
     /// Sites affected at this moment.

@@ -1,0 +1,328 @@
+//! When each target is probed next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::time::Duration;
+
+use crate::model::{Effort, Mono, ProbeRequest, TargetIx, TargetKey, Trigger};
+
+/// The first round after a start, and after the configuration or our sight came back, is spread
+/// over this time at most.
+const FIRST_ROUND: Duration = Duration::from_secs(3);
+/// A probe whose outcome has not come back this long after its time limit never will.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+
+/// When each target is probed next.
+///
+/// 1. Every target has its own place within its interval, a hash of its key. So targets are
+///    spread evenly, the same ones meet in every run, and a change of pace makes no burst.
+/// 2. Probes of one target never overlap. A probe that comes due while one is under way follows
+///    as soon as that one is back.
+/// 3. A demanded probe (to confirm, to correlate, because a person asked) comes at its own moment;
+///    afterwards the target returns to its place.
+/// 4. A probe whose outcome does not come back is given up a while after its time limit.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schedule {
+    slots: Vec<Slot>,
+    queue: BinaryHeap<Reverse<Turn>>,
+    in_flight: u32,
+    overlaps: u64,
+}
+
+/// A turn in the queue. One whose `stamp` is not its slot's has been overtaken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    due: Mono,
+    target: u32,
+    stamp: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    /// Place within the interval, as a fraction of 2^32.
+    place: u32,
+    stamp: u32,
+    pace: Duration,
+    timeout: Duration,
+    /// When the turn in the queue is due.
+    due: Mono,
+    /// Why the next turn comes and how much it does.
+    trigger: Trigger,
+    effort: Effort,
+    /// The probe under way.
+    under_way: Option<ProbeRequest>,
+    /// What comes when the probe under way is back.
+    then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The turn in the queue.
+    Wait,
+    /// The turn that came due meanwhile, at once.
+    Missed,
+    /// A demanded probe, not before this moment.
+    Demanded(Mono, Trigger, Effort),
+}
+
+/// What a moment brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Probe now.
+    Probe {
+        /// What.
+        target: TargetIx,
+        /// Why.
+        trigger: Trigger,
+        /// How thoroughly.
+        effort: Effort,
+        /// When it was due.
+        due: Mono,
+    },
+    /// This probe's outcome will not come any more.
+    GivenUp(ProbeRequest),
+}
+
+impl Schedule {
+    /// Adds a target at the end of the table. Its first turn comes within the first round.
+    pub(super) fn add(&mut self, key: &TargetKey, pace: Duration, timeout: Duration, now: Mono) {
+        let place = place(key);
+        let due = now + fraction(pace.min(FIRST_ROUND), place);
+        self.slots.push(Slot {
+            place,
+            stamp: 0,
+            pace,
+            timeout,
+            due,
+            trigger: Trigger::Scheduled,
+            effort: Effort::Normal,
+            under_way: None,
+            then: Then::Wait,
+        });
+        self.push(self.slots.len() - 1);
+    }
+
+    /// Adds a target that was watched under another configuration: its turn and the probe under
+    /// way go on.
+    pub(super) fn carry_over(
+        &mut self,
+        other: &Self,
+        from: TargetIx,
+        pace: Duration,
+        timeout: Duration,
+    ) {
+        let slot = Slot { pace, timeout, ..other.slots[from.ix()].clone() };
+        self.in_flight += u32::from(slot.under_way.is_some());
+        self.slots.push(slot);
+        self.push(self.slots.len() - 1);
+    }
+
+    /// Keeps count over a change of configuration.
+    pub(super) fn carry_over_counts(&mut self, other: &Self) {
+        self.overlaps = other.overlaps;
+    }
+
+    /// Sets the pace of a target; its next turn moves to its place in the new interval, unless it
+    /// has a demanded one before that.
+    pub(super) fn set_pace(&mut self, target: TargetIx, pace: Duration, now: Mono) {
+        let slot = &mut self.slots[target.ix()];
+        if slot.pace == pace {
+            return;
+        }
+        slot.pace = pace;
+        if slot.trigger == Trigger::Scheduled {
+            slot.due = slot.turn_after(now);
+            self.push(target.ix());
+        }
+    }
+
+    /// Asks for a probe of a target at `at`, besides its turns.
+    ///
+    /// 1. A demanded probe that is waiting is brought forward, never put off.
+    /// 2. While a probe is under way the demanded one follows it.
+    pub(super) fn demand(&mut self, target: TargetIx, trigger: Trigger, effort: Effort, at: Mono) {
+        let slot = &mut self.slots[target.ix()];
+        if slot.under_way.is_some() {
+            let sooner = match slot.then {
+                Then::Demanded(other, ..) => at < other,
+                Then::Wait | Then::Missed => true,
+            };
+            if sooner {
+                slot.then = Then::Demanded(at, trigger, effort);
+            }
+            return;
+        }
+        let waiting = slot.trigger != Trigger::Scheduled && slot.due <= at;
+        if waiting {
+            if effort == Effort::Thorough {
+                slot.effort = effort;
+            }
+            return;
+        }
+        slot.trigger = trigger;
+        slot.effort = effort;
+        slot.due = at;
+        self.push(target.ix());
+    }
+
+    /// Whether an outcome answers the probe under way; then the target is free again.
+    pub(super) fn finished(&mut self, request: &ProbeRequest, target: TargetIx, now: Mono) -> bool {
+        let Some(slot) = self.slots.get_mut(target.ix()) else { return false };
+        let answers = |under_way: &ProbeRequest| {
+            under_way.due == request.due && under_way.trigger == request.trigger
+        };
+        if !slot.under_way.as_ref().is_some_and(answers) {
+            return false;
+        }
+        slot.under_way = None;
+        self.in_flight -= 1;
+        match std::mem::replace(&mut slot.then, Then::Wait) {
+            Then::Wait => {}
+            Then::Missed => {
+                slot.trigger = Trigger::Scheduled;
+                slot.effort = Effort::Normal;
+                slot.due = now;
+                self.push(target.ix());
+            }
+            Then::Demanded(at, trigger, effort) => {
+                slot.trigger = trigger;
+                slot.effort = effort;
+                slot.due = at.max(now);
+                self.push(target.ix());
+            }
+        }
+        true
+    }
+
+    /// What `now` brings, one at a time.
+    pub(super) fn poll(&mut self, now: Mono, thorough: impl Fn(TargetIx) -> bool) -> Option<Due> {
+        loop {
+            let mut top = self.queue.peek_mut()?;
+            let Turn { due, target, stamp } = top.0;
+            if due > now {
+                return None;
+            }
+            let slot = &mut self.slots[target as usize];
+            if slot.stamp != stamp {
+                PeekMut::pop(top);
+                continue;
+            }
+            let ix = TargetIx::new(target as usize);
+            let next = slot.turn_after(now);
+            if let Some(under_way) = slot.under_way {
+                slot.due = next;
+                top.0.due = next;
+                if now - under_way.due > slot.timeout + GIVE_UP_AFTER {
+                    return Some(Due::GivenUp(under_way));
+                }
+                if slot.then == Then::Wait {
+                    slot.then = Then::Missed;
+                }
+                self.overlaps += 1;
+                continue;
+            }
+            let (trigger, mut effort) = (slot.trigger, slot.effort);
+            slot.trigger = Trigger::Scheduled;
+            slot.effort = Effort::Normal;
+            slot.due = next;
+            top.0.due = next;
+            if effort == Effort::Normal && thorough(ix) {
+                effort = Effort::Thorough;
+            }
+            return Some(Due::Probe { target: ix, trigger, effort, due });
+        }
+    }
+
+    /// Notes that a probe has been ordered.
+    pub(super) fn started(&mut self, request: ProbeRequest) {
+        if let Some(slot) = self.slots.get_mut(request.target.ix()) {
+            slot.under_way = Some(request);
+            self.in_flight += 1;
+        }
+    }
+
+    /// When the next turn comes.
+    pub(super) fn next(&self) -> Option<Mono> {
+        self.queue.peek().map(|turn| turn.0.due)
+    }
+
+    /// When a target's next turn comes.
+    pub(super) fn due(&self, target: TargetIx) -> Mono {
+        self.slots[target.ix()].due
+    }
+
+    /// The probe of a target that is under way.
+    pub(super) fn under_way(&self, target: TargetIx) -> Option<&ProbeRequest> {
+        self.slots[target.ix()].under_way.as_ref()
+    }
+
+    /// The place of a target in a first round that starts at `now`.
+    pub(super) fn first_round(&self, target: TargetIx, now: Mono) -> Mono {
+        let slot = &self.slots[target.ix()];
+        now + fraction(slot.pace.min(FIRST_ROUND), slot.place)
+    }
+
+    /// The interval of a target.
+    pub(super) fn pace(&self, target: TargetIx) -> Duration {
+        self.slots[target.ix()].pace
+    }
+
+    /// Probes under way.
+    pub(super) const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Turns that came due while the probe before was still under way.
+    pub(super) const fn overlaps(&self) -> u64 {
+        self.overlaps
+    }
+
+    /// Puts a slot's turn into the queue; the one there before no longer counts.
+    fn push(&mut self, at: usize) {
+        let slot = &mut self.slots[at];
+        slot.stamp = slot.stamp.wrapping_add(1);
+        let turn = Turn { due: slot.due, target: TargetIx::new(at).into(), stamp: slot.stamp };
+        self.queue.push(Reverse(turn));
+    }
+}
+
+impl Slot {
+    /// The target's next place in the grid of its intervals, after `now`.
+    fn turn_after(&self, now: Mono) -> Mono {
+        let pace = nanos(self.pace).max(1);
+        let offset = nanos(fraction(self.pace, self.place));
+        let now = now.as_nanos();
+        if now < offset {
+            return Mono::from_nanos(offset);
+        }
+        Mono::from_nanos(now + pace - (now - offset) % pace)
+    }
+}
+
+/// A target's place within its interval: FNV-1a over its key, then mixed so that keys that differ
+/// in one letter end up far apart.
+fn place(key: &TargetKey) -> u32 {
+    let parts = [
+        key.site.as_str(),
+        key.endpoint.as_ref().map_or("", |e| e.as_str()),
+        key.check.as_ref().map_or("", |c| c.as_str()),
+    ];
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for byte in parts.iter().flat_map(|part| part.bytes().chain([b'/'])) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    u32::try_from(hash >> 32).unwrap_or(0)
+}
+
+/// `place` / 2^32 of a duration.
+fn fraction(of: Duration, place: u32) -> Duration {
+    let part = (u128::from(nanos(of)) * u128::from(place)) >> 32;
+    Duration::from_nanos(u64::try_from(part).unwrap_or(0))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
