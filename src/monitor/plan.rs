@@ -126,3 +126,81 @@ fn spread_pace(topology: &Topology, sites: &mut [Standpoint]) {
         sites[vantage.ix()].pace = nearest;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::model::SiteId;
+    use crate::monitor::tests as testing;
+
+    fn at(seconds: i64) -> Timestamp {
+        testing::start().wall + SignedDuration::from_secs(seconds)
+    }
+
+    fn site(config: &Config, id: &str) -> SiteIx {
+        config.topology.find_site(&SiteId::new(id)).unwrap()
+    }
+
+    #[test]
+    fn a_session_passes_through_all_phases_and_the_plan_knows_when() {
+        let mut config = testing::config(testing::province("{tinh: [a, b]}"));
+        config.sessions = vec![testing::session(&config.topology, "s", 7200, 10_800)];
+        let a = site(&config, "a");
+        let moments = [
+            (0, Phase::Idle),
+            (3600, Phase::Readiness),
+            (7200, Phase::Live),
+            (10_800, Phase::WrapUp),
+            (11_700, Phase::Idle),
+        ];
+        let mut plan = Plan::read(&config, at(-1));
+        for (moment, phase) in moments {
+            assert_eq!(plan.is_over(at(moment)), moment > 0, "at {moment}");
+            plan = Plan::read(&config, at(moment));
+            assert_eq!(plan.site(a).phase, phase, "at {moment}");
+            assert!(!plan.is_over(at(moment)));
+        }
+        assert!(plan.is_over(at(8000)), "a clock that was set back is noticed");
+    }
+
+    #[test]
+    fn a_site_in_two_sessions_takes_the_nearer_phase() {
+        let mut config = testing::config(testing::province("{tinh: [a, b]}"));
+        config.sessions = vec![
+            testing::session(&config.topology, "over", -3600, -60),
+            testing::session(&config.topology, "on", -60, 3600),
+            testing::session(&config.topology, "next", 1800, 7200),
+        ];
+        let plan = Plan::read(&config, at(0));
+        let a = plan.site(site(&config, "a"));
+        assert_eq!((a.phase, a.session.as_ref().unwrap().id.as_str()), (Phase::Live, "on"));
+        assert_eq!(plan.near().len(), 3);
+    }
+
+    #[test]
+    fn uplinks_keep_pace_with_what_hangs_on_them() {
+        let mut config = testing::config(testing::province("{tinh: {x: {a: ~, b: ~}, y: {c: ~}}}"));
+        let a = site(&config, "a");
+        let mut session = (*testing::session(&config.topology, "s", -60, 3600)).clone();
+        session.sites.retain(|site, _| *site == a);
+        config.sessions = vec![Arc::new(session)];
+        let plan = Plan::read(&config, at(0));
+        let pace = |id| plan.site(site(&config, id)).pace;
+        assert_eq!([pace("a"), pace("x"), pace("tinh")], [Phase::Live; 3]);
+        assert_eq!([pace("b"), pace("y"), pace("c")], [Phase::Idle; 3]);
+        assert_eq!(plan.site(site(&config, "x")).phase, Phase::Idle);
+    }
+
+    #[test]
+    fn midnight_is_a_moment_like_any_other() {
+        let mut config = testing::config(testing::province("{tinh: [a]}"));
+        // 23:30 to 00:30 in Vietnam.
+        config.sessions = vec![testing::session(&config.topology, "late", 59_400, 63_000)];
+        let a = site(&config, "a");
+        for moment in [59_400, 61_199, 61_200, 61_201, 62_999] {
+            assert_eq!(Plan::read(&config, at(moment)).site(a).phase, Phase::Live);
+        }
+    }
+}

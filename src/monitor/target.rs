@@ -1,0 +1,354 @@
+//! What is kept of one target: its health, its counts, its echoes and what people look at.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::hysteresis::{Sign, Step, Streak};
+use crate::config::Hysteresis;
+use crate::model::{
+    Certificate, Detail, Failure, HardState, Health, IcmpDetail, Mono, Now, Outcome, Reply, Rollup,
+    Standing, TargetKey, TargetView,
+};
+use crate::quality::{Echoes, Jitter, Limits, LossJudge, LossTest};
+
+/// What is kept of one target.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    pub(super) streak: Streak,
+    /// When the confirmed health last changed.
+    pub(super) since: Option<Timestamp>,
+    /// Whether it ever worked.
+    pub(super) seen_up: bool,
+    /// When the first failure of the present row was asked for.
+    pub(super) bad_since: Mono,
+    /// When the last probe that was answered, and the last that learned anything, was asked for.
+    pub(super) good_at: Mono,
+    pub(super) asked_at: Mono,
+    /// The echoes, for targets that are pinged.
+    pub(super) echoes: Option<Box<EchoRecord>>,
+    seen: Seen,
+    counts: Counts,
+    stretch: Stretch,
+}
+
+/// The echoes of one target and what is thought of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EchoRecord {
+    pub(super) window: Echoes,
+    pub(super) loss: LossJudge,
+}
+
+/// The latest of everything that is shown.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    rtt: Option<Duration>,
+    last: Option<Timestamp>,
+    last_failure: Option<(Timestamp, Failure)>,
+    certificate: Option<Box<Certificate>>,
+    status: Option<u16>,
+    clock_offset_s: Option<i64>,
+    ttl: Option<u8>,
+    tos: Option<u8>,
+}
+
+/// Counts since the start of the daemon.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    probes: u64,
+    failures: u64,
+    local: u64,
+    sent: u64,
+    lost: u64,
+}
+
+/// Counts since the last rollup.
+#[derive(Debug, Clone, Default)]
+struct Stretch {
+    began: Mono,
+    probes: u32,
+    failed: u32,
+    local: u32,
+    sent: u32,
+    lost: u32,
+    rtts: u32,
+    rtt_sum_us: u64,
+    rtt_min_us: u32,
+    rtt_max_us: u32,
+    jitter: Jitter,
+}
+
+/// How echoes are judged, worked out once from the settings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EchoRules {
+    pub(super) limits: Limits,
+    pub(super) loss: LossTest,
+}
+
+impl Watched {
+    /// A target that is seen for the first time, or as it was before a restart.
+    pub(super) fn new(before: Option<&HardState>, pinged: bool, now: Mono) -> Self {
+        Self {
+            stretch: Stretch { began: now, ..Stretch::default() },
+            streak: Streak::restored(before.map_or(Health::Unknown, |state| state.health)),
+            since: before.map(|state| state.since),
+            seen_up: before.is_some_and(|state| state.seen_up),
+            echoes: pinged.then(Box::default),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in an outcome. While failures are not `trusted` they count as if we had not asked.
+    pub(super) fn take_in(
+        &mut self,
+        outcome: &Outcome,
+        rule: &Hysteresis,
+        echo: &EchoRules,
+        window: Duration,
+        trusted: bool,
+    ) -> Step {
+        let asked = outcome.started.mono;
+        self.seen.last = Some(outcome.started.wall);
+        let sign = match &outcome.result {
+            Ok(reply) => {
+                self.counts.probes += 1;
+                self.stretch.probes += 1;
+                self.asked_at = asked;
+                self.good_at = asked;
+                self.note_reply(reply);
+                Sign::Good
+            }
+            Err(failure) => {
+                let remote = matches!(failure, Failure::Remote(_));
+                if remote {
+                    self.counts.probes += 1;
+                    self.counts.failures += 1;
+                    self.stretch.probes += 1;
+                    self.stretch.failed += 1;
+                } else {
+                    self.counts.local += 1;
+                    self.stretch.local += 1;
+                }
+                self.note_failure(failure, outcome.started.wall);
+                if remote && trusted { Sign::Bad } else { Sign::Nothing }
+            }
+        };
+        if let Some(echoes) = &mut self.echoes {
+            match &outcome.result {
+                Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
+                    echoes.take_in(asked, detail, echo, window);
+                    self.counts.sent += u64::from(detail.sent);
+                    self.counts.lost += u64::from(detail.sent - detail.received.min(detail.sent));
+                    self.stretch.sent += u32::from(detail.sent);
+                    self.stretch.lost += u32::from(detail.sent - detail.received.min(detail.sent));
+                }
+                Err(Failure::Remote(_)) if trusted => {
+                    echoes.window.record(asked, None, &echo.limits);
+                    echoes.window.expire(asked, window, &echo.limits);
+                    echoes.loss.record(&echo.loss, 0, 1);
+                    self.counts.sent += 1;
+                    self.counts.lost += 1;
+                    self.stretch.sent += 1;
+                    self.stretch.lost += 1;
+                }
+                _ => {}
+            }
+        }
+        if sign == Sign::Bad {
+            self.asked_at = asked;
+            if !self.streak.is_failing() {
+                self.bad_since = asked;
+            }
+        }
+        let step = self.streak.step(sign, rule);
+        if step.changed {
+            self.since = Some(outcome.started.wall);
+            if self.streak.hard == Health::Up {
+                self.seen_up = true;
+                if let Some(echoes) = &mut self.echoes {
+                    // What was lost on the way back to life is no judgement on the path.
+                    echoes.loss = LossJudge::default();
+                }
+            }
+        }
+        step
+    }
+
+    /// The failure of the last outcome, unless that was a reply.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        let failing = self.streak.is_failing() || self.streak.hard == Health::Down;
+        self.seen.last_failure.as_ref().filter(|_| failing).map(|(_, failure)| failure)
+    }
+
+    /// The last failure with its moment, kept also after a success.
+    pub(super) const fn last_failure(&self) -> Option<&(Timestamp, Failure)> {
+        self.seen.last_failure.as_ref()
+    }
+
+    /// The round trip of the last reply, and when the last outcome came.
+    pub(super) const fn last_reply(&self) -> (Option<Duration>, Option<Timestamp>) {
+        (self.seen.rtt, self.seen.last)
+    }
+
+    /// The last certificate seen.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.seen.certificate.as_deref()
+    }
+
+    /// The device's clock minus ours, in seconds.
+    pub(super) const fn clock_offset_s(&self) -> Option<i64> {
+        self.seen.clock_offset_s
+    }
+
+    /// The confirmed health as it is kept.
+    pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
+        HardState {
+            health: self.streak.hard,
+            since: self.since.unwrap_or(at),
+            seen_up: self.seen_up,
+        }
+    }
+
+    /// Makes it unknown: nothing is known of it any more.
+    pub(super) fn forget_health(&mut self, at: Timestamp) -> bool {
+        let known = self.streak.hard != Health::Unknown;
+        self.streak = Streak::default();
+        if known {
+            self.since = Some(at);
+        }
+        known
+    }
+
+    /// What people look at.
+    pub(super) fn view(&self) -> TargetView {
+        TargetView {
+            standing: Standing {
+                hard: self.streak.hard,
+                soft: self.streak.soft,
+                since: self.since,
+            },
+            probes: self.counts.probes,
+            failures: self.counts.failures,
+            local_failures: self.counts.local,
+            sent: self.counts.sent,
+            lost: self.counts.lost,
+            rtt: self.seen.rtt,
+            last: self.seen.last,
+            last_failure: self.seen.last_failure.clone(),
+            failing: self.streak.is_failing(),
+            certificate: self.seen.certificate.clone(),
+            status: self.seen.status,
+            clock_offset_s: self.seen.clock_offset_s,
+            ttl: self.seen.ttl,
+            tos: self.seen.tos,
+        }
+    }
+
+    /// Ends the present stretch: its measurements, unless there are none.
+    pub(super) fn roll_up(&mut self, key: impl FnOnce() -> TargetKey, now: Now) -> Option<Rollup> {
+        let jitter = self.stretch.jitter;
+        let next = Stretch { began: now.mono, jitter, ..Stretch::default() };
+        let done = std::mem::replace(&mut self.stretch, next);
+        let length = now.mono - done.began;
+        if done.probes == 0 && done.local == 0 {
+            return None;
+        }
+        let measured = done.rtts > 0;
+        let mean = done.rtt_sum_us.checked_div(u64::from(done.rtts));
+        Some(Rollup {
+            key: key(),
+            from: now.wall_at(done.began),
+            seconds: u32::try_from(length.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
+            probes: done.probes,
+            failed: done.failed,
+            local: done.local,
+            sent: done.sent,
+            lost: done.lost,
+            rtt_min_us: measured.then_some(done.rtt_min_us),
+            rtt_mean_us: mean.and_then(|us| u32::try_from(us).ok()),
+            rtt_max_us: measured.then_some(done.rtt_max_us),
+            jitter_us: measured.then(|| micros(jitter.get())),
+        })
+    }
+
+    fn note_reply(&mut self, reply: &Reply) {
+        if let Some(rtt) = reply.rtt {
+            self.seen.rtt = Some(rtt);
+            self.stretch.measure(rtt);
+        }
+        match &reply.detail {
+            Detail::Icmp(detail) => {
+                self.seen.ttl = detail.ttl;
+                self.seen.tos = detail.tos;
+            }
+            Detail::Tcp(_) | Detail::H323(_) => {}
+            Detail::Http(detail) => {
+                self.seen.status = Some(detail.status);
+                if detail.clock_offset_s.is_some() {
+                    self.seen.clock_offset_s = detail.clock_offset_s;
+                }
+                self.note_certificate(detail.certificate.as_ref());
+            }
+            Detail::Sip(detail) => {
+                self.seen.status = Some(detail.status);
+                if detail.clock_offset_s.is_some() {
+                    self.seen.clock_offset_s = detail.clock_offset_s;
+                }
+                self.note_certificate(detail.certificate.as_ref());
+            }
+        }
+    }
+
+    fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
+        use crate::model::RemoteFailure::{CertificateTime, ServiceOut};
+        match failure {
+            Failure::Remote(CertificateTime(certificate)) => {
+                self.note_certificate(Some(certificate));
+            }
+            Failure::Remote(ServiceOut { status, .. }) => self.seen.status = Some(*status),
+            _ => {}
+        }
+        match &mut self.seen.last_failure {
+            // Most failures are like the one before; then nothing is allocated.
+            Some((when, known)) if known == failure => *when = at,
+            other => *other = Some((at, failure.clone())),
+        }
+    }
+
+    fn note_certificate(&mut self, certificate: Option<&Certificate>) {
+        if let Some(certificate) = certificate
+            && self.seen.certificate.as_deref() != Some(certificate)
+        {
+            self.seen.certificate = Some(Box::new(certificate.clone()));
+        }
+    }
+}
+
+impl EchoRecord {
+    fn take_in(&mut self, at: Mono, detail: &IcmpDetail, rules: &EchoRules, window: Duration) {
+        let lost = detail.sent.saturating_sub(detail.received);
+        for rtt in detail.rtts.as_slice() {
+            self.window.record(at, Some(*rtt), &rules.limits);
+        }
+        for _ in 0..lost {
+            self.window.record(at, None, &rules.limits);
+        }
+        self.window.expire(at, window, &rules.limits);
+        self.loss.record(&rules.loss, detail.received, lost);
+    }
+}
+
+impl Stretch {
+    fn measure(&mut self, rtt: Duration) {
+        let us = micros(rtt);
+        self.rtt_min_us = if self.rtts == 0 { us } else { self.rtt_min_us.min(us) };
+        self.rtt_max_us = self.rtt_max_us.max(us);
+        self.rtt_sum_us += u64::from(us);
+        self.rtts += 1;
+        self.jitter.record(rtt);
+    }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
