@@ -21,3 +21,10 @@ pub mod lab;
 pub mod model;
 pub mod monitor;
 pub mod quality;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it probes, with sockets, threads, tasks and clocks"
+)]
+pub mod probe;
+pub mod wire;

@@ -1,4 +1,13 @@
 //! The integration tests, one binary so that linking happens once.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "these tests have hands, and a panic is how they fail"
+)]
+
+#[path = "it/icmp.rs"]
+mod icmp;
 #[path = "it/rooms.rs"]
 mod rooms;

@@ -86,7 +86,8 @@ pub enum Detail {
 /// What one echo probe measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IcmpDetail {
-    /// Echo requests that left this machine.
+    /// Echo requests that left this machine and whose fate we could see: what we missed through
+    /// a fault of our own is not counted, so that it does not look like loss.
     pub sent: u16,
     /// Requests answered in time, each counted once.
     pub received: u16,
@@ -362,16 +363,28 @@ pub struct EngineHealth {
     pub forged: u64,
     /// Well-formed packets that belong to nobody here.
     pub foreign: u64,
-    /// Packets too short to be understood.
+    /// Packets cut short or damaged on the way.
     pub truncated: u64,
+    /// ICMP errors about a request of ours.
+    pub refused: u64,
+    /// Requests whose fate is not known, because we could not see at that moment.
+    pub unknown: u64,
     /// Packets the kernel dropped because the receive buffer was full.
     pub socket_drops: u64,
     /// Sends that the kernel refused.
     pub send_errors: u64,
     /// Times the engine woke so late that results of that moment are not trusted.
     pub missed_ticks: u64,
+    /// Times the wall clock was set while we were measuring.
+    pub clock_steps: u64,
+    /// Round trips measured without both time stamps of the kernel.
+    pub coarse_stamps: u64,
     /// Worst lateness of a send since the last reading.
     pub worst_lateness: Duration,
+    /// Probes accepted and not yet answered for.
+    pub in_flight: u32,
+    /// Sockets in use.
+    pub sockets: u32,
     /// Receive buffer in bytes as the kernel granted it, per socket.
     pub receive_buffer: u32,
 }

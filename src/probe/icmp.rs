@@ -1,0 +1,162 @@
+//! Echo probes: two engines behind one small trait.
+//!
+//! `kernel` batches system calls and measures with the time stamps of the kernel, so that a busy
+//! machine does not look like a slow network; it needs Linux. `surge` is surge-ping and runs
+//! anywhere. An engine is handed jobs, possibly ahead of their time, and hands back exactly one
+//! result for each, in batches, from a thread of its own.
+
+mod blind;
+mod kernel;
+mod refusal;
+mod sockopt;
+mod surge;
+mod tally;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use refusal::{local_failure, refused_by_own_interface};
+
+use crate::clock::Clock;
+use crate::config::{IcmpEngine, IcmpSettings};
+use crate::model::{EngineHealth, Failure, IcmpCheck, IcmpDetail, Mono, Now};
+
+/// An echo engine. Dropping it answers every job still open with
+/// [`LocalFailure::Stopping`](crate::model::LocalFailure::Stopping) and ends its thread.
+pub trait Pinger: Send + Sync {
+    /// Accepts jobs, in any order of `due`. Never blocks on the network.
+    fn submit(&self, jobs: Vec<PingJob>);
+
+    /// How the engine itself does. Reading it resets the figures that say "since the last
+    /// reading", so there should be one reader.
+    fn health(&self) -> EngineHealth;
+
+    /// Which engine this is, in the word of the settings.
+    fn name(&self) -> &'static str;
+}
+
+/// One echo probe to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PingJob {
+    /// Comes back in [`PingDone`]. The engine gives it no meaning, not even that it is unique.
+    pub token: u64,
+    /// Whom to ask.
+    pub address: IpAddr,
+    /// What to send.
+    pub check: EchoParams,
+    /// An echo request without reply after this long is lost. A train of several requests takes
+    /// up to `(count - 1) * spacing + timeout`.
+    pub timeout: Duration,
+    /// When the first request leaves, within a millisecond. What is past is sent at once; what
+    /// is past by more than `timeout` is not sent and answered as late.
+    pub due: Mono,
+}
+
+/// What an echo probe sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EchoParams {
+    /// Echo requests, at least 1.
+    pub count: u16,
+    /// Time from one request to the next.
+    pub spacing: Duration,
+    /// Bytes of ICMP payload, 16 to 65,507. Less is raised to 16, which the cookie takes.
+    pub size: u16,
+    /// Differentiated services code point, 0 to 63 (RFC 2474).
+    pub dscp: u8,
+    /// Whether routers must not fragment the request (RFC 791, RFC 1191).
+    pub dont_fragment: bool,
+}
+
+impl From<&IcmpCheck> for EchoParams {
+    fn from(check: &IcmpCheck) -> Self {
+        let &IcmpCheck { count, spacing, size, dscp, dont_fragment } = check;
+        Self { count, spacing, size, dscp, dont_fragment }
+    }
+}
+
+/// One echo probe done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PingDone {
+    /// The token of the job.
+    pub token: u64,
+    /// When the first request left, or would have.
+    pub started: Now,
+    /// When the result was known.
+    pub finished: Mono,
+    /// What was learned: at least one reply, or why there was none.
+    pub result: Result<IcmpDetail, Failure>,
+}
+
+/// Where results go: called from the engine's thread with a batch that is never empty. It must
+/// not block, and must not submit to the engine's own [`Pinger`] while holding a lock that a
+/// submitter holds.
+pub type Sink = Box<dyn Fn(Vec<PingDone>) + Send + Sync>;
+
+/// Starts the engine that the settings name.
+///
+/// # Errors
+/// When this machine does not let us send echo requests, or not by this engine.
+pub fn start(
+    settings: &IcmpSettings,
+    clock: Clock,
+    sink: Sink,
+) -> Result<Arc<dyn Pinger>, StartError> {
+    match settings.engine {
+        IcmpEngine::Auto | IcmpEngine::Surge => {
+            Ok(Arc::new(surge::Surge::start(settings, clock, sink)?))
+        }
+        IcmpEngine::Kernel => Err(StartError::Unsupported),
+    }
+}
+
+/// Why no engine could be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// The kernel allows neither kind of socket. Holds what it said to the unprivileged one.
+    NotPermitted(io::Error),
+    /// The kernel engine was asked for on another system than Linux.
+    Unsupported,
+    /// The portable engine opened another kind of socket than it was told to.
+    WrongSocket,
+    /// A socket could not be made ready.
+    Socket(io::Error),
+    /// The engine's thread or its timers could not be had.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPermitted(_) => PERMISSION,
+            Self::Unsupported => {
+                "the kernel echo engine needs Linux; set icmp.engine to auto or surge"
+            }
+            Self::WrongSocket => "surge-ping opened another kind of socket than it was told to",
+            Self::Socket(_) => "an ICMP socket could not be made ready",
+            Self::Thread(_) => "the echo engine's thread could not be started",
+        })
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotPermitted(source) | Self::Socket(source) | Self::Thread(source) => {
+                Some(source)
+            }
+            Self::Unsupported | Self::WrongSocket => None,
+        }
+    }
+}
+
+/// How to grant what an engine needs; any one of them is enough.
+pub const PERMISSION: &str = "\
+this machine does not let us send echo requests; grant it by one of
+  unprivileged sockets, for every program:  sysctl -w net.ipv4.ping_group_range='0 2147483647'
+      (to keep it, put the setting into /etc/sysctl.d/50-ping.conf)
+  raw sockets, for this program:            setcap cap_net_raw+ep /path/to/vchealth
+  raw sockets, for the systemd service:     AmbientCapabilities=CAP_NET_RAW";

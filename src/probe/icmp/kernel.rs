@@ -1,0 +1,3 @@
+//! The echo engine of our own for Linux.
+
+pub(super) mod sys;

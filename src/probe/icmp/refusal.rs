@@ -1,0 +1,38 @@
+//! What it means when our own kernel does not take a packet.
+
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::model::{IcmpError, LocalFailure, Unreachable};
+
+/// Why this machine could not send.
+pub(super) fn local_failure(error: &io::Error) -> LocalFailure {
+    match errno(error) {
+        Errno::ENETUNREACH
+        | Errno::EHOSTUNREACH
+        | Errno::ENETDOWN
+        | Errno::EADDRNOTAVAIL
+        | Errno::EAFNOSUPPORT => LocalFailure::NoRoute,
+        Errno::EPERM | Errno::EACCES => LocalFailure::Forbidden(error.to_string()),
+        Errno::ENOBUFS | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
+            LocalFailure::Exhausted(error.to_string())
+        }
+        _ => LocalFailure::Other(error.to_string()),
+    }
+}
+
+/// A packet that is larger than our own interface takes is refused as a router would refuse it,
+/// except that nobody says so in a message. Its MTU is not known here.
+pub(super) fn refused_by_own_interface(error: &io::Error) -> Option<IcmpError> {
+    (errno(error) == Errno::EMSGSIZE).then_some(IcmpError {
+        kind: Unreachable::TooBig { mtu: 0 },
+        icmp_type: 3,
+        icmp_code: 4,
+        offender: None,
+    })
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}

@@ -1,0 +1,153 @@
+//! surge-ping's sockets: one for each family, traffic class and way with fragments.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use surge_ping::{Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
+
+use super::super::StartError;
+use super::super::kernel::sys::with_socket_of;
+use super::super::sockopt;
+use crate::wire::icmp::Family;
+
+/// Which kind of socket the machine lets us have.
+///
+/// surge-ping tries the other kind by itself when the first is refused and does not say so;
+/// deciding beforehand makes what it opened checkable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind(Type);
+
+impl Kind {
+    /// The unprivileged kind where the kernel allows it, the raw one otherwise.
+    pub(super) fn permitted() -> Result<Self, StartError> {
+        let open = |kind| Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4));
+        match open(Type::DGRAM) {
+            Ok(_) => Ok(Self(Type::DGRAM)),
+            Err(refused) => match open(Type::RAW) {
+                Ok(_) => Ok(Self(Type::RAW)),
+                Err(_) => Err(StartError::NotPermitted(refused)),
+            },
+        }
+    }
+}
+
+/// The clients opened so far.
+pub(super) struct Clients {
+    kind: Kind,
+    receive_buffer: u32,
+    granted: u32,
+    open: BTreeMap<(Family, u8, bool), Client>,
+}
+
+impl Clients {
+    pub(super) const fn new(kind: Kind, receive_buffer: u32) -> Self {
+        Self { kind, receive_buffer, granted: 0, open: BTreeMap::new() }
+    }
+
+    /// The client of a class, opened when first needed. Must be called inside the runtime.
+    pub(super) fn get(
+        &mut self,
+        family: Family,
+        dscp: u8,
+        dont_fragment: bool,
+    ) -> Result<Client, StartError> {
+        let class = (family, dscp, dont_fragment);
+        if let Some(client) = self.open.get(&class) {
+            return Ok(client.clone());
+        }
+        let client = self.open(family, dscp, dont_fragment)?;
+        self.open.insert(class, client.clone());
+        Ok(client)
+    }
+
+    fn open(
+        &mut self,
+        family: Family,
+        dscp: u8,
+        dont_fragment: bool,
+    ) -> Result<Client, StartError> {
+        let icmp = match family {
+            Family::V4 => ICMP::V4,
+            Family::V6 => ICMP::V6,
+        };
+        let config = Config::builder().kind(icmp).sock_type_hint(self.kind.0).build();
+        let surge = surge_ping::Client::new(&config).map_err(|error| {
+            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::EPERM | Errno::EACCES => StartError::NotPermitted(error),
+                _ => StartError::Socket(error),
+            }
+        })?;
+        if surge.get_socket().get_type() != self.kind.0 {
+            return Err(StartError::WrongSocket);
+        }
+        self.granted = with_socket_of(&surge, |socket| -> io::Result<u32> {
+            sockopt::set_dscp(&socket, family, dscp)?;
+            sockopt::set_fragmenting(&socket, family, !dont_fragment)?;
+            sockopt::raise_receive_buffer(&socket, self.receive_buffer)
+        })
+        .map_err(StartError::Socket)?;
+        let mut first = [0; 4];
+        getrandom::fill(&mut first).map_err(|error| StartError::Socket(error.into()))?;
+        let next = Arc::new(AtomicU32::new(u32::from_ne_bytes(first)));
+        Ok(Client { surge, next })
+    }
+
+    /// Packets that the kernel dropped at any of the sockets.
+    pub(super) fn drops(&self) -> u64 {
+        let drops =
+            |client: &Client| with_socket_of(&client.surge, |socket| sockopt::drops(&socket));
+        self.open.values().filter_map(|client| drops(client).ok()).map(u64::from).sum()
+    }
+
+    /// Receive buffer of the socket opened last, as granted.
+    pub(super) const fn receive_buffer(&self) -> u32 {
+        self.granted
+    }
+
+    pub(super) fn sockets(&self) -> u32 {
+        u32::try_from(self.open.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// One socket of surge-ping.
+#[derive(Clone)]
+pub(super) struct Client {
+    surge: surge_ping::Client,
+    /// Identifier and sequence number of the next request in one number, so that no two requests
+    /// share both, whatever they ask.
+    next: Arc<AtomicU32>,
+}
+
+impl Client {
+    /// How often another number is tried. On an unprivileged socket the kernel chooses the
+    /// identifier, and a request still open from 65,536 requests ago may hold the number.
+    const TRIES: usize = 16;
+
+    /// Sends one echo request and waits for what surge-ping matches to it.
+    pub(super) async fn ping(
+        &self,
+        address: IpAddr,
+        payload: &[u8],
+        timeout: Duration,
+    ) -> Result<(IcmpPacket, Duration), SurgeError> {
+        let mut tries = 0;
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let [a, b, c, d] = number.to_be_bytes();
+            let ident = PingIdentifier(u16::from_be_bytes([a, b]));
+            let sequence = PingSequence(u16::from_be_bytes([c, d]));
+            let mut pinger = self.surge.pinger(address, ident).await;
+            pinger.timeout(timeout);
+            match pinger.ping(sequence, payload).await {
+                Err(SurgeError::IdenticalRequests { .. }) if tries < Self::TRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+}

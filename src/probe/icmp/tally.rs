@@ -1,0 +1,182 @@
+//! What one probe learned from its echoes, and the one sentence that it comes to.
+//!
+//! Both engines judge here, so that the same echoes always give the same result.
+
+use std::time::Duration;
+
+use crate::model::{Failure, IcmpDetail, IcmpError, LocalFailure, RemoteFailure, RttList};
+
+/// The fates of the echoes of one probe so far.
+#[derive(Debug, Clone)]
+pub(super) struct Tally {
+    rtts: Rtts,
+    seen: u16,
+    lost: u16,
+    duplicates: u16,
+    ttl: Option<u8>,
+    tos: Option<u8>,
+    refusal: Option<IcmpError>,
+    cut: Option<Cut>,
+    ours: Option<LocalFailure>,
+}
+
+/// Round trips by the place of the echo in its train; one echo needs no allocation.
+#[derive(Debug, Clone)]
+enum Rtts {
+    One(Option<Duration>),
+    Many(Box<[Option<Duration>]>),
+}
+
+/// A reply that carried less than was sent.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    got: u16,
+    sent: u16,
+}
+
+impl Tally {
+    /// Nothing known yet of `count` echoes.
+    pub(super) fn new(count: u16) -> Self {
+        Self {
+            rtts: match count {
+                0 | 1 => Rtts::One(None),
+                _ => Rtts::Many(vec![None; usize::from(count)].into_boxed_slice()),
+            },
+            seen: 0,
+            lost: 0,
+            duplicates: 0,
+            ttl: None,
+            tos: None,
+            refusal: None,
+            cut: None,
+            ours: None,
+        }
+    }
+
+    /// Echo number `index` was answered in time.
+    pub(super) fn answered(&mut self, index: u16, rtt: Duration, ttl: Option<u8>, tos: Option<u8>) {
+        self.seen += 1;
+        self.ttl = ttl;
+        self.tos = tos;
+        match &mut self.rtts {
+            Rtts::One(one) => *one = Some(rtt),
+            Rtts::Many(many) => {
+                if let Some(slot) = many.get_mut(usize::from(index)) {
+                    *slot = Some(rtt);
+                }
+            }
+        }
+    }
+
+    /// One more reply came to an echo already answered.
+    #[allow(dead_code, reason = "surge-ping does not tell duplicates")]
+    pub(super) const fn duplicated(&mut self) {
+        self.duplicates = self.duplicates.saturating_add(1);
+    }
+
+    /// An ICMP error says why an echo cannot be answered.
+    pub(super) const fn refused(&mut self, error: IcmpError) {
+        self.lost += 1;
+        self.refusal = Some(error);
+    }
+
+    /// A reply carried only `got` of the `sent` bytes. The echo stays open: an intact reply may
+    /// follow.
+    pub(super) const fn cut(&mut self, got: u16, sent: u16) {
+        self.cut = Some(Cut { got, sent });
+    }
+
+    /// Nothing came back in time, and we could see.
+    pub(super) const fn lost(&mut self) {
+        self.lost += 1;
+    }
+
+    /// Nothing is known of an echo, through a fault of our own.
+    pub(super) fn unknown(&mut self, ours: LocalFailure) {
+        self.ours = Some(ours);
+    }
+
+    /// The result:
+    ///
+    /// 1. With one reply the probe succeeded; echoes of unknown fate are not counted as sent.
+    /// 2. Without, an ICMP error is the reason, since it says most.
+    /// 3. A reply that was cut short proves that something answers, only not properly.
+    /// 4. Any echo that was lost while we could see makes it a timeout.
+    /// 5. Otherwise nothing was learned, and the reason is ours.
+    pub(super) fn result(self) -> Result<IcmpDetail, Failure> {
+        if self.seen > 0 {
+            return Ok(IcmpDetail {
+                sent: self.seen + self.lost,
+                received: self.seen,
+                rtts: match self.rtts {
+                    Rtts::One(one) => RttList::One(one.unwrap_or_default()),
+                    Rtts::Many(many) => RttList::Many(many.iter().copied().flatten().collect()),
+                },
+                ttl: self.ttl,
+                tos: self.tos,
+                duplicates: self.duplicates,
+            });
+        }
+        Err(match (self.refusal, self.cut, self.ours) {
+            (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
+            (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
+                format!("echo reply carries {got} of {sent} bytes"),
+            )),
+            (None, None, Some(ours)) if self.lost == 0 => Failure::Local(ours),
+            (None, None, _) => Failure::Remote(RemoteFailure::Timeout),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Unreachable;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    const GONE: IcmpError =
+        IcmpError { kind: Unreachable::Host, icmp_type: 3, icmp_code: 1, offender: None };
+
+    #[test]
+    fn round_trips_are_told_in_sending_order_whatever_the_order_of_replies() {
+        let mut tally = Tally::new(4);
+        tally.answered(3, 4 * MS, Some(60), Some(0));
+        tally.answered(0, MS, Some(61), Some(0xb8));
+        tally.lost();
+        tally.answered(1, 2 * MS, Some(62), None);
+        tally.duplicated();
+        let detail = tally.result().unwrap();
+        assert_eq!(detail.rtts.as_slice(), [MS, 2 * MS, 4 * MS]);
+        assert_eq!((detail.sent, detail.received, detail.duplicates), (4, 3, 1));
+        assert_eq!((detail.ttl, detail.tos), (Some(62), None));
+    }
+
+    #[test]
+    fn what_we_could_not_see_is_not_counted_as_lost() {
+        let mut tally = Tally::new(3);
+        tally.unknown(LocalFailure::Late);
+        tally.answered(1, MS, None, None);
+        tally.unknown(LocalFailure::Late);
+        let detail = tally.result().unwrap();
+        assert_eq!((detail.sent, detail.received), (1, 1));
+
+        let mut tally = Tally::new(1);
+        tally.unknown(LocalFailure::Late);
+        assert_eq!(tally.result(), Err(Failure::Local(LocalFailure::Late)));
+    }
+
+    #[test]
+    fn the_reason_that_says_most_wins() {
+        let mut tally = Tally::new(4);
+        tally.unknown(LocalFailure::Late);
+        tally.lost();
+        assert_eq!(tally.clone().result(), Err(Failure::Remote(RemoteFailure::Timeout)));
+        tally.cut(16, 56);
+        let cut = tally.clone().result().unwrap_err();
+        assert_eq!(cut.word(), "malformed");
+        assert_eq!(cut.host_alive(), Some(true));
+        tally.refused(GONE);
+        assert_eq!(tally.result(), Err(Failure::Remote(RemoteFailure::Unreachable(GONE))));
+    }
+}

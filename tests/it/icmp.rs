@@ -1,0 +1,11 @@
+//! Echo engines against real packets.
+//!
+//! Every test makes a network namespace of its own on a thread of its own, so that nothing
+//! outside it is touched and the tests may run side by side.
+
+#[path = "icmp/engine.rs"]
+mod engine;
+#[path = "icmp/loopback.rs"]
+mod loopback;
+#[path = "icmp/namespace.rs"]
+mod namespace;

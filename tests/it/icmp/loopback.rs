@@ -1,0 +1,82 @@
+//! What holds for any engine on any kind of socket, on the loopback.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use vchealth::config::IcmpEngine;
+use vchealth::model::{Failure, LocalFailure};
+use vchealth::probe::icmp::{EchoParams, PingJob};
+
+use super::engine::{Engine, PLAIN};
+use super::namespace::in_namespace;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Runs `test` for every engine on both kinds of socket.
+fn for_each(test: impl Fn(&Engine) + Sync) {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || test(&Engine::start(IcmpEngine::Surge)));
+    }
+}
+
+#[test]
+fn a_living_host_answers_every_echo_of_a_train() {
+    for_each(|engine| {
+        for address in [IpAddr::from([127, 0, 0, 5]), Ipv6Addr::LOCALHOST.into()] {
+            for (count, size) in [(1, 56), (5, 16), (3, 1400), (2, 1900)] {
+                let done =
+                    engine.ask(address, EchoParams { count, size, spacing: 2 * MS, ..PLAIN });
+                let detail = done.result.expect("a reply");
+                assert_eq!((detail.sent, detail.received, detail.duplicates), (count, count, 0));
+                assert_eq!(detail.rtts.as_slice().len(), usize::from(count));
+                for rtt in detail.rtts.as_slice() {
+                    assert!(!rtt.is_zero() && *rtt < Duration::from_secs(1), "{rtt:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn targets_that_share_an_address_do_not_collide() {
+    for_each(|engine| {
+        let due = engine.clock.mono();
+        let job = |token| PingJob {
+            token,
+            address: Ipv4Addr::LOCALHOST.into(),
+            check: PLAIN,
+            timeout: Duration::from_secs(5),
+            due,
+        };
+        let done = engine.run((0..500).map(job).collect());
+        assert!(done.values().all(|done| done.result.is_ok()));
+        assert_eq!(engine.pinger.health().in_flight, 0);
+    });
+}
+
+#[test]
+fn a_machine_without_a_route_says_so_and_blames_nobody() {
+    for_each(|engine| {
+        let done = engine.ask([192, 0, 2, 1], PLAIN);
+        assert_eq!(done.result, Err(Failure::Local(LocalFailure::NoRoute)));
+    });
+}
+
+#[test]
+fn work_ahead_of_time_waits_and_stopping_answers_it() {
+    for_each(|engine| {
+        let now = engine.clock.mono();
+        let job = |token, after| PingJob {
+            token,
+            address: Ipv4Addr::LOCALHOST.into(),
+            check: PLAIN,
+            timeout: Duration::from_secs(1),
+            due: now + after,
+        };
+        let done = engine.run(vec![job(1, 60 * MS), job(2, 30 * MS)]);
+        for (token, after) in [(1, 60 * MS), (2, 30 * MS)] {
+            let started = done[&token].started.mono;
+            assert!(started + MS >= now + after, "{:?} early", (now + after) - started);
+        }
+    });
+}
