@@ -20,11 +20,11 @@ pub mod config;
 pub mod lab;
 pub mod model;
 pub mod monitor;
-pub mod quality;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "it probes, with sockets, threads, tasks and clocks"
 )]
 pub mod probe;
+pub mod quality;
 pub mod wire;

@@ -203,7 +203,7 @@ impl Watch {
         let mut health = lock(&engine.health);
         health.missed_ticks += u64::from(stalled);
         health.socket_drops = drops;
-        health.receive_buffer = clients.receive_buffer();
+        health.receive_buffer = clients.granted_buffer();
         health.sockets = clients.sockets();
         let mut blind = lock(&engine.blind);
         if stalled || drops != self.drops {

@@ -1,3 +1,5 @@
+//! Requests, replies and errors of ICMP as bytes, and bytes that are none of them.
+
 use proptest::prelude::*;
 
 use super::*;

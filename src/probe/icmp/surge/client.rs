@@ -41,13 +41,13 @@ impl Kind {
 pub(super) struct Clients {
     kind: Kind,
     receive_buffer: u32,
-    granted: u32,
+    granted_buffer: u32,
     open: BTreeMap<(Family, u8, bool), Client>,
 }
 
 impl Clients {
     pub(super) const fn new(kind: Kind, receive_buffer: u32) -> Self {
-        Self { kind, receive_buffer, granted: 0, open: BTreeMap::new() }
+        Self { kind, receive_buffer, granted_buffer: 0, open: BTreeMap::new() }
     }
 
     /// The client of a class, opened when first needed. Must be called inside the runtime.
@@ -86,7 +86,7 @@ impl Clients {
         if surge.get_socket().get_type() != self.kind.0 {
             return Err(StartError::WrongSocket);
         }
-        self.granted = with_socket_of(&surge, |socket| -> io::Result<u32> {
+        self.granted_buffer = with_socket_of(&surge, |socket| -> io::Result<u32> {
             sockopt::set_dscp(&socket, family, dscp)?;
             sockopt::set_fragmenting(&socket, family, !dont_fragment)?;
             sockopt::raise_receive_buffer(&socket, self.receive_buffer)
@@ -106,8 +106,8 @@ impl Clients {
     }
 
     /// Receive buffer of the socket opened last, as granted.
-    pub(super) const fn receive_buffer(&self) -> u32 {
-        self.granted
+    pub(super) const fn granted_buffer(&self) -> u32 {
+        self.granted_buffer
     }
 
     pub(super) fn sockets(&self) -> u32 {
