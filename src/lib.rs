@@ -18,6 +18,7 @@ pub mod config;
     reason = "it makes a network, with threads, sockets and clocks"
 )]
 pub mod lab;
+pub mod metrics;
 pub mod model;
 pub mod monitor;
 #[allow(

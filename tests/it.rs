@@ -9,5 +9,9 @@
 
 #[path = "it/icmp.rs"]
 mod icmp;
+#[path = "it/metrics.rs"]
+mod metrics;
+#[path = "it/province.rs"]
+mod province;
 #[path = "it/rooms.rs"]
 mod rooms;

@@ -1,0 +1,439 @@
+//! The families of a snapshot: sites, endpoints, targets, levels, sessions, incidents, monitor.
+//!
+//! 1. Only what is present in the topology has series, so a site that is removed is gone from the
+//!    next scrape.
+//! 2. A value that is not known has no series: *unknown* must not look like a number.
+//! 3. Series stand in the order of the topology, families in the order below; two pages of one
+//!    snapshot are equal byte for byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Cause, CheckKind, EndpointView, Health, Importance, Incident, Quality, QualityGrade, Severity,
+    Site, SiteView, Snapshot, Target, TargetView,
+};
+
+use super::table::{self, Metric};
+use super::text::{Family, Value, push_label};
+
+/// Writes all families of `snapshot`.
+pub(super) fn write(snapshot: &Snapshot, out: &mut String) {
+    let labels = Labels::of(snapshot);
+    sites(snapshot, &labels, out);
+    endpoints(snapshot, &labels, out);
+    targets(snapshot, &labels, out);
+    levels(snapshot, out);
+    sessions(snapshot, out);
+    incidents(snapshot, out);
+    monitor(snapshot, out);
+}
+
+/// The finished label lists of everything in the topology. Each is written out some ten times, so
+/// it is escaped once.
+struct Labels {
+    sites: Blocks,
+    endpoints: Blocks,
+    targets: Blocks,
+}
+
+/// Many short texts end to end.
+#[derive(Default)]
+struct Blocks {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Blocks {
+    fn close(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, at: usize) -> &str {
+        let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let to = self.ends.get(at).copied().unwrap_or_default();
+        self.text.get(from.unwrap_or_default()..to).unwrap_or_default()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|at| self.get(at))
+    }
+}
+
+impl Labels {
+    fn of(snapshot: &Snapshot) -> Self {
+        let topology = &*snapshot.topology;
+        let mut label = String::new();
+        let mut sites = Blocks::default();
+        for site in &topology.sites {
+            label.clear();
+            site_labels(snapshot, site, &mut label);
+            sites.text.push_str(&label);
+            sites.close();
+        }
+        let mut endpoints = Blocks::default();
+        for endpoint in &topology.endpoints {
+            label.clear();
+            label.push_str(sites.get(endpoint.site.ix()));
+            push_label(&mut label, "endpoint", endpoint.id.as_str());
+            endpoints.text.push_str(&label);
+            endpoints.close();
+        }
+        let mut targets = Blocks::default();
+        for target in &topology.targets {
+            label.clear();
+            label.push_str(endpoints.get(target.endpoint.ix()));
+            push_label(&mut label, "check", topology.checks[target.check].id.as_str());
+            targets.text.push_str(&label);
+            targets.close();
+        }
+        Self { sites, endpoints, targets }
+    }
+}
+
+/// `site`, `level` and `parent` of a site; the parent is empty at the top.
+fn site_labels(snapshot: &Snapshot, site: &Site, list: &mut String) {
+    let topology = &*snapshot.topology;
+    push_label(list, "site", site.id.as_str());
+    push_label(list, "level", topology.levels[site.level.ix()].id.as_str());
+    push_label(list, "parent", site.parent.map_or("", |parent| topology.site(parent).id.as_str()));
+}
+
+/// Confirmed health as a yes or no; none while nothing is known.
+const fn is_up(health: Health) -> Option<bool> {
+    match health {
+        Health::Up | Health::Degraded => Some(true),
+        Health::Down => Some(false),
+        Health::Unknown => None,
+    }
+}
+
+/// Writes a family with at most one series for each of `items`, whose labels stand in `labels`.
+fn each<T, V: Value>(
+    out: &mut String,
+    metric: &'static Metric,
+    labels: &Blocks,
+    items: impl Iterator<Item = T>,
+    value: impl Fn(T) -> Option<V>,
+) {
+    let mut family = Family::new(out, metric);
+    for (labels, item) in labels.iter().zip(items) {
+        if let Some(value) = value(item) {
+            family.series(labels, value);
+        }
+    }
+}
+
+fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+    let views = || labels.sites.iter().zip(&snapshot.sites);
+
+    let mut family = Family::new(out, &table::SITE_HEALTH);
+    for (labels, view) in views() {
+        for health in Health::ALL {
+            family.series_with(labels, "health", health.word(), health == view.standing.hard);
+        }
+    }
+    let since = |view: &SiteView| view.standing.since;
+    each(out, &table::SITE_SINCE, &labels.sites, snapshot.sites.iter(), since);
+
+    let mut family = Family::new(out, &table::SITE_INFO);
+    let mut list = String::new();
+    for (labels, site) in labels.sites.iter().zip(&snapshot.topology.sites) {
+        list.clear();
+        list.push_str(labels);
+        push_label(&mut list, "name", &site.name);
+        for (name, value) in free_labels(&site.labels) {
+            push_label(&mut list, &name, value);
+        }
+        family.series(&list, true);
+    }
+
+    let mut family = Family::new(out, &table::SITE_PHASE);
+    for (labels, view) in views() {
+        family.series_with(labels, "phase", view.phase.word(), true);
+    }
+
+    let mut family = Family::new(out, &table::SITE_DELEGATES);
+    for (labels, view) in views() {
+        if let Some(session) = &view.session {
+            list.clear();
+            list.push_str(labels);
+            push_label(&mut list, "session", session.as_str());
+            family.series(&list, view.delegates);
+        }
+    }
+
+    let maintenance = |view: &SiteView| view.in_maintenance.then_some(true);
+    each(out, &table::SITE_MAINTENANCE, &labels.sites, snapshot.sites.iter(), maintenance);
+    let silenced = |view: &SiteView| view.silenced.then_some(true);
+    each(out, &table::SITE_SILENCED, &labels.sites, snapshot.sites.iter(), silenced);
+}
+
+/// Free labels as label names: `label_` and the key with everything but ASCII letters and digits
+/// replaced by `_`. A key that thereby becomes equal to another gets a number.
+fn free_labels(labels: &BTreeMap<String, String>) -> Vec<(String, &str)> {
+    let mut taken = BTreeSet::new();
+    let mut named = Vec::with_capacity(labels.len());
+    for (key, value) in labels {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let base: String = "label_".chars().chain(key.chars().map(plain)).collect();
+        let mut name = base.clone();
+        let mut number = 2;
+        while !taken.insert(name.clone()) {
+            name = format!("{base}_{number}");
+            number += 1;
+        }
+        named.push((name, value.as_str()));
+    }
+    named
+}
+
+fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+    let blocks = &labels.endpoints;
+    let views = || snapshot.endpoints.iter();
+    let up = |view: &EndpointView| is_up(view.standing.hard);
+    each(out, &table::ENDPOINT_UP, blocks, views(), up);
+
+    let figure = |out: &mut String, metric, figure: fn(&Quality) -> f64| {
+        each(out, metric, blocks, views(), |view| view.quality.as_ref().map(figure));
+    };
+    figure(out, &table::LOSS_RATIO, |quality| quality.loss);
+    figure(out, &table::RTT_MEDIAN, |quality| quality.rtt_s);
+    figure(out, &table::RTT_P95, |quality| quality.rtt_p95_s);
+    figure(out, &table::JITTER, |quality| quality.jitter_s);
+    figure(out, &table::RATING, |quality| quality.r);
+    figure(out, &table::MOS, |quality| quality.mos);
+    figure(out, &table::GRADE, |quality| match quality.grade {
+        QualityGrade::Good => 0.0,
+        QualityGrade::Fair => 1.0,
+        QualityGrade::Poor => 2.0,
+    });
+}
+
+fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+    let blocks = &labels.targets;
+    let views = || snapshot.targets.iter();
+    let up = |view: &TargetView| is_up(view.standing.hard);
+    each(out, &table::TARGET_UP, blocks, views(), up);
+
+    let mut family = Family::new(out, &table::PROBES);
+    for (labels, view) in blocks.iter().zip(views()) {
+        let replies = view.probes.saturating_sub(view.failures);
+        family.series_with(labels, "result", "reply", replies);
+        family.series_with(labels, "result", "failure", view.failures);
+        if view.local_failures > 0 {
+            family.series_with(labels, "result", "local", view.local_failures);
+        }
+    }
+
+    let rtt = |view: &TargetView| view.rtt.filter(|_| !view.failing);
+    each(out, &table::RTT, blocks, views(), rtt);
+
+    let checks = &snapshot.topology.checks;
+    let counts = |target: &Target| matches!(checks[target.check].kind, CheckKind::Icmp(_));
+    let packets = |out: &mut String, metric, packets: fn(&TargetView) -> u64| {
+        let items = snapshot.topology.targets.iter().zip(views());
+        each(out, metric, blocks, items, |(target, view)| counts(target).then(|| packets(view)));
+    };
+    packets(out, &table::PACKETS_SENT, |view| view.sent);
+    packets(out, &table::PACKETS_LOST, |view| view.lost);
+
+    let status = |view: &TargetView| view.status.map(u32::from);
+    each(out, &table::STATUS_CODE, blocks, views(), status);
+    let not_after = |view: &TargetView| view.certificate.as_ref().map(|seen| seen.not_after);
+    each(out, &table::CERTIFICATE_NOT_AFTER, blocks, views(), not_after);
+    each(out, &table::CLOCK_OFFSET, blocks, views(), |view| view.clock_offset_s);
+}
+
+fn levels(snapshot: &Snapshot, out: &mut String) {
+    let topology = &*snapshot.topology;
+    let mut family = Family::new(out, &table::LEVEL_INFO);
+    let mut list = String::new();
+    for level in &topology.levels {
+        list.clear();
+        push_label(&mut list, "level", level.id.as_str());
+        push_label(&mut list, "name_vi", &level.name.vi);
+        push_label(&mut list, "name_en", &level.name.en);
+        family.series(&list, true);
+    }
+
+    let mut counts = vec![[0_u32; Health::ALL.len()]; topology.levels.len()];
+    for (site, view) in topology.sites.iter().zip(&snapshot.sites) {
+        counts[site.level.ix()][view.standing.hard as usize] += 1;
+    }
+    let mut family = Family::new(out, &table::LEVEL_SITES);
+    for (level, counts) in topology.levels.iter().zip(counts) {
+        list.clear();
+        push_label(&mut list, "level", level.id.as_str());
+        for health in Health::ALL {
+            family.series_with(&list, "health", health.word(), counts[health as usize]);
+        }
+    }
+}
+
+fn sessions(snapshot: &Snapshot, out: &mut String) {
+    let mut blocks = Blocks::default();
+    for view in &snapshot.sessions {
+        let mut label = String::new();
+        push_label(&mut label, "session", view.session.id.as_str());
+        blocks.text.push_str(&label);
+        blocks.close();
+    }
+    let views = || snapshot.sessions.iter();
+
+    let mut family = Family::new(out, &table::SESSION_INFO);
+    for (labels, view) in blocks.iter().zip(views()) {
+        let mut list = labels.to_owned();
+        push_label(&mut list, "title", &view.session.title);
+        push_label(&mut list, "importance", importance_word(view.session.importance));
+        family.series(&list, true);
+    }
+    let mut family = Family::new(out, &table::SESSION_PHASE);
+    for (labels, view) in blocks.iter().zip(views()) {
+        family.series_with(labels, "phase", view.phase.word(), true);
+    }
+    each(out, &table::SESSION_START, &blocks, views(), |view| Some(view.session.start));
+    each(out, &table::SESSION_END, &blocks, views(), |view| Some(view.session.end));
+    each(out, &table::SESSION_SITES_EXPECTED, &blocks, views(), |view| {
+        u64::try_from(view.session.sites.len()).ok()
+    });
+    each(out, &table::SESSION_DELEGATES_EXPECTED, &blocks, views(), |view| {
+        Some(view.session.delegates())
+    });
+    let mut family = Family::new(out, &table::SESSION_SITES);
+    for (labels, view) in blocks.iter().zip(views()) {
+        for health in Health::ALL {
+            family.series_with(labels, "health", health.word(), view.sites_in(health));
+        }
+    }
+    let mut family = Family::new(out, &table::SESSION_DELEGATES);
+    for (labels, view) in blocks.iter().zip(views()) {
+        for health in Health::ALL {
+            family.series_with(labels, "health", health.word(), view.delegates_in(health));
+        }
+    }
+    each(out, &table::SESSION_LOST, &blocks, views(), |view| Some(view.seconds_lost));
+}
+
+/// The word for an importance in labels.
+const fn importance_word(importance: Importance) -> &'static str {
+    match importance {
+        Importance::Low => "low",
+        Importance::Normal => "normal",
+        Importance::High => "high",
+    }
+}
+
+fn incidents(snapshot: &Snapshot, out: &mut String) {
+    let open: Vec<&Incident> =
+        snapshot.incidents.iter().map(AsRef::as_ref).filter(|i| i.is_open()).collect();
+
+    let mut counts = [[0_u32; Severity::ALL.len()]; Cause::ALL.len()];
+    for incident in &open {
+        counts[incident.cause as usize][incident.severity as usize] += 1;
+    }
+    let mut family = Family::new(out, &table::INCIDENTS_OPEN);
+    let mut list = String::new();
+    for cause in Cause::ALL {
+        list.clear();
+        push_label(&mut list, "cause", cause.word());
+        for severity in Severity::ALL {
+            let count = counts[cause as usize][severity as usize];
+            family.series_with(&list, "severity", severity.word(), count);
+        }
+    }
+
+    let mut blocks = Blocks::default();
+    for incident in &open {
+        list.clear();
+        push_label(&mut list, "incident", incident.id.as_str());
+        blocks.text.push_str(&list);
+        blocks.close();
+    }
+    let mut family = Family::new(out, &table::INCIDENT_INFO);
+    for (labels, incident) in blocks.iter().zip(&open) {
+        list.clear();
+        list.push_str(labels);
+        push_label(&mut list, "cause", incident.cause.word());
+        push_label(&mut list, "severity", incident.severity.word());
+        incident_site(snapshot, incident, &mut list);
+        push_label(&mut list, "endpoint", incident.endpoint.as_ref().map_or("", |id| id.as_str()));
+        push_label(&mut list, "check", incident.check.as_ref().map_or("", |id| id.as_str()));
+        push_label(&mut list, "session", incident.session.as_ref().map_or("", |id| id.as_str()));
+        push_label(&mut list, "acked", if incident.ack.is_some() { "true" } else { "false" });
+        family.series(&list, true);
+    }
+    let items = || open.iter();
+    each(out, &table::INCIDENT_BEGAN, &blocks, items(), |incident| Some(incident.began));
+    each(out, &table::INCIDENT_SITES, &blocks, items(), |incident| {
+        u64::try_from(incident.affected_now().count()).ok()
+    });
+    each(out, &table::INCIDENT_DELEGATES, &blocks, items(), |incident| Some(incident.delegates));
+}
+
+/// `site`, `level` and `parent` of the site at fault; empty where there is none, or none any more.
+fn incident_site(snapshot: &Snapshot, incident: &Incident, list: &mut String) {
+    let Some(id) = &incident.site else {
+        for name in ["site", "level", "parent"] {
+            push_label(list, name, "");
+        }
+        return;
+    };
+    match snapshot.topology.find_site(id) {
+        Some(ix) => {
+            list.push(',');
+            let mut labels = String::new();
+            site_labels(snapshot, snapshot.topology.site(ix), &mut labels);
+            list.push_str(&labels);
+        }
+        None => {
+            push_label(list, "site", id.as_str());
+            push_label(list, "level", "");
+            push_label(list, "parent", "");
+        }
+    }
+}
+
+fn monitor(snapshot: &Snapshot, out: &mut String) {
+    let view = &snapshot.monitor;
+    let engine = &view.engine;
+    single(out, &table::BLIND, view.blind);
+    single(out, &table::SNAPSHOT_TIME, snapshot.taken.wall);
+    single(out, &table::GENERATION, snapshot.generation);
+    targets_by_health(snapshot, out);
+    single(out, &table::IN_FLIGHT, view.in_flight);
+    single(out, &table::OVERLAPS_AVOIDED, view.overlaps_avoided);
+    single(out, &table::WORST_LATENESS, view.worst_lateness);
+    single(out, &table::ENGINE_SENT, engine.sent);
+    single(out, &table::ENGINE_RECEIVED, engine.received);
+    let mut family = Family::new(out, &table::ENGINE_DISCARDED);
+    family.series_with("", "reason", "late", engine.late);
+    family.series_with("", "reason", "duplicate", engine.duplicate);
+    family.series_with("", "reason", "forged", engine.forged);
+    family.series_with("", "reason", "foreign", engine.foreign);
+    family.series_with("", "reason", "truncated", engine.truncated);
+    single(out, &table::ENGINE_DROPS, engine.socket_drops);
+    single(out, &table::ENGINE_SEND_ERRORS, engine.send_errors);
+    single(out, &table::ENGINE_MISSED_TICKS, engine.missed_ticks);
+    single(out, &table::ENGINE_LATENESS, engine.worst_lateness);
+    single(out, &table::ENGINE_BUFFER, engine.receive_buffer);
+}
+
+fn single(out: &mut String, metric: &'static Metric, value: impl Value) {
+    Family::new(out, metric).series("", value);
+}
+
+fn targets_by_health(snapshot: &Snapshot, out: &mut String) {
+    let topology = &*snapshot.topology;
+    let mut counts = vec![[0_u32; Health::ALL.len()]; topology.checks.len()];
+    for (target, view) in topology.targets.iter().zip(&snapshot.targets) {
+        counts[target.check][view.standing.hard as usize] += 1;
+    }
+    let mut family = Family::new(out, &table::TARGETS);
+    for (check, counts) in topology.checks.iter().zip(counts) {
+        let mut label = String::new();
+        push_label(&mut label, "check", check.id.as_str());
+        for health in Health::ALL {
+            family.series_with(&label, "health", health.word(), counts[health as usize]);
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! A hand-made province in any state, for tests and benchmarks of what is shown.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use unicode_normalization::UnicodeNormalization;
+use vchealth::model::{
+    Ack, Affected, Cause, Certificate, Check, CheckId, CheckKind, Contact, Endpoint, EndpointId,
+    EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
+    IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
+    Paces, Phase, Quality, QualityGrade, RemoteFailure, Session, SessionId, SessionView, Severity,
+    SipCheck, SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx,
+    TargetView, Topology, Unreachable,
+};
+
+/// Districts of Bắc Kạn with their communes.
+const DISTRICTS: &[(&str, &str)] = &[
+    (
+        "Thành phố Bắc Kạn",
+        "P. Nguyễn Thị Minh Khai, P. Sông Cầu, P. Đức Xuân, P. Phùng Chí Kiên, P. Huyền Tụng, \
+         Dương Quang, Nông Thượng, P. Xuất Hóa",
+    ),
+    (
+        "Huyện Pác Nặm",
+        "Bằng Thành, Nhạn Môn, Bộc Bố, Công Bằng, Giáo Hiệu, Xuân La, An Thắng, Cổ Linh, \
+         Nghiên Loan, Cao Tân",
+    ),
+    (
+        "Huyện Ba Bể",
+        "TT. Chợ Rã, Bành Trạch, Phúc Lộc, Hà Hiệu, Cao Thượng, Khang Ninh, Nam Mẫu, Thượng \
+         Giáo, Địa Linh, Yến Dương, Chu Hương, Quảng Khê, Mỹ Phương, Hoàng Trĩ, Đồng Phúc",
+    ),
+    (
+        "Huyện Ngân Sơn",
+        "TT. Nà Phặc, Thượng Ân, Bằng Vân, Cốc Đán, Trung Hoà, Đức Vân, TT. Vân Tùng, Thượng \
+         Quan, Hiệp Lực, Thuần Mang",
+    ),
+    (
+        "Huyện Bạch Thông",
+        "TT. Phủ Thông, Vi Hương, Sĩ Bình, Vũ Muộn, Đôn Phong, Lục Bình, Tân Tú, Nguyên Phúc, \
+         Cao Sơn, Quân Hà, Cẩm Giàng, Mỹ Thanh, Dương Phong, Quang Thuận",
+    ),
+    (
+        "Huyện Chợ Đồn",
+        "TT. Bằng Lũng, Xuân Lạc, Nam Cường, Đồng Lạc, Tân Lập, Bản Thi, Quảng Bạch, Bằng \
+         Phúc, Yên Thịnh, Yên Thượng, Phương Viên, Ngọc Phái, Đồng Thắng, Lương Bằng, Bằng \
+         Lãng, Đại Sảo, Nghĩa Tá, Yên Mỹ, Bình Trung, Yên Phong",
+    ),
+    (
+        "Huyện Chợ Mới",
+        "TT. Đồng Tâm, Tân Sơn, Thanh Vận, Mai Lạp, Hoà Mục, Thanh Mai, Cao Kỳ, Nông Hạ, Yên \
+         Cư, Thanh Thịnh, Yên Hân, Như Cố, Bình Văn, Quảng Chu",
+    ),
+    (
+        "Huyện Na Rì",
+        "Văn Vũ, Văn Lang, Lương Thượng, Kim Hỷ, Cường Lợi, TT. Yến Lạc, Kim Lư, Sơn Thành, \
+         Văn Minh, Côn Minh, Cư Lễ, Trần Phú, Quang Phong, Dương Sơn, Xuân Dương, Đổng Xá, \
+         Liêm Thuỷ",
+    ),
+];
+
+/// Agencies that join sessions besides; numbered once the list is used up.
+const AGENCIES: &[&str] = &[
+    "Sở Thông tin và Truyền thông",
+    "Sở Y tế",
+    "Sở Giáo dục và Đào tạo",
+    "Bộ Chỉ huy Quân sự tỉnh",
+    "Công an tỉnh",
+    "Ban Tuyên giáo Tỉnh ủy",
+    "Trung tâm VNPT",
+];
+
+/// Half past seven in Bắc Kạn, while a session is on.
+pub(crate) fn now() -> Now {
+    let wall = "2023-11-24T00:42:00Z".parse().expect("a time");
+    Now { mono: Mono::ZERO + Duration::from_secs(90_000), wall }
+}
+
+fn ago(minutes: i64) -> Timestamp {
+    now().wall - SignedDuration::from_mins(minutes)
+}
+
+/// A name as an id: without diacritics, in lower case, with hyphens.
+fn slug(name: &str) -> String {
+    let plain: String = name
+        .nfd()
+        .filter(|c| !('\u{300}'..='\u{36f}').contains(c))
+        .map(|c| if matches!(c, 'đ' | 'Đ') { 'd' } else { c })
+        .collect();
+    let words: Vec<String> = plain
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words.join("-")
+}
+
+fn check(id: &str, kind: CheckKind) -> Check {
+    let second = Duration::from_secs(1);
+    Check {
+        id: CheckId::new(id),
+        kind,
+        timeout: second,
+        paces: Paces { idle: second * 60, readiness: second * 10, live: second, wrap_up: second },
+        confirm_after: Duration::from_millis(300),
+    }
+}
+
+fn checks() -> Vec<Check> {
+    let icmp = IcmpCheck {
+        count: 1,
+        spacing: Duration::from_millis(20),
+        size: 56,
+        dscp: 0,
+        dont_fragment: false,
+    };
+    let sip = SipCheck { transport: SipTransport::Udp, port: 5060, user: None, verify_tls: false };
+    let web = HttpCheck {
+        tls: true,
+        port: 443,
+        path: "/".to_owned(),
+        method: HttpMethod::Get,
+        expect_status: Vec::new(),
+        expect_body: None,
+        verify_tls: false,
+        host: None,
+    };
+    vec![
+        check("ping", CheckKind::Icmp(icmp)),
+        check("sip", CheckKind::Sip(sip)),
+        check("h323", CheckKind::H323(H323Check { port: 1720 })),
+        check("web", CheckKind::Http(web)),
+    ]
+}
+
+/// The province with its fixed 117 sites, filled up with agencies to `sites` in all, at least two.
+/// Every site has a router under one check and a codec under four.
+pub(crate) fn topology(sites: usize) -> Topology {
+    let mut topology = Topology {
+        levels: vec![
+            Level::named("province", "Tỉnh", "Province"),
+            Level::named("district", "Huyện, thành phố", "District"),
+            Level::named("commune", "Xã, phường, thị trấn", "Commune"),
+            Level::named("agency", "Cơ quan", "Agency"),
+        ],
+        checks: checks(),
+        ..Topology::default()
+    };
+    let top = add_site(&mut topology, "Tỉnh Bắc Kạn", 0, None);
+    for (district, communes) in DISTRICTS {
+        let parent = add_site(&mut topology, district, 1, Some(top));
+        for commune in communes.split(", ") {
+            if topology.sites.len() >= sites {
+                return topology;
+            }
+            let name = match commune.split_once(". ") {
+                Some(("P", name)) => format!("Phường {name}"),
+                Some((_, name)) => format!("Thị trấn {name}"),
+                None => format!("Xã {commune}"),
+            };
+            add_site(&mut topology, &name, 2, Some(parent));
+        }
+    }
+    for number in 0..sites.saturating_sub(topology.sites.len()) {
+        let name = AGENCIES
+            .get(number)
+            .map_or_else(|| format!("Cơ quan {}", number + 1), |name| (*name).to_owned());
+        add_site(&mut topology, &name, 3, Some(top));
+    }
+    topology
+}
+
+fn add_site(topology: &mut Topology, name: &str, level: usize, parent: Option<SiteIx>) -> SiteIx {
+    let ix = SiteIx::new(topology.sites.len());
+    // Two communes may share a name; an id may not be shared.
+    let mut id = SiteId::new(slug(name.split_once(' ').map_or(name, |(_, bare)| bare)));
+    if topology.site_by_id.contains_key(&id) {
+        id = SiteId::new(format!("{id}-{}", ix.ix()));
+    }
+    let router = add_endpoint(topology, ix, "router", &[0]);
+    let codec = add_endpoint(topology, ix, "codec", &[0, 1, 2, 3]);
+    let isp = if ix.ix().is_multiple_of(3) { "viettel" } else { "vnpt" };
+    topology.site_by_id.insert(id.clone(), ix);
+    topology.sites.push(Site {
+        id,
+        name: name.to_owned(),
+        level: LevelIx::new(level),
+        parent,
+        children: Vec::new(),
+        contacts: vec![Contact {
+            name: "Cán bộ trực".to_owned(),
+            phone: "0209 3870 000".to_owned(),
+            email: String::new(),
+        }],
+        labels: BTreeMap::from([("isp".to_owned(), isp.to_owned())]),
+        endpoints: vec![router, codec],
+    });
+    if let Some(parent) = parent {
+        topology.sites[parent.ix()].children.push(ix);
+    }
+    ix
+}
+
+fn add_endpoint(topology: &mut Topology, site: SiteIx, id: &str, checks: &[usize]) -> EndpointIx {
+    let ix = EndpointIx::new(topology.endpoints.len());
+    let first = topology.targets.len();
+    let targets = (first..first + checks.len()).map(TargetIx::new).collect();
+    let number = u32::try_from(ix.ix()).expect("few endpoints");
+    let address = Ipv4Addr::from_bits(0x0a06_0000 + number);
+    topology.endpoints.push(Endpoint {
+        id: EndpointId::new(id),
+        site,
+        host: Host::Ip(IpAddr::V4(address)),
+        targets,
+    });
+    for check in checks {
+        topology.targets.push(Target { endpoint: ix, site, check: *check });
+    }
+    ix
+}
+
+fn up() -> Standing {
+    Standing { hard: Health::Up, soft: Health::Up, since: Some(ago(60 * 26)) }
+}
+
+fn good(number: u32) -> Quality {
+    let ms = f64::from(number % 37) / 10.0 + 4.123_456;
+    Quality {
+        samples: 15,
+        loss: 0.0,
+        rtt_s: ms / 1e3,
+        rtt_p95_s: ms / 0.8e3,
+        jitter_s: ms / 1e4,
+        r: 92.1 - ms / 10.0,
+        mos: 4.38 - ms / 100.0,
+        grade: QualityGrade::Good,
+    }
+}
+
+/// Everything works and no session is near.
+pub(crate) fn quiet(sites: usize) -> Snapshot {
+    let topology = topology(sites);
+    let certificate = Certificate {
+        not_before: ago(60 * 24 * 300),
+        not_after: now().wall + SignedDuration::from_hours(24 * 65),
+        subject: "CN=codec".to_owned(),
+        self_signed: true,
+    };
+    let targets = topology.targets.iter().zip(0_u32..).map(|(target, number)| {
+        let icmp = target.check == 0;
+        let web = target.check == 3;
+        TargetView {
+            standing: up(),
+            probes: 86_400 + u64::from(number),
+            failures: u64::from(number % 11),
+            local_failures: 0,
+            sent: if icmp { 86_400 + u64::from(number) } else { 0 },
+            lost: if icmp { u64::from(number % 11) } else { 0 },
+            rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321)),
+            last: Some(now().wall),
+            certificate: web.then(|| Box::new(certificate.clone())),
+            status: match target.check {
+                1 => Some(200),
+                3 => Some(401),
+                _ => None,
+            },
+            clock_offset_s: web.then_some(i64::from(number % 3) - 1),
+            ttl: icmp.then_some(61),
+            ..TargetView::default()
+        }
+    });
+    let endpoints = (0_u32..)
+        .take(topology.endpoints.len())
+        .map(|number| EndpointView { standing: up(), quality: Some(good(number)) });
+    let sites = topology.sites.iter().map(|_| SiteView { standing: up(), ..SiteView::default() });
+    Snapshot {
+        taken: now(),
+        targets: targets.collect(),
+        endpoints: endpoints.collect(),
+        sites: sites.collect(),
+        topology: Arc::new(topology),
+        generation: 1,
+        incidents: Vec::new(),
+        sessions: Vec::new(),
+        silences: Vec::new(),
+        maintenance: Vec::new(),
+        monitor: MonitorView::default(),
+    }
+}
+
+/// A session of the whole province is on. The line to Chợ Đồn is cut, a codec in Ba Bể hangs, the
+/// line to Na Rì is poor, one commune has never been reached, and another session comes.
+pub(crate) fn troubled(sites: usize) -> Snapshot {
+    let mut snapshot = quiet(sites);
+    let topology = Arc::clone(&snapshot.topology);
+    let find = |id: &str| topology.find_site(&SiteId::new(id)).expect("a site of the province");
+
+    let cut = topology.subtree(find("cho-don"));
+    for site in &cut {
+        fail_site(&mut snapshot, *site, 4);
+    }
+    let codec = topology.site(find("nam-mau")).endpoints[1];
+    fail_endpoint(&mut snapshot, codec, 11);
+    set(&mut snapshot.sites[find("nam-mau").ix()].standing, Health::Down, ago(11));
+    let poor = find("na-ri");
+    let line = topology.site(poor).endpoints[0];
+    let quality = Quality { loss: 0.042, grade: QualityGrade::Fair, mos: 3.4, ..good(9) };
+    snapshot.endpoints[line.ix()].quality = Some(quality);
+    set(&mut snapshot.sites[poor.ix()].standing, Health::Degraded, ago(23));
+    let unseen = find("co-linh");
+    snapshot.sites[unseen.ix()].standing = Standing::default();
+    for endpoint in &topology.site(unseen).endpoints {
+        snapshot.endpoints[endpoint.ix()] = EndpointView::default();
+        for target in &topology.endpoint(*endpoint).targets {
+            snapshot.targets[target.ix()] =
+                TargetView { local_failures: 3, ..TargetView::default() };
+        }
+    }
+    snapshot.sites[find("tan-son").ix()].in_maintenance = true;
+    snapshot.sites[find("y-te").ix()].silenced = true;
+
+    snapshot.incidents = vec![
+        Arc::new(uplink(&topology, &cut)),
+        Arc::new(Incident {
+            endpoint: Some(EndpointId::new("codec")),
+            ack: Some(Ack {
+                by: "Hà".to_owned(),
+                at: ago(9),
+                note: "đang gọi xã".to_owned(),
+                until: None,
+            }),
+            ..incident("nam-mau-1", Cause::Device, "nam-mau", 11, Severity::Critical)
+        }),
+        Arc::new(Incident {
+            endpoint: Some(EndpointId::new("router")),
+            ..incident("na-ri-1", Cause::Quality, "na-ri", 23, Severity::Warning)
+        }),
+        Arc::new(Incident {
+            resolved: Some(ago(31)),
+            ..incident("cao-ky-1", Cause::Access, "cao-ky", 44, Severity::Critical)
+        }),
+    ];
+    sessions(&mut snapshot);
+    snapshot
+}
+
+fn sessions(snapshot: &mut Snapshot) {
+    let topology = Arc::clone(&snapshot.topology);
+    let session = Session {
+        id: SessionId::new("2023-11-24-ubnd"),
+        title: "Phiên họp UBND tỉnh tháng 11".to_owned(),
+        start: ago(12),
+        end: ago(-138),
+        importance: Importance::High,
+        sites: topology.site_ixs().map(|site| (site, 53)).collect(),
+    };
+    let mut sites = [0; 4];
+    let mut delegates = [0; 4];
+    for view in &mut snapshot.sites {
+        view.phase = Phase::Live;
+        view.session = Some(session.id.clone());
+        view.delegates = 53;
+        sites[view.standing.hard as usize] += 1;
+        delegates[view.standing.hard as usize] += 53;
+    }
+    let next = Session {
+        id: SessionId::new("2023-11-24-giao-ban"),
+        title: "Giao ban trực tuyến về phòng, chống dịch".to_owned(),
+        start: ago(-378),
+        end: ago(-468),
+        importance: Importance::Normal,
+        sites: topology.site_ixs().take(60).map(|site| (site, 12)).collect(),
+    };
+    let unknown = u32::try_from(next.sites.len()).expect("few sites");
+    snapshot.sessions = vec![
+        SessionView {
+            session: Arc::new(session),
+            phase: Phase::Live,
+            sites,
+            delegates,
+            seconds_lost: 21 * 240 + 660,
+        },
+        SessionView {
+            delegates: [next.delegates(), 0, 0, 0],
+            session: Arc::new(next),
+            phase: Phase::Idle,
+            sites: [unknown, 0, 0, 0],
+            seconds_lost: 0,
+        },
+    ];
+}
+
+fn set(standing: &mut Standing, health: Health, since: Timestamp) {
+    *standing = Standing { hard: health, soft: health, since: Some(since) };
+}
+
+fn fail_endpoint(snapshot: &mut Snapshot, endpoint: EndpointIx, minutes: i64) {
+    let topology = Arc::clone(&snapshot.topology);
+    let view = &mut snapshot.endpoints[endpoint.ix()];
+    set(&mut view.standing, Health::Down, ago(minutes));
+    view.quality = None;
+    for target in &topology.endpoint(endpoint).targets {
+        let view = &mut snapshot.targets[target.ix()];
+        set(&mut view.standing, Health::Down, ago(minutes));
+        view.failing = true;
+        let unreachable = IcmpError {
+            kind: Unreachable::Host,
+            icmp_type: 3,
+            icmp_code: 1,
+            offender: Some(IpAddr::V4(Ipv4Addr::new(10, 6, 0, 1))),
+        };
+        let failure = Failure::Remote(RemoteFailure::Unreachable(unreachable));
+        view.last_failure = Some((now().wall, failure));
+    }
+}
+
+fn fail_site(snapshot: &mut Snapshot, site: SiteIx, minutes: i64) {
+    let topology = Arc::clone(&snapshot.topology);
+    for endpoint in &topology.site(site).endpoints {
+        fail_endpoint(snapshot, *endpoint, minutes);
+    }
+    set(&mut snapshot.sites[site.ix()].standing, Health::Down, ago(minutes));
+    snapshot.sites[site.ix()].incident = Some(IncidentId::new("cho-don-1"));
+}
+
+fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity) -> Incident {
+    Incident {
+        id: IncidentId::new(id),
+        cause,
+        site: Some(SiteId::new(site)),
+        endpoint: None,
+        check: None,
+        common: None,
+        began: ago(minutes),
+        opened: ago(minutes),
+        resolved: None,
+        severity,
+        affected: vec![Affected { site: SiteId::new(site), since: ago(minutes), until: None }],
+        of: 1,
+        delegates: 53,
+        session: Some(SessionId::new("2023-11-24-ubnd")),
+        evidence: Vec::new(),
+        ack: None,
+        flapping: false,
+        told: Vec::new(),
+    }
+}
+
+fn uplink(topology: &Topology, cut: &[SiteIx]) -> Incident {
+    let affected = cut.iter().map(|site| Affected {
+        site: topology.site(*site).id.clone(),
+        since: ago(4),
+        until: None,
+    });
+    let count = u32::try_from(cut.len()).expect("few sites");
+    let router = topology.endpoint(topology.site(cut[0]).endpoints[0]);
+    Incident {
+        affected: affected.collect(),
+        of: count,
+        delegates: count * 53,
+        evidence: vec![Evidence {
+            target: topology.target_key(router.targets[0]),
+            at: ago(4),
+            saw: "timeout".to_owned(),
+        }],
+        ..incident("cho-don-1", Cause::Uplink, "cho-don", 4, Severity::Critical)
+    }
+}
