@@ -324,11 +324,11 @@ const fn importance_word(importance: Importance) -> &'static str {
 }
 
 fn incidents(snapshot: &Snapshot, out: &mut String) {
-    let open: Vec<&Incident> =
-        snapshot.incidents.iter().map(AsRef::as_ref).filter(|i| i.is_open()).collect();
+    let active: Vec<&Incident> =
+        snapshot.incidents.iter().map(AsRef::as_ref).filter(|i| i.is_active()).collect();
 
     let mut counts = [[0_u32; Severity::ALL.len()]; Cause::ALL.len()];
-    for incident in &open {
+    for incident in &active {
         counts[incident.cause as usize][incident.severity as usize] += 1;
     }
     let mut family = Family::new(out, &table::INCIDENTS_OPEN);
@@ -343,14 +343,14 @@ fn incidents(snapshot: &Snapshot, out: &mut String) {
     }
 
     let mut blocks = Blocks::default();
-    for incident in &open {
+    for incident in &active {
         list.clear();
         push_label(&mut list, "incident", incident.id.as_str());
         blocks.text.push_str(&list);
         blocks.close();
     }
     let mut family = Family::new(out, &table::INCIDENT_INFO);
-    for (labels, incident) in blocks.iter().zip(&open) {
+    for (labels, incident) in blocks.iter().zip(&active) {
         list.clear();
         list.push_str(labels);
         push_label(&mut list, "cause", incident.cause.word());
@@ -362,7 +362,7 @@ fn incidents(snapshot: &Snapshot, out: &mut String) {
         push_label(&mut list, "acked", if incident.ack.is_some() { "true" } else { "false" });
         family.series(&list, true);
     }
-    let items = || open.iter();
+    let items = || active.iter();
     each(out, &table::INCIDENT_BEGAN, &blocks, items(), |incident| Some(incident.began));
     each(out, &table::INCIDENT_SITES, &blocks, items(), |incident| {
         u64::try_from(incident.affected_now().count()).ok()
@@ -411,10 +411,15 @@ fn monitor(snapshot: &Snapshot, out: &mut String) {
     family.series_with("", "reason", "forged", engine.forged);
     family.series_with("", "reason", "foreign", engine.foreign);
     family.series_with("", "reason", "truncated", engine.truncated);
+    single(out, &table::ENGINE_REFUSED, engine.refused);
+    single(out, &table::ENGINE_UNKNOWN, engine.unknown);
     single(out, &table::ENGINE_DROPS, engine.socket_drops);
     single(out, &table::ENGINE_SEND_ERRORS, engine.send_errors);
     single(out, &table::ENGINE_MISSED_TICKS, engine.missed_ticks);
+    single(out, &table::ENGINE_CLOCK_STEPS, engine.clock_steps);
+    single(out, &table::ENGINE_COARSE, engine.coarse_stamps);
     single(out, &table::ENGINE_LATENESS, engine.worst_lateness);
+    single(out, &table::ENGINE_SOCKETS, engine.sockets);
     single(out, &table::ENGINE_BUFFER, engine.receive_buffer);
 }
 

@@ -90,7 +90,7 @@ pub enum Per {
     Check,
     /// Every session that is on or near.
     Session,
-    /// Every open incident.
+    /// Every open incident that no wider one explains.
     Incident,
     /// Every channel.
     Channel,
@@ -512,7 +512,7 @@ pub const INCIDENTS_OPEN: Metric = gauge(
     &["cause", "severity"],
     Per::Daemon,
     24,
-    "Open incidents by cause and severity; every combination is always there",
+    "Open incidents that no wider one explains, by cause and severity; every combination is always there",
 );
 /// What an incident is about.
 pub const INCIDENT_INFO: Metric = gauge(
@@ -524,7 +524,7 @@ pub const INCIDENT_INFO: Metric = gauge(
     ],
     Per::Incident,
     1,
-    "Always 1, one for each open incident; site, level and parent are those of the site at fault",
+    "Always 1, one for each open incident that no wider one explains; site, level and parent are those of the site at fault",
 );
 /// When the fault began.
 pub const INCIDENT_BEGAN: Metric = gauge(
@@ -657,6 +657,24 @@ pub const ENGINE_DISCARDED: Metric = counter(
     5,
     "Packets that do not count as a reply: late, duplicate, forged, foreign, truncated",
 );
+/// ICMP errors.
+pub const ENGINE_REFUSED: Metric = counter(
+    "vchealth_engine_refused_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "ICMP errors about an echo request of ours",
+);
+/// Unknown fates.
+pub const ENGINE_UNKNOWN: Metric = counter(
+    "vchealth_engine_unknown_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Echo requests whose fate is not known, because we could not see at that moment",
+);
 /// Drops by the kernel.
 pub const ENGINE_DROPS: Metric = counter(
     "vchealth_engine_socket_drops_total",
@@ -684,6 +702,24 @@ pub const ENGINE_MISSED_TICKS: Metric = counter(
     1,
     "Times the echo engine woke so late that results of that moment are not trusted",
 );
+/// Clock steps.
+pub const ENGINE_CLOCK_STEPS: Metric = counter(
+    "vchealth_engine_clock_steps_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Times the wall clock was set while round trips were measured",
+);
+/// Coarse round trips.
+pub const ENGINE_COARSE: Metric = counter(
+    "vchealth_engine_coarse_stamps_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Round trips measured without both time stamps of the kernel",
+);
 /// Worst lateness of the engine.
 pub const ENGINE_LATENESS: Metric = gauge(
     "vchealth_engine_worst_lateness_seconds",
@@ -693,6 +729,9 @@ pub const ENGINE_LATENESS: Metric = gauge(
     1,
     "Worst lateness of an echo request since the last reading",
 );
+/// Sockets.
+pub const ENGINE_SOCKETS: Metric =
+    gauge("vchealth_engine_sockets", Unit::One, &[], Per::Daemon, 1, "Sockets of the echo engine");
 /// Receive buffer.
 pub const ENGINE_BUFFER: Metric = gauge(
     "vchealth_engine_receive_buffer_bytes",
@@ -964,10 +1003,15 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             ENGINE_SENT,
             ENGINE_RECEIVED,
             ENGINE_DISCARDED,
+            ENGINE_REFUSED,
+            ENGINE_UNKNOWN,
             ENGINE_DROPS,
             ENGINE_SEND_ERRORS,
             ENGINE_MISSED_TICKS,
+            ENGINE_CLOCK_STEPS,
+            ENGINE_COARSE,
             ENGINE_LATENESS,
+            ENGINE_SOCKETS,
             ENGINE_BUFFER,
         ],
     ),

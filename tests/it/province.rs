@@ -11,9 +11,9 @@ use vchealth::model::{
     Ack, Affected, Cause, Certificate, Check, CheckId, CheckKind, Contact, Endpoint, EndpointId,
     EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
     IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
-    Paces, Phase, Quality, QualityGrade, RemoteFailure, Session, SessionId, SessionView, Severity,
-    SipCheck, SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx,
-    TargetView, Topology, Unreachable,
+    Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Session, SessionId,
+    SessionView, Severity, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot,
+    Standing, Target, TargetIx, TargetView, Topology, Unreachable,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -338,8 +338,14 @@ pub(crate) fn troubled(sites: usize) -> Snapshot {
             endpoint: Some(EndpointId::new("router")),
             ..incident("na-ri-1", Cause::Quality, "na-ri", 23, Severity::Warning)
         }),
+        // Explained by the cut line until that is mended.
+        Arc::new(Incident {
+            absorbed_by: Some(IncidentId::new("cho-don-1")),
+            ..incident("tan-lap-1", Cause::Access, "tan-lap", 4, Severity::Critical)
+        }),
         Arc::new(Incident {
             resolved: Some(ago(31)),
+            resolution: Some(Resolution::Recovered),
             ..incident("cao-ky-1", Cause::Access, "cao-ky", 44, Severity::Critical)
         }),
     ];
@@ -445,6 +451,9 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         evidence: Vec::new(),
         ack: None,
         flapping: false,
+        relapses: Vec::new(),
+        absorbed_by: None,
+        resolution: None,
         told: Vec::new(),
     }
 }
