@@ -9,6 +9,8 @@
 
 #[path = "it/icmp.rs"]
 mod icmp;
+#[path = "it/lab.rs"]
+mod lab;
 #[path = "it/metrics.rs"]
 mod metrics;
 #[path = "it/province.rs"]

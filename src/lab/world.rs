@@ -27,6 +27,7 @@ pub use carry::{Answer, Damage, Delivery, Direction, Packet, Vanished, Verdict};
 pub use dice::Dice;
 pub use path::{HttpState, Service, SipState};
 pub use sight::Sight;
+pub(crate) use sight::sip_reason;
 
 use crate::model::{EndpointId, EndpointIx, Host, Mono, Now, SiteIx, Topology};
 
@@ -76,6 +77,8 @@ pub struct World {
     topology: Arc<Topology>,
     nature: Nature,
     faults: BTreeMap<(Place, FaultKind), Since>,
+    /// How many faults were ever placed.
+    placed: u64,
     by_address: BTreeMap<IpAddr, EndpointIx>,
     /// What each endpoint's path and applications are like now.
     paths: Vec<Path>,
@@ -91,6 +94,8 @@ pub struct World {
 struct Since {
     fault: Fault,
     wall: Timestamp,
+    /// Of two that contradict each other the later one holds.
+    order: u64,
 }
 
 /// What a site's line remembers from packet to packet.
@@ -124,6 +129,7 @@ impl World {
         Self {
             by_address,
             faults: BTreeMap::new(),
+            placed: 0,
             paths: Vec::new(),
             stale: true,
             dice: lanes.map(|lane| Dice::new(nature.seed, lane)).collect(),
@@ -143,7 +149,9 @@ impl World {
     /// Places a fault. One of the same kind at the same place is replaced.
     pub fn place(&mut self, at: Now, place: Place, fault: Fault) {
         let place = if fault.kind().is_own() { Place::Own } else { place };
-        self.faults.insert((place, fault.kind()), Since { fault, wall: at.wall });
+        self.placed += 1;
+        let since = Since { fault, wall: at.wall, order: self.placed };
+        self.faults.insert((place, fault.kind()), since);
         self.stale = true;
     }
 

@@ -173,7 +173,8 @@ pub(super) fn all(
             Some(id) => *id == endpoint.id,
             None => !(router && since.fault.kind().spares_router()),
         });
-        let here: Vec<&Since> = here.map(|(_, since)| *since).collect();
+        let mut here: Vec<&Since> = here.map(|(_, since)| *since).collect();
+        here.sort_by_key(|since| since.order);
         befall(&mut path, &here, router);
         paths.push(path);
     }

@@ -206,6 +206,16 @@ fn a_hung_service_keeps_its_port_open() {
 }
 
 #[test]
+fn of_two_faults_that_contradict_each_other_the_later_one_holds() {
+    let mut world = world();
+    world.place(NOW, world.at("a1"), Fault::SipStatus(503));
+    world.place(NOW, world.at("a1"), Fault::SipHung);
+    assert_eq!(world.word("a1/codec/sip"), "timeout");
+    world.place(NOW, world.at("a1"), Fault::SipStatus(503));
+    assert_eq!(world.word("a1/codec/sip"), "service-out");
+}
+
+#[test]
 fn a_status_that_means_out_is_a_failure_and_busy_is_not() {
     let mut world = world();
     world.place(NOW, world.at("a1"), Fault::SipStatus(503));
