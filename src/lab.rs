@@ -38,6 +38,7 @@ mod namespace;
 mod receiver;
 mod relay;
 pub mod scenario;
+mod words;
 pub mod world;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

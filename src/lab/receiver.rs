@@ -192,3 +192,50 @@ async fn take(State(shared): State<Arc<Inner>>, body: Bytes) -> StatusCode {
     shared.count.send_replace(count);
     StatusCode::OK
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Posts a body and returns the status.
+    async fn post_to(receiver: &Receiver, body: &str) -> u16 {
+        let mut stream = tokio::net::TcpStream::connect(receiver.address).await.unwrap();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn posts_are_kept_with_the_time_of_their_arrival() {
+        let clock = Clock::start();
+        let receiver = Receiver::start(clock).unwrap();
+        let before = clock.mono();
+        let body = r#"{"version":"4","status":"firing","alerts":[{"labels":{"site":"a"}}]}"#;
+        assert_eq!(post_to(&receiver, body).await, 200);
+        assert_eq!(post_to(&receiver, "no json").await, 200);
+        receiver.wait_for(|posts| posts.len() == 2).await;
+        let posts = receiver.posts();
+        assert!(posts[0].at.mono >= before);
+        assert_eq!(posts[0].post.as_ref().unwrap().alerts[0].labels["site"], "a");
+        assert_eq!(posts[1].post, None);
+        assert_eq!(posts[1].body, "no json");
+    }
+
+    #[tokio::test]
+    async fn a_receiver_in_a_bad_mood_takes_nothing() {
+        let receiver = Receiver::start(Clock::start()).unwrap();
+        receiver.set_mood(Mood::Refuses(503));
+        assert_eq!(post_to(&receiver, "{}").await, 503);
+        assert!(receiver.posts().is_empty());
+        receiver.set_mood(Mood::Slow(Duration::from_millis(1)));
+        assert_eq!(post_to(&receiver, "{}").await, 200);
+        assert_eq!(receiver.posts().len(), 1);
+    }
+}

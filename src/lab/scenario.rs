@@ -40,6 +40,7 @@
 //! The faults and their parameters are those of [`Fault`].
 
 mod expect;
+mod judge;
 mod province;
 mod read;
 mod script;
@@ -53,6 +54,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 pub use expect::{Count, Expected};
+pub use judge::{Heard, Judgement, Row};
 pub use province::{Province, Tree};
 pub use script::{Act, Script, Step};
 pub use yaml::{Mark, Problem, Problems};
@@ -107,6 +109,8 @@ pub struct SessionPlan {
     pub delegates: u32,
     /// How much an outage matters.
     pub importance: Importance,
+    /// Where it stands in the file.
+    pub mark: Mark,
 }
 
 /// One line of the timeline, as written.

@@ -141,10 +141,12 @@ impl Pinger {
         self.hear_until(Duration::from_secs(2), |all| !all.is_empty()).pop()
     }
 
-    /// Whether a ping stays unanswered for a quarter of a second.
-    fn silence(&self, to: IpAddr, size: usize) -> bool {
+    /// Whether a ping vanishes without a word.
+    fn silence(&self, lab: &Lab, to: IpAddr, size: usize) -> bool {
+        let vanished = || lab.tally().vanished.iter().sum::<u64>();
+        let before = vanished();
         self.send(to, 1, size);
-        self.hear_until(Duration::from_millis(250), |all| !all.is_empty()).is_empty()
+        soon(|| vanished() > before) && self.hear().is_none()
     }
 }
 
@@ -228,7 +230,7 @@ fn routers_say_why_and_say_who_they_are() {
         assert_eq!((heard.from, heard.kind), (address(lab, "a", "router"), 11));
         lab.lift(place.clone(), None);
         lab.place(place, Fault::Firewall);
-        assert!(ping.silence(codec, 56));
+        assert!(ping.silence(lab, codec, 56));
     });
 }
 
@@ -238,7 +240,7 @@ fn a_cut_line_is_silence_behind_it_and_only_there() {
         let ping = Pinger::new();
         lab.place(site(lab, "a"), Fault::UplinkCut { says: None });
         for dead in ["a", "a1", "a2"] {
-            assert!(ping.silence(address(lab, dead, "router"), 56), "{dead}");
+            assert!(ping.silence(lab, address(lab, dead, "router"), 56), "{dead}");
         }
         for alive in ["tinh", "b", "b1"] {
             assert!(ping.ping(address(lab, alive, "router"), 56).is_some(), "{alive}");
@@ -260,7 +262,7 @@ fn a_packet_too_big_is_told_the_size_that_fits_or_falls_into_a_hole() {
         assert_eq!(heard.rest, [0, 0, 0x05, 0x78]);
         let other = address(lab, "a2", "codec");
         lab.place(site(lab, "a2"), Fault::Mtu { bytes: 1400, silent: true });
-        assert!(ping.silence(other, 1472));
+        assert!(ping.silence(lab, other, 1472));
         assert_eq!(ping.ping(other, 1372).expect("a reply").kind, 0);
     });
 }
@@ -379,8 +381,31 @@ fn our_own_link_goes_down_and_comes_back_with_its_routes() {
         lab.lift(Place::Own, None);
         assert!(soon(|| connect(router, 1720).err() == Some(ErrorKind::ConnectionRefused)));
         lab.place(Place::Own, Fault::OwnNetworkCut);
-        assert!(ping.silence(router, 56));
+        assert!(ping.silence(lab, router, 56));
     });
+}
+
+#[test]
+fn the_other_family_of_addresses_works_as_well() {
+    let thread = std::thread::spawn(|| {
+        let scenario = Scenario::parse("x.yaml", PROVINCE).expect("a scenario");
+        let mut topology = scenario.topology().expect("drawn");
+        for (n, endpoint) in topology.endpoints.iter_mut().enumerate() {
+            endpoint.host = Host::Ip(format!("fd00:64:{n:x}::1").parse().expect("an address"));
+        }
+        let entered = lab::enter(&lab::Options::default());
+        let entered = entered.unwrap_or_else(|error| panic!("{error}"));
+        let lab = entered.start(Arc::new(topology), Nature::default(), Clock::start());
+        let lab = lab.unwrap_or_else(|error| panic!("{error}"));
+        let codec = address(&lab, "a1", "codec");
+        assert!(connect(codec, 1720).is_ok());
+        assert_eq!(connect(codec, 1721).err(), Some(ErrorKind::ConnectionRefused));
+        lab.place(site(&lab, "a1"), Fault::DeviceOff { after: Duration::ZERO });
+        assert_eq!(connect(codec, 1720).err(), Some(ErrorKind::HostUnreachable));
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn session(nth: usize, node: &Node, sink: &Sink) -> Option<SessionPlan> {
         sink.say(node.mark, "the session ends before it begins");
     }
     let importance = importance.unwrap_or_default();
-    Some(SessionPlan { id, title: title?, from, to, who, delegates, importance })
+    let mark = node.mark;
+    Some(SessionPlan { id, title: title?, from, to, who, delegates, importance, mark })
 }
 
 fn entry(node: &Node, sink: &Sink) -> Option<Entry> {

@@ -132,10 +132,14 @@ impl Scenario {
         let sink = Sink::default();
         let sessions = self.sessions.iter().map(|plan| {
             let at = |offset: SignedDuration| start.checked_add(offset).unwrap_or(start);
-            let sites = match plan.who.is_empty() && plan.who.except.is_empty() {
+            let said = sink.said();
+            let sites: Vec<SiteIx> = match plan.who.is_empty() && plan.who.except.is_empty() {
                 true => topology.site_ixs().collect(),
                 false => plan.who.sites(topology, &sink),
             };
+            if sites.is_empty() && sink.said() == said {
+                sink.say(plan.mark, "nobody takes part in this session");
+            }
             Session {
                 id: SessionId::new(plan.id.as_str()),
                 title: plan.title.clone(),
@@ -187,7 +191,11 @@ fn expand(
     steps: &mut Vec<Step>,
     sink: &Sink,
 ) {
+    let said = sink.said();
     let sites = entry.who.sites(topology, sink);
+    if sites.is_empty() && !entry.who.is_empty() && sink.said() == said {
+        sink.say(entry.mark, "no site fits all that is said here");
+    }
     let at = entry.at;
     let lasts = entry.lasts.unwrap_or(end.saturating_sub(at));
     let act = match &entry.what {
@@ -196,8 +204,8 @@ fn expand(
         }
         What::Fault(fault) => {
             let places = places(&entry.who, &sites, topology, sink);
-            for (place, at) in spread(entry, places, &mut dice) {
-                come_and_go(entry, &[place], *fault, at, end, steps, sink);
+            for (places, at) in spread(entry, places, &mut dice) {
+                come_and_go(entry, &places, *fault, at, end, steps, sink);
             }
             return;
         }
@@ -206,8 +214,8 @@ fn expand(
         }
         What::Clear(kind) => {
             let places = places(&entry.who, &sites, topology, sink);
-            for (place, at) in spread(entry, places, &mut dice) {
-                steps.push(Step { at, act: Act::Lift { places: vec![place], kind: *kind } });
+            for (places, at) in spread(entry, places, &mut dice) {
+                steps.push(Step { at, act: Act::Lift { places, kind: *kind } });
             }
             return;
         }
@@ -255,8 +263,12 @@ fn come_and_go(
     }
 }
 
-/// The places of an entry, each with the moment at which it is reached.
-fn spread(entry: &Entry, mut places: Vec<Place>, dice: &mut Dice) -> Vec<(Place, Duration)> {
+/// The places of an entry with the moments at which they are reached: all at once, or one after
+/// the other.
+fn spread(entry: &Entry, mut places: Vec<Place>, dice: &mut Dice) -> Vec<(Vec<Place>, Duration)> {
+    if entry.spread.is_zero() {
+        return vec![(places, entry.at)];
+    }
     match entry.order {
         Order::File => {}
         Order::Reverse => places.reverse(),
@@ -270,7 +282,7 @@ fn spread(entry: &Entry, mut places: Vec<Place>, dice: &mut Dice) -> Vec<(Place,
     let gaps = u32::try_from(places.len().saturating_sub(1)).unwrap_or(u32::MAX).max(1);
     let gap = entry.spread / gaps;
     let moments = (0u32..).map(|n| entry.at + gap * n);
-    places.into_iter().zip(moments).collect()
+    places.into_iter().map(|place| vec![place]).zip(moments).collect()
 }
 
 /// Sites, or one device at each of them.

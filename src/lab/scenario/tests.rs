@@ -233,6 +233,19 @@ x.yaml:10:5: there is no site `tan-lop`; did you mean `tan-lap`?"
 }
 
 #[test]
+fn an_entry_that_concerns_nobody_is_a_mistake() {
+    let text = format!(
+        "name: x\n{PROVINCE}lasts: 1m\nexpect: nothing\ntimeline:\n  - {{at: 1s, subtree: a, site: \
+         b1, fault: power-cut}}\nsessions:\n  - {{title: x, from: 0s, to: 1h, site: a1, except: a1}}\n"
+    );
+    assert_eq!(
+        complaints(&text),
+        "x.yaml:8:5: nobody takes part in this session\n\
+         x.yaml:6:5: no site fits all that is said here"
+    );
+}
+
+#[test]
 fn what_is_no_yaml_or_nests_too_deeply_is_an_error_with_its_place() {
     assert!(complaints("name: [").starts_with("x.yaml:"));
     assert!(complaints("").contains("empty"));

@@ -59,6 +59,11 @@ impl Sink {
         self.0.borrow_mut().push(Problem { mark, says: says.into() });
     }
 
+    /// How much was collected so far, to tell whether something was said meanwhile.
+    pub(super) fn said(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// What was collected, unless nothing was.
     pub(super) fn into_problems(self, file: &str) -> Option<Problems> {
         let mut list = self.0.take();

@@ -1,0 +1,466 @@
+//! Whether people were told what a scenario expects: the same judgement for virtual runs, for
+//! end-to-end tests and for the end of a demo.
+//!
+//! It looks at messages only, not at the state behind them: what nobody was told did not happen
+//! as far as the technician is concerned.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::expect::Expected;
+use super::{Count, Scenario};
+use crate::lab::receiver::Post;
+use crate::model::{Cause, Notification, NotificationKind, Severity};
+
+/// One message about one incident, as somebody got it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Heard {
+    /// When it was accepted, from the start of the scenario.
+    pub at: Duration,
+    /// Whether it said that it is over.
+    pub resolved: bool,
+    /// Which incident, the same in all messages about it.
+    pub incident: String,
+    /// Its cause.
+    pub cause: Option<Cause>,
+    /// The site at fault.
+    pub site: Option<String>,
+    /// The endpoint at fault, where the message says so.
+    pub endpoint: Option<String>,
+    /// The check that shows it, where the message says so.
+    pub check: Option<String>,
+    /// What failing sites share, where the message says so: label and value.
+    pub common: Option<(String, String)>,
+    /// How many sites are affected, where the message says so.
+    pub affected: Option<u32>,
+    /// Of how many, where the message says so.
+    pub of: Option<u32>,
+    /// How urgent.
+    pub severity: Option<Severity>,
+    /// Whether it is said to come and go, where the message says so.
+    pub flapping: Option<bool>,
+}
+
+/// How the expectations of a scenario were met.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judgement {
+    /// One for each expectation, in the order of the file.
+    pub rows: Vec<Row>,
+    /// What is wrong beyond the rows: incidents that nobody expected, too many messages.
+    pub complaints: Vec<String>,
+    /// Messages in all.
+    pub messages: u32,
+}
+
+/// How one expectation was met.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    /// What was expected, in a few words.
+    pub what: String,
+    /// From the beginning of the fault to the first message.
+    pub told_after: Option<Duration>,
+    /// From the end of the fault to the message that it is over.
+    pub resolved_after: Option<Duration>,
+    /// Messages about it.
+    pub messages: u32,
+    /// How many sites were affected at its height, where messages said so.
+    pub affected: Option<u32>,
+    /// What is wrong with it.
+    pub complaints: Vec<String>,
+}
+
+impl Judgement {
+    /// Whether everything was told as expected and nothing else.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.complaints.is_empty() && self.rows.iter().all(|row| row.complaints.is_empty())
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |time: Option<Duration>| {
+            time.map_or_else(|| "-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+        };
+        for row in &self.rows {
+            let mark = if row.complaints.is_empty() { "ok  " } else { "FAIL" };
+            let (told, over) = (time(row.told_after), time(row.resolved_after));
+            writeln!(
+                f,
+                "{mark} {:<40} told after {told:>7}, over after {over:>7}, {} messages",
+                row.what, row.messages
+            )?;
+            for complaint in &row.complaints {
+                writeln!(f, "       {complaint}")?;
+            }
+        }
+        for complaint in &self.complaints {
+            writeln!(f, "FAIL {complaint}")?;
+        }
+        if self.rows.is_empty() && self.complaints.is_empty() {
+            writeln!(f, "ok   nothing to tell, and nothing was told")?;
+        }
+        Ok(())
+    }
+}
+
+impl Scenario {
+    /// Judges what was heard in a run of this scenario.
+    ///
+    /// 1. Each expected incident takes the first incident heard of that fits it and that no other
+    ///    expectation took.
+    /// 2. It must be told and resolved in time, with the right numbers, and never before there
+    ///    was anything to tell.
+    /// 3. Unless it is expected to be open at the end it must have been resolved, once.
+    /// 4. Whatever nobody expected is wrong.
+    #[must_use]
+    pub fn judge(&self, heard: &[Heard]) -> Judgement {
+        let mut incidents = incidents(heard);
+        let messages = u32::try_from(heard.len()).unwrap_or(u32::MAX);
+        let rows = self.expect.iter().map(|expected| {
+            let at = incidents.iter().position(|incident| incident.fits(expected));
+            judge(expected, at.map(|at| incidents.remove(at)))
+        });
+        let rows: Vec<Row> = rows.collect();
+        let mut complaints: Vec<String> = incidents
+            .iter()
+            .map(|incident| {
+                let at = incident.told.first().map_or(0.0, |heard| heard.at.as_secs_f64());
+                format!("nobody expected {}, told at {at:.1} s", incident.words())
+            })
+            .collect();
+        if let Some(count) = self.messages
+            && !count.holds(messages)
+        {
+            complaints.push(format!("{messages} messages in all instead of {count}"));
+        }
+        Judgement { rows, complaints, messages }
+    }
+}
+
+/// Everything heard of one incident.
+struct Told<'a> {
+    told: Vec<&'a Heard>,
+}
+
+/// The incidents in the order in which they were first heard of.
+fn incidents(heard: &[Heard]) -> Vec<Told<'_>> {
+    let mut by_id: BTreeMap<&str, Vec<&Heard>> = BTreeMap::new();
+    for message in heard {
+        by_id.entry(&message.incident).or_default().push(message);
+    }
+    let mut incidents: Vec<Told<'_>> = by_id.into_values().map(|told| Told { told }).collect();
+    for incident in &mut incidents {
+        incident.told.sort_by_key(|heard| heard.at);
+    }
+    incidents.sort_by_key(|incident| incident.told.first().map(|heard| heard.at));
+    incidents
+}
+
+impl Told<'_> {
+    /// What was said last of something: a cause may become better known.
+    fn last<T>(&self, what: impl Fn(&Heard) -> Option<T>) -> Option<T> {
+        self.told.iter().rev().find_map(|heard| what(heard))
+    }
+
+    /// The greatest that was said of something.
+    fn most<T: Ord>(&self, what: impl Fn(&Heard) -> Option<T>) -> Option<T> {
+        self.told.iter().filter_map(|heard| what(heard)).max()
+    }
+
+    fn fits(&self, expected: &Expected) -> bool {
+        let same = |wanted: &Option<String>, said: Option<String>| match (wanted, said) {
+            // A message that does not go into it cannot contradict.
+            (Some(wanted), Some(said)) => *wanted == said,
+            _ => true,
+        };
+        let common = match (&expected.common, self.last(|heard| heard.common.clone())) {
+            (Some(wanted), Some(said)) => *wanted == said,
+            _ => true,
+        };
+        self.last(|heard| heard.cause) == Some(expected.cause)
+            && self.last(|heard| heard.site.clone()) == expected.site
+            && same(&expected.endpoint, self.last(|heard| heard.endpoint.clone()))
+            && same(&expected.check, self.last(|heard| heard.check.clone()))
+            && common
+    }
+
+    fn words(&self) -> String {
+        let cause = self.last(|heard| heard.cause).map_or("an unknown cause", Cause::word);
+        let site = self.last(|heard| heard.site.clone());
+        site.map_or_else(|| cause.to_owned(), |site| format!("{cause} at {site}"))
+    }
+}
+
+fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
+    let mut row = Row { what: words(expected), ..Row::default() };
+    let Some(told) = told else {
+        // Something that is to be kept quiet about is met by silence.
+        if !expected.messages.is_some_and(|count| count.holds(0)) {
+            row.complaints.push("nobody was told".to_owned());
+        }
+        return row;
+    };
+    row.messages = u32::try_from(told.told.len()).unwrap_or(u32::MAX);
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let mut complain = |complaint: String| row.complaints.push(complaint);
+    let first = told.told.iter().find(|heard| !heard.resolved).map(|heard| heard.at);
+    match (first, expected.begins) {
+        (None, _) => complain("it was said to be over and never to be on".to_owned()),
+        (Some(at), Some(begins)) if at < begins => {
+            complain(format!("it was told at {}, before it began", seconds(at)));
+        }
+        (Some(at), Some(begins)) => {
+            row.told_after = Some(at - begins);
+            if let Some(within) = expected.told_within.filter(|within| at - begins > *within) {
+                let after = seconds(at - begins);
+                complain(format!("it was told after {after} instead of {}", seconds(within)));
+            }
+        }
+        (Some(_), None) => {}
+    }
+    let mut over = told.told.iter().filter(|heard| heard.resolved).map(|heard| heard.at);
+    match (over.next(), expected.ends) {
+        (Some(at), _) if expected.open => {
+            complain(format!("it was said to be over at {} and is not", seconds(at)));
+        }
+        (None, _) if expected.open => {}
+        (None, _) => complain("nobody was told that it is over".to_owned()),
+        (Some(at), Some(ends)) if at < ends => {
+            complain(format!("it was said to be over at {}, before it was", seconds(at)));
+        }
+        (Some(at), Some(ends)) => {
+            row.resolved_after = Some(at - ends);
+            if let Some(within) = expected.resolved_within.filter(|within| at - ends > *within) {
+                let after = seconds(at - ends);
+                complain(format!("it was over after {after} instead of {}", seconds(within)));
+            }
+        }
+        (Some(_), None) => {}
+    }
+    if over.next().is_some() {
+        complain("it was said to be over more than once".to_owned());
+    }
+    row.affected = told.most(|heard| heard.affected);
+    for (what, wanted, said) in [
+        ("affected", expected.affected, row.affected),
+        ("that could have been", expected.of, told.most(|heard| heard.of)),
+    ] {
+        if let (Some(wanted), Some(said)) = (wanted, said)
+            && wanted != said
+        {
+            complain(format!("{said} sites {what} instead of {wanted}"));
+        }
+    }
+    if let (Some(wanted), Some(said)) = (expected.severity, told.most(|heard| heard.severity))
+        && wanted != said
+    {
+        complain(format!("it was {} instead of {}", said.word(), wanted.word()));
+    }
+    if let (Some(wanted), Some(said)) = (expected.flapping, told.most(|heard| heard.flapping))
+        && wanted != said
+    {
+        complain(format!("it was {}said to come and go", if said { "" } else { "not " }));
+    }
+    if let Some(count) = expected.messages.filter(|count| !count.holds(row.messages)) {
+        complain(format!("{} messages instead of {count}", row.messages));
+    }
+    row
+}
+
+fn words(expected: &Expected) -> String {
+    let mut words = expected.cause.word().to_owned();
+    if let Some(site) = &expected.site {
+        words += &format!(" at {site}");
+    }
+    if let Some(endpoint) = &expected.endpoint {
+        words += &format!("/{endpoint}");
+    }
+    if let Some((label, value)) = &expected.common {
+        words += &format!(" with {label} {value}");
+    }
+    if expected.messages == Some(Count::Exactly(0)) {
+        words += ", kept quiet";
+    }
+    words
+}
+
+impl Heard {
+    /// What a notification says, accepted at `at`.
+    #[must_use]
+    pub fn from_notification(at: Duration, notification: &Notification) -> Self {
+        let incident = &notification.alert.incident;
+        Self {
+            at,
+            resolved: notification.kind == NotificationKind::Resolved,
+            incident: incident.id.to_string(),
+            cause: Some(incident.cause),
+            site: incident.site.as_ref().map(ToString::to_string),
+            endpoint: incident.endpoint.as_ref().map(ToString::to_string),
+            check: incident.check.as_ref().map(ToString::to_string),
+            common: incident
+                .common
+                .as_ref()
+                .map(|common| (common.label.clone(), common.value.clone())),
+            affected: u32::try_from(incident.affected.len()).ok(),
+            of: Some(incident.of),
+            severity: Some(incident.severity),
+            flapping: Some(incident.flapping),
+        }
+    }
+
+    /// What a post says, accepted at `at`: one for each of its alerts.
+    #[must_use]
+    pub fn from_post(at: Duration, post: &Post) -> Vec<Self> {
+        let alerts = post.alerts.iter().map(|alert| {
+            let label =
+                |name: &str| alert.labels.get(name).filter(|text| !text.is_empty()).cloned();
+            let cause = label("cause");
+            let severity = label("severity");
+            Self {
+                at,
+                resolved: alert.status == "resolved",
+                incident: label("incident").unwrap_or_else(|| alert.fingerprint.clone()),
+                cause: Cause::ALL.into_iter().find(|c| Some(c.word()) == cause.as_deref()),
+                site: label("site"),
+                endpoint: label("endpoint"),
+                check: label("check"),
+                common: None,
+                affected: alert.annotations.get("affected").and_then(|n| n.parse().ok()),
+                of: None,
+                severity: Severity::ALL.into_iter().find(|s| Some(s.word()) == severity.as_deref()),
+                flapping: None,
+            }
+        });
+        alerts.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCENARIO: &str = "
+name: x
+province: {tree: {tinh: {a: [a1, a2]}}}
+lasts: 1m
+expect:
+  - {cause: uplink, site: a, affected: 3, begins: 10s, told-within: 5s, ends: 30s,
+     resolved-within: 10s, messages: 2}
+";
+
+    fn judged(scenario: &str, heard: &[Heard]) -> String {
+        let scenario = Scenario::parse("x.yaml", scenario).unwrap_or_else(|p| panic!("{p}"));
+        let judgement = scenario.judge(heard);
+        let rows = judgement.rows.iter().flat_map(|row| &row.complaints);
+        let all: Vec<&str> = rows.chain(&judgement.complaints).map(String::as_str).collect();
+        assert_eq!(judgement.holds(), all.is_empty());
+        all.join("; ")
+    }
+
+    fn heard(at: u64, resolved: bool) -> Heard {
+        Heard {
+            at: Duration::from_secs(at),
+            resolved,
+            incident: "1".to_owned(),
+            cause: Some(Cause::Uplink),
+            site: Some("a".to_owned()),
+            affected: Some(3),
+            ..Heard::default()
+        }
+    }
+
+    #[test]
+    fn what_is_told_in_time_holds() {
+        assert_eq!(judged(SCENARIO, &[heard(13, false), heard(35, true)]), "");
+        let table = Scenario::parse("x.yaml", SCENARIO)
+            .unwrap_or_else(|p| panic!("{p}"))
+            .judge(&[heard(13, false), heard(35, true)])
+            .to_string();
+        assert!(table.starts_with("ok   uplink at a"), "{table}");
+        assert!(table.contains("told after   3.0 s, over after   5.0 s, 2 messages"), "{table}");
+    }
+
+    #[test]
+    fn each_way_to_miss_an_expectation_is_said() {
+        let cases: [(&[Heard], &str); 8] = [
+            (&[], "nobody was told"),
+            (&[heard(16, false), heard(35, true)], "it was told after 6.0 s instead of 5.0 s"),
+            (&[heard(9, false), heard(35, true)], "it was told at 9.0 s, before it began"),
+            (&[heard(13, false)], "nobody was told that it is over; 1 messages instead of 2"),
+            (
+                &[heard(13, false), heard(29, true)],
+                "it was said to be over at 29.0 s, before it was",
+            ),
+            (&[heard(13, false), heard(41, true)], "it was over after 11.0 s instead of 10.0 s"),
+            (
+                &[heard(13, false), heard(35, true), heard(36, true)],
+                "it was said to be over more than once; 3 messages instead of 2",
+            ),
+            (
+                &[
+                    Heard { affected: Some(2), ..heard(13, false) },
+                    Heard { affected: Some(2), ..heard(35, true) },
+                ],
+                "2 sites affected instead of 3",
+            ),
+        ];
+        for (heard, wanted) in cases {
+            assert_eq!(judged(SCENARIO, heard), wanted);
+        }
+    }
+
+    #[test]
+    fn what_nobody_expected_is_wrong() {
+        let child = Heard {
+            incident: "2".to_owned(),
+            cause: Some(Cause::Access),
+            site: Some("a1".to_owned()),
+            ..heard(14, false)
+        };
+        assert_eq!(
+            judged(SCENARIO, &[heard(13, false), child, heard(35, true)]),
+            "nobody expected access at a1, told at 14.0 s"
+        );
+        let nothing =
+            "name: x\nprovince: {tree: {tinh: }}\nlasts: 1m\nexpect: nothing\nmessages: 0";
+        assert_eq!(judged(nothing, &[]), "");
+    }
+
+    #[test]
+    fn two_faults_at_one_place_take_their_incidents_in_turn() {
+        let twice = "
+name: x
+province: {tree: {tinh: {a: [a1, a2]}}}
+lasts: 3m
+expect:
+  - {cause: uplink, site: a, begins: 10s, told-within: 5s, ends: 30s, resolved-within: 10s}
+  - {cause: uplink, site: a, begins: 90s, told-within: 5s, open: true}
+";
+        let again = Heard { incident: "0".to_owned(), ..heard(92, false) };
+        assert_eq!(judged(twice, &[heard(13, false), heard(35, true), again]), "");
+    }
+
+    #[test]
+    fn silence_is_what_is_expected_of_a_silenced_incident() {
+        let quiet = SCENARIO.replace("messages: 2", "messages: 0");
+        assert_eq!(judged(&quiet, &[]), "");
+    }
+
+    #[test]
+    fn a_post_is_heard_alert_by_alert() {
+        let post: Post = serde_json::from_str(
+            r#"{"version":"4","status":"firing","alerts":[{"status":"firing","labels":{"site":"a",
+            "cause":"uplink","severity":"critical","incident":"i7"},"annotations":{"affected":"21"},
+            "startsAt":"2026-03-02T00:42:00Z","endsAt":"0001-01-01T00:00:00Z","fingerprint":"f"}]}"#,
+        )
+        .unwrap();
+        let [heard] = &Heard::from_post(Duration::from_secs(3), &post)[..] else { panic!("one") };
+        assert_eq!(heard.cause, Some(Cause::Uplink));
+        assert_eq!(heard.incident, "i7");
+        assert_eq!(heard.affected, Some(21));
+        assert_eq!(heard.severity, Some(Severity::Critical));
+        assert!(!heard.resolved);
+    }
+}
