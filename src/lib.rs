@@ -28,4 +28,10 @@ pub mod monitor;
 )]
 pub mod probe;
 pub mod quality;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it serves, with sockets, tasks and clocks"
+)]
+pub mod web;
 pub mod wire;

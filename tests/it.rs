@@ -17,3 +17,5 @@ mod metrics;
 mod province;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/web.rs"]
+mod web;

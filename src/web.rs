@@ -1,0 +1,124 @@
+//! The web server: metrics, health, reload, a JSON API and an overview for people.
+//!
+//! It looks at snapshots and asks the daemon for changes through one handle, [`Daemon`], so it
+//! can be tried against any state without a daemon behind it. Whatever many people look at is
+//! rendered once per snapshot and shared. Everything that comes in is bounded in size, number and
+//! time.
+
+mod admin;
+mod api;
+mod app;
+mod guard;
+mod server;
+mod shared;
+mod stream;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
+
+use crate::metrics::{ChannelView, StoreView};
+use crate::model::{Ack, IncidentId, Language, Now, Silence, SilenceId, Snapshot};
+
+pub use server::{Limits, Server};
+
+/// What the daemon does when asked, some time later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The daemon as the web server sees it.
+pub trait Daemon: Send + Sync + 'static {
+    /// The current moment.
+    fn now(&self) -> Now;
+
+    /// The newest state.
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// Changes whenever a snapshot is published; holds the number of snapshots so far.
+    fn published(&self) -> watch::Receiver<u64>;
+
+    /// How long ago the event loop last came round.
+    fn stalled_for(&self) -> Duration;
+
+    /// How the store does.
+    fn store(&self) -> StoreView;
+
+    /// How deliveries do, by channel.
+    fn channels(&self) -> Vec<ChannelView>;
+
+    /// How texts for people are written at present; a reload may change it.
+    fn look(&self) -> Look;
+
+    /// Reads the configuration again. The error is the full text of all diagnostics, and the old
+    /// configuration stays.
+    fn reload(&self) -> Answer<'_, Result<Reloaded, String>>;
+
+    /// Records that somebody took on an incident.
+    fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Holds back messages for a while.
+    fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Ends a silence early.
+    fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;
+}
+
+/// How texts for people are written.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The language, unless somebody asks for another.
+    pub language: Language,
+    /// The time zone of all times shown.
+    pub time_zone: TimeZone,
+}
+
+/// What a successful reload took on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Sites that are watched now.
+    pub sites: usize,
+    /// Targets that are probed now.
+    pub targets: usize,
+    /// Sessions in the calendar.
+    pub sessions: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sites, targets, sessions, took } = self;
+        write!(
+            f,
+            "configuration reloaded in {} ms: {sites} sites, {targets} targets, {sessions} sessions",
+            took.as_millis()
+        )
+    }
+}
+
+/// Why the daemon did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlError {
+    /// There is no such thing, or no longer.
+    NotFound,
+    /// It makes no sense; says why.
+    Refused(String),
+    /// The daemon is stopping.
+    Stopping,
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("there is no such thing, or no longer"),
+            Self::Refused(why) => f.write_str(why),
+            Self::Stopping => f.write_str("the daemon is stopping"),
+        }
+    }
+}
+
+impl std::error::Error for ControlError {}

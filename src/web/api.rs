@@ -1,0 +1,153 @@
+//! The JSON API: what snapshots say, and requests for changes.
+//!
+//! Ids, words and units are those of the metrics; times are RFC 3339 in UTC. An answer holds no
+//! secrets, since the configuration's never enter a snapshot.
+
+mod change;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::model::{IncidentId, SilenceId, SiteId};
+
+use super::ControlError;
+use super::admin::not_ready;
+use super::app::{App, problem};
+use change::{AckRequest, SilenceRequest};
+use views::{Incidents, Sessions, Silences, SiteDetail, Sites, Status};
+
+/// `GET /api/v1/status`.
+pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
+    let reasons = not_ready(&app);
+    let (store, channels) = (app.daemon.store(), app.daemon.channels());
+    Json(Status::of(&app.daemon.snapshot(), &reasons, &store, &channels)).into_response()
+}
+
+/// `GET /api/v1/sites`.
+pub(super) async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let snapshot = app.daemon.snapshot();
+    let of = Arc::clone(&snapshot);
+    let render = move || serde_json::to_string(&Sites::of(&of)).unwrap_or_default();
+    app.sites.get(&snapshot, app.daemon.now().mono, &headers, render).await
+}
+
+/// `GET /api/v1/sites/{id}`.
+pub(super) async fn site(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let snapshot = app.daemon.snapshot();
+    match snapshot.topology.find_site(&SiteId::new(id)) {
+        Some(ix) => Json(SiteDetail::of(&snapshot, ix)).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such site"),
+    }
+}
+
+/// `GET /api/v1/incidents`.
+pub(super) async fn incidents(State(app): State<Arc<App>>) -> Response {
+    Json(Incidents::of(&app.daemon.snapshot())).into_response()
+}
+
+/// `GET /api/v1/incidents/{id}`.
+pub(super) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let snapshot = app.daemon.snapshot();
+    match snapshot.incidents.iter().find(|incident| incident.id.as_str() == id) {
+        Some(incident) => Json(&**incident).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such incident, or no longer"),
+    }
+}
+
+/// `POST /api/v1/incidents/{id}/ack`.
+pub(super) async fn ack(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Result<Json<AckRequest>, JsonRejection>,
+) -> Response {
+    let request = match body {
+        Ok(Json(request)) => request,
+        Err(rejection) => return rejected(&rejection),
+    };
+    let snapshot = app.daemon.snapshot();
+    let Some(incident) = snapshot.incidents.iter().find(|i| i.id.as_str() == id) else {
+        return problem(StatusCode::NOT_FOUND, "there is no such incident, or no longer");
+    };
+    if !incident.is_open() {
+        return problem(StatusCode::CONFLICT, "this incident is over");
+    }
+    let ack = match request.checked(app.daemon.now().wall) {
+        Ok(ack) => ack,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    tracing::info!(incident = id, by = ack.by, "acknowledged through the API");
+    match app.daemon.ack(IncidentId::new(id), ack.clone()).await {
+        Ok(()) => Json(ack).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// `GET /api/v1/sessions`.
+pub(super) async fn sessions(State(app): State<Arc<App>>) -> Response {
+    Json(Sessions::of(&app.daemon.snapshot())).into_response()
+}
+
+/// `GET /api/v1/silences`.
+pub(super) async fn silences(State(app): State<Arc<App>>) -> Response {
+    Json(Silences::of(&app.daemon.snapshot())).into_response()
+}
+
+/// `POST /api/v1/silences`.
+pub(super) async fn silence(
+    State(app): State<Arc<App>>,
+    body: Result<Json<SilenceRequest>, JsonRejection>,
+) -> Response {
+    let request = match body {
+        Ok(Json(request)) => request,
+        Err(rejection) => return rejected(&rejection),
+    };
+    let silence = match request.checked(&app.daemon.snapshot(), app.daemon.now().wall) {
+        Ok(silence) => silence,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    tracing::info!(silence = %silence.id, by = silence.by, "silence set through the API");
+    match app.daemon.silence(silence.clone()).await {
+        Ok(()) => {
+            let place = format!("/api/v1/silences/{}", silence.id);
+            (StatusCode::CREATED, [(header::LOCATION, place)], Json(silence)).into_response()
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// `DELETE /api/v1/silences/{id}`.
+pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let snapshot = app.daemon.snapshot();
+    if !snapshot.silences.iter().any(|silence| silence.id.as_str() == id) {
+        return problem(StatusCode::NOT_FOUND, "there is no such silence, or no longer");
+    }
+    tracing::info!(silence = id, "silence lifted through the API");
+    match app.daemon.lift(SilenceId::new(id)).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+/// A body that is not what the document says.
+fn rejected(rejection: &JsonRejection) -> Response {
+    let status = match rejection.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    problem(status, rejection.body_text())
+}
+
+fn refused(error: &ControlError) -> Response {
+    let status = match error {
+        ControlError::NotFound => StatusCode::NOT_FOUND,
+        ControlError::Refused(_) => StatusCode::BAD_REQUEST,
+        ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    problem(status, error.to_string())
+}

@@ -1,0 +1,145 @@
+//! Routes, what all answers have in common, and what handlers share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+
+use crate::metrics::{self, Figures};
+use crate::model::Snapshot;
+
+use super::server::Limits;
+use super::shared::Shared;
+use super::{Daemon, admin, api, guard};
+
+/// What handlers share.
+pub(super) struct App {
+    /// The daemon.
+    pub(super) daemon: Arc<dyn Daemon>,
+    /// What is counted.
+    pub(super) figures: Figures,
+    /// The page of metrics.
+    pub(super) metrics: Shared,
+    /// The list of sites.
+    pub(super) sites: Shared,
+    /// Whether every target has had its first outcome; stays so.
+    swept: AtomicBool,
+    /// Whether only this machine reaches the listener.
+    loopback: bool,
+    /// Time for a request.
+    patience: Duration,
+}
+
+impl App {
+    /// Targets that have not been probed since the start. Targets that a reload adds later do not
+    /// count: the sweep after the start is what makes the state trustworthy.
+    pub(super) fn unprobed(&self, snapshot: &Snapshot) -> usize {
+        if self.swept.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let unprobed = snapshot.targets.iter().filter(|target| target.last.is_none()).count();
+        if unprobed == 0 {
+            self.swept.store(true, Ordering::Relaxed);
+        }
+        unprobed
+    }
+}
+
+/// All routes.
+pub(super) fn router(
+    daemon: Arc<dyn Daemon>,
+    figures: Figures,
+    limits: &Limits,
+    local: SocketAddr,
+) -> Router {
+    let app = Arc::new(App {
+        daemon,
+        figures,
+        metrics: Shared::new(metrics::CONTENT_TYPE),
+        sites: Shared::new("application/json"),
+        swept: AtomicBool::new(false),
+        loopback: local.ip().is_loopback(),
+        patience: limits.request,
+    });
+    Router::new()
+        .route("/metrics", get(admin::metrics))
+        .route("/-/healthy", get(admin::healthy))
+        .route("/-/ready", get(admin::ready))
+        .route("/-/reload", post(admin::reload))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/sites", get(api::sites))
+        .route("/api/v1/sites/{id}", get(api::site))
+        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/incidents/{id}/ack", post(api::ack))
+        .route("/api/v1/sessions", get(api::sessions))
+        .route("/api/v1/silences", get(api::silences).post(api::silence))
+        .route("/api/v1/silences/{id}", delete(api::lift))
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
+        .with_state(app)
+}
+
+/// An error as the API tells it.
+pub(super) fn problem(status: StatusCode, error: impl Into<String>) -> Response {
+    let error: String = error.into();
+    (status, Json(serde_json::json!({ "error": error }))).into_response()
+}
+
+async fn nowhere(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        problem(StatusCode::NOT_FOUND, "there is no such resource")
+    } else {
+        (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
+    }
+}
+
+/// Around every request: the guard, the time limit, the headers, the count.
+async fn around(
+    State(app): State<Arc<App>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let refusal = (!request.method().is_safe())
+        .then(|| guard::refusal(request.headers(), app.loopback))
+        .flatten();
+    let mut response = match refusal {
+        Some(why) => {
+            tracing::warn!(path = request.uri().path(), why, "refused a request for a change");
+            problem(StatusCode::FORBIDDEN, why)
+        }
+        None => match tokio::time::timeout(app.patience, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "this took too long"),
+        },
+    };
+    let headers = response.headers_mut();
+    for (name, value) in COMMON {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let handler = path.as_ref().map_or("none", MatchedPath::as_str);
+    app.figures.answered(handler, response.status().as_str());
+    response
+}
+
+/// Headers of every answer: nothing is kept, guessed, framed or fetched from elsewhere.
+const COMMON: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+    ),
+];
