@@ -4,4 +4,6 @@
 //! bounded, returns what is wrong instead of panicking, has a property test beside it and a fuzz
 //! target under `tests/fuzz`.
 
+pub mod date;
 pub mod icmp;
+pub mod sip;

@@ -19,7 +19,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use refusal::{local_failure, refused_by_own_interface};
+pub(super) use refusal::local_failure;
+use refusal::refused_by_own_interface;
 
 use crate::clock::Clock;
 use crate::config::{IcmpEngine, IcmpSettings};

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::model::{IcmpError, LocalFailure, Unreachable};
 
 /// Why this machine could not send.
-pub(super) fn local_failure(error: &io::Error) -> LocalFailure {
+pub(in crate::probe) fn local_failure(error: &io::Error) -> LocalFailure {
     match errno(error) {
         Errno::ENETUNREACH
         | Errno::EHOSTUNREACH

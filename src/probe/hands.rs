@@ -1,0 +1,461 @@
+//! The hands: orders in, exactly one outcome for each out.
+//!
+//! 1. Echoes go to the engine in batches. Everything else is a conversation in a task of its own.
+//! 2. So many conversations go on at once; as many again wait, no longer than their time limit.
+//!    What is beyond that is answered as overload of ours.
+//! 3. An order is answered whatever happens: when its name is not resolved, when its topology is
+//!    gone, when its prober panics, when the daemon stops.
+//! 4. Two probes of one target never go on at once. The brain sees to that; here it would only cost
+//!    a wrong measurement, no harm.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::converse::{Conversation, converse};
+use super::echoes::{self, Echoes, Waiting, echo_train};
+use super::icmp::{self, PingDone, PingJob, Pinger, Sink};
+use super::mailbox::Mailbox;
+use super::memory::{Explanation, Memory, Record};
+use super::notes::Notes;
+use super::resolver::{Resolver, ResolverHealth};
+use super::tls::Trust;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::model::{
+    CheckKind, Effort, EngineHealth, Failure, Host, IcmpCheck, LocalFailure, Now, Outcome,
+    ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger,
+};
+
+/// The hands of the daemon. Dropping them stops everything; [`Probes::stop`] does it in order.
+pub struct Probes {
+    shared: Arc<Shared>,
+    /// Why there is none, in its place.
+    engine: Result<Arc<dyn Pinger>, String>,
+    resolver: Resolver,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+/// What tasks and the engine's thread need.
+struct Shared {
+    clock: Clock,
+    trust: Trust,
+    scene: ArcSwap<Scene>,
+    echoes: Mutex<Echoes>,
+    memory: Mutex<Memory>,
+    mailbox: Mailbox,
+    /// Conversations that go on or wait to.
+    conversations: AtomicUsize,
+}
+
+/// What orders are about at present.
+struct Scene {
+    generation: u32,
+    topology: Arc<Topology>,
+    places: Arc<Semaphore>,
+    in_flight: usize,
+}
+
+impl fmt::Debug for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probes").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}
+
+impl Probes {
+    /// Hands for this topology, with the echo engine that the settings name. Needs a tokio runtime.
+    ///
+    /// Without an echo engine everything else goes on; echo probes then fail locally, with the
+    /// reason that [`Probes::engine`] tells. The engine stays as it is over a reload.
+    #[must_use]
+    pub fn start(
+        settings: &Settings,
+        generation: u32,
+        topology: Arc<Topology>,
+        trust: Trust,
+        clock: Clock,
+    ) -> Self {
+        Self::start_with(settings, generation, topology, trust, clock, |sink| {
+            icmp::start(&settings.icmp, clock, sink).map_err(|error| {
+                let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+                causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+            })
+        })
+    }
+
+    /// Hands with an echo engine of the caller's own; `open_engine` is handed the place where its
+    /// results go.
+    #[must_use]
+    pub fn start_with(
+        settings: &Settings,
+        generation: u32,
+        topology: Arc<Topology>,
+        trust: Trust,
+        clock: Clock,
+        open_engine: impl FnOnce(Sink) -> Result<Arc<dyn Pinger>, String>,
+    ) -> Self {
+        let resolver = Resolver::start(clock, settings.resolver.clone());
+        let shared = Arc::new(Shared {
+            clock,
+            trust,
+            scene: ArcSwap::from_pointee(Scene::new(settings, 0, Arc::default())),
+            echoes: Mutex::default(),
+            memory: Mutex::default(),
+            mailbox: Mailbox::default(),
+            conversations: AtomicUsize::new(0),
+        });
+        let sink = {
+            let shared = Arc::clone(&shared);
+            Box::new(move |done| shared.echoes_done(done))
+        };
+        let engine = open_engine(sink);
+        let stopping = CancellationToken::new();
+        let probes = Self { shared, engine, resolver, tasks: TaskTracker::new(), stopping };
+        probes.replace(settings, generation, topology);
+        probes
+    }
+
+    /// Goes over to another configuration. Probes under way end as they began; what is remembered
+    /// of targets that stay is kept.
+    pub fn replace(&self, settings: &Settings, generation: u32, topology: Arc<Topology>) {
+        let names = topology.endpoints.iter().filter_map(|endpoint| match &endpoint.host {
+            Host::Name(name) => Some(name.clone()),
+            Host::Ip(_) => None,
+        });
+        self.resolver.watch(names.collect::<BTreeSet<_>>(), settings.resolver.clone());
+        // The lock keeps records from being remembered between the two changes.
+        let mut memory = self.shared.memory();
+        memory.move_to(generation, &topology, &self.shared.scene.load().topology);
+        self.shared.scene.store(Arc::new(Scene::new(settings, generation, topology)));
+    }
+
+    /// Takes orders over. Returns at once; each is answered by exactly one outcome.
+    pub fn submit(&self, orders: &[ProbeRequest]) {
+        let scene = self.shared.scene.load();
+        let mut jobs = Vec::new();
+        let mut refused = Vec::new();
+        let mut echoes = None;
+        for order in orders {
+            match self.place(*order, &scene) {
+                Err(failure) => refused.push(self.shared.not_asked(*order, failure)),
+                Ok(address) => match &scene.topology.check_of(order.target).kind {
+                    CheckKind::Icmp(echo) if self.engine.is_ok() => {
+                        let echoes = echoes.get_or_insert_with(|| self.shared.echoes());
+                        let limit = scene.topology.check_of(order.target).timeout;
+                        let waiting = Waiting { request: *order, address, caller: None };
+                        jobs.push(job(waiting, echo, limit, echoes));
+                    }
+                    CheckKind::Icmp(_) => {
+                        refused.push(self.shared.not_asked(*order, self.no_engine()));
+                    }
+                    CheckKind::Tcp(_)
+                    | CheckKind::Http(_)
+                    | CheckKind::Sip(_)
+                    | CheckKind::H323(_) => self.converse(*order, address, &scene),
+                },
+            }
+        }
+        drop(echoes);
+        if let (Ok(engine), false) = (&self.engine, jobs.is_empty()) {
+            engine.submit(jobs);
+        }
+        if !refused.is_empty() {
+            self.shared.answer(refused);
+        }
+    }
+
+    /// The outcomes since the last call, as soon as there are any. Losing this future loses no
+    /// outcome.
+    pub async fn outcomes(&self) -> Vec<Outcome> {
+        self.shared.mailbox.take().await
+    }
+
+    /// Probes a target once, now, and tells all about it; none when there is no such target. The
+    /// outcome goes to the caller only.
+    pub async fn run_once(&self, target: &TargetKey, effort: Effort) -> Option<Record> {
+        let scene = self.shared.scene.load_full();
+        let order = ProbeRequest {
+            generation: scene.generation,
+            target: scene.find(target)?,
+            trigger: Trigger::Demand,
+            effort,
+            due: self.shared.clock.mono(),
+        };
+        let address = match self.place(order, &scene) {
+            Ok(address) => address,
+            Err(failure) => return Some(self.shared.not_asked(order, failure)),
+        };
+        let check = scene.topology.check_of(order.target);
+        let CheckKind::Icmp(echo) = &check.kind else {
+            let talk = self.shared.talk(order, address, &scene.topology);
+            let record = self.stopping.run_until_cancelled(talk).await;
+            let stopped = || self.shared.not_asked(order, LocalFailure::Stopping);
+            return Some(record.unwrap_or_else(stopped));
+        };
+        let Ok(engine) = &self.engine else {
+            return Some(self.shared.not_asked(order, self.no_engine()));
+        };
+        let (caller, answer) = oneshot::channel();
+        let waiting = Waiting { request: order, address, caller: Some(caller) };
+        let job = job(waiting, echo, check.timeout, &mut self.shared.echoes());
+        engine.submit(vec![job]);
+        // Whoever waits here is always answered: by the engine, or when everything stops.
+        let stopped = |_| self.shared.not_asked(order, LocalFailure::Stopping);
+        Some(answer.await.unwrap_or_else(stopped))
+    }
+
+    /// What the last probes of a target looked like; none when there is no such target.
+    #[must_use]
+    pub fn explain(&self, target: &TargetKey) -> Option<Explanation> {
+        let memory = self.shared.memory();
+        let scene = self.shared.scene.load();
+        Some(memory.explain(scene.find(target)?))
+    }
+
+    /// Returns once every name was looked up at least once, so that a first round of probes does
+    /// not fail for want of addresses. Takes as long as the resolver's time limit, times a few when
+    /// there are many names and no answer: whoever waits for it should not wait for ever.
+    pub async fn names_settled(&self) {
+        self.resolver.settled().await;
+    }
+
+    /// How name resolution does.
+    #[must_use]
+    pub fn resolver_health(&self) -> ResolverHealth {
+        self.resolver.health()
+    }
+
+    /// How the echo engine does. To be read in one place: reading resets its worst lateness.
+    #[must_use]
+    pub fn engine_health(&self) -> EngineHealth {
+        self.engine.as_ref().map(|engine| engine.health()).unwrap_or_default()
+    }
+
+    /// The echo engine's name, or why there is none.
+    ///
+    /// # Errors
+    /// Why no engine could be opened, in words for whoever installs the daemon.
+    pub fn engine(&self) -> Result<&'static str, &str> {
+        self.engine.as_ref().map(|engine| engine.name()).map_err(String::as_str)
+    }
+
+    /// Probes under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.echoes().len() + self.shared.conversations.load(Ordering::Relaxed)
+    }
+
+    /// Ends everything. When it returns, every order has been answered.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        let left = self.shared.echoes().give_back_all();
+        let stopping = |waiting: Waiting| {
+            let record = self.shared.not_asked(waiting.request, LocalFailure::Stopping);
+            (waiting.caller, record)
+        };
+        self.shared.deliver(left.into_iter().map(stopping));
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Where an order goes.
+    fn place(&self, order: ProbeRequest, scene: &Scene) -> Result<IpAddr, LocalFailure> {
+        if self.stopping.is_cancelled() {
+            return Err(LocalFailure::Stopping);
+        }
+        let topology = &scene.topology;
+        if order.generation != scene.generation || order.target.ix() >= topology.targets.len() {
+            return Err(LocalFailure::Other("the configuration has changed meanwhile".to_owned()));
+        }
+        let endpoint = topology.target(order.target).endpoint;
+        self.resolver.lookup(&topology.endpoint(endpoint).host)
+    }
+
+    fn no_engine(&self) -> LocalFailure {
+        LocalFailure::Forbidden(self.engine.as_ref().err().cloned().unwrap_or_default())
+    }
+
+    /// Puts a conversation into a task of its own, if there is room.
+    fn converse(&self, order: ProbeRequest, address: IpAddr, scene: &Scene) {
+        let (ticket, before) = Ticket::take(order, &self.shared);
+        if before >= scene.in_flight.saturating_mul(2) {
+            return ticket.answer(self.shared.not_asked(order, LocalFailure::Overloaded));
+        }
+        let topology = Arc::clone(&scene.topology);
+        let places = Arc::clone(&scene.places);
+        let stopping = self.stopping.clone();
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            let work = async {
+                let due = shared.clock.instant(order.due);
+                tokio::time::sleep_until(due.into()).await;
+                let patience = topology.check_of(order.target).timeout;
+                match timeout(patience, places.acquire()).await {
+                    Ok(_place) => shared.talk(order, address, &topology).await,
+                    Err(_) => shared.not_asked(order, LocalFailure::Overloaded),
+                }
+            };
+            let record = match stopping.run_until_cancelled(work).await {
+                Some(record) => record,
+                None => shared.not_asked(order, LocalFailure::Stopping),
+            };
+            ticket.answer(record);
+        });
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+impl Scene {
+    fn new(settings: &Settings, generation: u32, topology: Arc<Topology>) -> Self {
+        let in_flight = usize::try_from(settings.budget.in_flight).unwrap_or(usize::MAX);
+        let places = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        Self { generation, topology, places, in_flight }
+    }
+
+    fn find(&self, target: &TargetKey) -> Option<TargetIx> {
+        let (endpoint, check) = (target.endpoint.as_ref()?, target.check.as_ref()?);
+        self.topology.find_target(&target.site, endpoint, check)
+    }
+}
+
+impl Shared {
+    fn echoes(&self) -> MutexGuard<'_, Echoes> {
+        self.echoes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a conversation.
+    async fn talk(&self, order: ProbeRequest, address: IpAddr, topology: &Topology) -> Record {
+        let started = self.clock.now();
+        let host = &topology.endpoint(topology.target(order.target).endpoint).host;
+        let conversation = Conversation { address, host, clock: self.clock, trust: &self.trust };
+        let mut notes = Notes::begin(self.clock);
+        let result = converse(conversation, topology.check_of(order.target), &mut notes).await;
+        self.record(order, started, result, Some(address), notes.into_trace())
+    }
+
+    /// The record of a probe that could not be made.
+    fn not_asked(&self, order: ProbeRequest, why: LocalFailure) -> Record {
+        let result = Err(Failure::Local(why));
+        self.record(order, self.clock.now(), result, None, Trace::default())
+    }
+
+    fn record(
+        &self,
+        request: ProbeRequest,
+        started: Now,
+        result: Result<Reply, Failure>,
+        address: Option<IpAddr>,
+        trace: Trace,
+    ) -> Record {
+        let finished = self.clock.mono();
+        Record { outcome: Outcome { request, started, finished, result }, address, trace }
+    }
+
+    /// The echo engine has results. Runs in its thread.
+    fn echoes_done(&self, done: Vec<PingDone>) {
+        let mut places = self.echoes();
+        let records: Vec<_> = done
+            .into_iter()
+            .filter_map(|done| {
+                let PingDone { token, started, finished, result } = done;
+                let Waiting { request, address, caller } = places.give_back(token)?;
+                let result = result.map(echoes::reply);
+                let outcome = Outcome { request, started, finished, result };
+                let trace = Trace::default();
+                Some((caller, Record { outcome, address: Some(address), trace }))
+            })
+            .collect();
+        drop(places);
+        self.deliver(records);
+    }
+
+    /// Hands records to whoever waits: a caller, or the brain.
+    fn deliver(
+        &self,
+        records: impl IntoIterator<Item = (Option<oneshot::Sender<Record>>, Record)>,
+    ) {
+        let mut for_brain = Vec::new();
+        for (caller, record) in records {
+            match caller {
+                // Whoever no longer waits does not want to know.
+                Some(caller) => drop(caller.send(record)),
+                None => for_brain.push(record),
+            }
+        }
+        if !for_brain.is_empty() {
+            self.answer(for_brain);
+        }
+    }
+
+    /// Remembers records and hands their outcomes to the brain.
+    fn answer(&self, records: Vec<Record>) {
+        let outcomes: Vec<Outcome> = records.iter().map(|record| record.outcome.clone()).collect();
+        let mut memory = self.memory();
+        for record in records {
+            memory.remember(record);
+        }
+        drop(memory);
+        self.mailbox.put(outcomes);
+    }
+}
+
+/// The job of an echo probe, its place taken.
+fn job(waiting: Waiting, echo: &IcmpCheck, limit: Duration, echoes: &mut Echoes) -> PingJob {
+    let (check, timeout) = echo_train(echo, limit, waiting.request.effort);
+    let Waiting { address, request: ProbeRequest { due, .. }, .. } = waiting;
+    PingJob { token: echoes.take(waiting), address, check, timeout, due }
+}
+
+/// An order to be answered: if nobody does, it answers itself when it is dropped, which is what
+/// happens when a prober panics.
+struct Ticket {
+    order: ProbeRequest,
+    shared: Arc<Shared>,
+    answered: bool,
+}
+
+impl Ticket {
+    /// A ticket, and how many there were before it.
+    fn take(order: ProbeRequest, shared: &Arc<Shared>) -> (Self, usize) {
+        let before = shared.conversations.fetch_add(1, Ordering::Relaxed);
+        (Self { order, shared: Arc::clone(shared), answered: false }, before)
+    }
+
+    fn answer(mut self, record: Record) {
+        self.answered = true;
+        self.shared.answer(vec![record]);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.shared.conversations.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            let why = LocalFailure::Other("the probe was broken off".to_owned());
+            self.shared.answer(vec![self.shared.not_asked(self.order, why)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! The SIP prober: one OPTIONS request, and any final response to it means alive.
+//!
+//! A response says what an INVITE would have been told (RFC 3261 §11.2), so "busy" and "not found"
+//! come from a device that works. Three say that what is behind the answering hop is out: 408, 503
+//! and 504, as the trunk monitors of the usual call managers judge them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::UdpSocket;
+use tokio::time::sleep;
+
+use super::converse::{AGENT, Conversation};
+use super::notes::{Notes, cut};
+use super::{connect, kernel_says, tls};
+use crate::model::{
+    Detail, Failure, LocalFailure, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
+};
+use crate::wire::sip::{self, Ids, Options, Response};
+
+/// RFC 3261 §17.1.2.2: the first repetition comes after T1, each further one after twice as long.
+const T1: Duration = Duration::from_millis(500);
+
+/// Sends of one request over UDP. The standard goes on for 32 s; a monitor asks anew instead.
+const SENDS: u8 = 3;
+
+/// Messages that do not count until a peer is taken for one that speaks something else.
+const IGNORED_LIMIT: u32 = 64;
+
+/// Room for one read from a connection, in bytes.
+const READ: usize = 4096;
+
+/// Longest reason phrase or server name that is kept, in bytes.
+const TEXT_LIMIT: usize = 64;
+
+/// Asks, over whatever carries it.
+pub(super) async fn probe(
+    conversation: &Conversation<'_>,
+    check: &SipCheck,
+    notes: &mut Notes,
+) -> Result<Reply, Failure> {
+    let ids = fresh_ids()?;
+    let peer = SocketAddr::new(conversation.address, check.port);
+    let host = conversation.host.to_string();
+    let request = |local| {
+        let user = check.user.as_deref();
+        let (transport, port) = (check.transport, check.port);
+        let agent = AGENT;
+        Options { transport, host: &host, port, user, local, ids: &ids, agent }.write()
+    };
+    let clock = conversation.clock;
+    let (answer, local, rtt, certificate) = match check.transport {
+        SipTransport::Udp => {
+            let (socket, local) = connect::udp(peer)?;
+            let (answer, rtt) =
+                over_datagrams(&socket, &request(local), &ids, conversation, notes).await?;
+            (answer, local, rtt, None)
+        }
+        SipTransport::Tcp => {
+            let made = connect::tcp(peer, clock, notes).await?;
+            let answer = over_stream(made.stream, &request(made.local), &ids, notes).await?;
+            (answer, made.local, Some(made.took), None)
+        }
+        SipTransport::Tls => {
+            let made = connect::tcp(peer, clock, notes).await?;
+            let now = clock.now().wall;
+            let (verify, trust) = (check.verify_tls, conversation.trust);
+            let (stream, certificate) =
+                tls::handshake(made.stream, &host, verify, trust, now, notes).await?;
+            let answer = over_stream(stream, &request(made.local), &ids, notes).await?;
+            (answer, made.local, Some(made.took), certificate)
+        }
+    };
+    let Answer { response, retransmissions } = answer;
+    let now = clock.now().wall;
+    judge(&response, notes)?;
+    let detail = SipDetail {
+        status: response.status,
+        reason: cut(&response.reason, TEXT_LIMIT),
+        server: response.server.as_deref().map(|text| cut(text, TEXT_LIMIT)),
+        retransmissions,
+        certificate,
+        seen_as: seen_as(&response, local.ip(), notes),
+        clock_offset_s: response.date.map(|date| date.as_second() - now.as_second()),
+    };
+    Ok(Reply { rtt, detail: Detail::Sip(Box::new(detail)) })
+}
+
+/// A final response, and how often the request had to be repeated for it.
+struct Answer {
+    response: Response,
+    retransmissions: u8,
+}
+
+/// Ids that nobody can guess who did not see the request.
+fn fresh_ids() -> Result<Ids, Failure> {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::Local(LocalFailure::Other(error.to_string())))?;
+    Ok(Ids::from_random(random))
+}
+
+/// Asks over UDP, repeating the request until something matching comes.
+///
+/// The round trip is that of the first matching response, provisional or not, and only when the
+/// request was sent once: a response to a repeated request may answer either (Karn's rule).
+async fn over_datagrams(
+    socket: &UdpSocket,
+    request: &[u8],
+    ids: &Ids,
+    conversation: &Conversation<'_>,
+    notes: &mut Notes,
+) -> Result<(Answer, Option<Duration>), Failure> {
+    let clock = conversation.clock;
+    let mut buffer = vec![0; sip::HEAD_LIMIT];
+    let sent_at = clock.mono();
+    let mut rtt = None;
+    let mut sends = 0;
+    let mut provisional = false;
+    let mut gap = T1;
+    let next = sleep(Duration::ZERO);
+    tokio::pin!(next);
+    loop {
+        // A provisional response takes the hurry out (§17.1.2.2): the next repetition would come
+        // after the probe.
+        let more = sends < SENDS && !provisional;
+        let length = tokio::select! {
+            biased;
+            received = socket.recv(&mut buffer) => {
+                received.map_err(|error| kernel_says::later(&error, socket))?
+            }
+            () = &mut next, if more => {
+                socket.send(request).await.map_err(|error| kernel_says::later(&error, socket))?;
+                notes.sent(&first_line(request));
+                if sends > 0 {
+                    gap *= 2;
+                }
+                sends += 1;
+                next.as_mut().reset(tokio::time::Instant::now() + gap);
+                continue;
+            }
+        };
+        match Response::parse(&buffer[..length]) {
+            Ok(response) => match response.answers(ids) {
+                Ok(()) => {
+                    if !provisional || !response.is_provisional() {
+                        note_response(&response, notes);
+                    }
+                    if sends == 1 && rtt.is_none() {
+                        rtt = Some(clock.mono() - sent_at);
+                    }
+                    if !response.is_provisional() {
+                        let retransmissions = sends.saturating_sub(1);
+                        return Ok((Answer { response, retransmissions }, rtt));
+                    }
+                    provisional = true;
+                }
+                Err(mismatch) => notes.ignored(mismatch),
+            },
+            Err(malformed) => notes.not_understood(malformed),
+        }
+        if notes.ignored_count() > IGNORED_LIMIT {
+            return Err(gibberish());
+        }
+    }
+}
+
+/// Asks over a connection. Nothing is repeated: TCP does that.
+async fn over_stream(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+    ids: &Ids,
+    notes: &mut Notes,
+) -> Result<Answer, Failure> {
+    let closed = |_: io::Error| Failure::Remote(RemoteFailure::Closed);
+    stream.write_all(request).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)?;
+    notes.sent(&first_line(request));
+    let mut heap = Heap::default();
+    let mut provisional = false;
+    loop {
+        heap.bytes.reserve(READ);
+        if stream.read_buf(&mut heap.bytes).await.map_err(closed)? == 0 {
+            return Err(Failure::Remote(RemoteFailure::Closed));
+        }
+        while let Some(response) = heap.next().map_err(|malformed| {
+            Failure::Remote(RemoteFailure::Malformed(format!("not SIP: {malformed}")))
+        })? {
+            match response.answers(ids) {
+                Ok(()) => {
+                    if !provisional || !response.is_provisional() {
+                        note_response(&response, notes);
+                    }
+                    provisional = true;
+                    if !response.is_provisional() {
+                        return Ok(Answer { response, retransmissions: 0 });
+                    }
+                }
+                Err(mismatch) => notes.ignored(mismatch),
+            }
+            if notes.ignored_count() > IGNORED_LIMIT {
+                return Err(gibberish());
+            }
+        }
+    }
+}
+
+/// What a connection gave and nobody has read yet. It never holds more than the limits of
+/// [`sip`] and one read.
+#[derive(Default)]
+struct Heap {
+    bytes: Vec<u8>,
+    /// Bytes of a body that are still to be skipped.
+    skip: usize,
+}
+
+impl Heap {
+    /// The next response, once its head is there. Its body is skipped as it arrives.
+    fn next(&mut self) -> Result<Option<Response>, sip::Malformed> {
+        let skipped = self.skip.min(self.bytes.len());
+        self.bytes.drain(..skipped);
+        self.skip -= skipped;
+        if self.skip > 0 {
+            return Ok(None);
+        }
+        let Some(head) = sip::head_len(&self.bytes)? else { return Ok(None) };
+        let response = Response::parse(&self.bytes)?;
+        self.bytes.drain(..head);
+        self.skip = response.content_length;
+        Ok(Some(response))
+    }
+}
+
+fn gibberish() -> Failure {
+    let why = format!("more than {IGNORED_LIMIT} messages and no answer among them");
+    Failure::Remote(RemoteFailure::Malformed(why))
+}
+
+/// A final response that means the service behind is out.
+fn judge(response: &Response, notes: &mut Notes) -> Result<(), Failure> {
+    let status = response.status;
+    if matches!(status, 408 | 503 | 504) {
+        notes.judged("what answers is not what was asked for: the service behind it is out");
+        let reason = cut(&response.reason, TEXT_LIMIT);
+        return Err(Failure::Remote(RemoteFailure::ServiceOut { status, reason }));
+    }
+    notes.judged("any other final response means that the device is alive");
+    Ok(())
+}
+
+/// Our address as the device sees it, when that is another: there is NAT on the path (RFC 3581).
+fn seen_as(response: &Response, local: IpAddr, notes: &mut Notes) -> Option<IpAddr> {
+    let seen = response.via.received.filter(|seen| *seen != local)?;
+    notes.judged(&format!("the device sees us as {seen}: there is NAT on the path"));
+    Some(seen)
+}
+
+fn note_response(response: &Response, notes: &mut Notes) {
+    notes.received(&format!("SIP/2.0 {} {}", response.status, response.reason));
+}
+
+/// The request line.
+fn first_line(request: &[u8]) -> String {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
+}
