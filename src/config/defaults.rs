@@ -1,0 +1,228 @@
+//! What holds where the files are silent: every default of `vchealth.yaml`, in one place.
+//!
+//! The shipped sample states each of them in a comment, and a test asserts that the two agree. The
+//! figures belong together: with the pace, the time limit and the confirmation gap of `ping`, a
+//! site that goes dead during a session is confirmed after at most 1 + 3 × 1 + 2 × 0.1 s, and
+//! outside sessions after 15 s + that.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::{Offset, TimeZone};
+
+use super::{
+    Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
+    IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings, Settings,
+};
+use crate::model::{
+    Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
+    Paces, Severity, SipCheck, SipTransport, TcpCheck,
+};
+
+/// Severity below which a channel stays silent.
+pub(super) const MIN_SEVERITY: Severity = Severity::Info;
+/// Whether a channel tells the end of an incident.
+pub(super) const SEND_RESOLVED: bool = true;
+/// Time limit of one post to a webhook.
+pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Importance of a session.
+pub(super) const IMPORTANCE: Importance = Importance::Normal;
+/// Delegates at a taking-part site.
+pub(super) const DELEGATES: u32 = 0;
+
+/// Port of call signalling (H.225.0).
+const H323_PORT: u16 = 1720;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9722)),
+            state_dir: PathBuf::from("/var/lib/vchealth"),
+            language: Language::Vi,
+            time_zone: time_zone(),
+            icmp: IcmpSettings::default(),
+            resolver: ResolverSettings::default(),
+            phases: PhaseSettings::default(),
+            hysteresis: Hysteresis::default(),
+            quality: QualitySettings::default(),
+            correlation: CorrelationSettings::default(),
+            flapping: FlappingSettings::default(),
+            hygiene: HygieneSettings::default(),
+            budget: Budget::default(),
+            channels: Vec::new(),
+        }
+    }
+}
+
+impl Default for IcmpSettings {
+    fn default() -> Self {
+        Self { engine: IcmpEngine::Auto, receive_buffer: 4 << 20 }
+    }
+}
+
+impl Default for ResolverSettings {
+    fn default() -> Self {
+        Self { refresh: minutes(5), timeout: seconds(3) }
+    }
+}
+
+impl Default for PhaseSettings {
+    /// Technicians have to be at their post an hour before a session.
+    fn default() -> Self {
+        Self { readiness_before: minutes(60), wrap_up_after: minutes(15) }
+    }
+}
+
+impl Default for Hysteresis {
+    fn default() -> Self {
+        Self { fail_after: 3, recover_after: 2 }
+    }
+}
+
+impl Default for QualitySettings {
+    /// Thresholds between the published ones of Cisco, Polycom and Microsoft; Ie and Bpl of G.711
+    /// with loss concealment (ITU-T G.113 Appendix I).
+    fn default() -> Self {
+        Self {
+            window: seconds(15),
+            min_samples: 10,
+            fair_loss: 0.01,
+            poor_loss: 0.05,
+            fair_rtt: millis(150),
+            poor_rtt: millis(500),
+            fair_jitter: millis(30),
+            poor_jitter: millis(60),
+            better_after: seconds(30),
+            ie: 0.0,
+            bpl: 25.1,
+        }
+    }
+}
+
+impl Default for CorrelationSettings {
+    fn default() -> Self {
+        Self {
+            wait: seconds(3),
+            window: minutes(1),
+            children_share: 0.8,
+            common_min: 5,
+            common_inside: 0.6,
+            common_outside: 0.1,
+            common_labels: vec!["power".to_owned(), "isp".to_owned()],
+        }
+    }
+}
+
+impl Default for FlappingSettings {
+    fn default() -> Self {
+        Self {
+            stable_for: seconds(5),
+            relapses: 2,
+            window: minutes(60),
+            flapping_stable_for: minutes(10),
+            messages_per_hour: 3,
+        }
+    }
+}
+
+impl Default for HygieneSettings {
+    fn default() -> Self {
+        Self { certificate_before: Duration::from_hours(14 * 24), clock_offset: minutes(1) }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { line_kbit_s: 64, in_flight: 512 }
+    }
+}
+
+/// The checks that exist without being written: `ping`, `sip`, `h323` and `web`.
+pub(super) fn checks() -> Vec<Check> {
+    [("ping", "icmp"), ("sip", "sip"), ("h323", "h323"), ("web", "http")]
+        .into_iter()
+        .filter_map(|(id, kind)| check(id, kind))
+        .collect()
+}
+
+/// A check of this kind that says nothing else; none when there is no such kind.
+pub(super) fn check(id: &str, kind: &str) -> Option<Check> {
+    let (kind, timeout, paces, confirm_after) = match kind {
+        "icmp" => {
+            let echo = IcmpCheck {
+                count: 1,
+                spacing: millis(200),
+                size: 56,
+                dscp: 34,
+                dont_fragment: false,
+            };
+            (CheckKind::Icmp(echo), seconds(1), paces(15, 5, 1, 5), millis(100))
+        }
+        // A port has no default: the reader asks for it.
+        "tcp" => {
+            (CheckKind::Tcp(TcpCheck { port: 0 }), seconds(3), paces(60, 30, 15, 30), seconds(2))
+        }
+        "http" => (CheckKind::Http(http(true)), seconds(5), paces(60, 30, 30, 60), seconds(2)),
+        // Three sends at 0, 0.5 and 1.5 s (RFC 3261 §17.1.2.2), then two seconds of patience.
+        "sip" => {
+            let options = sip(SipTransport::Udp);
+            (CheckKind::Sip(options), millis(3500), paces(60, 30, 15, 60), seconds(2))
+        }
+        // A codec has few call slots and some keep one for each connection.
+        "h323" => {
+            let call = H323Check { port: H323_PORT };
+            (CheckKind::H323(call), seconds(5), paces(60, 30, 30, 60), seconds(30))
+        }
+        _ => return None,
+    };
+    Some(Check { id: CheckId::new(id), kind, timeout, paces, confirm_after })
+}
+
+/// An HTTP check with the defaults that go with or without TLS. Codecs sign their own
+/// certificates, so trust is asked for where it is wanted.
+pub(super) fn http(tls: bool) -> HttpCheck {
+    HttpCheck {
+        tls,
+        port: if tls { 443 } else { 80 },
+        path: "/".to_owned(),
+        method: HttpMethod::Get,
+        expect_status: Vec::new(),
+        expect_body: None,
+        verify_tls: false,
+        host: None,
+    }
+}
+
+/// A SIP check with the defaults that go with its transport.
+pub(super) fn sip(transport: SipTransport) -> SipCheck {
+    let port = if transport == SipTransport::Tls { 5061 } else { 5060 };
+    SipCheck { transport, port, user: None, verify_tls: false }
+}
+
+/// Viet Nam keeps one time the whole year.
+fn time_zone() -> TimeZone {
+    TimeZone::get("Asia/Ho_Chi_Minh").unwrap_or_else(|_| TimeZone::fixed(Offset::constant(7)))
+}
+
+/// Paces in seconds: idle, readiness, live, wrap-up.
+const fn paces(idle: u64, readiness: u64, live: u64, wrap_up: u64) -> Paces {
+    Paces {
+        idle: seconds(idle),
+        readiness: seconds(readiness),
+        live: seconds(live),
+        wrap_up: seconds(wrap_up),
+    }
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_mins(n)
+}

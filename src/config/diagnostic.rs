@@ -1,0 +1,285 @@
+//! What is wrong in a file that a person wrote, said so that they can mend it.
+//!
+//! The place, the line as it stands there, the reason and, where there is one, a hint. The text is
+//! stable: a directory of bad files keeps the exact message of each.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fmt;
+
+use unicode_normalization::char::is_combining_mark;
+
+use super::source::{File, SourceSet, Span};
+
+/// One problem in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, as people know it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// How many characters are meant; 0 when it is a gap between two.
+    pub width: u32,
+    /// The line as it stands in the file; empty when there is none.
+    pub excerpt: String,
+    /// What is wrong.
+    pub reason: String,
+    /// What would be right.
+    pub hint: Option<String>,
+    /// Another place that has to do with it, and how.
+    pub other: Option<(String, String)>,
+}
+
+/// Every problem of every file, at least one, by file and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The problems.
+    pub list: Vec<Diagnostic>,
+    /// How many more there are than are listed.
+    pub more: usize,
+}
+
+/// Problems that are listed at most. Whoever has more has one cause for most of them.
+const LISTED: usize = 1000;
+/// Characters of a line that are shown.
+const SHOWN: usize = 110;
+
+impl Diagnostics {
+    /// How many problems there are, listed or not.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.list.len() + self.more
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// All problems, an empty line between two, and a last line that counts them.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for diagnostic in &self.list {
+            writeln!(f, "{diagnostic}\n")?;
+        }
+        if self.more > 0 {
+            writeln!(f, "… and {} more\n", self.more)?;
+        }
+        let files: BTreeSet<&str> = self.list.iter().map(|d| d.file.as_str()).collect();
+        write!(f, "{} in {}", counted(self.count(), "problem"), counted(files.len(), "file"))
+    }
+}
+
+/// Compiler style, without a final line break.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: error: {}", self.file, self.line, self.column, self.reason)?;
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        if !self.excerpt.is_empty() {
+            let (shown, caret) = self.pointed();
+            write!(f, "\n{gutter} |\n{number} | {shown}\n{gutter} | {caret}")?;
+        }
+        if let Some((place, how)) = &self.other {
+            write!(f, "\n{gutter} = {place}: {how}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n{gutter} = hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Diagnostic {
+    /// The excerpt, cut to what fits on a screen, and the line under it that points.
+    fn pointed(&self) -> (String, String) {
+        let line: Vec<char> = self.excerpt.chars().collect();
+        let at = (self.column as usize).saturating_sub(1).min(line.len());
+        let end = at.saturating_add(self.width as usize).min(line.len());
+        let from = if line.len() <= SHOWN { 0 } else { at.saturating_sub(SHOWN / 2) };
+        let to = line.len().min(from + SHOWN);
+        let (mut shown, mut caret) = (String::new(), String::new());
+        if from > 0 {
+            shown.push('…');
+            caret.push(' ');
+        }
+        for (n, c) in line.iter().enumerate().take(to).skip(from) {
+            // What could move the cursor or turn the text around is shown as a dot.
+            let plain = if *c == '\t' || unseen(*c) { '·' } else { *c };
+            shown.push(plain);
+            if !is_combining_mark(plain) && n < at.max(end) {
+                caret.push(if n < at { ' ' } else { '^' });
+            }
+        }
+        if to < line.len() {
+            shown.push('…');
+        }
+        if end <= at {
+            caret.push('^');
+        }
+        (shown.trim_end().to_owned(), caret)
+    }
+}
+
+/// Characters that take no place, turn the text around or are no text at all.
+pub(super) fn unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// `1 problem`, `2 problems`.
+pub(super) fn counted(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}
+
+/// Where problems are collected while the files are read. Reading goes on after each.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: RefCell<Vec<Finding>>,
+    more: Cell<usize>,
+    /// Comparisons of words that hints may still cost.
+    pub(super) patience: Cell<usize>,
+    /// Every key that a reader asked for, by section, and whether it was written.
+    #[cfg(test)]
+    pub(super) asked: RefCell<BTreeSet<(&'static str, &'static str, bool)>>,
+}
+
+#[derive(Debug)]
+struct Finding {
+    span: Span,
+    reason: String,
+    hint: Option<String>,
+    other: Option<(Span, String)>,
+}
+
+impl Findings {
+    pub(super) fn new() -> Self {
+        Self { patience: Cell::new(500_000), ..Self::default() }
+    }
+
+    /// Something is wrong at `span`.
+    pub(super) fn say(&self, span: Span, reason: impl Into<String>) {
+        self.push(Finding { span, reason: reason.into(), hint: None, other: None });
+    }
+
+    /// Something is wrong at `span`, and this may mend it.
+    pub(super) fn hint(
+        &self,
+        span: Span,
+        reason: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
+        self.push(Finding { span, reason: reason.into(), hint: hint.into(), other: None });
+    }
+
+    /// Something is wrong at `span` because of what stands at `other`.
+    pub(super) fn clash(
+        &self,
+        span: Span,
+        reason: impl Into<String>,
+        other: (Span, &str),
+        hint: impl Into<Option<String>>,
+    ) {
+        let other = Some((other.0, other.1.to_owned()));
+        self.push(Finding { span, reason: reason.into(), hint: hint.into(), other });
+    }
+
+    fn push(&self, finding: Finding) {
+        let mut list = self.list.borrow_mut();
+        if list.len() < LISTED {
+            list.push(finding);
+        } else {
+            self.more.set(self.more.get() + 1);
+        }
+    }
+
+    /// How much is wrong so far.
+    pub(super) fn count(&self) -> usize {
+        self.list.borrow().len() + self.more.get()
+    }
+
+    /// What was found, with the lines it is about.
+    pub(super) fn into_diagnostics(self, sources: &SourceSet) -> Diagnostics {
+        if self.count() == 0 {
+            // Whoever reads nothing has said why; this says it at least.
+            self.say(Span::top(File::Settings), "this configuration cannot be read");
+        }
+        let mut found = self.list.into_inner();
+        found.sort_by(|a, b| (a.span, &a.reason).cmp(&(b.span, &b.reason)));
+        found.dedup_by(|a, b| a.span == b.span && a.reason == b.reason);
+        let lines = Lines::of(sources, &found);
+        let list = found
+            .into_iter()
+            .map(|finding| {
+                let Finding { span, reason, hint, other } = finding;
+                let other = other.map(|(at, how)| {
+                    (format!("{}:{}:{}", sources.name(at.file), at.line, at.column), how)
+                });
+                Diagnostic {
+                    file: sources.name(span.file).to_owned(),
+                    line: span.line,
+                    column: span.column,
+                    width: span.width,
+                    excerpt: lines.get(sources, span),
+                    reason,
+                    hint,
+                    other,
+                }
+            })
+            .collect();
+        Diagnostics { list, more: self.more.get() }
+    }
+}
+
+/// Where the lines of the files with problems begin.
+struct Lines([Vec<usize>; 3]);
+
+impl Lines {
+    fn of(sources: &SourceSet, found: &[Finding]) -> Self {
+        let mut starts: [Vec<usize>; 3] = Default::default();
+        for finding in found {
+            let file = finding.span.file;
+            let starts = &mut starts[file as usize];
+            if let (true, Some(source)) = (starts.is_empty(), sources.get(file)) {
+                starts.push(0);
+                starts.extend(line_ends(&source.bytes).map(|(_, next)| next));
+            }
+        }
+        Self(starts)
+    }
+
+    fn get(&self, sources: &SourceSet, span: Span) -> String {
+        let starts = &self.0[span.file as usize];
+        let line = (span.line as usize).saturating_sub(1);
+        let Some((source, from)) = sources.get(span.file).zip(starts.get(line)) else {
+            return String::new();
+        };
+        let bytes = &source.bytes[*from..];
+        let end = line_ends(bytes).next().map_or(bytes.len(), |(end, _)| end);
+        // Nobody reads a line of a megabyte; four bytes are the longest character.
+        let bytes = &bytes[..end.min(4 * (span.column as usize + SHOWN))];
+        let text = String::from_utf8_lossy(bytes);
+        text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()
+    }
+}
+
+/// Where each line ends and the next begins: `\n`, `\r\n` or `\r`, as YAML has it.
+fn line_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let end = at + bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+        let next = if bytes[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 };
+        at = next;
+        Some((end, next))
+    })
+}

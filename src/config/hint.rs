@@ -1,0 +1,71 @@
+//! Guesses at what somebody meant.
+
+use std::cell::Cell;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::diagnostic::Findings;
+
+/// `did you mean `…`?` with the nearest of `known`, or all of them when they are few.
+pub(super) fn nearest<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    out: &Findings,
+) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let meant = slug(word);
+    let far = (meant.chars().count() / 3).max(1);
+    let best = known
+        .iter()
+        .take_while(|_| spend(&out.patience))
+        .map(|candidate| {
+            let near = candidate.len().abs_diff(meant.len()) <= far + 2;
+            let distance = if near {
+                strsim::damerau_levenshtein(&meant, &slug(candidate))
+            } else {
+                usize::MAX
+            };
+            (distance, *candidate)
+        })
+        .filter(|(distance, _)| *distance <= far)
+        .min();
+    match best {
+        Some((_, candidate)) => Some(format!("did you mean `{candidate}`?")),
+        None if known.is_empty() || known.len() > 12 => None,
+        None => Some(format!("there is {}", listed(&known))),
+    }
+}
+
+/// Hints are worth a moment, not a minute: ten thousand wrong references among ten thousand sites
+/// would be a hundred million comparisons.
+fn spend(patience: &Cell<usize>) -> bool {
+    let left = patience.get();
+    patience.set(left.saturating_sub(1));
+    left > 0
+}
+
+/// `` `a`, `b` and `c` ``.
+pub(super) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// A text as an id: `Xã Tân Lập` becomes `xa-tan-lap`.
+pub(super) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+        match c {
+            'đ' => slug.push('d'),
+            c if c.is_ascii_alphanumeric() => slug.push(c),
+            _ if slug.is_empty() || slug.ends_with('-') => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    slug
+}

@@ -1,0 +1,97 @@
+//! The texts that are read: which files there are, and where in them something stands.
+
+use std::fmt;
+
+/// The files of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum File {
+    /// How the daemon behaves.
+    Settings,
+    /// What is watched.
+    Sites,
+    /// The calendar.
+    Sessions,
+}
+
+impl File {
+    /// All files, in the order in which they are read.
+    pub const ALL: [Self; 3] = [Self::Settings, Self::Sites, Self::Sessions];
+
+    /// The name to look for in the configuration directory.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "vchealth.yaml",
+            Self::Sites => "sites.yaml",
+            Self::Sessions => "sessions.yaml",
+        }
+    }
+
+    /// Whether there is no configuration without it. Without a calendar there are no sessions.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::Sessions)
+    }
+}
+
+impl fmt::Display for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The files as they were found. Bytes, because a file in another encoding is something to tell
+/// with its place.
+#[derive(Debug, Clone, Default)]
+pub struct SourceSet {
+    files: [Option<Source>; 3],
+}
+
+/// One file as it was found.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// The name to tell people, such as the path they gave.
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl SourceSet {
+    /// No files.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These and `file`, which people know as `name`.
+    #[must_use]
+    pub fn with(mut self, file: File, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files[file as usize] = Some(Source { name: name.into(), bytes: bytes.into() });
+        self
+    }
+
+    pub(super) fn get(&self, file: File) -> Option<&Source> {
+        self.files[file as usize].as_ref()
+    }
+
+    /// What people know the file as.
+    pub(super) fn name(&self, file: File) -> &str {
+        self.get(file).map_or(file.name(), |source| &source.name)
+    }
+}
+
+/// Where something stands: line and column counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) file: File,
+    pub(super) line: u32,
+    pub(super) column: u32,
+    /// Characters on that line; 0 points between two.
+    pub(super) width: u32,
+}
+
+impl Span {
+    /// The beginning of a file.
+    pub(super) const fn top(file: File) -> Self {
+        Self { file, line: 1, column: 1, width: 0 }
+    }
+}

@@ -1,0 +1,187 @@
+//! The shipped sample is what it says, and agrees with the defaults.
+
+use std::collections::BTreeSet;
+
+use unicode_normalization::is_nfc;
+
+use super::*;
+use crate::model::{CheckId, EndpointId, Phase, SiteId, SiteIx};
+
+const VCHEALTH: &str = include_str!("../../config/vchealth.yaml");
+const SITES: &str = include_str!("../../config/sites.yaml");
+const SESSIONS: &str = include_str!("../../config/sessions.yaml");
+
+fn shipped() -> Config {
+    load(&sample()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A small province with these texts in place of the ordinary ones.
+fn with(file: File, text: &str) -> SourceSet {
+    small().with(file, file.name(), text)
+}
+
+fn small() -> SourceSet {
+    SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", "channels: {}\n")
+        .with(
+            File::Sites,
+            "sites.yaml",
+            "levels: [{id: commune, name: Xã}]
+classes:
+  commune: {level: commune, endpoints: [{id: router, checks: [ping]}, {id: codec, checks: [ping, sip]}]}
+sites:
+  - {id: a, name: A, router: 10.0.0.1, codec: 10.0.0.2}
+  - {id: b, name: B, parent: a, router: 10.0.1.1, codec: 10.0.1.2}
+",
+        )
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n")
+}
+
+#[test]
+fn the_sample_is_the_whole_province() {
+    let config = shipped();
+    let topology = &config.topology;
+    let at_level = |id: &str| {
+        let sites = topology.site_ixs();
+        sites.filter(|site| topology.level_of(*site).id.as_str() == id).count()
+    };
+    assert_eq!(topology.sites.len(), 204);
+    assert_eq!(["province", "district", "commune", "agency"].map(at_level), [1, 8, 108, 87]);
+    assert!(topology.sites.iter().all(|site| is_nfc(&site.name) && !site.contacts.is_empty()));
+    assert_eq!(topology.vantage, topology.find_site(&SiteId::new("bac-kan")));
+    assert_eq!(topology.subtree(SiteIx::new(0)).len(), 204);
+}
+
+#[test]
+fn names_of_the_sample_are_spelt_as_published() {
+    let topology = shipped().topology;
+    let name = |id: &str| topology.site(topology.find_site(&SiteId::new(id)).unwrap()).name.clone();
+    assert_eq!(name("trung-hoa"), "Xã Trung Hoà");
+    assert_eq!(name("xuat-hoa"), "Phường Xuất Hóa");
+    assert_eq!(name("liem-thuy"), "Xã Liêm Thuỷ");
+}
+
+#[test]
+fn the_sample_calendar_is_shaped_like_the_sessions_of_2023() {
+    let counts: Vec<(usize, u64)> =
+        shipped().sessions.iter().map(|s| (s.sites.len(), s.delegates())).collect();
+    assert_eq!(counts, [(196, 10_899), (188, 7_753), (200, 9_000), (204, 11_631), (194, 8_214)]);
+}
+
+#[test]
+fn the_sample_agrees_with_the_defaults() {
+    let sample = shipped();
+    let silent = load(&sample_with_settings("channels: {}\n")).unwrap();
+    assert_eq!(Settings { channels: Vec::new(), ..sample.settings.clone() }, silent.settings);
+    assert_eq!(sample.settings.channels.len(), 1);
+    assert_eq!(sample.topology.checks, silent.topology.checks);
+    assert_eq!(silent.topology.vantage, None);
+}
+
+fn sample_with_settings(text: &str) -> SourceSet {
+    sample().with(File::Settings, "vchealth.yaml", text)
+}
+
+#[test]
+fn a_channel_of_the_sample_has_the_default_values_it_states() {
+    let sample = shipped();
+    let url = "http://127.0.0.1:9093/alerts";
+    let text = format!("channels: {{duty: {{kind: webhook, url: \"{url}\"}}}}");
+    let silent = load(&sample_with_settings(&text)).unwrap();
+    assert_eq!(sample.settings.channels, silent.settings.channels);
+}
+
+#[test]
+fn the_tcp_check_of_the_sample_has_the_default_values_it_states() {
+    let uncommented: String = VCHEALTH
+        .lines()
+        .skip_while(|line| !line.starts_with("  # recorder:"))
+        .map(|line| line.replacen("# ", "", 1) + "\n")
+        .collect();
+    let written = load(&sample_with_settings(&format!("channels: {{}}\nchecks:\n{uncommented}")));
+    let text = "channels: {}\nchecks: {recorder: {kind: tcp, port: 554}}\n";
+    let silent = load(&sample_with_settings(text)).unwrap();
+    assert_eq!(written.unwrap().topology.checks, silent.topology.checks);
+}
+
+#[test]
+fn every_key_that_is_understood_stands_in_the_sample() {
+    let out = Findings::new();
+    read(&sample(), &out).unwrap();
+    let asked = out.asked.into_inner();
+    let written: BTreeSet<(&str, &str)> =
+        asked.iter().filter(|(_, _, written)| *written).map(|(s, k, _)| (*s, *k)).collect();
+    let comments: String = [VCHEALTH, SITES, SESSIONS]
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.split_once('#').map(|(_, comment)| format!("{comment}\n")))
+        .collect();
+    let silent: Vec<String> = asked
+        .iter()
+        .filter(|(section, key, _)| !written.contains(&(*section, *key)))
+        .filter(|(_, key, _)| {
+            // In a comment it stands as `key: value` or in the column of a table of keys.
+            !comments.contains(&format!(" {key}: "))
+                && !comments.contains(&format!("{{{key}: "))
+                && !comments.contains(&format!(", {key}: "))
+                && !comments.contains(&format!("   {key}  "))
+        })
+        .map(|(section, key, _)| format!("{section}: {key}"))
+        .collect();
+    assert!(silent.is_empty(), "understood but not shown: {silent:?}");
+}
+
+#[test]
+fn every_site_of_the_sample_costs_far_less_than_the_budget() {
+    let config = shipped();
+    let topology = &config.topology;
+    let worst = topology
+        .site_ixs()
+        .flat_map(|site| Phase::ALL.map(|phase| LineCost::of_site(topology, site, phase).worst()))
+        .fold(0.0, f64::max);
+    assert!(worst > 1.0 && worst < f64::from(config.settings.budget.line_kbit_s) / 2.0, "{worst}");
+}
+
+#[test]
+fn a_class_gives_a_site_its_endpoints_in_its_order() {
+    let topology = load(&small()).unwrap().topology;
+    let a = topology.site(SiteIx::new(0));
+    let ids: Vec<&str> = a.endpoints.iter().map(|e| topology.endpoint(*e).id.as_str()).collect();
+    assert_eq!(ids, ["router", "codec"]);
+    let codec_sip = (EndpointId::new("codec"), CheckId::new("sip"));
+    assert!(topology.find_target(&a.id, &codec_sip.0, &codec_sip.1).is_some());
+    assert_eq!(topology.site(SiteIx::new(1)).parent, Some(SiteIx::new(0)));
+    assert_eq!(a.children, [SiteIx::new(1)]);
+}
+
+#[test]
+fn without_a_calendar_there_are_no_sessions() {
+    let sources = SourceSet::new().with(File::Settings, "vchealth.yaml", VCHEALTH).with(
+        File::Sites,
+        "sites.yaml",
+        SITES,
+    );
+    assert!(load(&sources).unwrap().sessions.is_empty());
+}
+
+#[test]
+fn problems_of_all_files_are_told_at_once() {
+    let sources = small()
+        .with(File::Settings, "vchealth.yaml", "chanels: {}\nlisten: nowhere\n")
+        .with(File::Sessions, "sessions.yaml", "sessions: [{id: x}]\n");
+    let problems = load(&sources).unwrap_err();
+    let files: BTreeSet<&str> = problems.list.iter().map(|d| d.file.as_str()).collect();
+    assert_eq!(files.len(), 2);
+    assert!(problems.count() >= 6, "{problems}");
+}
+
+#[test]
+fn names_are_kept_composed() {
+    let decomposed: String = unicode_normalization::UnicodeNormalization::nfd("Tân Lập").collect();
+    let text = format!(
+        "levels: [{{id: l, name: L}}]\nclasses: {{c: {{level: l, endpoints: [{{id: r, checks: \
+         [ping]}}]}}}}\nsites: [{{id: a, name: {decomposed}, r: 10.0.0.1}}]\n"
+    );
+    let config = load(&with(File::Sites, &text)).unwrap();
+    assert_eq!(config.topology.sites[0].name, "Tân Lập");
+}

@@ -1,0 +1,332 @@
+//! `vchealth.yaml`: how the daemon behaves.
+//!
+//! Everything but `channels` has a default, so an empty section is as good as none. The channels
+//! have to be written even when there are none: a file cut short must not silence all alerts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::checks;
+use super::defaults;
+use super::diagnostic::Findings;
+use super::hint::nearest;
+use super::read::{
+    Fields, bytes, duration, each, expected, flag, line, number, share, well_formed_id, whole, word,
+};
+use super::settings::{
+    Budget, Channel, ChannelKind, CorrelationSettings, FlappingSettings, HygieneSettings,
+    Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings,
+    Settings, WebhookSettings,
+};
+use super::sites;
+use super::yaml::{Node, brief};
+use crate::model::{ChannelId, Check, Language, Severity};
+
+/// What stands in `vchealth.yaml`.
+pub(super) struct Vchealth<'a> {
+    pub(super) settings: Settings,
+    pub(super) checks: Vec<Check>,
+    /// The site where this monitor stands, by the id that is written.
+    pub(super) vantage: Option<&'a Node>,
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Reads the file.
+pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>> {
+    if node.is_nothing() {
+        let hint = "the least that has to stand is `channels:`".to_owned();
+        out.hint(node.span, "the file is empty", hint);
+        return None;
+    }
+    let default = Settings::default();
+    let mut file = Fields::of_file(node, out)?;
+    let settings = Settings {
+        listen: file.read("listen", default.listen, listen),
+        state_dir: file.read("state_dir", default.state_dir, directory),
+        language: file.read(
+            "language",
+            default.language,
+            word(&[("vi", Language::Vi), ("en", Language::En)]),
+        ),
+        time_zone: file.read("time_zone", default.time_zone, time_zone),
+        icmp: file.read("icmp", default.icmp, icmp),
+        resolver: file.read("resolver", default.resolver, resolver),
+        phases: file.read("phases", default.phases, phases),
+        hysteresis: file.read("hysteresis", default.hysteresis, hysteresis),
+        quality: file.read("quality", default.quality, quality),
+        correlation: file.read("correlation", default.correlation, correlation),
+        flapping: file.read("flapping", default.flapping, flapping),
+        hygiene: file.read("hygiene", default.hygiene, hygiene),
+        budget: file.read("budget", default.budget, budget),
+        channels: file.need("channels", channels).unwrap_or_default(),
+    };
+    let checks = file.read("checks", defaults::checks(), checks::read);
+    let vantage = file.get("vantage");
+    file.end();
+    Some(Vchealth { settings, checks, vantage })
+}
+
+fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
+    let address = node.scalar().and_then(|scalar| scalar.text.parse().ok());
+    if address.is_none() {
+        expected(node, "an address with a port, such as `127.0.0.1:9722` or `[::]:9722`", out);
+    }
+    address
+}
+
+fn directory(node: &Node, out: &Findings) -> Option<PathBuf> {
+    line(4096)(node, out).map(PathBuf::from)
+}
+
+/// An IANA time zone.
+pub(super) fn time_zone(node: &Node, out: &Findings) -> Option<TimeZone> {
+    let name = line(64)(node, out)?;
+    match TimeZone::get(&name) {
+        // What is not in the IANA database has no name to write into a report.
+        Ok(zone) if zone.iana_name().is_some() => Some(zone),
+        _ => {
+            let known: Vec<String> =
+                jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
+            let hint = nearest(&name, known.iter().map(String::as_str), out)
+                .unwrap_or_else(|| "time zones are named like `Asia/Ho_Chi_Minh`".to_owned());
+            out.hint(node.span, format!("there is no time zone `{}`", brief(&name)), hint);
+            None
+        }
+    }
+}
+
+fn icmp(node: &Node, out: &Findings) -> Option<IcmpSettings> {
+    let default = IcmpSettings::default();
+    let mut fields = Fields::of(node, "icmp", out)?;
+    let engines = word(&[
+        ("auto", IcmpEngine::Auto),
+        ("kernel", IcmpEngine::Kernel),
+        ("surge", IcmpEngine::Surge),
+    ]);
+    let read = IcmpSettings {
+        engine: fields.read("engine", default.engine, engines),
+        receive_buffer: fields.read(
+            "receive_buffer",
+            default.receive_buffer,
+            bytes(64 << 10..=256 << 20),
+        ),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn resolver(node: &Node, out: &Findings) -> Option<ResolverSettings> {
+    let default = ResolverSettings::default();
+    let mut fields = Fields::of(node, "resolver", out)?;
+    let read = ResolverSettings {
+        refresh: fields.read("refresh", default.refresh, duration(SECOND..=DAY)),
+        timeout: fields.read("timeout", default.timeout, duration(100 * MILLISECOND..=MINUTE)),
+    };
+    if read.timeout > read.refresh {
+        out.say(fields.at("timeout"), "`timeout` is longer than `refresh`");
+    }
+    fields.end();
+    Some(read)
+}
+
+fn phases(node: &Node, out: &Findings) -> Option<PhaseSettings> {
+    let default = PhaseSettings::default();
+    let mut fields = Fields::of(node, "phases", out)?;
+    let read = PhaseSettings {
+        readiness_before: fields.read(
+            "readiness_before",
+            default.readiness_before,
+            duration(Duration::ZERO..=7 * DAY),
+        ),
+        wrap_up_after: fields.read(
+            "wrap_up_after",
+            default.wrap_up_after,
+            duration(Duration::ZERO..=DAY),
+        ),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn hysteresis(node: &Node, out: &Findings) -> Option<Hysteresis> {
+    let default = Hysteresis::default();
+    let mut fields = Fields::of(node, "hysteresis", out)?;
+    let read = Hysteresis {
+        fail_after: fields.read("fail_after", default.fail_after, whole(1..=100)),
+        recover_after: fields.read("recover_after", default.recover_after, whole(1..=100)),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn quality(node: &Node, out: &Findings) -> Option<QualitySettings> {
+    let default = QualitySettings::default();
+    let mut fields = Fields::of(node, "quality", out)?;
+    let delay = || duration(MILLISECOND..=MINUTE);
+    let read = QualitySettings {
+        window: fields.read("window", default.window, duration(SECOND..=HOUR)),
+        min_samples: fields.read("min_samples", default.min_samples, whole(1..=10_000)),
+        fair_loss: fields.read("fair_loss", default.fair_loss, share),
+        poor_loss: fields.read("poor_loss", default.poor_loss, share),
+        fair_rtt: fields.read("fair_rtt", default.fair_rtt, delay()),
+        poor_rtt: fields.read("poor_rtt", default.poor_rtt, delay()),
+        fair_jitter: fields.read("fair_jitter", default.fair_jitter, delay()),
+        poor_jitter: fields.read("poor_jitter", default.poor_jitter, delay()),
+        better_after: fields.read(
+            "better_after",
+            default.better_after,
+            duration(Duration::ZERO..=HOUR),
+        ),
+        ie: fields.read("ie", default.ie, number(0.0..=95.0)),
+        bpl: fields.read("bpl", default.bpl, number(1.0..=100.0)),
+    };
+    let pairs = [
+        ("poor_loss", "fair_loss", read.fair_loss < read.poor_loss),
+        ("poor_rtt", "fair_rtt", read.fair_rtt < read.poor_rtt),
+        ("poor_jitter", "fair_jitter", read.fair_jitter < read.poor_jitter),
+    ];
+    for (poor, fair, good) in pairs {
+        if !good {
+            let at = if fields.has(poor) { poor } else { fair };
+            out.say(fields.at(at), format!("`{poor}` has to be more than `{fair}`"));
+        }
+    }
+    fields.end();
+    Some(read)
+}
+
+fn correlation(node: &Node, out: &Findings) -> Option<CorrelationSettings> {
+    let default = CorrelationSettings::default();
+    let mut fields = Fields::of(node, "correlation", out)?;
+    let labels = |node: &Node, out: &Findings| each(node, out, |item| sites::label_name(item, out));
+    let read = CorrelationSettings {
+        wait: fields.read("wait", default.wait, duration(Duration::ZERO..=MINUTE)),
+        window: fields.read("window", default.window, duration(SECOND..=HOUR)),
+        children_share: fields.read("children_share", default.children_share, share),
+        common_min: fields.read("common_min", default.common_min, whole(2..=10_000)),
+        common_inside: fields.read("common_inside", default.common_inside, share),
+        common_outside: fields.read("common_outside", default.common_outside, share),
+        common_labels: fields.read("common_labels", default.common_labels, labels),
+    };
+    if read.common_outside >= read.common_inside {
+        let at = if fields.has("common_outside") { "common_outside" } else { "common_inside" };
+        out.say(fields.at(at), "`common_outside` has to be less than `common_inside`");
+    }
+    fields.end();
+    Some(read)
+}
+
+fn flapping(node: &Node, out: &Findings) -> Option<FlappingSettings> {
+    let default = FlappingSettings::default();
+    let mut fields = Fields::of(node, "flapping", out)?;
+    let read = FlappingSettings {
+        stable_for: fields.read("stable_for", default.stable_for, duration(Duration::ZERO..=HOUR)),
+        relapses: fields.read("relapses", default.relapses, whole(1..=100)),
+        window: fields.read("window", default.window, duration(MINUTE..=DAY)),
+        flapping_stable_for: fields.read(
+            "flapping_stable_for",
+            default.flapping_stable_for,
+            duration(Duration::ZERO..=DAY),
+        ),
+        messages_per_hour: fields.read(
+            "messages_per_hour",
+            default.messages_per_hour,
+            whole(1..=1000),
+        ),
+    };
+    if read.flapping_stable_for < read.stable_for {
+        let at =
+            if fields.has("flapping_stable_for") { "flapping_stable_for" } else { "stable_for" };
+        out.say(fields.at(at), "`flapping_stable_for` is shorter than `stable_for`");
+    }
+    fields.end();
+    Some(read)
+}
+
+fn hygiene(node: &Node, out: &Findings) -> Option<HygieneSettings> {
+    let default = HygieneSettings::default();
+    let mut fields = Fields::of(node, "hygiene", out)?;
+    let read = HygieneSettings {
+        certificate_before: fields.read(
+            "certificate_before",
+            default.certificate_before,
+            duration(Duration::ZERO..=365 * DAY),
+        ),
+        clock_offset: fields.read("clock_offset", default.clock_offset, duration(SECOND..=DAY)),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn budget(node: &Node, out: &Findings) -> Option<Budget> {
+    let default = Budget::default();
+    let mut fields = Fields::of(node, "budget", out)?;
+    let read = Budget {
+        line_kbit_s: fields.read("line_kbit_s", default.line_kbit_s, whole(1..=10_000_000)),
+        in_flight: fields.read("in_flight", default.in_flight, whole(1..=100_000)),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn channels(node: &Node, out: &Findings) -> Option<Vec<Channel>> {
+    let mut fields = Fields::of(node, "channels", out)?;
+    let read = fields.others().into_iter().filter_map(|(key, node)| {
+        let good = well_formed_id(&key.text, key.span, out);
+        channel(ChannelId::new(key.text.as_str()), node, out).filter(|_| good)
+    });
+    Some(read.collect())
+}
+
+fn channel(id: ChannelId, node: &Node, out: &Findings) -> Option<Channel> {
+    #[derive(Clone, Copy)]
+    enum Written {
+        Webhook,
+    }
+    let mut fields = Fields::of(node, "a channel", out)?;
+    let kind = fields.need("kind", word(&[("webhook", Written::Webhook)]));
+    let severities = word(&[
+        ("info", Severity::Info),
+        ("warning", Severity::Warning),
+        ("critical", Severity::Critical),
+    ]);
+    let min_severity = fields.read("min_severity", defaults::MIN_SEVERITY, severities);
+    let send_resolved = fields.read("send_resolved", defaults::SEND_RESOLVED, flag);
+    let kind = match kind? {
+        Written::Webhook => {
+            let url = fields.need("url", web_address);
+            let timeout = fields.read(
+                "timeout",
+                defaults::WEBHOOK_TIMEOUT,
+                duration(100 * MILLISECOND..=MINUTE),
+            );
+            url.map(|url| ChannelKind::Webhook(WebhookSettings { url, timeout }))
+        }
+    };
+    fields.end();
+    Some(Channel { id, kind: kind?, min_severity, send_resolved })
+}
+
+/// A web address, judged by the same reader that the client uses.
+fn web_address(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(2048)(node, out)?;
+    let why = match reqwest::Url::parse(&text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            format!("`{}` is neither http nor https", url.scheme())
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => "it names no host".to_owned(),
+        Ok(_) => return Some(text),
+        Err(error) => error.to_string(),
+    };
+    let hint = "write it like `http://127.0.0.1:9093/alerts`".to_owned();
+    out.hint(node.span, format!("this is no web address: {why}"), hint);
+    None
+}

@@ -1,0 +1,477 @@
+//! A file as a tree whose every value knows its place.
+//!
+//! Two readers see each file. The events of `saphyr-parser` say where everything stands, so that
+//! all problems can be told with their places; `serde_yaml` says what it is: text, number, true or
+//! nothing. They walk the tree together, and where they would read different things the person is
+//! asked to write it in quotes. What makes a file mean more than it shows is refused: anchors,
+//! aliases, tags, several documents.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::diagnostic::Findings;
+use super::source::{File, Source, Span};
+
+/// Longest file that is read, in bytes: ten thousand sites take a tenth of it.
+const LONGEST: usize = 16 << 20;
+/// Most values in one file.
+const NODES: usize = 2_000_000;
+/// Deepest nesting of lists and maps.
+const DEEPEST: usize = 16;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) span: Span,
+    pub(super) value: Value,
+}
+
+/// What a value is.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    /// In the order of the file; no key stands twice.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A single value as written and as understood.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar {
+    /// The text, without quotes.
+    pub(super) text: String,
+    pub(super) kind: Kind,
+}
+
+/// What `serde_yaml` takes a scalar for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Nothing,
+    Bool(bool),
+    Integer(i128),
+    Float(f64),
+    Text,
+}
+
+/// A key of a map.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) span: Span,
+}
+
+impl Node {
+    /// The scalar, unless it is a list, a map or nothing.
+    pub(super) fn scalar(&self) -> Option<&Scalar> {
+        match &self.value {
+            Value::Scalar(scalar) if scalar.kind != Kind::Nothing => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is written here.
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(&self.value, Value::Scalar(scalar) if scalar.kind == Kind::Nothing)
+    }
+
+    /// What stands here, for "expected …, found …".
+    pub(super) fn found(&self) -> String {
+        match &self.value {
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+            Value::Scalar(scalar) => match scalar.kind {
+                Kind::Nothing => "nothing".to_owned(),
+                Kind::Integer(_) | Kind::Float(_) => format!("the number {}", scalar.text),
+                Kind::Bool(_) => scalar.text.clone(),
+                Kind::Text => format!("`{}`", brief(&scalar.text)),
+            },
+        }
+    }
+}
+
+/// A text short enough to be quoted in a message.
+pub(super) fn brief(text: &str) -> String {
+    let shown: String =
+        text.chars().map(|c| if super::diagnostic::unseen(c) { '·' } else { c }).take(60).collect();
+    if shown.len() < text.len() && text.chars().count() > 60 { shown + "…" } else { shown }
+}
+
+/// The one document of a file; none when it could not be read, which has then been said.
+pub(super) fn read(file: File, source: &Source, out: &Findings) -> Option<Node> {
+    let text = decode(file, &source.bytes, out)?;
+    let mut root = Builder::new(file, out).build(text)?;
+    understand(&mut root, text, out)?;
+    Some(root)
+}
+
+/// The text of a file, if it is UTF-8 of a reasonable length.
+fn decode<'a>(file: File, bytes: &'a [u8], out: &Findings) -> Option<&'a str> {
+    if bytes.len() > LONGEST {
+        let found = bytes.len() >> 20;
+        out.say(Span::top(file), format!("the file is longer than 16 MiB: {found} MiB"));
+        return None;
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let hint = "save it as UTF-8, in Notepad under \"Save as\", \"Encoding\"".to_owned();
+        out.hint(Span::top(file), "the file is in UTF-16", hint);
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let line = 1 + good.matches('\n').count();
+            let column = 1 + good.rsplit('\n').next().unwrap_or_default().chars().count();
+            let span = Span { file, line: short(line), column: short(column), width: 1 };
+            let byte = bytes[error.valid_up_to()];
+            let hint =
+                "an older Vietnamese encoding, such as TCVN3 or Windows-1258? Save it as UTF-8";
+            out.hint(span, format!("byte {byte:#04x} is not UTF-8"), hint.to_owned());
+            None
+        }
+    }
+}
+
+fn short(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Puts events together to a tree.
+struct Builder<'a> {
+    file: File,
+    out: &'a Findings,
+    open: Vec<Open>,
+    root: Option<Node>,
+    nodes: usize,
+    sound: bool,
+}
+
+/// A list or map whose end has not come.
+struct Open {
+    node: Node,
+    /// The key that waits for its value.
+    key: Option<Key>,
+}
+
+impl<'a> Builder<'a> {
+    const fn new(file: File, out: &'a Findings) -> Self {
+        Self { file, out, open: Vec::new(), root: None, nodes: 0, sound: true }
+    }
+
+    fn build(mut self, text: &str) -> Option<Node> {
+        let mut documents = 0;
+        for event in Parser::new_from_str(text) {
+            let (event, span) = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    self.syntax_error(text, &error);
+                    return None;
+                }
+            };
+            let start = span.start;
+            let width = if span.end.line() == start.line() { span.len() } else { 1 };
+            let span = Span {
+                file: self.file,
+                line: short(start.line()),
+                column: short(start.col() + 1),
+                width: short(width),
+            };
+            match event {
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    if documents > 1 {
+                        let why = "a second document begins here: one file holds one";
+                        self.out.say(span, why);
+                        return None;
+                    }
+                }
+                Event::Alias(_) => {
+                    let hint = "write the value out; what many sites share belongs in a class";
+                    self.out.hint(span, "aliases are not read", hint.to_owned());
+                    self.sound = false;
+                    self.put(Node { span, value: Value::List(Vec::new()) });
+                }
+                Event::Scalar(value, style, anchor, tag) => {
+                    self.plain(span, anchor, tag.is_some());
+                    let kind = if style == ScalarStyle::Plain { Kind::Nothing } else { Kind::Text };
+                    let scalar = Scalar { text: value.into_owned(), kind };
+                    self.put(Node { span, value: Value::Scalar(scalar) });
+                }
+                Event::SequenceStart(anchor, tag) => {
+                    self.plain(span, anchor, tag.is_some());
+                    self.open(Node { span, value: Value::List(Vec::new()) })?;
+                }
+                Event::MappingStart(anchor, tag) => {
+                    self.plain(span, anchor, tag.is_some());
+                    self.open(Node { span, value: Value::Map(Vec::new()) })?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    if let Some(Open { node, .. }) = self.open.pop() {
+                        self.no_key_twice(&node);
+                        self.put(node);
+                    }
+                }
+                _ => {}
+            }
+            if self.nodes > NODES {
+                self.out.say(span, format!("more than {NODES} values in one file"));
+                return None;
+            }
+        }
+        if !self.sound {
+            return None;
+        }
+        let empty = Scalar { text: String::new(), kind: Kind::Nothing };
+        Some(self.root.unwrap_or(Node { span: Span::top(self.file), value: Value::Scalar(empty) }))
+    }
+
+    fn open(&mut self, node: Node) -> Option<()> {
+        if self.open.len() >= DEEPEST {
+            self.out.say(node.span, format!("nested more than {DEEPEST} deep"));
+            return None;
+        }
+        self.open.push(Open { node, key: None });
+        Some(())
+    }
+
+    /// Refuses what stands in front of a value.
+    fn plain(&mut self, span: Span, anchor: usize, tag: bool) {
+        if anchor != 0 {
+            let hint = "remove the `&name`; what many sites share belongs in a class";
+            self.out.hint(span, "anchors are not read", hint.to_owned());
+            self.sound = false;
+        }
+        if tag {
+            let hint = "remove the `!name`".to_owned();
+            self.out.hint(span, "tags are not read", hint);
+            self.sound = false;
+        }
+    }
+
+    fn no_key_twice(&mut self, node: &Node) {
+        let Value::Map(map) = &node.value else { return };
+        let mut seen = BTreeMap::new();
+        for (key, _) in map {
+            if let Some(first) = seen.get(key.text.as_str()) {
+                let reason = format!("`{}` stands twice", brief(&key.text));
+                self.out.clash(key.span, reason, (*first, "first here"), None);
+                self.sound = false;
+            } else {
+                seen.insert(key.text.as_str(), key.span);
+            }
+        }
+    }
+
+    /// A value is complete: it goes where it belongs.
+    fn put(&mut self, node: Node) {
+        self.nodes += 1;
+        let Some(Open { node: parent, key }) = self.open.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        match &mut parent.value {
+            Value::List(list) => list.push(node),
+            Value::Scalar(_) => {}
+            Value::Map(map) => match key.take() {
+                Some(key) => {
+                    // Nothing has no place of its own; it is told at its key.
+                    let gap = matches!(&node.value, Value::Scalar(s) if s.text.is_empty())
+                        && node.span.width == 0;
+                    let span = if gap { key.span } else { node.span };
+                    map.push((key, Node { span, value: node.value }));
+                }
+                None => {
+                    let text = match node.value {
+                        Value::Scalar(scalar) => scalar.text,
+                        _ => {
+                            self.out.say(node.span, "a list or map cannot be a key");
+                            self.sound = false;
+                            String::new()
+                        }
+                    };
+                    *key = Some(Key { text, span: node.span });
+                }
+            },
+        }
+    }
+
+    /// The syntax is wrong. `serde_yaml` is asked as well, since it says what it was reading.
+    fn syntax_error(&self, text: &str, error: &saphyr_parser::ScanError) {
+        let (line, column, reason) = match serde_yaml::from_str::<IgnoredAny>(text) {
+            Err(second) if second.location().is_some() => {
+                let at = second.location().map_or((1, 1), |at| (at.line(), at.column()));
+                (at.0, at.1, without_first_place(&second.to_string()))
+            }
+            _ => (error.marker().line(), error.marker().col() + 1, error.info().to_owned()),
+        };
+        let span = Span {
+            file: self.file,
+            line: short(line.max(1)),
+            column: short(column.max(1)),
+            width: 1,
+        };
+        let at_line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let indent = &at_line[..at_line.len() - at_line.trim_start().len()];
+        let hint = if indent.contains('\t') {
+            Some("YAML forbids tabs for indentation: use spaces".to_owned())
+        } else {
+            None
+        };
+        self.out.hint(span, format!("this is not YAML: {reason}"), hint);
+    }
+}
+
+/// `a at line 3 column 5, while b at line 2 column 1` without the first place, which is told
+/// apart.
+fn without_first_place(message: &str) -> String {
+    let Some(at) = message.find(" at line ") else { return message.to_owned() };
+    let rest = &message[at + " at line ".len()..];
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let after = after.strip_prefix(" column ").unwrap_or(after);
+    let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{}{after}", &message[..at])
+}
+
+/// Has `serde_yaml` say what every scalar is.
+fn understand(root: &mut Node, text: &str, out: &Findings) -> Option<()> {
+    let top = root.span;
+    if matches!(&root.value, Value::Scalar(scalar) if scalar.text.is_empty()) {
+        return Some(());
+    }
+    let mut differs = None;
+    let seed = Understand { node: root, differs: &mut differs };
+    match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
+        Ok(()) => Some(()),
+        Err(error) => {
+            if let Some(span) = differs {
+                let hint = "write it in quotes".to_owned();
+                out.hint(span, "this can be read in two ways", hint);
+            } else {
+                let span = error.location().map_or(top, |at| Span {
+                    line: short(at.line()),
+                    column: short(at.column()),
+                    width: 1,
+                    ..top
+                });
+                let reason = without_first_place(&error.to_string());
+                out.say(span, format!("this is not YAML: {reason}"));
+            }
+            None
+        }
+    }
+}
+
+/// One node on its way to being understood.
+struct Understand<'a> {
+    node: &'a mut Node,
+    /// Where the two readers differ.
+    differs: &'a mut Option<Span>,
+}
+
+impl Understand<'_> {
+    fn differ<E: de::Error>(self) -> E {
+        self.differs.get_or_insert(self.node.span);
+        E::custom("read differently")
+    }
+
+    fn is<E: de::Error>(self, kind: Kind, text: Option<&str>) -> Result<(), E> {
+        match &mut self.node.value {
+            Value::Scalar(scalar) if text.is_none_or(|text| text == scalar.text) => {
+                scalar.kind = kind;
+                Ok(())
+            }
+            _ => Err(self.differ()),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Understand<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Understand<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.is(Kind::Nothing, None)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.is(Kind::Bool(value), None)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.is(Kind::Integer(value.into()), None)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.is(Kind::Integer(value.into()), None)
+    }
+
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<(), E> {
+        self.is(Kind::Integer(value), None)
+    }
+
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<(), E> {
+        self.is(Kind::Integer(i128::try_from(value).unwrap_or(i128::MAX)), None)
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.is(Kind::Float(value), None)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.is(Kind::Text, Some(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { node, differs } = self;
+        let Value::List(list) = &mut node.value else {
+            return Err(Understand { node, differs }.differ());
+        };
+        for item in list {
+            let span = item.span;
+            if seq.next_element_seed(Understand { node: item, differs: &mut *differs })?.is_none() {
+                differs.get_or_insert(span);
+                return Err(de::Error::custom("read differently"));
+            }
+        }
+        end(seq.next_element::<IgnoredAny>()?.is_none(), node.span, differs)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { node, differs } = self;
+        let Value::Map(entries) = &mut node.value else {
+            return Err(Understand { node, differs }.differ());
+        };
+        for (key, value) in entries {
+            // Every key is a word, also one that could be a number.
+            if map.next_key::<IgnoredAny>()?.is_none() {
+                differs.get_or_insert(key.span);
+                return Err(de::Error::custom("read differently"));
+            }
+            map.next_value_seed(Understand { node: value, differs: &mut *differs })?;
+        }
+        end(map.next_key::<IgnoredAny>()?.is_none(), node.span, differs)
+    }
+}
+
+/// Whether both readers see the end of a list or map here.
+fn end<E: de::Error>(is_end: bool, span: Span, differs: &mut Option<Span>) -> Result<(), E> {
+    if is_end {
+        return Ok(());
+    }
+    differs.get_or_insert(span);
+    Err(E::custom("read differently"))
+}
