@@ -1,0 +1,1 @@
+//! Histories of the engine over virtual time.
