@@ -139,7 +139,6 @@ impl Engine {
             if stopped {
                 self.core.stop(now);
                 self.deliver();
-                self.publish();
                 return;
             }
             let now = self.send_and_receive(now);
@@ -148,7 +147,6 @@ impl Engine {
             }
             self.core.expire(now.mono);
             self.deliver();
-            self.publish();
             self.sleep();
         }
     }
@@ -257,7 +255,9 @@ impl Engine {
         self.watched = now;
     }
 
+    /// Hands out what is over. Whoever gets a result finds it counted.
     fn deliver(&mut self) {
+        self.publish();
         let done = self.core.take_done();
         if !done.is_empty() {
             (self.sink)(done);

@@ -1,9 +1,10 @@
 //! The kernel's time stamps, translated into our monotonic time.
 //!
 //! The kernel stamps packets with the wall clock, which somebody may set between a request and
-//! its reply. Both clocks run at the same rate, so their difference stays the same until the wall
-//! clock is set. It is read again and again; a stamp counts only when the translation puts it
-//! where it can have been.
+//! its reply. On Linux both clocks run at exactly the same rate, so their difference stays the
+//! same until the wall clock is set, and the most exact reading of it is the one to keep. It is
+//! read again and again to see whether it still holds, and a stamp counts only when the
+//! translation puts it where it can have been.
 
 use std::time::Duration;
 
@@ -33,11 +34,7 @@ pub(super) struct Stamps {
 impl Stamps {
     /// Two readings that differ by more than they can be off, plus this, mean that the clock was
     /// set. In nanoseconds.
-    const STEP: i64 = 2_000;
-
-    /// A reading that took longer than this was interrupted. It neither improves the difference
-    /// nor proves a step.
-    const INTERRUPTED: i64 = 50_000;
+    const STEP: i64 = 1_000;
 
     /// How long after a step stamps from before it are expected. Stamps wait in the socket only
     /// until it is read, so this covers a reader that is late.
@@ -65,7 +62,7 @@ impl Stamps {
             self.steps += 1;
             self.former = Some((self.offset, reading.after + Self::AFTERMATH));
             (self.offset, self.doubt) = (offset, doubt);
-        } else if doubt < Self::INTERRUPTED {
+        } else if doubt < self.doubt {
             (self.offset, self.doubt) = (offset, doubt);
         }
     }
