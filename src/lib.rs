@@ -31,6 +31,12 @@ pub mod quality;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    reason = "this room owns a file and the thread that writes it"
+)]
+pub mod store;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "it serves, with sockets, tasks and clocks"
 )]
 pub mod web;

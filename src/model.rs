@@ -11,6 +11,7 @@ mod incident;
 mod outcome;
 mod session;
 mod snapshot;
+mod status;
 mod text;
 mod time;
 mod topology;
@@ -39,6 +40,7 @@ pub use session::{Importance, Phase, Session};
 pub use snapshot::{
     EndpointView, MonitorView, Quality, QualityGrade, SessionView, SiteView, Snapshot, TargetView,
 };
+pub use status::{ChannelStatus, StoreStatus};
 pub use text::{Bilingual, Language};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};

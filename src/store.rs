@@ -1,0 +1,179 @@
+//! What survives a restart: state, history and outbox in one SQLite file under the state directory.
+//!
+//! One thread owns the connection that writes ([`Writer`]); whoever reads opens a [`History`] of
+//! their own, which never makes the writer wait. State and the messages about it change in one
+//! transaction, so a crash at any moment leaves either both or neither.
+
+mod backlog;
+mod commit;
+mod history;
+mod open;
+mod outbox;
+mod restore;
+mod retention;
+mod schema;
+mod value;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::model::TargetKey;
+
+pub use history::{HealthChange, History};
+pub use open::Damage;
+pub use outbox::{ChannelTotals, Mark, MarkState, Waiting};
+pub use retention::Retention;
+pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
+
+/// Name of the database in the state directory.
+pub const FILE_NAME: &str = "vchealth.db";
+
+/// The connection that writes. Whoever holds it is the only one on this state directory.
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    dir: PathBuf,
+    /// Row of each target, endpoint and site that was ever written.
+    targets: BTreeMap<TargetKey, i64>,
+    damage: Option<Damage>,
+    /// Locked as long as the store lives; the lock goes with the process, however it ends.
+    _lock: File,
+}
+
+impl Store {
+    /// The state directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What was wrong with the file found at opening; none if it was sound or new.
+    #[must_use]
+    pub const fn damage(&self) -> Option<&Damage> {
+        self.damage.as_ref()
+    }
+
+    /// Size of the database in bytes, its log included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let file = self.dir.join(FILE_NAME);
+        [file.clone(), open::beside(&file, "-wal")]
+            .iter()
+            .filter_map(|path| std::fs::metadata(path).ok())
+            .map(|found| found.len())
+            .sum()
+    }
+}
+
+/// Why the state cannot be kept or read.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The state directory or a file in it cannot be made or used.
+    File {
+        /// What was tried, such as `create`.
+        doing: &'static str,
+        /// With which path.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Another vchealth uses this state directory.
+    InUse {
+        /// The state directory.
+        dir: PathBuf,
+        /// Its process id, if it left one.
+        process: Option<u32>,
+    },
+    /// A newer vchealth wrote the file.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// The file is a database of another program.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite refused.
+    Database {
+        /// What was tried, such as `commit`.
+        doing: &'static str,
+        /// Why it failed.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the file itself is broken, rather than the disk full or busy.
+    #[must_use]
+    pub fn is_corruption(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Database { source, .. }
+            if matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { doing, path, .. } => write!(f, "cannot {doing} {}", path.display()),
+            Self::InUse { dir, process } => {
+                write!(f, "another vchealth ")?;
+                if let Some(process) = process {
+                    write!(f, "(process {process}) ")?;
+                }
+                write!(
+                    f,
+                    "uses the state directory {}; stop it or set `state_dir` to a directory of its own",
+                    dir.display()
+                )
+            }
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{} was written by a newer vchealth (schema {found}, this one knows up to {known}); \
+                 run the newer version, or move the file away to start without its history",
+                path.display()
+            ),
+            Self::Foreign { path } => write!(
+                f,
+                "{} is a database of another program; set `state_dir` to a directory of its own",
+                path.display()
+            ),
+            Self::Database { doing, .. } => write!(f, "cannot {doing} the database"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source),
+            Self::Database { source, .. } => Some(source),
+            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } => None,
+        }
+    }
+}
+
+/// Names what was tried when SQLite refused.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for rusqlite::Result<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Database { doing, source })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

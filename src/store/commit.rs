@@ -1,0 +1,191 @@
+//! Writing: what was decided together becomes one transaction.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::value::{health_number, key, key_columns, nanos};
+use super::{Doing, Mark, Store, StoreError, outbox};
+use crate::model::{
+    Batch, Change, Incident, Maintenance, Rollup, SessionId, Silence, SiteId, TargetKey,
+};
+
+impl Store {
+    /// Writes batches and marks in one transaction: all of it is on disk when this returns, or
+    /// nothing is. Writing the same again changes nothing, so a commit whose end is in doubt can
+    /// be repeated. `now` is when messages count as taken back.
+    ///
+    /// # Errors
+    /// When the disk is full or fails, or another program holds the file.
+    pub fn commit(
+        &mut self,
+        batches: &[Batch],
+        marks: &[Mark],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let changes = batches.iter().flat_map(|batch| &batch.changes);
+        self.write(changes, [].iter(), marks.iter(), now)
+    }
+
+    /// As [`Store::commit`], from wherever things are kept.
+    pub(super) fn write<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a Change>,
+        rollups: impl IntoIterator<Item = &'a Rollup>,
+        marks: impl IntoIterator<Item = &'a Mark>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // A dictionary entry is only remembered once it is on disk.
+        let mut fresh = BTreeMap::new();
+        let known = &self.targets;
+        let transaction =
+            self.db.transaction_with_behavior(TransactionBehavior::Immediate).doing("write to")?;
+        let written = (|| {
+            for change in changes {
+                write_change(&transaction, known, &mut fresh, change, now)?;
+            }
+            for rollup in rollups {
+                let row = target(&transaction, known, &mut fresh, &rollup.key)?;
+                write_rollup(&transaction, row, rollup)?;
+            }
+            for mark in marks {
+                outbox::mark(&transaction, mark)?;
+            }
+            Ok(())
+        })();
+        written.and_then(|()| transaction.commit()).doing("write to")?;
+        self.targets.append(&mut fresh);
+        Ok(())
+    }
+
+    /// Reads the dictionary of targets.
+    pub(super) fn load_targets(&mut self) -> Result<(), StoreError> {
+        let mut select =
+            self.db.prepare(r#"SELECT id, site, endpoint, "check" FROM target"#).doing("read")?;
+        let rows =
+            select.query_map([], |row| Ok((key(row, 1)?, row.get::<_, i64>(0)?))).doing("read")?;
+        self.targets = rows.collect::<rusqlite::Result<_>>().doing("read")?;
+        Ok(())
+    }
+}
+
+fn write_change(
+    db: &Connection,
+    known: &BTreeMap<TargetKey, i64>,
+    fresh: &mut BTreeMap<TargetKey, i64>,
+    change: &Change,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    match change {
+        Change::Health { key, state } => {
+            let row = target(db, known, fresh, key)?;
+            let (number, since) = (health_number(state.health), nanos(state.since));
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO health (target, health, since, seen_up) VALUES (?, ?, ?, ?)",
+            )?
+            .execute((row, number, since, state.seen_up))?;
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO health_change (target, at, health) VALUES (?, ?, ?)",
+            )?
+            .execute((row, since, number))?;
+        }
+        Change::Forget(key) => {
+            let row = target(db, known, fresh, key)?;
+            db.prepare_cached("DELETE FROM health WHERE target = ?")?.execute([row])?;
+        }
+        Change::Incident(incident) => write_incident(db, incident)?,
+        Change::Silence(silence) => write_silence(db, silence)?,
+        Change::Maintenance(window) => write_maintenance(db, window)?,
+        Change::Lift(id) => {
+            db.prepare_cached("DELETE FROM silence WHERE id = ?")?.execute([id.as_str()])?;
+            db.prepare_cached("DELETE FROM maintenance WHERE id = ?")?.execute([id.as_str()])?;
+        }
+        Change::Notify(notification) => outbox::add(db, notification)?,
+        Change::Withdraw(withdrawal) => {
+            outbox::withdraw(db, &withdrawal.id, &withdrawal.reason, now)?;
+        }
+        Change::Rollup(rollup) => {
+            let row = target(db, known, fresh, &rollup.key)?;
+            write_rollup(db, row, rollup)?;
+        }
+    }
+    Ok(())
+}
+
+/// The row of a target in the dictionary, added if it is new.
+fn target(
+    db: &Connection,
+    known: &BTreeMap<TargetKey, i64>,
+    fresh: &mut BTreeMap<TargetKey, i64>,
+    key: &TargetKey,
+) -> rusqlite::Result<i64> {
+    if let Some(row) = known.get(key).or_else(|| fresh.get(key)) {
+        return Ok(*row);
+    }
+    db.prepare_cached(r#"INSERT INTO target (site, endpoint, "check") VALUES (?, ?, ?)"#)?
+        .execute(key_columns(key))?;
+    let row = db.last_insert_rowid();
+    fresh.insert(key.clone(), row);
+    Ok(row)
+}
+
+fn write_incident(db: &Connection, incident: &Incident) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO incident
+             (id, began, resolved, cause, severity, site, session, record)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute((
+        incident.id.as_str(),
+        nanos(incident.began),
+        incident.resolved.map(nanos),
+        incident.cause.word(),
+        incident.severity.word(),
+        incident.site.as_ref().map(SiteId::as_str),
+        incident.session.as_ref().map(SessionId::as_str),
+        record(incident)?,
+    ))?;
+    Ok(())
+}
+
+fn write_silence(db: &Connection, silence: &Silence) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO silence (id, until, record) VALUES (?, ?, ?)")?
+        .execute((silence.id.as_str(), nanos(silence.until), record(silence)?))?;
+    Ok(())
+}
+
+fn write_maintenance(db: &Connection, window: &Maintenance) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO maintenance (id, until, record) VALUES (?, ?, ?)")?
+        .execute((window.id.as_str(), nanos(window.until), record(window)?))?;
+    Ok(())
+}
+
+fn write_rollup(db: &Connection, target: i64, rollup: &Rollup) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO rollup
+             (at, target, seconds, probes, failed, local, sent, lost,
+              rtt_min, rtt_mean, rtt_max, jitter)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute((
+        rollup.from.as_second(),
+        target,
+        rollup.seconds,
+        rollup.probes,
+        rollup.failed,
+        rollup.local,
+        rollup.sent,
+        rollup.lost,
+        rollup.rtt_min_us,
+        rollup.rtt_mean_us,
+        rollup.rtt_max_us,
+        rollup.jitter_us,
+    ))?;
+    Ok(())
+}
+
+/// A whole record as it is kept.
+fn record(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+}

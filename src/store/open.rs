@@ -1,0 +1,344 @@
+//! Opening the state directory: one daemon at a time, no file of a stranger or of a newer version,
+//! and a damaged file is never thrown away.
+//!
+//! 1. The directory is made if it is missing and locked; a second daemon is refused.
+//! 2. A new file gets the present tables, an older one the steps it lacks. A newer one is refused:
+//!    its meaning is not known here.
+//! 3. The tables that decide who is alerted are checked page by page. The long history of
+//!    measurements is not: reading it all would delay the start, and a damaged page there shows
+//!    when it is read.
+//! 4. A damaged file is moved aside under a name that says so, whatever can still be read of it is
+//!    carried over into a fresh one, and the log says what happened and what to do. A monitor that
+//!    refuses to start would be worse than one that has lost a page of history.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+use tracing::{error, info};
+
+use super::schema::{self, STEPS, Version};
+use super::{Doing, FILE_NAME, Store, StoreError};
+use crate::model::Durable;
+
+/// Name of the lock in the state directory.
+const LOCK_NAME: &str = "lock";
+/// How long a writer outside this daemon, such as a backup, is waited for.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
+/// Tables that decide who is alerted.
+const VITAL: &[&str] =
+    &["meta", "target", "health", "incident", "silence", "maintenance", "outbox"];
+/// All tables with the order of their rows, the most needed first.
+const TABLES: &[(&str, &str)] = &[
+    ("meta", "key"),
+    ("target", "id"),
+    ("incident", "id"),
+    ("outbox", "seq"),
+    ("health", "target"),
+    ("silence", "id"),
+    ("maintenance", "id"),
+    ("health_change", "target, at"),
+    ("rollup", "at, target"),
+];
+/// Rows of one table that are carried over at most, newest first, so that the start stays short.
+const CARRIED_OVER: usize = 1_000_000;
+
+/// What was wrong with the file found at opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// What SQLite said.
+    pub found: String,
+    /// Where the damaged file lies now.
+    pub moved_to: PathBuf,
+    /// Rows that were carried over.
+    pub saved: u64,
+    /// Tables of which not every row could be read.
+    pub incomplete: Vec<String>,
+}
+
+impl Store {
+    /// Opens the state directory, or makes it, and restores what the brain must remember. `now`
+    /// names a damaged file and tells which silences are over.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, another daemon uses it, or its file is a newer
+    /// version's or a stranger's. A damaged file is no error: see [`Store::damage`].
+    pub fn open(dir: &Path, now: Timestamp) -> Result<(Self, Durable), StoreError> {
+        make_dir(dir)?;
+        let lock = lock(dir)?;
+        let path = dir.join(FILE_NAME);
+        let (db, damage) = match open_sound(&path) {
+            Ok(db) => (db, None),
+            Err(Unusable::Damaged(found)) => {
+                let (db, damage) = replace(&path, found, now)?;
+                (db, Some(damage))
+            }
+            Err(Unusable::Refused(error)) => return Err(error),
+        };
+        let mut store =
+            Self { db, dir: dir.to_owned(), targets: Default::default(), damage, _lock: lock };
+        store.load_targets()?;
+        let durable = store.restore(now)?;
+        Ok((store, durable))
+    }
+}
+
+/// Opens the file for reading only, beside a daemon that writes it.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).doing("open")?;
+    db.busy_timeout(BUSY).doing("open")?;
+    match schema::version(&db).doing("open")? {
+        Version::Ours(found) if found <= known() => Ok(db),
+        Version::Ours(found) => Err(newer(path, found)),
+        Version::Foreign | Version::Empty => Err(StoreError::Foreign { path: path.to_owned() }),
+    }
+}
+
+/// The path with `suffix` appended, as SQLite names the files beside a database.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Why a file is not opened as it is.
+enum Unusable {
+    /// It is damaged; says how.
+    Damaged(String),
+    /// It must not be touched, or the machine does not let us.
+    Refused(StoreError),
+}
+
+impl From<StoreError> for Unusable {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database { source, .. } if is_corruption(&source) => {
+                Self::Damaged(source.to_string())
+            }
+            other => Self::Refused(other),
+        }
+    }
+}
+
+fn is_corruption(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    // Messages hold phone numbers: nobody else needs to read them.
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| StoreError::File {
+        doing: "create",
+        path: dir.to_owned(),
+        source,
+    })
+}
+
+/// Takes the lock and leaves our process id in it, for whoever is refused.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK_NAME);
+    let failed = |doing, source| StoreError::File { doing, path: path.clone(), source };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| failed("open", source))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // A process id is short; what else may be in the file is not ours to read.
+            let process = match file.take(16).read_to_string(&mut text) {
+                Ok(_) => text.trim().parse().ok(),
+                Err(_) => None,
+            };
+            return Err(StoreError::InUse { dir: dir.to_owned(), process });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed("lock", source)),
+    }
+    // The id only makes another daemon's refusal clearer; on a full disk the lock is enough.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+fn known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+fn newer(path: &Path, found: i64) -> StoreError {
+    StoreError::Newer { path: path.to_owned(), found, known: known() }
+}
+
+fn open_sound(path: &Path) -> Result<Connection, Unusable> {
+    let mut db = connect(path)?;
+    match schema::version(&db).doing("read")? {
+        Version::Empty => schema::upgrade(&mut db, 0, STEPS).doing("create")?,
+        Version::Foreign => {
+            return Err(Unusable::Refused(StoreError::Foreign { path: path.to_owned() }));
+        }
+        Version::Ours(found) if found > known() => {
+            return Err(Unusable::Refused(newer(path, found)));
+        }
+        Version::Ours(found) => {
+            check(&db)?;
+            if found < known() {
+                info!(from = found, to = known(), "bringing the database to this version");
+                let taken = usize::try_from(found).unwrap_or_default();
+                schema::upgrade(&mut db, taken, STEPS).doing("upgrade")?;
+            }
+        }
+    }
+    Ok(db)
+}
+
+/// Opens the file and sets how this connection writes.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).doing("open")?;
+    db.busy_timeout(BUSY).doing("open")?;
+    // The write-ahead log lets others read while we write; FULL has it on disk before a commit
+    // returns. Without checking cell sizes a damaged page can pass for a sound one.
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA journal_size_limit = 16777216;
+         PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA temp_store = MEMORY;",
+    )
+    .doing("open")?;
+    Ok(db)
+}
+
+/// Checks the vital tables page by page.
+fn check(db: &Connection) -> Result<(), Unusable> {
+    for table in VITAL {
+        let mut found: Option<String> = None;
+        let checked = db.pragma(None, "quick_check", table, |row| {
+            let lines: String = row.get(0)?;
+            // SQLite heads its findings with a line of asterisks.
+            let line = lines.lines().find(|line| !line.starts_with("***")).unwrap_or(&lines);
+            if line != "ok" {
+                found.get_or_insert_with(|| line.to_owned());
+            }
+            Ok(())
+        });
+        match checked {
+            Err(error) if is_corruption(&error) => {
+                found.get_or_insert_with(|| error.to_string());
+            }
+            other => other.doing("check")?,
+        }
+        if let Some(found) = found {
+            return Err(Unusable::Damaged(format!("table {table}: {found}")));
+        }
+    }
+    Ok(())
+}
+
+/// Moves the damaged file aside and starts a fresh one with what can still be read.
+fn replace(path: &Path, found: String, now: Timestamp) -> Result<(Connection, Damage), StoreError> {
+    let moved_to = beside(path, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    move_aside(path, &moved_to)?;
+    let (db, saved, incomplete) = carry_over(&moved_to, path)?;
+    let damage = Damage { found, moved_to, saved, incomplete };
+    error!(
+        found = damage.found,
+        moved_to = %damage.moved_to.display(),
+        rows_saved = damage.saved,
+        incomplete_tables = damage.incomplete.join(", "),
+        "the database was damaged: it was moved aside and a fresh one holds what could be read; \
+         check the disk, then look into the old file with `sqlite3 FILE .recover`, or delete it"
+    );
+    Ok((db, damage))
+}
+
+fn move_aside(path: &Path, moved_to: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal"] {
+        let from = beside(path, suffix);
+        match std::fs::rename(&from, beside(moved_to, suffix)) {
+            Err(source) if suffix.is_empty() || source.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::File { doing: "move aside", path: from, source });
+            }
+            _ => {}
+        }
+    }
+    // The index of the log can be made again from the log.
+    let _ = std::fs::remove_file(beside(path, "-shm"));
+    Ok(())
+}
+
+/// Copies what can be read into a fresh file; gives the rows saved and the incomplete tables.
+fn carry_over(from: &Path, to: &Path) -> Result<(Connection, u64, Vec<String>), StoreError> {
+    let mut fresh = connect(to)?;
+    let readable = connect(from).and_then(|old| {
+        let version = schema::version(&old).doing("read")?;
+        Ok((old, version))
+    });
+    let (mut saved, mut incomplete) = (0, Vec::new());
+    let mut taken = 0;
+    match readable {
+        // The fresh file first gets the tables as they were when the rows were written.
+        Ok((old, Version::Ours(found))) if (1..=known()).contains(&found) => {
+            taken = usize::try_from(found).unwrap_or_default();
+            schema::upgrade(&mut fresh, 0, &STEPS[..taken]).doing("create")?;
+            let transaction = fresh.transaction().doing("write")?;
+            for (table, order) in TABLES {
+                let (rows, whole) = copy_table(&old, &transaction, table, order);
+                saved += rows;
+                if !whole {
+                    incomplete.push((*table).to_owned());
+                }
+            }
+            transaction.commit().doing("write")?;
+        }
+        _ => incomplete.extend(TABLES.iter().map(|(table, _)| (*table).to_owned())),
+    }
+    schema::upgrade(&mut fresh, taken, STEPS).doing("create")?;
+    Ok((fresh, saved, incomplete))
+}
+
+/// Copies a table from its newest row backwards and, where that meets a damaged page, from the
+/// oldest forwards. Gives the rows copied and whether all were.
+fn copy_table(old: &Connection, new: &Connection, table: &str, order: &str) -> (u64, bool) {
+    let backwards = order.replace(',', " DESC,") + " DESC";
+    let (rows, whole) = copy_rows(old, new, table, &backwards);
+    if whole {
+        return (rows, true);
+    }
+    let (more, _) = copy_rows(old, new, table, order);
+    (rows + more, false)
+}
+
+fn copy_rows(old: &Connection, new: &Connection, table: &str, order: &str) -> (u64, bool) {
+    let mut rows = 0;
+    let copied = (|| -> rusqlite::Result<()> {
+        let mut select =
+            old.prepare(&format!("SELECT * FROM {table} ORDER BY {order} LIMIT {CARRIED_OVER}"))?;
+        let columns = select.column_count();
+        let marks = vec!["?"; columns].join(", ");
+        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
+        let mut found = select.query([])?;
+        while let Some(row) = found.next()? {
+            let values: Vec<rusqlite::types::Value> =
+                (0..columns).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
+            // A row that the tables do not take was garbled; the ones after it may be sound.
+            rows += insert.execute(rusqlite::params_from_iter(values)).unwrap_or(0) as u64;
+        }
+        Ok(())
+    })();
+    (rows, copied.is_ok())
+}

@@ -1,0 +1,213 @@
+//! The outbox: what is still to be told, and how far each message is.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+
+use super::value::{instant, nanos};
+use super::{Doing, Store, StoreError};
+use crate::model::{ChannelId, Notification, NotificationId, NotificationKind};
+
+/// How far a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkState {
+    /// It waits for its first or next attempt.
+    Waiting,
+    /// The receiver accepted it.
+    Delivered,
+    /// It was given up.
+    Failed,
+    /// It needs no sending any more.
+    Withdrawn,
+}
+
+impl MarkState {
+    /// The number in the table.
+    const fn number(self) -> i64 {
+        match self {
+            Self::Waiting => 0,
+            Self::Delivered => 1,
+            Self::Failed => 2,
+            Self::Withdrawn => 3,
+        }
+    }
+}
+
+/// Everything about a message that changes on its way. The newest mark of a message replaces the
+/// one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Which message.
+    pub id: NotificationId,
+    /// How far it is.
+    pub state: MarkState,
+    /// When it got there.
+    pub at: Timestamp,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When the next attempt is due.
+    pub next_attempt: Option<Timestamp>,
+    /// What the last attempt said, or why it was withdrawn. Holds no secrets.
+    pub error: Option<String>,
+    /// The name under which it leaves together with others.
+    pub bundle: Option<NotificationId>,
+    /// What it is about for the receiver, who may not have heard the message before.
+    pub told_as: NotificationKind,
+}
+
+/// A message that waited when the daemon ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// The message.
+    pub notification: Notification,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// When the next attempt is due.
+    pub next_attempt: Option<Timestamp>,
+    /// The name under which it leaves together with others.
+    pub bundle: Option<NotificationId>,
+    /// What it is about for the receiver.
+    pub told_as: NotificationKind,
+}
+
+/// The outbox of one channel in figures, over the time that the outbox is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelTotals {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// Messages that wait.
+    pub queued: u64,
+    /// Messages that were accepted.
+    pub delivered: u64,
+    /// Messages that were given up.
+    pub failed: u64,
+    /// Messages that needed no sending any more.
+    pub withdrawn: u64,
+    /// Attempts beyond the first of each message.
+    pub retried: u64,
+    /// When the oldest waiting message was decided.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Store {
+    /// The messages that wait, in the order in which they were decided. One that cannot be read
+    /// is logged and left where it is.
+    ///
+    /// # Errors
+    /// When SQLite cannot read the table.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT id, notification, attempts, next_attempt, bundle, told_as
+                 FROM outbox WHERE state = 0 ORDER BY seq",
+            )
+            .doing("read")?;
+        let mut rows = select.query([]).doing("read")?;
+        let mut waiting = Vec::new();
+        while let Some(row) = rows.next().doing("read")? {
+            let (id, text): (String, String) =
+                (row.get(0).doing("read")?, row.get(1).doing("read")?);
+            match serde_json::from_str::<Notification>(&text) {
+                Ok(notification) => waiting.push(Waiting {
+                    attempts: row.get(2).doing("read")?,
+                    next_attempt: row.get::<_, Option<i64>>(3).doing("read")?.map(instant),
+                    bundle: row.get::<_, Option<String>>(4).doing("read")?.map(NotificationId::new),
+                    told_as: kind(&row.get::<_, String>(5).doing("read")?)
+                        .unwrap_or(notification.kind),
+                    notification,
+                }),
+                Err(reason) => tracing::error!(
+                    notification = id, %reason,
+                    "a waiting message cannot be read and is not told; its row stays in `outbox`"
+                ),
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+/// Adds a message; one that is already there stays as it is.
+pub(super) fn add(db: &Connection, notification: &Notification) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(notification)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    db.prepare_cached(
+        "INSERT INTO outbox (id, channel, incident, told_as, created, notification)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+    )?
+    .execute((
+        notification.id.as_str(),
+        notification.channel.as_str(),
+        notification.alert.incident.id.as_str(),
+        notification.kind.word(),
+        nanos(notification.created),
+        text,
+    ))?;
+    Ok(())
+}
+
+/// Takes a message back, if it still waits.
+pub(super) fn withdraw(
+    db: &Connection,
+    id: &NotificationId,
+    reason: &str,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE outbox SET state = 3, settled = ?2, error = ?3, next_attempt = NULL
+         WHERE id = ?1 AND state = 0",
+    )?
+    .execute((id.as_str(), nanos(at), reason))?;
+    Ok(())
+}
+
+/// Records how far a message is.
+pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
+    let settled = (mark.state != MarkState::Waiting).then(|| nanos(mark.at));
+    db.prepare_cached(
+        "UPDATE outbox SET state = ?2, settled = ?3, attempts = ?4, next_attempt = ?5, error = ?6,
+                bundle = ?7, told_as = ?8
+         WHERE id = ?1",
+    )?
+    .execute((
+        mark.id.as_str(),
+        mark.state.number(),
+        settled,
+        mark.attempts,
+        mark.next_attempt.map(nanos),
+        mark.error.as_deref(),
+        mark.bundle.as_ref().map(NotificationId::as_str),
+        mark.told_as.word(),
+    ))?;
+    Ok(())
+}
+
+/// The figures of every channel that the outbox knows.
+pub(super) fn totals(db: &Connection) -> rusqlite::Result<Vec<ChannelTotals>> {
+    let mut select = db.prepare(
+        "SELECT channel, sum(state = 0), sum(state = 1), sum(state = 2), sum(state = 3),
+                sum(max(attempts - 1, 0)), min(CASE WHEN state = 0 THEN created END)
+         FROM outbox GROUP BY channel ORDER BY channel",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok(ChannelTotals {
+            channel: ChannelId::new(row.get::<_, String>(0)?),
+            queued: count(row, 1)?,
+            delivered: count(row, 2)?,
+            failed: count(row, 3)?,
+            withdrawn: count(row, 4)?,
+            retried: count(row, 5)?,
+            oldest: row.get::<_, Option<i64>>(6)?.map(instant),
+        })
+    })?;
+    rows.collect()
+}
+
+/// A column that counts.
+fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or_default())
+}
+
+fn kind(word: &str) -> Option<NotificationKind> {
+    use NotificationKind::{Firing, Reminder, Resolved, Update};
+    [Firing, Update, Reminder, Resolved].into_iter().find(|kind| kind.word() == word)
+}

@@ -1,0 +1,89 @@
+//! What the brain is given back at the start.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use tracing::error;
+
+use super::value::{health, instant, key, nanos};
+use super::{Doing, Store, StoreError};
+use crate::model::{Durable, HardState, Incident, Maintenance, Silence};
+
+/// An incident resolved this recently may still flap or be told late. Longer than any time that
+/// the settings allow for either.
+const RECENT: Duration = Duration::from_hours(24);
+
+impl Store {
+    /// Everything that the brain must remember. A record that cannot be read is logged and left
+    /// where it is: the others are worth having.
+    pub(super) fn restore(&self, now: Timestamp) -> Result<Durable, StoreError> {
+        let recent = now.checked_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let mut durable = Durable::default();
+        self.restore_health(&mut durable)?;
+        for incident in self.records::<Incident>(
+            "incident",
+            "SELECT id, record FROM incident WHERE resolved IS NULL OR resolved >= ?",
+            recent,
+        )? {
+            durable.incidents.insert(incident.id.clone(), incident);
+        }
+        for silence in self.records::<Silence>(
+            "silence",
+            "SELECT id, record FROM silence WHERE until > ?",
+            now,
+        )? {
+            durable.silences.insert(silence.id.clone(), silence);
+        }
+        for window in self.records::<Maintenance>(
+            "maintenance",
+            "SELECT id, record FROM maintenance WHERE until > ?",
+            now,
+        )? {
+            durable.maintenance.insert(window.id.clone(), window);
+        }
+        Ok(durable)
+    }
+
+    fn restore_health(&self, durable: &mut Durable) -> Result<(), StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                r#"SELECT health, since, seen_up, site, endpoint, "check"
+                   FROM health JOIN target ON target.id = health.target"#,
+            )
+            .doing("read")?;
+        let mut rows = select.query([]).doing("read")?;
+        while let Some(row) = rows.next().doing("read")? {
+            let state = HardState {
+                health: health(row.get(0).doing("read")?),
+                since: instant(row.get(1).doing("read")?),
+                seen_up: row.get(2).doing("read")?,
+            };
+            durable.health.insert(key(row, 3).doing("read")?, state);
+        }
+        Ok(())
+    }
+
+    fn records<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        select: &str,
+        bound: Timestamp,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut select = self.db.prepare(select).doing("read")?;
+        let mut rows = select.query([nanos(bound)]).doing("read")?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next().doing("read")? {
+            let id: String = row.get(0).doing("read")?;
+            let text: String = row.get(1).doing("read")?;
+            match serde_json::from_str(&text) {
+                Ok(record) => records.push(record),
+                Err(reason) => {
+                    error!(table, id, %reason, "a record cannot be read and is left out");
+                }
+            }
+        }
+        Ok(records)
+    }
+}

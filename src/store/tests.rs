@@ -1,0 +1,382 @@
+//! What goes in comes out again, also after a crash of the file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::model::{
+    Affected, Alert, Batch, Cause, Change, ChannelId, CheckId, Contact, Durable, EndpointId,
+    HardState, Health, Incident, IncidentId, Maintenance, Notification, NotificationId,
+    NotificationKind, Phase, Rollup, Severity, Silence, SilenceId, SiteId, Withdrawal,
+};
+
+/// A directory of its own that goes with the test.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("vchealth-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        Self(dir)
+    }
+
+    pub(crate) fn open(&self) -> (Store, Durable) {
+        Store::open(&self.0, at("2026-02-03T01:00:00Z")).unwrap()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn site_key(site: &str) -> TargetKey {
+    TargetKey { site: SiteId::new(site), endpoint: None, check: None }
+}
+
+pub(crate) fn health(site: &str, health: Health, since: &str) -> Change {
+    Change::Health {
+        key: site_key(site),
+        state: HardState { health, since: at(since), seen_up: true },
+    }
+}
+
+pub(crate) fn incident(id: &str, site: &str) -> Incident {
+    Incident {
+        id: IncidentId::new(id),
+        cause: Cause::Access,
+        site: Some(SiteId::new(site)),
+        endpoint: None,
+        check: None,
+        common: None,
+        began: at("2026-02-03T00:42:00.5Z"),
+        opened: at("2026-02-03T00:42:02Z"),
+        resolved: None,
+        severity: Severity::Critical,
+        affected: vec![Affected {
+            site: SiteId::new(site),
+            since: at("2026-02-03T00:42:00.5Z"),
+            until: None,
+        }],
+        of: 1,
+        delegates: 31,
+        session: None,
+        evidence: Vec::new(),
+        ack: None,
+        flapping: false,
+        relapses: Vec::new(),
+        absorbed_by: None,
+        resolution: None,
+        told: Vec::new(),
+    }
+}
+
+pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind) -> Notification {
+    let site = incident.site.clone().unwrap();
+    Notification {
+        id: NotificationId::new(id),
+        channel: ChannelId::new("truc"),
+        kind,
+        created: at("2026-02-03T00:42:02Z"),
+        alert: Alert {
+            incident,
+            site_name: "Xã Tân Lập".to_owned(),
+            level: "commune".to_owned(),
+            level_name: "Xã".to_owned(),
+            parent: String::new(),
+            parent_name: String::new(),
+            contacts: vec![Contact {
+                name: "Trực".to_owned(),
+                phone: "0209 387 0000".to_owned(),
+                email: String::new(),
+            }],
+            names: [(site, "Xã Tân Lập".to_owned())].into(),
+            phase: Phase::Live,
+            session_title: None,
+            session_start: None,
+        },
+    }
+}
+
+pub(crate) fn rollup(site: &str, from: &str, seconds: u32) -> Rollup {
+    Rollup {
+        key: TargetKey {
+            site: SiteId::new(site),
+            endpoint: Some(EndpointId::new("codec")),
+            check: Some(CheckId::new("ping")),
+        },
+        from: at(from),
+        seconds,
+        probes: 60,
+        failed: 1,
+        local: 0,
+        sent: 60,
+        lost: 1,
+        rtt_min_us: Some(900),
+        rtt_mean_us: Some(1_500),
+        rtt_max_us: Some(70_000),
+        jitter_us: None,
+    }
+}
+
+pub(crate) fn batch(changes: Vec<Change>) -> Batch {
+    Batch { changes }
+}
+
+fn everything() -> Batch {
+    let open = incident("i1", "tan-lap");
+    let mut over = incident("i2", "co-linh");
+    over.resolved = Some(at("2026-02-03T00:50:00Z"));
+    let mut long_over = incident("i3", "co-linh");
+    long_over.resolved = Some(at("2026-01-01T00:00:00Z"));
+    let until = |until: &str, id: &str| Silence {
+        id: SilenceId::new(id),
+        site: None,
+        from: at("2026-02-01T00:00:00Z"),
+        until: at(until),
+        by: "Ánh".to_owned(),
+        reason: "thay modem".to_owned(),
+    };
+    batch(vec![
+        health("tan-lap", Health::Up, "2026-02-01T00:00:00Z"),
+        health("tan-lap", Health::Down, "2026-02-03T00:42:00.123456789Z"),
+        health("gone", Health::Up, "2026-02-01T00:00:00Z"),
+        Change::Forget(site_key("gone")),
+        Change::Incident(Box::new(open.clone())),
+        Change::Incident(Box::new(over)),
+        Change::Incident(Box::new(long_over)),
+        Change::Silence(until("2026-02-04T00:00:00Z", "s1")),
+        Change::Silence(until("2026-02-02T00:00:00Z", "past")),
+        Change::Silence(until("2026-02-04T00:00:00Z", "lifted")),
+        Change::Lift(SilenceId::new("lifted")),
+        Change::Maintenance(Maintenance {
+            id: SilenceId::new("m1"),
+            sites: vec![SiteId::new("co-linh")],
+            from: at("2026-02-03T00:00:00Z"),
+            until: at("2026-02-03T10:00:00Z"),
+            by: "Ánh".to_owned(),
+            reason: "cắt điện".to_owned(),
+        }),
+        Change::Notify(Box::new(notification("n1", open.clone(), NotificationKind::Firing))),
+        Change::Notify(Box::new(notification("n2", open, NotificationKind::Update))),
+        Change::Withdraw(Withdrawal { id: NotificationId::new("n2"), reason: "over".to_owned() }),
+        Change::Rollup(rollup("tan-lap", "2026-02-03T00:41:00Z", 60)),
+    ])
+}
+
+fn now() -> Timestamp {
+    at("2026-02-03T01:00:00Z")
+}
+
+#[test]
+fn a_restart_restores_what_the_brain_must_remember() {
+    let scratch = Scratch::new("restore");
+    let (mut store, nothing) = scratch.open();
+    assert_eq!(nothing, Durable::default());
+    store.commit(&[everything()], &[], now()).unwrap();
+    drop(store);
+
+    let (store, durable) = scratch.open();
+    let mut expected = Durable::default();
+    expected.apply(&everything());
+    expected.incidents.remove(&IncidentId::new("i3")).expect("resolved long ago");
+    expected.silences.remove(&SilenceId::new("past")).expect("over");
+    assert_eq!(durable, expected);
+    let waiting = store.waiting().unwrap();
+    let ids: Vec<&str> = waiting.iter().map(|w| w.notification.id.as_str()).collect();
+    assert_eq!(ids, ["n1"], "what was taken back is not told");
+    assert_eq!(waiting[0].notification.alert.incident, incident("i1", "tan-lap"));
+}
+
+#[test]
+fn committing_the_same_twice_changes_nothing() {
+    let scratch = Scratch::new("twice");
+    let (mut store, _) = scratch.open();
+    store.commit(&[everything()], &[], now()).unwrap();
+    store.commit(&[everything()], &[], now()).unwrap();
+    let history = History::open(scratch.path()).unwrap();
+    assert_eq!(history.outbox().unwrap()[0].queued, 1);
+    assert_eq!(history.rollups(Timestamp::MIN, Timestamp::MAX).unwrap().len(), 1);
+}
+
+#[test]
+fn history_is_read_while_the_daemon_writes() {
+    let scratch = Scratch::new("history");
+    let (mut store, _) = scratch.open();
+    let history = History::open(scratch.path()).unwrap();
+    store.commit(&[everything()], &[], now()).unwrap();
+
+    let ids = |from: &str, until: &str| -> Vec<String> {
+        let found = history.incidents(at(from), at(until)).unwrap();
+        found.iter().map(|i| i.id.to_string()).collect()
+    };
+    assert_eq!(ids("2026-02-03T00:00:00Z", "2026-02-03T00:30:00Z"), [""; 0]);
+    assert_eq!(ids("2026-02-03T00:00:00Z", "2026-02-03T00:45:00Z"), ["i1", "i2"]);
+    assert_eq!(ids("2026-02-03T00:55:00Z", "2026-02-03T01:45:00Z"), ["i1"], "still open");
+    assert_eq!(history.incident(&IncidentId::new("i1")).unwrap(), Some(incident("i1", "tan-lap")));
+    assert_eq!(history.incident(&IncidentId::new("i9")).unwrap(), None);
+
+    let changes = |from: &str, until: &str| -> Vec<Health> {
+        let found = history.health(&site_key("tan-lap"), at(from), at(until)).unwrap();
+        found.iter().map(|change| change.health).collect()
+    };
+    assert_eq!(
+        changes("2026-02-02T00:00:00Z", "2026-02-04T00:00:00Z"),
+        [Health::Up, Health::Down],
+        "led by the one in force at the beginning"
+    );
+    assert_eq!(changes("2026-02-02T00:00:00Z", "2026-02-03T00:00:00Z"), [Health::Up]);
+    assert_eq!(changes("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), []);
+
+    let rollups = history.rollups(at("2026-02-03T00:41:00Z"), at("2026-02-03T00:42:00Z")).unwrap();
+    assert_eq!(rollups, [rollup("tan-lap", "2026-02-03T00:41:00Z", 60)]);
+}
+
+#[test]
+fn marks_follow_a_message_on_its_way() {
+    let scratch = Scratch::new("marks");
+    let (mut store, _) = scratch.open();
+    store.commit(&[everything()], &[], now()).unwrap();
+    let mut mark = Mark {
+        id: NotificationId::new("n1"),
+        state: MarkState::Waiting,
+        at: now(),
+        attempts: 3,
+        next_attempt: Some(at("2026-02-03T01:00:04Z")),
+        error: Some("503".to_owned()),
+        bundle: Some(NotificationId::new("b")),
+        told_as: NotificationKind::Firing,
+    };
+    store.commit(&[], std::slice::from_ref(&mark), now()).unwrap();
+    let waiting = &store.waiting().unwrap()[0];
+    assert_eq!((waiting.attempts, waiting.next_attempt), (3, mark.next_attempt));
+    assert_eq!((&waiting.bundle, waiting.told_as), (&mark.bundle, NotificationKind::Firing));
+
+    mark.state = MarkState::Delivered;
+    mark.attempts = 4;
+    store.commit(&[], &[mark], now()).unwrap();
+    assert!(store.waiting().unwrap().is_empty());
+    let totals = &History::open(scratch.path()).unwrap().outbox().unwrap()[0];
+    assert_eq!((totals.queued, totals.delivered, totals.withdrawn, totals.retried), (0, 1, 1, 3));
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_told_who_is_there() {
+    let scratch = Scratch::new("second");
+    let (store, _) = scratch.open();
+    let refused = Store::open(scratch.path(), now()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "another vchealth (process {}) uses the state directory {}; stop it or set \
+             `state_dir` to a directory of its own",
+            std::process::id(),
+            scratch.path().display()
+        )
+    );
+    drop(store);
+    scratch.open();
+}
+
+#[test]
+fn a_newer_file_and_a_strangers_file_are_refused_untouched() {
+    let scratch = Scratch::new("newer");
+    drop(scratch.open());
+    let file = scratch.path().join(FILE_NAME);
+    let set = |sql: &str| Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    set("PRAGMA user_version = 99");
+    let refused = Store::open(scratch.path(), now()).unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(History::open(scratch.path()).is_err());
+
+    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    let refused = Store::open(scratch.path(), now()).unwrap_err();
+    assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
+}
+
+#[test]
+fn a_garbage_file_is_moved_aside_and_a_fresh_one_started() {
+    let scratch = Scratch::new("garbage");
+    drop(scratch.open());
+    let file = scratch.path().join(FILE_NAME);
+    std::fs::write(&file, b"not a database at all".repeat(500)).unwrap();
+    let (store, durable) = scratch.open();
+    assert_eq!(durable, Durable::default());
+    let damage = store.damage().unwrap();
+    assert_eq!(damage.saved, 0);
+    assert_eq!(std::fs::read(&damage.moved_to).unwrap()[..21], *b"not a database at all");
+    drop(store);
+    let (store, _) = scratch.open();
+    assert_eq!(store.damage(), None, "the fresh file is sound");
+}
+
+#[test]
+fn a_damaged_page_costs_only_what_was_on_it() {
+    let scratch = Scratch::new("page");
+    let (mut store, _) = scratch.open();
+    let incidents =
+        (0..400).map(|n| Change::Incident(Box::new(incident(&format!("i{n:03}"), "tan-lap"))));
+    store.commit(&[everything(), batch(incidents.collect())], &[], now()).unwrap();
+    let root: usize = store
+        .db
+        .query_row(
+            "SELECT pageno FROM dbstat WHERE name = 'incident' AND pagetype = 'leaf'
+             ORDER BY path LIMIT 1 OFFSET 30",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+        .map_or(0, |page| usize::try_from(page).unwrap());
+    store.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(store);
+
+    let file = scratch.path().join(FILE_NAME);
+    let mut bytes = std::fs::read(&file).unwrap();
+    // Without the statistics table a leaf is found by what is written on it.
+    let page = if root == 0 {
+        bytes.windows(4).position(|found| found == b"i200").unwrap() / 4096
+    } else {
+        root - 1
+    };
+    bytes[page * 4096..(page + 1) * 4096].fill(0xA5);
+    std::fs::write(&file, bytes).unwrap();
+
+    let (store, durable) = scratch.open();
+    let damage = store.damage().unwrap();
+    assert!(damage.found.starts_with("table incident: "), "{}", damage.found);
+    assert_eq!(damage.incomplete, ["incident"]);
+    let kept = durable.incidents.len();
+    assert!((300..401).contains(&kept), "{kept} of 401 records on other pages were kept");
+    assert_eq!(durable.health.len(), 1);
+    assert_eq!(store.waiting().unwrap().len(), 1);
+}
+
+#[test]
+fn old_history_goes_and_what_is_open_stays() {
+    let scratch = Scratch::new("prune");
+    let (mut store, _) = scratch.open();
+    store.commit(&[everything()], &[], now()).unwrap();
+    let day = Duration::from_hours(24);
+    let retention = Retention { rollups: day, incidents: day, outbox: day };
+    assert_eq!(store.prune(retention, at("2026-02-03T01:00:00Z"), 1_000).unwrap(), 2);
+
+    let much_later = at("2027-02-03T00:00:00Z");
+    while store.prune(retention, much_later, 1).unwrap() > 0 {}
+    let history = History::open(scratch.path()).unwrap();
+    assert!(history.rollups(Timestamp::MIN, Timestamp::MAX).unwrap().is_empty());
+    let incidents = history.incidents(Timestamp::MIN, Timestamp::MAX).unwrap();
+    assert_eq!(incidents.len(), 1, "the open one");
+    assert_eq!(store.waiting().unwrap().len(), 1);
+    let changes = history.health(&site_key("tan-lap"), Timestamp::MIN, Timestamp::MAX).unwrap();
+    assert_eq!(changes.len(), 1, "the state that a later report begins with");
+}

@@ -1,0 +1,442 @@
+//! The thread that owns the writing connection, and the order of things: commit, then publish,
+//! then deliver.
+//!
+//! Whoever decides hands over a batch and goes on; a slow disk never holds up a probe. Two threads
+//! share the work. The writer commits whatever has come since its last transaction. The publisher
+//! watches: as soon as a batch is on disk it publishes the snapshot and passes on the messages.
+//! When the disk fails, or simply does not answer, the publisher goes ahead after
+//! [`PATIENCE`], marked as not durable: an alert that is told and may be told again after a crash
+//! is better than silence. Everything is kept in memory and tried again until the disk takes it.
+//!
+//! 1. A batch that holds more than measurements is written at once, together with all that waits.
+//! 2. Measurements alone wait up to [`LAZY`], so that the disk is not woken for each of them.
+//! 3. After a failure the next attempt waits 100 ms, then twice as long each time, up to 5 s.
+//! 4. While a failure lasts, publishing waits for nothing.
+//! 5. History beyond its age is deleted in small pieces when there is nothing else to do.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::backlog::Backlog;
+use super::{Mark, Retention, Store, StoreError};
+use crate::clock::Clock;
+use crate::model::{Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, Withdrawal};
+
+/// Longest that publishing waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest that measurements wait for company.
+const LAZY: Duration = Duration::from_secs(5);
+/// Wait after the first failure, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Time between two looks for old history, and the rows deleted at once.
+const PRUNE: (Duration, u32) = (Duration::from_hours(1), 2_000);
+
+/// What has happened for good, or as good as.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// The state to publish, if there is a new one.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// What the courier is to do, in the order decided.
+    pub mail: Vec<Mail>,
+    /// Whether it is on disk.
+    pub durable: bool,
+}
+
+/// One order to the courier.
+#[derive(Debug, Clone)]
+pub enum Mail {
+    /// Tell this.
+    Send(Arc<Notification>),
+    /// If it still waits, do not tell it.
+    Withdraw(Withdrawal),
+}
+
+/// Names a moment in the order of what was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// The two threads. Ends them when dropped, without waiting; [`Writer::stop`] waits.
+#[derive(Debug)]
+pub struct Writer {
+    handle: WriterHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A way to hand things to the writer, for as many as need one.
+#[derive(Debug, Clone)]
+pub struct WriterHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes the publisher, and whoever waits for the end.
+    news: Condvar,
+    committed: watch::Sender<u64>,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    backlog: Backlog,
+    /// When the oldest measurement that waits for company came.
+    lazy_since: Option<Mono>,
+    submitted: u64,
+    committed: u64,
+    unpublished: VecDeque<Unpublished>,
+    status: StoreStatus,
+    retention: Retention,
+    /// When to give up writing; set when the daemon stops.
+    stop_by: Option<Mono>,
+    writer_ended: bool,
+    publisher_ended: bool,
+}
+
+#[derive(Debug)]
+struct Unpublished {
+    ticket: u64,
+    due: Mono,
+    snapshot: Option<Arc<Snapshot>>,
+    mail: Vec<Mail>,
+}
+
+impl Writer {
+    /// Starts the two threads. `on_news` is called by one of them and must not block.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
+    pub fn start(
+        store: Store,
+        clock: Clock,
+        on_news: impl FnMut(News) + Send + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            news: Condvar::new(),
+            committed: watch::Sender::new(0),
+            clock,
+        });
+        let handle = WriterHandle { shared };
+        let mut writer = Self { handle: handle.clone(), threads: Vec::new() };
+        let name = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let shared = Arc::clone(&handle.shared);
+        writer.threads.push(name("store").spawn(move || write(store, &shared))?);
+        let shared = handle.shared;
+        writer.threads.push(name("publish").spawn(move || publish(&shared, on_news))?);
+        Ok(writer)
+    }
+
+    /// A way to hand things over.
+    #[must_use]
+    pub fn handle(&self) -> WriterHandle {
+        self.handle.clone()
+    }
+
+    /// Writes and publishes what waits, for at most `within`; gives how many changes did not
+    /// reach the disk.
+    #[must_use]
+    pub fn stop(mut self, within: Duration) -> usize {
+        let shared = Arc::clone(&self.handle.shared);
+        let end = shared.clock.mono() + within;
+        let mut state = shared.lock();
+        state.stop_by = Some(end);
+        shared.work.notify_all();
+        shared.news.notify_all();
+        while !(state.writer_ended && state.publisher_ended) {
+            let left = end + PATIENCE - shared.clock.mono();
+            if left.is_zero() {
+                break;
+            }
+            state = wait(&shared.news, state, left);
+        }
+        let (ended, unsaved) = (state.writer_ended && state.publisher_ended, state.backlog.len());
+        drop(state);
+        if ended {
+            for thread in self.threads.drain(..) {
+                // A thread that panicked has said so already.
+                let _ = thread.join();
+            }
+        }
+        unsaved
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let shared = &self.handle.shared;
+        let now = shared.clock.mono();
+        shared.lock().stop_by.get_or_insert(now);
+        shared.work.notify_all();
+        shared.news.notify_all();
+    }
+}
+
+impl WriterHandle {
+    /// Hands over what was decided, and the state after it. Returns at once.
+    pub fn submit(&self, batch: Batch, snapshot: Option<Arc<Snapshot>>) -> Ticket {
+        let now = self.shared.clock.mono();
+        let mail: Vec<Mail> = batch.changes.iter().filter_map(mail_of).collect();
+        let mut state = self.shared.lock();
+        let lost_before = state.backlog.take_lost();
+        let urgent = state.backlog.absorb(batch);
+        state.status.lost_rollups += lost_before + state.backlog.take_lost();
+        state.submitted += u64::from(urgent);
+        if !state.backlog.is_empty() {
+            state.lazy_since.get_or_insert(now);
+        }
+        let ticket = state.submitted;
+        if snapshot.is_some() || !mail.is_empty() {
+            let due = now + PATIENCE;
+            state.unpublished.push_back(Unpublished { ticket, due, snapshot, mail });
+        }
+        drop(state);
+        self.shared.work.notify_one();
+        self.shared.news.notify_all();
+        Ticket(ticket)
+    }
+
+    /// Hands over how far messages are. Returns at once; the ticket tells when it is on disk.
+    #[must_use]
+    pub fn mark(&self, marks: Vec<Mark>) -> Ticket {
+        let mut state = self.shared.lock();
+        if !marks.is_empty() {
+            state.backlog.absorb_marks(marks);
+            state.submitted += 1;
+        }
+        let ticket = state.submitted;
+        drop(state);
+        self.shared.work.notify_one();
+        Ticket(ticket)
+    }
+
+    /// Waits until everything up to `ticket` is on disk, for at most `within`; whether it is.
+    pub async fn committed(&self, ticket: Ticket, within: Duration) -> bool {
+        let mut committed = self.shared.committed.subscribe();
+        let reached = committed.wait_for(|upto| *upto >= ticket.0);
+        matches!(tokio::time::timeout(within, reached).await, Ok(Ok(_)))
+    }
+
+    /// How the database does.
+    #[must_use]
+    pub fn status(&self) -> StoreStatus {
+        let state = self.shared.lock();
+        let waiting = u32::try_from(state.backlog.len()).unwrap_or(u32::MAX);
+        StoreStatus { waiting, ..state.status.clone() }
+    }
+
+    /// Sets how long history is kept, from the next look on.
+    pub fn set_retention(&self, retention: Retention) {
+        self.shared.lock().retention = retention;
+    }
+}
+
+impl Shared {
+    /// The state. A thread that panicked while holding it cannot have left it half-changed in a
+    /// way that matters: every change of it is one assignment.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wait<'a>(
+    condition: &Condvar,
+    state: MutexGuard<'a, State>,
+    longest: Duration,
+) -> MutexGuard<'a, State> {
+    condition.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner).0
+}
+
+fn mail_of(change: &Change) -> Option<Mail> {
+    match change {
+        Change::Notify(notification) => Some(Mail::Send(Arc::new((**notification).clone()))),
+        Change::Withdraw(withdrawal) => Some(Mail::Withdraw(withdrawal.clone())),
+        _ => None,
+    }
+}
+
+/// The writer thread.
+fn write(mut store: Store, shared: &Shared) {
+    let mut failures = 0_u32;
+    let mut retry_at = Mono::ZERO;
+    let mut prune_at = shared.clock.mono() + PRUNE.0;
+    loop {
+        let mut state = shared.lock();
+        let (work, upto) = loop {
+            let now = shared.clock.mono();
+            let stopping = state.stop_by;
+            if state.backlog.is_empty() && stopping.is_some()
+                || stopping.is_some_and(|end| now >= end && failures > 0)
+            {
+                state.writer_ended = true;
+                shared.news.notify_all();
+                return;
+            }
+            let due = due(&state, stopping.is_some(), retry_at);
+            if due <= now {
+                state.lazy_since = None;
+                break (state.backlog.take(), state.submitted);
+            }
+            if due == Mono::NEVER && now >= prune_at {
+                let retention = state.retention;
+                drop(state);
+                let more = prune(&mut store, retention, shared.clock.now());
+                prune_at = now + if more { RETRY.0 } else { PRUNE.0 };
+                state = shared.lock();
+                continue;
+            }
+            state = wait(&shared.work, state, due.min(prune_at).max(now) - now);
+        };
+        drop(state);
+
+        let began = shared.clock.now();
+        let (changes, rollups, marks) = work.parts();
+        let result = store.write(changes, rollups, marks, began.wall);
+        let took = shared.clock.mono() - began.mono;
+        let bytes = store.bytes();
+
+        let mut state = shared.lock();
+        state.status.bytes = bytes;
+        match result {
+            Ok(()) => {
+                state.committed = upto;
+                state.status.commits += 1;
+                state.status.last_commit = took;
+                state.status.since = None;
+                if state.status.trouble.take().is_some() {
+                    info!(failures, "the database takes changes again; nothing is missing");
+                }
+                failures = 0;
+                shared.committed.send_replace(upto);
+            }
+            Err(error) => {
+                state.backlog.put_back(work);
+                let lost = state.backlog.take_lost();
+                state.status.lost_rollups += lost;
+                state.status.failures += 1;
+                let trouble = trouble(&error, store.dir());
+                if state.status.trouble.as_ref() != Some(&trouble) {
+                    error!(reason = %reason(&error), waiting = state.backlog.len(), "{trouble}");
+                }
+                state.status.trouble = Some(trouble);
+                state.status.since.get_or_insert(began.wall);
+                let wait = RETRY.0.saturating_mul(1 << failures.min(16)).min(RETRY.1);
+                failures = failures.saturating_add(1);
+                retry_at = shared.clock.mono() + wait;
+            }
+        }
+        drop(state);
+        shared.news.notify_all();
+    }
+}
+
+/// When to write next.
+fn due(state: &State, stopping: bool, retry_at: Mono) -> Mono {
+    if state.backlog.is_empty() {
+        return Mono::NEVER;
+    }
+    let wanted = match state.lazy_since {
+        Some(since) if state.backlog.can_wait() && !stopping => since + LAZY,
+        _ => Mono::ZERO,
+    };
+    wanted.max(retry_at)
+}
+
+fn prune(store: &mut Store, retention: Retention, now: Now) -> bool {
+    match store.prune(retention, now.wall, PRUNE.1) {
+        Ok(deleted) => deleted >= PRUNE.1 as usize,
+        Err(error) => {
+            warn!(reason = %reason(&error), "old history could not be deleted");
+            false
+        }
+    }
+}
+
+/// The publisher thread.
+fn publish(shared: &Shared, mut on_news: impl FnMut(News)) {
+    loop {
+        let mut state = shared.lock();
+        let news = loop {
+            if let Some(news) = next_news(&mut state, shared.clock.now()) {
+                break news;
+            }
+            if state.writer_ended && state.unpublished.is_empty() {
+                state.publisher_ended = true;
+                shared.news.notify_all();
+                return;
+            }
+            let now = shared.clock.mono();
+            let due = state.unpublished.front().map_or(Mono::NEVER, |first| first.due);
+            state = wait(&shared.news, state, (due.max(now) - now).min(Duration::from_mins(1)));
+        };
+        drop(state);
+        on_news(news);
+    }
+}
+
+/// Everything that may be published now, as one.
+fn next_news(state: &mut State, now: Now) -> Option<News> {
+    let mut news: Option<News> = None;
+    while let Some(first) = state.unpublished.front() {
+        let durable = first.ticket <= state.committed;
+        let anyway = state.status.trouble.is_some() || state.writer_ended || now.mono >= first.due;
+        if !durable && !anyway || news.as_ref().is_some_and(|news| news.durable != durable) {
+            break;
+        }
+        if !durable && state.status.trouble.is_none() {
+            let trouble = format!("the disk has not taken a change for {} s", PATIENCE.as_secs());
+            error!("{trouble}; alerts go out all the same");
+            state.status.trouble = Some(trouble);
+            state.status.since = Some(now.wall);
+        }
+        let Some(first) = state.unpublished.pop_front() else { break };
+        let news = news.get_or_insert(News { snapshot: None, mail: Vec::new(), durable });
+        news.snapshot = first.snapshot.or(news.snapshot.take());
+        news.mail.extend(first.mail);
+    }
+    news
+}
+
+/// What a failed commit means to people, and what to do.
+fn trouble(error: &StoreError, dir: &std::path::Path) -> String {
+    use rusqlite::ErrorCode;
+    let code = match error {
+        StoreError::Database { source, .. } => source.sqlite_error_code(),
+        _ => None,
+    };
+    let dir = dir.display();
+    match code {
+        Some(ErrorCode::DiskFull) => format!("the disk is full: free some space for {dir}"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("another program holds the database in {dir}: end it")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            format!("{dir} cannot be written: check its owner and that the disk is not read-only")
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
+            "the database in {dir} is damaged: restart vchealth, which moves it aside and saves \
+             what can be read"
+        ),
+        _ => format!("the disk fails under {dir}: check it"),
+    }
+}
+
+/// The error with its source, in one line.
+fn reason(error: &StoreError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
