@@ -24,6 +24,12 @@ pub mod monitor;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    reason = "it delivers, with connections, tasks and clocks; its queue and texts are pure"
+)]
+pub mod notify;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "it probes, with sockets, threads, tasks and clocks"
 )]
 pub mod probe;

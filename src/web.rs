@@ -9,8 +9,6 @@ mod admin;
 mod api;
 mod app;
 mod guard;
-mod openapi;
-mod overview;
 mod server;
 mod shared;
 mod stream;

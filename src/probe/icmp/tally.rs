@@ -15,13 +15,6 @@ pub(super) struct Tally {
     duplicates: u16,
     ttl: Option<u8>,
     tos: Option<u8>,
-    /// Rare, and so kept out of the many that have none.
-    troubles: Option<Box<Troubles>>,
-}
-
-/// What spoke against a reply, the last of each kind.
-#[derive(Debug, Clone, Default)]
-struct Troubles {
     refusal: Option<IcmpError>,
     cut: Option<Cut>,
     ours: Option<LocalFailure>,
@@ -54,7 +47,9 @@ impl Tally {
             duplicates: 0,
             ttl: None,
             tos: None,
-            troubles: None,
+            refusal: None,
+            cut: None,
+            ours: None,
         }
     }
 
@@ -80,15 +75,15 @@ impl Tally {
     }
 
     /// An ICMP error says why an echo cannot be answered.
-    pub(super) fn refused(&mut self, error: IcmpError) {
+    pub(super) const fn refused(&mut self, error: IcmpError) {
         self.lost += 1;
-        self.troubles.get_or_insert_default().refusal = Some(error);
+        self.refusal = Some(error);
     }
 
     /// A reply carried only `got` of the `sent` bytes. The echo stays open: an intact reply may
     /// follow.
-    pub(super) fn cut(&mut self, got: u16, sent: u16) {
-        self.troubles.get_or_insert_default().cut = Some(Cut { got, sent });
+    pub(super) const fn cut(&mut self, got: u16, sent: u16) {
+        self.cut = Some(Cut { got, sent });
     }
 
     /// Nothing came back in time, and we could see.
@@ -98,7 +93,7 @@ impl Tally {
 
     /// Nothing is known of an echo, through a fault of our own.
     pub(super) fn unknown(&mut self, ours: LocalFailure) {
-        self.troubles.get_or_insert_default().ours = Some(ours);
+        self.ours = Some(ours);
     }
 
     /// The result:
@@ -122,9 +117,7 @@ impl Tally {
                 duplicates: self.duplicates,
             });
         }
-        let Troubles { refusal, cut, ours } =
-            self.troubles.map(|troubles| *troubles).unwrap_or_default();
-        Err(match (refusal, cut, ours) {
+        Err(match (self.refusal, self.cut, self.ours) {
             (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
             (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
                 format!("echo reply carries {got} of {sent} bytes"),

@@ -1,0 +1,63 @@
+//! Telling people: every message that was decided reaches its channel, whatever fails on the way.
+//!
+//! A [`Courier`] takes messages from the outbox to their channels. What to try, when, in which
+//! order and what needs no telling any more is decided by a pure queue that is given the time;
+//! the courier and the channels only carry it out. Delivery is at least once: a message keeps its
+//! id at every repeat, so that a receiver can drop repeats.
+//!
+//! A channel is one file and one variant of [`config::ChannelKind`](crate::config::ChannelKind).
+
+mod channel;
+mod courier;
+mod drill;
+mod http;
+mod letter;
+mod queue;
+mod secret;
+pub mod texts;
+mod webhook;
+
+use jiff::tz::TimeZone;
+
+use crate::config::{Channel, Settings};
+use crate::model::Language;
+
+pub use channel::{DeliveryError, Retry};
+pub use courier::{Courier, CourierError, Inbox};
+pub use drill::{TestReport, test_alert};
+pub use letter::{Item, Letter};
+
+/// What the courier needs of the settings. A reload hands it another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setup {
+    /// The ways to reach people.
+    pub channels: Vec<Channel>,
+    /// How messages are written.
+    pub style: Style,
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Style {
+    /// In which language.
+    pub language: Language,
+    /// In which time zone.
+    pub time_zone: TimeZone,
+    /// Where people find the board, such as `http://10.0.0.5:8080`; without a slash at the end.
+    pub board: String,
+}
+
+impl Setup {
+    /// What `settings` say. `board` is where people find the board.
+    #[must_use]
+    pub fn of(settings: &Settings, board: &str) -> Self {
+        Self {
+            channels: settings.channels.clone(),
+            style: Style {
+                language: settings.language,
+                time_zone: settings.time_zone.clone(),
+                board: board.trim_end_matches('/').to_owned(),
+            },
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The courier: carries out what the queue decides, and records how it went.
+//!
+//! It runs as one task that owns the queue; every delivery is a task of its own, bounded in time.
+//! Nothing here is ever waited for by whoever probes or decides.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{self, JoinError, JoinHandle, JoinSet};
+use tracing::{error, info, warn};
+
+use super::channel::{self, Hand};
+use super::http::Http;
+use super::queue::{Event, LineSetup, Queue};
+use super::{DeliveryError, Letter, Retry, Setup};
+use crate::clock::Clock;
+use crate::model::{ChannelId, ChannelStatus, Mono, NotificationId};
+use crate::store::{Mail, Ticket, Waiting, WriterHandle};
+
+/// Longest that a digest waits for its name to be on disk before it leaves. A crash in between
+/// would make its repeat another one.
+const RECORD_FIRST: Duration = Duration::from_secs(2);
+
+/// Why there can be no courier.
+#[derive(Debug)]
+pub enum CourierError {
+    /// TLS cannot be set up.
+    Http(reqwest::Error),
+}
+
+impl fmt::Display for CourierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot set up encrypted connections to alert receivers")
+    }
+}
+
+impl std::error::Error for CourierError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Http(error) => Some(error),
+        }
+    }
+}
+
+/// Where messages for the courier go in. Exists before the courier does, since the writer passes
+/// messages on and the courier records them with the writer.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// The running courier. Stops at once when dropped; [`Courier::stop`] lets it finish.
+#[derive(Debug)]
+pub struct Courier {
+    inbox: Inbox,
+    statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+    task: JoinHandle<()>,
+}
+
+/// What reaches the courier. Messages are bounded by what the brain may tell in an hour, so the
+/// queue of orders needs no bound of its own.
+#[derive(Debug)]
+pub(super) enum Order {
+    Mail(Vec<Mail>),
+    Setup(Setup),
+    Stop { within: Duration, done: oneshot::Sender<usize> },
+}
+
+/// The end of the inbox that the courier reads.
+#[derive(Debug)]
+pub struct Orders(mpsc::UnboundedReceiver<Order>);
+
+impl Inbox {
+    /// An inbox, and the end that [`Courier::start`] takes.
+    #[must_use]
+    pub fn new() -> (Self, Orders) {
+        let (orders, received) = mpsc::unbounded_channel();
+        (Self { orders }, Orders(received))
+    }
+
+    /// Hands messages over, in the order decided. Returns at once.
+    pub fn deliver(&self, mail: Vec<Mail>) {
+        self.order(Order::Mail(mail));
+    }
+
+    fn order(&self, order: Order) {
+        // A courier that has ended tells nobody anything; the outbox keeps what was decided.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Courier {
+    /// Starts the courier on the current runtime. `waiting` is what the outbox held at the start.
+    ///
+    /// # Errors
+    /// When encrypted connections cannot be set up.
+    pub fn start(
+        inbox: Inbox,
+        orders: Orders,
+        setup: &Setup,
+        waiting: Vec<Waiting>,
+        writer: WriterHandle,
+        clock: Clock,
+    ) -> Result<Self, CourierError> {
+        let http = Http::new(clock).map_err(CourierError::Http)?;
+        let statuses = Arc::new(ArcSwap::default());
+        let mut round = Round {
+            queue: Queue::default(),
+            hands: BTreeMap::new(),
+            deliveries: JoinSet::new(),
+            carries: HashMap::new(),
+            http,
+            writer,
+            clock,
+            statuses: Arc::clone(&statuses),
+        };
+        round.configure(setup);
+        for message in waiting {
+            round.queue.restore(message, clock.now());
+        }
+        round.record();
+        let task = tokio::spawn(round.run(orders.0));
+        Ok(Self { inbox, statuses, task })
+    }
+
+    /// Takes over other channels or another style. What waits for a channel that is gone is
+    /// given up, loudly.
+    pub fn configure(&self, setup: Setup) {
+        self.inbox.order(Order::Setup(setup));
+    }
+
+    /// How every channel does.
+    #[must_use]
+    pub fn statuses(&self) -> Arc<Vec<ChannelStatus>> {
+        self.statuses.load_full()
+    }
+
+    /// A way to read [`Courier::statuses`] from elsewhere.
+    #[must_use]
+    pub fn status_reader(&self) -> Arc<ArcSwap<Vec<ChannelStatus>>> {
+        Arc::clone(&self.statuses)
+    }
+
+    /// Delivers what is due, for at most `within`; gives how many messages still wait. They stay
+    /// in the outbox.
+    pub async fn stop(self, within: Duration) -> usize {
+        let (done, left) = oneshot::channel();
+        self.inbox.order(Order::Stop { within, done });
+        left.await.unwrap_or_default()
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The courier at work.
+struct Round {
+    queue: Queue,
+    hands: BTreeMap<ChannelId, Arc<Hand>>,
+    deliveries: JoinSet<Result<(), DeliveryError>>,
+    /// Which letter each delivery carries.
+    carries: HashMap<task::Id, (ChannelId, NotificationId)>,
+    http: Http,
+    writer: WriterHandle,
+    clock: Clock,
+    statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+}
+
+impl Round {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut stopping: Option<(Mono, oneshot::Sender<usize>)> = None;
+        loop {
+            let now = self.clock.now();
+            while let Some(letter) = self.queue.next(now) {
+                self.send(letter);
+            }
+            self.record();
+            let due = self.queue.poll_timeout().unwrap_or(Mono::NEVER);
+            let end = stopping.as_ref().map_or(Mono::NEVER, |(end, _)| *end);
+            if stopping.is_some() && (self.deliveries.is_empty() || now.mono >= end) {
+                break;
+            }
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Mail(mail)) => self.take_in(mail),
+                    Some(Order::Setup(setup)) => self.configure(&setup),
+                    Some(Order::Stop { within, done }) => {
+                        stopping = Some((self.clock.mono() + within, done));
+                    }
+                    None => return,
+                },
+                Some(ended) = self.deliveries.join_next_with_id() => self.settle(ended),
+                () = sleep_until(self.clock, due.min(end)) => {}
+            }
+        }
+        self.deliveries.abort_all();
+        if let Some((_, done)) = stopping {
+            let left = self.queue.statuses().iter().map(|status| status.queued as usize).sum();
+            // Whoever stopped us may have stopped waiting.
+            let _ = done.send(left);
+        }
+    }
+
+    fn configure(&mut self, setup: &Setup) {
+        let style = Arc::new(setup.style.clone());
+        let lines = setup.channels.iter().map(|channel| LineSetup {
+            id: channel.id.clone(),
+            kind: channel::word(&channel.kind),
+            limits: channel::limits(&channel.kind),
+        });
+        self.queue.configure(lines.collect(), self.clock.now());
+        self.hands = setup
+            .channels
+            .iter()
+            .map(|c| (c.id.clone(), Arc::new(Hand::new(c, &style, &self.http))))
+            .collect();
+    }
+
+    fn take_in(&mut self, mail: Vec<Mail>) {
+        let now = self.clock.now();
+        for mail in mail {
+            match mail {
+                Mail::Send(notification) => self.queue.enqueue(notification, now),
+                Mail::Withdraw(withdrawal) => self.queue.withdraw(&withdrawal, now),
+            }
+        }
+    }
+
+    /// Starts the delivery of a letter.
+    fn send(&mut self, letter: Letter) {
+        let recorded = self.record();
+        let writer = self.writer.clone();
+        let hand = self.hands.get(&letter.channel).cloned();
+        let carries = (letter.channel.clone(), letter.id.clone());
+        let delivery = self.deliveries.spawn(async move {
+            let Some(hand) = hand else {
+                let text = "the channel is no longer configured".to_owned();
+                return Err(DeliveryError { retry: Retry::Never, text });
+            };
+            if letter.items.len() > 1 {
+                writer.committed(recorded, RECORD_FIRST).await;
+            }
+            let limit = hand.time_limit();
+            match tokio::time::timeout(limit, hand.deliver(&letter)).await {
+                Ok(result) => result,
+                Err(_) => {
+                    let text = format!("no answer within {} s", limit.as_secs_f32());
+                    Err(DeliveryError { retry: Retry::Later, text })
+                }
+            }
+        });
+        self.carries.insert(delivery.id(), carries);
+    }
+
+    fn settle(&mut self, ended: Result<(task::Id, Result<(), DeliveryError>), JoinError>) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let text = "the delivery ended in a fault of this program".to_owned();
+                (error.id(), Err(DeliveryError { retry: Retry::Later, text }))
+            }
+        };
+        let Some((channel, letter)) = self.carries.remove(&id) else { return };
+        match &result {
+            Ok(()) => info!(%channel, message = %letter, "told"),
+            Err(error) => warn!(%channel, message = %letter, "not told yet: {error}"),
+        }
+        self.queue.settle(&channel, &letter, result, self.clock.now());
+    }
+
+    /// Records, logs and shows what has changed.
+    fn record(&mut self) -> Ticket {
+        for event in self.queue.take_events() {
+            match event {
+                Event::GivenUp { channel, id, incident, reason } => error!(
+                    %channel, message = %id, %incident,
+                    "a message is given up and nobody was told this way: {reason}"
+                ),
+                Event::Failing { channel, reason } => {
+                    error!(%channel, "the channel fails: {reason}");
+                }
+                Event::Working { channel, failures } => {
+                    info!(%channel, failures, "the channel works again");
+                }
+            }
+        }
+        self.statuses.store(Arc::new(self.queue.statuses()));
+        self.writer.mark(self.queue.take_marks())
+    }
+}
+
+/// Waits until monotonic time reads `until`.
+async fn sleep_until(clock: Clock, until: Mono) {
+    if until == Mono::NEVER {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(until - clock.mono()).await;
+}

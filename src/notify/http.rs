@@ -1,0 +1,164 @@
+//! The HTTP client of the channels: bounded in time and size, and blind to what it is not told.
+//!
+//! It follows no redirect: the body holds names and phone numbers that are meant for the address
+//! in the settings and no other. It takes no proxy from the environment, since a variable left
+//! behind by some other program must not reroute alerts.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, StatusCode, redirect};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::secret::Secret;
+use super::{DeliveryError, Retry};
+use crate::clock::Clock;
+
+/// Bytes of a refusal's body that are read, for the log.
+const EXCERPT: usize = 1_024;
+/// Characters of it that are logged.
+const EXCERPT_CHARS: usize = 160;
+/// Longest that a refusal's body is waited for.
+const EXCERPT_WAIT: Duration = Duration::from_millis(500);
+
+/// A client whose copies share their connections.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    client: Client,
+    clock: Clock,
+}
+
+impl Http {
+    /// A client that trusts whom this machine trusts.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn new(clock: Clock) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls())
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(4)
+            .build()?;
+        Ok(Self { client, clock })
+    }
+
+    /// Posts JSON; the answer counts as soon as its head is here, so that a body without end
+    /// cannot keep an accepted letter from being recorded.
+    ///
+    /// # Errors
+    /// When it was not accepted, within `limit` or at all. The text names scheme, host and port
+    /// of `url` and nothing else of it.
+    pub(super) async fn post(
+        &self,
+        url: &Secret,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<(), DeliveryError> {
+        let request = self
+            .client
+            .post(url.reveal())
+            .headers(headers)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .timeout(limit);
+        let answer = request.send().await.map_err(|error| unanswered(url, &error, limit))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let retry = retry(status, answer.headers(), self.clock.now().wall);
+        let excerpt = tokio::time::timeout(EXCERPT_WAIT, excerpt(answer)).await.unwrap_or_default();
+        let mut text = format!("{} answers {status}", url.origin());
+        if status.is_redirection() {
+            text.push_str(": it points elsewhere; set the address it points to");
+        }
+        if !excerpt.is_empty() {
+            text.push_str(": ");
+            text.push_str(&url.scrub(&excerpt));
+        }
+        Err(DeliveryError { retry, text })
+    }
+}
+
+/// A header from text that may not be fit for one; what does not fit is left out.
+pub(super) fn header(name: &'static str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+}
+
+fn tls() -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring offers both protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Whether a refusal may be tried again (RFC 9110 §15): 408, 425, 429 and every 5xx say "not now",
+/// the other 4xx and the redirects "not like this".
+fn retry(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Retry {
+    let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+    if !passing {
+        return Retry::Never;
+    }
+    match headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now)) {
+        Some(wait) => Retry::After(wait),
+        None => Retry::Later,
+    }
+}
+
+/// `Retry-After`: seconds or a date (RFC 9110 §10.2.3).
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+/// Why there was no answer, without the address.
+fn unanswered(url: &Secret, error: &reqwest::Error, limit: Duration) -> DeliveryError {
+    let origin = url.origin();
+    if error.is_builder() {
+        let text = "the address in the settings is not valid".to_owned();
+        return DeliveryError { retry: Retry::Never, text };
+    }
+    let mut root: &dyn Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    let text = if error.is_timeout() {
+        format!("{origin} does not answer within {} s", limit.as_secs_f32())
+    } else if error.is_connect() {
+        format!("{origin} cannot be reached: {}", url.scrub(&root.to_string()))
+    } else {
+        format!("{origin} broke off: {}", url.scrub(&root.to_string()))
+    };
+    DeliveryError { retry: Retry::Later, text }
+}
+
+/// The beginning of a body, in one line of printable characters.
+async fn excerpt(mut answer: reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < EXCERPT {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk[..chunk.len().min(EXCERPT)]),
+            _ => break,
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|w| !w.is_empty())
+        .collect();
+    words.join(" ").chars().take(EXCERPT_CHARS).collect()
+}

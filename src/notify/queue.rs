@@ -1,0 +1,208 @@
+//! What to deliver next, when to try again, and what needs no telling any more. Pure: it is given
+//! the time and says what to do.
+//!
+//! Every channel has a line of its own, so that a dead one holds up nobody else.
+//!
+//! 1. Messages of one incident leave in the order in which they were decided; the next only when
+//!    the one before is settled.
+//! 2. What waits and is overtaken is not told: a newer message about an incident takes the place
+//!    of the ones that still wait, and tells as firing what the receiver has not heard as firing.
+//!    So a fault that came and went while the channel was down is told once, as over, with its
+//!    beginning and its end.
+//! 3. What is still on goes before what is over. Three or more that are over leave as one digest.
+//! 4. After an attempt that failed for the moment, the line waits 1 s, then twice as long each
+//!    time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one message at a
+//!    time finds out whether the channel works again.
+//! 5. A message that failed three times in a row lets others go first: the fault may be its own.
+//!    If another one gets through after several had failed, the channel was to blame, and all of
+//!    them are due at once.
+//! 6. A message that the receiver refuses for good, or that failed [`MOST_ATTEMPTS`] times, is
+//!    given up, loudly.
+
+mod line;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{DeliveryError, Letter};
+use crate::model::{
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, Withdrawal,
+};
+use crate::store::{Mark, MarkState, Waiting};
+use line::{Entry, Line};
+
+/// Longest wait that we choose. With a time limit of 5 to 10 s for an attempt, everything that
+/// waited is told within a minute of the receiver's return.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait that a receiver may ask for; a mistaken one must not silence us for a year.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(15);
+/// Attempts until a message is given up: a day at the longest wait.
+pub(super) const MOST_ATTEMPTS: u32 = 2_880;
+/// Failures of one message until others go first.
+const PATIENCE: u32 = 3;
+/// Messages that are over, waiting at once, from which on they leave as one.
+const DIGEST_FROM: usize = 3;
+
+/// How much a channel takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Letters under way at once, at least 1.
+    pub(super) under_way: usize,
+    /// Shortest time from one letter to the next.
+    pub(super) gap: Duration,
+    /// Most messages in one digest.
+    pub(super) bundle: usize,
+}
+
+/// A channel as the queue sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LineSetup {
+    pub(super) id: ChannelId,
+    pub(super) kind: &'static str,
+    pub(super) limits: Limits,
+}
+
+/// Something to log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A message was given up.
+    GivenUp { channel: ChannelId, id: NotificationId, incident: IncidentId, reason: String },
+    /// The first attempt after one that worked has failed.
+    Failing { channel: ChannelId, reason: String },
+    /// The first attempt after failed ones has worked.
+    Working { channel: ChannelId, failures: u32 },
+}
+
+/// All channels' lines.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    lines: BTreeMap<ChannelId, Line>,
+    next_order: u64,
+    output: Output,
+}
+
+/// What is to be recorded and what to be logged, each in order.
+#[derive(Debug, Default)]
+struct Output {
+    marks: Vec<Mark>,
+    events: Vec<Event>,
+}
+
+impl Queue {
+    /// Sets which channels there are. Messages of one that is gone are given up.
+    pub(super) fn configure(&mut self, setups: Vec<LineSetup>, now: Now) {
+        for line in self.lines.values_mut() {
+            line.configured = false;
+        }
+        for setup in setups {
+            let line = self.lines.entry(setup.id.clone()).or_insert_with(|| Line::new(&setup));
+            line.configured = true;
+            line.limits = setup.limits;
+            setup.kind.clone_into(&mut line.status.kind);
+        }
+        self.let_go(now);
+    }
+
+    /// Takes in a message that was decided.
+    pub(super) fn enqueue(&mut self, notification: Arc<Notification>, now: Now) {
+        self.add(Entry::new(notification), now);
+    }
+
+    /// Takes in a message that waited when the daemon ended.
+    pub(super) fn restore(&mut self, waiting: Waiting, now: Now) {
+        let wait = waiting.next_attempt.map_or(Duration::ZERO, |at| {
+            Duration::try_from(at.duration_since(now.wall)).unwrap_or_default()
+        });
+        let mut entry = Entry::new(Arc::new(waiting.notification));
+        entry.told_as = waiting.told_as;
+        entry.attempts = waiting.attempts;
+        entry.retry_at = now.mono + wait.min(LONGEST_ASKED);
+        entry.bundle = waiting.bundle;
+        self.add(entry, now);
+    }
+
+    /// Takes a message back, unless it is under way or settled.
+    pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal, now: Now) {
+        for line in self.lines.values_mut() {
+            line.withdraw(withdrawal, now, &mut self.output);
+        }
+    }
+
+    /// The next letter that is due, if any. It counts as under way until it is settled.
+    pub(super) fn next(&mut self, now: Now) -> Option<Letter> {
+        let output = &mut self.output;
+        self.lines.values_mut().find_map(|line| line.next(now, output))
+    }
+
+    /// Takes in how the delivery of a letter went.
+    pub(super) fn settle(
+        &mut self,
+        channel: &ChannelId,
+        letter: &NotificationId,
+        result: Result<(), DeliveryError>,
+        now: Now,
+    ) {
+        let Some(line) = self.lines.get_mut(channel) else { return };
+        let Some(entries) = line.under_way.remove(letter) else { return };
+        match result {
+            Ok(()) => line.delivered(&entries, now, &mut self.output),
+            Err(error) => line.failed(letter, entries, &error, now, &mut self.output),
+        }
+        self.let_go(now);
+    }
+
+    /// When to ask again, if nothing else happens before.
+    pub(super) fn poll_timeout(&self) -> Option<Mono> {
+        self.lines.values().filter_map(Line::due).min()
+    }
+
+    /// What to record, in order.
+    pub(super) fn take_marks(&mut self) -> Vec<Mark> {
+        std::mem::take(&mut self.output.marks)
+    }
+
+    /// What to log, in order.
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.output.events)
+    }
+
+    /// How the channels do.
+    pub(super) fn statuses(&self) -> Vec<ChannelStatus> {
+        self.lines.values().filter(|line| line.configured).map(Line::status).collect()
+    }
+
+    fn add(&mut self, mut entry: Entry, now: Now) {
+        let channel = &entry.notification.channel;
+        let Some(line) = self.lines.get_mut(channel).filter(|line| line.configured) else {
+            let reason = format!("there is no channel {channel}");
+            self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
+            self.output.events.push(entry.given_up(channel, reason));
+            return;
+        };
+        if line.holds(&entry.notification.id) {
+            return;
+        }
+        entry.order = self.next_order;
+        self.next_order += 1;
+        let incident = entry.notification.alert.incident.id.clone();
+        line.waiting.push(entry);
+        line.fold(&incident, now, &mut self.output);
+    }
+
+    /// Gives up what waits for channels that are no longer configured, and forgets those with
+    /// nothing under way.
+    fn let_go(&mut self, now: Now) {
+        for (channel, line) in self.lines.iter_mut().filter(|(_, line)| !line.configured) {
+            for entry in line.waiting.drain(..) {
+                let reason = format!("the channel {channel} is no longer configured");
+                self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
+                self.output.events.push(entry.given_up(channel, reason));
+            }
+        }
+        self.lines.retain(|_, line| line.configured || !line.under_way.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,375 @@
+//! The line of one channel: what waits, what is under way, and how the channel has behaved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{DeliveryError, Item, Letter, Retry};
+use super::{
+    DIGEST_FROM, Event, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
+    PATIENCE,
+};
+use crate::model::{
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
+    Now, Withdrawal,
+};
+use crate::store::{Mark, MarkState};
+
+/// The line of one channel.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) limits: Limits,
+    /// Whether the settings still name it. One that they do not only finishes what is under way.
+    pub(super) configured: bool,
+    /// In the order decided.
+    pub(super) waiting: Vec<Entry>,
+    pub(super) under_way: BTreeMap<NotificationId, Vec<Entry>>,
+    pub(super) status: ChannelStatus,
+    /// Attempts that failed since one worked.
+    streak: u32,
+    /// The letter that failed in this streak, and whether another one did, too.
+    struck: Option<NotificationId>,
+    struck_several: bool,
+    retry_at: Mono,
+    next_slot: Mono,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) order: u64,
+    pub(super) notification: Arc<Notification>,
+    pub(super) told_as: NotificationKind,
+    pub(super) attempts: u32,
+    pub(super) retry_at: Mono,
+    pub(super) bundle: Option<NotificationId>,
+    /// Failures since the channel last proved to be at fault.
+    strikes: u32,
+    /// What the last attempt said.
+    error: Option<String>,
+}
+
+impl Line {
+    pub(super) fn new(setup: &LineSetup) -> Self {
+        Self {
+            limits: setup.limits,
+            configured: true,
+            waiting: Vec::new(),
+            under_way: BTreeMap::new(),
+            status: ChannelStatus {
+                id: setup.id.clone(),
+                kind: setup.kind.to_owned(),
+                queued: 0,
+                delivered: 0,
+                failed: 0,
+                retried: 0,
+                withdrawn: 0,
+                oldest: None,
+                failing_since: None,
+                last_error: None,
+                last_delivered: None,
+            },
+            streak: 0,
+            struck: None,
+            struck_several: false,
+            retry_at: Mono::ZERO,
+            next_slot: Mono::ZERO,
+        }
+    }
+
+    /// Whether it has this message already.
+    pub(super) fn holds(&self, id: &NotificationId) -> bool {
+        self.on_their_way().any(|entry| entry.notification.id == *id)
+    }
+
+    pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal, now: Now, output: &mut Output) {
+        let found = self.waiting.iter().position(|e| e.notification.id == withdrawal.id);
+        if let Some(at) = found {
+            let entry = self.waiting.remove(at);
+            self.drop_entry(&entry, withdrawal.reason.clone(), now, output);
+        }
+    }
+
+    /// Rule 2, for one incident: from the oldest waiting message on, each is overtaken by the next.
+    pub(super) fn fold(&mut self, incident: &IncidentId, now: Now, output: &mut Output) {
+        let is_it = |entry: &Entry| entry.notification.alert.incident.id == *incident;
+        if self.waiting.iter().filter(|entry| is_it(entry)).count() < 2 {
+            return;
+        }
+        let (mut its, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(is_it);
+        self.waiting = others;
+        its.sort_by_key(|entry| entry.order);
+        let Some(mut newest) = its.pop() else { return };
+        let decided_as = newest.told_as;
+        for older in its {
+            newest.told_as = told_as(older.told_as, newest.told_as);
+            newest.order = newest.order.min(older.order);
+            let reason = format!("told by {}", newest.notification.id);
+            self.drop_entry(&older, reason, now, output);
+        }
+        if newest.told_as != decided_as {
+            output.marks.push(newest.mark(MarkState::Waiting, now, None));
+        }
+        let at = self.waiting.partition_point(|entry| entry.order < newest.order);
+        self.waiting.insert(at, newest);
+    }
+
+    /// The next letter that is due.
+    pub(super) fn next(&mut self, now: Now, output: &mut Output) -> Option<Letter> {
+        if self.free_at()? > now.mono {
+            return None;
+        }
+        let first = self.choose(now.mono)?;
+        let taken = self.bundle_with(first, now.mono);
+        let mut entries: Vec<Entry> = Vec::with_capacity(taken.len());
+        for at in taken.into_iter().rev() {
+            entries.push(self.waiting.remove(at));
+        }
+        entries.reverse();
+        let id = match entries.as_slice() {
+            [one] if one.bundle.is_none() => one.notification.id.clone(),
+            several => several[0].bundle.clone().unwrap_or_else(|| {
+                NotificationId::new(format!("digest-{}", several[0].notification.id))
+            }),
+        };
+        if entries.len() > 1 {
+            for entry in entries.iter_mut().filter(|entry| entry.bundle.is_none()) {
+                entry.bundle = Some(id.clone());
+                output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
+            }
+        }
+        self.next_slot = now.mono + self.limits.gap;
+        let item = |entry: &Entry| Item {
+            told_as: entry.told_as,
+            notification: Arc::clone(&entry.notification),
+        };
+        let letter = Letter {
+            id: id.clone(),
+            channel: self.status.id.clone(),
+            created: entries.iter().map(|e| e.notification.created).max().unwrap_or(now.wall),
+            items: entries.iter().map(item).collect(),
+            test: false,
+        };
+        self.under_way.insert(id, entries);
+        Some(letter)
+    }
+
+    pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
+        for entry in entries {
+            self.status.delivered += 1;
+            let told = Entry { attempts: entry.attempts.saturating_add(1), ..entry.clone() };
+            output.marks.push(told.mark(MarkState::Delivered, now, None));
+        }
+        self.status.last_delivered = Some(now.wall);
+        self.works(output);
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        letter: &NotificationId,
+        entries: Vec<Entry>,
+        error: &DeliveryError,
+        now: Now,
+        output: &mut Output,
+    ) {
+        self.status.last_error = Some(error.text.clone());
+        let asked = match error.retry {
+            Retry::Never => {
+                for entry in entries {
+                    self.give_up(&entry, error.text.clone(), now, output);
+                }
+                // It answered: what others say may be to its liking.
+                self.works(output);
+                return;
+            }
+            Retry::Later => Duration::ZERO,
+            Retry::After(asked) => asked.min(LONGEST_ASKED),
+        };
+        if self.streak == 0 {
+            self.status.failing_since = Some(now.wall);
+            output.events.push(Event::Failing {
+                channel: self.status.id.clone(),
+                reason: error.text.clone(),
+            });
+        }
+        self.streak = self.streak.saturating_add(1);
+        self.struck_several |= self.struck.as_ref().is_some_and(|struck| struck != letter);
+        self.struck.get_or_insert_with(|| letter.clone());
+        self.retry_at = self.retry_at.max(now.mono + wait_after(self.streak).max(asked));
+        for mut entry in entries {
+            entry.attempts = entry.attempts.saturating_add(1);
+            entry.strikes = entry.strikes.saturating_add(1);
+            if entry.attempts >= MOST_ATTEMPTS {
+                let reason = format!("after {} attempts: {}", entry.attempts, error.text);
+                self.give_up(&entry, reason, now, output);
+                continue;
+            }
+            self.status.retried += 1;
+            entry.retry_at = now.mono + wait_after(entry.strikes).max(asked);
+            entry.error = Some(error.text.clone());
+            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
+            mark.next_attempt = Some(now.wall_at(entry.retry_at));
+            output.marks.push(mark);
+            let incident = entry.notification.alert.incident.id.clone();
+            let at = self.waiting.partition_point(|other| other.order < entry.order);
+            self.waiting.insert(at, entry);
+            // What came meanwhile may have overtaken it.
+            self.fold(&incident, now, output);
+        }
+    }
+
+    /// When to ask for a letter again; none while only the end of a delivery can change anything.
+    pub(super) fn due(&self) -> Option<Mono> {
+        let free_at = self.free_at()?;
+        self.tellable().map(|at| self.waiting[at].retry_at.max(free_at)).min()
+    }
+
+    pub(super) fn status(&self) -> ChannelStatus {
+        let queued = self.on_their_way().count();
+        ChannelStatus {
+            queued: u32::try_from(queued).unwrap_or(u32::MAX),
+            oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
+            ..self.status.clone()
+        }
+    }
+
+    fn on_their_way(&self) -> impl Iterator<Item = &Entry> {
+        self.waiting.iter().chain(self.under_way.values().flatten())
+    }
+
+    /// From when on another letter may leave; none while as many as may be are under way.
+    fn free_at(&self) -> Option<Mono> {
+        // A channel that fails is asked with one letter at a time.
+        let most = if self.streak > 0 { 1 } else { self.limits.under_way.max(1) };
+        (self.under_way.len() < most).then(|| self.next_slot.max(self.retry_at))
+    }
+
+    /// Rule 1: positions of what may leave as far as its incident is concerned.
+    fn tellable(&self) -> impl Iterator<Item = usize> {
+        let mut busy: BTreeSet<&IncidentId> =
+            self.under_way.values().flatten().map(|e| &e.notification.alert.incident.id).collect();
+        self.waiting
+            .iter()
+            .enumerate()
+            .filter(move |(_, entry)| busy.insert(&entry.notification.alert.incident.id))
+            .map(|(at, _)| at)
+    }
+
+    /// Rules 3 and 5: which one goes next.
+    fn choose(&self, now: Mono) -> Option<usize> {
+        self.tellable().filter(|at| self.waiting[*at].retry_at <= now).min_by_key(|at| {
+            let entry = &self.waiting[*at];
+            (entry.strikes / PATIENCE, entry.is_over(), entry.order)
+        })
+    }
+
+    /// Rule 3: which ones leave together with the one at `first`, itself included, in order.
+    ///
+    /// A digest that was tried before keeps its members, so that its repeat says the same.
+    fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
+        let chosen = &self.waiting[first];
+        if chosen.bundle.is_none() && !chosen.is_over() {
+            return vec![first];
+        }
+        let belongs = |at: &usize| {
+            let entry = &self.waiting[*at];
+            entry.bundle == chosen.bundle
+                && (entry.bundle.is_some() || entry.is_over() && entry.retry_at <= now)
+        };
+        let together: Vec<usize> =
+            self.tellable().filter(belongs).take(self.limits.bundle.max(1)).collect();
+        let enough = chosen.bundle.is_some() || together.len() >= DIGEST_FROM;
+        if enough && together.contains(&first) { together } else { vec![first] }
+    }
+
+    /// The receiver has answered: whatever failed may be tried again.
+    fn works(&mut self, output: &mut Output) {
+        if self.streak == 0 {
+            return;
+        }
+        let failures = self.streak;
+        output.events.push(Event::Working { channel: self.status.id.clone(), failures });
+        if self.struck_several {
+            for entry in &mut self.waiting {
+                entry.strikes = 0;
+                entry.retry_at = Mono::ZERO;
+            }
+        }
+        self.streak = 0;
+        self.struck = None;
+        self.struck_several = false;
+        self.retry_at = Mono::ZERO;
+        self.status.failing_since = None;
+    }
+
+    fn give_up(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
+        self.status.failed += 1;
+        output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
+        output.events.push(entry.given_up(&self.status.id, reason));
+    }
+
+    fn drop_entry(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
+        self.status.withdrawn += 1;
+        output.marks.push(entry.mark(MarkState::Withdrawn, now, Some(reason)));
+    }
+}
+
+impl Entry {
+    /// A message that was not tried yet. Its order is given by the queue.
+    pub(super) fn new(notification: Arc<Notification>) -> Self {
+        Self {
+            order: 0,
+            told_as: notification.kind,
+            notification,
+            attempts: 0,
+            retry_at: Mono::ZERO,
+            bundle: None,
+            strikes: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn mark(&self, state: MarkState, now: Now, error: Option<String>) -> Mark {
+        Mark {
+            id: self.notification.id.clone(),
+            state,
+            at: now.wall,
+            attempts: self.attempts,
+            next_attempt: None,
+            error,
+            bundle: self.bundle.clone(),
+            told_as: self.told_as,
+        }
+    }
+
+    pub(super) fn given_up(&self, channel: &ChannelId, reason: String) -> Event {
+        Event::GivenUp {
+            channel: channel.clone(),
+            id: self.notification.id.clone(),
+            incident: self.notification.alert.incident.id.clone(),
+            reason,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.told_as == NotificationKind::Resolved
+    }
+}
+
+/// What a message is about for a receiver who has not heard the one before it.
+fn told_as(unheard: NotificationKind, newer: NotificationKind) -> NotificationKind {
+    use NotificationKind::{Firing, Reminder, Resolved, Update};
+    match (unheard, newer) {
+        (_, Resolved) => Resolved,
+        (Firing, _) | (_, Firing) => Firing,
+        (Update | Resolved, _) | (_, Update) => Update,
+        (Reminder, Reminder) => Reminder,
+    }
+}
+
+/// Rule 4: the wait after so many failures in a row.
+fn wait_after(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    Duration::from_secs(1_u64 << doublings).min(LONGEST_WAIT)
+}

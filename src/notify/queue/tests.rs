@@ -1,0 +1,475 @@
+//! The queue over virtual time: hours of a dead receiver in a millisecond.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::model::NotificationKind;
+use crate::notify::Retry;
+use crate::store::tests::{at, incident, notification};
+
+/// A queue with one channel, and a clock that only the test moves.
+struct Desk {
+    queue: Queue,
+    now: Now,
+    told: Vec<Letter>,
+}
+
+impl Desk {
+    fn new(under_way: usize) -> Self {
+        Self::with(Limits { under_way, gap: Duration::ZERO, bundle: 100 })
+    }
+
+    fn with(limits: Limits) -> Self {
+        let now = Now { mono: Mono::ZERO, wall: at("2026-02-03T01:00:00Z") };
+        let mut queue = Queue::default();
+        queue.configure(vec![line("truc", limits)], now);
+        Self { queue, now, told: Vec::new() }
+    }
+
+    fn wait(&mut self, by: Duration) {
+        self.now = self.now.plus(by);
+    }
+
+    /// A message about incident `about` is decided.
+    fn decide(&mut self, id: &str, about: &str, kind: NotificationKind) {
+        let mut it = incident(about, "tan-lap");
+        it.resolved = (kind == NotificationKind::Resolved).then_some(self.now.wall);
+        let mut message = notification(id, it, kind);
+        message.created = self.now.wall;
+        self.queue.enqueue(Arc::new(message), self.now);
+    }
+
+    /// Takes the next letter and gives its id.
+    fn take(&mut self) -> Option<String> {
+        let letter = self.queue.next(self.now)?;
+        let id = letter.id.to_string();
+        self.told.push(letter);
+        Some(id)
+    }
+
+    fn ok(&mut self, id: &str) {
+        self.settle(id, Ok(()));
+    }
+
+    fn fail(&mut self, id: &str, retry: Retry) {
+        self.settle(id, Err(DeliveryError { retry, text: "503".to_owned() }));
+    }
+
+    fn settle(&mut self, id: &str, result: Result<(), DeliveryError>) {
+        let (channel, id) = (ChannelId::new("truc"), NotificationId::new(id));
+        self.queue.settle(&channel, &id, result, self.now);
+    }
+
+    /// Lets the receiver answer `answer` until nothing more is due within `longest`; gives the
+    /// ids in the order in which they were accepted.
+    fn run(
+        &mut self,
+        longest: Duration,
+        mut answer: impl FnMut(&Letter, Now) -> Result<(), DeliveryError>,
+    ) -> Vec<String> {
+        let end = self.now.mono + longest;
+        let mut accepted = Vec::new();
+        loop {
+            while let Some(letter) = self.queue.next(self.now) {
+                let result = answer(&letter, self.now);
+                if result.is_ok() {
+                    accepted.push(letter.id.to_string());
+                    self.told.push(letter.clone());
+                }
+                self.queue.settle(&letter.channel, &letter.id, result, self.now);
+            }
+            let Some(due) = self.queue.poll_timeout().filter(|due| *due <= end) else { break };
+            assert!(due > self.now.mono, "what is due is given out");
+            self.wait(due - self.now.mono);
+        }
+        self.wait(end - self.now.mono);
+        accepted
+    }
+
+    fn status(&self) -> ChannelStatus {
+        self.queue.statuses().remove(0)
+    }
+
+    /// The last mark of each message, as `id state`.
+    fn marks(&mut self) -> Vec<String> {
+        let mut last = BTreeMap::new();
+        for mark in self.queue.take_marks() {
+            last.insert(mark.id.clone(), mark.state);
+        }
+        last.into_iter().map(|(id, state)| format!("{id} {state:?}")).collect()
+    }
+}
+
+fn line(id: &str, limits: Limits) -> LineSetup {
+    LineSetup { id: ChannelId::new(id), kind: "webhook", limits }
+}
+
+fn later() -> DeliveryError {
+    DeliveryError { retry: Retry::Later, text: "503".to_owned() }
+}
+
+const FIRING: NotificationKind = NotificationKind::Firing;
+const UPDATE: NotificationKind = NotificationKind::Update;
+const REMINDER: NotificationKind = NotificationKind::Reminder;
+const RESOLVED: NotificationKind = NotificationKind::Resolved;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_message_leaves_at_once_and_only_once() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.decide("a", "i1", FIRING);
+    assert_eq!(desk.take().as_deref(), Some("a"));
+    assert_eq!((desk.take(), desk.queue.poll_timeout()), (None, None));
+    desk.ok("a");
+    assert_eq!(desk.take(), None);
+    assert_eq!(desk.marks(), ["a Delivered"]);
+    let status = desk.status();
+    assert_eq!((status.queued, status.delivered, status.oldest), (0, 1, None));
+}
+
+#[test]
+fn messages_of_one_incident_never_overtake_each_other() {
+    let mut desk = Desk::new(4);
+    desk.decide("a-firing", "a", FIRING);
+    assert_eq!(desk.take().as_deref(), Some("a-firing"));
+    desk.decide("a-over", "a", RESOLVED);
+    desk.decide("b-firing", "b", FIRING);
+    assert_eq!(desk.take().as_deref(), Some("b-firing"), "another incident need not wait");
+    assert_eq!(desk.take(), None);
+    desk.ok("a-firing");
+    assert_eq!(desk.take().as_deref(), Some("a-over"));
+}
+
+#[test]
+fn waits_double_up_to_thirty_seconds_and_start_anew_after_a_success() {
+    let mut desk = Desk::new(4);
+    desk.decide("a", "i1", FIRING);
+    let mut attempts = Vec::new();
+    desk.run(seconds(120), |_, now| {
+        attempts.push(now.mono.as_nanos() / 1_000_000_000);
+        Err(later())
+    });
+    assert_eq!(attempts, [0, 1, 3, 7, 15, 31, 61, 91]);
+    let status = desk.status();
+    assert_eq!((status.queued, status.retried, status.failed), (1, 8, 0));
+    assert_eq!(status.failing_since, Some(at("2026-02-03T01:00:00Z")));
+
+    assert_eq!(desk.run(seconds(30), |_, _| Ok(())), ["a"]);
+    assert_eq!(desk.status().failing_since, None);
+    desk.decide("b", "i2", FIRING);
+    let mut attempts = 0;
+    desk.run(seconds(2), |_, _| {
+        attempts += 1;
+        Err(later())
+    });
+    assert_eq!(attempts, 2, "a second after the first again");
+}
+
+#[test]
+fn a_receiver_that_names_a_time_is_left_alone_until_then() {
+    let mut desk = Desk::new(4);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.fail("a", Retry::After(seconds(90)));
+    desk.decide("b", "i2", FIRING);
+    assert_eq!(desk.take(), None, "the other messages wait as well");
+    assert_eq!(desk.queue.poll_timeout(), Some(Mono::ZERO + seconds(90)));
+
+    desk.wait(seconds(90));
+    desk.take();
+    desk.fail("a", Retry::After(seconds(365 * 86_400)));
+    assert_eq!(desk.queue.poll_timeout(), Some(desk.now.mono + LONGEST_ASKED));
+}
+
+#[test]
+fn what_is_refused_for_good_is_given_up_loudly_and_holds_up_nobody() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.decide("b", "i2", FIRING);
+    desk.take();
+    desk.fail("a", Retry::Never);
+    assert_eq!(desk.take().as_deref(), Some("b"));
+    assert_eq!(desk.status().failed, 1);
+    assert_eq!(
+        desk.queue.take_events(),
+        [Event::GivenUp {
+            channel: ChannelId::new("truc"),
+            id: NotificationId::new("a"),
+            incident: IncidentId::new("i1"),
+            reason: "503".to_owned(),
+        }]
+    );
+    assert_eq!(desk.marks(), ["a Failed"]);
+}
+
+#[test]
+fn a_message_that_never_gets_through_is_given_up_after_a_day() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.run(Duration::from_hours(25), |_, _| Err(later()));
+    assert_eq!((desk.status().queued, desk.status().failed), (0, 1));
+}
+
+#[test]
+fn one_poisonous_message_does_not_hold_up_the_others() {
+    let mut desk = Desk::new(4);
+    desk.decide("poison", "i0", FIRING);
+    for n in 1..=50 {
+        desk.decide(&format!("m{n:02}"), &format!("i{n}"), FIRING);
+    }
+    let answer = |letter: &Letter, _| {
+        if letter.id.as_str() == "poison" { Err(later()) } else { Ok(()) }
+    };
+    let accepted = desk.run(seconds(60), answer);
+    assert_eq!(accepted.len(), 50);
+    assert!(accepted.is_sorted());
+    assert_eq!(desk.status().queued, 1, "the poison still waits");
+}
+
+#[test]
+fn a_fault_that_came_and_went_unheard_is_told_once_as_over() {
+    let mut desk = Desk::new(4);
+    desk.decide("a-firing", "a", FIRING);
+    desk.take();
+    desk.fail("a-firing", Retry::Later);
+    desk.wait(seconds(600));
+    desk.decide("a-over", "a", RESOLVED);
+    assert_eq!(desk.run(seconds(60), |_, _| Ok(())), ["a-over"]);
+    assert_eq!(desk.marks(), ["a-firing Withdrawn", "a-over Delivered"]);
+    assert_eq!(desk.status().withdrawn, 1);
+}
+
+#[test]
+fn an_update_of_what_was_never_heard_is_told_as_the_beginning() {
+    let mut desk = Desk::new(1);
+    desk.decide("other", "o", FIRING);
+    desk.take();
+    desk.decide("a-firing", "a", FIRING);
+    desk.decide("a-update", "a", UPDATE);
+    desk.decide("a-reminder", "a", REMINDER);
+    desk.decide("b-update", "b", UPDATE);
+    desk.decide("b-reminder", "b", REMINDER);
+    desk.ok("other");
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["a-reminder", "b-reminder"]);
+    let told: Vec<_> = desk.told.iter().map(|letter| letter.items[0].told_as).collect();
+    assert_eq!(told, [FIRING, FIRING, UPDATE]);
+}
+
+#[test]
+fn what_came_while_its_elder_was_under_way_overtakes_it_when_that_fails() {
+    let mut desk = Desk::new(1);
+    desk.decide("a-firing", "a", FIRING);
+    desk.take();
+    desk.decide("a-update", "a", UPDATE);
+    desk.fail("a-firing", Retry::Later);
+    assert_eq!(desk.run(seconds(5), |_, _| Ok(())), ["a-update"]);
+    assert_eq!(desk.told.last().unwrap().items[0].told_as, FIRING);
+}
+
+#[test]
+fn a_fault_that_returns_before_its_end_was_told_is_told_as_it_stands() {
+    let mut desk = Desk::new(1);
+    desk.decide("other", "o", FIRING);
+    desk.take();
+    desk.decide("a-over", "a", RESOLVED);
+    desk.decide("a-again", "a", UPDATE);
+    desk.ok("other");
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["a-again"]);
+}
+
+#[test]
+fn what_is_over_leaves_as_one_digest_after_what_is_still_on() {
+    let mut desk = Desk::new(4);
+    desk.decide("probe", "p", FIRING);
+    desk.take();
+    for n in 0..5 {
+        desk.decide(&format!("over{n}"), &format!("i{n}"), RESOLVED);
+    }
+    desk.decide("on", "x", FIRING);
+    desk.fail("probe", Retry::Later);
+    desk.wait(seconds(1));
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["probe", "on", "digest-over0"]);
+    let digest = desk.told.last().unwrap();
+    assert_eq!(digest.items.len(), 5);
+    assert!(digest.is_resolved());
+    assert_eq!(desk.status().delivered, 7);
+}
+
+#[test]
+fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
+    let mut desk = Desk::new(4);
+    for n in 0..3 {
+        desk.decide(&format!("over{n}"), &format!("i{n}"), RESOLVED);
+    }
+    assert_eq!(desk.take().as_deref(), Some("digest-over0"));
+    let first = desk.told.remove(0);
+    desk.decide("over3", "i3", RESOLVED);
+    desk.fail("digest-over0", Retry::Later);
+    desk.wait(seconds(1));
+    assert_eq!(desk.take().as_deref(), Some("digest-over0"));
+    assert_eq!(desk.told.remove(0), first);
+
+    // The daemon is killed here. The outbox holds what the marks said.
+    let bundles: BTreeMap<_, _> =
+        desk.queue.take_marks().into_iter().map(|mark| (mark.id.clone(), mark.bundle)).collect();
+    let mut restarted = Desk::new(4);
+    for n in 0..4 {
+        let mut message =
+            notification(&format!("over{n}"), incident(&format!("i{n}"), "x"), RESOLVED);
+        message.created = first.created;
+        let id = message.id.clone();
+        let bundle = bundles.get(&id).cloned().flatten();
+        let waiting = Waiting {
+            notification: message,
+            attempts: 1,
+            next_attempt: None,
+            bundle,
+            told_as: RESOLVED,
+        };
+        restarted.queue.restore(waiting, restarted.now);
+    }
+    assert_eq!(restarted.take().as_deref(), Some("digest-over0"));
+    assert_eq!(restarted.told[0].items.len(), 3);
+    assert_eq!(restarted.take().as_deref(), Some("over3"));
+}
+
+#[test]
+fn a_message_taken_back_in_time_is_not_told() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.decide("b", "i2", FIRING);
+    desk.take();
+    for id in ["a", "b"] {
+        let withdrawal =
+            Withdrawal { id: NotificationId::new(id), reason: "maintenance".to_owned() };
+        desk.queue.withdraw(&withdrawal, desk.now);
+    }
+    desk.ok("a");
+    assert_eq!(desk.take(), None);
+    assert_eq!(desk.marks(), ["a Delivered", "b Withdrawn"], "what is under way cannot be stopped");
+}
+
+#[test]
+fn two_hours_without_a_receiver_are_made_up_for_within_a_minute() {
+    let mut desk = Desk::new(4);
+    let mut over = BTreeSet::new();
+    for n in 0..300_u64 {
+        desk.decide(&format!("n{n:03}-firing"), &format!("i{n:03}"), FIRING);
+        desk.run(seconds(12), |_, _| Err(later()));
+        if n % 3 == 0 {
+            desk.decide(&format!("n{n:03}-over"), &format!("i{n:03}"), RESOLVED);
+            over.insert(format!("i{n:03}"));
+        }
+        desk.run(seconds(12), |_, _| Err(later()));
+    }
+    assert_eq!(desk.status().queued, 300, "what came and went waits as one message");
+
+    let returned = desk.now;
+    let mut last = returned;
+    let accepted = desk.run(seconds(60), |_, now| {
+        last = now;
+        Ok(())
+    });
+    assert!(last.mono - returned.mono <= LONGEST_WAIT, "told within one wait of the return");
+    assert_eq!(desk.status().queued, 0);
+    // The one that found out comes first; then those still on, in the order decided.
+    let on: Vec<_> = accepted[1..].iter().filter(|id| id.ends_with("-firing")).collect();
+    assert!(on.is_sorted());
+    assert_eq!(accepted.iter().filter(|id| id.ends_with("-firing")).count(), 200);
+    let told: BTreeSet<String> = desk
+        .told
+        .iter()
+        .flat_map(|letter| &letter.items)
+        .filter(|item| item.told_as == RESOLVED)
+        .map(|item| item.notification.alert.incident.id.to_string())
+        .collect();
+    assert_eq!(told, over);
+}
+
+#[test]
+fn a_channel_with_a_rate_is_never_asked_faster() {
+    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 100 });
+    for n in 0..4 {
+        desk.decide(&format!("m{n}"), &format!("i{n}"), FIRING);
+    }
+    let mut times = Vec::new();
+    desk.run(seconds(60), |_, now| {
+        times.push(now.mono.as_nanos() / 1_000_000_000);
+        Ok(())
+    });
+    assert_eq!(times, [0, 3, 6, 9]);
+}
+
+#[test]
+fn a_channel_that_is_gone_gives_up_its_messages_and_the_others_go_on() {
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 1 };
+    let mut desk = Desk::with(limits);
+    desk.decide("a", "i1", FIRING);
+    desk.decide("b", "i2", FIRING);
+    desk.take();
+    desk.queue.configure(vec![line("new", limits)], desk.now);
+    assert_eq!(desk.marks(), ["b Failed"]);
+    assert_eq!(desk.queue.statuses().len(), 1);
+    desk.ok("a");
+    assert_eq!(desk.marks(), ["a Delivered"], "what was under way is still recorded");
+    desk.decide("c", "i3", FIRING);
+    assert_eq!(desk.marks(), ["c Failed"]);
+    assert_eq!(desk.queue.take_events().len(), 2);
+}
+
+/// Half of all attempts fail at random; whatever happens, every incident's last word is told and
+/// none is told out of order.
+#[test]
+fn whatever_fails_the_last_word_of_every_incident_is_told_in_order() {
+    proptest::proptest!(|(plan in proptest::collection::vec((0..6_u8, 0..4_u8, 0..40_u64), 1..60),
+                          luck in proptest::collection::vec(proptest::bool::ANY, 1..40))| {
+        let mut desk = Desk::new(4);
+        let mut last_word = BTreeMap::new();
+        let mut luck = luck.into_iter().cycle();
+        for (n, (about, kind, pause)) in plan.into_iter().enumerate() {
+            let kind = [FIRING, UPDATE, REMINDER, RESOLVED][kind as usize];
+            let id = format!("m{n:03}");
+            desk.decide(&id, &format!("i{about}"), kind);
+            last_word.insert(format!("i{about}"), id);
+            desk.run(seconds(pause), |_, _| {
+                if luck.next() == Some(true) { Ok(()) } else { Err(later()) }
+            });
+        }
+        desk.run(Duration::from_hours(1), |_, _| Ok(()));
+        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for item in desk.told.iter().flat_map(|letter| &letter.items) {
+            let incident = item.notification.alert.incident.id.to_string();
+            told.entry(incident).or_default().push(item.notification.id.to_string());
+        }
+        for (incident, word) in last_word {
+            let told = &told[&incident];
+            proptest::prop_assert_eq!(told.last(), Some(&word));
+            proptest::prop_assert!(told.is_sorted_by(|a, b| a < b), "{:?}", told);
+        }
+        proptest::prop_assert_eq!(desk.status().queued, 0);
+    });
+}
+
+#[test]
+fn a_wait_from_before_a_restart_is_kept_but_never_longer_than_may_be_asked() {
+    let restored = |next_attempt: Option<jiff::Timestamp>| {
+        let mut desk = Desk::new(1);
+        let waiting = Waiting {
+            notification: notification("a", incident("i1", "x"), FIRING),
+            attempts: 2,
+            next_attempt,
+            bundle: None,
+            told_as: FIRING,
+        };
+        desk.queue.restore(waiting, desk.now);
+        desk.queue.poll_timeout().unwrap() - Mono::ZERO
+    };
+    assert_eq!(restored(None), Duration::ZERO);
+    assert_eq!(restored(Some(at("2026-02-03T00:00:00Z"))), Duration::ZERO);
+    assert_eq!(restored(Some(at("2026-02-03T01:00:20Z"))), seconds(20));
+    assert_eq!(restored(Some(at("2036-02-03T01:00:20Z"))), LONGEST_ASKED, "a clock was set back");
+}

@@ -1,0 +1,296 @@
+//! What messages say, in Vietnamese and English.
+//!
+//! The reader stands in a corridor with a phone, minutes before a session: the first line alone
+//! must tell what is broken, where and since when; the rest what it means, what to try and whom to
+//! phone. Each language is one file that puts the same [`Facts`] into words. Site names stand
+//! exactly as written in the settings. Pure: nothing here asks what time it is.
+
+mod en;
+mod vi;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::{Item, Letter, Style};
+use crate::model::{
+    Ack, Alert, Cause, EndpointId, Evidence, Incident, Language, NotificationKind, Phase,
+    Resolution, Severity,
+};
+
+/// Affected sites that a description names.
+const NAMED: usize = 10;
+/// Observations that a description names.
+const SEEN: usize = 3;
+
+/// A message in one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// One line: how bad, what, where, since when.
+    pub summary: String,
+    /// Several lines: the cause in words, what was seen, who is affected, which session.
+    pub description: String,
+    /// What to try first.
+    pub action: String,
+    /// Whom to phone; says so when nobody is listed.
+    pub contact: String,
+}
+
+/// Writes what a letter tells of one incident.
+#[must_use]
+pub fn write(item: &Item, test: bool, style: &Style) -> Message {
+    let facts = Facts::new(item, style);
+    match (style.language, test) {
+        (Language::Vi, false) => vi::message(&facts),
+        (Language::En, false) => en::message(&facts),
+        (Language::Vi, true) => vi::test(&facts),
+        (Language::En, true) => en::test(&facts),
+    }
+}
+
+/// Writes a whole letter as plain text, for channels that carry nothing else: one incident in
+/// full, several as a digest of one line each.
+#[must_use]
+pub fn plain(letter: &Letter, style: &Style) -> String {
+    let one = match letter.items.as_slice() {
+        [one] => Some(write(one, letter.test, style)),
+        _ => None,
+    };
+    match (one, style.language) {
+        (Some(message), Language::Vi) => vi::whole(&message),
+        (Some(message), Language::En) => en::whole(&message),
+        (None, language) => {
+            let facts: Vec<Facts> =
+                letter.items.iter().map(|item| Facts::new(item, style)).collect();
+            match language {
+                Language::Vi => vi::digest(&facts),
+                Language::En => en::digest(&facts),
+            }
+        }
+    }
+}
+
+/// Names of the sites that an alert touches, the site at fault first: those affected now, or, once
+/// it is over, all that were.
+#[must_use]
+pub fn affected_sites(alert: &Alert) -> Vec<&str> {
+    let over = alert.incident.resolved.is_some();
+    let affected = alert.incident.affected.iter().filter(|it| over || it.until.is_none());
+    affected
+        .map(|it| alert.names.get(&it.site).map_or_else(|| it.site.as_str(), String::as_str))
+        .collect()
+}
+
+/// What both languages put into words.
+#[derive(Debug)]
+struct Facts<'a> {
+    kind: NotificationKind,
+    alert: &'a Alert,
+    incident: &'a Incident,
+    cause: Cause,
+    severity: Severity,
+    channel: &'a str,
+    /// When the message was decided, here and in the time zone of the messages.
+    decided: Timestamp,
+    now: DateTime,
+    began: DateTime,
+    /// How long it has been on when the message was decided.
+    so_far: Duration,
+    /// When it was over, and after how long.
+    over: Option<(DateTime, Duration)>,
+    /// Whether it ended because the site is watched no longer.
+    removed: bool,
+    place: Place<'a>,
+    affected: Vec<&'a str>,
+    session: Option<Meeting<'a>>,
+    tz: &'a TimeZone,
+}
+
+/// Where the fault lies.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    /// With the monitor itself.
+    Monitor,
+    /// At one site, with so many others behind it affected as well.
+    Site { name: &'a str, others: usize },
+    /// Between a site that answers and those behind it.
+    Behind { name: &'a str, sites: usize },
+    /// With something that sites share.
+    Shared { label: &'a str, value: &'a str, failing: u32, of: u32, others: (u32, u32) },
+}
+
+/// The session that a fault touches.
+#[derive(Debug)]
+struct Meeting<'a> {
+    title: Option<&'a str>,
+    start: DateTime,
+    stands: Stands,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy)]
+enum Stands {
+    /// It begins after so long.
+    Begins(Duration),
+    /// It has been on for so long.
+    On(Duration),
+    /// It is over.
+    Over,
+}
+
+impl<'a> Facts<'a> {
+    fn new(item: &'a Item, style: &'a Style) -> Self {
+        let notification = &*item.notification;
+        let alert = &notification.alert;
+        let incident = &alert.incident;
+        let tz = &style.time_zone;
+        let over = incident
+            .resolved
+            .filter(|_| item.told_as == NotificationKind::Resolved)
+            .map(|at| (tz.to_datetime(at), between(incident.began, at)));
+        Self {
+            kind: item.told_as,
+            alert,
+            incident,
+            cause: incident.cause,
+            severity: incident.severity,
+            channel: notification.channel.as_str(),
+            decided: notification.created,
+            now: tz.to_datetime(notification.created),
+            began: tz.to_datetime(incident.began),
+            so_far: between(incident.began, notification.created),
+            over,
+            removed: incident.resolution == Some(Resolution::Removed),
+            place: Place::of(alert),
+            affected: affected_sites(alert),
+            session: Meeting::of(alert, notification.created, tz),
+            tz,
+        }
+    }
+
+    /// Who took it on, while that holds.
+    fn ack(&self) -> Option<&'a Ack> {
+        self.incident.ack.as_ref().filter(|ack| ack.until.is_none_or(|until| until > self.decided))
+    }
+
+    /// The device and the check at fault, as far as they are known.
+    fn device(&self) -> &'a str {
+        self.incident.endpoint.as_ref().map_or("", |id| id.as_str())
+    }
+
+    fn check(&self) -> &'a str {
+        self.incident.check.as_ref().map_or("", |id| id.as_str())
+    }
+
+    /// The observations to name, and how many more there are.
+    fn evidence(&self) -> (&'a [Evidence], usize) {
+        let all = &self.incident.evidence;
+        (&all[..all.len().min(SEEN)], all.len().saturating_sub(SEEN))
+    }
+
+    /// The affected sites to name, and how many more there are.
+    fn named(&self) -> (&[&'a str], usize) {
+        // Leaving out one or two would save nothing and cost the reader a question.
+        let show = if self.affected.len() <= NAMED + 2 { self.affected.len() } else { NAMED };
+        (&self.affected[..show], self.affected.len() - show)
+    }
+
+    /// What was probed: the site's name unless it is the one at fault, the device, the check.
+    fn seen_at(&self, evidence: &Evidence) -> String {
+        let key = &evidence.target;
+        let elsewhere = self.incident.site.as_ref() != Some(&key.site) || key.endpoint.is_none();
+        let site = elsewhere.then(|| {
+            self.alert.names.get(&key.site).map_or_else(|| key.site.as_str(), String::as_str)
+        });
+        let mut parts: Vec<&str> = site.into_iter().collect();
+        parts.extend(key.endpoint.as_ref().map(EndpointId::as_str));
+        let mut text = parts.join(" ");
+        if let Some(check) = &key.check {
+            text.push_str(&format!(" ({check})"));
+        }
+        text
+    }
+
+    fn local(&self, at: Timestamp) -> DateTime {
+        self.tz.to_datetime(at)
+    }
+
+    /// Whether a session is on or about to begin.
+    fn session_is_near(&self) -> bool {
+        matches!(self.alert.phase, Phase::Live | Phase::Readiness)
+    }
+}
+
+impl<'a> Place<'a> {
+    fn of(alert: &'a Alert) -> Self {
+        let incident = &alert.incident;
+        if let Some(common) = &incident.common {
+            return Self::Shared {
+                label: &common.label,
+                value: &common.value,
+                failing: common.inside_failing,
+                of: common.inside,
+                others: (common.outside_failing, common.outside),
+            };
+        }
+        let Some(site) = &incident.site else { return Self::Monitor };
+        let name = if alert.site_name.is_empty() { site.as_str() } else { &alert.site_name };
+        let sites = affected_sites(alert).len();
+        let itself = incident.affected.iter().any(|affected| affected.site == *site);
+        if itself || sites == 0 {
+            Self::Site { name, others: sites.saturating_sub(1) }
+        } else {
+            Self::Behind { name, sites }
+        }
+    }
+}
+
+impl<'a> Meeting<'a> {
+    fn of(alert: &'a Alert, now: Timestamp, tz: &TimeZone) -> Option<Self> {
+        let start = alert.session_start?;
+        let stands = if now < start {
+            Stands::Begins(between(now, start))
+        } else if alert.phase == Phase::Live {
+            Stands::On(between(start, now))
+        } else {
+            Stands::Over
+        };
+        let title = alert.session_title.as_deref().filter(|title| !title.is_empty());
+        Some(Self { title, start: tz.to_datetime(start), stands })
+    }
+}
+
+/// From one moment to a later one; zero when the clock was set back in between.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// A duration as its two largest units: days, hours, minutes, seconds. Seconds are told only of
+/// what is shorter than a minute.
+fn units(duration: Duration) -> [u64; 4] {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => [0, 0, 0, seconds],
+        (0, hours, minutes) => [0, hours, minutes, 0],
+        (days, hours, _) => [days, hours, 0, 0],
+    }
+}
+
+/// A count with its digits in threes.
+fn grouped(count: u64, separator: char) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(separator);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

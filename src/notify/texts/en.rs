@@ -1,0 +1,527 @@
+//! Messages in English.
+
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+
+use super::{Facts, Meeting, Message, Place, Stands, grouped, units};
+use crate::model::{Cause, Evidence, NotificationKind, Severity};
+
+/// Writes what is told of one incident.
+pub(super) fn message(facts: &Facts<'_>) -> Message {
+    Message {
+        summary: summary(facts),
+        description: description(facts),
+        action: action(facts),
+        contact: contact(facts),
+    }
+}
+
+/// Writes a test of the channel.
+pub(super) fn test(facts: &Facts<'_>) -> Message {
+    let over = facts.kind == NotificationKind::Resolved;
+    let (channel, when) = (facts.channel, hour(&facts.now, &facts.now));
+    Message {
+        summary: if over {
+            format!("[TEST] End of the test through channel “{channel}” at {when}")
+        } else {
+            format!("[TEST] Test through channel “{channel}” at {when}; nothing is wrong")
+        },
+        description: "This only checks that alerts arrive. If you can read it, the channel works."
+            .to_owned(),
+        action: "Nothing to do.".to_owned(),
+        contact: "Whoever has just started the test.".to_owned(),
+    }
+}
+
+/// A message as one text.
+pub(super) fn whole(message: &Message) -> String {
+    let Message { summary, description, action, contact } = message;
+    format!("{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n")
+}
+
+/// Several incidents that are over, or on, one line each.
+pub(super) fn digest(all: &[Facts<'_>]) -> String {
+    let over = all.iter().all(|facts| facts.over.is_some());
+    let incidents = count(all.len(), "incident", "incidents");
+    let mut text = if over {
+        format!("[RESOLVED] {incidents} over\n")
+    } else {
+        format!("[WARNING] {incidents}\n")
+    };
+    for facts in all {
+        let subject = subject(facts);
+        let what = if facts.incident.flapping { "unstable" } else { plain_fault(facts) };
+        let line = match &facts.over {
+            Some((end, lasted)) => format!(
+                "{subject} {what} {}–{}, {}",
+                hour(&facts.began, &facts.now),
+                hour(end, &facts.began),
+                duration(*lasted)
+            ),
+            None => format!("{subject} {what} since {}", hour(&facts.began, &facts.now)),
+        };
+        text.push_str(&format!("• {line}\n"));
+    }
+    text
+}
+
+fn summary(facts: &Facts<'_>) -> String {
+    let subject = subject(facts);
+    let extent = extent(facts);
+    let since = hour(&facts.began, &facts.now);
+    let session = session_in_brief(facts);
+    let grade = grade(facts.severity);
+    let fault = if facts.incident.flapping { "UNSTABLE" } else { fault(facts) };
+    match facts.kind {
+        NotificationKind::Firing => {
+            format!("[{grade}] {subject} {fault} since {since}{extent}{session}")
+        }
+        NotificationKind::Update => {
+            format!("[UPDATE – {grade}] {subject} {fault} since {since}{extent}{session}")
+        }
+        NotificationKind::Reminder => {
+            format!(
+                "[REMINDER – {grade}] {subject} still {fault} after {}{extent}{session}",
+                duration(facts.so_far)
+            )
+        }
+        NotificationKind::Resolved => {
+            let Some((end, lasted)) = &facts.over else {
+                return format!("[RESOLVED] {subject} {}{extent}", works_again(facts));
+            };
+            let (end, lasted) = (hour(end, &facts.now), duration(*lasted));
+            if facts.removed {
+                return format!(
+                    "[ENDED] {subject} no longer monitored since {end}, after {lasted} of trouble"
+                );
+            }
+            format!("[RESOLVED] {subject} {} at {end} after {lasted}{extent}", works_again(facts))
+        }
+    }
+}
+
+fn description(facts: &Facts<'_>) -> String {
+    let mut lines = vec![what_happened(facts)];
+    if facts.over.is_none() {
+        lines.push(format!("Likely: {}.", likely(facts)));
+        lines.extend(evidence(facts));
+    }
+    lines.extend(affected(facts));
+    lines.extend(facts.session.as_ref().map(|meeting| session(meeting, facts)));
+    if facts.over.is_none() {
+        match facts.ack() {
+            Some(ack) => {
+                let note =
+                    if ack.note.is_empty() { String::new() } else { format!(" ({})", ack.note) };
+                let at = hour(&facts.local(ack.at), &facts.now);
+                lines.push(format!("Taken on by {} at {at}{note}.", ack.by));
+            }
+            None if facts.kind == NotificationKind::Reminder => {
+                lines.push("Nobody has taken it on yet.".to_owned());
+            }
+            None => {}
+        }
+    }
+    lines.join("\n")
+}
+
+fn what_happened(facts: &Facts<'_>) -> String {
+    let subject = subject(facts);
+    let place = where_it_is(facts);
+    let began = moment(&facts.began);
+    let fault = plain_fault(facts);
+    let relapses = match facts.incident.relapses.len() {
+        0 => String::new(),
+        times => format!(" It came back {}.", count(times, "time", "times")),
+    };
+    match &facts.over {
+        Some((end, lasted)) if facts.removed => format!(
+            "{subject}{place}: {fault} since {began}. No longer monitored since {}, as it was taken \
+             out of the configuration; the trouble had lasted {} by then.{relapses}",
+            precise(end),
+            duration(*lasted)
+        ),
+        Some((end, lasted)) => format!(
+            "{subject}{place}: {fault} since {began}, {} at {}. It lasted {}.{relapses}",
+            works_again(facts),
+            precise(end),
+            duration(*lasted)
+        ),
+        None if facts.incident.flapping => {
+            format!("{subject}{place}: comes and goes since {began}.{relapses}")
+        }
+        None => format!("{subject}{place}: {fault} since {began}.{relapses}"),
+    }
+}
+
+/// What the fault is about.
+fn subject(facts: &Facts<'_>) -> String {
+    let at = match facts.place {
+        Place::Monitor => return "The monitor".to_owned(),
+        Place::Site { name, .. } => name,
+        Place::Behind { name, sites } => {
+            let sites = format!("{} behind {name}", count(sites, "site", "sites"));
+            return match facts.cause {
+                Cause::Quality => format!("Line to {sites}"),
+                _ => sites,
+            };
+        }
+        Place::Shared { label, value, failing, of, .. } => {
+            let sites = format!("{failing} of {of} sites sharing {} {value}", shared(label));
+            return match facts.cause {
+                Cause::Quality => format!("Line to {sites}"),
+                _ => sites,
+            };
+        }
+    };
+    let device = match facts.device() {
+        "" => "device",
+        device => device,
+    };
+    match facts.cause {
+        Cause::Monitor => "The monitor".to_owned(),
+        Cause::Uplink | Cause::Access => format!("Site {at}"),
+        Cause::Device if device == "device" => format!("Device at {at}"),
+        Cause::Device => format!("Device {device} at {at}"),
+        Cause::Service => match facts.check() {
+            "" => format!("Service on {device} at {at}"),
+            check => format!("Service {check} on {device} at {at}"),
+        },
+        Cause::Quality => format!("Line to {at}"),
+        Cause::Certificate => format!("Certificate of {device} at {at}"),
+        Cause::Clock => format!("Clock of {device} at {at}"),
+    }
+}
+
+/// The fault in capitals, for the first line.
+const fn fault(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor => "BLIND",
+        Cause::Uplink | Cause::Access => "OFFLINE",
+        Cause::Device => "NOT ANSWERING",
+        Cause::Service => "OUT OF SERVICE",
+        Cause::Quality => "DEGRADED",
+        Cause::Certificate => "EXPIRED OR ABOUT TO",
+        Cause::Clock => "WRONG",
+    }
+}
+
+/// The fault in the middle of a sentence.
+const fn plain_fault(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor => "blind",
+        Cause::Uplink | Cause::Access => "offline",
+        Cause::Device => "not answering",
+        Cause::Service => "out of service",
+        Cause::Quality => "degraded",
+        Cause::Certificate => "expired or about to",
+        Cause::Clock => "wrong",
+    }
+}
+
+const fn works_again(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor => "sees again",
+        Cause::Uplink | Cause::Access => "back online",
+        Cause::Device => "answering again",
+        Cause::Service => "back in service",
+        Cause::Quality => "stable again",
+        Cause::Certificate => "valid again",
+        Cause::Clock => "right again",
+    }
+}
+
+/// Who else is affected, for the first line.
+fn extent(facts: &Facts<'_>) -> String {
+    match facts.place {
+        Place::Site { others: 0, .. } | Place::Monitor => String::new(),
+        Place::Site { others, .. } if facts.over.is_some() => {
+            format!(", with {} behind it", count(others, "site", "sites"))
+        }
+        Place::Site { others, .. } => {
+            format!(", cutting off {} behind it", count(others, "site", "sites"))
+        }
+        Place::Behind { .. } | Place::Shared { .. } => String::new(),
+    }
+}
+
+/// What most likely happened.
+fn likely(facts: &Facts<'_>) -> String {
+    match facts.place {
+        Place::Behind { name, .. } => {
+            return format!("the line from {name} to the sites behind it; {name} itself answers");
+        }
+        Place::Shared { label, value, others: (failing, of), .. } => {
+            let outside = match (failing, of) {
+                (_, 0) => String::new(),
+                (0, _) => "; all other sites are well".to_owned(),
+                (failing, of) => {
+                    format!("; of all other sites only {failing} of {of} are in trouble")
+                }
+            };
+            return format!("a fault of the {} {value}{outside}", shared(label));
+        }
+        Place::Monitor | Place::Site { .. } => {}
+    }
+    match facts.cause {
+        Cause::Monitor => {
+            "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
+             clock; how the sites do is not known for now"
+        }
+        Cause::Uplink => "power failure or cut line where the sites behind it pass through",
+        Cause::Access => "power failure or cut line at this site alone",
+        Cause::Device => {
+            "the device is off, hangs or lost its network cable; the router there answers"
+        }
+        Cause::Service => {
+            "the service is off, hangs or is blocked by a firewall; the device answers"
+        }
+        Cause::Quality => "congestion, or a faulty cable or port",
+        Cause::Certificate => "the certificate has expired, is about to, or is not valid yet",
+        Cause::Clock => "the device cannot synchronise with its time server (NTP)",
+    }
+    .to_owned()
+}
+
+fn action(facts: &Facts<'_>) -> String {
+    if facts.over.is_some() {
+        return "Nothing more. If somebody is on the way, call them back.".to_owned();
+    }
+    let first = match (facts.cause, facts.place) {
+        (_, Place::Shared { label: "power", .. }) => {
+            "Call the power company for extent and duration of the outage; ask which sites have a \
+             generator or a UPS. No need to ask every site for the cause."
+        }
+        (Cause::Quality, Place::Shared { .. }) => {
+            "Have the provider check the shared line; read the list of sites above to them."
+        }
+        (_, Place::Shared { .. }) => {
+            "Call the provider, or whoever runs what these sites share, and read the list above to \
+             them. No need to ask every site for the cause."
+        }
+        (Cause::Quality, Place::Behind { .. }) => {
+            "Have the provider check the shared line for congestion; pause large transfers on it."
+        }
+        (_, Place::Behind { .. }) => {
+            "Check the port and the switch that lead to the sites behind; report the cut to the \
+             provider. No need to call the sites behind it."
+        }
+        (Cause::Monitor, _) => {
+            "Check network cable, gateway, disk space and clock of the monitoring machine. Until \
+             then ask the sites by phone."
+        }
+        (Cause::Uplink, _) => {
+            "Call the technician on duty there: is there power, is the router lit? If so, report a \
+             cut line to the provider. No need to call the sites behind it."
+        }
+        (Cause::Access, _) => {
+            "Call the technician on duty at the site: is there power? Check router and optical \
+             modem. If LOS is red or PON is dark, report a fibre cut to the provider."
+        }
+        (Cause::Device, _) => {
+            "Call the technician on duty: switch the device on, re-plug the cable between device \
+             and router; if it hangs, unplug its power for 10 seconds."
+        }
+        (Cause::Service, _) => {
+            "Restart the device; if that does not help, check the service's settings and whether a \
+             firewall blocks its port."
+        }
+        (Cause::Quality, _) => {
+            "Ask the site to pause large transfers; re-plug the cable between router and modem. If \
+             that does not help, have the provider check the line."
+        }
+        (Cause::Certificate, _) => {
+            "Check date and time of the device first; if they are right, renew or replace its \
+             certificate."
+        }
+        (Cause::Clock, _) => {
+            "Set date, time and time zone of the device, and check the NTP server in its settings."
+        }
+    };
+    let fallback = match facts.cause {
+        Cause::Uplink | Cause::Access | Cause::Device if facts.session_is_near() => {
+            " If it cannot be mended in time: let the delegates join over 4G or from the nearest \
+             site."
+        }
+        _ => "",
+    };
+    format!("{first}{fallback}")
+}
+
+fn contact(facts: &Facts<'_>) -> String {
+    let people: Vec<String> = facts
+        .alert
+        .contacts
+        .iter()
+        .map(|contact| {
+            let ways = [contact.phone.as_str(), contact.email.as_str()];
+            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
+            match ways.as_slice() {
+                [] => contact.name.clone(),
+                ways => format!("{}: {}", contact.name, ways.join(", ")),
+            }
+        })
+        .collect();
+    match (people.as_slice(), facts.place) {
+        ([], Place::Site { .. }) => "nobody is listed for this site".to_owned(),
+        ([], _) => "the technician on duty".to_owned(),
+        (people, _) => people.join("; "),
+    }
+}
+
+/// Level and parent of the site, after its name.
+fn where_it_is(facts: &Facts<'_>) -> String {
+    let Place::Site { .. } = facts.place else { return String::new() };
+    let level = facts.alert.level_name.as_str();
+    let parent = facts.alert.parent_name.as_str();
+    match (level, parent) {
+        ("", "") => String::new(),
+        (level, "") => format!(" ({level})"),
+        ("", parent) => format!(" (via {parent})"),
+        (level, parent) => format!(" ({level}, via {parent})"),
+    }
+}
+
+fn evidence(facts: &Facts<'_>) -> Option<String> {
+    let (seen, more) = facts.evidence();
+    if seen.is_empty() {
+        return None;
+    }
+    let mut parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    if more > 0 {
+        parts.push(format!("and {more} more"));
+    }
+    Some(format!("Seen: {}.", parts.join("; ")))
+}
+
+fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
+    let saw = match evidence.saw.as_str() {
+        "timeout" => "no answer",
+        "refused" => "refuses connections",
+        "closed" => "breaks off",
+        "net-unreachable" => "router reports no route",
+        "host-unreachable" => "router does not find the device",
+        "protocol-unreachable" | "port-unreachable" => "device reports a closed port",
+        "prohibited" => "rejected by a firewall",
+        "too-big" => "packet too big for the path",
+        "time-exceeded" => "routing loop",
+        "unreachable" => "cannot be reached",
+        "malformed" => "answers, but not in the protocol",
+        "service-out" => "reports its service out",
+        "unexpected" => "answers, but not as expected",
+        "tls" => "TLS handshake fails",
+        "certificate-time" => "certificate outside its dates",
+        "reply" => "answers",
+        other => other,
+    };
+    format!(
+        "{} {saw} at {}",
+        facts.seen_at(evidence),
+        facts.local(evidence.at).strftime("%H:%M:%S")
+    )
+}
+
+fn affected(facts: &Facts<'_>) -> Option<String> {
+    let sites = facts.affected.len();
+    if sites == 0 {
+        return None;
+    }
+    let of = facts.incident.of as usize;
+    let mut text = if sites > 1 && of > sites {
+        format!("Affected: {sites} of {of} sites")
+    } else {
+        format!("Affected: {}", count(sites, "site", "sites"))
+    };
+    let delegates = facts.incident.delegates;
+    if delegates > 0 {
+        let word = if delegates == 1 { "delegate" } else { "delegates" };
+        text.push_str(&format!(", {} {word}", grouped(delegates.into(), ',')));
+    }
+    if sites > 1 {
+        let (named, more) = facts.named();
+        text.push_str(&format!(": {}", named.join(", ")));
+        if more > 0 {
+            text.push_str(&format!(" and {more} more"));
+        }
+    }
+    text.push('.');
+    Some(text)
+}
+
+fn session(meeting: &Meeting<'_>, facts: &Facts<'_>) -> String {
+    let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+    let start = hour(&meeting.start, &facts.now);
+    match meeting.stands {
+        Stands::Begins(after) => {
+            format!("Session{title} begins at {start}, in {}.", duration(after))
+        }
+        Stands::On(since) => {
+            format!("Session{title} has been on since {start}, for {}.", duration(since))
+        }
+        Stands::Over => format!("Session{title} at {start} is over."),
+    }
+}
+
+fn session_in_brief(facts: &Facts<'_>) -> String {
+    match &facts.session {
+        Some(meeting) => match meeting.stands {
+            Stands::Begins(_) => format!(" (session at {})", hour(&meeting.start, &facts.now)),
+            Stands::On(_) => " (session is on)".to_owned(),
+            Stands::Over => String::new(),
+        },
+        None => String::new(),
+    }
+}
+
+/// What a label that sites share is called.
+fn shared(label: &str) -> &str {
+    match label {
+        "isp" => "provider",
+        "power" => "power supply",
+        other => other,
+    }
+}
+
+const fn grade(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "INFO",
+        Severity::Warning => "WARNING",
+        Severity::Critical => "CRITICAL",
+    }
+}
+
+fn count(count: usize, one: &str, many: &str) -> String {
+    let word = if count == 1 { one } else { many };
+    format!("{} {word}", grouped(count as u64, ','))
+}
+
+fn duration(duration: Duration) -> String {
+    let [days, hours, minutes, seconds] = units(duration);
+    let parts = [(days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second")];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    if parts.is_empty() { "less than a second".to_owned() } else { parts.join(" ") }
+}
+
+/// Hour and minute, with the day unless it is that of `today`.
+fn hour(at: &DateTime, today: &DateTime) -> String {
+    if at.date() == today.date() {
+        at.strftime("%H:%M").to_string()
+    } else if at.year() == today.year() {
+        at.strftime("%H:%M on %-d %B").to_string()
+    } else {
+        at.strftime("%H:%M on %-d %B %Y").to_string()
+    }
+}
+
+fn precise(at: &DateTime) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+fn moment(at: &DateTime) -> String {
+    at.strftime("%H:%M:%S on %A %-d %B %Y").to_string()
+}

@@ -1,0 +1,383 @@
+//! Every message as a person would read it, kept in `tests/golden/messages/`.
+//!
+//! With `BLESS=1` in the environment the files are written anew. Read them before committing: as a
+//! technician with a phone in hand, not as a programmer.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::{Offset, TimeZone};
+use unicode_normalization::is_nfc;
+
+use super::*;
+use crate::model::{
+    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Notification, NotificationId,
+    SessionId, SiteId, TargetKey,
+};
+use crate::notify::drill::test_letter;
+use crate::store::tests::{at, incident, notification};
+
+const KINDS: [NotificationKind; 4] = [
+    NotificationKind::Firing,
+    NotificationKind::Update,
+    NotificationKind::Reminder,
+    NotificationKind::Resolved,
+];
+
+fn style(language: Language) -> Style {
+    Style {
+        language,
+        time_zone: TimeZone::fixed(Offset::constant(7)),
+        board: "http://10.0.0.5:8080".to_owned(),
+    }
+}
+
+fn seen(endpoint: &str, check: &str, saw: &str, when: &str) -> Evidence {
+    Evidence {
+        target: TargetKey {
+            site: SiteId::new("tan-lap"),
+            endpoint: Some(EndpointId::new(endpoint)),
+            check: Some(CheckId::new(check)),
+        },
+        at: at(when),
+        saw: saw.to_owned(),
+    }
+}
+
+fn affect(alert: &mut Alert, sites: &[(&str, &str)]) {
+    for (id, name) in sites {
+        let site = SiteId::new(*id);
+        alert.names.insert(site.clone(), (*name).to_owned());
+        let since = alert.incident.began;
+        alert.incident.affected.push(Affected { site, since, until: None });
+    }
+}
+
+const BEHIND: [(&str, &str); 15] = [
+    ("bang-thanh", "Xã Bằng Thành"),
+    ("nhan-mon", "Xã Nhạn Môn"),
+    ("boc-bo", "Xã Bộc Bố"),
+    ("cong-bang", "Xã Công Bằng"),
+    ("giao-hieu", "Xã Giáo Hiệu"),
+    ("xuan-la", "Xã Xuân La"),
+    ("an-thang", "Xã An Thắng"),
+    ("co-linh", "Xã Cổ Linh"),
+    ("nghien-loan", "Xã Nghiên Loan"),
+    ("cao-tan", "Xã Cao Tân"),
+    ("duong-quang", "Xã Dương Quang"),
+    ("nong-thuong", "Xã Nông Thượng"),
+    ("phuc-loc", "Xã Phúc Lộc"),
+    ("ha-hieu", "Xã Hà Hiệu"),
+    ("banh-trach", "Xã Bành Trạch"),
+];
+
+/// A fault of this cause at 07:42:10 local time, told at 07:42:14, eighteen minutes before a
+/// session.
+fn sample(cause: Cause) -> Notification {
+    let mut it = notification("n1", incident("i1", "tan-lap"), NotificationKind::Firing);
+    it.created = at("2026-02-03T00:42:14Z");
+    let alert = &mut it.alert;
+    alert.parent = "pac-nam".to_owned();
+    alert.parent_name = "Huyện Pác Nặm".to_owned();
+    alert.phase = Phase::Readiness;
+    alert.session_title = Some("Giao ban trực tuyến tháng 2".to_owned());
+    alert.session_start = Some(at("2026-02-03T01:00:00Z"));
+    alert.contacts = vec![
+        Contact {
+            name: "Nông Văn Tú (văn phòng xã)".to_owned(),
+            phone: "0209 387 0001".to_owned(),
+            email: String::new(),
+        },
+        Contact {
+            name: "Hoàng Thị Mến".to_owned(),
+            phone: "0912 000 002".to_owned(),
+            email: "men@example.vn".to_owned(),
+        },
+    ];
+    let incident = &mut alert.incident;
+    incident.cause = cause;
+    incident.began = at("2026-02-03T00:42:10Z");
+    incident.opened = it.created;
+    incident.session = Some(SessionId::new("giao-ban-2"));
+    incident.affected[0].since = incident.began;
+    let codec = || Some(EndpointId::new("codec"));
+    match cause {
+        Cause::Monitor => {
+            incident.site = None;
+            incident.affected.clear();
+            incident.delegates = 0;
+            alert.contacts.clear();
+            alert.site_name.clear();
+            alert.level_name.clear();
+            alert.parent_name.clear();
+            let mut gateway = seen("router", "ping", "timeout", "2026-02-03T00:42:10Z");
+            gateway.target.site = SiteId::new("bac-kan");
+            incident.evidence = vec![gateway];
+            alert.names = [(SiteId::new("bac-kan"), "Tỉnh Bắc Kạn".to_owned())].into();
+        }
+        Cause::Uplink => {
+            let site = SiteId::new("pac-nam");
+            incident.site = Some(site.clone());
+            incident.affected[0].site = site.clone();
+            incident.delegates = 420;
+            incident.of = 16;
+            incident.evidence = vec![
+                seen("router", "ping", "timeout", "2026-02-03T00:42:10Z"),
+                seen("router", "ping", "timeout", "2026-02-03T00:42:11Z"),
+            ];
+            incident.evidence[0].target.site = site.clone();
+            incident.evidence[1].target.site = SiteId::new("boc-bo");
+            alert.names = [(site, "Huyện Pác Nặm".to_owned())].into();
+            alert.site_name = "Huyện Pác Nặm".to_owned();
+            alert.level_name = "Huyện".to_owned();
+            alert.parent_name = "Tỉnh Bắc Kạn".to_owned();
+            affect(alert, &BEHIND);
+        }
+        Cause::Access => {
+            incident.evidence = vec![
+                seen("router", "ping", "timeout", "2026-02-03T00:42:10Z"),
+                seen("codec", "ping", "timeout", "2026-02-03T00:42:11Z"),
+                seen("codec", "sip", "timeout", "2026-02-03T00:42:12Z"),
+                seen("codec", "h323", "timeout", "2026-02-03T00:42:12Z"),
+            ];
+        }
+        Cause::Device => {
+            incident.endpoint = codec();
+            incident.evidence = vec![
+                seen("codec", "ping", "host-unreachable", "2026-02-03T00:42:10Z"),
+                seen("router", "ping", "reply", "2026-02-03T00:42:11Z"),
+            ];
+        }
+        Cause::Service => {
+            incident.endpoint = codec();
+            incident.check = Some(CheckId::new("sip"));
+            incident.severity = Severity::Warning;
+            incident.evidence = vec![seen("codec", "sip", "service-out", "2026-02-03T00:42:10Z")];
+        }
+        Cause::Quality => {
+            incident.endpoint = Some(EndpointId::new("router"));
+            incident.severity = Severity::Warning;
+            let measured = "loss 8.0 %, RTT 210 ms, jitter 45 ms";
+            incident.evidence = vec![seen("router", "ping", measured, "2026-02-03T00:42:10Z")];
+        }
+        Cause::Certificate => {
+            incident.endpoint = codec();
+            incident.check = Some(CheckId::new("https"));
+            incident.severity = Severity::Info;
+            incident.evidence =
+                vec![seen("codec", "https", "certificate-time", "2026-02-03T00:42:10Z")];
+        }
+        Cause::Clock => {
+            incident.endpoint = codec();
+            incident.severity = Severity::Info;
+            incident.evidence = vec![seen("codec", "https", "+3600 s", "2026-02-03T00:42:10Z")];
+        }
+    }
+    it
+}
+
+/// The sample at a later stage.
+fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
+    it.kind = kind;
+    match kind {
+        NotificationKind::Firing => {}
+        NotificationKind::Update => it.created = at("2026-02-03T00:50:00Z"),
+        NotificationKind::Reminder => {
+            it.created = at("2026-02-03T01:12:10Z");
+            it.alert.phase = Phase::Live;
+        }
+        NotificationKind::Resolved => {
+            it.created = at("2026-02-03T01:20:42Z");
+            it.alert.phase = Phase::Live;
+            it.alert.incident.resolved = Some(at("2026-02-03T01:20:40Z"));
+            it.alert.incident.resolution = Some(Resolution::Recovered);
+        }
+    }
+    it
+}
+
+fn letter(all: Vec<Notification>) -> Letter {
+    Letter {
+        id: NotificationId::new("l1"),
+        channel: ChannelId::new("truc"),
+        created: all.iter().map(|it| it.created).max().unwrap(),
+        items: all
+            .into_iter()
+            .map(|it| Item { told_as: it.kind, notification: Arc::new(it) })
+            .collect(),
+        test: false,
+    }
+}
+
+/// Compares with the golden file, or writes it.
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages").join(name);
+    assert!(is_nfc(text), "{name} holds composed letters only");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{name} changed; BLESS=1 writes it anew, then read it");
+}
+
+fn write_all(name: &str, letters: &[(&str, Letter)]) {
+    for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
+        let mut text = String::new();
+        for (heading, letter) in letters {
+            let _ = writeln!(text, "=== {heading}\n\n{}", plain(letter, &style(language)));
+        }
+        golden(&format!("{dir}/{name}.txt"), &text);
+    }
+}
+
+#[test]
+fn every_cause_reads_well_from_beginning_to_end() {
+    for cause in Cause::ALL {
+        let letters: Vec<(&str, Letter)> = KINDS
+            .into_iter()
+            .map(|kind| (kind.word(), letter(vec![stage(sample(cause), kind)])))
+            .collect();
+        write_all(cause.word(), &letters);
+    }
+}
+
+#[test]
+fn wide_faults_name_what_the_sites_share() {
+    let shared = |label: &str, value: &str, cause| {
+        let mut it = sample(cause);
+        it.alert.incident.site = None;
+        it.alert.incident.endpoint = None;
+        it.alert.incident.common = Some(CommonFactor {
+            label: label.to_owned(),
+            value: value.to_owned(),
+            inside_failing: 16,
+            inside: 16,
+            outside_failing: u32::from(label == "power"),
+            outside: 101,
+        });
+        it.alert.contacts.clear();
+        affect(&mut it.alert, &BEHIND);
+        it
+    };
+    let mut behind = sample(Cause::Uplink);
+    behind.alert.incident.affected.remove(0);
+    let mut congested = sample(Cause::Quality);
+    congested.alert.incident.affected.clear();
+    congested.alert.site_name = "Huyện Pác Nặm".to_owned();
+    affect(&mut congested.alert, &BEHIND[..4]);
+    let resolved = NotificationKind::Resolved;
+    write_all(
+        "wide",
+        &[
+            ("a provider", letter(vec![shared("isp", "VNPT", Cause::Uplink)])),
+            ("a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Uplink)])),
+            ("a provider, congested", letter(vec![shared("isp", "VNPT", Cause::Quality)])),
+            (
+                "a provider, over",
+                letter(vec![stage(shared("isp", "VNPT", Cause::Uplink), resolved)]),
+            ),
+            ("a line below a site that answers", letter(vec![behind.clone()])),
+            ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
+            ("a congested line below a site", letter(vec![congested])),
+        ],
+    );
+}
+
+#[test]
+fn what_is_out_of_the_ordinary_reads_well_too() {
+    let mut flapping = sample(Cause::Access);
+    flapping.alert.incident.flapping = true;
+    flapping.alert.incident.relapses = vec![at("2026-02-03T00:43:00Z"); 3];
+    let mut no_session = sample(Cause::Access);
+    no_session.alert.phase = Phase::Idle;
+    no_session.alert.session_title = None;
+    no_session.alert.session_start = None;
+    no_session.alert.contacts.clear();
+    no_session.alert.parent_name.clear();
+    no_session.alert.incident.delegates = 0;
+    let mut tomorrow = sample(Cause::Device);
+    tomorrow.alert.phase = Phase::Idle;
+    tomorrow.alert.session_start = Some(at("2026-02-04T03:00:00Z"));
+    let mut overnight = stage(sample(Cause::Access), NotificationKind::Resolved);
+    overnight.alert.incident.began = at("2025-12-31T13:05:00Z");
+    overnight.alert.phase = Phase::WrapUp;
+    let mut acknowledged = stage(sample(Cause::Access), NotificationKind::Update);
+    acknowledged.alert.incident.ack = Some(Ack {
+        by: "Ánh".to_owned(),
+        at: at("2026-02-03T00:45:00Z"),
+        note: "đang đến điểm cầu".to_owned(),
+        until: None,
+    });
+    let mut removed = stage(sample(Cause::Access), NotificationKind::Resolved);
+    removed.alert.incident.resolution = Some(Resolution::Removed);
+    let mut named = sample(Cause::Access);
+    named.alert.site_name = "Điểm cầu Sở Y tế".to_owned();
+    named.alert.incident.delegates = 1;
+    write_all(
+        "special",
+        &[
+            ("comes and goes", letter(vec![flapping.clone()])),
+            ("came and went, over", letter(vec![stage(flapping, NotificationKind::Resolved)])),
+            ("no session, nobody listed", letter(vec![no_session])),
+            ("a session tomorrow", letter(vec![tomorrow])),
+            ("over after a month", letter(vec![overnight])),
+            ("somebody is on the way", letter(vec![acknowledged])),
+            ("taken out of the configuration", letter(vec![removed])),
+            ("a site that is called a site", letter(vec![named])),
+        ],
+    );
+}
+
+#[test]
+fn several_that_are_over_read_as_one_digest() {
+    let over = |cause, began: &str| {
+        let mut it = stage(sample(cause), NotificationKind::Resolved);
+        it.alert.incident.began = at(began);
+        it
+    };
+    let all = vec![
+        over(Cause::Access, "2026-02-03T00:42:10Z"),
+        over(Cause::Uplink, "2026-02-02T15:30:00Z"),
+        over(Cause::Service, "2026-02-03T01:20:01Z"),
+        over(Cause::Quality, "2026-02-03T01:00:00Z"),
+    ];
+    write_all("digest", &[("what came and went while the channel was down", letter(all))]);
+}
+
+#[test]
+fn a_test_is_clearly_a_test() {
+    let now = at("2026-02-03T00:42:14Z");
+    let letters = [NotificationKind::Firing, NotificationKind::Resolved]
+        .map(|kind| (kind.word(), test_letter(&ChannelId::new("truc"), kind, now)));
+    write_all("test", &letters);
+}
+
+#[test]
+fn site_names_stand_exactly_as_written() {
+    let mut it = sample(Cause::Access);
+    let written = "XÃ tân-lập  (trụ sở 2)";
+    it.alert.site_name = written.to_owned();
+    for language in [Language::Vi, Language::En] {
+        let text = plain(&letter(vec![it.clone()]), &style(language));
+        assert!(text.lines().next().unwrap().contains(written), "{text}");
+    }
+}
+
+#[test]
+fn durations_are_told_in_two_units() {
+    let told = |seconds| units(Duration::from_secs(seconds));
+    assert_eq!(told(0), [0, 0, 0, 0]);
+    assert_eq!(told(59), [0, 0, 0, 59]);
+    assert_eq!(told(119), [0, 0, 1, 0]);
+    assert_eq!(told(3 * 3_600 + 61), [0, 3, 1, 0]);
+    assert_eq!(told(2 * 86_400 + 3_600 + 61), [2, 1, 0, 0]);
+}
+
+#[test]
+fn counts_are_grouped_in_threes() {
+    for (count, text) in [(7, "7"), (204, "204"), (10_899, "10.899"), (1_000_000, "1.000.000")] {
+        assert_eq!(grouped(count, '.'), text);
+    }
+}

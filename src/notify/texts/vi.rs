@@ -1,0 +1,554 @@
+//! Messages in Vietnamese, in the words that provincial technicians use.
+
+use std::time::Duration;
+
+use jiff::civil::{DateTime, Weekday};
+
+use super::{Facts, Meeting, Message, Place, Stands, grouped, units};
+use crate::model::{Cause, Evidence, NotificationKind, Severity};
+
+/// Writes what is told of one incident.
+pub(super) fn message(facts: &Facts<'_>) -> Message {
+    Message {
+        summary: summary(facts),
+        description: description(facts),
+        action: action(facts),
+        contact: contact(facts),
+    }
+}
+
+/// Writes a test of the channel.
+pub(super) fn test(facts: &Facts<'_>) -> Message {
+    let over = facts.kind == NotificationKind::Resolved;
+    let (channel, when) = (facts.channel, hour(&facts.now, &facts.now));
+    Message {
+        summary: if over {
+            format!("[THỬ NGHIỆM] Kết thúc tin thử qua kênh “{channel}” lúc {when}")
+        } else {
+            format!("[THỬ NGHIỆM] Tin thử qua kênh “{channel}” lúc {when}, không có sự cố nào")
+        },
+        description: "Tin này chỉ để kiểm tra việc gửi cảnh báo. Nếu đọc được, kênh này hoạt động \
+                      tốt."
+            .to_owned(),
+        action: "Không cần làm gì.".to_owned(),
+        contact: "Người vừa chạy lệnh gửi tin thử.".to_owned(),
+    }
+}
+
+/// A message as one text.
+pub(super) fn whole(message: &Message) -> String {
+    let Message { summary, description, action, contact } = message;
+    format!("{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n")
+}
+
+/// Several incidents that are over, or on, one line each.
+pub(super) fn digest(all: &[Facts<'_>]) -> String {
+    let over = all.iter().all(|facts| facts.over.is_some());
+    let mut text = if over {
+        format!("[ĐÃ KHẮC PHỤC] {} sự cố đã kết thúc\n", all.len())
+    } else {
+        format!("[CẢNH BÁO] {} sự cố\n", all.len())
+    };
+    for facts in all {
+        let subject = sentence_case(&subject(facts));
+        let what = if facts.incident.flapping { "chập chờn" } else { plain_fault(facts) };
+        let line = match &facts.over {
+            Some((end, lasted)) => format!(
+                "{subject} {what} {}–{}, {}",
+                hour(&facts.began, &facts.now),
+                hour(end, &facts.began),
+                duration(*lasted)
+            ),
+            None => format!("{subject} {what} từ {}", hour(&facts.began, &facts.now)),
+        };
+        text.push_str(&format!("• {line}\n"));
+    }
+    text
+}
+
+fn summary(facts: &Facts<'_>) -> String {
+    let subject = sentence_case(&subject(facts));
+    let extent = extent(facts);
+    let since = hour(&facts.began, &facts.now);
+    let session = session_in_brief(facts);
+    let grade = grade(facts.severity);
+    let fault = if facts.incident.flapping { "CHẬP CHỜN" } else { fault(facts) };
+    match facts.kind {
+        NotificationKind::Firing if facts.incident.flapping => {
+            format!("[{grade}] {subject} {fault} từ {since}{extent}{session}")
+        }
+        NotificationKind::Firing => {
+            format!("[{grade}] {subject} {fault} lúc {since}{extent}{session}")
+        }
+        NotificationKind::Update => {
+            format!("[CẬP NHẬT – {grade}] {subject} {fault} từ {since}{extent}{session}")
+        }
+        NotificationKind::Reminder => {
+            format!(
+                "[NHẮC LẠI – {grade}] {subject} vẫn {fault}, đã {}{extent}{session}",
+                duration(facts.so_far)
+            )
+        }
+        NotificationKind::Resolved => {
+            let Some((end, lasted)) = &facts.over else {
+                return format!("[ĐÃ KHẮC PHỤC] {subject} {}{extent}", works_again(facts));
+            };
+            let (end, lasted) = (hour(end, &facts.now), duration(*lasted));
+            if facts.removed {
+                return format!(
+                    "[KẾT THÚC] {subject} không còn được giám sát từ {end}, sau {lasted} có sự cố"
+                );
+            }
+            format!(
+                "[ĐÃ KHẮC PHỤC] {subject} {} lúc {end}, sau {lasted}{extent}",
+                works_again(facts)
+            )
+        }
+    }
+}
+
+fn description(facts: &Facts<'_>) -> String {
+    let mut lines = vec![what_happened(facts)];
+    if facts.over.is_none() {
+        lines.push(format!("Khả năng: {}.", likely(facts)));
+        lines.extend(evidence(facts));
+    }
+    lines.extend(affected(facts));
+    lines.extend(facts.session.as_ref().map(|meeting| session(meeting, facts)));
+    if facts.over.is_none() {
+        match facts.ack() {
+            Some(ack) => {
+                let note =
+                    if ack.note.is_empty() { String::new() } else { format!(" ({})", ack.note) };
+                let at = hour(&facts.local(ack.at), &facts.now);
+                lines.push(format!("Đã tiếp nhận: {} lúc {at}{note}.", ack.by));
+            }
+            None if facts.kind == NotificationKind::Reminder => {
+                lines.push("Chưa ai xác nhận xử lý sự cố này.".to_owned());
+            }
+            None => {}
+        }
+    }
+    lines.join("\n")
+}
+
+fn what_happened(facts: &Facts<'_>) -> String {
+    let subject = sentence_case(&subject(facts));
+    let place = where_it_is(facts);
+    let began = moment(&facts.began);
+    let fault = plain_fault(facts);
+    let relapses = match facts.incident.relapses.len() {
+        0 => String::new(),
+        times => format!(" Đã lặp lại {times} lần."),
+    };
+    match &facts.over {
+        Some((end, lasted)) if facts.removed => format!(
+            "{subject}{place} {fault} từ {began}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
+             cấu hình; khi đó sự cố đã kéo dài {}.{relapses}",
+            precise(end),
+            duration(*lasted)
+        ),
+        Some((end, lasted)) => format!(
+            "{subject}{place} {fault} từ {began}, {} lúc {}. Kéo dài {}.{relapses}",
+            works_again(facts),
+            precise(end),
+            duration(*lasted)
+        ),
+        None if facts.incident.flapping => {
+            format!("{subject}{place} chập chờn, lúc được lúc mất, từ {began}.{relapses}")
+        }
+        None => format!("{subject}{place} {fault} từ {began}.{relapses}"),
+    }
+}
+
+/// What the fault is about, in the middle of a sentence.
+fn subject(facts: &Facts<'_>) -> String {
+    let at = match facts.place {
+        Place::Monitor => return "hệ thống giám sát".to_owned(),
+        Place::Site { name, .. } => named(name),
+        Place::Behind { name, sites } => {
+            return match facts.cause {
+                Cause::Quality => format!("đường truyền đến {sites} điểm cầu phía sau {name}"),
+                _ => format!("{sites} điểm cầu phía sau {name}"),
+            };
+        }
+        Place::Shared { label, value, failing, of, .. } => {
+            let sites = format!("{failing}/{of} điểm cầu cùng {} {value}", shared(label));
+            return match facts.cause {
+                Cause::Quality => format!("đường truyền đến {sites}"),
+                _ => sites,
+            };
+        }
+    };
+    let device = match facts.device() {
+        "" => "thiết bị",
+        device => device,
+    };
+    match facts.cause {
+        Cause::Monitor => "hệ thống giám sát".to_owned(),
+        Cause::Uplink | Cause::Access => at,
+        Cause::Device if device == "thiết bị" => format!("{device} tại {at}"),
+        Cause::Device => format!("thiết bị {device} tại {at}"),
+        Cause::Service => match facts.check() {
+            "" => format!("dịch vụ trên {device} tại {at}"),
+            check => format!("dịch vụ {check} trên {device} tại {at}"),
+        },
+        Cause::Quality => format!("đường truyền đến {at}"),
+        Cause::Certificate => format!("chứng thư của {device} tại {at}"),
+        Cause::Clock => format!("đồng hồ của {device} tại {at}"),
+    }
+}
+
+/// The fault in capitals, for the first line.
+const fn fault(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor => "KHÔNG QUAN SÁT ĐƯỢC",
+        Cause::Uplink | Cause::Access => "MẤT KẾT NỐI",
+        Cause::Device => "KHÔNG PHẢN HỒI",
+        Cause::Service => "NGỪNG HOẠT ĐỘNG",
+        Cause::Quality => "SUY GIẢM CHẤT LƯỢNG",
+        Cause::Certificate => "HẾT HẠN HOẶC SẮP HẾT HẠN",
+        Cause::Clock => "LỆCH GIỜ",
+    }
+}
+
+/// The fault in the middle of a sentence.
+const fn plain_fault(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor => "không quan sát được",
+        Cause::Uplink | Cause::Access => "mất kết nối",
+        Cause::Device => "không phản hồi",
+        Cause::Service => "ngừng hoạt động",
+        Cause::Quality => "suy giảm chất lượng",
+        Cause::Certificate => "hết hạn hoặc sắp hết hạn",
+        Cause::Clock => "lệch giờ",
+    }
+}
+
+const fn works_again(facts: &Facts<'_>) -> &'static str {
+    match facts.cause {
+        Cause::Monitor | Cause::Device | Cause::Service => "đã hoạt động trở lại",
+        Cause::Uplink | Cause::Access => "đã khôi phục kết nối",
+        Cause::Quality => "đã ổn định trở lại",
+        Cause::Certificate => "đã hợp lệ trở lại",
+        Cause::Clock => "đã đúng giờ trở lại",
+    }
+}
+
+/// Who else is affected, for the first line.
+fn extent(facts: &Facts<'_>) -> String {
+    match facts.place {
+        Place::Site { others: 0, .. } | Place::Monitor => String::new(),
+        Place::Site { others, .. } if facts.over.is_some() => {
+            format!(", cùng {others} điểm cầu phía sau")
+        }
+        Place::Site { others, .. } => format!(", kéo theo {others} điểm cầu phía sau"),
+        Place::Behind { .. } | Place::Shared { .. } => String::new(),
+    }
+}
+
+/// What most likely happened.
+fn likely(facts: &Facts<'_>) -> String {
+    match facts.place {
+        Place::Behind { name, .. } => {
+            return format!(
+                "đường truyền từ {name} đến các điểm cầu phía sau gặp sự cố; {name} vẫn trả lời"
+            );
+        }
+        Place::Shared { label, value, others: (failing, of), .. } => {
+            let outside = match (failing, of) {
+                (_, 0) => String::new(),
+                (0, _) => "; các điểm cầu khác bình thường".to_owned(),
+                (failing, of) => format!("; ngoài nhóm này chỉ {failing}/{of} điểm cầu gặp sự cố"),
+            };
+            return format!("sự cố chung của {} {value}{outside}", shared(label));
+        }
+        Place::Monitor | Place::Site { .. } => {}
+    }
+    match facts.cause {
+        Cause::Monitor => {
+            "máy giám sát mất mạng, quá tải, đầy đĩa hoặc sai giờ; tình trạng các điểm cầu hiện \
+             không rõ"
+        }
+        Cause::Uplink => "mất điện hoặc đứt đường truyền tại nơi các điểm cầu phía sau đi qua",
+        Cause::Access => "mất điện hoặc đứt đường truyền tại riêng điểm cầu này",
+        Cause::Device => "thiết bị tắt, treo hoặc tuột dây mạng; bộ định tuyến tại đó vẫn trả lời",
+        Cause::Service => "dịch vụ chưa bật, bị treo hoặc bị tường lửa chặn; thiết bị vẫn trả lời",
+        Cause::Quality => "nghẽn đường truyền, lỗi cáp hoặc lỗi cổng mạng",
+        Cause::Certificate => "chứng thư hết hạn, sắp hết hạn hoặc chưa đến ngày có hiệu lực",
+        Cause::Clock => "thiết bị không đồng bộ được với máy chủ thời gian (NTP)",
+    }
+    .to_owned()
+}
+
+fn action(facts: &Facts<'_>) -> String {
+    if facts.over.is_some() {
+        return "Không cần làm gì thêm. Nếu đã cử người đến, báo lại cho họ.".to_owned();
+    }
+    let first = match (facts.cause, facts.place) {
+        (_, Place::Shared { label: "power", .. }) => {
+            "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
+             lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
+        }
+        (Cause::Quality, Place::Shared { .. }) => {
+            "Báo nhà mạng kiểm tra kênh truyền chung, đọc cho họ danh sách điểm cầu ở trên."
+        }
+        (_, Place::Shared { .. }) => {
+            "Gọi nhà mạng hoặc đơn vị quản lý phần dùng chung, đọc cho họ danh sách điểm cầu ở \
+             trên. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
+        }
+        (Cause::Quality, Place::Behind { .. }) => {
+            "Báo nhà mạng kiểm tra nghẽn trên tuyến chung; tạm ngừng việc truyền dữ liệu lớn trên \
+             tuyến này."
+        }
+        (_, Place::Behind { .. }) => {
+            "Kiểm tra cổng và thiết bị chuyển mạch nối xuống các điểm cầu phía sau; báo nhà mạng \
+             đứt tuyến. Không cần gọi từng điểm cầu phía sau."
+        }
+        (Cause::Monitor, _) => {
+            "Kiểm tra dây mạng, cổng ra, dung lượng đĩa và giờ của máy giám sát. Cho đến khi xong, \
+             hỏi tình trạng các điểm cầu qua điện thoại."
+        }
+        (Cause::Uplink, _) => {
+            "Gọi cán bộ trực tại đó: còn điện không, bộ định tuyến có sáng đèn không. Nếu có điện, \
+             báo nhà mạng đứt đường truyền. Không cần gọi từng điểm cầu phía sau."
+        }
+        (Cause::Access, _) => {
+            "Gọi cán bộ trực tại điểm cầu: còn điện không, kiểm tra nguồn bộ định tuyến và modem \
+             quang. Nếu đèn LOS đỏ hoặc đèn PON tắt: báo nhà mạng đứt cáp quang."
+        }
+        (Cause::Device, _) => {
+            "Gọi cán bộ trực: bật thiết bị, cắm lại dây mạng giữa thiết bị và bộ định tuyến; nếu \
+             treo thì rút nguồn 10 giây rồi cắm lại."
+        }
+        (Cause::Service, _) => {
+            "Khởi động lại thiết bị; nếu vẫn vậy, kiểm tra cấu hình dịch vụ và tường lửa có chặn \
+             cổng không."
+        }
+        (Cause::Quality, _) => {
+            "Hỏi điểm cầu có ai đang tải dữ liệu lớn không và tạm ngừng; cắm lại dây mạng giữa bộ \
+             định tuyến và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền."
+        }
+        (Cause::Certificate, _) => {
+            "Kiểm tra ngày giờ của thiết bị trước; nếu đúng, gia hạn hoặc thay chứng thư trên \
+             thiết bị."
+        }
+        (Cause::Clock, _) => {
+            "Đặt lại ngày giờ và múi giờ của thiết bị, kiểm tra địa chỉ máy chủ NTP trong cấu hình."
+        }
+    };
+    let fallback = match facts.cause {
+        Cause::Uplink | Cause::Access | Cause::Device if facts.session_is_near() => {
+            " Nếu không kịp giờ họp: cho đại biểu dự qua đường 4G hoặc tại điểm cầu gần nhất."
+        }
+        _ => "",
+    };
+    format!("{first}{fallback}")
+}
+
+fn contact(facts: &Facts<'_>) -> String {
+    let people: Vec<String> = facts
+        .alert
+        .contacts
+        .iter()
+        .map(|contact| {
+            let ways = [contact.phone.as_str(), contact.email.as_str()];
+            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
+            match ways.as_slice() {
+                [] => contact.name.clone(),
+                ways => format!("{}: {}", contact.name, ways.join(", ")),
+            }
+        })
+        .collect();
+    match (people.as_slice(), facts.place) {
+        ([], Place::Site { .. }) => "chưa khai báo người liên hệ của điểm cầu này".to_owned(),
+        ([], _) => "cán bộ kỹ thuật trực".to_owned(),
+        (people, _) => people.join("; "),
+    }
+}
+
+/// Level and parent of the site, after its name.
+fn where_it_is(facts: &Facts<'_>) -> String {
+    let Place::Site { .. } = facts.place else { return String::new() };
+    let level = facts.alert.level_name.as_str();
+    let parent = facts.alert.parent_name.as_str();
+    match (level, parent) {
+        ("", "") => String::new(),
+        (level, "") => format!(" (cấp {})", lower_first(level)),
+        ("", parent) => format!(" (qua {parent})"),
+        (level, parent) => format!(" (cấp {}, qua {parent})", lower_first(level)),
+    }
+}
+
+fn evidence(facts: &Facts<'_>) -> Option<String> {
+    let (seen, more) = facts.evidence();
+    if seen.is_empty() {
+        return None;
+    }
+    let mut parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    if more > 0 {
+        parts.push(format!("và {more} dấu hiệu khác"));
+    }
+    Some(format!("Dấu hiệu: {}.", parts.join("; ")))
+}
+
+fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
+    let saw = match evidence.saw.as_str() {
+        "timeout" => "không phản hồi",
+        "refused" => "từ chối kết nối",
+        "closed" => "ngắt giữa chừng",
+        "net-unreachable" => "bộ định tuyến báo không có đường đi",
+        "host-unreachable" => "bộ định tuyến báo không thấy thiết bị",
+        "protocol-unreachable" | "port-unreachable" => "thiết bị báo cổng đóng",
+        "prohibited" => "bị tường lửa từ chối",
+        "too-big" => "gói tin quá lớn so với đường truyền",
+        "time-exceeded" => "lặp vòng định tuyến",
+        "unreachable" => "không tới được",
+        "malformed" => "trả lời sai giao thức",
+        "service-out" => "báo dịch vụ ngừng",
+        "unexpected" => "trả lời không như mong đợi",
+        "tls" => "lỗi bắt tay TLS",
+        "certificate-time" => "chứng thư ngoài thời hạn",
+        "reply" => "có trả lời",
+        other => other,
+    };
+    format!(
+        "{} {saw} lúc {}",
+        facts.seen_at(evidence),
+        facts.local(evidence.at).strftime("%H:%M:%S")
+    )
+}
+
+fn affected(facts: &Facts<'_>) -> Option<String> {
+    let sites = facts.affected.len();
+    if sites == 0 {
+        return None;
+    }
+    let of = facts.incident.of as usize;
+    let mut text = if sites > 1 && of > sites {
+        format!("Ảnh hưởng: {sites} trên {of} điểm cầu")
+    } else {
+        format!("Ảnh hưởng: {sites} điểm cầu")
+    };
+    if facts.incident.delegates > 0 {
+        text.push_str(&format!(", {} đại biểu", grouped(facts.incident.delegates.into(), '.')));
+    }
+    if sites > 1 {
+        let (named, more) = facts.named();
+        text.push_str(&format!(": {}", named.join(", ")));
+        if more > 0 {
+            text.push_str(&format!(" và {more} điểm cầu khác"));
+        }
+    }
+    text.push('.');
+    Some(text)
+}
+
+fn session(meeting: &Meeting<'_>, facts: &Facts<'_>) -> String {
+    let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+    let start = hour(&meeting.start, &facts.now);
+    match meeting.stands {
+        Stands::Begins(after) => {
+            format!("Phiên họp{title} bắt đầu lúc {start}, còn {}.", duration(after))
+        }
+        Stands::On(since) => {
+            format!("Phiên họp{title} đang diễn ra từ {start}, đã {}.", duration(since))
+        }
+        Stands::Over => format!("Phiên họp{title} lúc {start} đã kết thúc."),
+    }
+}
+
+fn session_in_brief(facts: &Facts<'_>) -> String {
+    match &facts.session {
+        Some(meeting) => match meeting.stands {
+            Stands::Begins(_) => format!(" (phiên họp {})", hour(&meeting.start, &facts.now)),
+            Stands::On(_) => " (đang họp)".to_owned(),
+            Stands::Over => String::new(),
+        },
+        None => String::new(),
+    }
+}
+
+/// A site in the middle of a sentence. Some are named "Điểm cầu …" already.
+fn named(name: &str) -> String {
+    if name.to_lowercase().starts_with("điểm cầu") {
+        name.to_owned()
+    } else {
+        format!("điểm cầu {name}")
+    }
+}
+
+/// What a label that sites share is called.
+fn shared(label: &str) -> &str {
+    match label {
+        "isp" => "nhà mạng",
+        "power" => "nguồn điện",
+        "area" => "khu vực",
+        other => other,
+    }
+}
+
+const fn grade(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "THÔNG TIN",
+        Severity::Warning => "CẢNH BÁO",
+        Severity::Critical => "NGHIÊM TRỌNG",
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    let [days, hours, minutes, seconds] = units(duration);
+    let parts = [(days, "ngày"), (hours, "giờ"), (minutes, "phút"), (seconds, "giây")];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    if parts.is_empty() { "chưa đến 1 giây".to_owned() } else { parts.join(" ") }
+}
+
+/// Hour and minute, with the day unless it is that of `today`.
+fn hour(at: &DateTime, today: &DateTime) -> String {
+    if at.date() == today.date() {
+        at.strftime("%H:%M").to_string()
+    } else if at.year() == today.year() {
+        at.strftime("%H:%M ngày %d/%m").to_string()
+    } else {
+        at.strftime("%H:%M ngày %d/%m/%Y").to_string()
+    }
+}
+
+fn precise(at: &DateTime) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+fn moment(at: &DateTime) -> String {
+    let weekday = match at.weekday() {
+        Weekday::Monday => "thứ Hai",
+        Weekday::Tuesday => "thứ Ba",
+        Weekday::Wednesday => "thứ Tư",
+        Weekday::Thursday => "thứ Năm",
+        Weekday::Friday => "thứ Sáu",
+        Weekday::Saturday => "thứ Bảy",
+        Weekday::Sunday => "Chủ nhật",
+    };
+    format!("{} {weekday} {}", precise(at), at.strftime("%d/%m/%Y"))
+}
+
+/// The text with a capital at its beginning.
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// The text with a small letter at its beginning.
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}

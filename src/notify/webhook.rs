@@ -1,0 +1,198 @@
+//! The webhook channel: Alertmanager's webhook JSON, version 4, so that whatever consumes
+//! Alertmanager consumes us.
+//!
+//! Field names and meaning follow Alertmanager's documentation of `<webhook_config>`. One entry in
+//! `alerts` stands for one incident; `fingerprint` depends on the incident alone, so it stays the
+//! same while severity, session and affected sites change. An alert that fires has the zero time
+//! as its end, as Alertmanager writes it. The id of the letter goes in the header
+//! `Idempotency-Key`, that of the message in the annotation `notification`: both are the same at
+//! every repeat.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde::Serialize;
+
+use super::http::{Http, header};
+use super::secret::Secret;
+use super::{DeliveryError, Item, Letter, Style, texts};
+use crate::config::WebhookSettings;
+use crate::model::Cause;
+
+/// What Go writes for a time that is not set.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// A webhook that can be posted to.
+#[derive(Debug)]
+pub(super) struct Webhook {
+    url: Secret,
+    timeout: Duration,
+    style: Arc<Style>,
+    http: Http,
+}
+
+impl Webhook {
+    pub(super) fn new(settings: &WebhookSettings, style: Arc<Style>, http: Http) -> Self {
+        Self { url: Secret::new(settings.url.clone()), timeout: settings.timeout, style, http }
+    }
+
+    /// Posts the letter.
+    ///
+    /// # Errors
+    /// When the receiver does not accept it in time.
+    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        let body = body(letter, &self.style);
+        let headers: HeaderMap =
+            header("idempotency-key", letter.id.as_str()).into_iter().collect();
+        self.http.post(&self.url, headers, body, self.timeout).await
+    }
+
+    /// The time limit of a post; a refusal's reason may take a little longer to read.
+    pub(super) const fn time_limit(&self) -> Duration {
+        self.timeout.saturating_add(Duration::from_secs(1))
+    }
+}
+
+/// The JSON to post.
+pub(super) fn body(letter: &Letter, style: &Style) -> Vec<u8> {
+    let alerts: Vec<AlertJson> =
+        letter.items.iter().map(|item| AlertJson::new(item, letter.test, style)).collect();
+    let group_labels: Labels = match letter.items.as_slice() {
+        [one] => {
+            [("incident", one.notification.alert.incident.id.to_string())].into_iter().collect()
+        }
+        _ => Labels::new(),
+    };
+    let group: Vec<String> =
+        group_labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    let message = MessageJson {
+        receiver: letter.channel.as_str(),
+        status: status(letter.is_resolved()),
+        group_key: format!("{{}}:{{{}}}", group.join(", ")),
+        group_labels,
+        common_labels: common(alerts.iter().map(|alert| &alert.labels)),
+        common_annotations: common(alerts.iter().map(|alert| &alert.annotations)),
+        alerts,
+        external_url: &style.board,
+        version: "4",
+        truncated_alerts: 0,
+    };
+    serde_json::to_vec(&message).unwrap_or_default()
+}
+
+type Labels = BTreeMap<&'static str, String>;
+
+/// The document.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageJson<'a> {
+    receiver: &'a str,
+    status: &'static str,
+    alerts: Vec<AlertJson>,
+    group_labels: Labels,
+    common_labels: Labels,
+    common_annotations: Labels,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: String,
+    truncated_alerts: u32,
+}
+
+/// One incident in it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertJson {
+    status: &'static str,
+    labels: Labels,
+    annotations: Labels,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: String,
+    fingerprint: String,
+}
+
+impl AlertJson {
+    fn new(item: &Item, test: bool, style: &Style) -> Self {
+        let notification = &*item.notification;
+        let alert = &notification.alert;
+        let incident = &alert.incident;
+        let message = texts::write(item, test, style);
+        let mut labels: Labels = [
+            ("alertname", if test { "TestAlert" } else { name(incident.cause) }.to_owned()),
+            ("site", incident.site.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("level", alert.level.clone()),
+            ("parent", alert.parent.clone()),
+            ("cause", incident.cause.word().to_owned()),
+            ("severity", incident.severity.word().to_owned()),
+            ("incident", incident.id.to_string()),
+        ]
+        .into_iter()
+        .collect();
+        if let Some(session) = &incident.session {
+            labels.insert("session", session.to_string());
+        }
+        let affected = texts::affected_sites(alert);
+        let annotations = [
+            ("summary", message.summary),
+            ("description", message.description),
+            ("action", message.action),
+            ("contact", message.contact),
+            ("affected", affected.len().to_string()),
+            ("affected_sites", affected.join(", ")),
+            ("notification", notification.id.to_string()),
+        ]
+        .into_iter()
+        .collect();
+        Self {
+            status: status(incident.resolved.is_some()),
+            labels,
+            annotations,
+            starts_at: incident.began.to_string(),
+            ends_at: incident.resolved.map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string()),
+            generator_url: format!("{}/#{}", style.board, incident.id),
+            fingerprint: format!("{:016x}", fnv1a(incident.id.as_str().as_bytes())),
+        }
+    }
+}
+
+const fn status(resolved: bool) -> &'static str {
+    if resolved { "resolved" } else { "firing" }
+}
+
+/// The `alertname` of a cause.
+const fn name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Monitor => "MonitorBlind",
+        Cause::Uplink => "UplinkDown",
+        Cause::Access => "SiteDown",
+        Cause::Device => "DeviceDown",
+        Cause::Service => "ServiceDown",
+        Cause::Quality => "QualityPoor",
+        Cause::Certificate => "CertificateInvalid",
+        Cause::Clock => "ClockOff",
+    }
+}
+
+/// What all have in common.
+fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
+    let mut common = all.next().cloned().unwrap_or_default();
+    for labels in all {
+        common.retain(|name, value| labels.get(name) == Some(value));
+    }
+    common
+}
+
+/// The 64-bit FNV-1a hash, which Alertmanager's fingerprints are made with, too.
+const fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
