@@ -9,6 +9,8 @@ mod admin;
 mod api;
 mod app;
 mod guard;
+mod openapi;
+mod overview;
 mod server;
 mod shared;
 mod stream;

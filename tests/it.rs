@@ -7,6 +7,8 @@
     reason = "these tests have hands, and a panic is how they fail"
 )]
 
+#[path = "it/api.rs"]
+mod api;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]

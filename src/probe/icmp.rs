@@ -107,10 +107,10 @@ pub fn start(
     sink: Sink,
 ) -> Result<Arc<dyn Pinger>, StartError> {
     match settings.engine {
-        IcmpEngine::Auto | IcmpEngine::Surge => {
-            Ok(Arc::new(surge::Surge::start(settings, clock, sink)?))
+        IcmpEngine::Surge => Ok(Arc::new(surge::Surge::start(settings, clock, sink)?)),
+        IcmpEngine::Auto | IcmpEngine::Kernel => {
+            Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?))
         }
-        IcmpEngine::Kernel => Err(StartError::Unsupported),
     }
 }
 

@@ -13,6 +13,8 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::model::{IncidentId, SilenceId, SiteId};
 
@@ -64,11 +66,11 @@ pub(super) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
 pub(super) async fn ack(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    body: Result<Json<AckRequest>, JsonRejection>,
+    body: Body,
 ) -> Response {
-    let request = match body {
-        Ok(Json(request)) => request,
-        Err(rejection) => return rejected(&rejection),
+    let request: AckRequest = match read(body) {
+        Ok(request) => request,
+        Err((status, why)) => return problem(status, why),
     };
     let snapshot = app.daemon.snapshot();
     let Some(incident) = snapshot.incidents.iter().find(|i| i.id.as_str() == id) else {
@@ -99,13 +101,10 @@ pub(super) async fn silences(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `POST /api/v1/silences`.
-pub(super) async fn silence(
-    State(app): State<Arc<App>>,
-    body: Result<Json<SilenceRequest>, JsonRejection>,
-) -> Response {
-    let request = match body {
-        Ok(Json(request)) => request,
-        Err(rejection) => return rejected(&rejection),
+pub(super) async fn silence(State(app): State<Arc<App>>, body: Body) -> Response {
+    let request: SilenceRequest = match read(body) {
+        Ok(request) => request,
+        Err((status, why)) => return problem(status, why),
     };
     let silence = match request.checked(&app.daemon.snapshot(), app.daemon.now().wall) {
         Ok(silence) => silence,
@@ -134,13 +133,21 @@ pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     }
 }
 
-/// A body that is not what the document says.
-fn rejected(rejection: &JsonRejection) -> Response {
-    let status = match rejection.status() {
-        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-        status => status,
-    };
-    problem(status, rejection.body_text())
+/// A body that should be a JSON object.
+type Body = Result<Json<Map<String, Value>>, JsonRejection>;
+
+/// Reads a request from its body. It is read as an object first, since a record would also be
+/// taken from a list of its fields.
+fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
+    let Json(fields) = body.map_err(|rejection| {
+        let status = match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        (status, rejection.body_text())
+    })?;
+    serde_json::from_value(Value::Object(fields))
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 fn refused(error: &ControlError) -> Response {

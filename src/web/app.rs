@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, guard};
+use super::{Daemon, admin, api, guard, openapi, overview};
 
 /// What handlers share.
 pub(super) struct App {
@@ -27,6 +27,8 @@ pub(super) struct App {
     pub(super) figures: Figures,
     /// The page of metrics.
     pub(super) metrics: Shared,
+    /// The overview in each language.
+    pub(super) overview: [Shared; 2],
     /// The list of sites.
     pub(super) sites: Shared,
     /// Whether every target has had its first outcome; stays so.
@@ -52,27 +54,31 @@ impl App {
     }
 }
 
-/// All routes.
+/// All routes. The OpenAPI document describes all but the page for people.
 pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
     limits: &Limits,
     local: SocketAddr,
 ) -> Router {
+    let html = || Shared::new("text/html; charset=utf-8");
     let app = Arc::new(App {
         daemon,
         figures,
         metrics: Shared::new(metrics::CONTENT_TYPE),
+        overview: [html(), html()],
         sites: Shared::new("application/json"),
         swept: AtomicBool::new(false),
         loopback: local.ip().is_loopback(),
         patience: limits.request,
     });
     Router::new()
+        .route("/", get(overview::show))
         .route("/metrics", get(admin::metrics))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
         .route("/-/reload", post(admin::reload))
+        .route("/api/v1/openapi.json", get(openapi::show))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/sites", get(api::sites))
         .route("/api/v1/sites/{id}", get(api::site))

@@ -232,6 +232,16 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<(V4Header, Message), Flaw> {
     Ok((header, parse(Family::V4, body)?))
 }
 
+/// Reads the beginning of an echo request that is quoted without its IP header.
+#[must_use]
+pub fn parse_quoted(family: Family, bytes: &[u8]) -> Option<Quoted> {
+    let request = match family {
+        Family::V4 => V4_ECHO_REQUEST,
+        Family::V6 => V6_ECHO_REQUEST,
+    };
+    read_echo(bytes).filter(|_| bytes[0] == request)
+}
+
 /// The echo request inside a frame of our own that the kernel hands back with its time stamp.
 ///
 /// What stands before the IP header depends on the interface: nothing, or a link header of 14
@@ -305,15 +315,10 @@ fn read_quotation(family: Family, quoted: &[u8]) -> Result<Option<(IpAddr, Quote
             (Ipv6Addr::from(octets).into(), body)
         }
     };
-    let request = match family {
-        Family::V4 => V4_ECHO_REQUEST,
-        Family::V6 => V6_ECHO_REQUEST,
-    };
-    if body.first() != Some(&request) {
-        return if body.is_empty() { Err(Flaw::Truncated) } else { Ok(None) };
+    if body.len() < ECHO_HEADER {
+        return Err(Flaw::Truncated);
     }
-    let echo = read_echo(body).ok_or(Flaw::Truncated)?;
-    Ok(Some((destination, echo)))
+    Ok(parse_quoted(family, body).map(|request| (destination, request)))
 }
 
 /// What follows the only extension header that a request of ours can have got: a fragment header

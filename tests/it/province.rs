@@ -12,8 +12,8 @@ use vchealth::model::{
     EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
     IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
     Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Session, SessionId,
-    SessionView, Severity, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot,
-    Standing, Target, TargetIx, TargetView, Topology, Unreachable,
+    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
+    SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Topology, Unreachable,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -316,7 +316,7 @@ pub(crate) fn troubled(sites: usize) -> Snapshot {
         snapshot.endpoints[endpoint.ix()] = EndpointView::default();
         for target in &topology.endpoint(*endpoint).targets {
             snapshot.targets[target.ix()] =
-                TargetView { local_failures: 3, ..TargetView::default() };
+                TargetView { local_failures: 3, last: Some(now().wall), ..TargetView::default() };
         }
     }
     snapshot.sites[find("tan-son").ix()].in_maintenance = true;
@@ -397,6 +397,29 @@ fn sessions(snapshot: &mut Snapshot) {
             seconds_lost: 0,
         },
     ];
+}
+
+/// No site at all.
+pub(crate) fn empty() -> Snapshot {
+    Snapshot {
+        topology: Arc::default(),
+        targets: Vec::new(),
+        endpoints: Vec::new(),
+        sites: Vec::new(),
+        ..quiet(2)
+    }
+}
+
+/// A silence of Chợ Đồn that is in force.
+pub(crate) fn silence(id: &str) -> Silence {
+    Silence {
+        id: SilenceId::new(id),
+        site: Some(SiteId::new("cho-don")),
+        from: ago(10),
+        until: ago(-120),
+        by: "Hà".to_owned(),
+        reason: "kéo cáp".to_owned(),
+    }
 }
 
 fn set(standing: &mut Standing, health: Health, since: Timestamp) {

@@ -1,3 +1,156 @@
 //! The echo engine of our own for Linux.
+//!
+//! One thread sends and receives in batches and measures by the kernel's time stamps, so that
+//! neither many targets nor a busy machine bend what it says. `core` decides, over `queue` (what
+//! is due), `table` (what is under way) and `stamps` (what time it was); all four are pure. `run`
+//! is the thread, `socket`, `transmit` and `receive` are its hands.
 
+mod core;
+mod queue;
+mod receive;
+mod run;
+mod socket;
+mod stamps;
 pub(super) mod sys;
+mod table;
+mod transmit;
+
+use std::collections::hash_map::RandomState;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use self::core::{Class, Core};
+use self::run::{Engine, LAG};
+use self::socket::Socket;
+use super::{PingJob, Pinger, Sink, StartError};
+use crate::clock::Clock;
+use crate::config::IcmpSettings;
+use crate::model::{EngineHealth, Mono};
+use crate::wire::icmp::Family;
+
+/// The engine, as its owner sees it.
+pub(super) struct Kernel {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the owner and the thread share.
+struct Shared {
+    inbox: Mutex<Inbox>,
+    wake: EventFd,
+    health: Mutex<EngineHealth>,
+}
+
+/// What the thread has not taken in yet.
+#[derive(Default)]
+struct Inbox {
+    jobs: Vec<PingJob>,
+    /// Jobs due before this need the thread to be woken. Zero while it is awake.
+    wake_before: Mono,
+    stopped: bool,
+}
+
+impl Kernel {
+    /// Tries whether sockets are permitted and starts the thread.
+    ///
+    /// # Errors
+    /// When no socket is permitted or no thread can be had.
+    pub(super) fn start(
+        settings: &IcmpSettings,
+        clock: Clock,
+        sink: Sink,
+    ) -> Result<Self, StartError> {
+        let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
+        Socket::open(plain, 1, settings.receive_buffer).map_err(|error| {
+            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
+                _ => StartError::Socket(error),
+            }
+        })?;
+        let mut ident = [0; 2];
+        getrandom::fill(&mut ident).map_err(|error| StartError::Thread(error.into()))?;
+        let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
+            .map_err(|errno| StartError::Thread(errno.into()))?;
+        let shared = Arc::new(Shared { inbox: Mutex::default(), wake, health: Mutex::default() });
+        let of_thread = Arc::clone(&shared);
+        let (receive_buffer, first_ident) = (settings.receive_buffer, u16::from_ne_bytes(ident));
+        let run = move || {
+            let core = Core::new(RandomState::new());
+            Engine::new(of_thread, sink, core, clock, receive_buffer, first_ident).run();
+        };
+        let thread = thread::Builder::new()
+            .name("echo-kernel".to_owned())
+            .spawn(run)
+            .map_err(StartError::Thread)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Pinger for Kernel {
+    fn submit(&self, jobs: Vec<PingJob>) {
+        let Some(earliest) = jobs.iter().map(|job| job.due).min() else { return };
+        let mut inbox = self.shared.inbox();
+        if inbox.jobs.is_empty() {
+            inbox.jobs = jobs;
+        } else {
+            inbox.jobs.extend(jobs);
+        }
+        let wake = earliest + LAG < inbox.wake_before;
+        drop(inbox);
+        if wake {
+            self.shared.wake_up();
+        }
+    }
+
+    fn health(&self) -> EngineHealth {
+        let waiting = self.shared.inbox().jobs.len();
+        let mut health = self.shared.health();
+        let mut reading = *health;
+        health.worst_lateness = Duration::ZERO;
+        reading.in_flight =
+            reading.in_flight.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX));
+        reading
+    }
+
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.shared.inbox().stopped = true;
+        self.shared.wake_up();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic of the thread was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> MutexGuard<'_, EngineHealth> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the thread's sleep.
+    fn wake_up(&self) {
+        // Fails only when it has been told four billion billion times already.
+        let _ = self.wake.write(1);
+    }
+
+    /// Whether someone called [`Self::wake_up`] since the last time this was asked.
+    fn is_woken(&self) -> bool {
+        self.wake.read().is_ok()
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use nix::errno::Errno;
 
 use crate::model::{IcmpError, LocalFailure, Unreachable};
+use crate::wire::icmp::Family;
 
 /// Why this machine could not send.
 pub(in crate::probe) fn local_failure(error: &io::Error) -> LocalFailure {
@@ -24,11 +25,16 @@ pub(in crate::probe) fn local_failure(error: &io::Error) -> LocalFailure {
 
 /// A packet that is larger than our own interface takes is refused as a router would refuse it,
 /// except that nobody says so in a message. Its MTU is not known here.
-pub(super) fn refused_by_own_interface(error: &io::Error) -> Option<IcmpError> {
+pub(super) fn refused_by_own_interface(family: Family, error: &io::Error) -> Option<IcmpError> {
+    let (icmp_type, icmp_code) = match family {
+        Family::V4 => (3, 4),
+        Family::V6 => (2, 0),
+    };
+    let kind = Unreachable::TooBig { mtu: 0 };
     (errno(error) == Errno::EMSGSIZE).then_some(IcmpError {
-        kind: Unreachable::TooBig { mtu: 0 },
-        icmp_type: 3,
-        icmp_code: 4,
+        kind,
+        icmp_type,
+        icmp_code,
         offender: None,
     })
 }

@@ -352,7 +352,7 @@ async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
         }
         Err(SurgeError::IOError(error)) => {
             health.send_errors += 1;
-            refused_by_own_interface(&error)
+            refused_by_own_interface(Family::of(address), &error)
                 .map_or_else(|| Fate::Unknown(local_failure(&error)), Fate::Refused)
         }
         Err(SurgeError::IdenticalRequests { .. }) => Fate::Unknown(LocalFailure::Overloaded),

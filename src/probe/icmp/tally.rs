@@ -15,6 +15,13 @@ pub(super) struct Tally {
     duplicates: u16,
     ttl: Option<u8>,
     tos: Option<u8>,
+    /// Rare, and so kept out of the many that have none.
+    troubles: Option<Box<Troubles>>,
+}
+
+/// What spoke against a reply, the last of each kind.
+#[derive(Debug, Clone, Default)]
+struct Troubles {
     refusal: Option<IcmpError>,
     cut: Option<Cut>,
     ours: Option<LocalFailure>,
@@ -47,9 +54,7 @@ impl Tally {
             duplicates: 0,
             ttl: None,
             tos: None,
-            refusal: None,
-            cut: None,
-            ours: None,
+            troubles: None,
         }
     }
 
@@ -75,15 +80,15 @@ impl Tally {
     }
 
     /// An ICMP error says why an echo cannot be answered.
-    pub(super) const fn refused(&mut self, error: IcmpError) {
+    pub(super) fn refused(&mut self, error: IcmpError) {
         self.lost += 1;
-        self.refusal = Some(error);
+        self.troubles.get_or_insert_default().refusal = Some(error);
     }
 
     /// A reply carried only `got` of the `sent` bytes. The echo stays open: an intact reply may
     /// follow.
-    pub(super) const fn cut(&mut self, got: u16, sent: u16) {
-        self.cut = Some(Cut { got, sent });
+    pub(super) fn cut(&mut self, got: u16, sent: u16) {
+        self.troubles.get_or_insert_default().cut = Some(Cut { got, sent });
     }
 
     /// Nothing came back in time, and we could see.
@@ -93,7 +98,7 @@ impl Tally {
 
     /// Nothing is known of an echo, through a fault of our own.
     pub(super) fn unknown(&mut self, ours: LocalFailure) {
-        self.ours = Some(ours);
+        self.troubles.get_or_insert_default().ours = Some(ours);
     }
 
     /// The result:
@@ -117,7 +122,9 @@ impl Tally {
                 duplicates: self.duplicates,
             });
         }
-        Err(match (self.refusal, self.cut, self.ours) {
+        let Troubles { refusal, cut, ours } =
+            self.troubles.map(|troubles| *troubles).unwrap_or_default();
+        Err(match (refusal, cut, ours) {
             (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
             (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
                 format!("echo reply carries {got} of {sent} bytes"),

@@ -15,7 +15,7 @@ const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// Somebody takes on an incident.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct AckRequest {
+pub(super) struct AckRequest {
     by: String,
     #[serde(default)]
     note: String,
@@ -26,7 +26,7 @@ pub(in crate::web) struct AckRequest {
 /// Somebody wants messages held back.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::web) struct SilenceRequest {
+pub(super) struct SilenceRequest {
     #[serde(default)]
     site: Option<String>,
     #[serde(default)]

@@ -15,7 +15,9 @@ const MS: Duration = Duration::from_millis(1);
 /// Runs `test` for every engine on both kinds of socket.
 fn for_each(test: impl Fn(&Engine) + Sync) {
     for unprivileged in [true, false] {
-        in_namespace(unprivileged, || test(&Engine::start(IcmpEngine::Surge)));
+        for kind in [IcmpEngine::Surge, IcmpEngine::Kernel] {
+            in_namespace(unprivileged, || test(&Engine::start(kind)));
+        }
     }
 }
 
@@ -79,4 +81,38 @@ fn work_ahead_of_time_waits_and_stopping_answers_it() {
             assert!(started + MS >= now + after, "{:?} early", (now + after) - started);
         }
     });
+}
+
+#[test]
+fn the_kernel_engine_measures_with_the_kernel_s_stamps_and_tells_hops_and_marking() {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || {
+            let engine = Engine::start(IcmpEngine::Kernel);
+            // Stamping is switched on for the whole machine a moment after it is asked for.
+            let warm = |engine: &Engine| {
+                let before = engine.pinger.health().coarse_stamps;
+                engine.ask([127, 0, 0, 9], PLAIN);
+                engine.pinger.health().coarse_stamps == before
+            };
+            while !warm(&engine) {}
+            let before = engine.pinger.health();
+            for address in [IpAddr::from([127, 1, 2, 3]), Ipv6Addr::LOCALHOST.into()] {
+                for dscp in [0, 46] {
+                    for dont_fragment in [false, true] {
+                        let check = EchoParams { count: 5, dscp, dont_fragment, ..PLAIN };
+                        let detail = engine.ask(address, check).result.expect("a reply");
+                        assert_eq!(detail.received, 5);
+                        assert_eq!((detail.ttl, detail.tos), (Some(64), Some(dscp << 2)));
+                    }
+                }
+            }
+            let after = engine.pinger.health();
+            assert_eq!(after.received - before.received, 40);
+            assert_eq!(after.coarse_stamps, before.coarse_stamps, "{after:?}");
+            assert_eq!((after.forged, after.foreign, after.truncated), (0, 0, 0));
+            assert_eq!((after.duplicate, after.late, after.unknown), (0, 0, 0));
+            assert_eq!(after.sockets, 8);
+            assert!(after.receive_buffer >= 4 << 20, "{after:?}");
+        });
+    }
 }

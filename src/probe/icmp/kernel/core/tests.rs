@@ -1,0 +1,414 @@
+//! Histories of the engine over virtual time: what a network does, and what must be told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Failure, IcmpDetail, RemoteFailure, Unreachable};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7));
+const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
+
+/// A core with a clock that only moves when told.
+struct World {
+    core: Core,
+    now: Now,
+    done: BTreeMap<u64, PingDone>,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Now { mono: Mono::from_nanos(7_000_000_000), wall: Timestamp::UNIX_EPOCH };
+        Self { core: Core::new(RandomState::new()), now, done: BTreeMap::new() }
+    }
+
+    fn job(&self, token: u64) -> PingJob {
+        let check =
+            EchoParams { count: 1, spacing: 20 * MS, size: 56, dscp: 0, dont_fragment: false };
+        PingJob { token, address: HOST, check, timeout: SECOND, due: self.now.mono }
+    }
+
+    fn train(&self, token: u64, count: u16) -> PingJob {
+        let mut job = self.job(token);
+        job.check.count = count;
+        job
+    }
+
+    /// Lets time pass and sends what is due.
+    fn pass(&mut self, by: Duration) -> Vec<Outgoing> {
+        self.now = self.now.plus(by);
+        let mut sent = Vec::new();
+        while let Some(outgoing) = self.core.next_send(self.now, self.now.mono) {
+            self.core.sent(outgoing.lane, outgoing.slot, self.now);
+            sent.push(outgoing);
+        }
+        sent
+    }
+
+    fn arrival(&self, outgoing: &Outgoing, from: IpAddr) -> Arrival {
+        Arrival {
+            lane: outgoing.lane,
+            socket: outgoing.socket(),
+            from,
+            ttl: Some(60),
+            tos: Some(0),
+            now: self.now.mono,
+        }
+    }
+
+    /// A reply arrives now, changed by `change`.
+    fn reply(&mut self, to: &Outgoing, from: IpAddr, change: impl FnOnce(&mut icmp::Reply)) {
+        let mut reply = icmp::Reply {
+            ident: 0,
+            sequence: to.sequence(),
+            mark: Some(to.mark),
+            payload: usize::from(to.size),
+        };
+        change(&mut reply);
+        let arrival = self.arrival(to, from);
+        self.core.reply(&arrival, &reply, Some(self.now.mono));
+    }
+
+    fn answer(&mut self, to: &Outgoing) {
+        self.reply(to, to.address, |_| {});
+    }
+
+    /// A router says that the host is unreachable, quoting `mark`.
+    fn refuse(&mut self, to: &Outgoing, destination: IpAddr, mark: Option<Mark>) {
+        let request = Quoted { ident: 0, sequence: to.sequence(), mark };
+        let refusal = icmp::Refusal { icmp_type: 3, icmp_code: 1, mtu: 0, destination, request };
+        let arrival = self.arrival(to, ROUTER);
+        self.core.refusal(&arrival, &refusal);
+    }
+
+    /// What became of a probe, which is told once.
+    fn result(&mut self, token: u64) -> Option<Result<IcmpDetail, Failure>> {
+        self.core.expire(self.now.mono);
+        for done in self.core.take_done() {
+            let again = self.done.insert(done.token, done);
+            assert!(again.is_none(), "told twice");
+        }
+        self.done.get(&token).map(|done| done.result.clone())
+    }
+}
+
+#[test]
+fn a_job_ahead_of_its_time_waits_for_it() {
+    let mut world = World::new();
+    let mut job = world.job(1);
+    job.due = world.now.mono + 30 * MS;
+    world.core.accept([job]);
+    assert_eq!(world.core.next_due(), Some(job.due));
+    assert!(world.pass(29 * MS).is_empty());
+    let sent = world.pass(MS);
+    assert_eq!(sent.len(), 1);
+    world.now = world.now.plus(5 * MS);
+    world.answer(&sent[0]);
+    let detail = world.result(1).unwrap().unwrap();
+    assert_eq!(detail.rtts.as_slice(), [5 * MS]);
+    assert_eq!((detail.ttl, detail.tos), (Some(60), Some(0)));
+    assert_eq!(world.done[&1].started.mono, job.due);
+    assert_eq!(world.done[&1].finished, job.due + 5 * MS);
+}
+
+#[test]
+fn silence_is_a_timeout_and_what_comes_later_is_late() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    let sent = world.pass(Duration::ZERO);
+    world.pass(SECOND);
+    assert_eq!(world.result(1), None, "the last reply in time may still wait to be read");
+    world.pass(2 * MS);
+    assert_eq!(world.result(1), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    for _ in 0..3 {
+        world.answer(&sent[0]);
+    }
+    let health = *world.core.health();
+    assert_eq!((health.late, health.duplicate, health.received), (1, 2, 0));
+}
+
+#[test]
+fn a_reply_read_late_but_stamped_in_time_is_in_time() {
+    let mut world = World::new();
+    world.core.accept([world.job(1), world.job(2)]);
+    let sent = world.pass(Duration::ZERO);
+    let arrived = world.now.mono + 999 * MS;
+    world.pass(3 * SECOND);
+    for (outgoing, stamp) in sent.iter().zip([arrived, arrived + 2 * MS]) {
+        let arrival = world.arrival(outgoing, HOST);
+        let reply = icmp::Reply {
+            ident: 0,
+            sequence: outgoing.sequence(),
+            mark: Some(outgoing.mark),
+            payload: 56,
+        };
+        world.core.reply(&arrival, &reply, Some(stamp));
+    }
+    assert_eq!(world.result(1).unwrap().unwrap().rtts.as_slice(), [999 * MS]);
+    assert_eq!(world.result(2), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    assert_eq!(world.core.health().late, 1);
+}
+
+#[test]
+fn what_stays_unanswered_while_we_were_blind_is_unknown() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    world.pass(Duration::ZERO);
+    let from = world.pass(10 * MS).len();
+    assert_eq!(from, 0);
+    world.core.blind(world.now.mono, world.now.mono + 150 * MS);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Late))));
+    // A later one is judged again.
+    world.core.accept([world.job(2)]);
+    world.pass(Duration::ZERO);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(2), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    assert_eq!(world.core.health().unknown, 1);
+}
+
+#[test]
+fn what_would_leave_too_late_does_not_leave() {
+    let mut world = World::new();
+    world.core.accept([world.job(1), world.train(2, 3)]);
+    let sent = world.pass(SECOND + 500 * MS);
+    assert_eq!(sent.len(), 0, "the first of the train shifts the rest behind it");
+    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Late))));
+    assert!(world.core.health().worst_lateness >= SECOND);
+    for _ in 0..2 {
+        let sent = world.pass(20 * MS);
+        world.answer(&sent[0]);
+    }
+    let detail = world.result(2).unwrap().unwrap();
+    assert_eq!((detail.sent, detail.received), (2, 2), "the one that never left is not lost");
+}
+
+#[test]
+fn a_train_keeps_its_pace_and_its_order() {
+    let mut world = World::new();
+    world.core.accept([world.train(1, 4)]);
+    let mut sent = world.pass(Duration::ZERO);
+    for _ in 0..3 {
+        assert!(world.pass(19 * MS).is_empty());
+        sent.extend(world.pass(MS));
+    }
+    assert_eq!(sent.len(), 4);
+    for at in [2, 0, 3] {
+        world.answer(&sent[at]);
+    }
+    world.answer(&sent[2]);
+    assert_eq!(world.result(1), None);
+    world.pass(2 * SECOND);
+    let detail = world.result(1).unwrap().unwrap();
+    assert_eq!((detail.sent, detail.received, detail.duplicates), (4, 3, 1));
+    assert_eq!(detail.rtts.as_slice(), [60 * MS, 20 * MS, Duration::from_nanos(1)]);
+}
+
+#[test]
+fn an_icmp_error_is_the_reason_at_once_with_who_said_so() {
+    let mut world = World::new();
+    world.core.accept([world.job(1), world.job(2)]);
+    let sent = world.pass(Duration::ZERO);
+    // Enough is quoted for the mark, or only the eight bytes that RFC 792 asks for.
+    world.refuse(&sent[0], HOST, Some(sent[0].mark));
+    world.refuse(&sent[1], HOST, None);
+    for token in [1, 2] {
+        let Some(Err(Failure::Remote(RemoteFailure::Unreachable(error)))) = world.result(token)
+        else {
+            panic!("no reason for {token}")
+        };
+        assert_eq!((error.kind, error.offender), (Unreachable::Host, Some(ROUTER)));
+    }
+    assert_eq!(world.core.health().refused, 2);
+}
+
+#[test]
+fn an_icmp_error_that_does_not_fit_the_request_ends_nothing() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    let sent = world.pass(Duration::ZERO);
+    world.refuse(&sent[0], ROUTER, Some(sent[0].mark));
+    let other = Mark { seal: !sent[0].mark.seal, ..sent[0].mark };
+    world.refuse(&sent[0], HOST, Some(other));
+    assert_eq!(world.result(1), None);
+    assert_eq!(world.core.health().foreign, 2);
+    world.answer(&sent[0]);
+    assert!(world.result(1).unwrap().is_ok());
+    world.refuse(&sent[0], HOST, Some(sent[0].mark));
+    assert_eq!(world.core.health().foreign, 3, "the request is over");
+}
+
+#[test]
+fn forged_foreign_and_truncated_replies_answer_nothing() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    let sent = world.pass(Duration::ZERO)[0];
+    world.reply(&sent, ROUTER, |_| {});
+    world.reply(&sent, HOST, |reply| reply.mark = Some(Mark { seal: 1, ..sent.mark }));
+    world.reply(&sent, HOST, |reply| reply.mark = Some(Mark { round: 9, ..sent.mark }));
+    world.reply(&sent, HOST, |reply| reply.sequence += 1);
+    world.reply(&sent, HOST, |reply| {
+        reply.sequence = 9;
+        reply.mark = Some(Mark { slot: 9, ..sent.mark });
+    });
+    world.reply(&sent, HOST, |reply| reply.payload = 55);
+    world.reply(&sent, HOST, |reply| (reply.payload, reply.mark) = (3, None));
+    world.core.garbled();
+    assert_eq!(world.result(1), None);
+    let health = *world.core.health();
+    assert_eq!((health.forged, health.foreign, health.truncated), (3, 2, 3));
+    world.pass(2 * SECOND);
+    let cut = world.result(1).unwrap().unwrap_err();
+    assert_eq!(cut.word(), "malformed", "something answers, but not properly");
+}
+
+#[test]
+fn what_the_kernel_refuses_is_not_lost() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    let outgoing = world.core.next_send(world.now, world.now.mono).unwrap();
+    let why = Unsendable::Ours(LocalFailure::NoRoute);
+    world.core.unsendable(outgoing.lane, outgoing.slot, why, world.now.mono);
+    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::NoRoute))));
+    assert_eq!((world.core.health().sent, world.core.health().send_errors), (0, 1));
+}
+
+#[test]
+fn stopping_answers_what_is_open() {
+    let mut world = World::new();
+    let mut later = world.job(3);
+    later.due = later.due + SECOND;
+    world.core.accept([world.job(1), world.train(2, 5), later]);
+    let sent = world.pass(Duration::ZERO);
+    world.answer(&sent[1]);
+    world.core.stop(world.now);
+    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Stopping))));
+    assert_eq!(world.result(2).unwrap().unwrap().sent, 1);
+    assert_eq!(world.result(3), Some(Err(Failure::Local(LocalFailure::Stopping))));
+    assert_eq!(world.core.in_flight(), 0);
+}
+
+#[test]
+fn a_duplicate_is_counted_with_its_own_probe_only() {
+    let mut world = World::new();
+    world.core.accept([world.job(1)]);
+    let first = world.pass(Duration::ZERO)[0];
+    world.answer(&first);
+    assert!(world.result(1).is_some());
+    // The next probe has the same place among the probes.
+    world.core.accept([world.train(2, 2)]);
+    let second = world.pass(Duration::ZERO)[0];
+    world.answer(&first);
+    world.answer(&second);
+    let third = world.pass(20 * MS)[0];
+    world.answer(&third);
+    assert_eq!(world.result(2).unwrap().unwrap().duplicates, 0);
+    assert_eq!(world.core.health().duplicate, 1);
+}
+
+/// What the network does with one echo.
+#[derive(Debug, Clone)]
+struct Fate {
+    /// Arrivals of intact replies, in milliseconds after the request.
+    replies: BTreeSet<u64>,
+    /// When a router refuses it.
+    refused: Option<u64>,
+    /// When a reply arrives that is cut short, and one that is forged.
+    cut: Option<u64>,
+    forged: Option<u64>,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let replies = prop::collection::btree_set(1_u64..3_000, 0..4);
+    let rarely = || prop::option::weighted(0.2, 1_u64..1_500);
+    (replies, rarely(), rarely(), rarely()).prop_map(|(replies, refused, cut, forged)| Fate {
+        replies,
+        refused,
+        cut,
+        forged,
+    })
+}
+
+proptest! {
+    /// Whatever the network does, every job is told once and every packet is counted as exactly
+    /// what it was.
+    #[test]
+    fn counts_are_exact(
+        jobs in prop::collection::vec((0_u64..4_000, prop::collection::vec(fate(), 1..4)), 1..40),
+    ) {
+        enum Event { Intact, Refused, Cut, Forged }
+        let mut world = World::new();
+        let start = world.now.mono;
+        let mut fates = BTreeMap::new();
+        for (token, (due, train)) in (0..).zip(&jobs) {
+            let mut job = world.train(token, u16::try_from(train.len()).unwrap());
+            job.due = start + MS * u32::try_from(*due).unwrap();
+            job.address = IpAddr::from([10, 0, 1, u8::try_from(token).unwrap()]);
+            world.core.accept([job]);
+            fates.insert(job.address, train.clone());
+        }
+        // What must come out, by the rules.
+        let mut expected = EngineHealth::default();
+        for train in fates.values() {
+            for fate in train {
+                expected.sent += 1;
+                let end = fate.replies.iter().copied().filter(|at| *at <= 1_000).min();
+                let refused = fate.refused.filter(|at| *at <= 1_000 && end.is_none_or(|end| *at < end));
+                expected.refused += u64::from(refused.is_some());
+                expected.foreign += u64::from(fate.refused.is_some() && refused.is_none());
+                let over = refused.or(end).unwrap_or(1_001);
+                let in_time = refused.is_none() && end.is_some();
+                expected.received += u64::from(in_time);
+                expected.forged += u64::from(fate.forged.is_some());
+                // A cut reply to a request that is over is late or a duplicate like any other.
+                let cut_open = fate.cut.filter(|at| *at < over);
+                expected.truncated += u64::from(cut_open.is_some());
+                let after_end = fate.replies.len() - usize::from(in_time)
+                    + usize::from(fate.cut.is_some() && cut_open.is_none());
+                let late = usize::from(!in_time && after_end > 0);
+                expected.late += late as u64;
+                expected.duplicate += (after_end - late) as u64;
+            }
+        }
+        // One millisecond after another. What comes at one time comes by rank; a reply at the time
+        // limit is read before the limit is enforced.
+        let mut events: BTreeMap<u64, Vec<(u8, Event, Outgoing)>> = BTreeMap::new();
+        let mut taken: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for tick in 0..9_000_u64 {
+            for outgoing in world.pass(if tick == 0 { Duration::ZERO } else { MS }) {
+                let index = taken.entry(outgoing.address).or_default();
+                let fate = &fates[&outgoing.address][*index];
+                *index += 1;
+                let mut add = |after: u64, rank, event| {
+                    events.entry(tick + after).or_default().push((rank, event, outgoing));
+                };
+                fate.refused.into_iter().for_each(|at| add(at, 3, Event::Refused));
+                fate.cut.into_iter().for_each(|at| add(at, 2, Event::Cut));
+                fate.forged.into_iter().for_each(|at| add(at, 0, Event::Forged));
+                fate.replies.iter().for_each(|at| add(*at, 1, Event::Intact));
+            }
+            let mut due = events.remove(&tick).unwrap_or_default();
+            due.sort_by_key(|(rank, ..)| *rank);
+            for (_, event, outgoing) in due {
+                match event {
+                    Event::Intact => world.answer(&outgoing),
+                    Event::Refused => world.refuse(&outgoing, outgoing.address, None),
+                    Event::Cut => world.reply(&outgoing, outgoing.address, |reply| reply.payload = 20),
+                    Event::Forged => world.reply(&outgoing, ROUTER, |_| {}),
+                }
+            }
+            world.result(0);
+        }
+        prop_assert_eq!(world.done.len(), jobs.len());
+        let health = *world.core.health();
+        let figures = |health: &EngineHealth| {
+            [health.sent, health.received, health.late, health.duplicate, health.forged,
+             health.foreign, health.truncated, health.refused, health.unknown]
+        };
+        prop_assert_eq!(figures(&health), figures(&expected));
+    }
+}

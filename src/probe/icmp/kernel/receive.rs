@@ -1,0 +1,299 @@
+//! Reading replies, errors and time stamps in batches, and telling the core what they are.
+//!
+//! A socket has two queues. One holds what came from the network. The other, the error queue,
+//! holds our own packets with the time when they left, and on unprivileged sockets the ICMP
+//! errors. A reply must not be judged before the time of its request is known, so replies are
+//! fetched first, then the whole error queue is read, and only then are the replies looked at.
+
+use std::array;
+use std::io::IoSliceMut;
+use std::net::IpAddr;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrStorage,
+    recvmmsg,
+};
+use nix::sys::time::TimeSpec;
+use nix::{cmsg_space, sys::socket::Timestamps};
+
+use super::core::{Arrival, Core};
+use super::run::Clocks;
+use super::socket::{Kind, Socket};
+use crate::model::Mono;
+use crate::wire::icmp::{
+    Family, Flaw, Message, Refusal, find_request, is_refusal, parse, parse_datagram, parse_quoted,
+};
+
+/// Messages per system call at most.
+const BATCH: usize = 64;
+
+/// Messages per system call when little is going on.
+const FEW: usize = 8;
+
+/// Room for a message: what any link carries whole. Larger requests make it grow.
+const MESSAGE: usize = 2048;
+
+/// Room for the beginning of a packet of ours that comes back: link header, IP header with
+/// options or a fragment header, echo header and mark.
+const FRAME: usize = 192;
+
+/// Errors that are about another packet and merely wait at the socket are cleared and the call
+/// repeated, so often at most.
+const REPEATS: u32 = 4;
+
+/// Buffers, shared by all sockets.
+pub(super) struct Receiver {
+    messages: Vec<u8>,
+    message: usize,
+    frames: Vec<u8>,
+    /// How many messages the next call asks for.
+    width: usize,
+}
+
+impl Receiver {
+    pub(super) fn new() -> Self {
+        Self {
+            messages: vec![0; MESSAGE * BATCH],
+            message: MESSAGE,
+            frames: vec![0; FRAME * BATCH],
+            width: FEW,
+        }
+    }
+
+    /// Makes room for replies that carry `payload` bytes.
+    pub(super) fn make_room(&mut self, payload: u16) {
+        // Echo header, and an IP header with options on a raw socket.
+        let wanted = usize::from(payload) + 8 + 60;
+        if wanted > self.message {
+            self.message = wanted;
+            self.messages = vec![0; wanted * BATCH];
+        }
+    }
+
+    /// Reads everything that waits at a socket of `lane`.
+    pub(super) fn drain(
+        &mut self,
+        core: &mut Core,
+        socket: &Socket,
+        (lane, number): (u16, u32),
+        clocks: &mut Clocks,
+    ) {
+        let mut repeats = 0;
+        loop {
+            let width = self.width;
+            let mut chunks = self.messages.chunks_exact_mut(self.message);
+            let mut slices: [_; BATCH] =
+                array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+            let space = cmsg_space!(Timestamps, libc::c_int, libc::c_int);
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(width, Some(space));
+            let fetched = recvmmsg(
+                socket.as_raw_fd(),
+                &mut headers,
+                slices.iter_mut(),
+                MsgFlags::MSG_DONTWAIT,
+                None,
+            );
+            Self::drain_errors(&mut self.frames, core, socket, (lane, number), clocks);
+            let now = clocks.observe();
+            let mut count = 0;
+            match fetched {
+                Ok(messages) => {
+                    for message in messages {
+                        count += 1;
+                        read_message(core, socket, (lane, number), &message, clocks, now);
+                    }
+                }
+                Err(Errno::EAGAIN) => {}
+                Err(_) if repeats < REPEATS => {
+                    repeats += 1;
+                    socket.clear_error();
+                    continue;
+                }
+                Err(_) => {}
+            }
+            self.width = (count * 2).clamp(FEW, BATCH);
+            if count < width {
+                break;
+            }
+        }
+    }
+
+    /// Reads the whole error queue.
+    fn drain_errors(
+        frames: &mut [u8],
+        core: &mut Core,
+        socket: &Socket,
+        lane: (u16, u32),
+        clocks: &mut Clocks,
+    ) {
+        let mut width = FEW;
+        loop {
+            let mut chunks = frames.chunks_exact_mut(FRAME);
+            let mut slices: [_; BATCH] =
+                array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+            let space = cmsg_space!(
+                Timestamps,
+                (libc::sock_extended_err, libc::sockaddr_in6),
+                libc::c_int,
+                libc::c_int
+            );
+            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(width, Some(space));
+            let Ok(messages) = recvmmsg(
+                socket.as_raw_fd(),
+                &mut headers,
+                slices.iter_mut(),
+                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE,
+                None,
+            ) else {
+                return;
+            };
+            let now = clocks.observe();
+            let mut count = 0;
+            for message in messages {
+                count += 1;
+                read_error(core, socket, lane, &message, clocks, now);
+            }
+            if count < width {
+                return;
+            }
+            width = BATCH;
+        }
+    }
+}
+
+type Received<'a, 'b> = RecvMsg<'a, 'b, SockaddrStorage>;
+
+/// What the kernel says about a message besides its bytes.
+#[derive(Default)]
+struct Ancillary {
+    /// Nanoseconds since 1970.
+    stamp: Option<i64>,
+    ttl: Option<u8>,
+    tos: Option<u8>,
+    error: Option<(libc::sock_extended_err, Option<IpAddr>)>,
+}
+
+impl Ancillary {
+    fn of(message: &Received<'_, '_>) -> Self {
+        let mut ancillary = Self::default();
+        // Fails only when there was too little room, of which there is enough.
+        let Ok(all) = message.cmsgs() else { return ancillary };
+        for one in all {
+            match one {
+                ControlMessageOwned::ScmTimestampsns(stamps) => {
+                    ancillary.stamp = nanos(stamps.system);
+                }
+                ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => {
+                    ancillary.ttl = u8::try_from(ttl).ok();
+                }
+                ControlMessageOwned::Ipv4Tos(tos) => ancillary.tos = Some(tos),
+                ControlMessageOwned::Ipv6TClass(class) => ancillary.tos = u8::try_from(class).ok(),
+                ControlMessageOwned::Ipv4RecvErr(error, offender) => {
+                    let offender = offender.map(|from| SockaddrIn::from(from).ip().into());
+                    ancillary.error = Some((error, offender));
+                }
+                ControlMessageOwned::Ipv6RecvErr(error, offender) => {
+                    let offender = offender.map(|from| SockaddrIn6::from(from).ip().into());
+                    ancillary.error = Some((error, offender));
+                }
+                _ => {}
+            }
+        }
+        ancillary
+    }
+}
+
+/// Tells the core what came from the network.
+fn read_message(
+    core: &mut Core,
+    socket: &Socket,
+    (lane, number): (u16, u32),
+    message: &Received<'_, '_>,
+    clocks: &Clocks,
+    now: Mono,
+) {
+    let bytes = message.iovs().next().unwrap_or_default();
+    let Ancillary { stamp, mut ttl, mut tos, .. } = Ancillary::of(message);
+    let family = socket.class.family;
+    let parsed = if (family, socket.kind) == (Family::V4, Kind::Raw) {
+        parse_datagram(bytes).map(|(header, parsed)| {
+            (ttl, tos) = (Some(header.ttl), Some(header.tos));
+            parsed
+        })
+    } else {
+        parse(family, bytes)
+    };
+    let Some(from) = message.address.as_ref().and_then(ip) else { return core.foreign() };
+    let arrival = Arrival { lane, socket: number, from, ttl, tos, now };
+    match parsed {
+        Ok(Message::Reply(reply)) => {
+            let earliest = core.earliest(lane, &reply).unwrap_or(Mono::ZERO);
+            let at = stamp.and_then(|stamp| clocks.stamps.to_mono(stamp, earliest, now));
+            core.reply(&arrival, &reply, at);
+        }
+        // A raw socket gets the errors about every echo request of the machine.
+        Ok(Message::Error(refusal)) if refusal.request.ident == socket.ident => {
+            core.refusal(&arrival, &refusal);
+        }
+        Ok(Message::Error(_) | Message::Other) | Err(Flaw::Foreign) => core.foreign(),
+        Err(Flaw::Truncated | Flaw::Checksum) => core.garbled(),
+    }
+}
+
+/// Tells the core what came on the error queue.
+fn read_error(
+    core: &mut Core,
+    socket: &Socket,
+    (lane, number): (u16, u32),
+    message: &Received<'_, '_>,
+    clocks: &Clocks,
+    now: Mono,
+) {
+    let bytes = message.iovs().next().unwrap_or_default();
+    let Ancillary { stamp, error, .. } = Ancillary::of(message);
+    let Some((error, offender)) = error else { return };
+    let family = socket.class.family;
+    match error.ee_origin {
+        libc::SO_EE_ORIGIN_TIMESTAMPING => {
+            let is_ours = |request: &_| core.asked(lane, request).is_some();
+            let request = find_request(family, bytes, is_ours);
+            if let (Some(stamp), Some(request)) = (stamp, request)
+                && let Some(asked) = core.asked(lane, &request)
+                && let Some(left) = clocks.stamps.to_mono(stamp, asked, now)
+            {
+                core.left(lane, &request, left);
+            }
+        }
+        libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 if is_refusal(family, error.ee_type) => {
+            let destination = message.address.as_ref().and_then(ip);
+            if let (Some(request), Some(destination), Some(from)) =
+                (parse_quoted(family, bytes), destination, offender)
+            {
+                let refusal = Refusal {
+                    icmp_type: error.ee_type,
+                    icmp_code: error.ee_code,
+                    mtu: error.ee_info,
+                    destination,
+                    request,
+                };
+                let arrival = Arrival { lane, socket: number, from, ttl: None, tos: None, now };
+                core.refusal(&arrival, &refusal);
+            }
+        }
+        // What the kernel refused on the spot was already said by the call that sent it.
+        _ => {}
+    }
+}
+
+fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+}
+
+/// Nanoseconds since 1970; none for the zero that means "not stamped".
+fn nanos(time: TimeSpec) -> Option<i64> {
+    let nanos = time.tv_sec().checked_mul(1_000_000_000)?.checked_add(time.tv_nsec())?;
+    (nanos != 0).then_some(nanos)
+}

@@ -1,0 +1,344 @@
+//! The thread of the engine: it reads clocks and sockets, lets the core decide, sends what the
+//! core says and sleeps until the core wants to be woken.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use super::super::{Sink, local_failure};
+use super::Shared;
+use super::core::{Core, Unsendable};
+use super::receive::Receiver;
+use super::socket::Socket;
+use super::stamps::{Reading, Stamps};
+use super::transmit::{Outbox, Transmitter};
+use crate::clock::Clock;
+use crate::model::{EngineHealth, Mono, Now};
+
+/// Requests leave up to this much before they are due, so that several share a system call.
+const EARLY: Duration = Duration::from_micros(900);
+
+/// The thread sleeps up to this much longer than until the next request is due, for the same
+/// reason. With the time that waking takes, requests stay within a millisecond of being due.
+pub(super) const LAG: Duration = Duration::from_micros(600);
+
+/// Replies that come faster than this are gathered: the kernel stamps them, so nothing is lost by
+/// reading them a little later.
+const REST: Duration = Duration::from_micros(500);
+
+/// Requests between two looks at the sockets, so that neither of their queues overflows.
+const BURST: usize = 256;
+
+/// Being back later than this means that silence proves nothing.
+const STALL: Duration = Duration::from_millis(100);
+
+/// How often the drop counters are read while replies are awaited.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// How soon a socket without room is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Both clocks, and what ties them together.
+pub(super) struct Clocks {
+    clock: Clock,
+    pub(super) stamps: Stamps,
+}
+
+impl Clocks {
+    fn new(clock: Clock) -> Self {
+        let stamps = Stamps::new(reading(clock).1);
+        Self { clock, stamps }
+    }
+
+    /// Reads both clocks and returns monotonic time.
+    pub(super) fn observe(&mut self) -> Mono {
+        self.now().mono
+    }
+
+    fn now(&mut self) -> Now {
+        let (now, reading) = reading(self.clock);
+        self.stamps.observe(reading);
+        now
+    }
+}
+
+fn reading(clock: Clock) -> (Now, Reading) {
+    let before = clock.mono();
+    let wall = Timestamp::now();
+    let after = clock.mono();
+    let nanos = i64::try_from(wall.as_nanosecond()).unwrap_or(i64::MAX);
+    (Now { mono: after, wall }, Reading { before, wall: nanos, after })
+}
+
+/// The thread's possessions.
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    sink: Sink,
+    core: Core,
+    clocks: Clocks,
+    ports: Vec<Port>,
+    transmitter: Transmitter,
+    receiver: Receiver,
+    receive_buffer: u32,
+    first_ident: u16,
+    /// When we meant to be back.
+    expected: Mono,
+    /// When the drop counters were read last.
+    watched: Mono,
+    /// When the sockets were read last, and the time before.
+    drained: (Mono, Mono),
+}
+
+/// A socket with its place in its lane and what waits to leave by it.
+struct Port {
+    lane: u16,
+    number: u32,
+    socket: Socket,
+    outbox: Outbox,
+    /// Whether something may have arrived: we sent, or the kernel says so.
+    stirred: bool,
+}
+
+impl Engine {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sink: Sink,
+        core: Core,
+        clock: Clock,
+        receive_buffer: u32,
+        first_ident: u16,
+    ) -> Self {
+        Self {
+            shared,
+            sink,
+            core,
+            clocks: Clocks::new(clock),
+            ports: Vec::new(),
+            transmitter: Transmitter::new(),
+            receiver: Receiver::new(),
+            receive_buffer,
+            first_ident,
+            expected: Mono::NEVER,
+            watched: Mono::ZERO,
+            drained: (Mono::ZERO, Mono::ZERO),
+        }
+    }
+
+    /// Runs until the owner is gone.
+    pub(super) fn run(mut self) {
+        loop {
+            let now = self.clocks.now();
+            self.notice_stall(now.mono);
+            let stopped = self.take_jobs();
+            if stopped {
+                self.core.stop(now);
+                self.deliver();
+                return;
+            }
+            let now = self.send_and_receive(now);
+            if self.core.is_expiring(now.mono) || now.mono - self.watched > WATCH {
+                self.watch(now.mono);
+            }
+            self.core.expire(now.mono);
+            self.deliver();
+            self.sleep();
+        }
+    }
+
+    /// Being away for long means that whatever stayed unanswered since is unknown.
+    fn notice_stall(&mut self, now: Mono) {
+        if now - self.expected > STALL {
+            self.core.health().missed_ticks += 1;
+            self.core.blind(self.expected, now);
+        }
+    }
+
+    /// Takes in what was submitted. Returns whether the owner is gone.
+    fn take_jobs(&mut self) -> bool {
+        let mut inbox = self.shared.inbox();
+        inbox.wake_before = Mono::ZERO;
+        let jobs = std::mem::take(&mut inbox.jobs);
+        let stopped = inbox.stopped;
+        drop(inbox);
+        for job in &jobs {
+            self.receiver.make_room(job.check.size);
+        }
+        self.core.accept(jobs);
+        stopped
+    }
+
+    /// Sends what is due and reads the sockets, in turns while there is more than one burst.
+    fn send_and_receive(&mut self, now: Now) -> Now {
+        let mut now = now;
+        loop {
+            let more = self.send(now);
+            self.receive();
+            let before = now;
+            now = self.clocks.now();
+            if !more {
+                return now;
+            }
+            self.expected = now.mono;
+            self.core.expire(before.mono);
+            self.deliver();
+        }
+    }
+
+    /// Sends a burst of what is due. Returns whether more is due.
+    fn send(&mut self, now: Now) -> bool {
+        let mut taken = 0;
+        while taken < BURST
+            && let Some(outgoing) = self.core.next_send(now, now.mono + EARLY)
+        {
+            taken += 1;
+            match self.port(outgoing.lane, outgoing.socket()) {
+                Ok(port) => port.outbox.push(outgoing),
+                Err(error) => {
+                    let why = Unsendable::Ours(local_failure(&error));
+                    self.core.unsendable(outgoing.lane, outgoing.slot, why, now.mono);
+                }
+            }
+        }
+        let Self { ports, core, transmitter, clocks, .. } = self;
+        for port in ports {
+            if !port.outbox.is_empty() {
+                transmitter.flush(core, &port.socket, &mut port.outbox, clocks.clock, now);
+                port.stirred = true;
+            }
+        }
+        taken == BURST
+    }
+
+    /// The socket number `number` of a lane, opened when first needed.
+    fn port(&mut self, lane: u16, number: u32) -> io::Result<&mut Port> {
+        let found = self.ports.iter().position(|port| (port.lane, port.number) == (lane, number));
+        let at = match found {
+            Some(at) => at,
+            None => {
+                let class = self.core.class(lane).ok_or(Errno::EINVAL)?;
+                let nth = u16::try_from(self.ports.len()).unwrap_or(u16::MAX);
+                let ident = self.first_ident.wrapping_add(nth);
+                let socket = Socket::open(class, ident, self.receive_buffer)?;
+                let outbox = Outbox::default();
+                self.ports.push(Port { lane, number, socket, outbox, stirred: true });
+                self.ports.len() - 1
+            }
+        };
+        Ok(&mut self.ports[at])
+    }
+
+    /// Reads every socket at which something may have arrived.
+    fn receive(&mut self) {
+        let Self { ports, core, receiver, clocks, drained, .. } = self;
+        for port in ports {
+            if std::mem::take(&mut port.stirred) {
+                receiver.drain(core, &port.socket, (port.lane, port.number), clocks);
+                *drained = (clocks.clock.mono(), drained.0);
+            }
+        }
+    }
+
+    /// Reads the drop counters: dropped packets make the time since the last look one in which
+    /// silence proves nothing.
+    fn watch(&mut self, now: Mono) {
+        let drops: u32 = self.ports.iter_mut().map(|port| port.socket.new_drops()).sum();
+        if drops > 0 {
+            self.core.health().socket_drops += u64::from(drops);
+            self.core.blind(self.watched, now);
+        }
+        self.watched = now;
+    }
+
+    /// Hands out what is over. Whoever gets a result finds it counted.
+    fn deliver(&mut self) {
+        self.publish();
+        let done = self.core.take_done();
+        if !done.is_empty() {
+            (self.sink)(done);
+        }
+    }
+
+    fn publish(&mut self) {
+        let in_flight = self.core.in_flight();
+        let sockets = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
+        let receive_buffer = self.ports.last().map_or(0, |port| port.socket.receive_buffer);
+        let clock_steps = self.clocks.stamps.steps();
+        let mut shared = self.shared.health();
+        let worst_lateness = shared.worst_lateness.max(self.core.health().worst_lateness);
+        *shared = EngineHealth {
+            worst_lateness,
+            in_flight,
+            sockets,
+            receive_buffer,
+            clock_steps,
+            ..*self.core.health()
+        };
+        self.core.health().worst_lateness = Duration::ZERO;
+    }
+
+    /// Sleeps until something is due, arrives or is submitted.
+    fn sleep(&mut self) {
+        let is_blocked = self.ports.iter().any(|port| !port.outbox.is_empty());
+        let now = self.clocks.clock.mono();
+        let until = [
+            self.core.next_due().map(|due| due + LAG),
+            self.core.next_limit(),
+            is_blocked.then(|| now + RETRY),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(Mono::NEVER);
+        {
+            let mut inbox = self.shared.inbox();
+            if inbox.stopped || !inbox.jobs.is_empty() {
+                self.expected = now;
+                return;
+            }
+            inbox.wake_before = until;
+        }
+        self.expected = until;
+        let (last, before) = self.drained;
+        let rested = last + REST;
+        if last - before < REST && now < rested {
+            // Replies come thick: let some gather. Submissions and what is due still wake us.
+            self.wait(until.min(rested), false);
+            if self.clocks.clock.mono() + Duration::from_micros(1) >= until
+                || self.shared.is_woken()
+            {
+                return;
+            }
+        }
+        self.wait(until, true);
+        self.shared.is_woken();
+    }
+
+    /// Waits until `until` for a submission and, if wanted, for what arrives.
+    fn wait(&mut self, until: Mono, sockets: bool) {
+        let mut polled = Vec::with_capacity(1 + self.ports.len());
+        polled.push(PollFd::new(self.shared.wake.as_fd(), PollFlags::POLLIN));
+        if sockets {
+            polled.extend(self.ports.iter().map(|port| {
+                PollFd::new(port.socket.as_fd(), PollFlags::POLLIN | PollFlags::POLLERR)
+            }));
+        }
+        let timeout = (until != Mono::NEVER)
+            .then(|| TimeSpec::from_duration(until - self.clocks.clock.mono()));
+        // An interrupted or refused wait is followed by a look at everything, which is harmless.
+        let _ = ppoll(&mut polled, timeout, None);
+        let stirred: Vec<bool> = polled[1..]
+            .iter()
+            .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))
+            .collect();
+        drop(polled);
+        for (port, stirred) in self.ports.iter_mut().zip(stirred) {
+            port.stirred |= stirred;
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The echoes of one class of sockets by their place: what is under way, and what became of what
+//! was there before.
+//!
+//! A place is named by 16 bits of sequence number and the socket, so that an ICMP error which
+//! quotes only eight bytes of a request still finds it. A place is used again and again; each use
+//! is a *round*, and the table remembers for the last 64 rounds whether they were answered, so
+//! that a reply however late is told from a duplicate.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::model::Mono;
+
+/// Places per socket: all sequence numbers.
+pub(super) const PER_SOCKET: u32 = 1 << 16;
+
+/// One echo request under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Echo {
+    /// Whom it asks.
+    pub(super) address: IpAddr,
+    /// The probe that it belongs to.
+    pub(super) probe: ProbeKey,
+    /// Its place in the train of the probe.
+    pub(super) index: u16,
+    /// When we handed it to the kernel.
+    pub(super) asked: Mono,
+    /// When it left, as well as is known.
+    pub(super) left: Mono,
+    /// Whether `left` is what the kernel says.
+    pub(super) stamped: bool,
+}
+
+/// A probe by its place among those under way, and the serial number that tells it from others
+/// that had the same place before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProbeKey {
+    pub(super) at: u32,
+    pub(super) serial: u32,
+}
+
+/// The places of one class of sockets.
+#[derive(Debug)]
+pub(super) struct Table {
+    places: Vec<Place>,
+    /// Places that are free, the longest free first, with the time since when.
+    free: VecDeque<(u32, Mono)>,
+    limit: u32,
+}
+
+#[derive(Debug)]
+struct Place {
+    echo: Echo,
+    round: u32,
+    state: State,
+    /// Whether earlier rounds were answered: bit 0 is the round before this one.
+    history: u64,
+}
+
+/// Where the current round of a place stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Taken, not yet handed to the kernel.
+    Taken,
+    /// A reply is awaited.
+    Waiting,
+    /// It was answered.
+    Answered,
+    /// It ended without an answer.
+    Ended,
+}
+
+/// What a reply in some round of some place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The one that is awaited.
+    Awaited(Echo),
+    /// One more reply to a request that was answered. Names the probe and may be its concern, if
+    /// it is not over yet.
+    Duplicate(Option<ProbeKey>),
+    /// The first reply to a request that was given up.
+    Late,
+    /// There never was such a round.
+    Unknown,
+}
+
+impl Table {
+    /// A freed place rests this long before it is used again, unless all places there can be are
+    /// in use. With 64 rounds remembered, a reply is told right for half a minute at least.
+    const REST: Duration = Duration::from_millis(500);
+
+    /// An empty table that grows to `sockets` times [`PER_SOCKET`] places at most.
+    pub(super) const fn new(sockets: u32) -> Self {
+        Self { places: Vec::new(), free: VecDeque::new(), limit: sockets * PER_SOCKET }
+    }
+
+    /// Takes a place for a request, and returns it with its round; none when all are in use.
+    pub(super) fn take(
+        &mut self,
+        address: IpAddr,
+        probe: ProbeKey,
+        index: u16,
+        now: Mono,
+    ) -> Option<(u32, u32)> {
+        let echo = Echo { address, probe, index, asked: now, left: now, stamped: false };
+        let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        let rested = self.free.front().is_some_and(|&(_, since)| now - since >= Self::REST);
+        if !rested && next < self.limit {
+            self.places.push(Place { echo, round: 0, state: State::Taken, history: 0 });
+            return Some((next, 0));
+        }
+        let (slot, _) = self.free.pop_front()?;
+        let place = self.places.get_mut(slot as usize)?;
+        place.history = place.history << 1 | u64::from(place.state == State::Answered);
+        place.round = place.round.wrapping_add(1);
+        place.state = State::Taken;
+        place.echo = echo;
+        Some((slot, place.round))
+    }
+
+    /// The kernel took the request at `asked`. Returns its round.
+    pub(super) fn sent(&mut self, slot: u32, asked: Mono) -> u32 {
+        let Some(place) = self.places.get_mut(slot as usize) else { return 0 };
+        place.state = State::Waiting;
+        place.echo.asked = asked;
+        place.echo.left = asked;
+        place.round
+    }
+
+    /// The request in `slot` never left. Frees the place and returns what was in it.
+    pub(super) fn withdraw(&mut self, slot: u32, now: Mono) -> Option<Echo> {
+        let place = self.places.get_mut(slot as usize)?;
+        if place.state != State::Taken {
+            return None;
+        }
+        place.state = State::Ended;
+        self.free.push_back((slot, now));
+        Some(place.echo)
+    }
+
+    /// The request that is awaited in `slot`, whatever its round.
+    pub(super) fn awaited(&self, slot: u32) -> Option<(&Echo, u32)> {
+        let place = self.places.get(slot as usize)?;
+        (place.state == State::Waiting).then_some((&place.echo, place.round))
+    }
+
+    /// The kernel says when the request left.
+    pub(super) fn left(&mut self, slot: u32, round: u32, at: Mono) {
+        if let Some(place) = self.places.get_mut(slot as usize)
+            && (place.round, place.state) == (round, State::Waiting)
+        {
+            place.echo.left = at;
+            place.echo.stamped = true;
+        }
+    }
+
+    /// What a genuine reply in this round is. An awaited request is not ended by asking.
+    pub(super) fn standing(&mut self, slot: u32, round: u32) -> Standing {
+        let Some(place) = self.places.get_mut(slot as usize) else { return Standing::Unknown };
+        let ago = place.round.wrapping_sub(round);
+        if ago == 0 {
+            return match place.state {
+                State::Taken => Standing::Unknown,
+                State::Waiting => Standing::Awaited(place.echo),
+                State::Answered => Standing::Duplicate(Some(place.echo.probe)),
+                State::Ended => {
+                    // The next reply to it is a duplicate.
+                    place.state = State::Answered;
+                    Standing::Late
+                }
+            };
+        }
+        if ago > place.round {
+            return Standing::Unknown;
+        }
+        // Beyond what is remembered, a reply is at any rate late.
+        let Some(bit) = 1_u64.checked_shl(ago - 1) else { return Standing::Late };
+        if place.history & bit != 0 {
+            return Standing::Duplicate(None);
+        }
+        place.history |= bit;
+        Standing::Late
+    }
+
+    /// The awaited request in `slot` is over, answered or not, and the place free again.
+    pub(super) fn end(&mut self, slot: u32, answered: bool, now: Mono) {
+        if let Some(place) = self.places.get_mut(slot as usize)
+            && place.state == State::Waiting
+        {
+            place.state = if answered { State::Answered } else { State::Ended };
+            self.free.push_back((slot, now));
+        }
+    }
+
+    /// Whether `slot` was ever used.
+    pub(super) fn is_known(&self, slot: u32) -> bool {
+        (slot as usize) < self.places.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PROBE: ProbeKey = ProbeKey { at: 3, serial: 5 };
+
+    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    const fn at(millis: u64) -> Mono {
+        Mono::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_place_rests_before_it_is_used_again() {
+        let mut table = Table::new(1);
+        let (slot, round) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+        assert_eq!((slot, round), (0, 0));
+        table.sent(slot, at(0));
+        table.end(slot, true, at(1));
+        assert_eq!(table.take(HOST, PROBE, 0, at(500)), Some((1, 0)));
+        assert_eq!(table.take(HOST, PROBE, 0, at(501)), Some((0, 1)));
+    }
+
+    #[test]
+    fn a_full_table_takes_what_is_free_and_then_refuses() {
+        let mut table = Table::new(1);
+        for _ in 0..PER_SOCKET {
+            let (slot, _) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+            table.sent(slot, at(0));
+        }
+        assert_eq!(table.take(HOST, PROBE, 0, at(0)), None);
+        table.end(77, false, at(0));
+        assert_eq!(table.take(HOST, PROBE, 0, at(0)), Some((77, 1)));
+        assert_eq!(table.take(HOST, PROBE, 0, at(0)), None);
+    }
+
+    #[test]
+    fn the_first_reply_after_the_limit_is_late_and_the_next_a_duplicate() {
+        let mut table = Table::new(1);
+        let (slot, round) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+        assert_eq!(table.standing(slot, round), Standing::Unknown);
+        table.sent(slot, at(0));
+        assert!(matches!(table.standing(slot, round), Standing::Awaited(_)));
+        table.end(slot, false, at(1));
+        assert_eq!(table.standing(slot, round), Standing::Late);
+        assert_eq!(table.standing(slot, round), Standing::Duplicate(Some(PROBE)));
+        assert_eq!(table.standing(slot, round + 1), Standing::Unknown);
+        assert_eq!(table.standing(slot + 1, round), Standing::Unknown);
+    }
+
+    proptest! {
+        /// However places are used again, every reply of the last 64 rounds is told right.
+        #[test]
+        fn late_and_duplicate_are_told_apart_across_rounds(
+            fates in prop::collection::vec((any::<bool>(), 0_usize..80), 1..300),
+        ) {
+            let mut table = Table::new(1);
+            let mut now = at(0);
+            let mut answered = BTreeMap::new();
+            let mut rounds = Vec::new();
+            for (is_answered, look_back) in fates {
+                now = now + Table::REST;
+                let (slot, round) = table.take(HOST, PROBE, 0, now).unwrap();
+                prop_assert_eq!(slot, 0);
+                table.sent(slot, now);
+                table.end(slot, is_answered, now);
+                answered.insert(round, is_answered);
+                rounds.push(round);
+                let Some(&old) = rounds.iter().rev().nth(look_back) else { continue };
+                let standing = table.standing(slot, old);
+                let duplicate = matches!(standing, Standing::Duplicate(_));
+                if look_back <= 64 {
+                    prop_assert_eq!(duplicate, answered[&old], "round {} of {}", old, round);
+                    prop_assert!(duplicate || standing == Standing::Late);
+                    answered.insert(old, true);
+                } else {
+                    prop_assert_eq!(standing, Standing::Late);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Sending echo requests in batches: many packets, one system call.
+
+use std::array;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
+
+use super::super::{local_failure, refused_by_own_interface};
+use super::core::{Core, Outgoing, Unsendable};
+use super::socket::Socket;
+use crate::clock::Clock;
+use crate::model::{Mono, Now};
+use crate::wire::icmp::{MARK, MAX_PAYLOAD, echo_request};
+
+/// Packets per system call.
+const BATCH: usize = 64;
+
+/// How often a packet is offered again. An error may be a message about another packet that
+/// waits at the socket; only one that stays is about this packet.
+const OFFERS: u32 = 3;
+
+/// A socket that takes nothing for this long has no room, not just a busy interface.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What has been taken from the core and waits for its socket.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: Vec<Outgoing>,
+    blocked: Option<Mono>,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, outgoing: Outgoing) {
+        self.waiting.push(outgoing);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// What every batch uses.
+pub(super) struct Transmitter {
+    headers: MultiHeaders<SockaddrStorage>,
+    /// What follows the mark in every payload: the counting bytes of the usual ping.
+    filler: Vec<u8>,
+}
+
+impl Transmitter {
+    pub(super) fn new() -> Self {
+        Self { headers: MultiHeaders::preallocate(BATCH, None), filler: Vec::new() }
+    }
+
+    /// Sends what waits in `outbox`, as far as the socket takes it.
+    pub(super) fn flush(
+        &mut self,
+        core: &mut Core,
+        socket: &Socket,
+        outbox: &mut Outbox,
+        clock: Clock,
+        now: Now,
+    ) {
+        let (mut done, mut offers) = (0, 0);
+        while let Some(first) = outbox.waiting.get(done) {
+            let (lane, slot) = (first.lane, first.slot);
+            let asked = clock.mono();
+            let error = match self.send(socket, &outbox.waiting[done..]) {
+                Ok(sent) => {
+                    let asked = now.plus(asked - now.mono);
+                    for outgoing in &outbox.waiting[done..done + sent] {
+                        core.sent(outgoing.lane, outgoing.slot, asked);
+                    }
+                    (done, offers, outbox.blocked) = (done + sent, 0, None);
+                    continue;
+                }
+                Err(Errno::EAGAIN) => {
+                    let since = *outbox.blocked.get_or_insert(asked);
+                    if asked - since < PATIENCE {
+                        break;
+                    }
+                    Errno::ENOBUFS
+                }
+                Err(Errno::EINTR) => continue,
+                Err(error) => error,
+            };
+            offers += 1;
+            if offers < OFFERS {
+                socket.clear_error();
+                continue;
+            }
+            let error = io::Error::from(error);
+            let why = refused_by_own_interface(socket.class.family, &error)
+                .map_or_else(|| Unsendable::Ours(local_failure(&error)), Unsendable::Refused);
+            core.unsendable(lane, slot, why, asked);
+            (done, offers) = (done + 1, 0);
+        }
+        outbox.waiting.drain(..done);
+    }
+
+    /// Offers the first of `outgoing` to the kernel and says how many it took, at least one.
+    fn send(&mut self, socket: &Socket, outgoing: &[Outgoing]) -> Result<usize, Errno> {
+        let count = outgoing.len().min(BATCH);
+        let batch = &outgoing[..count];
+        let largest = batch.iter().map(|outgoing| outgoing.size).max().unwrap_or(0);
+        self.prepare_filler(largest);
+        let filler = |outgoing: &Outgoing| {
+            &self.filler[..usize::from(outgoing.size).saturating_sub(MARK).min(self.filler.len())]
+        };
+        let heads: [_; BATCH] = array::from_fn(|at| {
+            batch.get(at).map(|outgoing| {
+                let sequence = outgoing.sequence();
+                let mark = outgoing.mark;
+                let filler = filler(outgoing);
+                echo_request(socket.class.family, socket.ident, sequence, mark, filler)
+            })
+        });
+        let slices: [_; BATCH] = array::from_fn(|at| match (batch.get(at), &heads[at]) {
+            (Some(outgoing), Some(head)) => [IoSlice::new(head), IoSlice::new(filler(outgoing))],
+            _ => [IoSlice::new(&[]), IoSlice::new(&[])],
+        });
+        let addresses: [_; BATCH] =
+            array::from_fn(|at| batch.get(at).map(|outgoing| storage(outgoing.address)));
+        let sent = sendmmsg(
+            socket.as_raw_fd(),
+            &mut self.headers,
+            &slices[..count],
+            &addresses[..count],
+            [],
+            MsgFlags::MSG_DONTWAIT,
+        )?;
+        Ok(sent.count())
+    }
+
+    fn prepare_filler(&mut self, largest: u16) {
+        let wanted = usize::from(largest.min(MAX_PAYLOAD)).saturating_sub(MARK);
+        if self.filler.len() < wanted {
+            self.filler = (0x10..=u8::MAX).chain(0..0x10).cycle().take(wanted).collect();
+        }
+    }
+}
+
+fn storage(address: IpAddr) -> SockaddrStorage {
+    match address {
+        IpAddr::V4(address) => SocketAddrV4::new(address, 0).into(),
+        IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, 0).into(),
+    }
+}

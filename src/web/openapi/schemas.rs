@@ -1,0 +1,323 @@
+//! The shapes of requests and answers, as JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1).
+//!
+//! An object lists all its fields and admits no others. Fields of requests that may be left out
+//! end in `?`; answers always have all of theirs, except where a record is stored as it stands.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{Cause, Health, Phase, Severity};
+
+/// All schemas by name.
+pub(super) fn all() -> Value {
+    let mut all = Map::new();
+    for (name, schema) in [
+        ("Problem", object(&[("error", text())])),
+        ("Document", json!({ "type": "object", "required": ["openapi", "paths"] })),
+        ("Health", words(&Health::ALL.map(Health::word))),
+        ("Phase", words(&Phase::ALL.map(Phase::word))),
+        ("Cause", words(&Cause::ALL.map(Cause::word))),
+        ("Severity", words(&Severity::ALL.map(Severity::word))),
+        (
+            "ByHealth",
+            object(&[
+                ("up", count()),
+                ("degraded", count()),
+                ("down", count()),
+                ("unknown", count()),
+            ]),
+        ),
+        ("Status", status()),
+        ("Channel", channel()),
+        ("Sites", list("sites", "SiteRow")),
+        ("SiteRow", object(&site_row())),
+        ("Site", site()),
+        ("Contact", object(&[("name", text()), ("phone?", text()), ("email?", text())])),
+        ("Endpoint", endpoint()),
+        ("Quality", quality()),
+        ("Target", target()),
+        ("Failure", object(&[("at", time()), ("reason", text()), ("detail", json!({}))])),
+        (
+            "Certificate",
+            object(&[
+                ("not_before", time()),
+                ("not_after", time()),
+                ("subject", text()),
+                ("self_signed", flag()),
+            ]),
+        ),
+        ("Incidents", list("incidents", "Incident")),
+        ("Incident", incident()),
+        ("Affected", object(&[("site", text()), ("since", time()), ("until?", time())])),
+        ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", text())])),
+        ("TargetKey", object(&[("site", text()), ("endpoint?", text()), ("check?", text())])),
+        (
+            "Told",
+            object(&[
+                ("channel", text()),
+                ("kind", words(&["firing", "update", "reminder", "resolved"])),
+                ("at", time()),
+                ("severity", a("Severity")),
+                ("affected", count()),
+            ]),
+        ),
+        (
+            "CommonFactor",
+            object(&[
+                ("label", text()),
+                ("value", text()),
+                ("inside_failing", count()),
+                ("inside", count()),
+                ("outside_failing", count()),
+                ("outside", count()),
+            ]),
+        ),
+        ("AckRequest", object(&[("by", person()), ("note?", note()), ("until?", maybe(&time()))])),
+        ("Ack", object(&[("by", text()), ("at", time()), ("note?", text()), ("until?", time())])),
+        ("Sessions", list("sessions", "Session")),
+        ("Session", session()),
+        ("Silences", list("silences", "Silence")),
+        (
+            "SilenceRequest",
+            object(&[
+                ("site?", maybe(&text())),
+                ("from?", maybe(&time())),
+                ("until", time()),
+                ("by", person()),
+                ("reason?", note()),
+            ]),
+        ),
+        (
+            "Silence",
+            object(&[
+                ("id", text()),
+                ("site", maybe(&text())),
+                ("from", time()),
+                ("until", time()),
+                ("by", text()),
+                ("reason", text()),
+            ]),
+        ),
+    ] {
+        all.insert(name.to_owned(), schema);
+    }
+    Value::Object(all)
+}
+
+fn status() -> Value {
+    object(&[
+        ("version", text()),
+        ("taken", time()),
+        ("generation", count()),
+        ("ready", flag()),
+        ("not_ready", array(&text())),
+        ("blind", flag()),
+        ("blind_reasons", array(&text())),
+        ("sites", a("ByHealth")),
+        ("targets", count()),
+        ("incidents", count()),
+        ("store_trouble", maybe(&text())),
+        ("channels", array(&a("Channel"))),
+    ])
+}
+
+fn channel() -> Value {
+    object(&[
+        ("id", text()),
+        ("queued", count()),
+        ("oldest_age_seconds", number()),
+        ("delivered", count()),
+        ("failed", count()),
+        ("retried", count()),
+        ("trouble", maybe(&text())),
+    ])
+}
+
+fn site_row() -> Vec<(&'static str, Value)> {
+    vec![
+        ("id", text()),
+        ("name", text()),
+        ("level", text()),
+        ("parent", maybe(&text())),
+        ("health", a("Health")),
+        ("suspected", a("Health")),
+        ("since", maybe(&time())),
+        ("phase", a("Phase")),
+        ("session", maybe(&text())),
+        ("delegates", count()),
+        ("incident", maybe(&text())),
+        ("in_maintenance", flag()),
+        ("silenced", flag()),
+    ]
+}
+
+fn site() -> Value {
+    let mut fields = site_row();
+    let labels = json!({ "type": "object", "additionalProperties": text() });
+    fields.extend([
+        ("taken", time()),
+        ("contacts", array(&a("Contact"))),
+        ("labels", labels),
+        ("endpoints", array(&a("Endpoint"))),
+    ]);
+    object(&fields)
+}
+
+fn endpoint() -> Value {
+    object(&[
+        ("id", text()),
+        ("address", text()),
+        ("health", a("Health")),
+        ("suspected", a("Health")),
+        ("since", maybe(&time())),
+        ("quality", maybe(&a("Quality"))),
+        ("targets", array(&a("Target"))),
+    ])
+}
+
+fn quality() -> Value {
+    object(&[
+        ("samples", count()),
+        ("loss", json!({ "type": "number", "minimum": 0, "maximum": 1 })),
+        ("rtt_s", number()),
+        ("rtt_p95_s", number()),
+        ("jitter_s", number()),
+        ("r", number()),
+        ("mos", number()),
+        ("grade", words(&["good", "fair", "poor"])),
+    ])
+}
+
+fn target() -> Value {
+    object(&[
+        ("check", text()),
+        ("kind", text()),
+        ("health", a("Health")),
+        ("suspected", a("Health")),
+        ("since", maybe(&time())),
+        ("last", maybe(&time())),
+        ("failing", flag()),
+        ("last_failure", maybe(&a("Failure"))),
+        ("probes", count()),
+        ("failures", count()),
+        ("local_failures", count()),
+        ("packets_sent", count()),
+        ("packets_lost", count()),
+        ("rtt_seconds", maybe(&number())),
+        ("status", maybe(&count())),
+        ("certificate", maybe(&a("Certificate"))),
+        ("clock_offset_seconds", maybe(&json!({ "type": "integer" }))),
+        ("ttl", maybe(&count())),
+        ("tos", maybe(&count())),
+    ])
+}
+
+fn incident() -> Value {
+    object(&[
+        ("id", text()),
+        ("cause", a("Cause")),
+        ("site", maybe(&text())),
+        ("endpoint", maybe(&text())),
+        ("check", maybe(&text())),
+        ("common", maybe(&a("CommonFactor"))),
+        ("began", time()),
+        ("opened", time()),
+        ("resolved", maybe(&time())),
+        ("severity", a("Severity")),
+        ("affected", array(&a("Affected"))),
+        ("of", count()),
+        ("delegates", count()),
+        ("session", maybe(&text())),
+        ("evidence", array(&a("Evidence"))),
+        ("ack", maybe(&a("Ack"))),
+        ("flapping", flag()),
+        ("relapses?", array(&time())),
+        ("absorbed_by?", text()),
+        ("resolution?", words(&["recovered", "removed"])),
+        ("told", array(&a("Told"))),
+    ])
+}
+
+fn session() -> Value {
+    object(&[
+        ("id", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("importance", words(&["low", "normal", "high"])),
+        ("phase", a("Phase")),
+        ("expected_sites", count()),
+        ("expected_delegates", count()),
+        ("sites", a("ByHealth")),
+        ("delegates", a("ByHealth")),
+        ("lost_seconds", count()),
+    ])
+}
+
+/// A list with the time of its snapshot.
+fn list(field: &'static str, of: &str) -> Value {
+    object(&[("taken", time()), (field, array(&a(of)))])
+}
+
+/// An object with exactly these fields; those whose name ends in `?` may be absent.
+fn object(fields: &[(&str, Value)]) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (name, schema) in fields {
+        let bare = name.trim_end_matches('?');
+        if bare == *name {
+            required.push(bare);
+        }
+        properties.insert(bare.to_owned(), schema.clone());
+    }
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn a(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn array(items: &Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn maybe(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+/// Who asks for a change.
+fn person() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 100 })
+}
+
+fn note() -> Value {
+    json!({ "type": "string", "maxLength": 1000 })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn number() -> Value {
+    json!({ "type": "number" })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+fn words(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}

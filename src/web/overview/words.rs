@@ -1,0 +1,192 @@
+//! The words of the overview in both languages.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::{Cause, Health, Language, Phase, Severity};
+
+/// The words of one language.
+#[derive(Clone, Copy)]
+pub(super) struct Words(pub(super) Language);
+
+impl Words {
+    fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
+        match self.0 {
+            Language::Vi => vi,
+            Language::En => en,
+        }
+    }
+
+    pub(super) fn code(self) -> &'static str {
+        self.pick("vi", "en")
+    }
+
+    pub(super) fn title(self) -> &'static str {
+        self.pick("Giám sát điểm cầu", "Sites at a glance")
+    }
+
+    pub(super) fn as_of(self) -> &'static str {
+        self.pick("Số liệu lúc", "As of")
+    }
+
+    pub(super) fn sites(self) -> &'static str {
+        self.pick("điểm cầu", "sites")
+    }
+
+    pub(super) fn delegates(self) -> &'static str {
+        self.pick("đại biểu", "delegates")
+    }
+
+    pub(super) fn health(self, health: Health) -> &'static str {
+        match health {
+            Health::Up => self.pick("kết nối tốt", "up"),
+            Health::Degraded => self.pick("suy giảm", "degraded"),
+            Health::Down => self.pick("mất kết nối", "down"),
+            Health::Unknown => self.pick("chưa rõ", "unknown"),
+        }
+    }
+
+    pub(super) fn severity(self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Critical => self.pick("nghiêm trọng", "critical"),
+            Severity::Warning => self.pick("cảnh báo", "warning"),
+            Severity::Info => self.pick("lưu ý", "note"),
+        }
+    }
+
+    pub(super) fn cause(self, cause: Cause) -> &'static str {
+        match cause {
+            Cause::Monitor => {
+                self.pick("Hệ thống giám sát không quan sát được", "The monitor cannot see")
+            }
+            Cause::Uplink => self.pick("Mất đường trục", "Uplink is out"),
+            Cause::Access => {
+                self.pick("Mất điện hoặc đứt đường truyền", "Power or access line is out")
+            }
+            Cause::Device => self.pick("Thiết bị không trả lời", "Device does not answer"),
+            Cause::Service => {
+                self.pick("Dịch vụ trên thiết bị không hoạt động", "Service does not work")
+            }
+            Cause::Quality => self.pick("Đường truyền chập chờn", "Line is poor"),
+            Cause::Certificate => self.pick("Chứng thư có vấn đề", "Certificate problem"),
+            Cause::Clock => self.pick("Đồng hồ thiết bị sai giờ", "Device clock is off"),
+        }
+    }
+
+    pub(super) fn incidents(self) -> &'static str {
+        self.pick("Sự cố đang mở", "Open incidents")
+    }
+
+    pub(super) fn no_incidents(self) -> &'static str {
+        self.pick("Không có sự cố nào.", "No incident is open.")
+    }
+
+    pub(super) fn since(self) -> &'static str {
+        self.pick("từ", "since")
+    }
+
+    pub(super) fn affected(self) -> &'static str {
+        self.pick("điểm cầu bị ảnh hưởng", "sites affected")
+    }
+
+    pub(super) fn acked_by(self) -> &'static str {
+        self.pick("Đã tiếp nhận:", "Taken on by")
+    }
+
+    pub(super) fn phone(self) -> &'static str {
+        self.pick("Gọi", "Phone")
+    }
+
+    pub(super) fn phase(self, phase: Phase) -> &'static str {
+        match phase {
+            Phase::Live => self.pick("Đang họp", "Live"),
+            Phase::Readiness => self.pick("Sắp họp", "About to begin"),
+            Phase::WrapUp => self.pick("Vừa kết thúc", "Just ended"),
+            Phase::Idle => self.pick("Phiên họp tiếp theo", "Next session"),
+        }
+    }
+
+    pub(super) fn until_start(self) -> &'static str {
+        self.pick("bắt đầu sau", "begins in")
+    }
+
+    pub(super) fn until_end(self) -> &'static str {
+        self.pick("còn", "ends in")
+    }
+
+    pub(super) fn no_session(self) -> &'static str {
+        self.pick("Không có phiên họp nào sắp tới.", "No session is near.")
+    }
+
+    pub(super) fn others(self) -> &'static str {
+        self.pick("Điểm cầu khác", "Other sites")
+    }
+
+    pub(super) fn in_maintenance(self) -> &'static str {
+        self.pick("bảo trì", "maintenance")
+    }
+
+    pub(super) fn silenced(self) -> &'static str {
+        self.pick("tạm tắt cảnh báo", "silenced")
+    }
+
+    pub(super) fn blind(self) -> &'static str {
+        self.pick(
+            "Hệ thống giám sát không quan sát được mạng. Trạng thái các điểm cầu là chưa rõ.",
+            "The monitor cannot see the network. The state of all sites is unknown.",
+        )
+    }
+
+    pub(super) fn stale(self) -> &'static str {
+        self.pick("Số liệu đã cũ, hệ thống giám sát đang treo:", "Old figures, the monitor hangs:")
+    }
+
+    pub(super) fn other_language(self) -> (&'static str, &'static str, &'static str) {
+        match self.0 {
+            Language::Vi => ("?lang=en", "en", "English"),
+            Language::En => ("?lang=vi", "vi", "Tiếng Việt"),
+        }
+    }
+
+    /// A length of time in its two largest units.
+    pub(super) fn lasting(self, duration: Duration) -> String {
+        let minutes = duration.as_secs() / 60;
+        let (hours, days) = (minutes / 60, minutes / (24 * 60));
+        match (self.0, days, hours, minutes) {
+            (Language::Vi, 0, 0, 0) => "dưới 1 phút".to_owned(),
+            (Language::En, 0, 0, 0) => "less than a minute".to_owned(),
+            (Language::Vi, 0, 0, m) => format!("{m} phút"),
+            (Language::En, 0, 0, m) => format!("{m} min"),
+            (Language::Vi, 0, h, m) => format!("{h} giờ {} phút", m % 60),
+            (Language::En, 0, h, m) => format!("{h} h {} min", m % 60),
+            (Language::Vi, d, h, _) => format!("{d} ngày {} giờ", h % 24),
+            (Language::En, d, h, _) => format!("{d} d {} h", h % 24),
+        }
+    }
+
+    /// A length of time in its largest unit, as short as can be.
+    pub(super) fn briefly(self, duration: Duration) -> String {
+        let minutes = duration.as_secs() / 60;
+        match minutes {
+            0 => self.pick("<1 ph", "<1 m").to_owned(),
+            1..60 => format!("{minutes} {}", self.pick("ph", "m")),
+            60..1440 => format!("{} {}", minutes / 60, self.pick("giờ", "h")),
+            _ => format!("{} {}", minutes / 1440, self.pick("ngày", "d")),
+        }
+    }
+
+    /// A moment as people write it: the time alone today, with the date otherwise.
+    pub(super) fn moment(self, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+        let (there, today) =
+            (at.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone.clone()));
+        let same_day = there.date() == today.date();
+        let form = match (self.0, same_day) {
+            (_, true) => "%H:%M",
+            (Language::Vi, false) => "%H:%M %d/%m",
+            (Language::En, false) => "%H:%M on %-d %b",
+        };
+        there.strftime(form).to_string()
+    }
+}

@@ -1,0 +1,303 @@
+//! The API against its own document: every operation is asked for, every answer is held against its
+//! schema, and changes reach the daemon exactly as they were asked for.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use vchealth::model::{SilenceId, SiteId};
+
+use crate::province;
+use crate::web::House;
+
+/// Holds a value against a schema of the document; says where and why it does not fit.
+fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        let target = document.pointer(pointer).ok_or_else(|| format!("{reference} is nowhere"))?;
+        return fits(document, target, value, at);
+    }
+    if let Some(options) = schema["anyOf"].as_array() {
+        let failures: Vec<String> =
+            options.iter().filter_map(|one| fits(document, one, value, at).err()).collect();
+        return if failures.len() < options.len() { Ok(()) } else { Err(failures.join(" and ")) };
+    }
+    if let Some(words) = schema["enum"].as_array()
+        && !words.contains(value)
+    {
+        return Err(format!("{at}: {value} is not one of {words:?}"));
+    }
+    let right = match schema["type"].as_str() {
+        None => true,
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        Some("null") => value.is_null(),
+        Some(other) => panic!("the document uses a type {other}"),
+    };
+    if !right {
+        return Err(format!("{at}: {value} is no {}", schema["type"]));
+    }
+    for (bound, holds) in [
+        ("minimum", (|a, b| a >= b) as fn(f64, f64) -> bool),
+        ("maximum", (|a, b| a <= b) as fn(f64, f64) -> bool),
+    ] {
+        if let (Some(bound), Some(number)) = (schema[bound].as_f64(), value.as_f64())
+            && !holds(number, bound)
+        {
+            return Err(format!("{at}: {number} is out of bounds"));
+        }
+    }
+    if schema["format"] == "date-time" {
+        let text = value.as_str().expect("a string");
+        text.parse::<Timestamp>().map_err(|error| format!("{at}: {text}: {error}"))?;
+    }
+    for required in schema["required"].as_array().into_iter().flatten() {
+        let name = required.as_str().expect("a name");
+        if value.get(name).is_none() {
+            return Err(format!("{at}: {name} is missing"));
+        }
+    }
+    for (name, field) in value.as_object().into_iter().flatten() {
+        match &schema["properties"][name] {
+            Value::Null => match &schema["additionalProperties"] {
+                Value::Bool(false) => return Err(format!("{at}: {name} is not documented")),
+                Value::Null => {}
+                schema => fits(document, schema, field, &format!("{at}.{name}"))?,
+            },
+            schema => fits(document, schema, field, &format!("{at}.{name}"))?,
+        }
+    }
+    for (number, item) in value.as_array().into_iter().flatten().enumerate() {
+        fits(document, &schema["items"], item, &format!("{at}[{number}]"))?;
+    }
+    Ok(())
+}
+
+/// A body that an operation takes.
+fn body_for(operation: &str) -> Option<Value> {
+    match operation {
+        "ack" => Some(json!({ "by": "Hà", "note": "đang gọi xã" })),
+        "silence" => Some(json!({
+            "site": "cho-don", "until": "2023-11-24T05:00:00Z", "by": "Hà", "reason": "kéo cáp",
+        })),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn every_documented_operation_answers_as_documented() {
+    let mut snapshot = province::troubled(204);
+    snapshot.silences = vec![province::silence("s-1")];
+    let house = House::open(snapshot);
+    let document = house.get("/api/v1/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let name = operation["operationId"].as_str().expect("an id");
+            let id = match name {
+                "site" => "nam-mau",
+                "lift" => "s-1",
+                _ => "cho-don-1",
+            };
+            let body = body_for(name);
+            assert_eq!(body.is_some(), operation["requestBody"].is_object(), "{name}");
+            let path = path.replace("{id}", id);
+            let method = method.to_ascii_uppercase();
+            let reply = match &body {
+                Some(body) => house.post(&path, body).await,
+                None => house.ask(&method, &path, &[], "").await,
+            };
+            let answers = operation["responses"].as_object().expect("answers");
+            let expected = answers.keys().next().expect("an answer");
+            assert_eq!(reply.status.to_string(), *expected, "{name}: {reply:?}");
+            let content = &answers[expected]["content"];
+            match content.as_object().and_then(|content| content.iter().next()) {
+                None => assert!(reply.body.is_empty(), "{name} gives something"),
+                Some((kind, _)) if kind == "text/plain" => {
+                    assert!(reply.header("content-type").starts_with("text/plain"), "{name}");
+                    assert!(!reply.text().is_empty());
+                }
+                Some((kind, described)) => {
+                    assert_eq!(reply.header("content-type"), kind, "{name}");
+                    let fit = fits(&document, &described["schema"], &reply.json(), name);
+                    assert_eq!(fit, Ok(()));
+                }
+            }
+            if let Some(body) = &body {
+                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                assert_eq!(fits(&document, schema, body, name), Ok(()));
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked >= 15, "{asked}");
+}
+
+#[tokio::test]
+async fn every_site_of_a_troubled_province_fits_its_schema() {
+    let house = House::open(province::troubled(204));
+    let document = house.get("/api/v1/openapi.json").await.json();
+    let schema = &document["components"]["schemas"]["Site"];
+    for site in ["bac-kan", "cho-don", "tan-lap", "co-linh", "y-te", "tan-son"] {
+        let detail = house.get(&format!("/api/v1/sites/{site}")).await.json();
+        assert_eq!(fits(&document, schema, &detail, site), Ok(()));
+    }
+    let unseen = house.get("/api/v1/sites/co-linh").await.json();
+    assert_eq!(unseen["health"], "unknown");
+    assert_eq!(unseen["since"], Value::Null);
+    assert_eq!(unseen["parent"], "pac-nam");
+    let dead = house.get("/api/v1/sites/nam-mau").await.json();
+    let sip = &dead["endpoints"][1]["targets"][1];
+    assert_eq!((&sip["check"], &sip["health"]), (&json!("sip"), &json!("down")));
+    assert_eq!(sip["last_failure"]["reason"], "host-unreachable");
+    assert_eq!(dead["contacts"][0]["phone"], "0209 3870 000");
+}
+
+#[tokio::test]
+async fn the_status_counts_what_the_list_of_sites_holds() {
+    let house = House::open(province::troubled(204));
+    let status = house.get("/api/v1/status").await.json();
+    let sites = house.get("/api/v1/sites").await.json();
+    let sites = sites["sites"].as_array().expect("sites");
+    assert_eq!(sites.len(), 204);
+    for health in ["up", "degraded", "down", "unknown"] {
+        let count = sites.iter().filter(|site| site["health"] == health).count();
+        assert_eq!(status["sites"][health], count, "{health}");
+    }
+    assert_eq!(status["incidents"], 3);
+    assert_eq!(status["channels"][0]["delivered"], 3);
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_not_found() {
+    let house = House::open(province::troubled(204));
+    for path in [
+        "/api/v1/sites/nowhere",
+        "/api/v1/sites/Tân%20Lập",
+        "/api/v1/incidents/nothing",
+        "/api/v1/sites/%00",
+    ] {
+        let reply = house.get(path).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(reply.json()["error"].is_string());
+    }
+    let ack = json!({ "by": "Hà" });
+    assert_eq!(house.post("/api/v1/incidents/nothing/ack", &ack).await.status, 404);
+    assert_eq!(house.ask("DELETE", "/api/v1/silences/nothing", &[], "").await.status, 404);
+    assert!(house.daemon.acks.lock().unwrap().is_empty());
+    assert!(house.daemon.lifted.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_ack_reaches_the_daemon_as_it_was_given() {
+    let house = House::open(province::troubled(204));
+    let until = province::now().wall + SignedDuration::from_hours(2);
+    let body = json!({ "by": "  Nguyễn Thị Hà ", "note": "đang gọi\nxã", "until": until });
+    let reply = house.post("/api/v1/incidents/cho-don-1/ack", &body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let acks = house.daemon.acks.lock().unwrap().clone();
+    let [(incident, ack)] = &acks[..] else { panic!("{acks:?}") };
+    assert_eq!(incident.as_str(), "cho-don-1");
+    assert_eq!((&*ack.by, &*ack.note), ("Nguyễn Thị Hà", "đang gọi\nxã"));
+    assert_eq!((ack.at, ack.until), (province::now().wall, Some(until)));
+    assert_eq!(reply.json()["by"], "Nguyễn Thị Hà");
+}
+
+#[tokio::test]
+async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
+    let house = House::open(province::troubled(204));
+    let path = "/api/v1/incidents/cho-don-1/ack";
+    let past = province::now().wall - SignedDuration::from_secs(1);
+    for (body, reason) in [
+        (json!({}), "missing field `by`"),
+        (json!({ "by": " " }), "must say who"),
+        (json!({ "by": "x".repeat(101) }), "longer than 100"),
+        (json!({ "by": "a\nb" }), "control characters"),
+        (json!({ "by": "Hà", "note": "\u{1b}[2J" }), "control characters"),
+        (json!({ "by": "Hà", "note": "x".repeat(1_001) }), "longer than 1000"),
+        (json!({ "by": "Hà", "until": past }), "future"),
+        (json!({ "by": "Hà", "until": "tomorrow" }), "year"),
+        (json!({ "by": "Hà", "forever": true }), "unknown field `forever`"),
+        (json!({ "by": 7 }), "expected a string"),
+        (json!(["Hà"]), "expected a map"),
+    ] {
+        let reply = house.post(path, &body).await;
+        assert_eq!(reply.status, 400, "{body}");
+        let said = reply.json()["error"].as_str().expect("a reason").to_owned();
+        assert!(said.contains(reason), "{body}: {said}");
+    }
+    let json = [("Content-Type", "application/json")];
+    assert_eq!(house.ask("POST", path, &json, "{\"by\":").await.status, 400);
+    assert_eq!(house.ask("POST", path, &json, "").await.status, 400);
+    assert_eq!(house.ask("POST", path, &[], "{\"by\":\"H\"}").await.status, 415);
+    assert!(house.daemon.acks.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_incident_that_is_over_cannot_be_taken_on() {
+    let house = House::open(province::troubled(204));
+    let reply = house.post("/api/v1/incidents/cao-ky-1/ack", &json!({ "by": "Hà" })).await;
+    assert_eq!(reply.status, 409);
+    assert!(house.daemon.acks.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_silence_is_set_and_lifted() {
+    let mut snapshot = province::troubled(204);
+    snapshot.silences = vec![province::silence("s-1")];
+    let house = House::open(snapshot);
+    let until = province::now().wall + SignedDuration::from_hours(3);
+    let body = json!({ "site": "cho-don", "until": until, "by": "Hà", "reason": "kéo cáp" });
+    let reply = house.post("/api/v1/silences", &body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let silences = house.daemon.silences.lock().unwrap().clone();
+    let [silence] = &silences[..] else { panic!("{silences:?}") };
+    assert_eq!(silence.site, Some(SiteId::new("cho-don")));
+    assert_eq!((silence.from, silence.until), (province::now().wall, until));
+    assert_eq!(reply.header("location"), format!("/api/v1/silences/{}", silence.id));
+
+    assert_eq!(house.ask("DELETE", "/api/v1/silences/s-1", &[], "").await.status, 204);
+    assert_eq!(*house.daemon.lifted.lock().unwrap(), [SilenceId::new("s-1")]);
+}
+
+#[tokio::test]
+async fn a_silence_that_makes_no_sense_is_refused_with_the_reason() {
+    let house = House::open(province::troubled(204));
+    let hours = |hours| province::now().wall + SignedDuration::from_hours(hours);
+    for (body, reason) in [
+        (json!({ "by": "Hà" }), "missing field `until`"),
+        (json!({ "by": "", "until": hours(1) }), "must say who"),
+        (json!({ "by": "Hà", "until": hours(-1) }), "future"),
+        (json!({ "by": "Hà", "until": hours(1), "from": hours(2) }), "after `from`"),
+        (json!({ "by": "Hà", "until": hours(24 * 32) }), "31 days"),
+        (json!({ "by": "Hà", "until": hours(1), "site": "cho-dan" }), "no site \"cho-dan\""),
+    ] {
+        let reply = house.post("/api/v1/silences", &body).await;
+        assert_eq!(reply.status, 400, "{body}");
+        let said = reply.json()["error"].as_str().expect("a reason").to_owned();
+        assert!(said.contains(reason), "{body}: {said}");
+    }
+    assert!(house.daemon.silences.lock().unwrap().is_empty());
+}
+
+#[test]
+fn the_test_of_schemas_can_fail() {
+    let document = json!({ "defs": { "N": { "type": "integer", "minimum": 0 } } });
+    let schema = json!({
+        "type": "object",
+        "properties": { "n": { "$ref": "#/defs/N" }, "t": { "anyOf": [
+            { "type": "string", "format": "date-time" }, { "type": "null" },
+        ] } },
+        "required": ["n"],
+        "additionalProperties": false,
+    });
+    let holds = |value: &Value| fits(&document, &schema, value, "it").is_ok();
+    assert!(holds(&json!({ "n": 1, "t": null })));
+    assert!(!holds(&json!({ "n": -1 })));
+    assert!(!holds(&json!({ "n": 1, "t": "noon" })));
+    assert!(!holds(&json!({ "t": null })));
+    assert!(!holds(&json!({ "n": 1, "more": 1 })));
+}
