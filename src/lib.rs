@@ -1,10 +1,44 @@
 //! vchealth keeps a province's video conferences healthy.
 //!
-//! All decisions are made by pure, synchronous code that is given the time and returns commands;
-//! sockets, files, clocks and tasks only carry them out.
+//! # The one idea: a brain without hands
+//! All decisions are made by pure, synchronous code that is *given* the time and *returns*
+//! commands. Sockets, files, clocks and tasks only carry them out. So a week of outages runs in a
+//! test in a second, and the same history always gives the same incidents.
+//!
+//! ```text
+//! sites.yaml ┐                             ┌─────────────── monitor (pure) ───────────────┐
+//! sessions   ├─▶ config ─▶ plan(now) ────▶ │ schedule ▸ hysteresis ▸ site ▸ correlate ▸ policy │
+//! vchealth   ┘                             └──┬──────────────▲───────────────────┬────────┘
+//!                                     Probe(target)       Outcome            Commit(batch)
+//!                                             ▼              │                   ▼
+//!                                           probe ───────────┘   store: history + incidents + outbox
+//!                                                                                ▼
+//!  snapshot ─▶ metrics │ web                                        courier ─▶ channel
+//! ```
+//! Commit, then publish, then deliver: what people are shown and told is on disk before.
+//!
+//! # The rooms, in reading order
+//! [`model`] the words: site, endpoint, check, target, outcome, incident, snapshot ·
+//! [`wire`] bytes ⇄ messages · [`quality`] loss, jitter, delay, E-model ·
+//! [`config`] what people wrote, checked · [`monitor`] the brain ·
+//! [`probe`] asking the devices · [`store`] what survives a restart ·
+//! [`notify`] telling people · [`metrics`] telling Prometheus · [`web`] serving both ·
+//! [`daemon`] the loop that joins them · [`lab`] an emulated province to break ·
+//! [`cli`] the commands · [`clock`] the one place that reads the clocks.
+//!
+//! Arrows between rooms point one way; a test reads the `use crate::` lines and says so.
+//!
+//! # Adding a kind of probe or channel
+//! One new file in `probe/` (and one in `wire/` if it has a format of its own) and one variant of
+//! [`model::CheckKind`]; or one file in `notify/` and one variant of [`config::ChannelKind`]. The
+//! compiler then names every place that has to learn about it.
 
-#![allow(missing_docs, reason = "the tour is written once the rooms stand")]
-
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it reads files, starts runtimes and waits for people"
+)]
+pub mod cli;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -12,6 +46,12 @@
 )]
 pub mod clock;
 pub mod config;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it joins the brain with the hands, with threads, tasks and files"
+)]
+pub mod daemon;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -24,7 +64,7 @@ pub mod monitor;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "it delivers, with connections, tasks and clocks; its queue and texts are pure"
+    reason = "it delivers, with sockets, tasks and clocks"
 )]
 pub mod notify;
 #[allow(
@@ -37,7 +77,7 @@ pub mod quality;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "this room owns a file and the thread that writes it"
+    reason = "it owns a file and the threads that write it"
 )]
 pub mod store;
 #[allow(

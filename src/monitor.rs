@@ -244,6 +244,18 @@ impl Monitor {
         &self.config.topology
     }
 
+    /// What it goes by now.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Counts the topologies since the start: which one the orders that come next are about.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// The whole state at `now`.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
         let settings = &self.config.settings;

@@ -23,7 +23,7 @@ use crate::config::{Channel, Settings};
 use crate::model::Language;
 
 pub use channel::{DeliveryError, Retry};
-pub use courier::{Courier, CourierError, Inbox};
+pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use letter::{Item, Letter};
 

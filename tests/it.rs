@@ -9,6 +9,8 @@
 
 #[path = "it/api.rs"]
 mod api;
+#[path = "it/e2e.rs"]
+mod e2e;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]

@@ -228,6 +228,53 @@ impl Topology {
     }
 }
 
+impl Topology {
+    /// The same without some sites, and where each of the sites stands now. Sites whose parent is
+    /// left out have none.
+    #[must_use]
+    pub fn without(&self, left_out: &[SiteIx]) -> (Self, Vec<Option<SiteIx>>) {
+        let mut next = 0;
+        let places: Vec<Option<SiteIx>> = self
+            .site_ixs()
+            .map(|ix| {
+                let stays = !left_out.contains(&ix);
+                next += usize::from(stays);
+                stays.then(|| SiteIx::new(next - 1))
+            })
+            .collect();
+        let place = |ix: SiteIx| places[ix.ix()];
+        let mut rest = Self {
+            levels: self.levels.clone(),
+            checks: self.checks.clone(),
+            vantage: self.vantage.and_then(place),
+            ..Self::default()
+        };
+        for (site, new) in self.sites.iter().zip(&places) {
+            let Some(new) = *new else { continue };
+            let mut endpoints = Vec::with_capacity(site.endpoints.len());
+            for old in &site.endpoints {
+                let endpoint = EndpointIx::new(rest.endpoints.len());
+                let mut targets = Vec::new();
+                for target in &self.endpoint(*old).targets {
+                    targets.push(TargetIx::new(rest.targets.len()));
+                    let check = self.target(*target).check;
+                    rest.targets.push(Target { endpoint, site: new, check });
+                }
+                rest.endpoints.push(Endpoint { site: new, targets, ..self.endpoint(*old).clone() });
+                endpoints.push(endpoint);
+            }
+            rest.site_by_id.insert(site.id.clone(), new);
+            rest.sites.push(Site {
+                parent: site.parent.and_then(place),
+                children: site.children.iter().copied().filter_map(place).collect(),
+                endpoints,
+                ..site.clone()
+            });
+        }
+        (rest, places)
+    }
+}
+
 impl Level {
     /// A level with the same name in both languages.
     #[must_use]

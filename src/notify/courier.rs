@@ -61,6 +61,27 @@ pub struct Courier {
     task: JoinHandle<()>,
 }
 
+/// A way to look at the courier and to change its channels, for as many as need one.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    inbox: Inbox,
+    statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+}
+
+impl Remote {
+    /// Takes over other channels or another style. What waits for a channel that is gone is
+    /// given up, loudly.
+    pub fn configure(&self, setup: Setup) {
+        self.inbox.order(Order::Setup(setup));
+    }
+
+    /// How every channel does.
+    #[must_use]
+    pub fn statuses(&self) -> Arc<Vec<ChannelStatus>> {
+        self.statuses.load_full()
+    }
+}
+
 /// What reaches the courier. Messages are bounded by what the brain may tell in an hour, so the
 /// queue of orders needs no bound of its own.
 #[derive(Debug)]
@@ -127,22 +148,10 @@ impl Courier {
         Ok(Self { inbox, statuses, task })
     }
 
-    /// Takes over other channels or another style. What waits for a channel that is gone is
-    /// given up, loudly.
-    pub fn configure(&self, setup: Setup) {
-        self.inbox.order(Order::Setup(setup));
-    }
-
-    /// How every channel does.
+    /// A way to look at it and to change its channels from elsewhere.
     #[must_use]
-    pub fn statuses(&self) -> Arc<Vec<ChannelStatus>> {
-        self.statuses.load_full()
-    }
-
-    /// A way to read [`Courier::statuses`] from elsewhere.
-    #[must_use]
-    pub fn status_reader(&self) -> Arc<ArcSwap<Vec<ChannelStatus>>> {
-        Arc::clone(&self.statuses)
+    pub fn remote(&self) -> Remote {
+        Remote { inbox: self.inbox.clone(), statuses: Arc::clone(&self.statuses) }
     }
 
     /// Delivers what is due, for at most `within`; gives how many messages still wait. They stay

@@ -1,0 +1,127 @@
+//! The command line: arguments in, work done, tables and exit codes out.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the room that prints")]
+
+mod alert_test;
+mod args;
+mod check_config;
+mod demo;
+mod log;
+mod probe;
+mod run;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use self::args::{Arguments, Command};
+use crate::daemon::{self, DaemonError};
+
+/// What an exit status of the program means to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Everything went well.
+    Well = 0,
+    /// The work could not be done, or what was asked is not so; the reason was printed.
+    Failed = 1,
+    /// The command line was wrong (`EX_USAGE` of sysexits).
+    Usage = 64,
+    /// The configuration was wrong (`EX_CONFIG` of sysexits).
+    Configuration = 78,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+enum Failed {
+    /// The daemon, or what it is made of, could not be started.
+    Daemon(DaemonError),
+    /// What was asked for makes no sense. Says why and what would.
+    Usage(String),
+    /// Anything else, with what was tried.
+    Other(String, Box<dyn Error>),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Daemon(error) => error.fmt(f),
+            Self::Usage(text) | Self::Other(text, _) => f.write_str(text),
+        }
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Daemon(error) => error.source(),
+            Self::Usage(_) => None,
+            Self::Other(_, source) => Some(source.as_ref()),
+        }
+    }
+}
+
+impl From<DaemonError> for Failed {
+    fn from(error: DaemonError) -> Self {
+        Self::Daemon(error)
+    }
+}
+
+impl Failed {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Daemon(DaemonError::Configuration(_) | DaemonError::Read { .. }) => {
+                Exit::Configuration
+            }
+            Self::Usage(_) => Exit::Usage,
+            Self::Daemon(_) | Self::Other(..) => Exit::Failed,
+        }
+    }
+}
+
+/// Parses the command line, does what it asks, prints errors once, and gives the exit status.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nothing can be done when even this cannot be printed.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked { Exit::Well } else { Exit::Usage } as u8);
+        }
+    };
+    let exit = match obey(arguments) {
+        Ok(exit) => exit,
+        Err(error) => {
+            eprintln!("vchealth: {}", daemon::chain(&error));
+            error.exit()
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn obey(arguments: Arguments) -> Result<Exit, Failed> {
+    let Arguments { command, log, log_format } = arguments;
+    // The demo talks to its user itself; the daemon's own lines would only drown that.
+    let usual = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
+    log::start(log.as_deref().unwrap_or(usual), log_format).map_err(Failed::Usage)?;
+    match command {
+        Command::Run(run) => run::run(&run.config.dir),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::CheckConfig(config) => check_config::run(&config.dir),
+        Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
+        Command::AlertTest(config) => alert_test::run(&config.dir),
+    }
+}
+
+/// A runtime for commands that talk to the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::Daemon(DaemonError::System(error)))
+}

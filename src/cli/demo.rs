@@ -1,0 +1,196 @@
+//! `vchealth demo`: a whole province on this machine, the daemon that watches it, and what goes
+//! wrong meanwhile.
+//!
+//! The same command plays any scenario file and says whether people were told what it expects;
+//! the end-to-end tests are that.
+
+mod stage;
+mod tell;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::stage::Stage;
+use self::tell::Teller;
+use super::args::Demo;
+use super::{Exit, Failed, runtime};
+use crate::clock::Clock;
+use crate::daemon::{Daemon, DaemonError};
+use crate::lab::scenario::{Act, Heard, Scenario, Script};
+use crate::lab::{self, Lab, LabError, Receiver};
+
+/// What goes wrong unless the user has a scenario.
+const SCRIPT: &str = include_str!("demo/script.yaml");
+/// Longest that the first sweep may take before the script begins all the same.
+const FIRST_SWEEP: Duration = Duration::from_secs(10);
+/// Time after the last step in which messages may still come, unless the scenario gives more.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// Runs the demo.
+pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
+    let clock = Clock::start();
+    let mut scenario = read_scenario(demo.scenario.as_deref())?;
+    if demo.untimed {
+        for expected in &mut scenario.expect {
+            (expected.told_within, expected.resolved_within) = (None, None);
+        }
+    }
+    // What the user's browser is to reach stays on the host: it is bound before we leave it.
+    let board = TcpListener::bind(demo.listen)
+        .map_err(|source| DaemonError::Listen { address: demo.listen.to_string(), source })?;
+    let entered = lab::enter(&lab::Options::default()).map_err(cannot_emulate)?;
+    let stage = Stage::set(demo.dir.as_deref(), &scenario, clock)?;
+    let topology = stage.topology();
+    let script =
+        scenario.script(topology).map_err(|problems| Failed::Usage(problems.to_string()))?;
+    let lab = entered.start(topology.clone(), scenario.nature, clock).map_err(cannot_emulate)?;
+    let play = Play { stage, scenario, script, lab, board, clock };
+    runtime()?.block_on(play.run(demo))
+}
+
+fn cannot_emulate(error: LabError) -> Failed {
+    Failed::Other("cannot emulate a province on this machine".to_owned(), Box::new(error))
+}
+
+fn read_scenario(path: Option<&Path>) -> Result<Scenario, Failed> {
+    let (name, text) = match path {
+        None => ("the built-in script".to_owned(), SCRIPT.to_owned()),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failed::Other(format!("cannot read {}", path.display()), Box::new(error))
+            })?;
+            (path.display().to_string(), text)
+        }
+    };
+    Scenario::parse(&name, &text).map_err(|problems| Failed::Usage(problems.to_string()))
+}
+
+/// Everything that takes part.
+struct Play {
+    stage: Stage,
+    scenario: Scenario,
+    script: Script,
+    lab: Lab,
+    board: TcpListener,
+    clock: Clock,
+}
+
+impl Play {
+    async fn run(self, demo: &Demo) -> Result<Exit, Failed> {
+        let system = DaemonError::System;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(system)?;
+        let receiver = Receiver::start(self.clock).map_err(system)?;
+        let mut teller = Teller::new(demo.json, self.stage.topology().clone());
+        teller.welcome(&self.scenario, &self.board, self.lab.ports());
+
+        let mut daemon = Some(self.open(&receiver)?);
+        if let Some(daemon) = &daemon {
+            // A machine too slow for that shows the script all the same.
+            let _ = timeout(FIRST_SWEEP, first_sweep(daemon)).await;
+        }
+        let began = Instant::now();
+        let start = self.clock.now();
+        teller.begin(start.mono);
+        let endless = demo.scenario.is_none() && demo.lasting.is_none();
+        let end = began + demo.lasting.unwrap_or(self.script.lasts + AFTERMATH);
+        let mut steps = self.script.steps.iter();
+        let mut next = steps.next();
+        let mut round = began;
+        loop {
+            teller.messages(&receiver.posts());
+            if let Some(daemon) = &daemon {
+                teller.state(&daemon.snapshot());
+            }
+            let step_at = next.map(|step| round + step.at);
+            let look = Instant::now() + Duration::from_millis(100);
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                () = sleep_until(end), if !endless => break,
+                () = sleep_until(look.min(step_at.unwrap_or(look))) => {}
+            }
+            if let Some(step) = next.filter(|_| step_at.is_some_and(|at| Instant::now() >= at)) {
+                teller.step(self.clock.mono() - start.mono, &step.act);
+                self.lab.apply(&step.act);
+                self.act(&step.act, &mut daemon, &receiver).await?;
+                next = steps.next();
+            } else if next.is_none() && endless && Instant::now() >= round + self.script.lasts {
+                round = Instant::now();
+                steps = self.script.steps.iter();
+                next = steps.next();
+                teller.again();
+            }
+        }
+        teller.messages(&receiver.posts());
+        if let Some(daemon) = daemon {
+            daemon.stop().await;
+        }
+        teller.messages(&receiver.posts());
+        let heard: Vec<Heard> = receiver
+            .posts()
+            .iter()
+            .filter_map(|posted| Some((posted.at.mono - start.mono, posted.post.as_ref()?)))
+            .flat_map(|(at, post)| Heard::from_post(at, post))
+            .collect();
+        self.lab.shutdown();
+        let judgement = demo.scenario.is_some().then(|| self.scenario.judge(&heard));
+        teller.end(judgement.as_ref());
+        Ok(if judgement.is_none_or(|judgement| judgement.holds()) {
+            Exit::Well
+        } else {
+            Exit::Failed
+        })
+    }
+
+    fn open(&self, receiver: &Receiver) -> Result<Daemon, Failed> {
+        let listener = self.board.try_clone().map_err(DaemonError::System)?;
+        Ok(Daemon::start(self.stage.options(receiver.url(), listener))?)
+    }
+
+    /// Carries out what concerns the daemon; the province has taken the step already.
+    async fn act(
+        &self,
+        act: &Act,
+        daemon: &mut Option<Daemon>,
+        receiver: &Receiver,
+    ) -> Result<(), Failed> {
+        match act {
+            Act::Place { .. } | Act::Lift { .. } => {}
+            Act::Restart { away, .. } => {
+                if let Some(running) = daemon.take() {
+                    running.stop().await;
+                }
+                tokio::time::sleep(*away).await;
+                *daemon = Some(self.open(receiver)?);
+            }
+            Act::Reload { without } => {
+                self.stage.leave_out(without);
+                if let Some(daemon) = daemon {
+                    daemon.reload().await.map_err(Failed::Usage)?;
+                }
+            }
+            Act::ClockStep(_) | Act::Ack { .. } | Act::Silence { .. } | Act::Maintenance { .. } => {
+                return Err(Failed::Usage(format!(
+                    "{}: this step can only be played in virtual time",
+                    self.scenario.file
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until every target was probed once.
+async fn first_sweep(daemon: &Daemon) {
+    let mut published = daemon.published();
+    while daemon.snapshot().targets.iter().any(|target| target.last.is_none()) {
+        if published.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The configuration of a demo: the shipped sample or the user's own, fitted to the lab.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::super::Failed;
+use crate::clock::Clock;
+use crate::config::{Channel, ChannelKind, Config, File, SourceSet, WebhookSettings};
+use crate::daemon::{Options, Source};
+use crate::lab::scenario::Scenario;
+use crate::model::{ChannelId, Session, Severity, SiteIx, Topology};
+
+/// The sample configuration as it is shipped; the demo needs no file beside the program.
+fn sample() -> SourceSet {
+    SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", include_str!("../../../config/vchealth.yaml"))
+        .with(File::Sites, "sites.yaml", include_str!("../../../config/sites.yaml"))
+        .with(File::Sessions, "sessions.yaml", include_str!("../../../config/sessions.yaml"))
+}
+
+/// Everything the daemon of a demo is started with, again after every restart.
+pub(super) struct Stage {
+    whole: Arc<Config>,
+    without: Arc<Mutex<Vec<SiteIx>>>,
+    clock: Clock,
+    _scratch: Scratch,
+}
+
+/// A directory of our own that goes with us.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A directory left in the place for temporary files harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Stage {
+    /// Reads the configuration in `dir`, or the sample, and fits the scenario's province and
+    /// calendar into it.
+    pub(super) fn set(
+        dir: Option<&Path>,
+        scenario: &Scenario,
+        clock: Clock,
+    ) -> Result<Self, Failed> {
+        let source = match dir {
+            Some(dir) => Source::directory(dir),
+            None => Source::prepared(sample()),
+        };
+        let mut config = source.load()?;
+        if let Some(topology) = scenario.topology() {
+            config.topology = Arc::new(topology);
+        }
+        let sessions = scenario
+            .sessions(&config.topology, clock.now().wall)
+            .map_err(|problems| Failed::Usage(problems.to_string()))?;
+        config.sessions = sessions.into_iter().map(Arc::new).collect();
+        let scratch = std::env::temp_dir().join(format!("vchealth-demo-{}", std::process::id()));
+        config.settings.state_dir.clone_from(&scratch);
+        Ok(Self {
+            whole: Arc::new(config),
+            without: Arc::default(),
+            clock,
+            _scratch: Scratch(scratch),
+        })
+    }
+
+    /// The province.
+    pub(super) fn topology(&self) -> &Arc<Topology> {
+        &self.whole.topology
+    }
+
+    /// From the next reload on these sites are not in the configuration.
+    pub(super) fn leave_out(&self, sites: &[SiteIx]) {
+        *self.without.lock().unwrap_or_else(PoisonError::into_inner) = sites.to_vec();
+    }
+
+    /// What the daemon is started with; alerts go to `receiver`.
+    pub(super) fn options(&self, receiver: String, listener: TcpListener) -> Options {
+        let mut whole = Config::clone(&self.whole);
+        whole.settings.channels = vec![Channel {
+            id: ChannelId::new("demo"),
+            kind: ChannelKind::Webhook(WebhookSettings {
+                url: receiver,
+                timeout: Duration::from_secs(5),
+            }),
+            min_severity: Severity::Info,
+            send_resolved: true,
+        }];
+        let without = Arc::clone(&self.without);
+        let made = move || {
+            let without = without.lock().unwrap_or_else(PoisonError::into_inner);
+            reduced(&whole, &without)
+        };
+        Options { source: Source::made(made), listener: Some(listener), clock: self.clock }
+    }
+}
+
+/// A configuration without some of its sites, as if nobody had ever written them.
+fn reduced(whole: &Config, without: &[SiteIx]) -> Config {
+    let (topology, places) = whole.topology.without(without);
+    let sessions = whole.sessions.iter().map(|session| {
+        let sites = session.sites.iter();
+        let sites = sites.filter_map(|(site, delegates)| Some((places[site.ix()]?, *delegates)));
+        Arc::new(Session { sites: sites.collect(), ..Session::clone(session) })
+    });
+    Config {
+        settings: whole.settings.clone(),
+        sessions: sessions.collect(),
+        topology: Arc::new(topology),
+    }
+}

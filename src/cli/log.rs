@@ -1,0 +1,25 @@
+//! Logging: one line per event on standard error, for people or for collectors.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::LogFormat;
+
+/// Starts logging for the life of the process.
+///
+/// # Errors
+/// When `filter` is neither a level nor a list of `module=level`.
+pub(super) fn start(filter: &str, format: LogFormat) -> Result<(), String> {
+    let filter = EnvFilter::builder().parse(filter).map_err(|error| {
+        format!("--log: {error}; expected error, warn, info, debug, trace or vchealth::probe=debug")
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
+        }
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `vchealth probe SITE`: every check of a site once, explained step by step.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Exit, Failed, runtime};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::{DaemonError, Source};
+use crate::model::{Effort, Language, SiteId, SiteIx, TargetIx, Topology};
+use crate::probe::explain::{Style, story};
+use crate::probe::{Probes, Trust};
+
+/// Longest that names are waited for before the first check.
+const NAMES: Duration = Duration::from_secs(5);
+/// Generation of the only topology there is here.
+const GENERATION: u32 = 1;
+
+/// Probes a site; fails if any check does.
+pub(super) fn run(dir: &Path, site: &str, language: Option<Language>) -> Result<Exit, Failed> {
+    let config = Source::directory(dir).load()?;
+    let ix = find(&config.topology, site)?;
+    runtime()?.block_on(probe(&config, ix, language.unwrap_or(config.settings.language)))
+}
+
+async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, Failed> {
+    let clock = Clock::start();
+    let (settings, topology) = (&config.settings, &config.topology);
+    let probes = Probes::start(settings, GENERATION, Arc::clone(topology), Trust::system(), clock);
+    if tokio::time::timeout(NAMES, probes.names_settled()).await.is_err() {
+        eprintln!("names are not resolved yet; going on without");
+    }
+    let site = topology.site(ix);
+    let style = Style { language, time_zone: settings.time_zone.clone() };
+    let targets: Vec<TargetIx> = site
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| topology.endpoint(*endpoint).targets.clone())
+        .collect();
+    println!("{} ({})", site.name, site.id);
+    let mut failed = 0;
+    for (n, target) in targets.iter().enumerate() {
+        let endpoint = topology.endpoint(topology.target(*target).endpoint);
+        let check = topology.check_of(*target);
+        progress(&format!("{}/{}: {} {} …", n + 1, targets.len(), endpoint.id, check.id));
+        let key = topology.target_key(*target);
+        let Some(record) = probes.run_once(&key, Effort::Normal).await else { continue };
+        failed += usize::from(record.outcome.result.is_err());
+        progress("");
+        println!("\n{} ({}) · {}", endpoint.id, endpoint.host, check.id);
+        for line in story(&record, check, &style) {
+            println!("  {line}");
+        }
+    }
+    probes.stop().await;
+    let all = targets.len();
+    println!(
+        "\n{}",
+        match (language, failed) {
+            (Language::Vi, 0) => format!("Cả {all} phép kiểm tra đều đạt."),
+            (Language::En, 0) => format!("All {all} checks passed."),
+            (Language::Vi, _) => format!("{failed} trên {all} phép kiểm tra không đạt."),
+            (Language::En, _) => format!("{failed} of {all} checks failed."),
+        }
+    );
+    Ok(if failed == 0 { Exit::Well } else { Exit::Failed })
+}
+
+/// Shows on a terminal what is being waited for, on a line of its own that is overwritten.
+fn progress(text: &str) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
+    }
+}
+
+/// The site with this id or this name.
+fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
+    let by_name = || {
+        let lower = asked.to_lowercase();
+        topology.site_ixs().find(|ix| topology.site(*ix).name.to_lowercase() == lower)
+    };
+    topology.find_site(&SiteId::new(asked)).or_else(by_name).ok_or_else(|| {
+        let near = topology
+            .sites
+            .iter()
+            .flat_map(|site| [(site.id.as_str(), site), (site.name.as_str(), site)])
+            .map(|(text, site)| (strsim::jaro_winkler(text, asked), site))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(likeness, _)| *likeness > 0.7);
+        let hint = near.map_or_else(String::new, |(_, site)| {
+            format!("; did you mean `{}` ({})?", site.id, site.name)
+        });
+        Failed::Usage(format!("there is no site `{asked}`{hint}"))
+    })
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::Daemon(DaemonError::System(error))
+    }
+}

@@ -1,0 +1,232 @@
+//! The daemon: joins the brain with its hands, and starts and ends them in order.
+//!
+//! ```text
+//!            orders                 commit, then publish, then deliver
+//!  brain ───────────────▶ probes        ┌────────▶ store
+//!  (own   ◀─────────────── outcomes     │            │
+//!  thread) ───────────────────────────▶ writer ──▶ snapshot ──▶ web
+//!         ◀─────── reload, ack ──────── web          │
+//!                                                  courier ──▶ channels
+//! ```
+//! Start and reload read the configuration on the same path.
+
+mod brain;
+mod error;
+mod face;
+mod files;
+mod hands;
+mod journal;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use self::brain::{Heartbeat, Loop};
+use self::face::{Face, Shown};
+use self::hands::Hands;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::metrics::Figures;
+use crate::model::Snapshot;
+use crate::monitor::Monitor;
+use crate::notify::{Courier, Inbox, Setup};
+use crate::probe::{Probes, Trust};
+use crate::store::{Store, Writer};
+use crate::web::{Daemon as _, Limits, Reloaded, Server};
+
+pub use self::error::{DaemonError, chain};
+pub use self::files::{Source, read};
+
+/// Requests that wait for the brain at most; more means that it stands still.
+const REQUESTS: usize = 64;
+/// Longest that the end of the daemon waits for messages on their way, and for the disk.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a daemon is started with.
+pub struct Options {
+    /// Where the configuration comes from, now and at every reload.
+    pub source: Source,
+    /// What the web server listens on, if it was bound before; otherwise the configuration says.
+    pub listener: Option<TcpListener>,
+    /// The clock of everything.
+    pub clock: Clock,
+}
+
+/// A running daemon. Ended in order by [`Daemon::stop`].
+pub struct Daemon {
+    face: Arc<Face>,
+    probes: Arc<Probes>,
+    courier: Courier,
+    writer: Writer,
+    brain: JoinHandle<()>,
+    server: tokio::task::JoinHandle<()>,
+    stop_server: CancellationToken,
+}
+
+impl Daemon {
+    /// Reads the configuration and starts everything. Must be called within a multi-threaded
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// When the configuration is wrong, or port, state directory or echo sockets cannot be had.
+    pub fn start(options: Options) -> Result<Self, DaemonError> {
+        let Options { source, listener, clock } = options;
+        let config = Arc::new(source.load()?);
+        let settings = &config.settings;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => listen(settings)?,
+        };
+        let board = format!("http://{}", listener.local_addr().map_err(DaemonError::System)?);
+        let now = clock.now();
+        let (store, durable) =
+            Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
+        let waiting = store.waiting().map_err(DaemonError::Store)?;
+        let mut monitor = Monitor::new(Arc::clone(&config), durable, now);
+        let probes = Arc::new(start_probes(settings, &monitor, clock)?);
+
+        let figures = Figures::new(env!("CARGO_PKG_VERSION"), now.wall);
+        let mut tally = figures.tally();
+        tally.adopt(monitor.topology(), monitor.generation());
+        let heartbeat = Arc::new(Heartbeat::default());
+        heartbeat.beat(now.mono);
+        let shown = Arc::new(Shown {
+            snapshot: ArcSwap::from_pointee(monitor.snapshot(now)),
+            published: watch::Sender::new(0),
+        });
+
+        let (inbox, orders) = Inbox::new();
+        let writer = {
+            let (shown, inbox) = (Arc::clone(&shown), inbox.clone());
+            Writer::start(store, clock, move |news| {
+                if let Some(snapshot) = news.snapshot {
+                    shown.publish(snapshot);
+                }
+                if !news.mail.is_empty() {
+                    inbox.deliver(news.mail);
+                }
+            })
+            .map_err(DaemonError::System)?
+        };
+        let setup = Setup::of(settings, &board);
+        let courier = Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock)
+            .map_err(DaemonError::Courier)?;
+
+        let (requests, incoming) = mpsc::channel(REQUESTS);
+        let face = Arc::new(Face {
+            clock,
+            source,
+            board,
+            shown,
+            settings: ArcSwap::from_pointee(settings.clone()),
+            heartbeat: Arc::clone(&heartbeat),
+            requests: ArcSwap::from_pointee(Some(requests)),
+            writer: writer.handle(),
+            courier: courier.remote(),
+            figures: figures.clone(),
+            reloading: tokio::sync::Mutex::default(),
+        });
+        let stop_server = CancellationToken::new();
+        let server = Server::new(listener, Arc::clone(&face) as _, figures, Limits::default())
+            .map_err(DaemonError::System)?;
+        let server = tokio::spawn({
+            let stop = stop_server.clone();
+            async move {
+                if let Err(failed) = server.run(stop).await {
+                    error!("the web server ended: {failed}");
+                }
+            }
+        });
+
+        let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
+        let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
+        let runtime = Handle::current();
+        let brain = std::thread::Builder::new()
+            .name("brain".to_owned())
+            .spawn(move || runtime.block_on(brain.run()))
+            .map_err(DaemonError::System)?;
+        let amounts_to = face::summary(&config, Duration::ZERO);
+        info!(
+            sites = amounts_to.sites,
+            targets = amounts_to.targets,
+            sessions = amounts_to.sessions,
+            engine = probes.engine().unwrap_or_default(),
+            "watching; board and metrics at {}",
+            face.board
+        );
+        Ok(Self { face, probes, courier, writer, brain, server, stop_server })
+    }
+
+    /// Reads the configuration again; a wrong one is refused whole and logged.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as text.
+    pub async fn reload(&self) -> Result<Reloaded, String> {
+        self.face.reload().await
+    }
+
+    /// The newest state.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.face.snapshot()
+    }
+
+    /// Changes whenever a snapshot is published.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.face.published()
+    }
+
+    /// Ends everything in order: what was decided is committed, messages on their way get a few
+    /// seconds, and what still waits stays in the outbox.
+    pub async fn stop(self) {
+        let Self { face, probes, courier, writer, brain, server, stop_server } = self;
+        info!("stopping");
+        face.requests.store(Arc::new(None));
+        stop_server.cancel();
+        // The loop ends once nobody can send it requests; a panic in it was logged when it was.
+        let ended = tokio::task::spawn_blocking(move || brain.join());
+        if tokio::time::timeout(LAST_WORDS, ended).await.is_err() {
+            warn!("the event loop does not end");
+        }
+        probes.stop().await;
+        let untold = courier.stop(LAST_WORDS).await;
+        if untold > 0 {
+            warn!(messages = untold, "not delivered yet; they are sent after the next start");
+        }
+        let unwritten = tokio::task::spawn_blocking(move || writer.stop(LAST_WORDS)).await;
+        if let Ok(changes @ 1..) = unwritten {
+            error!(changes, "not on disk: the store did not take them");
+        }
+        // Its connections were given their time limit by the server itself.
+        let _ = server.await;
+        info!("stopped");
+    }
+}
+
+fn listen(settings: &Settings) -> Result<TcpListener, DaemonError> {
+    let failed = |source| DaemonError::Listen { address: settings.listen.to_string(), source };
+    TcpListener::bind(settings.listen).map_err(failed)
+}
+
+/// The hands that probe. A monitor that cannot ping would call everything unknown, so it does not
+/// start without.
+fn start_probes(
+    settings: &Settings,
+    monitor: &Monitor,
+    clock: Clock,
+) -> Result<Probes, DaemonError> {
+    let topology = Arc::clone(monitor.topology());
+    let probes = Probes::start(settings, monitor.generation(), topology, Trust::system(), clock);
+    match probes.engine() {
+        Ok(_) => Ok(probes),
+        Err(why) => Err(DaemonError::Icmp(why.to_owned())),
+    }
+}

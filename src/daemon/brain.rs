@@ -1,0 +1,158 @@
+//! The event loop that joins brain and hands: outcomes and requests in, probes and commits out.
+//!
+//! It runs on a thread of its own, so that rendering a page or encrypting a mail never delays a
+//! probe. It decides nothing: that is the monitor's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use super::hands::Hands;
+use crate::clock::Clock;
+use crate::model::{Batch, Mono, Outcome};
+use crate::monitor::{Command, Input, Monitor};
+
+/// Shortest time between two rounds. What comes meanwhile is handled together, which keeps ten
+/// thousand targets a second cheap; an order is late by as much at most.
+const ROUND: Duration = Duration::from_millis(4);
+/// Time between two readings of engine, resolver and store.
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// Longest time between two snapshots.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Shortest time between two snapshots, so that a storm of changes costs ten a second at most.
+const PUBLISH_GAP: Duration = Duration::from_millis(100);
+
+/// Something the monitor is to be told, and who waits until it has taken it in.
+pub(super) struct Request {
+    /// What.
+    pub(super) input: Input,
+    /// Who waits.
+    pub(super) taken: Option<oneshot::Sender<()>>,
+}
+
+/// The loop's sign of life: it stands still when the loop does.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeat(AtomicU64);
+
+impl Heartbeat {
+    /// When the loop last came round.
+    pub(super) fn last(&self) -> Mono {
+        Mono::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn beat(&self, now: Mono) {
+        self.0.store(now.as_nanos(), Ordering::Relaxed);
+    }
+}
+
+/// The brain, its hands and what reaches them.
+pub(super) struct Loop {
+    pub(super) monitor: Monitor,
+    pub(super) hands: Hands,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) clock: Clock,
+    pub(super) heartbeat: Arc<Heartbeat>,
+}
+
+/// When what was last done.
+struct Times {
+    read: Mono,
+    published: Mono,
+    /// Whether something has changed since.
+    unpublished: bool,
+}
+
+impl Times {
+    /// When the next snapshot is due.
+    fn publish_at(&self) -> Mono {
+        self.published + if self.unpublished { PUBLISH_GAP } else { PUBLISH_EVERY }
+    }
+}
+
+impl Loop {
+    /// Runs until nobody can send requests any more. Everything decided by then has been handed
+    /// over for committing.
+    pub(super) async fn run(mut self) {
+        let mut times = Times { read: Mono::ZERO, published: Mono::ZERO, unpublished: true };
+        loop {
+            let began = self.clock.mono();
+            self.heartbeat.beat(began);
+            self.round(&mut times);
+            // Losing either future to the other loses nothing.
+            let wake = self.monitor.poll_timeout().unwrap_or(Mono::NEVER).min(times.publish_at());
+            let wake = wake.min(times.read + READ_EVERY).max(began + ROUND);
+            tokio::select! {
+                outcomes = self.hands.outcomes() => {
+                    self.learn(outcomes);
+                    sleep_until(self.clock.instant(began + ROUND).into()).await;
+                }
+                request = self.requests.recv() => match request {
+                    Some(request) => self.take_in(request),
+                    None => break,
+                },
+                () = sleep_until(self.clock.instant(wake).into()) => {}
+            }
+        }
+        let batch = self.carry_out();
+        let snapshot = Arc::new(self.monitor.snapshot(self.clock.now()));
+        self.hands.commit(batch, Some(snapshot));
+    }
+
+    /// What one round does once the news are in.
+    fn round(&mut self, times: &mut Times) {
+        let now = self.clock.now();
+        if now.mono - times.read >= READ_EVERY {
+            times.read = now.mono;
+            for input in self.hands.readings() {
+                self.monitor.handle(input, now);
+            }
+        }
+        self.monitor.handle(Input::Tick, now);
+        let batch = self.carry_out();
+        times.unpublished |= !batch.changes.is_empty();
+        let snapshot = (now.mono >= times.publish_at()).then(|| {
+            (times.published, times.unpublished) = (now.mono, false);
+            Arc::new(self.monitor.snapshot(now))
+        });
+        if snapshot.is_some() || !batch.changes.is_empty() {
+            self.hands.commit(batch, snapshot);
+        }
+    }
+
+    /// Hands the monitor's orders to the hands; gives what is to be committed.
+    fn carry_out(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let mut orders = Vec::new();
+        while let Some(command) = self.monitor.poll_command() {
+            match command {
+                Command::Probe(order) => orders.push(order),
+                Command::Commit(more) => batch.changes.extend(more.changes),
+            }
+        }
+        self.hands.probe(&orders);
+        batch
+    }
+
+    fn learn(&mut self, outcomes: Vec<Outcome>) {
+        let now = self.clock.now();
+        self.hands.count(&outcomes);
+        for outcome in outcomes {
+            self.monitor.handle(Input::Outcome(outcome), now);
+        }
+    }
+
+    fn take_in(&mut self, Request { input, taken }: Request) {
+        let reloads = matches!(input, Input::Reload(_));
+        self.monitor.handle(input, self.clock.now());
+        if reloads {
+            self.hands.adopt(self.monitor.config(), self.monitor.generation());
+        }
+        if let Some(taken) = taken {
+            // Whoever asked may have gone away meanwhile.
+            let _ = taken.send(());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The hands as the loop moves them: probes, store, counters.
+
+use std::sync::Arc;
+
+use super::journal;
+use crate::config::Config;
+use crate::metrics::Tally;
+use crate::model::{Batch, Outcome, ProbeRequest, Snapshot};
+use crate::monitor::{Input, Part};
+use crate::probe::{Probes, ResolverHealth};
+use crate::store::WriterHandle;
+
+/// What carries out the brain's commands.
+pub(super) struct Hands {
+    pub(super) probes: Arc<Probes>,
+    pub(super) writer: WriterHandle,
+    pub(super) tally: Tally,
+}
+
+impl Hands {
+    /// Takes orders for probes over. Each is answered by exactly one outcome, sooner or later.
+    pub(super) fn probe(&self, orders: &[ProbeRequest]) {
+        if !orders.is_empty() {
+            self.probes.submit(orders);
+        }
+    }
+
+    /// What probes have learned since the last call, as soon as there is something. Losing this
+    /// future loses no outcome.
+    pub(super) async fn outcomes(&self) -> Vec<Outcome> {
+        self.probes.outcomes().await
+    }
+
+    /// Counts outcomes for the metrics.
+    pub(super) fn count(&mut self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            self.tally.record(outcome);
+        }
+    }
+
+    /// Commits what changed, then publishes the snapshot, then delivers.
+    pub(super) fn commit(&self, batch: Batch, snapshot: Option<Arc<Snapshot>>) {
+        journal::log(&batch);
+        self.writer.submit(batch, snapshot);
+    }
+
+    /// Goes over to another configuration, before the first order that belongs to it.
+    pub(super) fn adopt(&mut self, config: &Config, generation: u32) {
+        self.tally.adopt(&config.topology, generation);
+        self.probes.replace(&config.settings, generation, Arc::clone(&config.topology));
+    }
+
+    /// How the parts of this program do.
+    pub(super) fn readings(&self) -> Vec<Input> {
+        let resolver = resolver_trouble(&self.probes.resolver_health());
+        let store = self.writer.status().trouble;
+        vec![
+            Input::Engine(self.probes.engine_health()),
+            Input::Part { part: Part::Resolver, trouble: resolver },
+            Input::Part { part: Part::Store, trouble: store },
+        ]
+    }
+}
+
+/// Why names are not resolved: no look-up of any name gets an answer. One name without an answer
+/// is that name's own fault, and shows at its site.
+fn resolver_trouble(health: &ResolverHealth) -> Option<String> {
+    let dead = health.names > 0 && health.failing == health.names;
+    let why = || health.reason.clone().unwrap_or_else(|| "no answer".to_owned());
+    dead.then(|| format!("no name server answers: {}", why()))
+}

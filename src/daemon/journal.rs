@@ -1,0 +1,56 @@
+//! The log of what was decided: one line for each hard change, each incident and each message.
+
+use tracing::{info, warn};
+
+use crate::model::{Batch, Change, Health, Incident, Notification};
+
+/// Logs what a batch changes for good.
+pub(super) fn log(batch: &Batch) {
+    for change in &batch.changes {
+        match change {
+            Change::Health { key, state } => {
+                let (what, health) = (key.to_string(), state.health.word());
+                // The first judgement after an empty start is no news when it is good.
+                if matches!(state.health, Health::Down | Health::Degraded) {
+                    warn!(what, health, "health changed");
+                } else {
+                    info!(what, health, "health changed");
+                }
+            }
+            Change::Incident(incident) => log_incident(incident),
+            Change::Notify(notification) => log_notification(notification),
+            Change::Withdraw(withdrawal) => {
+                info!(id = %withdrawal.id, reason = withdrawal.reason, "message withdrawn");
+            }
+            Change::Silence(silence) => {
+                let site = silence.site.as_ref().map_or("everything", |site| site.as_str());
+                info!(id = %silence.id, site, until = %silence.until, by = silence.by, "silenced");
+            }
+            Change::Maintenance(window) => {
+                info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
+            }
+            Change::Lift(id) => info!(%id, "silence or maintenance ended"),
+            Change::Forget(_) | Change::Rollup(_) => {}
+        }
+    }
+}
+
+fn log_incident(incident: &Incident) {
+    let site = incident.site.as_ref().map_or("", |site| site.as_str());
+    let endpoint = incident.endpoint.as_ref().map_or("", |endpoint| endpoint.as_str());
+    let (id, cause) = (&incident.id, incident.cause.word());
+    let affected = incident.affected_now().count();
+    match (incident.resolved, &incident.ack) {
+        (Some(_), _) => info!(%id, cause, site, endpoint, "incident resolved"),
+        (None, Some(ack)) => info!(%id, cause, site, by = ack.by, "incident acknowledged"),
+        (None, None) => {
+            let severity = incident.severity.word();
+            warn!(%id, cause, site, endpoint, severity, affected, "incident open");
+        }
+    }
+}
+
+fn log_notification(notification: &Notification) {
+    let Notification { id, channel, kind, .. } = notification;
+    info!(%id, %channel, kind = kind.word(), "message queued");
+}
