@@ -314,3 +314,11 @@ fn the_shipped_scenarios_can_be_read() {
     }
     assert!(read >= 4);
 }
+
+#[test]
+fn the_demo_can_be_read() {
+    let demo = Scenario::demo().unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(demo.province, Province::Sample);
+    assert!(demo.real);
+    assert!(demo.expect.iter().all(|expected| expected.begins.is_some()));
+}

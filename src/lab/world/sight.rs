@@ -27,7 +27,9 @@ pub struct Sight {
 }
 
 /// Echo requests of a thorough probe, at least.
-const TRAIN: u16 = 5;
+const TRAIN: u16 = 3;
+/// Time between them, unless the time limit is too short for that.
+const TRAIN_SPACING: Duration = Duration::from_millis(200);
 /// When Linux repeats a SYN, after the first (RFC 6298 §2, doubling from one second).
 const SYN: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(7)];
@@ -83,34 +85,33 @@ impl World {
         }
     }
 
-    /// Echo requests, one after the other. Any answer in time makes it a reply; else an ICMP
-    /// error says more than silence.
+    /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
+    /// the median; else an ICMP error says more than silence.
     fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Found {
-        let count = match effort {
-            Effort::Normal => check.count.max(1),
-            Effort::Thorough => check.count.max(TRAIN),
-        };
+        let (count, spacing, wait) = train(check, ask.timeout, effort);
         let (mut rtts, mut told, mut duplicates) = (Vec::new(), None, 0u16);
         let (mut last, mut took) = (None, Duration::ZERO);
         for nth in 0..count {
-            let sent = check.spacing * u32::from(nth);
+            let sent = spacing * u32::from(nth);
             let size = check.size.saturating_add(HEADERS);
             let question =
                 Question { size, tos: check.dscp << 2, dont_fragment: check.dont_fragment };
             match self.trip(ask.at.mono + sent, ask.endpoint, question) {
-                Trip::Answered { rtt, tos, ttl, again } if rtt <= ask.timeout => {
+                Trip::Answered { rtt, tos, ttl, again } if rtt <= wait => {
                     rtts.push(rtt);
                     duplicates += u16::from(again);
                     last = Some((tos, ttl));
                     took = took.max(sent + rtt);
                 }
-                Trip::Told(answer) if answer.after <= ask.timeout => {
+                Trip::Told(answer) if answer.after <= wait => {
                     told.get_or_insert(answer);
                     took = took.max(sent + answer.after);
                 }
-                _ => took = took.max(sent + ask.timeout),
+                _ => took = took.max(sent + wait),
             }
         }
+        // A train that the check asks for takes longer than the time limit of one echo.
+        took = took.min(ask.timeout);
         let Some((tos, ttl)) = last else {
             return Err(match told {
                 Some(answer) => (RemoteFailure::Unreachable(error(&answer)), took),
@@ -118,15 +119,16 @@ impl World {
             });
         };
         let received = u16::try_from(rtts.len()).unwrap_or(u16::MAX);
-        let best = rtts.iter().min().copied();
+        let mut sorted = rtts.clone();
+        sorted.sort_unstable();
+        let median = sorted.get((sorted.len() - 1) / 2).copied();
         let rtts = match rtts[..] {
             [rtt] => RttList::One(rtt),
             _ => RttList::Many(rtts.into()),
         };
         let detail =
             IcmpDetail { sent: count, received, rtts, ttl: Some(ttl), tos: Some(tos), duplicates };
-        // A train takes longer than the time limit of one echo.
-        Ok((Reply { rtt: best, detail: Detail::Icmp(detail) }, took.min(ask.timeout)))
+        Ok((Reply { rtt: median, detail: Detail::Icmp(detail) }, took))
     }
 
     /// Opens a connection.
@@ -320,6 +322,18 @@ impl World {
             Verdict::Vanish(_) | Verdict::Answer(_) => Trip::Lost,
         }
     }
+}
+
+/// How many echo requests, how far apart, and how long each is waited for. A thorough probe sends
+/// a short train within the time limit of the check, closer together rather than longer.
+fn train(check: &IcmpCheck, timeout: Duration, effort: Effort) -> (u16, Duration, Duration) {
+    let count = check.count.max(1);
+    if effort == Effort::Normal || count >= TRAIN {
+        return (count, check.spacing, timeout);
+    }
+    let gaps = u32::from(TRAIN - 1);
+    let spacing = TRAIN_SPACING.min(timeout / (2 * gaps));
+    (TRAIN, spacing, timeout - spacing * gaps)
 }
 
 /// What is asked of one probe.
