@@ -9,7 +9,6 @@
 //! they keep their own user id, so that files look as always.
 
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -119,7 +118,15 @@ enum Side {
 /// Makes the link of this thread's namespace and sets everything up but the sites' addresses.
 fn furnish(mtu: u16, side: Side) -> Result<SyncDevice, LabError> {
     let device = DeviceBuilder::new().name(LINK).enable(false).build_sync();
-    let device = device.map_err(|error| LabError::forbidden(Forbidden::Tun, error))?;
+    let device = device.map_err(|error| {
+        // The device may be opened and yet no link be made with it: then it is our rights within
+        // the namespace that are wanting, as where AppArmor strips user namespaces of theirs.
+        let step = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EPERM) => Forbidden::Configure,
+            _ => Forbidden::Tun,
+        };
+        LabError::forbidden(step, error)
+    })?;
     device.set_nonblocking(true).map_err(|error| LabError::failed("use the link", error))?;
     match side {
         Side::Near => {
@@ -232,9 +239,12 @@ type Netlink<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// Runs a conversation with the kernel about this thread's namespace.
 fn netlink(talk: impl AsyncFnOnce(Handle) -> Netlink<()>) -> Result<(), LabError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-        let denied = error.to_string().contains("Operation not permitted");
-        if denied {
-            LabError::forbidden(Forbidden::Configure, io::Error::from(Errno::EPERM))
+        let said = match error.downcast_ref() {
+            Some(rtnetlink::Error::NetlinkError(said)) => said.to_io().raw_os_error(),
+            _ => None,
+        };
+        if said == Some(Errno::EPERM as i32) {
+            LabError::forbidden(Forbidden::Configure, Errno::EPERM.into())
         } else {
             LabError::failed("configure its network", error)
         }

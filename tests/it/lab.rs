@@ -438,12 +438,14 @@ fn a_script_is_played_in_real_time_and_kept_in_the_log() {
         let scenario = Scenario::parse("x.yaml", &text).expect("a scenario");
         let script = scenario.script(lab.topology()).expect("a script");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let mut told = Vec::new();
+        let (mut told, began) = (Vec::new(), Instant::now());
         runtime.expect("a runtime").block_on(lab.play(&script, |step| told.push(step.at)));
         assert_eq!(told, [Duration::from_millis(50), Duration::from_millis(150)]);
         let log = lab.log();
         assert_eq!(log.len(), 2);
-        assert!(log[1].at.mono - log[0].at.mono >= Duration::from_millis(99));
+        assert!(log[1].at.mono > log[0].at.mono);
+        // Never early, however busy the machine is.
+        assert!(began.elapsed() >= script.lasts);
         assert!(lab.faults().is_empty());
     });
 }
