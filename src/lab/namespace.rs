@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -157,8 +158,7 @@ fn furnish(mtu: u16, side: Side) -> Result<SyncDevice, LabError> {
         let index = index(LINK)?;
         if side == Side::Near {
             handle.address().add(index, OWN_V4.into(), 32).execute().await?;
-            // A machine without IPv6 has none in its namespaces either.
-            let _ = handle.address().add(index, OWN_V6.into(), 128).execute().await;
+            own_v6(&handle, index).await;
         }
         default_routes(&handle, index).await
     })?;
@@ -225,7 +225,7 @@ pub(super) fn set_link(is_up: bool) -> Result<(), LabError> {
         let index = index(LINK)?;
         if is_up {
             up(&handle, LINK, None).await?;
-            let _ = handle.address().add(index, OWN_V6.into(), 128).execute().await;
+            own_v6(&handle, index).await;
             return default_routes(&handle, index).await;
         }
         let down = LinkUnspec::new_with_index(index).down().build();
@@ -272,6 +272,15 @@ async fn up(handle: &Handle, name: &str, mtu: Option<u16>) -> Netlink<()> {
     }
     handle.link().set(link.build()).execute().await?;
     Ok(())
+}
+
+/// Gives our link its IPv6 address. A machine without IPv6 has none in its namespaces either.
+async fn own_v6(handle: &Handle, index: u32) {
+    let mut request = handle.address().add(index, OWN_V6.into(), 128);
+    // Looking for somebody else with this address takes time in which it cannot be used.
+    let flags = AddressAttribute::Flags(AddressFlags::Nodad);
+    request.message_mut().attributes.push(flags);
+    let _ = request.execute().await;
 }
 
 async fn default_routes(handle: &Handle, index: u32) -> Netlink<()> {
