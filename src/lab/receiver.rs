@@ -122,6 +122,8 @@ impl Receiver {
         });
         let router = Router::new()
             .route("/", post(take))
+            // Whatever path a channel posts to.
+            .route("/{*path}", post(take))
             .layer(DefaultBodyLimit::max(LONGEST))
             .with_state(Arc::clone(&shared));
         let end = CancellationToken::new();

@@ -39,11 +39,13 @@
 //!
 //! The faults and their parameters are those of [`Fault`].
 
+mod demo;
 mod expect;
 mod judge;
 mod province;
 mod read;
 mod script;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod yaml;

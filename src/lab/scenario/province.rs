@@ -205,23 +205,24 @@ const SIP: usize = 1;
 const H323: usize = 2;
 const WEB: usize = 3;
 
-/// The checks of a drawn province, by the positions above.
+/// The checks of a drawn province, by the positions above: those that a configuration has without
+/// writing them.
 fn checks() -> Vec<Check> {
-    let s = Duration::from_secs;
-    let check = |id: &str, kind, timeout, [idle, readiness, live, wrap_up]: [u64; 4]| Check {
-        id: CheckId::new(id),
-        kind,
-        timeout,
-        paces: Paces { idle: s(idle), readiness: s(readiness), live: s(live), wrap_up: s(wrap_up) },
-        confirm_after: Duration::from_millis(300),
-    };
-    let ping = IcmpCheck {
-        count: 1,
-        spacing: Duration::from_millis(20),
-        size: 56,
-        dscp: 0,
-        dont_fragment: false,
-    };
+    let ms = Duration::from_millis;
+    let check =
+        |id: &str, kind, timeout, [idle, readiness, live, wrap_up]: [u64; 4], again| Check {
+            id: CheckId::new(id),
+            kind,
+            timeout,
+            paces: Paces {
+                idle: Duration::from_secs(idle),
+                readiness: Duration::from_secs(readiness),
+                live: Duration::from_secs(live),
+                wrap_up: Duration::from_secs(wrap_up),
+            },
+            confirm_after: again,
+        };
+    let ping = IcmpCheck { count: 1, spacing: ms(200), size: 56, dscp: 34, dont_fragment: false };
     let sip = SipCheck { transport: SipTransport::Udp, port: 5060, user: None, verify_tls: false };
     let web = HttpCheck {
         tls: true,
@@ -234,9 +235,15 @@ fn checks() -> Vec<Check> {
         host: None,
     };
     vec![
-        check("ping", CheckKind::Icmp(ping), Duration::from_millis(900), [30, 5, 1, 5]),
-        check("sip", CheckKind::Sip(sip), Duration::from_millis(3_500), [60, 15, 10, 30]),
-        check("h323", CheckKind::H323(H323Check { port: 1720 }), s(3), [60, 30, 30, 60]),
-        check("web", CheckKind::Http(web), s(5), [60, 30, 30, 60]),
+        check("ping", CheckKind::Icmp(ping), ms(1_000), [15, 5, 1, 5], ms(100)),
+        check("sip", CheckKind::Sip(sip), ms(3_500), [60, 30, 15, 60], ms(2_000)),
+        check(
+            "h323",
+            CheckKind::H323(H323Check { port: 1720 }),
+            ms(5_000),
+            [60, 30, 30, 60],
+            ms(30_000),
+        ),
+        check("web", CheckKind::Http(web), ms(5_000), [60, 30, 30, 60], ms(2_000)),
     ]
 }

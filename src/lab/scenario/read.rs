@@ -11,14 +11,6 @@ use crate::lab::world::Nature;
 use crate::model::Importance;
 
 impl Scenario {
-    /// What a demo shows that is not told anything else; it plays in the shipped province.
-    ///
-    /// # Errors
-    /// None, as a test makes sure of.
-    pub fn demo() -> Result<Self, Problems> {
-        Self::parse("demo.yaml", include_str!("../demo.yaml"))
-    }
-
     /// Understands the text of a scenario file; `file` is its name for messages.
     ///
     /// # Errors

@@ -316,9 +316,11 @@ fn the_shipped_scenarios_can_be_read() {
 }
 
 #[test]
-fn the_demo_can_be_read() {
-    let demo = Scenario::demo().unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(demo.province, Province::Sample);
-    assert!(demo.real);
-    assert!(demo.expect.iter().all(|expected| expected.begins.is_some()));
+fn drawn_provinces_are_checked_as_the_shipped_one_is() {
+    let sample = crate::config::load(&crate::config::sample()).expect("the sample");
+    let drawn = scenario("").topology().expect("drawn");
+    for check in &drawn.checks {
+        let shipped = sample.topology.checks.iter().find(|shipped| shipped.id == check.id);
+        assert_eq!(Some(check), shipped);
+    }
 }

@@ -99,7 +99,8 @@ impl World {
             match self.trip(ask.at.mono + sent, ask.endpoint, question) {
                 Trip::Answered { rtt, tos, ttl, again } if rtt <= wait => {
                     rtts.push(rtt);
-                    duplicates += u16::from(again);
+                    // The probe is over before the last reply is repeated.
+                    duplicates += u16::from(again && nth + 1 < count);
                     last = Some((tos, ttl));
                     took = took.max(sent + rtt);
                 }
