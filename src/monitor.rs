@@ -6,81 +6,102 @@
 //! wants to be woken. So the same history always gives the same incidents, and a week of outages
 //! runs in a test in a second.
 //!
-//! An outcome passes, in this order:
-//! [`plan`] (which phase is each site in) ▸ [`schedule`] (when is each target probed) ▸
-//! [`target`] and [`hysteresis`] (is a failure a fact).
+//! ## The way of an outcome
+//! - `plan`: which phase each site is in, and so how often it is probed;
+//! - `schedule`: when each target's turn comes, and what is asked besides;
+//! - `hysteresis`: when a failure is a fact; `grade`: when a path is bad;
+//! - `witness`: who else is asked at the first doubt;
+//! - `site`: what a site's own evidence says is wrong;
+//! - `blind`: whether it is not us; `correlate`: whether something wider explains it;
+//! - `ledger`: which incidents are open, how they grow, rest and end; `flap`: when they are over;
+//! - `hygiene`: what gives notice; `severity`, `mute`, `policy`: who is told what, and when;
+//! - `record`: how all that is written down.
+//!
+//! What these rooms know lies in the `picture`. `review` walks through them; it runs when
+//! something changed, not with every outcome.
 
-#[allow(dead_code, reason = "the judgement of sites reads it")]
+mod blind;
+mod correlate;
+mod flap;
+mod grade;
+mod hygiene;
 mod hysteresis;
+mod ledger;
+mod mute;
+mod picture;
 mod plan;
-#[allow(dead_code, reason = "the judgement of sites reads it")]
+mod policy;
+mod record;
+mod restore;
+mod review;
+mod rollup;
 mod schedule;
-#[allow(dead_code, reason = "the judgement of sites reads it")]
+mod severity;
+mod site;
+mod snapshot;
 mod target;
 #[cfg(test)]
 mod tests;
+mod witness;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::plan::Plan;
+use self::blind::Sight;
+use self::hygiene::Hygiene;
+use self::ledger::Ledger;
+use self::mute::Mutes;
+use self::picture::Picture;
+use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
-use self::target::{EchoRules, Watched};
-use crate::config::{Config, QualitySettings};
+use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, CheckKind, Durable, Effort, EndpointIx, EndpointView, EngineHealth,
-    Failure, HardState, Health, Incident, IncidentId, LocalFailure, Maintenance, MonitorView, Mono,
-    Now, Outcome, Phase, ProbeRequest, QualityGrade, SessionView, Silence, SilenceId, SiteIx,
-    SiteView, Snapshot, Standing, TargetIx, Topology, Trigger,
+    Ack, Batch, Change, Detail, Effort, EngineHealth, Failure, Health, IncidentId, LocalFailure,
+    Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply, SessionId, Silence, SilenceId,
+    SiteIx, TargetIx, Topology, Trigger,
 };
-use crate::quality::{CodecLoss, Limits, LossTest};
 
-/// Time between two looks at the calendar and the wall clock.
+/// Time between two looks at the calendar, the clocks and ourselves.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Time between two rollups of what is near a session.
-const ROLLUP_EVERY: Duration = Duration::from_secs(60);
-/// Rollups of what no session is near, in units of [`ROLLUP_EVERY`].
-const IDLE_ROLLUPS: u32 = 15;
-/// Targets rolled up in one go, so that a big batch never stands before an urgent one.
-const ROLLUP_CHUNK: usize = 512;
-/// Time between two goes.
-const ROLLUP_GAP: Duration = Duration::from_millis(20);
+/// Shortest time between two reviews, so that a province that fails all at once is reviewed
+/// fifty times a second and not with every outcome.
+const REVIEW_GAP: Duration = Duration::from_millis(20);
+/// Changes that nobody is told of are committed after this long at the latest, so that a storm of
+/// them makes few transactions.
+const COMMIT_WITHIN: Duration = Duration::from_millis(200);
 
 /// The brain.
 #[derive(Debug)]
 pub struct Monitor {
-    config: Arc<Config>,
+    /// Counts the topologies since the start.
     generation: u32,
     /// Where targets of earlier generations stand now; probes of theirs may be under way.
     earlier: BTreeMap<u32, Vec<Option<TargetIx>>>,
-    plan: Plan,
-    echo_rules: EchoRules,
+    picture: Picture,
     schedule: Schedule,
-    targets: Vec<Watched>,
-    endpoints: Vec<Judged>,
-    sites: Vec<Judged>,
-    durable: Durable,
-    engine: EngineHealth,
-    troubles: BTreeMap<Part, String>,
-    worst_lateness: Duration,
+    ledger: Ledger,
+    mutes: Mutes,
+    sight: Sight,
+    hygiene: Hygiene,
+    /// Sites that are not simply well.
+    active: BTreeSet<SiteIx>,
     commands: VecDeque<Command>,
     changes: Vec<Change>,
+    rollups: Rollups,
     look_at: Mono,
-    rollup_at: Mono,
-    rollup_next: usize,
-    rollup_round: u32,
-    rollup_began: Mono,
-}
-
-/// A confirmed health of an endpoint or a site.
-#[derive(Debug, Clone, Copy, Default)]
-struct Judged {
-    hard: Health,
-    since: Option<Timestamp>,
-    seen_up: bool,
+    review_at: Mono,
+    reviewed_at: Mono,
+    commit_at: Mono,
+    /// When the next silence or window begins or ends.
+    mute_at: Option<Timestamp>,
+    /// When something that had to wait may be told.
+    tell_at: Option<Timestamp>,
+    worst_lateness: Duration,
+    /// Milliseconds that sites of each session were down while it was on.
+    lost_ms: BTreeMap<SessionId, u64>,
 }
 
 /// What the brain can be told.
@@ -144,81 +165,46 @@ pub enum Command {
 }
 
 impl Monitor {
-    /// A brain that remembers what is `durable`.
-    #[must_use]
-    pub fn new(config: Arc<Config>, durable: Durable, now: Now) -> Self {
-        let topology = Arc::clone(&config.topology);
-        let mut monitor = Self {
-            plan: Plan::read(&config, now.wall),
-            echo_rules: echo_rules(&config.settings.quality),
-            generation: 1,
-            earlier: BTreeMap::new(),
-            schedule: Schedule::default(),
-            targets: Vec::with_capacity(topology.targets.len()),
-            endpoints: Vec::new(),
-            sites: Vec::new(),
-            engine: EngineHealth::default(),
-            troubles: BTreeMap::new(),
-            worst_lateness: Duration::ZERO,
-            commands: VecDeque::new(),
-            changes: Vec::new(),
-            look_at: now.mono,
-            rollup_at: now.mono + ROLLUP_EVERY,
-            rollup_next: 0,
-            rollup_round: 0,
-            rollup_began: now.mono,
-            durable,
-            config,
-        };
-        for ix in topology.target_ixs() {
-            let key = topology.target_key(ix);
-            let pinged = matches!(topology.check_of(ix).kind, CheckKind::Icmp(_));
-            monitor.targets.push(Watched::new(monitor.durable.health.get(&key), pinged, now.mono));
-            let (pace, timeout) = monitor.pace(ix);
-            monitor.schedule.add(&key, pace, timeout, now.mono);
-        }
-        let restored = |state: Option<&HardState>| {
-            state.map_or_else(Judged::default, |state| Judged {
-                hard: state.health,
-                since: Some(state.since),
-                seen_up: state.seen_up,
-            })
-        };
-        for ix in topology.endpoint_ixs() {
-            let state = monitor.durable.health.get(&topology.endpoint_key(ix));
-            monitor.endpoints.push(restored(state));
-        }
-        for ix in topology.site_ixs() {
-            let state = monitor.durable.health.get(&topology.site_key(ix));
-            monitor.sites.push(restored(state));
-        }
-        monitor
-    }
-
     /// Takes in what happened at `now`. Moments must not go back on the monotonic clock.
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Outcome(outcome) => self.handle_outcome(&outcome, now),
-            Input::Engine(health) => self.engine = health,
+            Input::Engine(health) => self.sight.note_engine(health, now.mono),
             Input::Part { part, trouble } => {
-                match trouble {
-                    Some(words) => self.troubles.insert(part, words),
-                    None => self.troubles.remove(&part),
+                let before = match trouble {
+                    Some(words) => self.sight.parts.insert(part, words).is_some(),
+                    None => self.sight.parts.remove(&part).is_none(),
                 };
+                if !before {
+                    self.want_review(now.mono);
+                }
             }
             Input::Tick => {}
             Input::Ack { incident, ack } => {
-                if let Some(incident) = self.durable.incidents.get(&incident) {
-                    let acked = Incident { ack: Some(ack), ..incident.clone() };
-                    self.changes.push(Change::Incident(Box::new(acked)));
+                if let Some(entry) = self.ledger.find(&incident).filter(|e| e.incident.is_open()) {
+                    entry.change().ack = Some(ack);
+                    self.want_review(now.mono);
                 }
             }
-            Input::Silence(silence) => self.changes.push(Change::Silence(silence)),
-            Input::Maintenance(window) => self.changes.push(Change::Maintenance(window)),
-            Input::Lift(id) => self.changes.push(Change::Lift(id)),
+            Input::Silence(silence) => {
+                self.changes.push(Change::Silence(silence.clone()));
+                self.mutes.silences.insert(silence.id.clone(), silence);
+                self.retell(now.mono);
+            }
+            Input::Maintenance(window) => {
+                self.changes.push(Change::Maintenance(window.clone()));
+                self.mutes.maintenance.insert(window.id.clone(), window);
+                self.retell(now.mono);
+            }
+            Input::Lift(id) => {
+                if self.mutes.lift(&id) {
+                    self.changes.push(Change::Lift(id));
+                    self.retell(now.mono);
+                }
+            }
             Input::Reload(config) => self.reload(config, now),
             Input::Demand { target } => {
-                if target.ix() < self.targets.len() {
+                if target.ix() < self.picture.targets.len() {
                     self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
                 }
             }
@@ -234,88 +220,26 @@ impl Monitor {
     /// When [`handle`](Self::handle) wants to be called with [`Input::Tick`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        let timers = self.look_at.min(self.rollup_at);
-        Some(self.schedule.next().map_or(timers, |due| due.min(timers)))
+        let timers = [self.look_at, self.rollups.due(), self.review_at, self.commit_at];
+        timers.into_iter().chain(self.schedule.next()).min()
     }
 
     /// What is watched now.
     #[must_use]
     pub fn topology(&self) -> &Arc<Topology> {
-        &self.config.topology
+        &self.picture.config.topology
     }
 
     /// What it goes by now.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
-        &self.config
+        &self.picture.config
     }
 
     /// Counts the topologies since the start: which one the orders that come next are about.
     #[must_use]
     pub const fn generation(&self) -> u32 {
         self.generation
-    }
-
-    /// The whole state at `now`.
-    pub fn snapshot(&mut self, now: Now) -> Snapshot {
-        let settings = &self.config.settings;
-        let topology = &self.config.topology;
-        let codec = CodecLoss { ie: settings.quality.ie, bpl: settings.quality.bpl };
-        let endpoints = topology.endpoint_ixs().map(|ix| {
-            let endpoint = topology.endpoint(ix);
-            let records =
-                endpoint.targets.iter().filter_map(|t| self.targets[t.ix()].echoes.as_ref());
-            let figures = records.filter_map(|echoes| echoes.window.figures()).next();
-            EndpointView {
-                standing: self.endpoints[ix.ix()].standing(),
-                quality: figures.map(|f| f.quality(codec, QualityGrade::Good)),
-            }
-        });
-        let sites = topology.site_ixs().map(|ix| {
-            let standpoint = self.plan.site(ix);
-            SiteView {
-                standing: self.sites[ix.ix()].standing(),
-                phase: standpoint.phase,
-                session: standpoint.session.as_ref().map(|session| session.id.clone()),
-                delegates: standpoint.delegates,
-                ..SiteView::default()
-            }
-        });
-        let sessions = self.plan.near().iter().map(|session| {
-            let mut view = SessionView {
-                session: Arc::clone(session),
-                phase: plan::phase(session, &settings.phases, now.wall),
-                sites: [0; 4],
-                delegates: [0; 4],
-                seconds_lost: 0,
-            };
-            for (site, delegates) in &session.sites {
-                let health = self.sites[site.ix()].hard as usize;
-                view.sites[health] += 1;
-                view.delegates[health] += u64::from(*delegates);
-            }
-            view
-        });
-        Snapshot {
-            taken: now,
-            topology: Arc::clone(topology),
-            generation: self.generation,
-            targets: self.targets.iter().map(Watched::view).collect(),
-            endpoints: endpoints.collect(),
-            sites: sites.collect(),
-            incidents: self.durable.incidents.values().map(|i| Arc::new(i.clone())).collect(),
-            sessions: sessions.collect(),
-            silences: self.durable.silences.values().cloned().collect(),
-            maintenance: self.durable.maintenance.values().cloned().collect(),
-            monitor: MonitorView {
-                blind: false,
-                reasons: self.troubles.values().cloned().collect(),
-                in_flight: self.schedule.in_flight(),
-                overlaps_avoided: self.schedule.overlaps(),
-                worst_lateness: std::mem::take(&mut self.worst_lateness),
-                engine: self.engine,
-            },
-        }
     }
 
     /// An outcome of an order that is not under way any more is ignored: it was given up, or its
@@ -335,35 +259,112 @@ impl Monitor {
         }
     }
 
+    /// Takes in what was learned and asks for what else must be known.
+    ///
+    /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly.
+    /// 2. At the first and second failure the witnesses are asked.
+    /// 3. A host that is back is asked for its services; it may still be starting.
+    /// 4. A path that loses enough to be suspected gets trains of echoes instead of single ones,
+    ///    and in and before a session also more of them, until it is clear what it is.
     fn take_in(&mut self, target: TargetIx, outcome: &Outcome, now: Now) {
-        let settings = &self.config.settings;
-        let window = quality_window(&settings.quality, self.schedule.pace(target));
-        let watched = &mut self.targets[target.ix()];
-        let step = watched.take_in(outcome, &settings.hysteresis, &self.echo_rules, window, true);
-        if step.confirm {
-            let check = self.config.topology.check_of(target);
-            let at = now.mono + check.confirm_after;
+        self.sight.note_outcome(outcome);
+        let trusted = self.sight.trusts(outcome, now.mono);
+        let learned = self.picture.take_in(target, outcome, trusted);
+        let watched = self.picture.target(target);
+        let topology = Arc::clone(self.topology());
+        let site = topology.target(target).site;
+        if learned.step.confirm {
+            let at = now.mono + topology.check_of(target).confirm_after;
+            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
+            self.active.insert(site);
+        }
+        if watched.streak.is_failing() && watched.streak.bad_in_a_row() <= 2 {
+            let nth = watched.streak.bad_in_a_row();
+            witness::ask(&self.picture, &mut self.schedule, target, nth, now.mono);
+        }
+        let watched = self.picture.target(target);
+        if let Some(path) = &watched.path
+            && path.is_worth_a_closer_look()
+            && self.picture.plan.site(site).pace >= Phase::Readiness
+        {
+            let at = now.mono + topology.check_of(target).confirm_after;
             self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
         }
-        if step.changed {
+        if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
+        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) = outcome.result
+        {
+            self.hygiene.note(target);
+        }
+        if learned.step.changed {
             let state = watched.hard_state(now.wall);
-            let key = self.config.topology.target_key(target);
+            let key = topology.target_key(target);
+            if watched.streak.hard == Health::Up {
+                self.ask_services(target, now.mono);
+            }
             self.changes.push(Change::Health { key, state });
-            self.judge(target, now);
+            self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
+        }
+        if learned.step.changed || learned.graded || learned.doubtful {
+            self.active.insert(site);
+            self.want_review(now.mono);
+        } else if self.review_at < Mono::NEVER {
+            // Somebody waits for witnesses, and this may be one.
+            self.want_review(now.mono);
+        }
+    }
+
+    /// Rule 3 of [`take_in`](Self::take_in).
+    fn ask_services(&mut self, target: TargetIx, now: Mono) {
+        let topology = Arc::clone(self.topology());
+        let endpoint = topology.target(target).endpoint;
+        for other in &topology.endpoint(endpoint).targets {
+            if *other != target && self.picture.target(*other).streak.hard == Health::Down {
+                self.schedule.demand(*other, Trigger::Confirm, Effort::Normal, now);
+            }
         }
     }
 
     /// Orders what is due and does what time brings.
     fn advance(&mut self, now: Now) {
-        while let Some(due) = self.schedule.poll(now.mono, |_| false) {
+        self.order(now);
+        if now.mono >= self.look_at {
+            self.look(now);
+        }
+        if now.mono >= self.review_at {
+            self.review(now);
+            // A review may have asked for probes at once.
+            self.order(now);
+        }
+        if now.mono >= self.rollups.due() {
+            let rollups = self.rollups.go(&mut self.picture, now);
+            self.changes.extend(rollups);
+            self.commit_at = now.mono;
+        }
+        if now.mono >= self.commit_at {
+            self.commit_at = Mono::NEVER;
+            if !self.changes.is_empty() {
+                let batch = Batch { changes: std::mem::take(&mut self.changes) };
+                self.commands.push_back(Command::Commit(batch));
+            }
+        }
+    }
+
+    /// Orders the probes that are due.
+    fn order(&mut self, now: Now) {
+        loop {
+            let picture = &self.picture;
+            let due = self.schedule.poll(now.mono, |target| {
+                let site = picture.topology().target(target).site;
+                picture.site(site).suspicious > 0 && picture.target(target).path.is_some()
+            });
             match due {
-                Due::Probe { target, trigger, effort, due } => {
+                Some(Due::Probe { target, trigger, effort, due }) => {
                     let request =
                         ProbeRequest { generation: self.generation, target, trigger, effort, due };
                     self.schedule.started(request);
                     self.commands.push_back(Command::Probe(request));
                 }
-                Due::GivenUp(request) => {
+                Some(Due::GivenUp(request)) => {
                     let words = "the probe never came back".to_owned();
                     let outcome = Outcome {
                         request,
@@ -373,204 +374,22 @@ impl Monitor {
                     };
                     self.handle_outcome(&outcome, now);
                 }
+                None => return,
             }
         }
-        if now.mono >= self.look_at {
-            self.look_at = now.mono + LOOK_EVERY;
-            if self.plan.is_over(now.wall) {
-                self.plan = Plan::read(&self.config, now.wall);
-                for ix in self.config.topology.target_ixs() {
-                    let (pace, _) = self.pace(ix);
-                    self.schedule.set_pace(ix, pace, now.mono);
-                }
-            }
-        }
-        if now.mono >= self.rollup_at {
-            self.roll_up(now);
-        }
-        if !self.changes.is_empty() {
-            let batch = Batch { changes: std::mem::take(&mut self.changes) };
-            self.durable.apply(&batch);
-            self.commands.push_back(Command::Commit(batch));
-        }
     }
 
-    /// Interval and time limit of a target.
-    fn pace(&self, target: TargetIx) -> (Duration, Duration) {
-        let topology = &self.config.topology;
-        let check = topology.check_of(target);
-        let phase = self.plan.site(topology.target(target).site).pace;
-        (check.paces.get(phase), check.timeout)
+    /// Asks for a review, now or as soon after the last one as is reasonable.
+    fn want_review(&mut self, now: Mono) {
+        let at = now.max(self.reviewed_at + REVIEW_GAP);
+        self.review_at = self.review_at.min(at);
     }
-}
 
-impl Monitor {
-    /// Works out the health of the target's endpoint and site anew.
-    fn judge(&mut self, target: TargetIx, now: Now) {
-        let topology = Arc::clone(&self.config.topology);
-        let Some(watched) = topology.targets.get(target.ix()) else { return };
-        let endpoint = self.endpoint_health(watched.endpoint);
-        if self.endpoints[watched.endpoint.ix()].set(endpoint, now.wall) {
-            let state = self.endpoints[watched.endpoint.ix()].hard_state(now.wall);
-            let key = topology.endpoint_key(watched.endpoint);
-            self.changes.push(Change::Health { key, state });
+    /// Lets every open incident be looked at again for whether somebody is to be told.
+    fn retell(&mut self, now: Mono) {
+        for (_, entry) in self.ledger.iter_mut() {
+            entry.touched = true;
         }
-        let site = self.site_health(watched.site);
-        if self.sites[watched.site.ix()].set(site, now.wall) {
-            let state = self.sites[watched.site.ix()].hard_state(now.wall);
-            self.changes.push(Change::Health { key: topology.site_key(watched.site), state });
-        }
+        self.want_review(now);
     }
-
-    fn endpoint_health(&self, endpoint: EndpointIx) -> Health {
-        let targets = &self.config.topology.endpoint(endpoint).targets;
-        let known: Vec<Health> = targets
-            .iter()
-            .map(|target| self.targets[target.ix()].streak.hard)
-            .filter(|health| *health != Health::Unknown)
-            .collect();
-        worst_unless_all(&known)
-    }
-
-    fn site_health(&self, site: SiteIx) -> Health {
-        let endpoints = &self.config.topology.site(site).endpoints;
-        let known: Vec<Health> = endpoints
-            .iter()
-            .map(|endpoint| self.endpoints[endpoint.ix()].hard)
-            .filter(|health| *health != Health::Unknown)
-            .collect();
-        worst_unless_all(&known)
-    }
-
-    /// Takes over a new configuration: what is known of targets, endpoints and sites that are
-    /// still there stays, turns and probes under way included; what is gone is forgotten.
-    fn reload(&mut self, config: Arc<Config>, now: Now) {
-        let old = Arc::clone(&self.config.topology);
-        let new = Arc::clone(&config.topology);
-        self.plan = Plan::read(&config, now.wall);
-        self.echo_rules = echo_rules(&config.settings.quality);
-        self.config = config;
-        let place: BTreeMap<_, _> = old.target_ixs().map(|ix| (old.target_key(ix), ix)).collect();
-        let mut moved = vec![None; old.targets.len()];
-        let mut schedule = Schedule::default();
-        schedule.carry_over_counts(&self.schedule);
-        let mut targets = Vec::with_capacity(new.targets.len());
-        for ix in new.target_ixs() {
-            let key = new.target_key(ix);
-            let (pace, timeout) = self.pace(ix);
-            let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));
-            if let Some(from) = place.get(&key) {
-                moved[from.ix()] = Some(ix);
-                schedule.carry_over(&self.schedule, *from, pace, timeout, now.mono);
-                targets.push(std::mem::take(&mut self.targets[from.ix()]));
-            } else {
-                schedule.add(&key, pace, timeout, now.mono);
-                targets.push(Watched::new(None, pinged, now.mono));
-            }
-        }
-        let mut known: BTreeMap<_, _> = BTreeMap::new();
-        known.extend(old.endpoint_ixs().map(|ix| (old.endpoint_key(ix), self.endpoints[ix.ix()])));
-        known.extend(old.site_ixs().map(|ix| (old.site_key(ix), self.sites[ix.ix()])));
-        let mut gone: Vec<_> = known.keys().chain(place.keys()).cloned().collect();
-        let find = |key| known.get(&key).copied().unwrap_or_default();
-        self.endpoints = new.endpoint_ixs().map(|ix| find(new.endpoint_key(ix))).collect();
-        self.sites = new.site_ixs().map(|ix| find(new.site_key(ix))).collect();
-        gone.retain(|key| {
-            let endpoint = |id| {
-                new.find_site(&key.site).is_some_and(|site| {
-                    new.site(site).endpoints.iter().any(|e| new.endpoint(*e).id == id)
-                })
-            };
-            let kept = match (key.endpoint.clone(), key.check.clone()) {
-                (Some(id), Some(check)) => new.find_target(&key.site, &id, &check).is_some(),
-                (Some(id), None) => endpoint(id),
-                (None, _) => new.find_site(&key.site).is_some(),
-            };
-            !kept && self.durable.health.contains_key(key)
-        });
-        self.changes.extend(gone.into_iter().map(Change::Forget));
-        self.schedule = schedule;
-        self.targets = targets;
-        for map in self.earlier.values_mut() {
-            for at in map.iter_mut() {
-                *at = at.and_then(|ix| moved[ix.ix()]);
-            }
-        }
-        self.earlier.insert(self.generation, moved);
-        while self.earlier.len() > 4 {
-            self.earlier.pop_first();
-        }
-        self.generation += 1;
-    }
-
-    /// Hands measurements over for reports, a chunk at a time: those near a session every minute,
-    /// the others every quarter of an hour.
-    fn roll_up(&mut self, now: Now) {
-        let topology = &self.config.topology;
-        if self.rollup_next == 0 {
-            self.rollup_round += 1;
-        }
-        let end = (self.rollup_next + ROLLUP_CHUNK).min(self.targets.len());
-        let idle_too = self.rollup_round.is_multiple_of(IDLE_ROLLUPS);
-        for at in self.rollup_next..end {
-            let ix = TargetIx::new(at);
-            let idle = self.plan.site(topology.target(ix).site).pace == Phase::Idle;
-            if idle && !idle_too {
-                continue;
-            }
-            let rollup = self.targets[at].roll_up(|| topology.target_key(ix), now);
-            self.changes.extend(rollup.map(Change::Rollup));
-        }
-        if end == self.targets.len() {
-            self.rollup_next = 0;
-            self.rollup_at = self.rollup_began + ROLLUP_EVERY * (self.rollup_round + 1);
-        } else {
-            self.rollup_next = end;
-            self.rollup_at = now.mono + ROLLUP_GAP;
-        }
-    }
-}
-
-impl Judged {
-    /// Takes over a health; whether that is news.
-    fn set(&mut self, health: Health, at: Timestamp) -> bool {
-        let news = self.hard != health;
-        if news {
-            self.hard = health;
-            self.since = Some(at);
-            self.seen_up |= health == Health::Up;
-        }
-        news
-    }
-
-    fn hard_state(&self, at: Timestamp) -> HardState {
-        HardState { health: self.hard, since: self.since.unwrap_or(at), seen_up: self.seen_up }
-    }
-
-    const fn standing(&self) -> Standing {
-        Standing { hard: self.hard, soft: self.hard, since: self.since }
-    }
-}
-
-/// Down only when everything is; degraded when something is.
-fn worst_unless_all(known: &[Health]) -> Health {
-    match known {
-        [] => Health::Unknown,
-        all if all.iter().all(|health| *health == Health::Down) => Health::Down,
-        all if all.iter().any(|health| *health != Health::Up) => Health::Degraded,
-        _ => Health::Up,
-    }
-}
-
-fn echo_rules(quality: &QualitySettings) -> EchoRules {
-    EchoRules {
-        limits: Limits { fair: quality.fair_rtt, poor: quality.poor_rtt },
-        loss: LossTest::between(quality.fair_loss, quality.poor_loss),
-    }
-}
-
-/// How far back echoes count: the window, or longer where the pace is so slow that it would hold
-/// too few.
-fn quality_window(quality: &QualitySettings, pace: Duration) -> Duration {
-    quality.window.max(pace.saturating_mul(quality.min_samples))
 }

@@ -23,5 +23,7 @@ mod metrics;
 mod province;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/simulate.rs"]
+mod simulate;
 #[path = "it/web.rs"]
 mod web;

@@ -90,7 +90,7 @@ impl Default for QualitySettings {
             fair_loss: 0.01,
             poor_loss: 0.05,
             fair_rtt: millis(150),
-            poor_rtt: millis(500),
+            poor_rtt: millis(400),
             fair_jitter: millis(30),
             poor_jitter: millis(60),
             better_after: seconds(30),

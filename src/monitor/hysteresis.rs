@@ -90,6 +90,11 @@ impl Streak {
         self.soft = self.hard;
     }
 
+    /// Whether we could not ask the last time.
+    pub(super) const fn is_mute(&self) -> bool {
+        self.nothing > 0
+    }
+
     /// Failures in a row.
     pub(super) const fn bad_in_a_row(&self) -> u32 {
         self.bad as u32

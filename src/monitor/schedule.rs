@@ -269,11 +269,6 @@ impl Schedule {
         now + fraction(slot.pace.min(FIRST_ROUND), slot.place)
     }
 
-    /// The interval of a target.
-    pub(super) fn pace(&self, target: TargetIx) -> Duration {
-        self.slots[target.ix()].pace
-    }
-
     /// Probes under way.
     pub(super) const fn in_flight(&self) -> u32 {
         self.in_flight

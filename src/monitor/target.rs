@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::hysteresis::{Sign, Step, Streak};
+use super::grade::{GradeRules, PathRecord};
+use super::hysteresis::{Sign, Streak};
+use super::picture::Learned;
 use crate::config::Hysteresis;
 use crate::model::{
-    Certificate, Detail, Failure, HardState, Health, IcmpDetail, Mono, Now, Outcome, Reply, Rollup,
-    Standing, TargetKey, TargetView,
+    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
+    TargetKey, TargetView,
 };
-use crate::quality::{Echoes, Jitter, Limits, LossJudge, LossTest};
+use crate::quality::Jitter;
 
 /// What is kept of one target.
 #[derive(Debug, Clone, Default)]
@@ -25,18 +27,13 @@ pub(super) struct Watched {
     /// When the last probe that was answered, and the last that learned anything, was asked for.
     pub(super) good_at: Mono,
     pub(super) asked_at: Mono,
+    /// When the last probe was asked whose outcome proved the device alive.
+    pub(super) proof_at: Mono,
     /// The echoes, for targets that are pinged.
-    pub(super) echoes: Option<Box<EchoRecord>>,
+    pub(super) path: Option<Box<PathRecord>>,
     seen: Seen,
     counts: Counts,
     stretch: Stretch,
-}
-
-/// The echoes of one target and what is thought of them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct EchoRecord {
-    pub(super) window: Echoes,
-    pub(super) loss: LossJudge,
 }
 
 /// The latest of everything that is shown.
@@ -78,13 +75,6 @@ struct Stretch {
     jitter: Jitter,
 }
 
-/// How echoes are judged, worked out once from the settings.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EchoRules {
-    pub(super) limits: Limits,
-    pub(super) loss: LossTest,
-}
-
 impl Watched {
     /// A target that is seen for the first time, or as it was before a restart.
     pub(super) fn new(before: Option<&HardState>, pinged: bool, now: Mono) -> Self {
@@ -93,7 +83,7 @@ impl Watched {
             streak: Streak::restored(before.map_or(Health::Unknown, |state| state.health)),
             since: before.map(|state| state.since),
             seen_up: before.is_some_and(|state| state.seen_up),
-            echoes: pinged.then(Box::default),
+            path: pinged.then(Box::default),
             ..Self::default()
         }
     }
@@ -103,75 +93,89 @@ impl Watched {
         &mut self,
         outcome: &Outcome,
         rule: &Hysteresis,
-        echo: &EchoRules,
-        window: Duration,
+        grades: &GradeRules,
+        pace: Duration,
         trusted: bool,
-    ) -> Step {
+    ) -> Learned {
         let asked = outcome.started.mono;
         self.seen.last = Some(outcome.started.wall);
+        let mut graded = false;
         let sign = match &outcome.result {
             Ok(reply) => {
                 self.counts.probes += 1;
                 self.stretch.probes += 1;
-                self.asked_at = asked;
-                self.good_at = asked;
-                self.note_reply(reply);
+                (self.good_at, self.proof_at) = (asked, asked);
+                graded = self.note_reply(reply, asked, grades, pace);
                 Sign::Good
             }
             Err(failure) => {
-                let remote = matches!(failure, Failure::Remote(_));
-                if remote {
-                    self.counts.probes += 1;
-                    self.counts.failures += 1;
-                    self.stretch.probes += 1;
-                    self.stretch.failed += 1;
-                } else {
-                    self.counts.local += 1;
-                    self.stretch.local += 1;
-                }
                 self.note_failure(failure, outcome.started.wall);
+                if failure.host_alive() == Some(true) {
+                    self.proof_at = asked;
+                }
+                match failure {
+                    Failure::Remote(_) => {
+                        self.counts.probes += 1;
+                        self.counts.failures += 1;
+                        self.stretch.probes += 1;
+                        self.stretch.failed += 1;
+                    }
+                    Failure::Local(_) => {
+                        self.counts.local += 1;
+                        self.stretch.local += 1;
+                    }
+                }
+                let remote = matches!(failure, Failure::Remote(_));
                 if remote && trusted { Sign::Bad } else { Sign::Nothing }
             }
         };
-        if let Some(echoes) = &mut self.echoes {
-            match &outcome.result {
-                Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
-                    echoes.take_in(asked, detail, echo, window);
-                    self.counts.sent += u64::from(detail.sent);
-                    self.counts.lost += u64::from(detail.sent - detail.received.min(detail.sent));
-                    self.stretch.sent += u32::from(detail.sent);
-                    self.stretch.lost += u32::from(detail.sent - detail.received.min(detail.sent));
-                }
-                Err(Failure::Remote(_)) if trusted => {
-                    echoes.window.record(asked, None, &echo.limits);
-                    echoes.window.expire(asked, window, &echo.limits);
-                    echoes.loss.record(&echo.loss, 0, 1);
-                    self.counts.sent += 1;
-                    self.counts.lost += 1;
-                    self.stretch.sent += 1;
-                    self.stretch.lost += 1;
-                }
-                _ => {}
-            }
+        if sign != Sign::Nothing {
+            self.asked_at = asked;
         }
         if sign == Sign::Bad {
-            self.asked_at = asked;
             if !self.streak.is_failing() {
                 self.bad_since = asked;
+            }
+            if let Some(path) = &mut self.path {
+                // What does not answer at all has no path to judge.
+                if self.streak.hard != Health::Down {
+                    path.silent(asked, grades, pace);
+                }
+                self.counts.sent += 1;
+                self.counts.lost += 1;
+                self.stretch.sent += 1;
+                self.stretch.lost += 1;
             }
         }
         let step = self.streak.step(sign, rule);
         if step.changed {
             self.since = Some(outcome.started.wall);
-            if self.streak.hard == Health::Up {
-                self.seen_up = true;
-                if let Some(echoes) = &mut self.echoes {
-                    // What was lost on the way back to life is no judgement on the path.
-                    echoes.loss = LossJudge::default();
-                }
+            self.seen_up |= self.streak.hard == Health::Up;
+            if let Some(path) = &mut self.path {
+                path.start_over();
             }
         }
-        step
+        let doubtful = self.path.as_ref().is_some_and(|path| path.is_doubtful());
+        Learned { step, graded, doubtful }
+    }
+
+    /// Takes over another configuration.
+    pub(super) fn adapt(&mut self, pinged: bool, before: &GradeRules, rules: &GradeRules) {
+        match (&mut self.path, pinged) {
+            (Some(path), true) => path.adapt(before, rules),
+            (None, true) => self.path = Some(Box::default()),
+            (path, false) => *path = None,
+        }
+    }
+
+    /// Whether the path to it loses enough to be worth a closer look.
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.is_suspicious())
+    }
+
+    /// Whether its last outcome that learned anything was a reply.
+    pub(super) fn is_good(&self) -> bool {
+        self.asked_at > Mono::ZERO && self.streak.soft == Health::Up
     }
 
     /// The failure of the last outcome, unless that was a reply.
@@ -271,7 +275,14 @@ impl Watched {
         })
     }
 
-    fn note_reply(&mut self, reply: &Reply) {
+    /// Keeps what a reply shows; whether the judgement on the path changed.
+    fn note_reply(
+        &mut self,
+        reply: &Reply,
+        asked: Mono,
+        grades: &GradeRules,
+        pace: Duration,
+    ) -> bool {
         if let Some(rtt) = reply.rtt {
             self.seen.rtt = Some(rtt);
             self.stretch.measure(rtt);
@@ -280,6 +291,14 @@ impl Watched {
             Detail::Icmp(detail) => {
                 self.seen.ttl = detail.ttl;
                 self.seen.tos = detail.tos;
+                let lost = detail.sent.saturating_sub(detail.received);
+                self.counts.sent += u64::from(detail.sent);
+                self.counts.lost += u64::from(lost);
+                self.stretch.sent += u32::from(detail.sent);
+                self.stretch.lost += u32::from(lost);
+                if let Some(path) = &mut self.path {
+                    return path.answered(asked, detail, grades, pace);
+                }
             }
             Detail::Tcp(_) | Detail::H323(_) => {}
             Detail::Http(detail) => {
@@ -297,6 +316,7 @@ impl Watched {
                 self.note_certificate(detail.certificate.as_ref());
             }
         }
+        false
     }
 
     fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
@@ -321,20 +341,6 @@ impl Watched {
         {
             self.seen.certificate = Some(Box::new(certificate.clone()));
         }
-    }
-}
-
-impl EchoRecord {
-    fn take_in(&mut self, at: Mono, detail: &IcmpDetail, rules: &EchoRules, window: Duration) {
-        let lost = detail.sent.saturating_sub(detail.received);
-        for rtt in detail.rtts.as_slice() {
-            self.window.record(at, Some(*rtt), &rules.limits);
-        }
-        for _ in 0..lost {
-            self.window.record(at, None, &rules.limits);
-        }
-        self.window.expire(at, window, &rules.limits);
-        self.loss.record(&rules.loss, detail.received, lost);
     }
 }
 

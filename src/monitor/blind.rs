@@ -1,0 +1,257 @@
+//! Whether we can see: our own network, clock, machine and load, judged before anybody else is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Part;
+use super::picture::Picture;
+use super::site::{self, Life};
+use crate::model::{EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SiteIx};
+
+/// A wall clock that moved this much against the monotonic one was set.
+const STEP: Duration = Duration::from_secs(5);
+/// After a step the clock must run evenly for this long.
+const SETTLES_AFTER: Duration = Duration::from_secs(5);
+/// Share of the sites asked that must be silent for the fault to be ours.
+const NEARLY_ALL: f64 = 0.9;
+/// Share of the sites that answer again from which we can see.
+const SOME: f64 = 0.2;
+/// Fewest sites that must have been asked.
+const FEWEST: usize = 5;
+/// Share of local failures among the latest outcomes from which we are blind, and below which we
+/// see again.
+const LOCAL: (f32, f32) = (0.6, 0.3);
+/// Share of echoes that the kernel dropped on our side from which timeouts are not believed.
+const DROPPED: f64 = 0.01;
+/// Timeouts are not believed for this long after the engine was in trouble.
+const DISTRUST: Duration = Duration::from_secs(3);
+/// A failed probe that started this late says more about us than about its target.
+const LATE: Duration = Duration::from_secs(1);
+
+/// What we know of ourselves.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    /// Running share of outcomes that were our own failures.
+    local: f32,
+    /// Weight of one outcome in that share.
+    weight: f32,
+    /// The last such failure, for words.
+    last_local: Option<LocalFailure>,
+    pub(super) engine: EngineHealth,
+    /// Failures are not believed before this moment.
+    distrust_until: Mono,
+    /// Since when failures have not been believed.
+    distrust_since: Option<Mono>,
+    /// The last reading of both clocks.
+    clocks: Option<(Mono, Timestamp)>,
+    /// The last step of the wall clock in seconds, and until when it matters.
+    step: Option<(i64, Mono)>,
+    /// Parts of this program in trouble.
+    pub(super) parts: BTreeMap<Part, String>,
+    /// Why we are blind, and since when.
+    pub(super) blind: BTreeMap<Blindness, String>,
+    pub(super) since: Mono,
+}
+
+/// Why we cannot see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Blindness {
+    /// Our gateway is silent, and nearly everything with it.
+    Gateway,
+    /// Nearly everything is silent, and there is no gateway to ask.
+    Everything,
+    /// Most probes fail on this machine.
+    Local,
+    /// The echo engine does not keep up.
+    Engine,
+    /// The clock was set.
+    Clock,
+}
+
+impl Sight {
+    /// We see, as far as we know. `targets` is how many outcomes make a round.
+    pub(super) fn new(targets: usize) -> Self {
+        Self {
+            local: 0.0,
+            weight: weight(targets),
+            last_local: None,
+            engine: EngineHealth::default(),
+            distrust_until: Mono::ZERO,
+            distrust_since: None,
+            clocks: None,
+            step: None,
+            parts: BTreeMap::new(),
+            blind: BTreeMap::new(),
+            since: Mono::ZERO,
+        }
+    }
+
+    /// Takes over another number of targets.
+    pub(super) fn resize(&mut self, targets: usize) {
+        self.weight = weight(targets);
+    }
+
+    pub(super) fn is_blind(&self) -> bool {
+        !self.blind.is_empty()
+    }
+
+    /// Whether a failure may be believed.
+    pub(super) fn trusts(&self, outcome: &Outcome, now: Mono) -> bool {
+        !self.is_blind() && now >= self.distrust_until && outcome.lateness() < LATE
+    }
+
+    /// Counts an outcome. Names that do not resolve are not a matter of this machine's network.
+    pub(super) fn note_outcome(&mut self, outcome: &Outcome) {
+        let local = match &outcome.result {
+            Err(Failure::Local(
+                LocalFailure::Unresolved(_) | LocalFailure::NoSuchName(_) | LocalFailure::Stopping,
+            )) => return,
+            Err(Failure::Local(failure)) => {
+                if self.last_local.as_ref() != Some(failure) {
+                    self.last_local = Some(failure.clone());
+                }
+                1.0
+            }
+            _ => 0.0,
+        };
+        self.local += (local - self.local) * self.weight;
+    }
+
+    /// Takes in how the echo engine does. When it missed its ticks, or the kernel dropped replies
+    /// on our side, timeouts of this while are not believed.
+    pub(super) fn note_engine(&mut self, health: EngineHealth, now: Mono) {
+        let before = std::mem::replace(&mut self.engine, health);
+        let grew = |new: u64, old: u64| new.saturating_sub(old);
+        let sent = grew(health.sent, before.sent);
+        let dropped = grew(health.socket_drops, before.socket_drops);
+        let missed = grew(health.missed_ticks, before.missed_ticks);
+        let share = |part: u64, whole: u64| {
+            let number = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+            number(part) / number(whole.max(1))
+        };
+        if missed > 0 || (dropped >= 3 && share(dropped, sent) >= DROPPED) {
+            if now >= self.distrust_until {
+                self.distrust_since = Some(now);
+            }
+            self.distrust_until = now + DISTRUST;
+        }
+    }
+
+    /// Compares the clocks; to be called about once a second.
+    pub(super) fn note_clocks(&mut self, now: Now) {
+        if let Some((mono, wall)) = self.clocks {
+            let expected = Now { mono, wall }.wall_at(now.mono);
+            let moved = now.wall.duration_since(expected);
+            if moved.unsigned_abs() > STEP {
+                self.step = Some((moved.as_secs(), now.mono + SETTLES_AFTER));
+            }
+        }
+        self.clocks = Some((now.mono, now.wall));
+    }
+
+    /// Whether we are blind, and why.
+    ///
+    /// 1. Our gateway is dead and nearly all the sites asked since have been silent as well: it is
+    ///    our own network. While others answer, the gateway just does not answer echoes.
+    /// 2. Where no gateway is known, nearly everything falling silent is taken for our own network
+    ///    too: we cannot tell, and 117 alerts would help nobody.
+    /// 3. Most of the latest outcomes are our own failures.
+    /// 4. The engine has not kept up for a while.
+    /// 5. The wall clock was set: what was known may be older than it seems.
+    ///
+    /// We see again when the gateway answers or some sites do, when most probes can be made, when
+    /// the clock runs evenly. Gives whether blindness came or went.
+    pub(super) fn look(&mut self, picture: &Picture, now: Mono) -> bool {
+        let was_blind = self.is_blind();
+        let mut reasons = BTreeMap::new();
+        if let Some((reason, words)) = self.silence(picture, now) {
+            reasons.insert(reason, words);
+        }
+        let local = if self.blind.contains_key(&Blindness::Local) { LOCAL.1 } else { LOCAL.0 };
+        if self.local >= local {
+            let why = self.last_local.as_ref().map(|failure| Failure::Local(failure.clone()));
+            let why = why.as_ref().map_or("local", Failure::word);
+            reasons.insert(Blindness::Local, format!("probes fail on this machine: {why}"));
+        }
+        let long = |since: Mono| now - since >= DISTRUST * 3;
+        if now < self.distrust_until && self.distrust_since.is_some_and(long) {
+            reasons.insert(Blindness::Engine, "the echo engine does not keep up".to_owned());
+        }
+        if let Some((seconds, _)) = self.step.filter(|(_, until)| now < *until) {
+            reasons.insert(Blindness::Clock, format!("the clock was set by {seconds} s"));
+        }
+        self.blind = reasons;
+        if self.is_blind() && !was_blind {
+            self.since = now;
+        }
+        self.is_blind() != was_blind
+    }
+
+    /// Rules 1 and 2 of [`look`](Self::look).
+    fn silence(&self, picture: &Picture, now: Mono) -> Option<(Blindness, String)> {
+        let topology = picture.topology();
+        let vantage = topology.vantage;
+        let others = || topology.site_ixs().filter(|site| Some(*site) != vantage);
+        let answering = |since: Mono| {
+            let (mut asked, mut alive) = (0, 0);
+            for site in others() {
+                let known = picture.site(site);
+                asked += usize::from(known.asked_at >= since);
+                alive += usize::from(known.alive_at >= since);
+            }
+            (asked, alive)
+        };
+        let silent_enough = |(asked, alive): (usize, usize)| {
+            asked >= FEWEST.min(others().count()).max(1)
+                && at_least(asked - alive.min(asked), asked)
+        };
+        if let Some(gateway) = picture.gateway() {
+            let life = site::life(picture, gateway, now);
+            if self.blind.contains_key(&Blindness::Gateway) {
+                let back = matches!(life, Life::Alive)
+                    || share(answering(self.since).1, others().count()) >= SOME;
+                return (!back)
+                    .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
+            }
+            let Life::Dead(since) = life else { return None };
+            // The gateway's failure may be noticed a moment after the others'.
+            let since = since.earlier(Duration::from_secs(2));
+            if !silent_enough(answering(since)) {
+                return None;
+            }
+            let gateway = topology.endpoint(gateway);
+            let words =
+                format!("our gateway {} does not answer, nor does what is behind it", gateway.host);
+            return Some((Blindness::Gateway, words));
+        }
+        if self.blind.contains_key(&Blindness::Everything) {
+            let back = share(answering(self.since).1, others().count()) >= SOME;
+            return (!back)
+                .then(|| (Blindness::Everything, self.blind[&Blindness::Everything].clone()));
+        }
+        let dead =
+            |site: SiteIx| picture.site(site).finding.trouble().filter(|trouble| trouble.down);
+        let fresh = now.earlier(picture.settings().correlation.window);
+        let onset = others().filter_map(dead).map(|t| t.since).filter(|at| *at >= fresh).min()?;
+        let was_well = others().any(|site| picture.site(site).judged.hard == Health::Up);
+        let count = others().count();
+        (count >= FEWEST && was_well && silent_enough(answering(onset)))
+            .then(|| (Blindness::Everything, "no site answers any more".to_owned()))
+    }
+}
+
+/// The weight of one outcome among those of a round of `targets`.
+fn weight(targets: usize) -> f32 {
+    1.0 / f32::from(u16::try_from(targets).unwrap_or(u16::MAX).clamp(8, 64))
+}
+
+fn at_least(part: usize, whole: usize) -> bool {
+    share(part, whole) >= NEARLY_ALL
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    let number = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    number(part) / number(whole.max(1))
+}

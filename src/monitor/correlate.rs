@@ -1,0 +1,425 @@
+//! Which cause explains which sites: the step from many findings to few incidents.
+//!
+//! It decides nothing about time to come and keeps nothing: the same picture always gives the
+//! same verdicts. The ledger turns verdicts into incidents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::ledger::{Ledger, Scope};
+use super::picture::Picture;
+use super::site::{Finding, Kind, Trouble};
+use super::witness::Testimony;
+use crate::model::{CommonFactor, Mono, SiteIx};
+
+/// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
+/// chance and come at different times.
+const QUALITY_WAIT: Duration = Duration::from_secs(15);
+/// Fewest silent children for the fault to lie above them while their parent answers.
+const FEWEST_CHILDREN: usize = 3;
+
+/// What explains a trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Itself.
+    Own {
+        /// The site.
+        site: SiteIx,
+    },
+    /// Something wider.
+    Group {
+        /// What.
+        scope: Scope,
+        /// What kind of trouble it makes.
+        kind: Kind,
+        /// Whom it explains, the site at fault included when it is silent itself.
+        members: Vec<SiteIx>,
+        /// The figures behind it, when it is something that sites share.
+        common: Option<CommonFactor>,
+    },
+}
+
+/// What is decided now, and when to look again at what is not.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) again_at: Option<Mono>,
+}
+
+/// Explains the sites in `waiting`: those in trouble that nothing explains yet.
+///
+/// 1. **Wait for the neighbours.** A trouble is decided once everybody who could explain or refute
+///    it has spoken, or after `correlation.wait`. Usually they have, since they were asked at the
+///    first doubt.
+/// 2. **The parent is silent too**: it explains what hangs on it, and so on upwards to the highest
+///    one that is silent. A child that has an incident of its own already is counted in; that
+///    incident rests meanwhile and goes on afterwards if the child is still in trouble.
+/// 3. **The parent answers, its children do not**: when at least three and `children_share` of them
+///    fell silent within `window`, the fault lies with the parent's line to them.
+/// 4. **A label in common**: when at least `common_min` sites with the same value of a label, and
+///    `common_inside` of all that have it, fell silent within `window`, while at most
+///    `common_outside` of the others did, that is the cause.
+/// 5. Of rules 3 and 4 the one that explains more sites comes first, and what is left is looked at
+///    again. What nothing explains explains itself.
+/// 6. For bad paths the same rules hold. For devices and services only 4 does.
+pub(super) fn explain(
+    picture: &Picture,
+    ledger: &Ledger,
+    waiting: &BTreeSet<SiteIx>,
+    now: Mono,
+) -> Decision {
+    let mut decision = Decision::default();
+    for kind in [Kind::Silent, Kind::Device, Kind::Service, Kind::Quality] {
+        Case::new(picture, ledger, waiting, kind, now).decide(&mut decision);
+    }
+    decision
+}
+
+/// All troubles of one kind that wait.
+struct Case<'a> {
+    picture: &'a Picture,
+    ledger: &'a Ledger,
+    kind: Kind,
+    now: Mono,
+    /// Waiting sites, each with whether it may be decided.
+    waiting: BTreeMap<SiteIx, bool>,
+    /// Waiting sites, and those whose own incident is so young that a wider cause may yet be
+    /// found: what rules 3 and 4 count.
+    young: BTreeSet<SiteIx>,
+    again_at: Option<Mono>,
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        picture: &'a Picture,
+        ledger: &'a Ledger,
+        waiting: &BTreeSet<SiteIx>,
+        kind: Kind,
+        now: Mono,
+    ) -> Self {
+        let of_kind = waiting.iter().filter(|site| picture.site(**site).finding.is(kind));
+        let waiting: BTreeMap<SiteIx, bool> = of_kind.map(|site| (*site, false)).collect();
+        let mut case =
+            Self { picture, ledger, kind, now, young: BTreeSet::new(), waiting, again_at: None };
+        if !case.waiting.is_empty() {
+            case.young = case.waiting.keys().copied().collect();
+            case.young.extend(ledger.young(picture, kind, now));
+            case.release();
+        }
+        case
+    }
+
+    fn decide(mut self, decision: &mut Decision) {
+        if self.waiting.values().any(|ripe| *ripe) {
+            let mut open: BTreeSet<SiteIx> = self.young.clone();
+            self.join_known(&mut open, decision);
+            self.wider_causes(&mut open, decision);
+            if matches!(self.kind, Kind::Silent | Kind::Quality) {
+                self.parents_in_trouble(&mut open, decision);
+            }
+            for site in open {
+                if self.is_ripe(site) {
+                    decision.verdicts.push(Verdict::Own { site });
+                }
+            }
+        }
+        decision.again_at = [decision.again_at, self.again_at].into_iter().flatten().min();
+    }
+
+    /// Rule 1: marks the sites that may be decided and notes when the next one will.
+    fn release(&mut self) {
+        let mut testimony = Testimony::default();
+        let sites: Vec<SiteIx> = self.waiting.keys().copied().collect();
+        for site in sites {
+            let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
+                continue;
+            };
+            let complete = trouble.settled
+                && match self.kind {
+                    Kind::Silent => testimony.is_complete(self.picture, site, &trouble),
+                    Kind::Quality => !self.neighbours_are_doubtful(site),
+                    Kind::Device | Kind::Service => !self.others_share_a_label(site),
+                };
+            let patience = match self.kind {
+                Kind::Quality => QUALITY_WAIT,
+                _ => self.picture.settings().correlation.wait,
+            };
+            let deadline = self.picture.site(site).waits_since + patience;
+            if complete || self.now >= deadline {
+                self.waiting.insert(site, true);
+            } else {
+                self.again_at = Some(self.again_at.map_or(deadline, |at| at.min(deadline)));
+            }
+        }
+    }
+
+    fn is_ripe(&self, site: SiteIx) -> bool {
+        self.waiting.get(&site).is_some_and(|ripe| *ripe)
+    }
+
+    fn trouble(&self, site: SiteIx) -> Option<&Trouble> {
+        self.picture.site(site).finding.trouble().filter(|trouble| trouble.kind == self.kind)
+    }
+
+    /// Whether two troubles began within the window.
+    fn together(&self, one: Mono, other: Mono) -> bool {
+        one.since(other).max(other.since(one)) <= self.picture.settings().correlation.window
+    }
+
+    /// What a wider incident that is already open explains joins it.
+    fn join_known(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
+        let mut joined: BTreeMap<Scope, Vec<SiteIx>> = BTreeMap::new();
+        let sites: Vec<SiteIx> = open.iter().copied().filter(|site| self.is_ripe(*site)).collect();
+        for site in sites {
+            let Some(trouble) = self.trouble(site) else { continue };
+            let labels = &self.picture.topology().site(site).labels;
+            let label = labels
+                .iter()
+                .map(|(label, value)| Scope::Label { label: label.clone(), value: value.clone() });
+            let above = self.picture.topology().ancestors(site).into_iter().map(Scope::Below);
+            let known = above.chain(label).find(|scope| {
+                self.ledger.takes_in(scope, self.kind).is_some_and(|began| match scope {
+                    Scope::Below(_) => {
+                        began <= trouble.since || self.together(began, trouble.since)
+                    }
+                    _ => self.together(began, trouble.since),
+                })
+            });
+            if let Some(scope) = known {
+                joined.entry(scope).or_default().push(site);
+            }
+        }
+        for (scope, members) in joined {
+            self.settle(scope, members, None, open, decision);
+        }
+    }
+
+    /// Rule 2. While the highest site in trouble waits for its own witnesses, what hangs on it
+    /// waits with it.
+    fn parents_in_trouble(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
+        let ripe: Vec<SiteIx> = open.iter().copied().filter(|site| self.is_ripe(*site)).collect();
+        for site in ripe {
+            let top = self.highest_in_trouble(site);
+            if self.waiting.contains_key(&top) && !self.is_ripe(top) {
+                open.remove(&site);
+                continue;
+            }
+            if open.contains(&site) && (top != site || self.has_children(site)) {
+                let members = self.explained_by(top);
+                if members.len() > 1 {
+                    self.settle(Scope::Below(top), members, None, open, decision);
+                }
+            }
+        }
+    }
+
+    /// The highest site on the line of `site` that has the same trouble, without a gap.
+    fn highest_in_trouble(&self, site: SiteIx) -> SiteIx {
+        let topology = self.picture.topology();
+        let mut top = site;
+        while let Some(parent) = topology.site(top).parent {
+            let explains = self.trouble(parent).is_some()
+                && (self.kind == Kind::Silent || self.young.contains(&parent));
+            if !explains {
+                break;
+            }
+            top = parent;
+        }
+        top
+    }
+
+    fn has_children(&self, site: SiteIx) -> bool {
+        !self.picture.topology().site(site).children.is_empty()
+    }
+
+    /// What a site in trouble explains: itself and everything below that has the same trouble or,
+    /// for silence, has not been heard since it began.
+    fn explained_by(&self, node: SiteIx) -> Vec<SiteIx> {
+        let Some(trouble) = self.trouble(node) else { return Vec::new() };
+        let window = self.picture.settings().correlation.window;
+        let earliest = trouble.since.earlier(window);
+        let below = self.picture.topology().subtree(node).into_iter();
+        below
+            .filter(|site| {
+                let known = self.picture.site(*site);
+                match self.kind {
+                    Kind::Silent => {
+                        let failing = known.finding == Finding::Unsettled
+                            && known.asked_at >= trouble.since
+                            && known.alive_at < trouble.since;
+                        known.finding.is(Kind::Silent) || failing
+                    }
+                    kind => known
+                        .finding
+                        .trouble()
+                        .is_some_and(|other| other.kind == kind && other.since >= earliest),
+                }
+            })
+            .collect()
+    }
+
+    /// Rules 3 to 5.
+    fn wider_causes(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
+        loop {
+            let line = self.best_line(open);
+            let label = self.best_label(open);
+            let lines = line.as_ref().map_or(0, |(_, members)| members.len());
+            let labels = label.as_ref().map_or(0, |(.., members)| members.len());
+            if lines.max(labels) == 0 {
+                return;
+            }
+            if labels > lines {
+                let Some((scope, factor, members)) = label else { return };
+                self.settle(scope, members, Some(factor), open, decision);
+            } else {
+                let Some((node, members)) = line else { return };
+                self.settle(Scope::Below(node), members, None, open, decision);
+            }
+        }
+    }
+
+    /// Rule 3: the parent whose line explains most, with those it explains.
+    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<(SiteIx, Vec<SiteIx>)> {
+        if matches!(self.kind, Kind::Device | Kind::Service) {
+            return None;
+        }
+        let topology = self.picture.topology();
+        let share = self.picture.settings().correlation.children_share;
+        let ripe = open.iter().filter(|site| self.is_ripe(**site));
+        let parents: BTreeSet<SiteIx> = ripe
+            .filter_map(|site| topology.site(*site).parent)
+            .filter(|parent| self.trouble(*parent).is_none())
+            .collect();
+        let mut best: Option<(SiteIx, Vec<SiteIx>)> = None;
+        for parent in parents {
+            let children = &topology.site(parent).children;
+            let silent: Vec<SiteIx> =
+                children.iter().copied().filter(|child| open.contains(child)).collect();
+            let silent = self.simultaneous(silent);
+            let known = children.iter().filter(|child| self.counts(**child)).count();
+            if silent.len() >= FEWEST_CHILDREN && at_least(silent.len(), share, known) {
+                let mut members: Vec<SiteIx> =
+                    silent.iter().flat_map(|child| self.explained_by(*child)).collect();
+                members.sort_unstable();
+                if best.as_ref().is_none_or(|(_, most)| members.len() > most.len()) {
+                    best = Some((parent, members));
+                }
+            }
+        }
+        best
+    }
+
+    /// Rule 4: the label that explains most, with its figures and those it explains.
+    fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<(Scope, CommonFactor, Vec<SiteIx>)> {
+        let settings = &self.picture.settings().correlation;
+        let fewest = settings.common_min as usize;
+        if open.len() < fewest.max(1) {
+            return None;
+        }
+        // What hangs on a site in trouble is explained by that.
+        let open: BTreeSet<SiteIx> =
+            open.iter().copied().filter(|site| self.highest_in_trouble(*site) == *site).collect();
+        let everybody =
+            self.picture.topology().site_ixs().filter(|site| self.counts(*site)).count();
+        let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
+        for ((label, value), sites) in &self.picture.labelled {
+            let failing: Vec<SiteIx> =
+                sites.iter().copied().filter(|site| open.contains(site)).collect();
+            let failing = self.simultaneous(failing);
+            if failing.len() < fewest || !failing.iter().any(|site| self.is_ripe(*site)) {
+                continue;
+            }
+            let inside = sites.iter().filter(|site| self.counts(**site)).count();
+            let outside = everybody.saturating_sub(inside);
+            let elsewhere: Vec<SiteIx> =
+                open.iter().copied().filter(|site| !sites.contains(site)).collect();
+            let elsewhere = self.simultaneous(elsewhere).len();
+            let fits = at_least(failing.len(), settings.common_inside, inside)
+                && at_most(elsewhere, settings.common_outside, outside);
+            if fits && best.as_ref().is_none_or(|(.., most)| failing.len() > most.len()) {
+                let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let factor = CommonFactor {
+                    label: label.clone(),
+                    value: value.clone(),
+                    inside_failing: number(failing.len()),
+                    inside: number(inside),
+                    outside_failing: number(elsewhere),
+                    outside: number(outside),
+                };
+                let scope = Scope::Label { label: label.clone(), value: value.clone() };
+                best = Some((scope, factor, failing));
+            }
+        }
+        best
+    }
+
+    /// Those of the sites whose trouble began within the window of the latest one.
+    fn simultaneous(&self, sites: Vec<SiteIx>) -> Vec<SiteIx> {
+        let since = |site: &SiteIx| self.trouble(*site).map(|trouble| trouble.since);
+        let Some(latest) = sites.iter().filter_map(since).max() else { return Vec::new() };
+        let together = |site: &SiteIx| since(site).is_some_and(|at| self.together(at, latest));
+        sites.into_iter().filter(together).collect()
+    }
+
+    /// Whether a site counts in "n of m": it was seen to work.
+    fn counts(&self, site: SiteIx) -> bool {
+        let known = self.picture.site(site);
+        known.judged.seen_up || known.alive_at > Mono::ZERO || known.finding.trouble().is_some()
+    }
+
+    /// Whether the paths of the parent or a sibling may soon be judged bad as well.
+    fn neighbours_are_doubtful(&self, site: SiteIx) -> bool {
+        let topology = self.picture.topology();
+        let Some(parent) = topology.site(site).parent else { return false };
+        let doubtful = |site: &SiteIx| {
+            topology.site(*site).endpoints.iter().any(|endpoint| {
+                let targets = &topology.endpoint(*endpoint).targets;
+                targets.iter().any(|target| {
+                    self.picture.target(*target).path.as_ref().is_some_and(|p| p.is_doubtful())
+                })
+            })
+        };
+        let siblings = topology.site(parent).children.iter().filter(|other| **other != site);
+        doubtful(&parent) || siblings.filter(|other| doubtful(other)).count() >= 2
+    }
+
+    /// Whether enough others with the same label are in the same trouble for a common cause to be
+    /// in the air.
+    fn others_share_a_label(&self, site: SiteIx) -> bool {
+        self.picture.topology().site(site).labels.iter().any(|(label, value)| {
+            let peers = self.picture.labelled.get(&(label.clone(), value.clone()));
+            peers.is_some_and(|peers| {
+                peers.iter().filter(|peer| **peer != site && self.young.contains(peer)).count() >= 2
+            })
+        })
+    }
+
+    fn settle(
+        &mut self,
+        scope: Scope,
+        members: Vec<SiteIx>,
+        common: Option<CommonFactor>,
+        open: &mut BTreeSet<SiteIx>,
+        decision: &mut Decision,
+    ) {
+        for member in &members {
+            open.remove(member);
+            self.waiting.remove(member);
+        }
+        decision.verdicts.push(Verdict::Group { scope, kind: self.kind, members, common });
+    }
+}
+
+/// Whether `part` is at least `share` of `whole`.
+fn at_least(part: usize, share: f64, whole: usize) -> bool {
+    as_f64(part) >= share * as_f64(whole)
+}
+
+/// Whether `part` is at most `share` of `whole`.
+fn at_most(part: usize, share: f64, whole: usize) -> bool {
+    as_f64(part) <= share * as_f64(whole)
+}
+
+fn as_f64(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}

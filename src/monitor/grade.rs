@@ -1,0 +1,217 @@
+//! When a path counts as bad: the figures of the quality room, held against the settings, with
+//! patience.
+
+use std::time::Duration;
+
+use crate::config::QualitySettings;
+use crate::model::{IcmpDetail, Mono, Quality, QualityGrade};
+use crate::quality::{CodecLoss, Echoes, Limits, LossJudge, LossTest};
+
+/// A worse delay must last this long to count. The median it rests on takes half the window to
+/// move, so a path that turns slow is told within twenty seconds.
+const WORSE_AFTER: Duration = Duration::from_secs(5);
+
+/// Suspicion from which a path may soon be judged poor.
+pub(super) const DOUBTFUL: f32 = 0.3;
+
+/// How paths are judged, worked out once from the settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct GradeRules {
+    limits: Limits,
+    loss: LossTest,
+    fair_jitter: Duration,
+    poor_jitter: Duration,
+    window: Duration,
+    min_samples: u32,
+    better_after: Duration,
+    codec: CodecLoss,
+}
+
+/// The echoes of one target and what is thought of the path they took.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PathRecord {
+    window: Echoes,
+    loss: LossJudge,
+    grade: QualityGrade,
+    /// When the present grade was taken.
+    since: Mono,
+    /// The grade that the figures ask for instead, and since when.
+    wanted: Option<(QualityGrade, Mono)>,
+}
+
+impl GradeRules {
+    pub(super) fn new(quality: &QualitySettings) -> Self {
+        Self {
+            limits: Limits { fair: quality.fair_rtt, poor: quality.poor_rtt },
+            loss: LossTest::between(quality.fair_loss, quality.poor_loss),
+            fair_jitter: quality.fair_jitter,
+            poor_jitter: quality.poor_jitter,
+            window: quality.window,
+            min_samples: quality.min_samples,
+            better_after: quality.better_after,
+            codec: CodecLoss { ie: quality.ie, bpl: quality.bpl },
+        }
+    }
+
+    /// How far back echoes count: the window, or longer where the pace is so slow that it would
+    /// hold too few.
+    fn span(&self, pace: Duration) -> Duration {
+        self.window.max(pace.saturating_mul(self.min_samples))
+    }
+}
+
+impl PathRecord {
+    /// A path that was judged poor before a restart.
+    pub(super) fn poor_already() -> Self {
+        Self { grade: QualityGrade::Poor, loss: LossJudge::poor_already(), ..Self::default() }
+    }
+
+    /// Takes in the echoes of one probe asked at `at`; whether the grade changed.
+    pub(super) fn answered(
+        &mut self,
+        at: Mono,
+        detail: &IcmpDetail,
+        rules: &GradeRules,
+        pace: Duration,
+    ) -> bool {
+        let lost = detail.sent.saturating_sub(detail.received);
+        for rtt in detail.rtts.as_slice() {
+            self.window.record(at, Some(*rtt), &rules.limits);
+        }
+        for _ in 0..lost {
+            self.window.record(at, None, &rules.limits);
+        }
+        self.loss.record(&rules.loss, detail.received, lost);
+        self.window.expire(at, rules.span(pace), &rules.limits);
+        self.regrade(at, rules)
+    }
+
+    /// Takes in a probe that was not answered at all. It counts as one lost echo: silence is
+    /// judged elsewhere.
+    pub(super) fn silent(&mut self, at: Mono, rules: &GradeRules, pace: Duration) {
+        self.window.record(at, None, &rules.limits);
+        self.loss.record(&rules.loss, 0, 1);
+        self.window.expire(at, rules.span(pace), &rules.limits);
+    }
+
+    /// Begins anew when the device goes or comes back: what was lost on the way is no judgement on
+    /// the path.
+    pub(super) fn start_over(&mut self) {
+        self.window.clear();
+        if self.grade != QualityGrade::Poor {
+            self.loss = LossJudge::default();
+        }
+        self.wanted = None;
+    }
+
+    pub(super) const fn grade(&self) -> QualityGrade {
+        self.grade
+    }
+
+    /// When the present grade was taken.
+    pub(super) const fn since(&self) -> Mono {
+        self.since
+    }
+
+    /// Whether losses raise a suspicion, so that more packets are worth sending.
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.loss.suspicion() > 0.0
+    }
+
+    /// How far the suspicion of too much loss has grown, 0 to 1.
+    pub(super) fn suspicion(&self) -> f32 {
+        self.loss.suspicion()
+    }
+
+    /// Whether more packets at once would soon tell what it is.
+    pub(super) fn is_worth_a_closer_look(&self) -> bool {
+        !self.loss.is_poor() && self.loss.suspicion() >= 0.15
+    }
+
+    /// Takes over other limits; what was counted by the old ones is forgotten.
+    pub(super) fn adapt(&mut self, before: &GradeRules, rules: &GradeRules) {
+        if before != rules {
+            self.start_over();
+        }
+    }
+
+    /// Whether it may soon be judged poor: the suspicion is well under way, or worse figures are
+    /// waiting to be believed.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let worse = self.wanted.is_some_and(|(grade, _)| grade == QualityGrade::Poor);
+        self.grade != QualityGrade::Poor && (self.loss.suspicion() >= DOUBTFUL || worse)
+    }
+
+    /// Whether the path has been looked at long enough to be called good.
+    pub(super) fn is_known(&self, rules: &GradeRules) -> bool {
+        self.window.len() >= rules.min_samples
+    }
+
+    /// What people look at; none without enough samples.
+    pub(super) fn quality(&self, rules: &GradeRules) -> Option<Quality> {
+        let figures = self.window.figures().filter(|f| f.samples >= rules.min_samples)?;
+        Some(figures.quality(rules.codec, self.grade))
+    }
+
+    /// What is wrong with the path, in plain words and figures.
+    pub(super) fn words(&self) -> String {
+        let Some(figures) = self.window.figures() else { return "no echoes".to_owned() };
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        format!(
+            "loss {:.1} % of {}, round trip {:.0} ms, jitter {:.0} ms",
+            figures.loss * 100.0,
+            figures.samples,
+            ms(figures.median),
+            ms(figures.jitter)
+        )
+    }
+
+    /// Judges the path by the worst of loss, delay and jitter.
+    ///
+    /// 1. Loss has a test of its own that is sure when it speaks. It is believed at once.
+    /// 2. Delay and jitter need enough samples in the window. A worse delay must last
+    ///    [`WORSE_AFTER`]; a worse jitter the length of the window, since one straggler lifts the
+    ///    estimate for a while.
+    /// 3. A better grade must last `better_after`.
+    fn regrade(&mut self, at: Mono, rules: &GradeRules) -> bool {
+        let loss = match self.loss {
+            loss if loss.is_poor() => QualityGrade::Poor,
+            loss if loss.suspicion() >= 0.5 => QualityGrade::Fair,
+            _ => QualityGrade::Good,
+        };
+        let (mut delay, mut jitter) = (QualityGrade::Good, QualityGrade::Good);
+        if self.window.len() >= rules.min_samples {
+            delay = self.window.delay_grade();
+            jitter = match self.window.jitter() {
+                jitter if jitter >= rules.poor_jitter => QualityGrade::Poor,
+                jitter if jitter >= rules.fair_jitter => QualityGrade::Fair,
+                _ => QualityGrade::Good,
+            };
+        }
+        let wanted = loss.max(delay).max(jitter);
+        if wanted == self.grade {
+            self.wanted = None;
+            return false;
+        }
+        let since = match self.wanted {
+            // A grade between the present one and the one waited for needs no new wait.
+            Some((grade, since)) if wanted < self.grade && grade < self.grade => since,
+            Some((grade, since)) if wanted > self.grade && grade >= wanted => since,
+            _ => at,
+        };
+        self.wanted = Some((wanted, since));
+        let patience = match wanted {
+            better if better < self.grade => rules.better_after,
+            worse if worse == loss => Duration::ZERO,
+            worse if worse == delay => WORSE_AFTER,
+            _ => rules.window,
+        };
+        if at - since < patience {
+            return false;
+        }
+        self.grade = wanted;
+        self.since = at;
+        self.wanted = None;
+        true
+    }
+}

@@ -1,0 +1,185 @@
+//! What gives notice: certificates that end, clocks that are off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::ledger::{Ledger, Scope};
+use super::picture::Picture;
+use super::record;
+use crate::model::{Cause, EndpointIx, Evidence, Now, Resolution, SiteIx, TargetIx};
+
+/// A clock must be seen off this often in a row.
+const CONFIRM: u8 = 2;
+/// Fewest clocks that must be off for ours to be suspected.
+const FEWEST: usize = 3;
+
+/// What is to be looked at, and what was seen of clocks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hygiene {
+    /// Targets that showed a certificate or a clock since the last look.
+    fresh: BTreeSet<TargetIx>,
+    /// How often in a row each clock was seen off.
+    off: BTreeMap<TargetIx, u8>,
+    /// Why our own clock is suspected; none when it is not.
+    pub(super) own_clock: Option<String>,
+}
+
+impl Hygiene {
+    /// Notes that a target showed a certificate or a clock.
+    pub(super) fn note(&mut self, target: TargetIx) {
+        self.fresh.insert(target);
+    }
+
+    /// Opens and ends the incidents that give notice.
+    ///
+    /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet.
+    /// 2. A clock that is off by more than `clock_offset`, twice in a row. When most of the clocks
+    ///    seen are off, and three at least, it is ours that is wrong, and none of theirs is
+    ///    complained of.
+    /// 3. They end when something better is seen. Of a device that does not answer nothing better
+    ///    is seen, so they stay open, and rest while a wider incident explains its site.
+    pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut endpoints = BTreeSet::new();
+        for target in fresh {
+            endpoints.insert(picture.topology().target(target).endpoint);
+            if is_off(picture, target) {
+                let seen = self.off.entry(target).or_default();
+                *seen = seen.saturating_add(1);
+            } else {
+                self.off.remove(&target);
+            }
+        }
+        if !endpoints.is_empty() {
+            self.own_clock = suspect_own(picture);
+        }
+        for endpoint in endpoints {
+            let certificate = certificate(picture, endpoint, now.wall);
+            settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
+            let clock = self.clock(picture, endpoint, now.wall);
+            settle(ledger, picture, endpoint, Cause::Clock, clock, now);
+        }
+        rest(ledger, picture);
+    }
+
+    /// A clock of this device that is off for a fact.
+    fn clock(&self, picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
+        let targets = &picture.topology().endpoint(endpoint).targets;
+        let off = |ix: &&TargetIx| self.off.get(*ix).is_some_and(|seen| *seen >= CONFIRM);
+        let ix = targets.iter().find(off).filter(|_| self.own_clock.is_none())?;
+        let offset = picture.target(*ix).clock_offset_s()?;
+        let saw = format!("clock {offset:+} s");
+        Some(Evidence { target: picture.topology().target_key(*ix), at: now, saw })
+    }
+}
+
+/// Opens, keeps or ends the notice of one kind about a device.
+fn settle(
+    ledger: &mut Ledger,
+    picture: &mut Picture,
+    endpoint: EndpointIx,
+    cause: Cause,
+    wrong: Option<Evidence>,
+    now: Now,
+) {
+    let scope = Scope::Item(endpoint, cause);
+    let open = ledger.open_of(&scope);
+    let Some(evidence) = wrong else {
+        if let Some(slot) = open {
+            ledger.resolve(slot, picture, Resolution::Recovered, now);
+        }
+        return;
+    };
+    if open.is_some() {
+        return;
+    }
+    let slot = ledger
+        .reopen(picture, &scope, None, now)
+        .unwrap_or_else(|| ledger.open(picture, scope, None, now.mono, now));
+    let site = picture.topology().endpoint(endpoint).site;
+    if let Some(entry) = ledger.get_mut(slot) {
+        record::name(entry, picture, now);
+        entry.change().check.clone_from(&evidence.target.check);
+        entry.change().of = 1;
+        record::add_evidence(entry.change(), vec![evidence]);
+        record::affect(entry, picture, site, now.mono, now);
+    }
+}
+
+/// Lets notices rest while something explains why their site is down.
+fn rest(ledger: &mut Ledger, picture: &Picture) {
+    let items: Vec<_> = ledger
+        .iter()
+        .filter(|(_, entry)| entry.incident.is_open())
+        .filter_map(|(slot, entry)| match entry.scope {
+            Scope::Item(endpoint, _) => Some((slot, picture.topology().endpoint(endpoint).site)),
+            _ => None,
+        })
+        .collect();
+    for (slot, site) in items {
+        let explained = explaining_outage(ledger, picture, site);
+        if let Some(entry) = ledger.get_mut(slot)
+            && entry.incident.absorbed_by != explained
+        {
+            entry.change().absorbed_by = explained;
+        }
+    }
+}
+
+fn explaining_outage(
+    ledger: &Ledger,
+    picture: &Picture,
+    site: SiteIx,
+) -> Option<crate::model::IncidentId> {
+    let down = picture.site(site).finding.trouble().is_some_and(|trouble| trouble.down);
+    let entry = ledger.explaining(picture, site).filter(|_| down)?;
+    Some(entry.incident.id.clone())
+}
+
+/// A certificate of this device that is out of its time or soon will be.
+fn certificate(picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
+    let before = picture.settings().hygiene.certificate_before;
+    let soon = now.checked_add(before).unwrap_or(Timestamp::MAX);
+    let topology = picture.topology();
+    let targets = topology.endpoint(endpoint).targets.iter();
+    targets.filter_map(|ix| Some((*ix, picture.target(*ix).certificate()?))).find_map(
+        |(ix, certificate)| {
+            let saw = if certificate.not_before > now {
+                format!("certificate not valid before {}", certificate.not_before)
+            } else if certificate.not_after <= now {
+                format!("certificate ended {}", certificate.not_after)
+            } else if certificate.not_after <= soon {
+                format!("certificate ends {}", certificate.not_after)
+            } else {
+                return None;
+            };
+            Some(Evidence { target: topology.target_key(ix), at: now, saw })
+        },
+    )
+}
+
+/// Whether a target's clock is off by too much.
+fn is_off(picture: &Picture, target: TargetIx) -> bool {
+    let limit = picture.settings().hygiene.clock_offset.as_secs();
+    picture.target(target).clock_offset_s().is_some_and(|offset| offset.unsigned_abs() > limit)
+}
+
+/// Rule 2 of [`Hygiene::look`]: why our own clock is suspected.
+fn suspect_own(picture: &Picture) -> Option<String> {
+    let targets = picture.topology().target_ixs();
+    let seen: Vec<TargetIx> =
+        targets.filter(|ix| picture.target(*ix).clock_offset_s().is_some()).collect();
+    let mut off: Vec<i64> = seen
+        .iter()
+        .filter(|ix| is_off(picture, **ix))
+        .filter_map(|ix| picture.target(*ix).clock_offset_s())
+        .collect();
+    if off.len() < FEWEST || off.len() * 2 <= seen.len() {
+        return None;
+    }
+    off.sort_unstable();
+    let middle = off[off.len() / 2];
+    let (off, seen) = (off.len(), seen.len());
+    Some(format!("our clock seems to be off by {} s: {off} of {seen} devices disagree", -middle))
+}

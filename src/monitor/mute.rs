@@ -1,0 +1,102 @@
+//! When messages are held back: silences and planned work.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::picture::Picture;
+use crate::model::{Change, Incident, Maintenance, Silence, SilenceId, SiteId, SiteIx};
+
+/// Silences and maintenance windows that are not over.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mutes {
+    pub(super) silences: BTreeMap<SilenceId, Silence>,
+    pub(super) maintenance: BTreeMap<SilenceId, Maintenance>,
+}
+
+impl Mutes {
+    /// Drops what ended before `now`; gives the changes that make that durable.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
+        let silences = self.silences.values().filter(|silence| silence.until <= now);
+        let windows = self.maintenance.values().filter(|window| window.until <= now);
+        let over: Vec<SilenceId> = silences
+            .map(|silence| silence.id.clone())
+            .chain(windows.map(|window| window.id.clone()))
+            .collect();
+        for id in &over {
+            self.lift(id);
+        }
+        over.into_iter().map(Change::Lift).collect()
+    }
+
+    /// Ends a silence or a maintenance window; whether there was one.
+    pub(super) fn lift(&mut self, id: &SilenceId) -> bool {
+        let silence = self.silences.remove(id).is_some();
+        self.maintenance.remove(id).is_some() || silence
+    }
+
+    /// Whether messages about a site are held back by a silence.
+    pub(super) fn is_silenced(&self, picture: &Picture, site: SiteIx, now: Timestamp) -> bool {
+        self.silences.values().any(|silence| {
+            silence.from <= now
+                && now < silence.until
+                && silence.site.as_ref().is_none_or(|root| is_below(picture, site, root))
+        })
+    }
+
+    /// Whether planned work is going on at a site.
+    pub(super) fn is_in_maintenance(
+        &self,
+        picture: &Picture,
+        site: SiteIx,
+        now: Timestamp,
+    ) -> bool {
+        self.maintenance.values().any(|window| {
+            window.from <= now
+                && now < window.until
+                && window.sites.iter().any(|root| is_below(picture, site, root))
+        })
+    }
+
+    /// Whether messages about an incident are held back.
+    ///
+    /// 1. When a silence concerns everything.
+    /// 2. When the site at fault is silenced or being worked on.
+    /// 3. When every site that is still affected is.
+    pub(super) fn holds_back(
+        &self,
+        picture: &Picture,
+        incident: &Incident,
+        now: Timestamp,
+    ) -> bool {
+        let on = |silence: &Silence| silence.from <= now && now < silence.until;
+        if self.silences.values().any(|silence| silence.site.is_none() && on(silence)) {
+            return true;
+        }
+        if self.silences.is_empty() && self.maintenance.is_empty() {
+            return false;
+        }
+        let muted = |id: &SiteId| {
+            picture.topology().find_site(id).is_some_and(|site| {
+                self.is_silenced(picture, site, now) || self.is_in_maintenance(picture, site, now)
+            })
+        };
+        let mut affected = incident.affected_now().peekable();
+        incident.site.as_ref().is_some_and(muted)
+            || (affected.peek().is_some() && affected.all(muted))
+    }
+
+    /// When the next of them begins or ends.
+    pub(super) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let silences = self.silences.values().flat_map(|silence| [silence.from, silence.until]);
+        let windows = self.maintenance.values().flat_map(|window| [window.from, window.until]);
+        silences.chain(windows).filter(|at| *at > now).min()
+    }
+}
+
+/// Whether a site is `root` or its line runs through it.
+fn is_below(picture: &Picture, site: SiteIx, root: &SiteId) -> bool {
+    let topology = picture.topology();
+    topology.site(site).id == *root
+        || topology.ancestors(site).iter().any(|above| topology.site(*above).id == *root)
+}

@@ -1,0 +1,268 @@
+//! The picture: everything that is known of targets, endpoints and sites at this moment.
+//!
+//! The rooms beside this one read it to judge; only outcomes and judgements change it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::grade::GradeRules;
+use super::hysteresis::Step;
+use super::ledger::Slot;
+use super::plan::Plan;
+use super::site::Finding;
+use super::target::Watched;
+use crate::config::{Config, Settings};
+use crate::model::{
+    EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, SiteIx, Standing,
+    TargetIx, Topology,
+};
+
+/// Everything that is known now.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub(super) config: Arc<Config>,
+    pub(super) plan: Plan,
+    pub(super) rules: GradeRules,
+    pub(super) targets: Vec<Watched>,
+    pub(super) endpoints: Vec<EndpointNow>,
+    pub(super) sites: Vec<SiteNow>,
+    /// Whose address an ICMP error may come from.
+    by_address: BTreeMap<IpAddr, EndpointIx>,
+    /// Sites by the labels that can be a cause: label, value, sites.
+    pub(super) labelled: BTreeMap<(String, String), Vec<SiteIx>>,
+}
+
+/// What is known of an endpoint.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct EndpointNow {
+    pub(super) judged: Judged,
+    /// When the last probe was asked whose outcome proved it alive.
+    pub(super) alive_at: Mono,
+    /// When the last probe of another device was asked about which it sent an ICMP error.
+    pub(super) heard_at: Mono,
+}
+
+/// What is known of a site.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SiteNow {
+    pub(super) judged: Judged,
+    /// When the last probe was asked whose outcome proved anything at it alive.
+    pub(super) alive_at: Mono,
+    /// When the last probe was asked that learned anything about it.
+    pub(super) asked_at: Mono,
+    /// What its own evidence came to at the last look.
+    pub(super) finding: Finding,
+    /// Since when that finding has been waiting for an explanation.
+    pub(super) waits_since: Mono,
+    /// Targets whose losses raise a suspicion.
+    pub(super) suspicious: u16,
+    /// The incident of its own trouble.
+    pub(super) own: Option<Slot>,
+    /// The wider incident that explains it.
+    pub(super) group: Option<Slot>,
+}
+
+/// A confirmed health of an endpoint or a site.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Judged {
+    pub(super) hard: Health,
+    pub(super) since: Option<Timestamp>,
+    pub(super) seen_up: bool,
+}
+
+/// What an outcome changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Learned {
+    pub(super) step: Step,
+    /// Whether the judgement on a path changed.
+    pub(super) graded: bool,
+    /// Whether it may soon change.
+    pub(super) doubtful: bool,
+}
+
+impl Picture {
+    /// A picture of `config` in which nothing is known yet.
+    pub(super) fn new(config: Arc<Config>, at: Timestamp) -> Self {
+        let topology = &config.topology;
+        let mut by_address = BTreeMap::new();
+        for ix in topology.endpoint_ixs() {
+            if let Host::Ip(ip) = topology.endpoint(ix).host {
+                by_address.entry(ip).or_insert(ix);
+            }
+        }
+        let mut labelled: BTreeMap<_, Vec<SiteIx>> = BTreeMap::new();
+        for label in &config.settings.correlation.common_labels {
+            for ix in topology.site_ixs() {
+                if let Some(value) = topology.site(ix).labels.get(label) {
+                    labelled.entry((label.clone(), value.clone())).or_default().push(ix);
+                }
+            }
+        }
+        Self {
+            plan: Plan::read(&config, at),
+            rules: GradeRules::new(&config.settings.quality),
+            targets: Vec::with_capacity(topology.targets.len()),
+            endpoints: vec![EndpointNow::default(); topology.endpoints.len()],
+            sites: vec![SiteNow::default(); topology.sites.len()],
+            by_address,
+            labelled,
+            config,
+        }
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.config.topology
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.config.settings
+    }
+
+    pub(super) fn target(&self, ix: TargetIx) -> &Watched {
+        &self.targets[ix.ix()]
+    }
+
+    pub(super) fn endpoint(&self, ix: EndpointIx) -> &EndpointNow {
+        &self.endpoints[ix.ix()]
+    }
+
+    pub(super) fn site(&self, ix: SiteIx) -> &SiteNow {
+        &self.sites[ix.ix()]
+    }
+
+    pub(super) fn site_mut(&mut self, ix: SiteIx) -> &mut SiteNow {
+        &mut self.sites[ix.ix()]
+    }
+
+    /// The endpoint that stands between us and everything else: the first one where we stand.
+    pub(super) fn gateway(&self) -> Option<EndpointIx> {
+        let vantage = self.topology().vantage?;
+        self.topology().site(vantage).endpoints.first().copied()
+    }
+
+    /// Interval and time limit of a target in the present phase.
+    pub(super) fn pace(&self, target: TargetIx) -> (Duration, Duration) {
+        let topology = self.topology();
+        let check = topology.check_of(target);
+        let phase = self.plan.site(topology.target(target).site).pace;
+        (check.paces.get(phase), check.timeout)
+    }
+
+    /// The targets of an endpoint that ask for the host itself; all of them where there are none.
+    pub(super) fn reachability(&self, endpoint: EndpointIx) -> impl Iterator<Item = TargetIx> + '_ {
+        let topology = self.topology();
+        let targets = &topology.endpoint(endpoint).targets;
+        let is = |target: TargetIx| topology.check_of(target).kind.is_reachability();
+        let any = targets.iter().any(|target| is(*target));
+        targets.iter().copied().filter(move |target| !any || is(*target))
+    }
+
+    /// The targets of an endpoint that ask for something that runs on it, where the host itself
+    /// is asked for as well.
+    pub(super) fn services(&self, endpoint: EndpointIx) -> impl Iterator<Item = TargetIx> + '_ {
+        let topology = self.topology();
+        let targets = &topology.endpoint(endpoint).targets;
+        targets.iter().copied().filter(move |ix| !topology.check_of(*ix).kind.is_reachability())
+    }
+
+    /// The target that tells soonest whether a site lives: the first that asks for a host itself
+    /// and worked last, or the first of all.
+    pub(super) fn pulse(&self, site: SiteIx) -> Option<TargetIx> {
+        let endpoints = &self.topology().site(site).endpoints;
+        let all = || endpoints.iter().flat_map(|endpoint| self.reachability(*endpoint));
+        let up = |target: &TargetIx| self.target(*target).streak.hard == Health::Up;
+        all().find(up).or_else(|| all().next())
+    }
+
+    /// Takes in what a probe of `target` learned. While failures are not `trusted` they count as
+    /// if we had not asked; replies always count.
+    ///
+    /// 1. A reply proves the device alive, and so does a failure that only a living host can
+    ///    cause: a refused connection, a broken conversation, a service that says it is out.
+    /// 2. An ICMP error proves the device alive that sent it, whatever it says: a router that
+    ///    reports its neighbour dead has been heard.
+    pub(super) fn take_in(
+        &mut self,
+        target: TargetIx,
+        outcome: &Outcome,
+        trusted: bool,
+    ) -> Learned {
+        let (endpoint, site) = {
+            let target = self.topology().target(target);
+            (target.endpoint, target.site)
+        };
+        let asked = outcome.started.mono;
+        let (pace, _) = self.pace(target);
+        let config = Arc::clone(&self.config);
+        let watched = &mut self.targets[target.ix()];
+        let suspicious = watched.is_suspicious();
+        let learned =
+            watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trusted);
+        match (suspicious, watched.is_suspicious()) {
+            (false, true) => self.sites[site.ix()].suspicious += 1,
+            (true, false) => self.sites[site.ix()].suspicious -= 1,
+            _ => {}
+        }
+        let proof = match &outcome.result {
+            Ok(_) => true,
+            Err(failure) => {
+                if let Failure::Remote(RemoteFailure::Unreachable(error)) = failure
+                    && let Some(from) = error.offender.and_then(|ip| self.by_address.get(&ip))
+                {
+                    let heard = &mut self.endpoints[from.ix()];
+                    heard.heard_at = heard.heard_at.max(asked);
+                    let heard_site = self.config.topology.endpoint(*from).site;
+                    let heard_site = &mut self.sites[heard_site.ix()];
+                    heard_site.alive_at = heard_site.alive_at.max(asked);
+                }
+                failure.host_alive() == Some(true)
+            }
+        };
+        let site = &mut self.sites[site.ix()];
+        if proof {
+            let endpoint = &mut self.endpoints[endpoint.ix()];
+            endpoint.alive_at = endpoint.alive_at.max(asked);
+            site.alive_at = site.alive_at.max(asked);
+        }
+        if proof || (trusted && !outcome.is_local_failure()) {
+            site.asked_at = site.asked_at.max(asked);
+        }
+        learned
+    }
+}
+
+impl Judged {
+    /// As it was before a restart.
+    pub(super) fn restored(state: Option<&HardState>) -> Self {
+        state.map_or_else(Self::default, |state| Self {
+            hard: state.health,
+            since: Some(state.since),
+            seen_up: state.seen_up,
+        })
+    }
+
+    /// Takes over a health; whether that is news.
+    pub(super) fn set(&mut self, health: Health, at: Timestamp) -> bool {
+        let news = self.hard != health;
+        if news {
+            self.hard = health;
+            self.since = Some(at);
+            self.seen_up |= health == Health::Up;
+        }
+        news
+    }
+
+    /// As it is kept.
+    pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
+        HardState { health: self.hard, since: self.since.unwrap_or(at), seen_up: self.seen_up }
+    }
+
+    /// As it is shown; `soft` is what the latest evidence hints at.
+    pub(super) const fn standing(&self, soft: Health) -> Standing {
+        Standing { hard: self.hard, soft, since: self.since }
+    }
+}

@@ -1,0 +1,338 @@
+//! The incident as it is written down: its id, its name, its evidence, whom it affects, and what
+//! it says to people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::ledger::{Entry, Scope};
+use super::picture::Picture;
+use super::severity::{self, Stake};
+use super::site::{self, Kind, Life};
+use crate::model::{
+    Affected, Alert, Cause, Evidence, Failure, Health, Incident, IncidentId, Mono, Now, Phase,
+    RemoteFailure, Severity, SiteId, SiteIx, TargetIx, TargetKey,
+};
+
+/// Observations kept with an incident at most.
+const MOST_EVIDENCE: usize = 24;
+/// Targets of one site that are put in evidence at most.
+const EVIDENCE_PER_SITE: usize = 6;
+/// Sites besides the one at fault whose targets are put in evidence.
+const EXAMPLES: usize = 3;
+
+/// The cause that a scope and a kind of trouble stand for.
+pub(super) const fn cause(scope: &Scope, kind: Option<Kind>) -> Cause {
+    match (scope, kind) {
+        (Scope::Item(_, cause), _) => *cause,
+        (Scope::Below(_), Some(Kind::Silent)) => Cause::Uplink,
+        (_, Some(Kind::Silent)) => Cause::Access,
+        (_, Some(Kind::Device)) => Cause::Device,
+        (_, Some(Kind::Service)) => Cause::Service,
+        (_, Some(Kind::Quality)) => Cause::Quality,
+        (_, None) => Cause::Monitor,
+    }
+}
+
+/// The id of an incident that opens at `at`: what it is about, why, and when.
+pub(super) fn id(picture: &Picture, scope: &Scope, cause: Cause, at: Timestamp) -> IncidentId {
+    let topology = picture.topology();
+    let about = match scope {
+        Scope::Monitor => "vchealth".to_owned(),
+        Scope::Site(site) | Scope::Below(site) => topology.site(*site).id.to_string(),
+        Scope::Label { label, value } => format!("{}-{}", plain(label), plain(value)),
+        Scope::Item(endpoint, _) => topology.site(topology.endpoint(*endpoint).site).id.to_string(),
+    };
+    IncidentId::new(format!("{about}.{}.{}", cause.word(), at.strftime("%Y%m%dT%H%M%SZ")))
+}
+
+/// The `n`th id that looks like this one, from 1.
+pub(super) fn nth(id: &IncidentId, n: u32) -> IncidentId {
+    if n <= 1 { id.clone() } else { IncidentId::new(format!("{id}-{n}")) }
+}
+
+/// A text as part of an id: letters and digits, hyphens for the rest.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// A record of which nothing is known but its id and its times.
+pub(super) fn blank(id: IncidentId, cause: Cause, since: Mono, now: Now) -> Incident {
+    Incident {
+        id,
+        cause,
+        site: None,
+        endpoint: None,
+        check: None,
+        common: None,
+        began: now.wall_at(since),
+        opened: now.wall,
+        resolved: None,
+        severity: Severity::Info,
+        affected: Vec::new(),
+        of: 0,
+        delegates: 0,
+        session: None,
+        evidence: Vec::new(),
+        ack: None,
+        flapping: false,
+        relapses: Vec::new(),
+        absorbed_by: None,
+        resolution: None,
+        told: Vec::new(),
+    }
+}
+
+/// Writes down what an incident is about as it is known now, with the evidence for it.
+pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
+    let topology = picture.topology();
+    let scope = entry.scope.clone();
+    let cause = cause(&scope, entry.kind);
+    let members: Vec<SiteIx> = entry.members.keys().copied().collect();
+    let incident = entry.change();
+    incident.cause = cause;
+    (incident.endpoint, incident.check) = (None, None);
+    incident.site = match &scope {
+        Scope::Site(site) => {
+            if let Some(trouble) = picture.site(*site).finding.trouble() {
+                incident.began = incident.began.min(now.wall_at(trouble.since));
+                incident.endpoint = trouble.endpoint.map(|ix| topology.endpoint(ix).id.clone());
+                incident.check = trouble.target.map(|ix| topology.check_of(ix).id.clone());
+            }
+            Some(topology.site(*site).id.clone())
+        }
+        Scope::Below(site) => Some(topology.site(*site).id.clone()),
+        Scope::Item(endpoint, _) => {
+            let endpoint = topology.endpoint(*endpoint);
+            incident.endpoint = Some(endpoint.id.clone());
+            Some(topology.site(endpoint.site).id.clone())
+        }
+        Scope::Monitor | Scope::Label { .. } => None,
+    };
+    let mut seen = Vec::new();
+    match &scope {
+        Scope::Site(site) => {
+            observe(picture, *site, EVIDENCE_PER_SITE, &mut seen);
+            if let Some(parent) = topology.site(*site).parent {
+                neighbours(picture, parent, now, &mut seen);
+            }
+        }
+        Scope::Below(node) => {
+            observe(picture, *node, EVIDENCE_PER_SITE, &mut seen);
+            for member in members.iter().filter(|member| *member != node).take(EXAMPLES) {
+                observe(picture, *member, 2, &mut seen);
+            }
+            neighbours(picture, *node, now, &mut seen);
+        }
+        Scope::Label { .. } => {
+            for member in members.iter().take(EXAMPLES * 2) {
+                observe(picture, *member, 2, &mut seen);
+            }
+        }
+        Scope::Monitor | Scope::Item(..) => {}
+    }
+    add_evidence(incident, seen);
+}
+
+/// Adds observations, the oldest of which give way when there are too many.
+pub(super) fn add_evidence(incident: &mut Incident, seen: Vec<Evidence>) {
+    for evidence in seen {
+        if !incident.evidence.contains(&evidence) {
+            incident.evidence.push(evidence);
+        }
+    }
+    let excess = incident.evidence.len().saturating_sub(MOST_EVIDENCE);
+    incident.evidence.drain(..excess);
+}
+
+/// Writes down that a site is affected since `since`.
+pub(super) fn affect(entry: &mut Entry, picture: &Picture, site: SiteIx, since: Mono, now: Now) {
+    let id = picture.topology().site(site).id.clone();
+    let incident = entry.change();
+    match incident.affected.iter_mut().find(|affected| affected.site == id) {
+        Some(known) => known.until = None,
+        None => {
+            let affected = Affected { site: id, since: now.wall_at(since), until: None };
+            incident.affected.push(affected);
+        }
+    }
+}
+
+/// Writes down that a site is well again, or explained otherwise.
+pub(super) fn release(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now) {
+    let id = &picture.topology().site(site).id;
+    let incident = entry.change();
+    if let Some(known) = incident.affected.iter_mut().find(|affected| affected.site == *id) {
+        known.until.get_or_insert(now.wall);
+    }
+}
+
+/// Writes down that a site is watched no longer.
+pub(super) fn strike(entry: &mut Entry, site: &SiteId, now: Now) {
+    let incident = entry.change();
+    if let Some(known) = incident.affected.iter_mut().find(|affected| affected.site == *site) {
+        known.until.get_or_insert(now.wall);
+    }
+}
+
+/// Brings what follows from the rest up to date: severity, session, delegates, "n of m" and order.
+pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
+    let topology = picture.topology();
+    if entry.kind.is_none() || !entry.incident.is_open() {
+        return;
+    }
+    let still: Vec<SiteIx> =
+        entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+    if still.is_empty() {
+        return;
+    }
+    let stake = Stake::at(picture, still.iter().copied());
+    let down =
+        still.iter().any(|site| picture.site(*site).finding.trouble().is_some_and(|t| t.down));
+    let of = match &entry.scope {
+        Scope::Below(node) => {
+            // A node that answers is not one of those that could have failed.
+            let answers = usize::from(!entry.members.contains_key(node));
+            let below = topology.subtree(*node).into_iter().skip(answers);
+            below.filter(|site| is_known(picture, *site)).count()
+        }
+        Scope::Label { label, value } => {
+            let sites = picture.labelled.get(&(label.clone(), value.clone()));
+            sites.map_or(0, |sites| sites.iter().filter(|site| is_known(picture, **site)).count())
+        }
+        Scope::Site(_) | Scope::Item(..) | Scope::Monitor => 1,
+    };
+    let scope = entry.scope.clone();
+    let incident = entry.change();
+    incident.of = u32::try_from(of).unwrap_or(u32::MAX);
+    incident.severity = incident.severity.max(severity::severity(incident.cause, down, &stake));
+    incident.delegates = incident.delegates.max(stake.delegates);
+    if stake.session.is_some() {
+        incident.session = stake.session;
+    }
+    if let (Scope::Below(node), Some(at)) = (scope, incident.site.clone()) {
+        debug_assert_eq!(topology.site(node).id, at);
+        incident.affected.sort_by_key(|affected| (affected.site != at, affected.since));
+    }
+}
+
+/// What an incident says to people now.
+pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
+    let topology = picture.topology();
+    let language = picture.settings().language;
+    let site = incident.site.as_ref().and_then(|id| topology.find_site(id));
+    let names: BTreeMap<_, _> = incident
+        .affected
+        .iter()
+        .map(|affected| &affected.site)
+        .chain(&incident.site)
+        .filter_map(|id| Some((id.clone(), topology.site(topology.find_site(id)?).name.clone())))
+        .collect();
+    let session = incident
+        .session
+        .as_ref()
+        .and_then(|id| picture.config.sessions.iter().find(|session| session.id == *id));
+    let phases = &picture.settings().phases;
+    let mut alert = Alert {
+        incident: incident.clone(),
+        site_name: String::new(),
+        level: String::new(),
+        level_name: String::new(),
+        parent: String::new(),
+        parent_name: String::new(),
+        contacts: Vec::new(),
+        names,
+        phase: session.map_or(Phase::Idle, |session| super::plan::phase(session, phases, now.wall)),
+        session_title: session.map(|session| session.title.clone()),
+        session_start: session.map(|session| session.start),
+    };
+    if let Some(ix) = site {
+        let site = topology.site(ix);
+        let level = topology.level_of(ix);
+        alert.site_name.clone_from(&site.name);
+        alert.level = level.id.to_string();
+        level.name.get(language).clone_into(&mut alert.level_name);
+        alert.contacts.clone_from(&site.contacts);
+        if let Some(parent) = site.parent {
+            let parent = topology.site(parent);
+            alert.parent = parent.id.to_string();
+            alert.parent_name.clone_from(&parent.name);
+        }
+    }
+    alert
+}
+
+/// What a failure shows, with who said so.
+pub(super) fn saw(failure: &Failure) -> String {
+    let mut words = failure.word().to_owned();
+    match failure {
+        Failure::Remote(RemoteFailure::Unreachable(error)) => {
+            if let Some(offender) = error.offender {
+                let _ = write!(words, " from {offender}");
+            }
+        }
+        Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
+            let _ = write!(words, " {status} {reason}");
+        }
+        Failure::Remote(
+            RemoteFailure::Malformed(why)
+            | RemoteFailure::Unexpected(why)
+            | RemoteFailure::Tls(why),
+        ) => {
+            let _ = write!(words, ": {why}");
+        }
+        _ => {}
+    }
+    words
+}
+
+/// Whether a site counts in "n of m".
+fn is_known(picture: &Picture, site: SiteIx) -> bool {
+    let known = picture.site(site);
+    known.judged.seen_up || known.alive_at > Mono::ZERO || known.finding.trouble().is_some()
+}
+
+/// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
+/// that do not.
+fn observe(picture: &Picture, site: SiteIx, most: usize, seen: &mut Vec<Evidence>) {
+    let topology = picture.topology();
+    let endpoints = &topology.site(site).endpoints;
+    let targets = endpoints.iter().flat_map(|ix| topology.endpoint(*ix).targets.iter().copied());
+    seen.extend(targets.filter_map(|target| observation(picture, target)).take(most));
+}
+
+fn observation(picture: &Picture, ix: TargetIx) -> Option<Evidence> {
+    let target = picture.target(ix);
+    let key = picture.topology().target_key(ix);
+    if let Some((at, failure)) = target.last_failure().filter(|_| target.failure().is_some()) {
+        return Some(Evidence { target: key, at: *at, saw: saw(failure) });
+    }
+    let (rtt, at) = target.last_reply();
+    let poor = target.path.as_ref().filter(|path| path.grade() == crate::model::QualityGrade::Poor);
+    let saw = match (poor, rtt) {
+        (Some(path), _) => path.words(),
+        (None, Some(rtt)) => format!("answers in {:.1} ms", rtt.as_secs_f64() * 1e3),
+        (None, None) => "answers".to_owned(),
+    };
+    (target.streak.soft == Health::Up).then_some(Evidence { target: key, at: at?, saw })
+}
+
+/// Puts a site and the number of its children that answer in evidence.
+fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Evidence>) {
+    let topology = picture.topology();
+    let children = &topology.site(parent).children;
+    if let Some(target) = picture.pulse(parent)
+        && site::life(picture, topology.target(target).endpoint, now.mono) == Life::Alive
+    {
+        seen.extend(observation(picture, target));
+    }
+    let known: Vec<&SiteIx> = children.iter().filter(|site| is_known(picture, **site)).collect();
+    let silent = known.iter().filter(|site| picture.site(***site).finding.is(Kind::Silent)).count();
+    if known.len() > 1 {
+        let target =
+            TargetKey { site: topology.site(parent).id.clone(), endpoint: None, check: None };
+        let saw = format!("{} of {} sites below answer", known.len() - silent, known.len());
+        seen.push(Evidence { target, at: now.wall, saw });
+    }
+}

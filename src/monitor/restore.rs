@@ -1,0 +1,328 @@
+//! A new beginning with an old memory: after a start from what is durable, after a change of the
+//! configuration from the picture before.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Monitor;
+use super::blind::Sight;
+use super::flap;
+use super::grade::PathRecord;
+use super::hygiene::Hygiene;
+use super::ledger::{Ledger, Scope};
+use super::mute::Mutes;
+use super::picture::{Judged, Picture};
+use super::rollup::Rollups;
+use super::schedule::Schedule;
+use super::site::{Finding, Kind};
+use super::target::Watched;
+use crate::config::Config;
+use crate::model::{
+    Cause, Change, CheckKind, Durable, EndpointIx, Incident, Mono, Now, Resolution, SiteIx,
+    TargetKey, Topology,
+};
+
+/// Generations whose probes may still be under way.
+const GENERATIONS: usize = 4;
+
+impl Monitor {
+    /// A brain that remembers what is `durable`.
+    ///
+    /// 1. Confirmed health counts until it is learned otherwise; nothing is said of it before
+    ///    fresh outcomes confirm or refute it.
+    /// 2. Open incidents go on. They end only on fresh evidence, and what was told of them is not
+    ///    told again.
+    /// 3. What is watched no longer is forgotten, and an incident about it ends with that reason.
+    #[must_use]
+    pub fn new(config: Arc<Config>, durable: Durable, now: Now) -> Self {
+        let topology = Arc::clone(&config.topology);
+        let mut picture = Picture::new(config, now.wall);
+        let mut schedule = Schedule::default();
+        for ix in topology.target_ixs() {
+            let key = topology.target_key(ix);
+            let pinged = matches!(topology.check_of(ix).kind, CheckKind::Icmp(_));
+            picture.targets.push(Watched::new(durable.health.get(&key), pinged, now.mono));
+            let (pace, timeout) = picture.pace(ix);
+            schedule.add(&key, pace, timeout, now.mono);
+        }
+        for ix in topology.endpoint_ixs() {
+            let state = durable.health.get(&topology.endpoint_key(ix));
+            picture.endpoints[ix.ix()].judged = Judged::restored(state);
+        }
+        for ix in topology.site_ixs() {
+            let state = durable.health.get(&topology.site_key(ix));
+            picture.site_mut(ix).judged = Judged::restored(state);
+        }
+        let mut monitor = Self {
+            generation: 1,
+            earlier: BTreeMap::new(),
+            active: topology.site_ixs().collect(),
+            sight: Sight::new(topology.targets.len()),
+            hygiene: Hygiene::default(),
+            ledger: Ledger::default(),
+            mutes: Mutes { silences: durable.silences, maintenance: durable.maintenance },
+            mute_at: None,
+            tell_at: None,
+            commands: VecDeque::new(),
+            changes: Vec::new(),
+            rollups: Rollups::new(now.mono),
+            look_at: now.mono,
+            review_at: now.mono,
+            reviewed_at: Mono::ZERO,
+            commit_at: now.mono,
+            worst_lateness: Duration::ZERO,
+            lost_ms: BTreeMap::new(),
+            schedule,
+            picture,
+        };
+        let gone = durable.health.into_keys().filter(|key| !is_watched(&topology, key));
+        monitor.changes.extend(gone.map(Change::Forget));
+        let mut incidents: Vec<Incident> = durable.incidents.into_values().collect();
+        incidents.sort_by(|a, b| a.opened.cmp(&b.opened).then_with(|| a.id.cmp(&b.id)));
+        for incident in incidents {
+            monitor.remember(incident, now);
+        }
+        monitor
+    }
+
+    /// Puts an incident back in its place.
+    fn remember(&mut self, incident: Incident, now: Now) {
+        let flapping = &self.picture.settings().flapping;
+        let ended_long_ago = !incident.is_open()
+            && !flap::may_return(&incident, flapping, now.wall)
+            && !flap::within(
+                incident.resolved.unwrap_or(incident.opened),
+                Duration::from_secs(7200),
+                now.wall,
+            );
+        if ended_long_ago {
+            return;
+        }
+        let topology = Arc::clone(self.topology());
+        let scope = scope(&incident, &topology);
+        let kind = kind(&incident);
+        let known = |site: &crate::model::SiteId| topology.find_site(site);
+        let members: BTreeMap<SiteIx, bool> = match &scope {
+            Some(Scope::Site(_) | Scope::Below(_) | Scope::Label { .. }) => incident
+                .affected
+                .iter()
+                .filter_map(|affected| Some((known(&affected.site)?, affected.until.is_some())))
+                .collect(),
+            _ => BTreeMap::new(),
+        };
+        let ago = now.wall.duration_since(incident.began).unsigned_abs();
+        let began_at = now.mono.earlier(ago);
+        let (open, active) = (incident.is_open(), incident.is_active());
+        let still: Vec<SiteIx> =
+            members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        let incident = Arc::new(incident);
+        let placed = scope.clone().unwrap_or(Scope::Monitor);
+        let slot = self.ledger.restore(incident, placed, kind, members, began_at);
+        match scope {
+            None if open => {
+                self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
+            }
+            Some(Scope::Site(site)) if open => self.picture.site_mut(site).own = Some(slot),
+            Some(Scope::Below(_) | Scope::Label { .. }) if active => {
+                for site in &still {
+                    self.picture.site_mut(*site).group = Some(slot);
+                }
+            }
+            _ => {}
+        }
+        if kind == Some(Kind::Quality) && open {
+            for site in still {
+                self.expect_poor_paths(site);
+            }
+        }
+    }
+
+    /// Paths that were bad before the restart are bad until they are seen to be good.
+    fn expect_poor_paths(&mut self, site: SiteIx) {
+        let topology = Arc::clone(self.topology());
+        for endpoint in &topology.site(site).endpoints {
+            if self.picture.endpoint(*endpoint).judged.hard != crate::model::Health::Degraded {
+                continue;
+            }
+            for target in &topology.endpoint(*endpoint).targets {
+                let watched = &mut self.picture.targets[target.ix()];
+                if let Some(path) = &mut watched.path {
+                    **path = PathRecord::poor_already();
+                    self.picture.site_mut(site).suspicious += 1;
+                }
+            }
+        }
+    }
+
+    /// Takes over a new configuration: what is known of targets, endpoints and sites that are
+    /// still there stays, turns and probes under way included. What is gone is forgotten, and an
+    /// incident about it ends with that reason.
+    pub(super) fn reload(&mut self, config: Arc<Config>, now: Now) {
+        let new = Arc::clone(&config.topology);
+        let mut old = std::mem::replace(&mut self.picture, Picture::new(config, now.wall));
+        let was = Arc::clone(&old.config.topology);
+        let places: BTreeMap<TargetKey, _> =
+            was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();
+        let mut moved = vec![None; was.targets.len()];
+        let mut schedule = Schedule::default();
+        schedule.carry_over_counts(&self.schedule);
+        for ix in new.target_ixs() {
+            let key = new.target_key(ix);
+            let (pace, timeout) = self.picture.pace(ix);
+            let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));
+            let watched = if let Some(from) = places.get(&key) {
+                moved[from.ix()] = Some(ix);
+                schedule.carry_over(&self.schedule, *from, pace, timeout, now.mono);
+                let mut watched = std::mem::take(&mut old.targets[from.ix()]);
+                watched.adapt(pinged, &old.rules, &self.picture.rules);
+                watched
+            } else {
+                schedule.add(&key, pace, timeout, now.mono);
+                Watched::new(None, pinged, now.mono)
+            };
+            self.picture.targets.push(watched);
+        }
+        let endpoints: BTreeMap<TargetKey, EndpointIx> =
+            was.endpoint_ixs().map(|ix| (was.endpoint_key(ix), ix)).collect();
+        for ix in new.endpoint_ixs() {
+            if let Some(from) = endpoints.get(&new.endpoint_key(ix)) {
+                self.picture.endpoints[ix.ix()] = old.endpoints[from.ix()];
+            }
+        }
+        let mut site_moved = vec![None; was.sites.len()];
+        for ix in new.site_ixs() {
+            if let Some(from) = was.find_site(&new.site(ix).id) {
+                site_moved[from.ix()] = Some(ix);
+                let mut site = std::mem::take(&mut old.sites[from.ix()]);
+                site.finding = Finding::Unknown;
+                site.suspicious = 0;
+                *self.picture.site_mut(ix) = site;
+            }
+        }
+        for ix in new.target_ixs() {
+            if self.picture.target(ix).is_suspicious() {
+                self.picture.site_mut(new.target(ix).site).suspicious += 1;
+            }
+        }
+        let sites = was.site_ixs().map(|ix| was.site_key(ix));
+        let gone = sites.chain(endpoints.into_keys()).chain(places.into_keys());
+        let gone = gone.filter(|key| !is_watched(&new, key));
+        self.changes.extend(gone.map(Change::Forget));
+        self.schedule = schedule;
+        for map in self.earlier.values_mut() {
+            for at in map.iter_mut() {
+                *at = at.and_then(|ix| moved[ix.ix()]);
+            }
+        }
+        self.earlier.insert(self.generation, moved);
+        while self.earlier.len() > GENERATIONS {
+            self.earlier.pop_first();
+        }
+        self.generation += 1;
+        self.active = new.site_ixs().collect();
+        self.hygiene = Hygiene::default();
+        self.sight.resize(new.targets.len());
+        self.rollups.start_over();
+        self.find(now);
+        self.move_incidents(&was, &site_moved, now);
+        self.commit_at = now.mono;
+        self.retell(now.mono);
+    }
+
+    /// Moves incidents to where their sites stand now.
+    fn move_incidents(&mut self, was: &Topology, moved: &[Option<SiteIx>], now: Now) {
+        let new = Arc::clone(self.topology());
+        let mut ended = BTreeSet::new();
+        for (slot, entry) in self.ledger.iter_mut() {
+            let at = |site: SiteIx| moved.get(site.ix()).copied().flatten();
+            let members = std::mem::take(&mut entry.members);
+            let had_members = !members.is_empty();
+            for (site, well) in members {
+                match at(site) {
+                    Some(site) => {
+                        entry.members.insert(site, well);
+                    }
+                    None => super::record::strike(entry, &was.site(site).id, now),
+                }
+            }
+            let scope = match entry.scope.clone() {
+                Scope::Site(site) => at(site).map(Scope::Site),
+                Scope::Below(site) => at(site).map(Scope::Below),
+                Scope::Item(endpoint, cause) => {
+                    let before = was.endpoint(endpoint);
+                    at(before.site).and_then(|site| {
+                        let endpoints = new.site(site).endpoints.iter();
+                        let same = endpoints.copied().find(|ix| new.endpoint(*ix).id == before.id);
+                        same.map(|endpoint| Scope::Item(endpoint, cause))
+                    })
+                }
+                other => Some(other),
+            };
+            let empty = had_members && entry.members.is_empty();
+            match scope {
+                Some(scope) if !empty => entry.scope = scope,
+                _ => {
+                    // It no longer stands anywhere.
+                    entry.scope = Scope::Monitor;
+                    entry.kind = None;
+                    ended.insert((slot, entry.incident.is_open()));
+                }
+            }
+        }
+        for (slot, open) in ended {
+            if open {
+                self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
+            }
+            self.ledger.lay_to_rest(slot);
+        }
+    }
+}
+
+/// Whether a key names something in the topology.
+fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
+    let Some(site) = topology.find_site(&key.site) else { return false };
+    let Some(endpoint) = &key.endpoint else { return true };
+    let endpoints = &topology.site(site).endpoints;
+    let Some(endpoint) = endpoints.iter().find(|ix| topology.endpoint(**ix).id == *endpoint) else {
+        return false;
+    };
+    let Some(check) = &key.check else { return true };
+    let targets = &topology.endpoint(*endpoint).targets;
+    targets.iter().any(|ix| topology.check_of(*ix).id == *check)
+}
+
+/// What a record is about; none when that is watched no longer.
+fn scope(incident: &Incident, topology: &Topology) -> Option<Scope> {
+    if incident.cause == Cause::Monitor {
+        return Some(Scope::Monitor);
+    }
+    if let Some(common) = &incident.common {
+        return Some(Scope::Label { label: common.label.clone(), value: common.value.clone() });
+    }
+    let site = topology.find_site(incident.site.as_ref()?)?;
+    let endpoint = |id| {
+        let endpoints = &topology.site(site).endpoints;
+        endpoints.iter().copied().find(|ix| topology.endpoint(*ix).id == id)
+    };
+    Some(match incident.cause {
+        Cause::Uplink => Scope::Below(site),
+        Cause::Certificate | Cause::Clock => {
+            Scope::Item(endpoint(incident.endpoint.clone()?)?, incident.cause)
+        }
+        // A bad path that others share has others in it.
+        Cause::Quality if incident.of > 1 => Scope::Below(site),
+        _ => Scope::Site(site),
+    })
+}
+
+/// What kind of trouble a record is about.
+fn kind(incident: &Incident) -> Option<Kind> {
+    match incident.cause {
+        Cause::Uplink | Cause::Access => Some(Kind::Silent),
+        Cause::Device => Some(Kind::Device),
+        Cause::Service => Some(Kind::Service),
+        Cause::Quality => Some(Kind::Quality),
+        Cause::Monitor | Cause::Certificate | Cause::Clock => None,
+    }
+}

@@ -1,0 +1,367 @@
+//! The walk through all judgements, from what is known to what is told.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ledger::Scope;
+use super::plan::Plan;
+use super::policy::{self, Need};
+use super::severity::{self, Stake};
+use super::site::{self, Finding};
+use super::{LOOK_EVERY, Monitor, correlate, flap, record};
+use crate::model::{
+    Affected, Change, Effort, Evidence, Health, Mono, Notification, NotificationId, Now, Phase,
+    Resolution, SiteIx, TargetKey, Trigger,
+};
+
+/// Gap between two sites that are asked again, so that asking many makes no burst.
+const GAP: Duration = Duration::from_millis(4);
+
+impl Monitor {
+    /// What happens about once a second: the calendar, the clocks, the ends of silences.
+    pub(super) fn look(&mut self, now: Now) {
+        let elapsed = now.mono - self.look_at + LOOK_EVERY;
+        self.look_at = now.mono + LOOK_EVERY;
+        self.sight.note_clocks(now);
+        if self.picture.plan.is_over(now.wall) {
+            self.picture.plan = Plan::read(&self.picture.config, now.wall);
+            for ix in self.picture.config.topology.target_ixs() {
+                let (pace, _) = self.picture.pace(ix);
+                self.schedule.set_pace(ix, pace, now.mono);
+            }
+            self.retell(now.mono);
+        }
+        for session in self.picture.plan.near() {
+            let phase = super::plan::phase(session, &self.picture.settings().phases, now.wall);
+            if phase == Phase::Live {
+                let down = session.sites.keys().filter(|site| {
+                    self.picture.sites.get(site.ix()).is_some_and(|s| s.judged.hard == Health::Down)
+                });
+                let ms = u64::try_from(elapsed.as_millis()).unwrap_or(0);
+                let lost = self.lost_ms.entry(session.id.clone()).or_default();
+                *lost += ms * u64::try_from(down.count()).unwrap_or(0);
+            }
+        }
+        let over = self.mutes.expire(now.wall);
+        if !over.is_empty() || self.mutes_changed_since(now) {
+            self.changes.extend(over);
+            self.retell(now.mono);
+        }
+        let flapping = &self.picture.config.settings.flapping;
+        self.ledger.retain(|entry| {
+            entry.incident.is_open()
+                || entry.touched
+                || entry.unsaid
+                || flap::may_return(&entry.incident, flapping, now.wall)
+        });
+        self.want_review(now.mono);
+    }
+
+    /// Whether a silence or a window began since the last look.
+    fn mutes_changed_since(&mut self, now: Now) -> bool {
+        let due = self.mute_at.is_some_and(|at| now.wall >= at);
+        self.mute_at = self.mutes.next_change(now.wall);
+        due
+    }
+
+    /// Walks through all judgements.
+    ///
+    /// 1. What does each site's own evidence say?
+    /// 2. Can we see at all? If not, everything is unknown and nothing more is decided.
+    /// 3. What explains what is wrong, and which incidents are over?
+    /// 4. What is therefore each site's health?
+    /// 5. What gives notice?
+    /// 6. Who is to be told?
+    pub(super) fn review(&mut self, now: Now) {
+        self.reviewed_at = now.mono;
+        self.review_at = Mono::NEVER;
+        self.find(now);
+        if self.sight.look(&self.picture, now.mono) {
+            if self.sight.is_blind() {
+                self.go_blind(now);
+            } else {
+                self.see_again(now);
+            }
+        }
+        if !self.sight.is_blind() {
+            self.explain(now);
+            self.judge_sites(now);
+        }
+        self.hygiene.look(&mut self.ledger, &mut self.picture, now);
+        self.watch_ourselves(now);
+        self.tell(now);
+    }
+
+    /// Step 1.
+    pub(super) fn find(&mut self, now: Now) {
+        let topology = Arc::clone(self.topology());
+        for site in &self.active {
+            let finding = site::find(&self.picture, *site, now.mono);
+            self.picture.site_mut(*site).finding = finding;
+            if self.sight.is_blind() {
+                continue;
+            }
+            for endpoint in &topology.site(*site).endpoints {
+                let Some(health) = site::endpoint_health(&self.picture, *endpoint, now.mono) else {
+                    continue;
+                };
+                let judged = &mut self.picture.endpoints[endpoint.ix()].judged;
+                if judged.set(health, now.wall) {
+                    let state = judged.hard_state(now.wall);
+                    let key = topology.endpoint_key(*endpoint);
+                    self.changes.push(Change::Health { key, state });
+                }
+            }
+        }
+    }
+
+    /// Step 3.
+    fn explain(&mut self, now: Now) {
+        let mut waiting = BTreeSet::new();
+        for site in &self.active {
+            if self.ledger.is_unexplained(&self.picture, *site) {
+                waiting.insert(*site);
+                let known = self.picture.site_mut(*site);
+                if known.waits_since == Mono::ZERO {
+                    known.waits_since = now.mono;
+                }
+            } else {
+                self.picture.site_mut(*site).waits_since = Mono::ZERO;
+            }
+        }
+        let mut wake = Mono::NEVER;
+        if !waiting.is_empty() {
+            let decision = correlate::explain(&self.picture, &self.ledger, &waiting, now.mono);
+            wake = decision.again_at.unwrap_or(Mono::NEVER);
+            self.ledger.settle(&mut self.picture, decision.verdicts, now);
+        }
+        let pass = self.ledger.follow(&mut self.picture, now);
+        wake = wake.min(pass.again_at.unwrap_or(Mono::NEVER));
+        if wake < Mono::NEVER {
+            self.want_review(wake);
+        }
+        for (n, site) in (0u32..).zip(pass.ask_again) {
+            self.ask_again(site, now.mono + GAP * n);
+        }
+    }
+
+    /// Lets a site's state be learned anew: failures before this moment prove nothing any more.
+    fn ask_again(&mut self, site: SiteIx, at: Mono) {
+        let topology = Arc::clone(self.topology());
+        let endpoints = &topology.site(site).endpoints;
+        for target in endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets) {
+            let watched = &mut self.picture.targets[target.ix()];
+            if watched.streak.hard == Health::Down {
+                watched.streak.start_over();
+                self.schedule.demand(*target, Trigger::Correlate, Effort::Thorough, at);
+            }
+        }
+    }
+
+    /// Step 4.
+    ///
+    /// 1. A site in trouble is down, or degraded if it can still take part, from the moment that an
+    ///    incident explains it, never before: what people see and what they are told agree.
+    /// 2. A site of which everything works is up, one of which nothing is known is unknown.
+    /// 3. What is unsettled changes nothing.
+    fn judge_sites(&mut self, now: Now) {
+        let mut calm = Vec::new();
+        for site in &self.active {
+            let explained = self.ledger.explaining(&self.picture, *site).is_some();
+            let known = self.picture.site_mut(*site);
+            let health = match known.finding {
+                Finding::Well => Health::Up,
+                Finding::Unknown => Health::Unknown,
+                Finding::Trouble(trouble) if explained && trouble.down => Health::Down,
+                Finding::Trouble(_) if explained => Health::Degraded,
+                Finding::Trouble(_) | Finding::Unsettled => known.judged.hard,
+            };
+            if known.judged.set(health, now.wall) {
+                let state = known.judged.hard_state(now.wall);
+                let key = self.picture.config.topology.site_key(*site);
+                self.changes.push(Change::Health { key, state });
+                self.commit_at = now.mono;
+            }
+            let known = self.picture.site(*site);
+            let settled = matches!(known.finding, Finding::Well | Finding::Unknown);
+            if settled && known.own.is_none() && known.group.is_none() {
+                calm.push(*site);
+            }
+        }
+        for site in calm {
+            self.active.remove(&site);
+        }
+    }
+
+    /// Everything is unknown from now on: what the last outcomes said was said about us.
+    fn go_blind(&mut self, now: Now) {
+        let topology = Arc::clone(self.topology());
+        for ix in topology.target_ixs() {
+            let watched = &mut self.picture.targets[ix.ix()];
+            if watched.forget_health(now.wall) {
+                let state = watched.hard_state(now.wall);
+                self.changes.push(Change::Health { key: topology.target_key(ix), state });
+            }
+        }
+        for ix in topology.endpoint_ixs() {
+            let judged = &mut self.picture.endpoints[ix.ix()].judged;
+            if judged.set(Health::Unknown, now.wall) {
+                let state = judged.hard_state(now.wall);
+                self.changes.push(Change::Health { key: topology.endpoint_key(ix), state });
+            }
+        }
+        for ix in topology.site_ixs() {
+            let known = self.picture.site_mut(ix);
+            known.finding = Finding::Unknown;
+            known.waits_since = Mono::ZERO;
+            if known.judged.set(Health::Unknown, now.wall) {
+                let state = known.judged.hard_state(now.wall);
+                self.changes.push(Change::Health { key: topology.site_key(ix), state });
+            }
+            self.active.insert(ix);
+        }
+        self.commit_at = now.mono;
+    }
+
+    /// Everybody is asked again, in one quick round, before anything is said of them.
+    fn see_again(&mut self, now: Now) {
+        let topology = Arc::clone(self.topology());
+        for ix in topology.target_ixs() {
+            self.picture.targets[ix.ix()].streak.start_over();
+            let at = self.schedule.first_round(ix, now.mono);
+            self.schedule.demand(ix, Trigger::Correlate, Effort::Normal, at);
+        }
+        self.active.extend(topology.site_ixs());
+    }
+
+    /// Why we do not trust ourselves, in plain words.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let blind = self.sight.blind.values();
+        blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned().collect()
+    }
+
+    /// Keeps the one incident about this monitor: open while there is any reason, over when there
+    /// was none for a while.
+    fn watch_ourselves(&mut self, now: Now) {
+        let reasons = self.reasons();
+        let open = self.ledger.open_of(&Scope::Monitor);
+        let slot = match (open, reasons.is_empty()) {
+            (None, true) => return,
+            (None, false) => {
+                self.ledger.reopen(&self.picture, &Scope::Monitor, None, now).unwrap_or_else(|| {
+                    self.ledger.open(&self.picture, Scope::Monitor, None, now.mono, now)
+                })
+            }
+            (Some(slot), _) => slot,
+        };
+        let flapping = &self.picture.config.settings.flapping;
+        let topology = &self.picture.config.topology;
+        let Some(entry) = self.ledger.get_mut(slot) else { return };
+        if reasons.is_empty() {
+            let since = *entry.well_since.get_or_insert(now.mono);
+            let deadline = since + flap::patience(&entry.incident, flapping, now.wall);
+            if now.mono >= deadline {
+                self.ledger.resolve(slot, &mut self.picture, Resolution::Recovered, now);
+            } else {
+                self.want_review(deadline);
+            }
+            return;
+        }
+        if entry.well_since.take().is_some() {
+            flap::relapse(entry.change(), flapping, now.wall);
+        }
+        let here = topology.vantage.map_or_else(
+            || crate::model::SiteId::new("vchealth"),
+            |site| topology.site(site).id.clone(),
+        );
+        let target = TargetKey { site: here, endpoint: None, check: None };
+        for saw in reasons {
+            if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
+                let evidence = Evidence { target: target.clone(), at: now.wall, saw };
+                record::add_evidence(entry.change(), vec![evidence]);
+            }
+        }
+        let all = topology.sites.len();
+        if self.sight.is_blind() && entry.incident.affected.len() != all {
+            let affected = topology.sites.iter().map(|site| Affected {
+                site: site.id.clone(),
+                since: now.wall,
+                until: None,
+            });
+            entry.change().affected = affected.collect();
+        }
+        let stake = Stake::at(&self.picture, topology.site_ixs());
+        let severity = severity::severity(entry.incident.cause, true, &stake);
+        let of = u32::try_from(all).unwrap_or(u32::MAX);
+        let known = &entry.incident;
+        if known.severity < severity || known.of != of || known.session != stake.session {
+            let incident = entry.change();
+            incident.severity = incident.severity.max(severity);
+            incident.of = of;
+            incident.delegates = incident.delegates.max(stake.delegates);
+            incident.session = stake.session;
+        }
+    }
+
+    /// Step 6: brings every record that was touched up to date, decides who is told, and makes
+    /// both durable together.
+    fn tell(&mut self, now: Now) {
+        if self.tell_at.is_some_and(|at| now.wall >= at) {
+            self.tell_at = None;
+            for (_, entry) in self.ledger.iter_mut() {
+                entry.touched = true;
+            }
+        }
+        let settings = &self.picture.config.settings;
+        let mut later: Option<Timestamp> = self.tell_at;
+        let mut changes = Vec::new();
+        for (_, entry) in self.ledger.iter_mut().filter(|(_, entry)| entry.touched) {
+            (entry.touched, entry.unsaid) = (false, false);
+            record::derive(entry, &self.picture);
+            let muted = entry.incident.absorbed_by.is_some()
+                || self.mutes.holds_back(&self.picture, &entry.incident, now.wall);
+            let mut notifications = Vec::new();
+            for channel in &settings.channels {
+                let limit = settings.flapping.messages_per_hour;
+                let need =
+                    policy::needs_notification(&entry.incident, channel, limit, muted, now.wall);
+                match need {
+                    Need::Nothing => {}
+                    Need::Later(at) => {
+                        entry.unsaid = true;
+                        later = Some(later.map_or(at, |other| other.min(at)));
+                    }
+                    Need::Tell(why) => {
+                        let incident = entry.change();
+                        if policy::reopens(why) {
+                            incident.ack = None;
+                        }
+                        let kind = why.kind();
+                        let n = policy::note_told(incident, &channel.id, kind, now.wall);
+                        let id = format!("{}/{}/{}/{n}", incident.id, channel.id, kind.word());
+                        notifications.push((NotificationId::new(id), channel.id.clone(), kind));
+                    }
+                }
+            }
+            entry.touched = false;
+            if entry.committed.as_ref().is_some_and(|before| **before == *entry.incident) {
+                continue;
+            }
+            entry.committed = Some(Arc::clone(&entry.incident));
+            changes.push(Change::Incident(Box::new((*entry.incident).clone())));
+            for (id, channel, kind) in notifications {
+                let alert = record::alert(&entry.incident, &self.picture, now);
+                let notification = Notification { id, channel, kind, created: now.wall, alert };
+                changes.push(Change::Notify(Box::new(notification)));
+            }
+        }
+        self.tell_at = later;
+        if !changes.is_empty() {
+            self.changes.extend(changes);
+            self.commit_at = now.mono;
+        }
+    }
+}

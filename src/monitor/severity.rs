@@ -1,0 +1,93 @@
+//! How urgent an incident is.
+
+use super::picture::Picture;
+use crate::model::{Cause, Importance, Phase, SessionId, Severity, SiteIx};
+
+/// Delegates from which even a bad path or a hung service during a session is critical.
+const MANY_DELEGATES: u32 = 200;
+
+/// What is at stake at the sites that an incident affects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Stake {
+    /// The nearest phase among them.
+    pub(super) phase: Phase,
+    /// The session it comes from.
+    pub(super) session: Option<SessionId>,
+    /// How much that session matters.
+    importance: Importance,
+    /// Delegates at the affected sites, each in its nearest session.
+    pub(super) delegates: u32,
+    /// Whether a site of the highest level, or half of all sites, is affected.
+    heads: bool,
+}
+
+impl Stake {
+    /// What is at stake at these sites.
+    pub(super) fn at(picture: &Picture, sites: impl IntoIterator<Item = SiteIx>) -> Self {
+        let topology = picture.topology();
+        let mut stake = Self::default();
+        let (mut count, mut start) = (0, None);
+        for site in sites {
+            let standpoint = picture.plan.site(site);
+            stake.delegates = stake.delegates.saturating_add(standpoint.delegates);
+            stake.heads |= topology.site(site).level.ix() == 0;
+            count += 1;
+            let Some(session) = &standpoint.session else { continue };
+            let nearer = standpoint.phase > stake.phase;
+            if nearer
+                || (standpoint.phase == stake.phase && start.is_none_or(|at| session.start < at))
+            {
+                start = Some(session.start);
+                stake.session = Some(session.id.clone());
+                stake.importance = if nearer {
+                    session.importance
+                } else {
+                    stake.importance.max(session.importance)
+                };
+            }
+            stake.phase = stake.phase.max(standpoint.phase);
+        }
+        stake.heads |= count * 2 >= topology.sites.len() && count > 1;
+        stake
+    }
+}
+
+/// How urgent a fault is.
+///
+/// 1. **Outages** (monitor, uplink, access, device, and a service without which the site cannot
+///    take part): critical from readiness to the end of the session, since people are waiting or
+///    about to; a mere warning when the session is of low importance. Outside, a warning: it is
+///    mended in working hours. Only when a site of the highest level or half of the province is
+///    gone is it critical at any hour.
+/// 2. **Impairments** (quality, and a service beside which others work): a warning from readiness
+///    to the end, critical when 200 delegates or more suffer it live, otherwise worth knowing.
+/// 3. **Certificates and clocks**: a warning at any time; they give notice.
+///
+/// So a dead site with 200 delegates five minutes before the start outranks a district at two in
+/// the morning.
+pub(super) fn severity(cause: Cause, down: bool, stake: &Stake) -> Severity {
+    let on = matches!(stake.phase, Phase::Readiness | Phase::Live);
+    let matters = on && stake.importance != Importance::Low;
+    match cause {
+        Cause::Certificate | Cause::Clock => Severity::Warning,
+        Cause::Quality => impairment(on, stake),
+        Cause::Service if !down => impairment(on, stake),
+        Cause::Monitor | Cause::Uplink | Cause::Access | Cause::Device | Cause::Service => {
+            if matters || stake.heads {
+                Severity::Critical
+            } else {
+                Severity::Warning
+            }
+        }
+    }
+}
+
+fn impairment(on: bool, stake: &Stake) -> Severity {
+    if stake.phase == Phase::Live && stake.delegates >= MANY_DELEGATES {
+        Severity::Critical
+    } else if on {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
+}

@@ -1,0 +1,434 @@
+//! What a site's own evidence says: which of its devices live, and what is therefore wrong.
+//!
+//! It looks at one site only. Whether something above the site explains it is for the rooms that
+//! see the whole province.
+
+use super::grade::DOUBTFUL;
+use super::picture::Picture;
+use crate::model::{
+    EndpointIx, Failure, Health, Mono, QualityGrade, RemoteFailure, SiteIx, TargetIx,
+};
+
+/// What a site's own evidence comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Nothing is known: it was not asked, or we could not ask.
+    #[default]
+    Unknown,
+    /// Something hints at a change and is not a fact yet, or the evidence is from before a
+    /// restart. What was judged stays.
+    Unsettled,
+    /// Everything that should work does.
+    Well,
+    /// Something does not work, for a fact.
+    Trouble(Trouble),
+}
+
+/// What does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) kind: Kind,
+    /// The device at fault; none when it is the site as a whole.
+    pub(super) endpoint: Option<EndpointIx>,
+    /// The target that shows it, when it is one service.
+    pub(super) target: Option<TargetIx>,
+    /// When the first probe was asked that failed because of it.
+    pub(super) since: Mono,
+    /// Whether the site cannot take part in a session.
+    pub(super) down: bool,
+    /// Whether everything that could refute it has been heard since it began.
+    pub(super) settled: bool,
+}
+
+/// Kinds of trouble, the least grave first: a graver one hides the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A path loses, delays or jitters too much.
+    Quality,
+    /// A device answers, a service on it does not.
+    Service,
+    /// The router answers, a device does not.
+    Device,
+    /// Nothing at the site answers.
+    Silent,
+}
+
+/// Whether a device lives, by all of its targets together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Nothing was learned, or nothing since the start.
+    Unknown,
+    /// It answers, or was heard, and that is confirmed.
+    Alive,
+    /// It answers again; not confirmed yet.
+    Recovering,
+    /// It has not answered since this moment; not confirmed yet.
+    Failing(Mono),
+    /// It has not answered since this moment.
+    Dead(Mono),
+}
+
+impl Finding {
+    /// The trouble, if there is one.
+    pub(super) const fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Trouble(trouble) => Some(trouble),
+            _ => None,
+        }
+    }
+
+    /// Whether there is trouble of this kind.
+    pub(super) fn is(&self, kind: Kind) -> bool {
+        self.trouble().is_some_and(|trouble| trouble.kind == kind)
+    }
+}
+
+/// Whether a device lives.
+///
+/// 1. The targets that ask for the host itself decide; where there are none, all targets.
+/// 2. A device whose host no target reaches is still alive when something else vouches for it: a
+///    service that answered since and is not confirmed dead, a failure that only a living host
+///    causes, or an ICMP error that it sent about another device. So a filter on echoes, or a
+///    router that is too busy to answer them, does not look like an outage.
+/// 3. It is dead when a target that decides is confirmed down and nothing vouches for it.
+pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
+    let mut onset = Mono::NEVER;
+    let (mut dead, mut good, mut confirmed, mut stale) = (false, false, false, false);
+    for ix in picture.reachability(endpoint) {
+        let target = picture.target(ix);
+        let down = target.streak.hard == Health::Down;
+        if target.streak.is_failing() {
+            onset = onset.min(target.bad_since);
+            dead |= down;
+        } else if target.is_good() {
+            good = true;
+            confirmed |= target.streak.hard == Health::Up;
+        } else if target.streak.hard != Health::Unknown {
+            stale = true;
+        }
+    }
+    if good {
+        return if confirmed { Life::Alive } else { Life::Recovering };
+    }
+    if onset == Mono::NEVER || stale {
+        return Life::Unknown;
+    }
+    let targets = &picture.topology().endpoint(endpoint).targets;
+    let mut since = Mono::NEVER;
+    for ix in targets {
+        let target = picture.target(*ix);
+        let gone = target.streak.hard == Health::Down
+            && target.streak.is_failing()
+            && target.bad_since > target.proof_at;
+        if target.proof_at >= onset && !gone {
+            return Life::Alive;
+        }
+        if target.streak.is_failing() && target.bad_since >= picture.endpoint(endpoint).alive_at {
+            since = since.min(target.bad_since);
+        }
+    }
+    if is_heard(picture, endpoint, onset, now) {
+        return Life::Alive;
+    }
+    let since = if since == Mono::NEVER { onset } else { since };
+    if dead { Life::Dead(since) } else { Life::Failing(since) }
+}
+
+/// Whether a device was heard lately and since `onset` through an ICMP error about another one.
+/// Such errors are rare, one a second at most, and come only while we probe what is behind it.
+fn is_heard(picture: &Picture, endpoint: EndpointIx, onset: Mono, now: Mono) -> bool {
+    let heard = picture.endpoint(endpoint).heard_at;
+    if heard < onset || heard == Mono::ZERO {
+        return false;
+    }
+    let site = picture.topology().endpoint(endpoint).site;
+    let slowest = picture
+        .topology()
+        .site(site)
+        .endpoints
+        .iter()
+        .flat_map(|endpoint| picture.reachability(*endpoint))
+        .map(|target| picture.pace(target).0)
+        .max()
+        .unwrap_or_default();
+    now - heard <= (slowest * 5 / 2).max(std::time::Duration::from_secs(10))
+}
+
+/// What the site's own evidence comes to.
+///
+/// 1. If no device lives, the site is silent. That is settled once the router is confirmed dead
+///    and whatever stands behind it has failed to answer since, or once everything is confirmed
+///    dead. While the router, or something behind it, has not been heard either way, it is not.
+/// 2. If some device lives, the line does. What is dead behind the router is a device in trouble.
+///    A router that alone does not answer while what is behind it does is only keeping quiet.
+/// 3. Of a device that lives, a service confirmed down is trouble, unless it was never seen to
+///    work and nothing answers for it: then it is switched off or filtered on purpose. A
+///    certificate out of its time is judged elsewhere.
+/// 4. A bad path to everything is the line's; to one device behind a good router it is the
+///    device's; to the router alone it is none: routers answer echoes when they have time.
+/// 5. The site cannot take part when it is silent, or when every device behind the router is
+///    dead or has no service left.
+/// 6. What has not been asked since the start, answers again without being confirmed, or has a
+///    path that may soon be judged bad, leaves everything as it was judged.
+pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
+    let endpoints = &picture.topology().site(site).endpoints;
+    let watched =
+        endpoints.iter().filter(|ix| !picture.topology().endpoint(**ix).targets.is_empty());
+    let lives: Vec<(EndpointIx, Life)> =
+        watched.map(|endpoint| (*endpoint, life(picture, *endpoint, now))).collect();
+    if lives.is_empty() || lives.iter().all(|(endpoint, _)| is_blank(picture, *endpoint)) {
+        return Finding::Unknown;
+    }
+    let since = lives.iter().filter_map(|(_, life)| match life {
+        Life::Dead(since) => Some(*since),
+        _ => None,
+    });
+    if let Some(since) = since.min()
+        && let Some(trouble) = silence_or_device(picture, &lives, since)
+    {
+        return Finding::Trouble(trouble);
+    }
+    if let Some(trouble) = services(picture, &lives) {
+        return Finding::Trouble(trouble);
+    }
+    if let Some(trouble) = path(picture, &lives) {
+        return Finding::Trouble(trouble);
+    }
+    let restless = lives.iter().any(|(endpoint, life)| match life {
+        Life::Failing(_) | Life::Recovering => true,
+        Life::Unknown => !is_blank(picture, *endpoint),
+        Life::Alive => {
+            let targets = &picture.topology().endpoint(*endpoint).targets;
+            targets.iter().any(|target| {
+                is_returning(picture, *target)
+                    || picture.target(*target).path.as_ref().is_some_and(|path| path.is_doubtful())
+            })
+        }
+        Life::Dead(_) => false,
+    });
+    if restless { Finding::Unsettled } else { Finding::Well }
+}
+
+/// The health of a device, as far as it can be judged now; none leaves it as it was.
+pub(super) fn endpoint_health(
+    picture: &Picture,
+    endpoint: EndpointIx,
+    now: Mono,
+) -> Option<Health> {
+    if is_blank(picture, endpoint) {
+        return Some(Health::Unknown);
+    }
+    match life(picture, endpoint, now) {
+        Life::Unknown | Life::Recovering | Life::Failing(_) => None,
+        Life::Dead(_) => Some(Health::Down),
+        Life::Alive => {
+            let (out, offered) = services_out(picture, endpoint);
+            Some(match () {
+                () if out > 0 && out == offered => Health::Down,
+                () if out > 0 || grade(picture, endpoint) == QualityGrade::Poor => Health::Degraded,
+                () => Health::Up,
+            })
+        }
+    }
+}
+
+/// The worst grade of the paths to a device.
+pub(super) fn grade(picture: &Picture, endpoint: EndpointIx) -> QualityGrade {
+    let targets = &picture.topology().endpoint(endpoint).targets;
+    let paths = targets.iter().filter_map(|ix| picture.target(*ix).path.as_ref());
+    paths.map(|path| path.grade()).max().unwrap_or_default()
+}
+
+/// Rules 1 and 2 of [`find`], for a site of which a device is dead since `since`.
+fn silence_or_device(
+    picture: &Picture,
+    lives: &[(EndpointIx, Life)],
+    since: Mono,
+) -> Option<Trouble> {
+    let fresh = |endpoint: EndpointIx| {
+        let known = picture.endpoint(endpoint);
+        known.alive_at.max(known.heard_at) >= since
+    };
+    let lives_now = |(endpoint, life): &(EndpointIx, Life)| {
+        matches!(life, Life::Alive | Life::Recovering) && fresh(*endpoint)
+    };
+    let behind = if lives.len() > 1 { &lives[1..] } else { lives };
+    let is_dead = |(_, life): &(EndpointIx, Life)| matches!(life, Life::Dead(_));
+    if lives.iter().any(lives_now) {
+        let (endpoint, since) = behind.iter().find_map(|(endpoint, life)| match life {
+            Life::Dead(since) => Some((*endpoint, *since)),
+            _ => None,
+        })?;
+        return Some(Trouble {
+            kind: Kind::Device,
+            endpoint: Some(endpoint),
+            target: None,
+            since,
+            down: behind.iter().all(is_dead),
+            settled: true,
+        });
+    }
+    let heard_nothing = |(endpoint, life): &(EndpointIx, Life)| match life {
+        Life::Dead(_) | Life::Failing(_) => true,
+        Life::Unknown => is_blank(picture, *endpoint),
+        Life::Alive | Life::Recovering => false,
+    };
+    let router_silent = match lives[0] {
+        (_, Life::Dead(_)) => true,
+        (router, Life::Unknown) => is_blank(picture, router),
+        _ => false,
+    };
+    // A device may have been dead long before the rest fell silent.
+    let onsets = lives.iter().filter_map(|(_, life)| match life {
+        Life::Dead(at) | Life::Failing(at) => Some(*at),
+        _ => None,
+    });
+    let last = onsets.clone().max().unwrap_or(since);
+    let together = last.earlier(picture.settings().correlation.window);
+    Some(Trouble {
+        kind: Kind::Silent,
+        endpoint: None,
+        target: None,
+        since: onsets.filter(|at| *at >= together).min().unwrap_or(since),
+        down: true,
+        settled: router_silent && lives.iter().all(heard_nothing),
+    })
+}
+
+/// Rule 3 of [`find`].
+fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
+    let mut first: Option<Trouble> = None;
+    for (endpoint, life) in lives {
+        if !matches!(life, Life::Alive | Life::Recovering) {
+            continue;
+        }
+        for ix in picture.services(*endpoint).filter(|ix| is_out(picture, *ix)) {
+            let target = picture.target(ix);
+            let trouble = first.get_or_insert(Trouble {
+                kind: Kind::Service,
+                endpoint: Some(*endpoint),
+                target: Some(ix),
+                since: target.bad_since,
+                down: false,
+                settled: true,
+            });
+            if trouble.target != Some(ix) && trouble.endpoint == Some(*endpoint) {
+                trouble.target = None;
+                trouble.since = trouble.since.min(target.bad_since);
+            }
+            // Proof that the host lives must be younger than the failure.
+            trouble.settled &= picture.endpoint(*endpoint).alive_at >= target.bad_since;
+        }
+    }
+    let behind = if lives.len() > 1 { &lives[1..] } else { lives };
+    let useless = |(endpoint, life): &(EndpointIx, Life)| {
+        let (out, offered) = services_out(picture, *endpoint);
+        matches!(life, Life::Dead(_)) || (out > 0 && out == offered)
+    };
+    first.map(|trouble| Trouble { down: behind.iter().all(useless), ..trouble })
+}
+
+/// Rule 4 of [`find`].
+///
+/// Router and device see the same line, so what raises a suspicion at both counts together: the
+/// line is bad when the two suspicions make a whole one.
+fn path(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
+    let paths = |endpoint: EndpointIx| {
+        let targets = &picture.topology().endpoint(endpoint).targets;
+        targets.iter().filter_map(|ix| picture.target(*ix).path.as_ref())
+    };
+    let suspicion =
+        |endpoint: EndpointIx| paths(endpoint).map(|path| path.suspicion()).fold(0.0, f32::max);
+    let is_poor = |endpoint: EndpointIx| grade(picture, endpoint) == QualityGrade::Poor;
+    let doubtful = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_doubtful());
+    let known = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_known(&picture.rules));
+    let is_pinged = |endpoint: EndpointIx| paths(endpoint).next().is_some();
+    let (router, router_life) = *lives.first()?;
+    let router_counts = lives.len() > 1 && router_life == Life::Alive && is_pinged(router);
+    let behind = lives.iter().filter(|(endpoint, life)| {
+        *life == Life::Alive && is_pinged(*endpoint) && (lives.len() == 1 || *endpoint != router)
+    });
+    let worst = behind.map(|(endpoint, _)| *endpoint).max_by(|a, b| {
+        let weight = |endpoint: EndpointIx| (is_poor(endpoint), suspicion(endpoint));
+        weight(*a).partial_cmp(&weight(*b)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let trouble = |endpoint: Option<EndpointIx>, of: EndpointIx, settled: bool| {
+        let since = paths(of).map(|path| path.since()).max().unwrap_or_default();
+        let (kind, target, down) = (Kind::Quality, None, false);
+        Some(Trouble { kind, endpoint, target, since, down, settled })
+    };
+    let Some(worst) = worst else {
+        return if router_counts && is_poor(router) { trouble(None, router, true) } else { None };
+    };
+    if !router_counts {
+        return if is_poor(worst) { trouble(None, worst, true) } else { None };
+    }
+    let both = suspicion(worst).min(suspicion(router)) >= DOUBTFUL
+        && suspicion(worst) + suspicion(router) >= 1.0;
+    match (is_poor(router), is_poor(worst)) {
+        (true, true) => trouble(None, worst, true),
+        (false, false) => {
+            if both {
+                trouble(None, worst, true)
+            } else {
+                None
+            }
+        }
+        (false, true) if doubtful(router) => trouble(None, worst, true),
+        (false, true) => trouble(Some(worst), worst, known(router)),
+        (true, false) if doubtful(worst) => trouble(None, router, true),
+        (true, false) => {
+            if known(worst) {
+                None
+            } else {
+                trouble(None, router, false)
+            }
+        }
+    }
+}
+
+/// Services of a device that are out, and those that it offers.
+fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
+    let mut counts = (0, 0);
+    for ix in picture.services(endpoint) {
+        let out = is_out(picture, ix);
+        counts.0 += u32::from(out);
+        counts.1 += u32::from(out || picture.target(ix).seen_up);
+    }
+    counts
+}
+
+/// Whether a service is confirmed down and missed.
+fn is_out(picture: &Picture, target: TargetIx) -> bool {
+    let target = picture.target(target);
+    if target.streak.hard != Health::Down || !target.streak.is_failing() {
+        return false;
+    }
+    match target.failure() {
+        Some(Failure::Remote(RemoteFailure::CertificateTime(_))) => false,
+        Some(Failure::Remote(
+            RemoteFailure::ServiceOut { .. }
+            | RemoteFailure::Malformed(_)
+            | RemoteFailure::Unexpected(_)
+            | RemoteFailure::Tls(_)
+            | RemoteFailure::Closed,
+        )) => true,
+        _ => target.seen_up,
+    }
+}
+
+/// Whether a service that was down answers again without being confirmed, or has not been asked
+/// since the start.
+fn is_returning(picture: &Picture, target: TargetIx) -> bool {
+    let streak = picture.target(target).streak;
+    streak.hard == Health::Down && !streak.is_failing()
+}
+
+/// Whether nothing is known of a device: no target of it has a health, confirmed or hinted at.
+fn is_blank(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let targets = &picture.topology().endpoint(endpoint).targets;
+    targets.iter().all(|ix| {
+        let streak = picture.target(*ix).streak;
+        streak.hard == Health::Unknown && streak.soft == Health::Unknown
+    })
+}
