@@ -32,9 +32,11 @@ use std::sync::Arc;
 pub use cost::LineCost;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
-    Budget, Channel, ChannelKind, Config, CorrelationSettings, FlappingSettings, HygieneSettings,
-    Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings,
-    Settings, WebhookSettings,
+    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, EmailSettings,
+    EsmsSettings, ExecSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
+    IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings, SecretSource,
+    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings,
+    ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 

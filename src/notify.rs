@@ -7,22 +7,32 @@
 //!
 //! A channel is one file and one variant of [`config::ChannelKind`](crate::config::ChannelKind).
 
+mod alertmanager;
+mod ascii;
 mod channel;
 mod courier;
 mod drill;
+mod email;
+mod exec;
 mod http;
+mod keys;
 mod letter;
+mod parts;
 mod queue;
 mod secret;
+mod sms;
+mod split;
+mod telegram;
 pub mod texts;
 mod webhook;
+mod zalo;
 
 use jiff::tz::TimeZone;
 
 use crate::config::{Channel, Settings};
 use crate::model::Language;
 
-pub use channel::{DeliveryError, Retry};
+pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use letter::{Item, Letter};

@@ -2,6 +2,8 @@
 //!
 //! Whoever holds a [`Config`] need not check anything again.
 
+mod channel;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +11,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{ChannelId, Language, Session, Severity, Topology};
+use crate::model::{Language, Session, Topology};
+
+pub use channel::{
+    AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
+    MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
+};
 
 /// Everything that people wrote, checked.
 #[derive(Debug, Clone)]
@@ -182,34 +190,4 @@ pub struct Budget {
     pub line_kbit_s: u32,
     /// Probes other than echoes under way at once.
     pub in_flight: u32,
-}
-
-/// A way to reach people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Channel {
-    /// Its name.
-    pub id: ChannelId,
-    /// What it is.
-    pub kind: ChannelKind,
-    /// Alerts below this severity do not go this way.
-    pub min_severity: Severity,
-    /// Whether the end of an incident is told as well.
-    pub send_resolved: bool,
-}
-
-/// The kinds of channel. A new kind is a new variant here; the compiler then names every place
-/// that has to learn about it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ChannelKind {
-    /// Alertmanager's webhook JSON, version 4, posted to a URL.
-    Webhook(WebhookSettings),
-}
-
-/// Where and how a webhook is posted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WebhookSettings {
-    /// The receiver.
-    pub url: String,
-    /// A post with no answer after this long has failed.
-    pub timeout: Duration,
 }

@@ -4,11 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alertmanager::Alertmanager;
+use super::email::Email;
+use super::exec::Exec;
 use super::http::Http;
 use super::queue::Limits;
+use super::sms::Sms;
+use super::telegram::Telegram;
 use super::webhook::Webhook;
-use super::{Letter, Style};
+use super::zalo::Zalo;
+use super::{CourierError, Letter, Style};
+use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind};
+use crate::model::Notification;
 
 /// Why a letter was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +46,79 @@ impl fmt::Display for DeliveryError {
 
 impl std::error::Error for DeliveryError {}
 
+/// One channel by itself, without the courier's order and repeats.
+#[derive(Debug)]
+pub struct Direct(Hand);
+
+impl Direct {
+    /// A channel on the current runtime.
+    ///
+    /// # Errors
+    /// When encrypted connections cannot be set up.
+    pub fn new(channel: &Channel, style: &Style, clock: Clock) -> Result<Self, CourierError> {
+        let http = Http::new(clock).map_err(CourierError::Http)?;
+        Ok(Self(Hand::new(channel, &Arc::new(style.clone()), &http, None)))
+    }
+
+    /// Hands the letter over, once.
+    ///
+    /// # Errors
+    /// When it was not accepted.
+    pub async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        self.0.deliver(letter).await
+    }
+
+    /// Takes up what stood when the daemon ended and still does; see [`Courier::restore`].
+    ///
+    /// [`Courier::restore`]: super::Courier::restore
+    pub fn restore(&self, standing: Vec<Notification>) {
+        self.0.restore(standing);
+    }
+}
+
 /// A channel that can deliver. A new kind is a new variant; the compiler then names every place
 /// that has to learn about it.
 #[derive(Debug)]
 pub(super) enum Hand {
     Webhook(Webhook),
+    Alertmanager(Alertmanager),
+    Email(Email),
+    Zalo(Zalo),
+    Telegram(Telegram),
+    Sms(Sms),
+    Exec(Exec),
 }
 
 impl Hand {
-    pub(super) fn new(channel: &Channel, style: &Arc<Style>, http: &Http) -> Self {
+    /// The channel of these settings. `before` is the channel of this name until a reload; what it
+    /// knew and no settings say goes on.
+    pub(super) fn new(
+        channel: &Channel,
+        style: &Arc<Style>,
+        http: &Http,
+        before: Option<&Self>,
+    ) -> Self {
+        let (style, http) = (Arc::clone(style), http.clone());
         match &channel.kind {
-            ChannelKind::Webhook(settings) => {
-                Self::Webhook(Webhook::new(settings, Arc::clone(style), http.clone()))
+            ChannelKind::Webhook(settings) => Self::Webhook(Webhook::new(settings, style, http)),
+            ChannelKind::Alertmanager(settings) => {
+                let before = match before {
+                    Some(Self::Alertmanager(before)) => Some(before),
+                    _ => None,
+                };
+                Self::Alertmanager(Alertmanager::new(settings, style, http, before))
             }
+            ChannelKind::Email(settings) => Self::Email(Email::new(settings, style)),
+            ChannelKind::Zalo(settings) => {
+                let before = match before {
+                    Some(Self::Zalo(before)) => Some(before),
+                    _ => None,
+                };
+                Self::Zalo(Zalo::new(settings, style, http, before))
+            }
+            ChannelKind::Telegram(settings) => Self::Telegram(Telegram::new(settings, style, http)),
+            ChannelKind::Sms(settings) => Self::Sms(Sms::new(settings, style, http)),
+            ChannelKind::Exec(settings) => Self::Exec(Exec::new(settings, style)),
         }
     }
 
@@ -58,28 +126,71 @@ impl Hand {
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         match self {
             Self::Webhook(webhook) => webhook.deliver(letter).await,
+            Self::Alertmanager(alertmanager) => alertmanager.deliver(letter).await,
+            Self::Email(email) => email.deliver(letter).await,
+            Self::Zalo(zalo) => zalo.deliver(letter).await,
+            Self::Telegram(telegram) => telegram.deliver(letter).await,
+            Self::Sms(sms) => sms.deliver(letter).await,
+            Self::Exec(exec) => exec.deliver(letter).await,
+        }
+    }
+
+    /// Takes up what stood when the daemon ended and still does. Only a channel that tells again
+    /// of what stands has a use for it.
+    pub(super) fn restore(&self, standing: Vec<Notification>) {
+        match self {
+            Self::Alertmanager(alertmanager) => alertmanager.restore(standing),
+            Self::Webhook(_)
+            | Self::Email(_)
+            | Self::Zalo(_)
+            | Self::Telegram(_)
+            | Self::Sms(_)
+            | Self::Exec(_) => {}
         }
     }
 
     /// Longest that [`Hand::deliver`] takes.
-    pub(super) const fn time_limit(&self) -> Duration {
+    pub(super) fn time_limit(&self) -> Duration {
         match self {
             Self::Webhook(webhook) => webhook.time_limit(),
+            Self::Alertmanager(alertmanager) => alertmanager.time_limit(),
+            Self::Email(email) => email.time_limit(),
+            Self::Zalo(zalo) => zalo.time_limit(),
+            Self::Telegram(telegram) => telegram.time_limit(),
+            Self::Sms(sms) => sms.time_limit(),
+            Self::Exec(exec) => exec.time_limit(),
         }
     }
 }
 
 /// How much a kind of channel takes.
 pub(super) const fn limits(kind: &ChannelKind) -> Limits {
-    match kind {
+    let (under_way, gap_ms, bundle) = match kind {
         // Several at once, so that one slow answer does not hold up the others.
-        ChannelKind::Webhook(_) => Limits { under_way: 4, gap: Duration::ZERO, bundle: 100 },
-    }
+        ChannelKind::Webhook(_) => (4, 0, 100),
+        // One after the other: each post waits for every member.
+        ChannelKind::Alertmanager(_) => (1, 0, 100),
+        ChannelKind::Email(_) => (2, 0, 50),
+        // 4,000 requests a minute for the account leave room for many recipients.
+        ChannelKind::Zalo(_) => (1, 200, 20),
+        // 20 messages a minute to one group.
+        ChannelKind::Telegram(_) => (1, 3_000, 20),
+        // Each costs money and somebody's attention.
+        ChannelKind::Sms(_) => (1, 1_000, 20),
+        ChannelKind::Exec(_) => (1, 0, 20),
+    };
+    Limits { under_way, gap: Duration::from_millis(gap_ms), bundle }
 }
 
 /// The word for a kind of channel in metrics and logs.
 pub(super) const fn word(kind: &ChannelKind) -> &'static str {
     match kind {
         ChannelKind::Webhook(_) => "webhook",
+        ChannelKind::Alertmanager(_) => "alertmanager",
+        ChannelKind::Email(_) => "email",
+        ChannelKind::Zalo(_) => "zalo",
+        ChannelKind::Telegram(_) => "telegram",
+        ChannelKind::Sms(_) => "sms",
+        ChannelKind::Exec(_) => "exec",
     }
 }

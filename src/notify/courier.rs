@@ -228,7 +228,12 @@ impl Round {
         self.hands = setup
             .channels
             .iter()
-            .map(|c| (c.id.clone(), Arc::new(Hand::new(c, &style, &self.http))))
+            .map(|c| {
+                (
+                    c.id.clone(),
+                    Arc::new(Hand::new(c, &style, &self.http, self.hands.get(&c.id).map(|h| &**h))),
+                )
+            })
             .collect();
     }
 

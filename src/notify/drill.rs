@@ -37,7 +37,7 @@ pub async fn test_alert(setup: &Setup, clock: Clock) -> Result<Vec<TestReport>, 
         .channels
         .iter()
         .map(|channel| {
-            let hand = Hand::new(channel, &style, &http);
+            let hand = Hand::new(channel, &style, &http, None);
             (channel.id.clone(), tokio::spawn(try_channel(hand, channel.clone(), clock)))
         })
         .collect();

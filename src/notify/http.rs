@@ -4,6 +4,8 @@
 //! in the settings and no other. It takes no proxy from the environment, since a variable left
 //! behind by some other program must not reroute alerts.
 
+mod exchange;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
+
+pub(super) use exchange::{Answer, Body, Request, encoded, one_line, scrubbed};
 
 use super::secret::Secret;
 use super::{DeliveryError, Retry};

@@ -82,7 +82,7 @@ pub(super) fn body(letter: &Letter, style: &Style) -> Vec<u8> {
     serde_json::to_vec(&message).unwrap_or_default()
 }
 
-type Labels = BTreeMap<&'static str, String>;
+pub(super) type Labels = BTreeMap<&'static str, String>;
 
 /// The document.
 #[derive(Debug, Serialize)]
@@ -104,19 +104,19 @@ struct MessageJson<'a> {
 /// One incident in it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AlertJson {
+pub(super) struct AlertJson {
     status: &'static str,
-    labels: Labels,
-    annotations: Labels,
+    pub(super) labels: Labels,
+    pub(super) annotations: Labels,
     starts_at: String,
     ends_at: String,
     #[serde(rename = "generatorURL")]
-    generator_url: String,
+    pub(super) generator_url: String,
     fingerprint: String,
 }
 
 impl AlertJson {
-    fn new(item: &Item, test: bool, style: &Style) -> Self {
+    pub(super) fn new(item: &Item, test: bool, style: &Style) -> Self {
         let notification = &*item.notification;
         let alert = &notification.alert;
         let incident = &alert.incident;

@@ -1,0 +1,230 @@
+//! Ways to reach people: one structure for each kind of channel.
+//!
+//! Apart from the other settings because there are many kinds, and each is read by its own file
+//! in the room that tells.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::{ChannelId, Severity};
+
+/// A way to reach people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// Its name.
+    pub id: ChannelId,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// Alerts below this severity do not go this way.
+    pub min_severity: Severity,
+    /// Whether the end of an incident is told as well.
+    pub send_resolved: bool,
+}
+
+/// The kinds of channel. A new kind is a new variant here; the compiler then names every place
+/// that has to learn about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChannelKind {
+    /// Alertmanager's webhook JSON, version 4, posted to a URL.
+    Webhook(WebhookSettings),
+    /// A cluster of Alertmanagers, kept informed until each alert is over.
+    Alertmanager(AlertmanagerSettings),
+    /// Mail through a submission server.
+    Email(EmailSettings),
+    /// Messages of a Zalo Official Account.
+    Zalo(ZaloSettings),
+    /// Messages of a Telegram bot.
+    Telegram(TelegramSettings),
+    /// Short messages through a gateway on the web.
+    Sms(SmsSettings),
+    /// A program on this machine, such as a siren or a modem.
+    Exec(ExecSettings),
+}
+
+/// Where a secret lies. It is read when it is needed, so that it can be replaced without a reload,
+/// and it never stands in the settings themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The first line of this file.
+    File(PathBuf),
+    /// This variable of the environment.
+    Env(String),
+}
+
+/// Where and how a webhook is posted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookSettings {
+    /// The receiver.
+    pub url: String,
+    /// A post with no answer after this long has failed.
+    pub timeout: Duration,
+}
+
+/// A cluster of Alertmanagers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertmanagerSettings {
+    /// Every member of the cluster, at least one: `http://10.0.0.5:9093`, with the path prefix if
+    /// there is one. Each is told; one that accepts is enough.
+    pub urls: Vec<String>,
+    /// What goes into `Authorization: Bearer …`, if anything.
+    pub token: Option<SecretSource>,
+    /// A member that has not answered after this long has failed.
+    pub timeout: Duration,
+    /// An alert that is still on is told again this often. It counts as over when it was not told
+    /// for four times as long.
+    pub resend: Duration,
+}
+
+/// How the way to the mail server is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// Plain at first, then TLS, or not at all (RFC 3207); port 587.
+    #[default]
+    Starttls,
+    /// TLS from the first byte (RFC 8314); port 465.
+    Tls,
+    /// In the clear; only for a server on this machine.
+    None,
+}
+
+/// Mail through a submission server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailSettings {
+    /// Name or address of the server; its certificate must hold it.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way is protected.
+    pub security: MailSecurity,
+    /// User and password, if the server wants them.
+    pub login: Option<(String, SecretSource)>,
+    /// Certificates to trust besides those that this machine trusts, as a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// The sender: `VC Health <canh-bao@tinh.example>`.
+    pub from: String,
+    /// The recipients, at least one.
+    pub to: Vec<String>,
+    /// Name given in EHLO; the sender's domain if none.
+    pub hello: Option<String>,
+    /// A mail that is not accepted after this long has failed.
+    pub timeout: Duration,
+}
+
+/// Who gets a message of an Official Account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZaloRecipient {
+    /// Everybody in a group that the account made; needs a group package (GMF).
+    Group(String),
+    /// One person, who must have written to the account within the last 7 days.
+    User(String),
+}
+
+/// Messages of a Zalo Official Account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZaloSettings {
+    /// Id of the application.
+    pub app_id: String,
+    /// Its secret key.
+    pub secret_key: SecretSource,
+    /// The refresh token to begin with. Each works once; the ones that follow are kept in the
+    /// state directory. Another one here is taken up at once.
+    pub refresh_token: SecretSource,
+    /// Where the current tokens are kept.
+    pub token_store: PathBuf,
+    /// Recipients, at least one.
+    pub to: Vec<ZaloRecipient>,
+    /// Address of the messaging service.
+    pub base_url: String,
+    /// Address of the token service.
+    pub oauth_url: String,
+    /// A request with no answer after this long has failed.
+    pub timeout: Duration,
+}
+
+/// Messages of a Telegram bot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelegramSettings {
+    /// The bot's token.
+    pub token: SecretSource,
+    /// Chats by number or `@name`, at least one.
+    pub chats: Vec<String>,
+    /// Address of the service.
+    pub base_url: String,
+    /// A request with no answer after this long has failed.
+    pub timeout: Duration,
+}
+
+/// Short messages through a gateway on the web.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmsSettings {
+    /// Whose gateway.
+    pub gateway: SmsGateway,
+    /// Telephone numbers, at least one.
+    pub to: Vec<String>,
+    /// A request with no answer after this long has failed.
+    pub timeout: Duration,
+}
+
+/// Whose gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmsGateway {
+    /// eSMS, customer-care messages under a brand name.
+    Esms(EsmsSettings),
+    /// Any gateway that takes one request for each message.
+    Http(SmsHttpSettings),
+}
+
+/// An account at eSMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EsmsSettings {
+    /// The key of the account.
+    pub api_key: SecretSource,
+    /// Its secret key.
+    pub secret_key: SecretSource,
+    /// The registered brand name.
+    pub brandname: String,
+    /// Address of the service.
+    pub base_url: String,
+}
+
+/// A gateway described by the request that it takes. In every text `{phone}`, `{text}`, `{id}` and
+/// the names of [`secrets`](Self::secrets) in braces are replaced, encoded for where they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmsHttpSettings {
+    /// Where to.
+    pub url: String,
+    /// What the body is.
+    pub body: SmsBody,
+    /// Headers by name.
+    pub headers: BTreeMap<String, String>,
+    /// Secrets by the name that stands for them.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// An answer counts as accepted only if it has this text in it; none means that status 2xx is
+    /// enough.
+    pub accepted_if: Option<String>,
+}
+
+/// What the body of a request to a gateway is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmsBody {
+    /// There is none: a GET.
+    None,
+    /// A form, sent by POST.
+    Form(BTreeMap<String, String>),
+    /// A JSON object of texts, sent by POST.
+    Json(BTreeMap<String, String>),
+}
+
+/// A program on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecSettings {
+    /// Its absolute path; no shell is asked.
+    pub program: PathBuf,
+    /// Its arguments, as they stand.
+    pub args: Vec<String>,
+    /// Variables of its environment, besides `PATH` and `LANG`; it inherits none of ours.
+    pub env: BTreeMap<String, String>,
+    /// When it has not ended after this long, it is killed with everything that it started.
+    pub timeout: Duration,
+}

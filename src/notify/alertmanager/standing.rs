@@ -1,0 +1,120 @@
+//! Which alerts stand at a cluster, and what to post when one begins, changes or ends. Pure.
+//!
+//! An Alertmanager knows an alert by its labels, and some of ours change while an incident grows:
+//! the severity, the session, the cause. Therefore:
+//!
+//! 1. When the labels change, the same post that begins the alert under the new ones ends it under
+//!    the old.
+//! 2. What ends, ends under the labels that it stands under.
+//! 3. A letter counts only once it was accepted; until then what stood before stands.
+//! 4. What is about to end is not told again, even if its end is not accepted: it lapses.
+//! 5. An end never lies before its beginning, which Alertmanager refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::AlertJson;
+use crate::model::{IncidentId, Notification, NotificationKind};
+use crate::notify::{Item, Letter, Style, webhook};
+
+pub(super) type Labels = BTreeMap<&'static str, String>;
+
+/// The alerts that stand.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    alerts: BTreeMap<IncidentId, AlertJson>,
+    /// Those whose end is on its way.
+    ending: BTreeSet<IncidentId>,
+}
+
+impl Standing {
+    /// What to post for a letter.
+    pub(super) fn alerts(
+        &mut self,
+        letter: &Letter,
+        style: &Style,
+        now: Timestamp,
+        lapse: Duration,
+    ) -> Vec<AlertJson> {
+        let mut alerts = Vec::new();
+        for item in &letter.items {
+            let incident = &item.notification.alert.incident;
+            let mut new = alert(item, letter.test, style);
+            let before = self.alerts.get(&incident.id);
+            if item.told_as == NotificationKind::Resolved {
+                if let Some(before) = before {
+                    new.labels.clone_from(&before.labels);
+                }
+                self.ending.insert(incident.id.clone());
+                let over = incident.resolved.unwrap_or(letter.created).min(now);
+                alerts.push(ending(new, over));
+            } else {
+                if let Some(before) = before.filter(|before| before.labels != new.labels) {
+                    alerts.push(ending(before.clone(), now));
+                }
+                alerts.push(ending(new, later(now, lapse)));
+            }
+        }
+        alerts
+    }
+
+    /// The letter was accepted.
+    pub(super) fn accepted(&mut self, letter: &Letter, style: &Style) {
+        for item in &letter.items {
+            let id = &item.notification.alert.incident.id;
+            self.ending.remove(id);
+            if item.told_as == NotificationKind::Resolved {
+                self.alerts.remove(id);
+            } else {
+                self.alerts.insert(id.clone(), alert(item, letter.test, style));
+            }
+        }
+    }
+
+    /// What was accepted before the daemon ended and is not over. What was told since is newer.
+    pub(super) fn restore(&mut self, notification: Notification, style: &Style) {
+        let id = notification.alert.incident.id.clone();
+        if notification.kind == NotificationKind::Resolved || self.ending.contains(&id) {
+            return;
+        }
+        let item = Item { told_as: notification.kind, notification: Arc::new(notification) };
+        self.alerts.entry(id).or_insert_with(|| alert(&item, false, style));
+    }
+
+    /// Everything to tell again.
+    pub(super) fn all(&self, now: Timestamp, lapse: Duration) -> Vec<AlertJson> {
+        let standing = self.alerts.iter().filter(|(id, _)| !self.ending.contains(*id));
+        standing.map(|(_, alert)| ending(alert.clone(), later(now, lapse))).collect()
+    }
+}
+
+/// The alert of an incident, without an end. Labels without a value go, as Alertmanager would have
+/// it.
+fn alert(item: &Item, test: bool, style: &Style) -> AlertJson {
+    let mut contract = webhook::AlertJson::new(item, test, style);
+    contract.labels.retain(|_, value| !value.is_empty());
+    let began = item.notification.alert.incident.began.to_string();
+    AlertJson {
+        labels: contract.labels,
+        annotations: contract.annotations,
+        ends_at: began.clone(),
+        starts_at: began,
+        generator_url: contract.generator_url,
+    }
+}
+
+/// The same with this end.
+fn ending(alert: AlertJson, end: Timestamp) -> AlertJson {
+    let began: Timestamp = alert.starts_at.parse().unwrap_or(end);
+    AlertJson { ends_at: end.max(began).to_string(), ..alert }
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The e-mail channel: mail through a submission server (RFC 6409), one thread for each incident.
+//!
+//! What makes a thread is [`message`]; this is the way to the server. It opens a connection for
+//! each letter: letters are rare, and one kept open would be closed by the server before the next.
+
+mod message;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+
+use self::message::Mail;
+use super::http::{one_line, scrubbed};
+use super::secret::Secret;
+use super::{DeliveryError, Letter, Retry, Style, keys, parts};
+use crate::config::{EmailSettings, MailSecurity};
+
+/// Largest file of certificates.
+const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
+/// A server with its recipients.
+#[derive(Debug)]
+pub(super) struct Email {
+    settings: EmailSettings,
+    style: Arc<Style>,
+}
+
+impl Email {
+    pub(super) fn new(settings: &EmailSettings, style: Arc<Style>) -> Self {
+        Self { settings: settings.clone(), style }
+    }
+
+    /// Hands the letter to the server, for all recipients at once. A server that refuses one
+    /// recipient refuses the whole; then each is tried alone, so that one who has left keeps
+    /// nobody else from being told.
+    ///
+    /// # Errors
+    /// When the server may accept it later for some, or accepts it for nobody.
+    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        let limit = self.settings.timeout;
+        tokio::time::timeout(limit, self.send(letter)).await.unwrap_or_else(|_| {
+            let text =
+                format!("{} did not accept it within {} s", self.server(), limit.as_secs_f32());
+            Err(DeliveryError { retry: Retry::Later, text })
+        })
+    }
+
+    /// Longest that a letter takes.
+    pub(super) const fn time_limit(&self) -> Duration {
+        self.settings.timeout.saturating_add(Duration::from_secs(1))
+    }
+
+    async fn send(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        let from = mailbox(&self.settings.from)?;
+        let to: Vec<Mailbox> =
+            self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
+        let password =
+            self.settings.login.as_ref().map(|(_, source)| keys::read(source)).transpose()?;
+        let transport = self.transport(&from, password.as_ref()).await?;
+        let mail = Mail { letter, style: &self.style, from: &from, to: &to };
+        let bytes = mail.bytes().map_err(never)?;
+        let envelope = |to: Vec<_>| {
+            Envelope::new(Some(from.email.clone()), to).map_err(|error| never(error.to_string()))
+        };
+        let all = envelope(to.iter().map(|to| to.email.clone()).collect())?;
+        let Err(error) = transport.send_raw(&all, &bytes).await else { return Ok(()) };
+        if to.len() == 1 || !names_a_recipient(&error) {
+            return Err(self.failed(&error, password.as_ref()));
+        }
+        let (mut accepted, mut failures) = (false, Vec::new());
+        for (at, to) in to.iter().enumerate() {
+            match transport.send_raw(&envelope(vec![to.email.clone()])?, &bytes).await {
+                Ok(_) => accepted = true,
+                Err(error) => {
+                    let error = self.failed(&error, password.as_ref());
+                    tracing::warn!(recipient = at + 1, %error, "a recipient of mail was refused");
+                    failures.push(error);
+                }
+            }
+        }
+        parts::verdict(accepted, failures)
+    }
+
+    async fn transport(
+        &self,
+        from: &Mailbox,
+        password: Option<&Secret>,
+    ) -> Result<Transport, DeliveryError> {
+        let settings = &self.settings;
+        let tls = match settings.security {
+            MailSecurity::None => Tls::None,
+            MailSecurity::Starttls => Tls::Required(self.tls().await?),
+            MailSecurity::Tls => Tls::Wrapper(self.tls().await?),
+        };
+        let hello = settings.hello.clone().unwrap_or_else(|| from.email.domain().to_owned());
+        let mut builder = Transport::builder_dangerous(&settings.host)
+            .port(settings.port)
+            .tls(tls)
+            .timeout(Some(settings.timeout))
+            .hello_name(ClientId::Domain(hello));
+        if let (Some((user, _)), Some(password)) = (&settings.login, password) {
+            builder = builder
+                .credentials(Credentials::new(user.clone(), password.reveal().to_owned()))
+                .authentication(vec![Mechanism::Plain, Mechanism::Login]);
+        }
+        Ok(builder.build())
+    }
+
+    /// Whom to trust: the certificates of this machine, and those in the file.
+    async fn tls(&self) -> Result<TlsParameters, DeliveryError> {
+        let (host, file) = (self.settings.host.clone(), self.settings.ca_file.clone());
+        // Reading the certificates of the machine takes tens of milliseconds.
+        let built = tokio::task::spawn_blocking(move || {
+            let mut builder = TlsParameters::builder(host);
+            if let Some(path) = file {
+                let why = |error: &dyn std::fmt::Display| {
+                    format!("the certificates in {} cannot be used: {error}", path.display())
+                };
+                let large = std::fs::metadata(&path).map_err(|e| why(&e))?.len() > LARGEST_CA_FILE;
+                if large {
+                    return Err(why(&"it is too large"));
+                }
+                let pem = std::fs::read(&path).map_err(|e| why(&e))?;
+                builder =
+                    builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|e| why(&e))?);
+            }
+            builder.build_rustls().map_err(|error| format!("TLS cannot be set up: {error}"))
+        });
+        let built = built.await.unwrap_or_else(|gone| Err(gone.to_string()));
+        built.map_err(|text| DeliveryError { retry: Retry::Later, text })
+    }
+
+    /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.
+    fn failed(&self, error: &Error, password: Option<&Secret>) -> DeliveryError {
+        let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
+        let secrets: Vec<&Secret> = password.into_iter().collect();
+        let why = scrubbed(&one_line(&error.to_string()), &Secret::new(self.server()), &secrets);
+        DeliveryError { retry, text: format!("{}: {why}", self.server()) }
+    }
+
+    fn server(&self) -> String {
+        format!("{}:{}", self.settings.host, self.settings.port)
+    }
+}
+
+/// Whether a reply may be about one recipient: refused for good, and not for who we are
+/// (530 to 538, RFC 4954 §6).
+fn names_a_recipient(error: &Error) -> bool {
+    let code = error.status().map(u16::from);
+    error.is_permanent() && !code.is_some_and(|code| (530..=538).contains(&code))
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, DeliveryError> {
+    text.parse().map_err(|error| never(format!("`{text}` is no address for mail: {error}")))
+}
+
+fn never(text: String) -> DeliveryError {
+    DeliveryError { retry: Retry::Never, text }
+}

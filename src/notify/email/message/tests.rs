@@ -1,0 +1,89 @@
+//! Mails as they go over the wire.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::model::{ChannelId, Language, NotificationId};
+use crate::notify::Item;
+use crate::store::tests::{at, incident, notification};
+
+fn mail(id: &str, kind: NotificationKind, incidents: &[&str]) -> String {
+    let items: Vec<Item> = incidents
+        .iter()
+        .map(|name| {
+            let mut it = notification(id, incident(name, "tan-lap"), kind);
+            it.alert.site_name = "Xã Tân Lập <b>&\"1\"".to_owned();
+            it.alert.incident.severity = Severity::Critical;
+            if kind == NotificationKind::Resolved {
+                it.alert.incident.resolved = Some(it.alert.incident.began);
+            }
+            Item { told_as: kind, notification: Arc::new(it) }
+        })
+        .collect();
+    let letter = Letter {
+        id: NotificationId::new(id),
+        channel: ChannelId::new("mail"),
+        created: at("2026-02-03T00:42:14Z"),
+        items,
+        test: false,
+    };
+    let time_zone = jiff::tz::TimeZone::UTC;
+    let style = Style { language: Language::Vi, time_zone, board: "http://b".to_owned() };
+    let from: Mailbox = "Giám sát <canh-bao@tinh.example>".parse().unwrap();
+    let to: Vec<Mailbox> =
+        ["a@tinh.example", "Trực <b@tinh.example>"].map(|to| to.parse().unwrap()).into();
+    let mail = Mail { letter: &letter, style: &style, from: &from, to: &to };
+    String::from_utf8(mail.bytes().unwrap()).unwrap()
+}
+
+/// The value of a header, unfolded.
+fn header(mail: &str, name: &str) -> Option<String> {
+    let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+    let start = format!("{name}: ");
+    head.split("\r\n").find_map(|line| Some(line.strip_prefix(&start)?.trim().to_owned()))
+}
+
+#[test]
+fn all_mails_of_an_incident_refer_to_one_ancestor() {
+    let firing = mail("n1", NotificationKind::Firing, &["i1"]);
+    let over = mail("n2", NotificationKind::Resolved, &["i1"]);
+    assert_eq!(header(&firing, "Message-ID").unwrap(), "<n1@tinh.example>");
+    assert_eq!(header(&over, "Message-ID").unwrap(), "<n2@tinh.example>");
+    for mail in [&firing, &over] {
+        let ancestor = "<incident.i1@tinh.example>";
+        assert_eq!(header(mail, "References").unwrap(), ancestor);
+        assert_eq!(header(mail, "In-Reply-To").unwrap(), ancestor);
+        assert_eq!(header(mail, "Auto-Submitted").unwrap(), "auto-generated");
+        assert_eq!(header(mail, "Date").unwrap(), "Tue, 03 Feb 2026 00:42:14 +0000");
+    }
+    assert_eq!(header(&firing, "Importance").unwrap(), "high");
+    assert_eq!(header(&over, "Importance"), None);
+    assert_eq!(mail("n1", NotificationKind::Firing, &["i1"]).len(), firing.len());
+}
+
+#[test]
+fn a_digest_belongs_to_every_incident_in_it() {
+    let digest = mail("bundle", NotificationKind::Resolved, &["i1", "i2", "i3"]);
+    let ancestors = header(&digest, "References").unwrap();
+    let expected = ["i1", "i2", "i3"].map(|i| format!("<incident.{i}@tinh.example>")).join(" ");
+    assert_eq!(ancestors, expected);
+}
+
+#[test]
+fn a_name_holds_only_what_a_name_may_hold() {
+    let odd = mail("a b<c>@d..e.\r\nBcc: x", NotificationKind::Firing, &["i"]);
+    let name = header(&odd, "Message-ID").unwrap();
+    assert_eq!(name, "<a=20b=3cc=3e=40d.=2ee.=0d=0aBcc=3a=20x@tinh.example>");
+    assert_eq!(header(&odd, "Bcc"), None);
+}
+
+#[test]
+fn html_shows_names_as_they_stand_and_addresses_as_links() {
+    let page = html("Xã <b>&\"1\"\nXem http://10.0.0.5:8080/#i1.\n\nGọi 'A'", "#b2182b");
+    assert!(page.contains(
+        "background:#b2182b;color:#fff;font-weight:bold\">Xã &lt;b&gt;&amp;&quot;1&quot;</p>"
+    ));
+    assert!(page.contains("<a href=\"http://10.0.0.5:8080/#i1\""));
+    assert!(page.contains(">http://10.0.0.5:8080/#i1</a>."));
+    assert!(page.contains("Gọi &#39;A&#39;</p>"));
+}

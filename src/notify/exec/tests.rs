@@ -1,0 +1,140 @@
+//! The exec channel against real programs.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn style() -> Arc<Style> {
+    let time_zone = jiff::tz::TimeZone::UTC;
+    Arc::new(Style { language: crate::model::Language::Vi, time_zone, board: String::new() })
+}
+
+fn shell(script: &str) -> Exec {
+    Exec::new(
+        &ExecSettings {
+            program: PathBuf::from("/bin/sh"),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: [("PIN".to_owned(), "17".to_owned())].into(),
+            timeout: Duration::from_secs(20),
+        },
+        style(),
+    )
+}
+
+async fn run(script: &str) -> Result<(), DeliveryError> {
+    shell(script).run(b"{\"subject\":\"t\"}").await
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("vchealth-exec-{}-{name}", std::process::id()))
+}
+
+#[tokio::test]
+async fn the_letter_comes_on_standard_input_and_the_environment_is_clean() {
+    let found = scratch("clean");
+    let script = format!("cat >{f}; env | sort >>{f}; pwd >>{f}", f = found.display());
+    run(&script).await.unwrap();
+    let told = std::fs::read_to_string(&found).unwrap();
+    std::fs::remove_file(&found).unwrap();
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with("_=")).collect();
+    let expected = [
+        "{\"subject\":\"t\"}LANG=C.UTF-8",
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "PIN=17",
+        "PWD=/",
+        "/",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn the_exit_status_says_whether_to_try_again() {
+    assert_eq!(run("exit 0").await, Ok(()));
+    for (script, retry) in [
+        ("exit 1", Retry::Later),
+        ("exit 75", Retry::Later),
+        ("exit 64", Retry::Never),
+        ("exit 78", Retry::Never),
+        ("exit 127", Retry::Later),
+        ("kill -9 $$", Retry::Later),
+    ] {
+        assert_eq!(run(script).await.unwrap_err().retry, retry, "{script}");
+    }
+    let error = run("echo fine; echo 'no\tmodem' >&2; exit 1").await.unwrap_err();
+    assert_eq!(error.text, "sh ended with exit status: 1: no modem");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_not_asked_again() {
+    let exec = Exec::new(
+        &ExecSettings {
+            program: PathBuf::from("/nonexistent/siren"),
+            args: Vec::new(),
+            env: [].into(),
+            timeout: Duration::from_secs(20),
+        },
+        style(),
+    );
+    assert_eq!(exec.run(b"").await.unwrap_err().retry, Retry::Never);
+}
+
+#[tokio::test]
+async fn one_that_never_listens_and_talks_without_end_does_no_harm() {
+    let input = vec![b'x'; 1 << 20];
+    let told = shell("exec <&-; head -c 3000000 /dev/zero; exit 3").run(&input).await;
+    assert!(told.unwrap_err().text.starts_with("sh ended with exit status: 3"));
+}
+
+#[tokio::test]
+async fn what_it_leaves_behind_does_not_hold_the_letter_up() {
+    let pid = scratch("left");
+    run(&format!("sleep 1000 & echo $! >{}", pid.display())).await.unwrap();
+    let left = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    std::fs::remove_file(&pid).unwrap();
+    // It goes on by itself: a siren sounds longer than the letter takes.
+    nix::sys::signal::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+}
+
+/// Whether a process is there and no zombie.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+async fn gone(pid: &str) {
+    while runs(pid) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_takes_too_long_is_killed_with_all_that_it_started() {
+    let pid = scratch("slow");
+    let mut exec = shell(&format!("trap '' TERM; sleep 1000 & echo $! >{}; wait", pid.display()));
+    exec.settings.timeout = Duration::from_millis(500);
+    let error = exec.run(b"").await.unwrap_err();
+    assert_eq!((error.retry, &*error.text), (Retry::Later, "sh did not end within 0.5 s"));
+    let child = std::fs::read_to_string(&pid).unwrap();
+    std::fs::remove_file(&pid).unwrap();
+    gone(child.trim()).await;
+}
+
+#[tokio::test]
+async fn nothing_goes_on_when_nobody_waits_any_more() {
+    let pid = scratch("dropped");
+    let exec = shell(&format!("sleep 1000 & echo $! >{}; wait", pid.display()));
+    let mut delivery = Box::pin(exec.run(b""));
+    let child = loop {
+        tokio::select! {
+            _ = &mut delivery => panic!("it waits for its child"),
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+        match std::fs::read_to_string(&pid) {
+            Ok(text) if text.ends_with('\n') => break text,
+            _ => {}
+        }
+    };
+    drop(delivery);
+    std::fs::remove_file(&pid).unwrap();
+    gone(child.trim()).await;
+}

@@ -1,0 +1,206 @@
+//! Requests whose answer is read: services that say in the body what became of a message.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+use super::{Http, retry, unanswered};
+use crate::notify::secret::Secret;
+use crate::notify::{DeliveryError, Retry};
+
+/// Most bytes of an answer that are read. The services answer with a few hundred.
+const LONGEST: usize = 64 * 1024;
+/// Characters of an answer that are told.
+const EXCERPT_CHARS: usize = 160;
+
+/// What is asked.
+#[derive(Debug)]
+pub(in crate::notify) struct Request {
+    /// Where. Holds keys with some services.
+    pub(in crate::notify) url: Secret,
+    /// With which headers, besides the kind of body.
+    pub(in crate::notify) headers: HeaderMap,
+    /// With which body.
+    pub(in crate::notify) body: Body,
+}
+
+/// The body of a request.
+pub(in crate::notify) enum Body {
+    /// None: a GET.
+    None,
+    /// JSON, sent by POST.
+    Json(serde_json::Value),
+    /// A form, sent by POST.
+    Form(Vec<(String, String)>),
+}
+
+/// Bodies hold keys with some services.
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Json(_) => "Json(***)",
+            Self::Form(_) => "Form(***)",
+        })
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::notify) struct Answer {
+    /// The status.
+    pub(in crate::notify) status: u16,
+    /// Whether the status says that it may be tried again, if it is no success.
+    pub(in crate::notify) retry: Retry,
+    /// The body, as text.
+    pub(in crate::notify) body: String,
+}
+
+impl Answer {
+    /// Whether the status is 2xx.
+    pub(in crate::notify) const fn is_success(&self) -> bool {
+        self.status / 100 == 2
+    }
+
+    /// What is told of an answer that the service's documents do not explain. `secrets` are what
+    /// the request held and the answer may repeat.
+    pub(in crate::notify) fn unexplained(
+        &self,
+        url: &Secret,
+        secrets: &[&Secret],
+    ) -> DeliveryError {
+        let mut text = format!("{} answers {}", url.origin(), self.status);
+        if self.status / 100 == 3 {
+            text.push_str(": it points elsewhere; set the address it points to");
+        }
+        let excerpt = one_line(&self.body);
+        if !excerpt.is_empty() {
+            text.push_str(": ");
+            text.push_str(&scrubbed(&excerpt, url, secrets));
+        }
+        // A success that is not understood comes from something in between, such as a log-in page.
+        let retry = if self.is_success() { Retry::Later } else { self.retry };
+        DeliveryError { retry, text }
+    }
+}
+
+/// The beginning of a text in one line of printable characters.
+pub(in crate::notify) fn one_line(text: &str) -> String {
+    let words =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    // Enough words to fill the line, so that a large body is not copied first.
+    let words: Vec<&str> = words.take(EXCERPT_CHARS).collect();
+    words.join(" ").chars().take(EXCERPT_CHARS).collect()
+}
+
+/// `text` without what must not be seen.
+pub(in crate::notify) fn scrubbed(text: &str, url: &Secret, secrets: &[&Secret]) -> String {
+    let clean = secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text));
+    url.scrub(&clean)
+}
+
+impl Http {
+    /// What time it is for people and for tokens that end.
+    pub(in crate::notify) fn now(&self) -> Timestamp {
+        self.clock.now().wall
+    }
+
+    /// Asks and reads the answer whole, up to a bound.
+    ///
+    /// # Errors
+    /// When there was no answer within `limit`. Any status is an answer. The text names scheme,
+    /// host and port of the address and nothing else of it.
+    pub(in crate::notify) async fn exchange(
+        &self,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, DeliveryError> {
+        let Request { url, headers, body } = request;
+        let builder = match body {
+            Body::None => self.client.get(url.reveal()),
+            Body::Json(value) => self
+                .client
+                .post(url.reveal())
+                .header(CONTENT_TYPE, "application/json")
+                .body(value.to_string()),
+            Body::Form(fields) => self
+                .client
+                .post(url.reveal())
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form(&fields)),
+        };
+        let sent = builder.headers(headers).timeout(limit).send().await;
+        let mut answer = sent.map_err(|error| unanswered(&url, &error, limit))?;
+        let status = answer.status();
+        let retry = retry(status, answer.headers(), self.now());
+        let mut bytes = Vec::new();
+        while bytes.len() < LONGEST {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    bytes.extend_from_slice(&chunk[..chunk.len().min(LONGEST - bytes.len())]);
+                }
+                Ok(None) => break,
+                Err(error) => return Err(unanswered(&url, &error, limit)),
+            }
+        }
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { status: status.as_u16(), retry, body })
+    }
+}
+
+/// Fields in the form that HTML posts them (URL Standard §5.2).
+pub(in crate::notify) fn form(fields: &[(String, String)]) -> String {
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
+    fields.join("&")
+}
+
+/// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
+/// §2.3 in percent-encoding.
+pub(in crate::notify) fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_leave_its_place() {
+        let fields = [("to".to_owned(), "a&b=c d/é".to_owned()), ("x".to_owned(), "1".to_owned())];
+        assert_eq!(form(&fields), "to=a%26b%3Dc%20d%2F%C3%A9&x=1");
+    }
+
+    #[test]
+    fn an_unexplained_answer_is_told_in_one_line_without_keys() {
+        let url = Secret::new("https://api.example/bot123:SECRETKEY/send");
+        let key = Secret::new("an0ther-key");
+        let body = "<html>\n an0ther-key \u{7} /bot123:SECRETKEY/</html>".to_owned();
+        let answer = Answer { status: 302, retry: Retry::Never, body };
+        let error = answer.unexplained(&url, &[&key]);
+        assert_eq!(error.retry, Retry::Never);
+        assert_eq!(
+            error.text,
+            "https://api.example answers 302: it points elsewhere; set the address it points to: \
+             <html> *** /***/</html>"
+        );
+    }
+
+    #[test]
+    fn a_success_that_nobody_understands_is_tried_again() {
+        let answer = Answer { status: 200, retry: Retry::Never, body: "log in here".to_owned() };
+        assert_eq!(answer.unexplained(&Secret::new("http://a"), &[]).retry, Retry::Later);
+    }
+}

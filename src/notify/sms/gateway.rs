@@ -1,0 +1,170 @@
+//! Any gateway that takes one request for each message, described in the settings. Pure but for
+//! reading the keys.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Asked, Short};
+use crate::config::{SmsBody, SmsHttpSettings};
+use crate::notify::http::{Answer, Body, Request, encoded};
+use crate::notify::secret::Secret;
+use crate::notify::{DeliveryError, Retry, keys};
+
+/// The request for one message. What stands in braces is replaced once, from left to right, so
+/// that a text with braces of its own stays as it is.
+pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, DeliveryError> {
+    let mut values: BTreeMap<&str, &str> =
+        [("phone", short.phone), ("text", short.text), ("id", short.id)].into_iter().collect();
+    let secrets: BTreeMap<&str, Secret> = gateway
+        .secrets
+        .iter()
+        .map(|(name, source)| keys::read(source).map(|key| (name.as_str(), key)))
+        .collect::<Result<_, _>>()?;
+    for (name, key) in &secrets {
+        values.insert(name, key.reveal());
+    }
+    let url = Secret::new(filled(&gateway.url, &values, encoded));
+    let plain = |template: &String| filled(template, &values, str::to_owned);
+    let body = match &gateway.body {
+        SmsBody::None => Body::None,
+        SmsBody::Form(fields) => {
+            Body::Form(fields.iter().map(|(name, field)| (name.clone(), plain(field))).collect())
+        }
+        SmsBody::Json(fields) => Body::Json(
+            fields
+                .iter()
+                .map(|(name, field)| (name.clone(), serde_json::Value::String(plain(field))))
+                .collect(),
+        ),
+    };
+    let mut headers = HeaderMap::new();
+    for (name, template) in &gateway.headers {
+        let fit = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(plain(template)).ok());
+        let Some((header, mut value)) = fit else {
+            let text = format!("the header `{name}` cannot be sent as it is written");
+            return Err(DeliveryError { retry: Retry::Never, text });
+        };
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    let request = Request { url, headers, body };
+    Ok(Asked { request, secrets: secrets.into_values().collect() })
+}
+
+/// What became of a message:
+///
+/// 1. Status 2xx, with the text that the settings ask for in the body – accepted.
+/// 2. Status 2xx without that text – never: the gateway understood and refused.
+/// 3. 408, 425, 429 and 5xx – later, or when the answer says; any other status – never.
+pub(super) fn read(
+    gateway: &SmsHttpSettings,
+    answer: &Answer,
+    url: &Secret,
+    secrets: &[&Secret],
+) -> Result<(), DeliveryError> {
+    let accepted = gateway.accepted_if.as_ref().is_none_or(|text| answer.body.contains(text));
+    match (answer.is_success(), accepted) {
+        (true, true) => Ok(()),
+        (true, false) => {
+            Err(DeliveryError { retry: Retry::Never, ..answer.unexplained(url, secrets) })
+        }
+        (false, _) => Err(answer.unexplained(url, secrets)),
+    }
+}
+
+/// `template` with the values in their places. Names that nobody knows stay as they are.
+fn filled(
+    template: &str,
+    values: &BTreeMap<&str, &str>,
+    encode: impl Fn(&str) -> String,
+) -> String {
+    let mut filled = String::with_capacity(template.len() + 160);
+    let mut rest = template;
+    while let Some((before, from)) = rest.split_once('{') {
+        filled.push_str(before);
+        let known = from.split_once('}').and_then(|(name, after)| Some((values.get(name)?, after)));
+        rest = if let Some((value, after)) = known {
+            filled.push_str(&encode(value));
+            after
+        } else {
+            filled.push('{');
+            from
+        };
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SecretSource;
+
+    fn gateway() -> SmsHttpSettings {
+        SmsHttpSettings {
+            url: "http://sms.example/send?to={phone}&text={text}&ref={id}&brand={x}".to_owned(),
+            body: SmsBody::None,
+            headers: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            accepted_if: None,
+        }
+    }
+
+    const SHORT: Short<'_> =
+        Short { phone: "+84912345678", text: "Tan Lap & {phone}?", id: "n1-1" };
+
+    #[test]
+    fn a_text_cannot_leave_its_place_in_the_address() {
+        let asked = ask(&gateway(), SHORT).unwrap();
+        assert_eq!(
+            asked.request.url.reveal(),
+            "http://sms.example/send?to=%2B84912345678&text=Tan%20Lap%20%26%20%7Bphone%7D%3F\
+             &ref=n1-1&brand={x}"
+        );
+    }
+
+    #[test]
+    fn bodies_are_forms_or_json() {
+        let fields: BTreeMap<String, String> =
+            [("to", "{phone}"), ("sms", "VC: {text}")].map(|(a, b)| (a.into(), b.into())).into();
+        let form = SmsHttpSettings { body: SmsBody::Form(fields.clone()), ..gateway() };
+        let Body::Form(sent) = ask(&form, SHORT).unwrap().request.body else { panic!("a form") };
+        assert_eq!(sent[0], ("sms".to_owned(), "VC: Tan Lap & {phone}?".to_owned()));
+        let json = SmsHttpSettings { body: SmsBody::Json(fields), ..gateway() };
+        let Body::Json(sent) = ask(&json, SHORT).unwrap().request.body else { panic!("JSON") };
+        assert_eq!(sent["to"], "+84912345678");
+    }
+
+    #[test]
+    fn a_missing_key_is_told_and_nothing_is_sent() {
+        let secrets = [("key".to_owned(), SecretSource::Env("VCHEALTH_NO_SUCH_KEY".to_owned()))];
+        let error = ask(&SmsHttpSettings { secrets: secrets.into(), ..gateway() }, SHORT);
+        assert!(error.unwrap_err().text.contains("VCHEALTH_NO_SUCH_KEY"));
+    }
+
+    #[test]
+    fn a_header_cannot_be_smuggled_in() {
+        let headers = [("x-to".to_owned(), "{phone}".to_owned())].into();
+        let short = Short { phone: "1\r\nx-evil: 1", ..SHORT };
+        let error = ask(&SmsHttpSettings { headers, ..gateway() }, short).unwrap_err();
+        assert_eq!(error.retry, Retry::Never);
+    }
+
+    #[test]
+    fn the_status_decides_and_then_the_text_that_was_asked_for() {
+        let read = |accepted_if: Option<&str>, status: u16, body: &str| {
+            let gateway =
+                SmsHttpSettings { accepted_if: accepted_if.map(str::to_owned), ..gateway() };
+            let retry = if status >= 500 { Retry::Later } else { Retry::Never };
+            let answer = Answer { status, retry, body: body.to_owned() };
+            read(&gateway, &answer, &Secret::new("http://sms.example/"), &[]).map_err(|e| e.retry)
+        };
+        assert_eq!(read(None, 202, ""), Ok(()));
+        assert_eq!(read(Some("\"status\":\"success\""), 200, r#"{"status":"success"}"#), Ok(()));
+        assert_eq!(read(Some("success"), 200, r#"{"status":"error"}"#), Err(Retry::Never));
+        assert_eq!(read(None, 503, "success"), Err(Retry::Later));
+        assert_eq!(read(None, 401, "who?"), Err(Retry::Never));
+        assert_eq!(read(None, 302, ""), Err(Retry::Never));
+    }
+}

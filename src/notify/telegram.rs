@@ -1,0 +1,263 @@
+//! The Telegram channel: a bot's messages to chats (Bot API, `sendMessage`).
+//!
+//! The service can be blocked by carriers, so it is never the only channel. What became of a
+//! message stands in the body: `ok`, or `error_code` with `description` and, for two cases,
+//! `parameters` that say what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+
+use super::http::{Answer, Body, Http, Request, one_line, scrubbed};
+use super::parts::{self, Accepted};
+use super::secret::Secret;
+use super::{DeliveryError, Letter, Retry, Style, keys, split, texts};
+use crate::config::TelegramSettings;
+
+/// Longest text of a message, in UTF-16 units (Bot API, `sendMessage`).
+const LONGEST: usize = 4_096;
+
+/// A bot with its chats.
+#[derive(Debug)]
+pub(super) struct Telegram {
+    settings: TelegramSettings,
+    style: Arc<Style>,
+    http: Http,
+    accepted: Mutex<Accepted>,
+    /// Chats that became supergroups and have another number since.
+    moved: Mutex<BTreeMap<String, String>>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    Accepted,
+    /// The chat has this number now.
+    Moved(String),
+    Refused(DeliveryError),
+}
+
+impl Telegram {
+    pub(super) fn new(settings: &TelegramSettings, style: Arc<Style>, http: Http) -> Self {
+        Self {
+            settings: settings.clone(),
+            style,
+            http,
+            accepted: Mutex::default(),
+            moved: Mutex::default(),
+        }
+    }
+
+    /// Sends the letter to every chat, long ones in pieces one after the other.
+    ///
+    /// # Errors
+    /// When a chat may accept it later, or none accepts it.
+    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        let text = texts::plain(letter, &self.style);
+        let token = keys::read(&self.settings.token)?;
+        let url = Secret::new(format!(
+            "{}/bot{}/sendMessage",
+            self.settings.base_url.trim_end_matches('/'),
+            token.reveal()
+        ));
+        let pieces = split::pieces(&text, LONGEST, char::len_utf16);
+        let mut accepted = self.memory().of(&letter.id);
+        let mut failures = Vec::new();
+        for (at, chat) in self.settings.chats.iter().enumerate() {
+            let parts = at * pieces.len()..(at + 1) * pieces.len();
+            let sent = self.send(&url, &token, chat, &pieces, parts, &mut accepted).await;
+            if let Err(error) = sent {
+                tracing::warn!(chat, %error, "a Telegram chat did not accept a message");
+                failures.push(error);
+            }
+        }
+        let verdict = parts::verdict(!accepted.is_empty(), failures);
+        self.memory().keep(&letter.id, accepted, verdict.is_err());
+        verdict
+    }
+
+    /// Longest that a letter takes.
+    pub(super) fn time_limit(&self) -> Duration {
+        // Two requests for a chat that moved.
+        let requests = u32::try_from(self.settings.chats.len()).unwrap_or(u32::MAX);
+        self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(2))
+    }
+
+    /// Sends the pieces that a chat has not accepted yet, up to the first that it does not accept.
+    async fn send(
+        &self,
+        url: &Secret,
+        token: &Secret,
+        chat: &str,
+        pieces: &[&str],
+        parts: std::ops::Range<usize>,
+        accepted: &mut BTreeSet<usize>,
+    ) -> Result<(), DeliveryError> {
+        for (part, piece) in parts.zip(pieces) {
+            if accepted.contains(&part) {
+                continue;
+            }
+            let known = self.moved().get(chat).cloned();
+            let mut number = known.unwrap_or_else(|| chat.to_owned());
+            let mut fate = self.post(url, token, &number, piece).await?;
+            if let Fate::Moved(to) = fate {
+                tracing::warn!(chat, to, "a Telegram chat has another number now: set it");
+                self.moved().insert(chat.to_owned(), to.clone());
+                number = to;
+                fate = self.post(url, token, &number, piece).await?;
+            }
+            match fate {
+                Fate::Accepted => accepted.insert(part),
+                Fate::Refused(error) => return Err(error),
+                Fate::Moved(to) => {
+                    let text = format!("chat {number} moved to {to}, twice at once");
+                    return Err(DeliveryError { retry: Retry::Later, text });
+                }
+            };
+        }
+        Ok(())
+    }
+
+    async fn post(
+        &self,
+        url: &Secret,
+        token: &Secret,
+        chat: &str,
+        text: &str,
+    ) -> Result<Fate, DeliveryError> {
+        let request = Request {
+            url: url.clone(),
+            headers: HeaderMap::new(),
+            body: Body::Json(body(chat, text)),
+        };
+        let answer = self.http.exchange(request, self.settings.timeout).await?;
+        Ok(fate(&answer, url, token))
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Accepted> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moved(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The JSON to post. A text without `parse_mode` is shown as it stands, so no name can be read as
+/// a mark.
+fn body(chat: &str, text: &str) -> serde_json::Value {
+    let chat = chat.parse::<i64>().map_or_else(|_| chat.into(), serde_json::Value::from);
+    serde_json::json!({
+        "chat_id": chat,
+        "text": text,
+        "link_preview_options": { "is_disabled": true },
+    })
+}
+
+/// The answer to any method of the Bot API.
+#[derive(Debug, Deserialize)]
+struct AnswerJson {
+    ok: bool,
+    error_code: Option<u16>,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parameters: ParametersJson,
+}
+
+/// What to do about a refusal (Bot API, `ResponseParameters`).
+#[derive(Debug, Default, Deserialize)]
+struct ParametersJson {
+    retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+/// What became of a message, by the body and not by the status:
+///
+/// 1. `ok` – accepted.
+/// 2. `migrate_to_chat_id` – the group became a supergroup; the same goes there.
+/// 3. `retry_after` – not before that many seconds.
+/// 4. 429 without it, and 5xx – later.
+/// 5. Anything else, such as 400 `chat not found`, 401 for a wrong token and 403 for a bot that
+///    was thrown out – never.
+fn fate(answer: &Answer, url: &Secret, token: &Secret) -> Fate {
+    let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
+        return Fate::Refused(answer.unexplained(url, &[token]));
+    };
+    if told.ok {
+        return Fate::Accepted;
+    }
+    if let Some(to) = told.parameters.migrate_to_chat_id {
+        return Fate::Moved(to.to_string());
+    }
+    let code = told.error_code.unwrap_or(answer.status);
+    let retry = match (told.parameters.retry_after, code) {
+        (Some(seconds), _) => Retry::After(Duration::from_secs(seconds)),
+        (None, 429 | 500..) => Retry::Later,
+        (None, _) => Retry::Never,
+    };
+    let description = scrubbed(&one_line(&told.description), url, &[token]);
+    Fate::Refused(DeliveryError { retry, text: format!("Telegram answers {code}: {description}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Fate {
+        let retry = if status >= 500 { Retry::Later } else { Retry::Never };
+        let answer = Answer { status, retry, body: body.to_owned() };
+        let url = Secret::new("https://api.telegram.org/bot1:TOKENTOKEN/sendMessage");
+        fate(&answer, &url, &Secret::new("1:TOKENTOKEN"))
+    }
+
+    fn retry(status: u16, body: &str) -> Retry {
+        match read(status, body) {
+            Fate::Refused(error) => error.retry,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_body_says_what_became_of_a_message() {
+        assert_eq!(read(200, r#"{"ok":true,"result":{"message_id":7}}"#), Fate::Accepted);
+        let moved = r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was
+            upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1001234567890}}"#;
+        assert_eq!(read(400, &moved.replace('\n', " ")), Fate::Moved("-1001234567890".to_owned()));
+    }
+
+    #[test]
+    fn refusals_follow_the_table() {
+        let flood = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after
+            34","parameters":{"retry_after":34}}"#;
+        assert_eq!(retry(429, &flood.replace('\n', " ")), Retry::After(Duration::from_secs(34)));
+        let of = |code: u16, text: &str| {
+            retry(code, &format!(r#"{{"ok":false,"error_code":{code},"description":"{text}"}}"#))
+        };
+        assert_eq!(of(429, "Too Many Requests"), Retry::Later);
+        assert_eq!(of(500, "Internal Server Error"), Retry::Later);
+        assert_eq!(of(502, "Bad Gateway"), Retry::Later);
+        assert_eq!(of(400, "Bad Request: chat not found"), Retry::Never);
+        assert_eq!(of(401, "Unauthorized"), Retry::Never);
+        assert_eq!(of(403, "Forbidden: bot was blocked by the user"), Retry::Never);
+        assert_eq!(of(404, "Not Found"), Retry::Never);
+        assert_eq!(retry(502, "<html>Bad Gateway</html>"), Retry::Later);
+        assert_eq!(retry(200, "<html>please log in</html>"), Retry::Later);
+    }
+
+    #[test]
+    fn an_echoed_token_is_not_told() {
+        let echoed = r#"{"ok":false,"error_code":404,"description":"no bot1:TOKENTOKEN here"}"#;
+        let Fate::Refused(error) = read(404, echoed) else { panic!("refused") };
+        assert_eq!(error.text, "Telegram answers 404: no bot*** here");
+    }
+
+    #[test]
+    fn a_chat_is_a_number_or_a_name() {
+        assert_eq!(body("-1001234567890", "x")["chat_id"], -1_001_234_567_890_i64);
+        assert_eq!(body("@kenh_canh_bao", "x")["chat_id"], "@kenh_canh_bao");
+    }
+}

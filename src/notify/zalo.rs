@@ -1,0 +1,199 @@
+//! The Zalo channel: messages of an Official Account to groups and to single people.
+//!
+//! The status is 200 whatever happens; what became of a message stands in the body's `error`. An
+//! access token holds for 25 hours; the refresh token that gives the next one works once
+//! ([`token`]).
+
+mod answer;
+mod token;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use self::answer::{Fate, fate};
+use self::token::Tokens;
+use super::http::{Body, Http, Request};
+use super::parts::{self, Accepted};
+use super::secret::Secret;
+use super::{DeliveryError, Letter, Retry, Style, split, texts};
+use crate::config::{ZaloRecipient, ZaloSettings};
+
+/// Longest text of a message, in characters.
+const LONGEST: usize = 2_000;
+
+/// An Official Account with its recipients.
+#[derive(Debug)]
+pub(super) struct Zalo {
+    settings: Arc<ZaloSettings>,
+    style: Arc<Style>,
+    http: Http,
+    tokens: Arc<tokio::sync::Mutex<Tokens>>,
+    accepted: Mutex<Accepted>,
+}
+
+impl Zalo {
+    /// An account. With `before`, the channel as it was until a reload, the tokens are shared with it:
+    /// a refresh token that one of them spends must not be spent by the other.
+    pub(super) fn new(
+        settings: &ZaloSettings,
+        style: Arc<Style>,
+        http: Http,
+        before: Option<&Self>,
+    ) -> Self {
+        let same = |before: &&Self| {
+            let before = &before.settings;
+            (&before.app_id, &before.token_store) == (&settings.app_id, &settings.token_store)
+        };
+        Self {
+            settings: Arc::new(settings.clone()),
+            style,
+            http,
+            tokens: before.filter(same).map(|b| Arc::clone(&b.tokens)).unwrap_or_default(),
+            accepted: Mutex::default(),
+        }
+    }
+
+    /// Sends the letter to every recipient, long ones in pieces one after the other.
+    ///
+    /// # Errors
+    /// When a recipient may get it later, or none accepts it.
+    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+        let text = texts::plain(letter, &self.style);
+        let pieces = split::pieces(&text, LONGEST, |_| 1);
+        let mut accepted = self.memory().of(&letter.id);
+        let mut failures = Vec::new();
+        for (at, recipient) in self.settings.to.iter().enumerate() {
+            let parts = at * pieces.len()..(at + 1) * pieces.len();
+            if let Err(error) = self.send(recipient, &pieces, parts, &mut accepted).await {
+                tracing::warn!(recipient = place(recipient).1, %error, "Zalo refused a message");
+                failures.push(error);
+            }
+        }
+        let verdict = parts::verdict(!accepted.is_empty(), failures);
+        self.memory().keep(&letter.id, accepted, verdict.is_err());
+        verdict
+    }
+
+    /// Longest that a letter takes.
+    pub(super) fn time_limit(&self) -> Duration {
+        // A refused token costs a refresh and one more request.
+        let requests = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX);
+        self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(3))
+    }
+
+    /// Sends the pieces that a recipient has not accepted yet, up to the first that is refused.
+    async fn send(
+        &self,
+        recipient: &ZaloRecipient,
+        pieces: &[&str],
+        parts: std::ops::Range<usize>,
+        accepted: &mut BTreeSet<usize>,
+    ) -> Result<(), DeliveryError> {
+        for (part, piece) in parts.zip(pieces) {
+            if accepted.contains(&part) {
+                continue;
+            }
+            let token = self.token(None).await?;
+            let fate = match self.post(recipient, piece, &token).await? {
+                // Refreshed once, and once only: a token that is refused when new is not the cause.
+                Fate::Stale(_) => {
+                    let token = self.token(Some(token)).await?;
+                    self.post(recipient, piece, &token).await?
+                }
+                fate => fate,
+            };
+            match fate {
+                Fate::Accepted => accepted.insert(part),
+                Fate::Refused(error) => return Err(error),
+                Fate::Stale(text) => return Err(DeliveryError { retry: Retry::Never, text }),
+            };
+        }
+        Ok(())
+    }
+
+    /// An access token that is not the refused one. A task of its own asks for it: whoever waits
+    /// may give up, but a refresh token that was spent must not go without its successor.
+    async fn token(&self, refused: Option<Secret>) -> Result<Secret, DeliveryError> {
+        let (settings, http) = (Arc::clone(&self.settings), self.http.clone());
+        let tokens = Arc::clone(&self.tokens);
+        let asked = tokio::spawn(async move {
+            tokens.lock().await.access(&settings, &http, refused.as_ref()).await
+        });
+        asked.await.unwrap_or_else(|gone| {
+            Err(DeliveryError { retry: Retry::Later, text: format!("no access token: {gone}") })
+        })
+    }
+
+    async fn post(
+        &self,
+        recipient: &ZaloRecipient,
+        text: &str,
+        token: &Secret,
+    ) -> Result<Fate, DeliveryError> {
+        let (path, _) = place(recipient);
+        let url = Secret::new(format!("{}{path}", self.settings.base_url.trim_end_matches('/')));
+        let headers = secret_header("access_token", token)?;
+        let request =
+            Request { url: url.clone(), headers, body: Body::Json(body(recipient, text)) };
+        let answer = self.http.exchange(request, self.settings.timeout).await?;
+        Ok(fate(&answer, &url, token))
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Accepted> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a message to a recipient is posted, and the recipient's id.
+fn place(recipient: &ZaloRecipient) -> (&'static str, &str) {
+    match recipient {
+        ZaloRecipient::Group(id) => ("/v3.0/oa/group/message", id),
+        ZaloRecipient::User(id) => ("/v3.0/oa/message/cs", id),
+    }
+}
+
+/// The JSON to post.
+fn body(recipient: &ZaloRecipient, text: &str) -> serde_json::Value {
+    let recipient = match recipient {
+        ZaloRecipient::Group(id) => serde_json::json!({ "group_id": id }),
+        ZaloRecipient::User(id) => serde_json::json!({ "user_id": id }),
+    };
+    serde_json::json!({ "recipient": recipient, "message": { "text": text } })
+}
+
+/// One header that holds a key and is kept out of logs.
+fn secret_header(name: &'static str, key: &Secret) -> Result<HeaderMap, DeliveryError> {
+    let Ok(mut value) = HeaderValue::from_str(key.reveal()) else {
+        let text = format!("the key for `{name}` holds a character that no header may hold");
+        return Err(DeliveryError { retry: Retry::Never, text });
+    };
+    value.set_sensitive(true);
+    Ok([(HeaderName::from_static(name), value)].into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_and_a_person_are_written_to_at_different_places() {
+        let group = ZaloRecipient::Group("f414c8f76fa586fbdfb4".to_owned());
+        assert_eq!(place(&group).0, "/v3.0/oa/group/message");
+        assert_eq!(
+            body(&group, "Điểm cầu").to_string(),
+            r#"{"message":{"text":"Điểm cầu"},"recipient":{"group_id":"f414c8f76fa586fbdfb4"}}"#
+        );
+        let user = ZaloRecipient::User("2512523625412515".to_owned());
+        assert_eq!(place(&user).0, "/v3.0/oa/message/cs");
+        assert_eq!(body(&user, "x")["recipient"]["user_id"], "2512523625412515");
+    }
+
+    #[test]
+    fn a_key_that_fits_no_header_is_not_told() {
+        let error = secret_header("access_token", &Secret::new("a\nb")).unwrap_err();
+        assert!(!error.text.contains("a\nb"), "{error}");
+    }
+}

@@ -1,0 +1,317 @@
+//! The tokens of an Official Account, which must outlive a crash at any moment.
+//!
+//! A refresh token works once and gives the next one, good for three months. If the next one is
+//! lost, somebody has to log in at Zalo's console and write a new one into the settings. So it is
+//! on the disk, whole and synced, before the access token that came with it is used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::secret_header;
+use crate::config::ZaloSettings;
+use crate::notify::http::{Answer, Body, Http, Request, one_line, scrubbed};
+use crate::notify::secret::Secret;
+use crate::notify::{DeliveryError, Retry, keys};
+
+/// An access token that ends within this time is renewed before it is used.
+const MARGIN: Duration = Duration::from_mins(10);
+/// Most bytes of the file that are read.
+const LONGEST: u64 = 64 * 1024;
+
+/// The current tokens, if there are any.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    held: Option<Held>,
+    /// Whether what is held is on the disk.
+    saved: bool,
+}
+
+/// What is kept in the file.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    /// The refresh token of the settings that these follow from.
+    seed: String,
+    /// For requests.
+    access_token: String,
+    /// For the next access token; works once.
+    refresh_token: String,
+    /// When the access token ends.
+    expires: Timestamp,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Held(*** until {})", self.expires)
+    }
+}
+
+impl Tokens {
+    /// An access token to use now. `refused` is one that Zalo has just called invalid.
+    ///
+    /// 1. What was received and could not be saved is saved first.
+    /// 2. What follows from another refresh token than the one in the settings is dropped:
+    ///    somebody has put in a new one. If none is there any more, what is held goes on.
+    /// 3. A token that is good for a while and was not refused is used.
+    /// 4. Else the newest refresh token is spent, and what comes is saved before it is used.
+    ///
+    /// # Errors
+    /// When there is no key, no answer, a refusal, or no disk to save on.
+    pub(super) async fn access(
+        &mut self,
+        settings: &ZaloSettings,
+        http: &Http,
+        refused: Option<&Secret>,
+    ) -> Result<Secret, DeliveryError> {
+        let path = &settings.token_store;
+        if self.held.is_none() {
+            self.held = load(path)?;
+            self.saved = self.held.is_some();
+        }
+        if let Some(held) = self.held.as_ref().filter(|_| !self.saved) {
+            save(path, held).await?;
+            self.saved = true;
+        }
+        let seed = match (keys::read(&settings.refresh_token), &self.held) {
+            (Ok(seed), _) => seed,
+            (Err(_), Some(held)) => Secret::new(held.seed.clone()),
+            (Err(error), None) => return Err(error),
+        };
+        self.held.take_if(|held| held.seed != seed.reveal());
+        let now = http.now();
+        if let Some(held) = &self.held {
+            let fresh = held.expires.duration_since(now) > MARGIN.try_into().unwrap_or_default();
+            if fresh && refused.is_none_or(|token| token.reveal() != held.access_token) {
+                return Ok(Secret::new(held.access_token.clone()));
+            }
+        }
+        let spent = self.held.as_ref().map_or_else(|| seed.reveal(), |held| &held.refresh_token);
+        let spent = Secret::new(spent);
+        let new = refresh(settings, http, &seed, &spent, now).await?;
+        // Held before it is saved: the old one is spent, so what came must not be dropped even if
+        // the disk takes nothing.
+        let held = self.held.insert(new);
+        self.saved = false;
+        save(path, held).await?;
+        self.saved = true;
+        Ok(Secret::new(held.access_token.clone()))
+    }
+}
+
+/// Puts the tokens in the file, on a thread that may wait for the disk.
+async fn save(path: &Path, held: &Held) -> Result<(), DeliveryError> {
+    let (to, held) = (path.to_owned(), held.clone());
+    let saved = tokio::task::spawn_blocking(move || write(&to, &held)).await;
+    let saved = saved.unwrap_or_else(|gone| Err(io::Error::other(gone)));
+    saved.map_err(|error| disk("write", path, &error))
+}
+
+/// Spends a refresh token.
+async fn refresh(
+    settings: &ZaloSettings,
+    http: &Http,
+    seed: &Secret,
+    spent: &Secret,
+    now: Timestamp,
+) -> Result<Held, DeliveryError> {
+    let secret_key = keys::read(&settings.secret_key)?;
+    let base = settings.oauth_url.trim_end_matches('/');
+    let url = Secret::new(format!("{base}/v4/oa/access_token"));
+    let form = vec![
+        ("refresh_token".to_owned(), spent.reveal().to_owned()),
+        ("app_id".to_owned(), settings.app_id.clone()),
+        ("grant_type".to_owned(), "refresh_token".to_owned()),
+    ];
+    let headers = secret_header("secret_key", &secret_key)?;
+    let request = Request { url: url.clone(), headers, body: Body::Form(form) };
+    let answer = http.exchange(request, settings.timeout).await?;
+    read(&answer, &url, &[&secret_key, spent], seed, now)
+}
+
+/// The answer to a refresh: tokens, or `error` with a reason.
+#[derive(Deserialize)]
+struct AnswerJson {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    /// Seconds; a text in practice, a number in some documents.
+    #[serde(default)]
+    expires_in: serde_json::Value,
+    error: Option<i64>,
+    #[serde(default)]
+    error_name: String,
+    #[serde(default)]
+    error_description: String,
+}
+
+/// What a refresh gave.
+fn read(
+    answer: &Answer,
+    url: &Secret,
+    secrets: &[&Secret],
+    seed: &Secret,
+    now: Timestamp,
+) -> Result<Held, DeliveryError> {
+    let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
+        // Not quoted: what cannot be read may still hold tokens.
+        let text = format!("{} answers {} and no tokens", url.origin(), answer.status);
+        let retry = if answer.is_success() { Retry::Later } else { answer.retry };
+        return Err(DeliveryError { retry, text });
+    };
+    let filled = |token: Option<String>| token.filter(|token| !token.is_empty());
+    if let (Some(access_token), Some(refresh_token)) =
+        (filled(told.access_token), filled(told.refresh_token))
+    {
+        let seconds = match &told.expires_in {
+            serde_json::Value::String(text) => text.trim().parse().ok(),
+            other => other.as_u64(),
+        };
+        // Without a usable time it is used until it is refused, an hour at least.
+        let seconds: u64 = seconds.filter(|s| (60..=366 * 86_400).contains(s)).unwrap_or(3_600);
+        let expires = now.checked_add(Duration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        return Ok(Held { seed: seed.reveal().to_owned(), access_token, refresh_token, expires });
+    }
+    let code = told.error.map_or_else(|| "no tokens".to_owned(), |code| code.to_string());
+    let why = one_line(&format!("{} {}", told.error_name, told.error_description));
+    let why = scrubbed(&why, url, secrets);
+    let mut text = format!("Zalo gives no access token, it answers {code}");
+    if !why.is_empty() {
+        text = format!("{text}: {why}");
+    }
+    let retry = match (answer.status, told.error) {
+        (500.., _) | (_, None | Some(-32)) => Retry::Later,
+        _ => {
+            text.push_str("; put a new refresh token in its place if this one is spent");
+            Retry::Never
+        }
+    };
+    Err(DeliveryError { retry, text })
+}
+
+/// The tokens in the file; none if there is no file, or nothing readable in it.
+fn load(path: &Path) -> Result<Option<Held>, DeliveryError> {
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(disk("read", path, &error)),
+    }
+    let read = serde_json::from_str(&text);
+    if read.is_err() {
+        // Not quoted: it may hold tokens.
+        tracing::error!(
+            path = %path.display(),
+            "the file of Zalo tokens cannot be read; the refresh token of the settings is used"
+        );
+    }
+    Ok(read.ok())
+}
+
+/// Puts the tokens in the file, whole or not at all: a crash leaves the old file or the new one.
+/// Nobody but the daemon's own user may read it.
+fn write(path: &Path, held: &Held) -> io::Result<()> {
+    let text = serde_json::to_vec(held)?;
+    let beside = beside(path);
+    // One left by a crash may be anybody's, with other rights.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The name under which the next version is written.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+fn disk(doing: &str, path: &Path, error: &io::Error) -> DeliveryError {
+    let text = format!("cannot {doing} the Zalo tokens in {}: {error}", path.display());
+    DeliveryError { retry: Retry::Later, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-03-02T00:30:00Z".parse().unwrap()
+    }
+
+    fn read_body(status: u16, body: &str) -> Result<Held, DeliveryError> {
+        let retry = if status >= 500 { Retry::Later } else { Retry::Never };
+        let answer = Answer { status, retry, body: body.to_owned() };
+        let (key, spent) = (Secret::new("s3cret-key"), Secret::new("sp3nt-token"));
+        let url = Secret::new("https://oauth.zaloapp.com/v4/oa/access_token");
+        read(&answer, &url, &[&key, &spent], &Secret::new("seed"), now())
+    }
+
+    #[test]
+    fn the_lifetime_is_a_text_of_seconds() {
+        let body = r#"{"access_token":"A","refresh_token":"R","expires_in":"90000"}"#;
+        let held = read_body(200, body).unwrap();
+        assert_eq!((&*held.access_token, &*held.refresh_token, &*held.seed), ("A", "R", "seed"));
+        assert_eq!(held.expires, now() + Duration::from_hours(25));
+        let number = r#"{"access_token":"A","refresh_token":"R","expires_in":90000}"#;
+        assert_eq!(read_body(200, number).unwrap(), held);
+        let odd = r#"{"access_token":"A","refresh_token":"R","expires_in":"soon"}"#;
+        assert_eq!(read_body(200, odd).unwrap().expires, now() + Duration::from_hours(1));
+    }
+
+    #[test]
+    fn a_refused_refresh_asks_for_a_new_token_and_tells_none() {
+        let body = r#"{"error":-14014,"error_name":"Invalid refresh token",
+            "error_description":"sp3nt-token was used"}"#;
+        let error = read_body(200, body).unwrap_err();
+        assert_eq!(error.retry, Retry::Never);
+        assert_eq!(
+            error.text,
+            "Zalo gives no access token, it answers -14014: Invalid refresh token *** was used; \
+             put a new refresh token in its place if this one is spent"
+        );
+        for (status, body) in [(502, "<html>"), (200, "{}"), (200, r#"{"access_token":"A"}"#)] {
+            assert_eq!(read_body(status, body).unwrap_err().retry, Retry::Later, "{body}");
+        }
+    }
+
+    #[test]
+    fn tokens_lie_whole_in_a_file_that_nobody_else_reads() {
+        let dir = std::env::temp_dir().join(format!("vchealth-zalo-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("zalo-oa.json");
+        assert_eq!(load(&path).unwrap(), None);
+        let body = r#"{"access_token":"A","refresh_token":"R","expires_in":"90000"}"#;
+        let held = read_body(200, body).unwrap();
+        // A leftover of a crash, with rights for everybody, is not written into.
+        fs::write(beside(&path), "torn").unwrap();
+        write(&path, &held).unwrap();
+        assert_eq!(load(&path).unwrap(), Some(held));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!beside(&path).exists());
+        fs::write(&path, "{\"access_tok").unwrap();
+        assert_eq!(load(&path).unwrap(), None);
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(write(&path, &read_body(200, body).unwrap()).is_err());
+    }
+
+    #[test]
+    fn tokens_do_not_show_themselves() {
+        let body = r#"{"access_token":"ACCESS","refresh_token":"REFRESH","expires_in":"90000"}"#;
+        let tokens = Tokens { held: Some(read_body(200, body).unwrap()), saved: true };
+        let shown = format!("{tokens:?}");
+        assert!(!shown.contains("ACCESS") && !shown.contains("REFRESH"), "{shown}");
+    }
+}
