@@ -24,7 +24,7 @@ mod sip;
 mod tcp;
 mod tls;
 
-pub use hands::Probes;
+pub use hands::{ProbeSettings, Probes};
 pub use memory::{Explanation, Record};
 pub use resolver::ResolverHealth;
 pub use tls::Trust;

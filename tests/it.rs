@@ -19,8 +19,14 @@ mod icmp;
 mod lab;
 #[path = "it/metrics.rs"]
 mod metrics;
+#[path = "it/peers.rs"]
+mod peers;
+#[path = "it/probing.rs"]
+mod probing;
 #[path = "it/province.rs"]
 mod province;
+#[path = "it/reasons.rs"]
+mod reasons;
 #[path = "it/rooms.rs"]
 mod rooms;
 #[path = "it/simulate.rs"]

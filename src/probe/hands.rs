@@ -31,11 +31,32 @@ use super::notes::Notes;
 use super::resolver::{Resolver, ResolverHealth};
 use super::tls::Trust;
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
     CheckKind, Effort, EngineHealth, Failure, Host, IcmpCheck, LocalFailure, Now, Outcome,
     ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger,
 };
+
+/// What hands need of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// Echo engine. Stays as it is over a reload.
+    pub icmp: IcmpSettings,
+    /// Name resolution.
+    pub resolver: ResolverSettings,
+    /// Probes other than echoes under way at once.
+    pub in_flight: u32,
+}
+
+impl From<&Settings> for ProbeSettings {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            icmp: settings.icmp.clone(),
+            resolver: settings.resolver.clone(),
+            in_flight: settings.budget.in_flight,
+        }
+    }
+}
 
 /// The hands of the daemon. Dropping them stops everything; [`Probes::stop`] does it in order.
 pub struct Probes {
@@ -77,17 +98,19 @@ impl Probes {
     /// Hands for this topology, with the echo engine that the settings name. Needs a tokio runtime.
     ///
     /// Without an echo engine everything else goes on; echo probes then fail locally, with the
-    /// reason that [`Probes::engine`] tells. The engine stays as it is over a reload.
+    /// reason that [`Probes::engine`] tells.
     #[must_use]
     pub fn start(
-        settings: &Settings,
+        settings: impl Into<ProbeSettings>,
         generation: u32,
         topology: Arc<Topology>,
         trust: Trust,
         clock: Clock,
     ) -> Self {
+        let settings = settings.into();
+        let icmp = settings.icmp.clone();
         Self::start_with(settings, generation, topology, trust, clock, |sink| {
-            icmp::start(&settings.icmp, clock, sink).map_err(|error| {
+            icmp::start(&icmp, clock, sink).map_err(|error| {
                 let causes = std::iter::successors(error.source(), |cause| (*cause).source());
                 causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
             })
@@ -98,18 +121,19 @@ impl Probes {
     /// results go.
     #[must_use]
     pub fn start_with(
-        settings: &Settings,
+        settings: impl Into<ProbeSettings>,
         generation: u32,
         topology: Arc<Topology>,
         trust: Trust,
         clock: Clock,
         open_engine: impl FnOnce(Sink) -> Result<Arc<dyn Pinger>, String>,
     ) -> Self {
+        let settings = settings.into();
         let resolver = Resolver::start(clock, settings.resolver.clone());
         let shared = Arc::new(Shared {
             clock,
             trust,
-            scene: ArcSwap::from_pointee(Scene::new(settings, 0, Arc::default())),
+            scene: ArcSwap::from_pointee(Scene::new(&settings, 0, Arc::default())),
             echoes: Mutex::default(),
             memory: Mutex::default(),
             mailbox: Mailbox::default(),
@@ -128,7 +152,13 @@ impl Probes {
 
     /// Goes over to another configuration. Probes under way end as they began; what is remembered
     /// of targets that stay is kept.
-    pub fn replace(&self, settings: &Settings, generation: u32, topology: Arc<Topology>) {
+    pub fn replace(
+        &self,
+        settings: impl Into<ProbeSettings>,
+        generation: u32,
+        topology: Arc<Topology>,
+    ) {
+        let settings = settings.into();
         let names = topology.endpoints.iter().filter_map(|endpoint| match &endpoint.host {
             Host::Name(name) => Some(name.clone()),
             Host::Ip(_) => None,
@@ -137,7 +167,7 @@ impl Probes {
         // The lock keeps records from being remembered between the two changes.
         let mut memory = self.shared.memory();
         memory.move_to(generation, &topology, &self.shared.scene.load().topology);
-        self.shared.scene.store(Arc::new(Scene::new(settings, generation, topology)));
+        self.shared.scene.store(Arc::new(Scene::new(&settings, generation, topology)));
     }
 
     /// Takes orders over. Returns at once; each is answered by exactly one outcome.
@@ -322,8 +352,8 @@ impl Drop for Probes {
 }
 
 impl Scene {
-    fn new(settings: &Settings, generation: u32, topology: Arc<Topology>) -> Self {
-        let in_flight = usize::try_from(settings.budget.in_flight).unwrap_or(usize::MAX);
+    fn new(settings: &ProbeSettings, generation: u32, topology: Arc<Topology>) -> Self {
+        let in_flight = usize::try_from(settings.in_flight).unwrap_or(usize::MAX);
         let places = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
         Self { generation, topology, places, in_flight }
     }

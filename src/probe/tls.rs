@@ -13,7 +13,8 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore,
+    SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -95,13 +96,13 @@ pub(super) async fn handshake(
     match made {
         Ok(stream) => {
             let (_, session) = stream.get_ref();
-            let version = session.protocol_version().and_then(|version| version.as_str());
+            let version = match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+                _ => "TLS",
+            };
             let suite = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str());
-            notes.add(StepKind::Secured(format!(
-                "{} {}",
-                version.unwrap_or("TLS"),
-                suite.unwrap_or("")
-            )));
+            notes.add(StepKind::Secured(format!("{version} {}", suite.unwrap_or_default())));
             Ok((stream, certificate))
         }
         Err((error, stream)) => Err(failure(&error, &stream, certificate, now)),

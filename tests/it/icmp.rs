@@ -8,4 +8,4 @@ mod engine;
 #[path = "icmp/loopback.rs"]
 mod loopback;
 #[path = "icmp/namespace.rs"]
-mod namespace;
+pub(crate) mod namespace;

@@ -1,66 +1,23 @@
 //! Every order is answered once, whatever happens to it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::config::{
-    Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings,
-};
+use crate::config::IcmpEngine;
 use crate::model::{
-    Check, CheckId, Detail, Effort, Endpoint, EndpointId, EndpointIx, IcmpDetail, Language, Level,
-    LevelIx, Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck,
-    Trigger,
+    Check, CheckId, Detail, Effort, Endpoint, EndpointId, EndpointIx, IcmpDetail, Level, LevelIx,
+    Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck, Trigger,
 };
 
-fn settings(in_flight: u32) -> Settings {
-    let s = Duration::from_secs;
-    Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        state_dir: PathBuf::new(),
-        language: Language::Vi,
-        time_zone: TimeZone::UTC,
+fn settings(in_flight: u32) -> ProbeSettings {
+    let (refresh, timeout) = (Duration::from_secs(60), Duration::from_secs(1));
+    ProbeSettings {
         icmp: IcmpSettings { engine: IcmpEngine::Auto, receive_buffer: 0 },
-        resolver: ResolverSettings { refresh: s(60), timeout: s(1) },
-        phases: PhaseSettings { readiness_before: s(3600), wrap_up_after: s(600) },
-        hysteresis: Hysteresis { fail_after: 3, recover_after: 2 },
-        quality: QualitySettings {
-            window: s(60),
-            min_samples: 10,
-            fair_loss: 0.01,
-            poor_loss: 0.05,
-            fair_rtt: s(1),
-            poor_rtt: s(2),
-            fair_jitter: s(1),
-            poor_jitter: s(2),
-            better_after: s(60),
-            ie: 0.0,
-            bpl: 25.1,
-        },
-        correlation: CorrelationSettings {
-            wait: s(2),
-            window: s(60),
-            children_share: 0.8,
-            common_min: 3,
-            common_inside: 0.8,
-            common_outside: 0.1,
-            common_labels: Vec::new(),
-        },
-        flapping: FlappingSettings {
-            stable_for: s(10),
-            relapses: 3,
-            window: s(600),
-            flapping_stable_for: s(300),
-            messages_per_hour: 3,
-        },
-        hygiene: HygieneSettings { certificate_before: s(86_400), clock_offset: s(60) },
-        budget: Budget { line_kbit_s: 16, in_flight },
-        channels: Vec::new(),
+        resolver: ResolverSettings { refresh, timeout },
+        in_flight,
     }
 }
 
@@ -171,7 +128,7 @@ fn start(in_flight: u32, topology: Arc<Topology>) -> (Probes, Arc<Puppet>) {
     let engine = Arc::clone(&puppet);
     let trust = Trust::of([]);
     let probes =
-        Probes::start_with(&settings(in_flight), 1, topology, trust, Clock::start(), |sink| {
+        Probes::start_with(settings(in_flight), 1, topology, trust, Clock::start(), |sink| {
             *engine.sink.lock().unwrap() = Some(sink);
             Ok(engine.clone() as Arc<dyn Pinger>)
         });
@@ -231,7 +188,7 @@ async fn without_an_engine_only_echoes_fail_and_say_why() {
     let topology = topology(&echo(), LONG, &[HERE]);
     let (trust, clock) = (Trust::of([]), Clock::start());
     let no_engine = |_| Err("no ICMP socket for you".to_owned());
-    let probes = Probes::start_with(&settings(4), 1, topology, trust, clock, no_engine);
+    let probes = Probes::start_with(settings(4), 1, topology, trust, clock, no_engine);
     assert_eq!(probes.engine(), Err("no ICMP socket for you"));
     probes.submit(&[order(1, 0)]);
     let why = LocalFailure::Forbidden("no ICMP socket for you".to_owned());
@@ -246,7 +203,7 @@ async fn an_order_of_another_topology_is_answered() {
         assert!(matches!(outcome.result, Err(Failure::Local(LocalFailure::Other(_)))));
     }
     probes.submit(&[order(1, 1)]);
-    probes.replace(&settings(4), 2, topology(&echo(), LONG, &[HERE]));
+    probes.replace(settings(4), 2, topology(&echo(), LONG, &[HERE]));
     puppet.answer(&puppet.jobs(), &pong());
     let late = outcomes(&probes, 1).await;
     assert_eq!(late[0].request, order(1, 1), "what was under way ends as it began");
@@ -383,9 +340,9 @@ async fn failures_are_remembered_beside_the_last_success_and_over_a_reload() {
     assert!(told.success.unwrap().outcome.result.is_ok());
     assert_eq!(probes.explain(&name(0)), Some(Explanation::default()));
     assert_eq!(probes.explain(&name(5)), None);
-    probes.replace(&settings(4), 2, topology(&echo(), LONG, &[HERE, HERE, HERE]));
+    probes.replace(settings(4), 2, topology(&echo(), LONG, &[HERE, HERE, HERE]));
     assert_eq!(probes.explain(&name(1)).unwrap().failures.len(), 3);
-    probes.replace(&settings(4), 3, topology(&echo(), LONG, &[HERE]));
+    probes.replace(settings(4), 3, topology(&echo(), LONG, &[HERE]));
     assert_eq!(probes.explain(&name(1)), None);
 }
 
