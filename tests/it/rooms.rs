@@ -119,3 +119,14 @@ fn the_top_level_holds_only_what_the_card_names() {
         .collect();
     assert!(strangers.is_empty(), "not on the card: {strangers:?}");
 }
+
+#[test]
+fn everything_that_reads_bytes_of_strangers_is_fuzzed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readers = fs::read_dir(root.join("src/wire")).expect("the room of bytes");
+    let forgotten: Vec<String> = readers
+        .map(|entry| entry.expect("an entry").file_name().display().to_string())
+        .filter(|name| name.ends_with(".rs") && !root.join("tests/fuzz").join(name).exists())
+        .collect();
+    assert!(forgotten.is_empty(), "without a fuzz target: {forgotten:?}");
+}
