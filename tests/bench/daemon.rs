@@ -1,0 +1,230 @@
+//! What the whole daemon costs beside its echo engine alone: the same addresses at one ping a
+//! second, probes and state and metrics that are scraped every five seconds, each in a process of
+//! its own.
+//!
+//! `cargo bench --bench daemon -- [TARGETS [SECONDS]]`; 10,000 and 30 unless given.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a benchmark has hands, prints, and ends where something is not as it must be"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use vchealth::clock::Clock;
+use vchealth::config::{self, Config, File, SourceSet};
+use vchealth::daemon::{Daemon, Options, Source};
+use vchealth::model::{
+    Check, CheckId, CheckKind, Endpoint, EndpointId, EndpointIx, Host, IcmpCheck, Level, LevelIx,
+    Paces, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+};
+use vchealth::probe::icmp::{self, EchoParams, PingJob};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let number = |at: usize, usual: usize| {
+        arguments.get(at).map_or(usual, |text| text.parse().expect("a number"))
+    };
+    match arguments.first().map(String::as_str) {
+        Some("--child-daemon") => daemon(number(1, 0), number(2, 0)),
+        Some("--child-engine") => engine(number(1, 0), number(2, 0)),
+        _ => compare(number(0, 10_000), number(1, 30)),
+    }
+}
+
+/// Runs both and prints what they took.
+fn compare(targets: usize, seconds: usize) {
+    println!("{targets} targets at 1 Hz for {seconds} s on loopback");
+    let mut costs = Vec::new();
+    for (name, mode) in [("engine alone", "--child-engine"), ("whole daemon", "--child-daemon")] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([mode, &targets.to_string(), &seconds.to_string()])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let mut figures = text.split_whitespace();
+        let mut figure = || figures.next().unwrap().parse::<f64>().unwrap();
+        let (cpu, rss, pings, lost) = (figure(), figure(), figure(), figure());
+        println!(
+            "{name}: {:.2} of a core, {:.2} us CPU a ping, {rss:.1} MiB at most, {pings} pings, {lost} lost",
+            cpu / seconds as f64,
+            cpu * 1e6 / pings,
+        );
+        costs.push((cpu / pings, rss));
+    }
+    println!(
+        "whole daemon / engine alone: CPU {:.2}, memory {:.2}",
+        costs[1].0 / costs[0].0,
+        costs[1].1 / costs[0].1
+    );
+}
+
+/// What this process has taken so far: CPU seconds, and MiB of memory at its height.
+fn usage() -> (f64, f64) {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let seconds = |time: nix::sys::time::TimeVal| {
+        time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
+    };
+    (seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() as f64 / 1024.0)
+}
+
+fn address(n: usize) -> IpAddr {
+    let n = n as u32 + 0x0101;
+    IpAddr::V4(Ipv4Addr::from(0x7f00_0000 | (n % 0x00ff_ffff)))
+}
+
+fn echo() -> IcmpCheck {
+    IcmpCheck {
+        count: 1,
+        spacing: Duration::from_millis(200),
+        size: 56,
+        dscp: 34,
+        dont_fragment: false,
+    }
+}
+
+/// The settings of an empty file.
+fn settings() -> Config {
+    let files = SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", "channels: {}\n")
+        .with(File::Sites, "sites.yaml", include_str!("../../config/sites.yaml"));
+    config::load(&files).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+fn engine(targets: usize, seconds: usize) {
+    let clock = Clock::start();
+    let (done, lost) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let sink = {
+        let (done, lost) = (Arc::clone(&done), Arc::clone(&lost));
+        Box::new(move |results: Vec<icmp::PingDone>| {
+            done.fetch_add(results.len() as u64, Ordering::Relaxed);
+            let failed = results.iter().filter(|r| r.result.is_err()).count();
+            lost.fetch_add(failed as u64, Ordering::Relaxed);
+        })
+    };
+    let engine = icmp::start(&settings().settings.icmp, clock, sink).unwrap();
+    let start = clock.mono() + SECOND / 10;
+    // Orders come as the daemon gives them: a few milliseconds' worth at a time.
+    let slices = 200;
+    for slice in 0..seconds * slices {
+        let due = start + SECOND / slices as u32 * slice as u32;
+        std::thread::sleep(due - clock.mono());
+        let part = slice % slices;
+        let jobs = (targets * part / slices..targets * (part + 1) / slices).map(|n| PingJob {
+            token: n as u64,
+            address: address(n),
+            check: EchoParams::from(&echo()),
+            timeout: SECOND,
+            due,
+        });
+        engine.submit(jobs.collect());
+    }
+    std::thread::sleep(SECOND);
+    let (cpu, rss) = usage();
+    let (done, lost) = (done.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
+    println!("{cpu} {rss} {done} {lost}");
+}
+
+/// Two endpoints a site, one ping check each.
+fn topology(targets: usize) -> Topology {
+    let pace = Paces { idle: SECOND, readiness: SECOND, live: SECOND, wrap_up: SECOND };
+    let mut topology = Topology {
+        levels: vec![Level::named("commune", "Xã", "Commune")],
+        checks: vec![Check {
+            id: CheckId::new("ping"),
+            kind: CheckKind::Icmp(echo()),
+            timeout: SECOND,
+            paces: pace,
+            confirm_after: Duration::from_millis(100),
+        }],
+        ..Topology::default()
+    };
+    for n in 0..targets / 2 {
+        let id = SiteId::new(format!("site-{n}"));
+        let site = SiteIx::new(n);
+        let mut endpoints = Vec::new();
+        for (m, name) in ["router", "codec"].into_iter().enumerate() {
+            let ix = 2 * n + m;
+            let endpoint = EndpointIx::new(ix);
+            topology.targets.push(Target { endpoint, site, check: 0 });
+            topology.endpoints.push(Endpoint {
+                id: EndpointId::new(name),
+                site,
+                host: Host::Ip(address(ix)),
+                targets: vec![TargetIx::new(ix)],
+            });
+            endpoints.push(endpoint);
+        }
+        topology.site_by_id.insert(id.clone(), site);
+        topology.sites.push(Site {
+            name: format!("Điểm cầu {n}"),
+            level: LevelIx::new(0),
+            parent: None,
+            children: Vec::new(),
+            contacts: Vec::new(),
+            labels: BTreeMap::new(),
+            endpoints,
+            id,
+        });
+    }
+    topology
+}
+
+fn daemon(targets: usize, seconds: usize) {
+    let mut config = settings();
+    config.topology = Arc::new(topology(targets));
+    config.sessions = Vec::new();
+    let state = std::env::temp_dir().join(format!("vchealth-bench-{}", std::process::id()));
+    config.settings.state_dir.clone_from(&state);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let board = listener.local_addr().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let options = Options {
+        source: Source::made(move || config.clone()),
+        listener: Some(listener),
+        clock: Clock::start(),
+    };
+    let (sent, lost) = runtime.block_on(async {
+        let daemon = Daemon::start(options).unwrap();
+        let end = Instant::now() + SECOND * seconds as u32;
+        while Instant::now() < end {
+            tokio::time::sleep(SECOND * 5).await;
+            tokio::task::spawn_blocking(move || scrape(board)).await.unwrap();
+        }
+        let snapshot = daemon.snapshot();
+        let sent = snapshot.targets.iter().map(|target| target.sent).sum::<u64>();
+        let lost = snapshot.targets.iter().map(|target| target.lost).sum::<u64>();
+        // The end of the daemon is not part of what is measured.
+        let (cpu, rss) = usage();
+        println!("{cpu} {rss} {sent} {lost}");
+        daemon.stop().await;
+        (sent, lost)
+    });
+    assert!(sent > 0 && lost <= sent);
+    std::fs::remove_dir_all(state).unwrap();
+}
+
+/// One scrape, as Prometheus does it but without compression.
+fn scrape(board: std::net::SocketAddr) {
+    let mut stream = TcpStream::connect(board).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes[..200]));
+}
