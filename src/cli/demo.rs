@@ -9,6 +9,7 @@ mod tell;
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,11 +21,9 @@ use super::args::Demo;
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError};
-use crate::lab::scenario::{Act, Heard, Scenario, Script};
+use crate::lab::scenario::{Act, Heard, Problems, Scenario, Script};
 use crate::lab::{self, Lab, LabError, Receiver};
 
-/// What goes wrong unless the user has a scenario.
-const SCRIPT: &str = include_str!("demo/script.yaml");
 /// Longest that the first sweep may take before the script begins all the same.
 const FIRST_SWEEP: Duration = Duration::from_secs(10);
 /// Time after the last step in which messages may still come, unless the scenario gives more.
@@ -33,7 +32,11 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// Runs the demo.
 pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
     let clock = Clock::start();
-    let mut scenario = read_scenario(demo.scenario.as_deref())?;
+    let base = stage::base(demo.dir.as_deref())?;
+    let mut scenario = match &demo.scenario {
+        Some(path) => read_scenario(path)?,
+        None => Scenario::demo_in(&base.topology).map_err(wrong)?,
+    };
     if demo.untimed {
         for expected in &mut scenario.expect {
             (expected.told_within, expected.resolved_within) = (None, None);
@@ -43,11 +46,10 @@ pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
     let board = TcpListener::bind(demo.listen)
         .map_err(|source| DaemonError::Listen { address: demo.listen.to_string(), source })?;
     let entered = lab::enter(&lab::Options::default()).map_err(cannot_emulate)?;
-    let stage = Stage::set(demo.dir.as_deref(), &scenario, clock)?;
-    let topology = stage.topology();
-    let script =
-        scenario.script(topology).map_err(|problems| Failed::Usage(problems.to_string()))?;
-    let lab = entered.start(topology.clone(), scenario.nature, clock).map_err(cannot_emulate)?;
+    let (config, script) = scenario.stage(&base, clock.now().wall).map_err(wrong)?;
+    let stage = Stage::new(config, clock);
+    let topology = Arc::clone(stage.topology());
+    let lab = entered.start(topology, scenario.nature, clock).map_err(cannot_emulate)?;
     let play = Play { stage, scenario, script, lab, board, clock };
     runtime()?.block_on(play.run(demo))
 }
@@ -56,17 +58,14 @@ fn cannot_emulate(error: LabError) -> Failed {
     Failed::Other("cannot emulate a province on this machine".to_owned(), Box::new(error))
 }
 
-fn read_scenario(path: Option<&Path>) -> Result<Scenario, Failed> {
-    let (name, text) = match path {
-        None => ("the built-in script".to_owned(), SCRIPT.to_owned()),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Failed::Other(format!("cannot read {}", path.display()), Box::new(error))
-            })?;
-            (path.display().to_string(), text)
-        }
-    };
-    Scenario::parse(&name, &text).map_err(|problems| Failed::Usage(problems.to_string()))
+fn read_scenario(path: &Path) -> Result<Scenario, Failed> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failed::Other(format!("cannot read {}", path.display()), error.into()))?;
+    Scenario::parse(&path.display().to_string(), &text).map_err(wrong)
+}
+
+fn wrong(problems: Problems) -> Failed {
+    Failed::Usage(problems.to_string())
 }
 
 /// Everything that takes part.
@@ -101,6 +100,7 @@ impl Play {
         let mut steps = self.script.steps.iter();
         let mut next = steps.next();
         let mut round = began;
+        let mut complete = false;
         loop {
             teller.messages(&receiver.posts());
             if let Some(daemon) = &daemon {
@@ -111,7 +111,10 @@ impl Play {
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
-                () = sleep_until(end), if !endless => break,
+                () = sleep_until(end), if !endless => {
+                    complete = end >= began + self.script.lasts;
+                    break;
+                }
                 () = sleep_until(look.min(step_at.unwrap_or(look))) => {}
             }
             if let Some(step) = next.filter(|_| step_at.is_some_and(|at| Instant::now() >= at)) {
@@ -138,13 +141,11 @@ impl Play {
             .flat_map(|(at, post)| Heard::from_post(at, post))
             .collect();
         self.lab.shutdown();
-        let judgement = demo.scenario.is_some().then(|| self.scenario.judge(&heard));
+        // A run that was cut short, or went round and round, cannot be judged by the script.
+        let judgement = complete.then(|| self.scenario.judge(&heard));
         teller.end(judgement.as_ref());
-        Ok(if judgement.is_none_or(|judgement| judgement.holds()) {
-            Exit::Well
-        } else {
-            Exit::Failed
-        })
+        let met = judgement.is_none_or(|judgement| judgement.holds());
+        Ok(if met { Exit::Well } else { Exit::Failed })
     }
 
     fn open(&self, receiver: &Receiver) -> Result<Daemon, Failed> {

@@ -77,9 +77,8 @@ fn compare(targets: usize, seconds: usize) {
 /// What this process has taken so far: CPU seconds, and MiB of memory at its height.
 fn usage() -> (f64, f64) {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    let seconds = |time: nix::sys::time::TimeVal| {
-        time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
-    };
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     (seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() as f64 / 1024.0)
 }
 
@@ -100,9 +99,11 @@ fn echo() -> IcmpCheck {
 
 /// The settings of an empty file.
 fn settings() -> Config {
-    let files = SourceSet::new()
-        .with(File::Settings, "vchealth.yaml", "channels: {}\n")
-        .with(File::Sites, "sites.yaml", include_str!("../../config/sites.yaml"));
+    let files = SourceSet::new().with(File::Settings, "vchealth.yaml", "channels: {}\n").with(
+        File::Sites,
+        "sites.yaml",
+        include_str!("../../config/sites.yaml"),
+    );
     config::load(&files).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 

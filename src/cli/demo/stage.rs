@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::Failed;
+use super::Failed;
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind, Config, File, SourceSet, WebhookSettings};
 use crate::daemon::{Options, Source};
-use crate::lab::scenario::Scenario;
 use crate::model::{ChannelId, Session, Severity, SiteIx, Topology};
 
 /// The sample configuration as it is shipped; the demo needs no file beside the program.
@@ -38,34 +37,17 @@ impl Drop for Scratch {
     }
 }
 
+/// The configuration in `dir`, or the sample.
+pub(super) fn base(dir: Option<&Path>) -> Result<Config, Failed> {
+    Ok(dir.map_or_else(|| Source::prepared(sample()), Source::directory).load()?)
+}
+
 impl Stage {
-    /// Reads the configuration in `dir`, or the sample, and fits the scenario's province and
-    /// calendar into it.
-    pub(super) fn set(
-        dir: Option<&Path>,
-        scenario: &Scenario,
-        clock: Clock,
-    ) -> Result<Self, Failed> {
-        let source = match dir {
-            Some(dir) => Source::directory(dir),
-            None => Source::prepared(sample()),
-        };
-        let mut config = source.load()?;
-        if let Some(topology) = scenario.topology() {
-            config.topology = Arc::new(topology);
-        }
-        let sessions = scenario
-            .sessions(&config.topology, clock.now().wall)
-            .map_err(|problems| Failed::Usage(problems.to_string()))?;
-        config.sessions = sessions.into_iter().map(Arc::new).collect();
+    /// A stage for this configuration, with a place of its own for what is to be kept.
+    pub(super) fn new(mut config: Config, clock: Clock) -> Self {
         let scratch = std::env::temp_dir().join(format!("vchealth-demo-{}", std::process::id()));
         config.settings.state_dir.clone_from(&scratch);
-        Ok(Self {
-            whole: Arc::new(config),
-            without: Arc::default(),
-            clock,
-            _scratch: Scratch(scratch),
-        })
+        Self { whole: Arc::new(config), without: Arc::default(), clock, _scratch: Scratch(scratch) }
     }
 
     /// The province.
