@@ -25,7 +25,7 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     for report in reports {
         match report.result {
             Ok(took) => {
-                println!("ok    {}: accepted after {} ms", report.channel, took.as_millis())
+                println!("ok    {}: accepted after {} ms", report.channel, took.as_millis());
             }
             Err(error) => {
                 exit = Exit::Failed;

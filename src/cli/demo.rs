@@ -35,7 +35,7 @@ pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
     let base = stage::base(demo.dir.as_deref())?;
     let mut scenario = match &demo.scenario {
         Some(path) => read_scenario(path)?,
-        None => Scenario::demo_in(&base.topology).map_err(wrong)?,
+        None => Scenario::demo_in(&base.topology)?,
     };
     if demo.untimed {
         for expected in &mut scenario.expect {
@@ -46,7 +46,7 @@ pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
     let board = TcpListener::bind(demo.listen)
         .map_err(|source| DaemonError::Listen { address: demo.listen.to_string(), source })?;
     let entered = lab::enter(&lab::Options::default()).map_err(cannot_emulate)?;
-    let (config, script) = scenario.stage(&base, clock.now().wall).map_err(wrong)?;
+    let (config, script) = scenario.stage(&base, clock.now().wall)?;
     let stage = Stage::new(config, clock);
     let topology = Arc::clone(stage.topology());
     let lab = entered.start(topology, scenario.nature, clock).map_err(cannot_emulate)?;
@@ -61,11 +61,13 @@ fn cannot_emulate(error: LabError) -> Failed {
 fn read_scenario(path: &Path) -> Result<Scenario, Failed> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failed::Other(format!("cannot read {}", path.display()), error.into()))?;
-    Scenario::parse(&path.display().to_string(), &text).map_err(wrong)
+    Ok(Scenario::parse(&path.display().to_string(), &text)?)
 }
 
-fn wrong(problems: Problems) -> Failed {
-    Failed::Usage(problems.to_string())
+impl From<Problems> for Failed {
+    fn from(problems: Problems) -> Self {
+        Self::Usage(problems.to_string())
+    }
 }
 
 /// Everything that takes part.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, CheckId, Contact, EndpointId, IncidentId, NotificationId, Phase, SessionId, SiteId,
-    TargetKey,
+    ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase, SessionId,
+    SiteId, TargetKey,
 };
 
 /// Why something fails, as far as it can be told from here.
@@ -189,8 +189,53 @@ pub struct Evidence {
     pub target: TargetKey,
     /// When.
     pub at: Timestamp,
-    /// What came back, as the word of a failure or a measurement in plain text.
-    pub saw: String,
+    /// What came back.
+    pub saw: Saw,
+}
+
+/// What an observation showed, without words, so that it can be told in any language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saw {
+    /// A probe failed.
+    Failed(Failure),
+    /// A reply came.
+    Answered {
+        /// Round trip in microseconds, where the check measures one.
+        rtt_us: Option<u32>,
+    },
+    /// Figures of a path over its window.
+    Path {
+        /// Packets lost, in tenths of a percent.
+        lost_permille: u32,
+        /// Packets that this is a share of.
+        samples: u32,
+        /// Median round trip in milliseconds.
+        rtt_ms: u32,
+        /// Round-trip jitter by RFC 3550 in milliseconds.
+        jitter_ms: u32,
+    },
+    /// A device's clock.
+    Clock {
+        /// Its clock minus ours, in seconds.
+        offset_s: i64,
+    },
+    /// A certificate that is out of its time or soon will be.
+    Certificate {
+        /// Valid from.
+        not_before: Timestamp,
+        /// Valid until.
+        not_after: Timestamp,
+    },
+    /// How the sites behind a site do.
+    Below {
+        /// Sites that answer.
+        answer: u32,
+        /// Sites that were asked.
+        of: u32,
+    },
+    /// What a part of this program says of itself.
+    Words(String),
 }
 
 /// Somebody took an incident on.

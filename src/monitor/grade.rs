@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::config::QualitySettings;
-use crate::model::{IcmpDetail, Mono, Quality, QualityGrade};
+use crate::model::{IcmpDetail, Mono, Quality, QualityGrade, Saw};
 use crate::quality::{CodecLoss, Echoes, Limits, LossJudge, LossTest};
 
 /// A worse delay must last this long to count. The median it rests on takes half the window to
@@ -153,17 +153,16 @@ impl PathRecord {
         Some(figures.quality(rules.codec, self.grade))
     }
 
-    /// What is wrong with the path, in plain words and figures.
-    pub(super) fn words(&self) -> String {
-        let Some(figures) = self.window.figures() else { return "no echoes".to_owned() };
-        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-        format!(
-            "loss {:.1} % of {}, round trip {:.0} ms, jitter {:.0} ms",
-            figures.loss * 100.0,
-            figures.samples,
-            ms(figures.median),
-            ms(figures.jitter)
-        )
+    /// The figures of the path, as they stand in evidence.
+    pub(super) fn seen(&self) -> Saw {
+        let Some(figures) = self.window.figures() else { return Saw::Answered { rtt_us: None } };
+        let ms = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        Saw::Path {
+            lost_permille: permille(figures.loss),
+            samples: figures.samples,
+            rtt_ms: ms(figures.median),
+            jitter_ms: ms(figures.jitter),
+        }
     }
 
     /// Judges the path by the worst of loss, delay and jitter.
@@ -214,4 +213,13 @@ impl PathRecord {
         self.wanted = None;
         true
     }
+}
+/// A share between 0 and 1 in tenths of a percent.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=1000 before"
+)]
+fn permille(share: f64) -> u32 {
+    (share * 1000.0).round().clamp(0.0, 1000.0) as u32
 }

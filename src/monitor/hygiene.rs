@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::record;
-use crate::model::{Cause, EndpointIx, Evidence, Now, Resolution, SiteIx, TargetIx};
+use crate::model::{
+    Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SiteIx, TargetIx,
+};
 
 /// A clock must be seen off this often in a row.
 const CONFIRM: u8 = 2;
@@ -69,7 +71,7 @@ impl Hygiene {
         let off = |ix: &&TargetIx| self.off.get(*ix).is_some_and(|seen| *seen >= CONFIRM);
         let ix = targets.iter().find(off).filter(|_| self.own_clock.is_none())?;
         let offset = picture.target(*ix).clock_offset_s()?;
-        let saw = format!("clock {offset:+} s");
+        let saw = Saw::Clock { offset_s: offset };
         Some(Evidence { target: picture.topology().target_key(*ix), at: now, saw })
     }
 }
@@ -145,15 +147,11 @@ fn certificate(picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Optio
     let targets = topology.endpoint(endpoint).targets.iter();
     targets.filter_map(|ix| Some((*ix, picture.target(*ix).certificate()?))).find_map(
         |(ix, certificate)| {
-            let saw = if certificate.not_before > now {
-                format!("certificate not valid before {}", certificate.not_before)
-            } else if certificate.not_after <= now {
-                format!("certificate ended {}", certificate.not_after)
-            } else if certificate.not_after <= soon {
-                format!("certificate ends {}", certificate.not_after)
-            } else {
+            let Certificate { not_before, not_after, .. } = *certificate;
+            if not_before <= now && not_after > soon {
                 return None;
-            };
+            }
+            let saw = Saw::Certificate { not_before, not_after };
             Some(Evidence { target: topology.target_key(ix), at: now, saw })
         },
     )

@@ -2,7 +2,7 @@
 //! it says to people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,8 +11,8 @@ use super::picture::Picture;
 use super::severity::{self, Stake};
 use super::site::{self, Kind, Life};
 use crate::model::{
-    Affected, Alert, Cause, Evidence, Failure, Health, Incident, IncidentId, Mono, Now, Phase,
-    RemoteFailure, Severity, SiteId, SiteIx, TargetIx, TargetKey,
+    Affected, Alert, Cause, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw,
+    Severity, SiteId, SiteIx, TargetIx, TargetKey,
 };
 
 /// Observations kept with an incident at most.
@@ -263,30 +263,6 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
     alert
 }
 
-/// What a failure shows, with who said so.
-pub(super) fn saw(failure: &Failure) -> String {
-    let mut words = failure.word().to_owned();
-    match failure {
-        Failure::Remote(RemoteFailure::Unreachable(error)) => {
-            if let Some(offender) = error.offender {
-                let _ = write!(words, " from {offender}");
-            }
-        }
-        Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
-            let _ = write!(words, " {status} {reason}");
-        }
-        Failure::Remote(
-            RemoteFailure::Malformed(why)
-            | RemoteFailure::Unexpected(why)
-            | RemoteFailure::Tls(why),
-        ) => {
-            let _ = write!(words, ": {why}");
-        }
-        _ => {}
-    }
-    words
-}
-
 /// Whether a site counts in "n of m".
 fn is_known(picture: &Picture, site: SiteIx) -> bool {
     let known = picture.site(site);
@@ -306,16 +282,19 @@ fn observation(picture: &Picture, ix: TargetIx) -> Option<Evidence> {
     let target = picture.target(ix);
     let key = picture.topology().target_key(ix);
     if let Some((at, failure)) = target.last_failure().filter(|_| target.failure().is_some()) {
-        return Some(Evidence { target: key, at: *at, saw: saw(failure) });
+        return Some(Evidence { target: key, at: *at, saw: Saw::Failed(failure.clone()) });
     }
     let (rtt, at) = target.last_reply();
     let poor = target.path.as_ref().filter(|path| path.grade() == crate::model::QualityGrade::Poor);
     let saw = match (poor, rtt) {
-        (Some(path), _) => path.words(),
-        (None, Some(rtt)) => format!("answers in {:.1} ms", rtt.as_secs_f64() * 1e3),
-        (None, None) => "answers".to_owned(),
+        (Some(path), _) => path.seen(),
+        (None, rtt) => Saw::Answered { rtt_us: rtt.map(micros) },
     };
     (target.streak.soft == Health::Up).then_some(Evidence { target: key, at: at?, saw })
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// Puts a site and the number of its children that answer in evidence.
@@ -332,7 +311,8 @@ fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Eviden
     if known.len() > 1 {
         let target =
             TargetKey { site: topology.site(parent).id.clone(), endpoint: None, check: None };
-        let saw = format!("{} of {} sites below answer", known.len() - silent, known.len());
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let saw = Saw::Below { answer: count(known.len() - silent), of: count(known.len()) };
         seen.push(Evidence { target, at: now.wall, saw });
     }
 }

@@ -14,7 +14,7 @@ use super::site::{self, Finding};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
 use crate::model::{
     Affected, Change, Effort, Evidence, Health, Mono, Notification, NotificationId, Now, Phase,
-    Resolution, SiteIx, TargetKey, Trigger,
+    Resolution, Saw, SiteIx, TargetKey, Trigger,
 };
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
@@ -278,7 +278,7 @@ impl Monitor {
             |site| topology.site(site).id.clone(),
         );
         let target = TargetKey { site: here, endpoint: None, check: None };
-        for saw in reasons {
+        for saw in reasons.into_iter().map(Saw::Words) {
             if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
                 let evidence = Evidence { target: target.clone(), at: now.wall, saw };
                 record::add_evidence(entry.change(), vec![evidence]);

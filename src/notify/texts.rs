@@ -16,8 +16,8 @@ use jiff::tz::TimeZone;
 
 use super::{Item, Letter, Style};
 use crate::model::{
-    Ack, Alert, Cause, EndpointId, Evidence, Incident, Language, NotificationKind, Phase,
-    Resolution, Severity,
+    Ack, Alert, Cause, EndpointId, Evidence, Failure, Incident, Language, NotificationKind, Phase,
+    RemoteFailure, Resolution, Severity,
 };
 
 /// Affected sites that a description names.
@@ -290,6 +290,29 @@ fn grouped(count: u64, separator: char) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Whom or what a failure names: the router that reported it, the status that was answered.
+fn said_by(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Remote(RemoteFailure::Unreachable(error)) => {
+            error.offender.map(|offender| offender.to_string())
+        }
+        Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
+            Some(format!("{status} {reason}").trim_end().to_owned())
+        }
+        Failure::Remote(
+            RemoteFailure::Malformed(why)
+            | RemoteFailure::Unexpected(why)
+            | RemoteFailure::Tls(why),
+        ) => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// A number of tenths with its decimal point.
+fn tenths(tenths: u32, point: char) -> String {
+    format!("{}{point}{}", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use vchealth::model::{
     Ack, Affected, Cause, Certificate, Check, CheckId, CheckKind, Contact, Endpoint, EndpointId,
     EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
     IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
-    Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Session, SessionId,
+    Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Saw, Session, SessionId,
     SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
     SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Topology, Unreachable,
 };
@@ -496,7 +496,7 @@ fn uplink(topology: &Topology, cut: &[SiteIx]) -> Incident {
         evidence: vec![Evidence {
             target: topology.target_key(router.targets[0]),
             at: ago(4),
-            saw: "timeout".to_owned(),
+            saw: Saw::Failed(Failure::Remote(RemoteFailure::Timeout)),
         }],
         ..incident("cho-don-1", Cause::Uplink, "cho-don", 4, Severity::Critical)
     }

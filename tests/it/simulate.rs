@@ -47,7 +47,7 @@ fn print_told(run: &Run) {
             if incident.flapping { ", flapping" } else { "" },
         );
         for evidence in incident.evidence.iter().take(8) {
-            println!("             {}: {} at {}", evidence.target, evidence.saw, evidence.at);
+            println!("             {}: {:?} at {}", evidence.target, evidence.saw, evidence.at);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use super::{Facts, Meeting, Message, Place, Stands, grouped, units};
-use crate::model::{Cause, Evidence, NotificationKind, Severity};
+use super::{Facts, Meeting, Message, Place, Stands, grouped, said_by, tenths, units};
+use crate::model::{Cause, Evidence, Failure, NotificationKind, Saw, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -396,7 +396,38 @@ fn evidence(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
-    let saw = match evidence.saw.as_str() {
+    let saw = match &evidence.saw {
+        Saw::Failed(why) => {
+            let words = failure(why);
+            said_by(why).map_or_else(|| words.to_owned(), |by| format!("{words} ({by})"))
+        }
+        Saw::Answered { rtt_us: Some(rtt) } => {
+            format!("answers after {} ms", tenths(*rtt / 100, '.'))
+        }
+        Saw::Answered { rtt_us: None } => "answers".to_owned(),
+        Saw::Path { lost_permille, samples, rtt_ms, jitter_ms } => format!(
+            "loses {} % of {samples} packets, round trip {rtt_ms} ms, jitter {jitter_ms} ms",
+            tenths(*lost_permille, '.')
+        ),
+        Saw::Clock { offset_s } => format!("clock off by {offset_s:+} s"),
+        Saw::Certificate { not_before, not_after } => format!(
+            "certificate valid {} – {}",
+            facts.local(*not_before).strftime("%-d %B %Y"),
+            facts.local(*not_after).strftime("%-d %B %Y")
+        ),
+        Saw::Below { answer, of } => format!("{answer} of {of} sites behind it answer"),
+        Saw::Words(words) => words.clone(),
+    };
+    format!(
+        "{} {saw} at {}",
+        facts.seen_at(evidence),
+        facts.local(evidence.at).strftime("%H:%M:%S")
+    )
+}
+
+/// What a failure means, in a few words.
+fn failure(failure: &Failure) -> &'static str {
+    match failure.word() {
         "timeout" => "no answer",
         "refused" => "refuses connections",
         "closed" => "breaks off",
@@ -412,14 +443,8 @@ fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
         "unexpected" => "answers, but not as expected",
         "tls" => "TLS handshake fails",
         "certificate-time" => "certificate outside its dates",
-        "reply" => "answers",
-        other => other,
-    };
-    format!(
-        "{} {saw} at {}",
-        facts.seen_at(evidence),
-        facts.local(evidence.at).strftime("%H:%M:%S")
-    )
+        _ => "could not be asked from here",
+    }
 }
 
 fn affected(facts: &Facts<'_>) -> Option<String> {

@@ -12,8 +12,8 @@ use unicode_normalization::is_nfc;
 
 use super::*;
 use crate::model::{
-    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Notification, NotificationId,
-    SessionId, SiteId, TargetKey,
+    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, IcmpError, Notification,
+    NotificationId, Saw, SessionId, SiteId, TargetKey, Unreachable,
 };
 use crate::notify::drill::test_letter;
 use crate::store::tests::{at, incident, notification};
@@ -33,7 +33,7 @@ fn style(language: Language) -> Style {
     }
 }
 
-fn seen(endpoint: &str, check: &str, saw: &str, when: &str) -> Evidence {
+fn seen(endpoint: &str, check: &str, saw: Saw, when: &str) -> Evidence {
     Evidence {
         target: TargetKey {
             site: SiteId::new("tan-lap"),
@@ -41,7 +41,33 @@ fn seen(endpoint: &str, check: &str, saw: &str, when: &str) -> Evidence {
             check: Some(CheckId::new(check)),
         },
         at: at(when),
-        saw: saw.to_owned(),
+        saw,
+    }
+}
+
+fn timeout() -> Saw {
+    Saw::Failed(Failure::Remote(RemoteFailure::Timeout))
+}
+
+/// What the site's own router says when the codec is off.
+fn host_unreachable() -> Saw {
+    Saw::Failed(Failure::Remote(RemoteFailure::Unreachable(IcmpError {
+        kind: Unreachable::Host,
+        icmp_type: 3,
+        icmp_code: 1,
+        offender: Some([10, 70, 5, 1].into()),
+    })))
+}
+
+fn service_out() -> Saw {
+    let reason = "Service Unavailable".to_owned();
+    Saw::Failed(Failure::Remote(RemoteFailure::ServiceOut { status: 503, reason }))
+}
+
+fn ended() -> Saw {
+    Saw::Certificate {
+        not_before: at("2025-02-01T00:00:00Z"),
+        not_after: at("2026-02-01T00:00:00Z"),
     }
 }
 
@@ -111,7 +137,7 @@ fn sample(cause: Cause) -> Notification {
             alert.site_name.clear();
             alert.level_name.clear();
             alert.parent_name.clear();
-            let mut gateway = seen("router", "ping", "timeout", "2026-02-03T00:42:10Z");
+            let mut gateway = seen("router", "ping", timeout(), "2026-02-03T00:42:10Z");
             gateway.target.site = SiteId::new("bac-kan");
             incident.evidence = vec![gateway];
             alert.names = [(SiteId::new("bac-kan"), "Tỉnh Bắc Kạn".to_owned())].into();
@@ -123,8 +149,8 @@ fn sample(cause: Cause) -> Notification {
             incident.delegates = 420;
             incident.of = 16;
             incident.evidence = vec![
-                seen("router", "ping", "timeout", "2026-02-03T00:42:10Z"),
-                seen("router", "ping", "timeout", "2026-02-03T00:42:11Z"),
+                seen("router", "ping", timeout(), "2026-02-03T00:42:10Z"),
+                seen("router", "ping", timeout(), "2026-02-03T00:42:11Z"),
             ];
             incident.evidence[0].target.site = site.clone();
             incident.evidence[1].target.site = SiteId::new("boc-bo");
@@ -136,42 +162,48 @@ fn sample(cause: Cause) -> Notification {
         }
         Cause::Access => {
             incident.evidence = vec![
-                seen("router", "ping", "timeout", "2026-02-03T00:42:10Z"),
-                seen("codec", "ping", "timeout", "2026-02-03T00:42:11Z"),
-                seen("codec", "sip", "timeout", "2026-02-03T00:42:12Z"),
-                seen("codec", "h323", "timeout", "2026-02-03T00:42:12Z"),
+                seen("router", "ping", timeout(), "2026-02-03T00:42:10Z"),
+                seen("codec", "ping", timeout(), "2026-02-03T00:42:11Z"),
+                seen("codec", "sip", timeout(), "2026-02-03T00:42:12Z"),
+                seen("codec", "h323", timeout(), "2026-02-03T00:42:12Z"),
             ];
         }
         Cause::Device => {
             incident.endpoint = codec();
             incident.evidence = vec![
-                seen("codec", "ping", "host-unreachable", "2026-02-03T00:42:10Z"),
-                seen("router", "ping", "reply", "2026-02-03T00:42:11Z"),
+                seen("codec", "ping", host_unreachable(), "2026-02-03T00:42:10Z"),
+                seen(
+                    "router",
+                    "ping",
+                    Saw::Answered { rtt_us: Some(8_200) },
+                    "2026-02-03T00:42:11Z",
+                ),
             ];
         }
         Cause::Service => {
             incident.endpoint = codec();
             incident.check = Some(CheckId::new("sip"));
             incident.severity = Severity::Warning;
-            incident.evidence = vec![seen("codec", "sip", "service-out", "2026-02-03T00:42:10Z")];
+            incident.evidence = vec![seen("codec", "sip", service_out(), "2026-02-03T00:42:10Z")];
         }
         Cause::Quality => {
             incident.endpoint = Some(EndpointId::new("router"));
             incident.severity = Severity::Warning;
-            let measured = "loss 8.0 %, RTT 210 ms, jitter 45 ms";
+            let measured =
+                Saw::Path { lost_permille: 80, samples: 150, rtt_ms: 210, jitter_ms: 45 };
             incident.evidence = vec![seen("router", "ping", measured, "2026-02-03T00:42:10Z")];
         }
         Cause::Certificate => {
             incident.endpoint = codec();
             incident.check = Some(CheckId::new("https"));
             incident.severity = Severity::Info;
-            incident.evidence =
-                vec![seen("codec", "https", "certificate-time", "2026-02-03T00:42:10Z")];
+            incident.evidence = vec![seen("codec", "https", ended(), "2026-02-03T00:42:10Z")];
         }
         Cause::Clock => {
             incident.endpoint = codec();
             incident.severity = Severity::Info;
-            incident.evidence = vec![seen("codec", "https", "+3600 s", "2026-02-03T00:42:10Z")];
+            incident.evidence =
+                vec![seen("codec", "https", Saw::Clock { offset_s: 3600 }, "2026-02-03T00:42:10Z")];
         }
     }
     it

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::civil::{DateTime, Weekday};
 
-use super::{Facts, Meeting, Message, Place, Stands, grouped, units};
-use crate::model::{Cause, Evidence, NotificationKind, Severity};
+use super::{Facts, Meeting, Message, Place, Stands, grouped, said_by, tenths, units};
+use crate::model::{Cause, Evidence, Failure, NotificationKind, Saw, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -393,7 +393,38 @@ fn evidence(facts: &Facts<'_>) -> Option<String> {
 }
 
 fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
-    let saw = match evidence.saw.as_str() {
+    let saw = match &evidence.saw {
+        Saw::Failed(why) => {
+            let words = failure(why);
+            said_by(why).map_or_else(|| words.to_owned(), |by| format!("{words} ({by})"))
+        }
+        Saw::Answered { rtt_us: Some(rtt) } => {
+            format!("trả lời sau {} ms", tenths(*rtt / 100, ','))
+        }
+        Saw::Answered { rtt_us: None } => "có trả lời".to_owned(),
+        Saw::Path { lost_permille, samples, rtt_ms, jitter_ms } => format!(
+            "mất gói {} % ({samples} gói), độ trễ khứ hồi {rtt_ms} ms, jitter {jitter_ms} ms",
+            tenths(*lost_permille, ',')
+        ),
+        Saw::Clock { offset_s } => format!("đồng hồ lệch {offset_s:+} giây"),
+        Saw::Certificate { not_before, not_after } => format!(
+            "chứng thư có hạn {} – {}",
+            facts.local(*not_before).strftime("%d/%m/%Y"),
+            facts.local(*not_after).strftime("%d/%m/%Y")
+        ),
+        Saw::Below { answer, of } => format!("{answer} trên {of} điểm cầu phía sau còn trả lời"),
+        Saw::Words(words) => words.clone(),
+    };
+    format!(
+        "{} {saw} lúc {}",
+        facts.seen_at(evidence),
+        facts.local(evidence.at).strftime("%H:%M:%S")
+    )
+}
+
+/// What a failure means, in a few words.
+fn failure(failure: &Failure) -> &'static str {
+    match failure.word() {
         "timeout" => "không phản hồi",
         "refused" => "từ chối kết nối",
         "closed" => "ngắt giữa chừng",
@@ -409,14 +440,8 @@ fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
         "unexpected" => "trả lời không như mong đợi",
         "tls" => "lỗi bắt tay TLS",
         "certificate-time" => "chứng thư ngoài thời hạn",
-        "reply" => "có trả lời",
-        other => other,
-    };
-    format!(
-        "{} {saw} lúc {}",
-        facts.seen_at(evidence),
-        facts.local(evidence.at).strftime("%H:%M:%S")
-    )
+        _ => "không hỏi được từ máy giám sát",
+    }
 }
 
 fn affected(facts: &Facts<'_>) -> Option<String> {
