@@ -11,6 +11,8 @@
 mod agreement;
 #[path = "it/api.rs"]
 mod api;
+#[path = "it/bad_config.rs"]
+mod bad_config;
 #[path = "it/e2e.rs"]
 mod e2e;
 #[path = "it/icmp.rs"]

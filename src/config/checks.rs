@@ -9,7 +9,9 @@ use regex::{Regex, RegexBuilder};
 
 use super::defaults;
 use super::diagnostic::Findings;
-use super::read::{Fields, duration, each, flag, line, well_formed_id, whole, word, written};
+use super::read::{
+    Fields, duration, duration_since, each, flag, line, well_formed_id, whole, word, written,
+};
 use super::sites::host;
 use super::source::Span;
 use super::yaml::{Key, Node, Value, brief};
@@ -33,7 +35,7 @@ const PATTERN: usize = 1 << 20;
 
 /// The checks that exist without being written, as changed by what is, and those that are new.
 pub(super) fn read(node: &Node, out: &Findings) -> Option<Vec<Check>> {
-    let mut fields = Fields::of(node, "checks", out)?;
+    let mut fields = Fields::of(node, "`checks`", out)?;
     let mut checks = defaults::checks();
     for (key, node) in fields.others() {
         let good = well_formed_id(&key.text, key.span, out);
@@ -62,13 +64,16 @@ fn check(key: &Key, node: &Node, known: Option<&Check>, out: &Findings) -> Optio
         Some(known) if known.kind.word() == kind => known.clone(),
         _ => defaults::check(&key.text, kind)?,
     };
-    let (section, least_pace, least_gap) = match check.kind {
-        CheckKind::Icmp(_) => ("an icmp check", ICMP_PACE, Duration::from_millis(10)),
-        CheckKind::Tcp(_) => ("a tcp check", CONNECTION_PACE, CONNECTION_PACE),
-        CheckKind::Http(_) => ("an http check", CONNECTION_PACE, CONNECTION_PACE),
-        CheckKind::Sip(_) => ("a sip check", SIP_PACE, CONNECTION_PACE),
-        CheckKind::H323(_) => ("an h323 check", H323_PACE, H323_PACE),
+    const SLOTS: &str = "a codec has few call slots";
+    const THRICE: &str = "an unanswered request is sent three times";
+    let (section, least_pace, least_gap, why) = match check.kind {
+        CheckKind::Icmp(_) => ("an icmp check", ICMP_PACE, Duration::from_millis(10), None),
+        CheckKind::Tcp(_) => ("a tcp check", CONNECTION_PACE, CONNECTION_PACE, None),
+        CheckKind::Http(_) => ("an http check", CONNECTION_PACE, CONNECTION_PACE, None),
+        CheckKind::Sip(_) => ("a sip check", SIP_PACE, CONNECTION_PACE, Some(THRICE)),
+        CheckKind::H323(_) => ("an h323 check", H323_PACE, H323_PACE, Some(SLOTS)),
     };
+    let pace = duration_since(least_pace..=LONGEST_PACE, why);
     fields.is(section);
     let before = out.count();
     match &mut check.kind {
@@ -81,8 +86,8 @@ fn check(key: &Key, node: &Node, known: Option<&Check>, out: &Findings) -> Optio
     let patience = duration(Duration::from_millis(10)..=Duration::from_mins(1));
     check.timeout = fields.read("timeout", check.timeout, patience);
     let paces = check.paces;
-    check.paces = fields.read("pace", paces, |node, out| read_paces(node, paces, least_pace, out));
-    let gap = duration(least_gap..=LONGEST_PACE);
+    check.paces = fields.read("pace", paces, |node, out| read_paces(node, paces, &pace, out));
+    let gap = duration_since(least_gap..=LONGEST_PACE, why);
     check.confirm_after = fields.read("confirm_after", check.confirm_after, gap);
     // Where a figure could not be read, its default might seem impossible beside the others.
     if out.count() == before {
@@ -193,18 +198,22 @@ fn sip_user(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// One pace for all phases, or one for each that is named.
-fn read_paces(node: &Node, paces: Paces, least: Duration, out: &Findings) -> Option<Paces> {
-    let pace = || duration(least..=LONGEST_PACE);
+fn read_paces(
+    node: &Node,
+    paces: Paces,
+    pace: &impl Fn(&Node, &Findings) -> Option<Duration>,
+    out: &Findings,
+) -> Option<Paces> {
     if !matches!(node.value, Value::Map(_)) {
-        let all = pace()(node, out)?;
+        let all = pace(node, out)?;
         return Some(Paces { idle: all, readiness: all, live: all, wrap_up: all });
     }
-    let mut fields = Fields::of(node, "pace", out)?;
+    let mut fields = Fields::of(node, "`pace`", out)?;
     let read = Paces {
-        idle: fields.read("idle", paces.idle, pace()),
-        readiness: fields.read("readiness", paces.readiness, pace()),
-        live: fields.read("live", paces.live, pace()),
-        wrap_up: fields.read("wrap_up", paces.wrap_up, pace()),
+        idle: fields.read("idle", paces.idle, pace),
+        readiness: fields.read("readiness", paces.readiness, pace),
+        live: fields.read("live", paces.live, pace),
+        wrap_up: fields.read("wrap_up", paces.wrap_up, pace),
     };
     fields.end();
     Some(read)

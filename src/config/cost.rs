@@ -197,8 +197,11 @@ pub(super) fn refuse(topology: &Topology, budget: &Budget, spans: &[Span], out: 
     }
     for Over { site, phase, cost, part, check, others } in over {
         let check = &topology.checks[check];
-        let also =
-            if others == 0 { String::new() } else { format!(", as for {others} more sites") };
+        let also = match others {
+            0 => String::new(),
+            1 => ", as does 1 more site".to_owned(),
+            n => format!(", as do {n} more sites"),
+        };
         let reason = format!(
             "probing `{}` costs {cost:.1} kbit/s on its line in phase {}{also}; the budget is \
              {limit} kbit/s",

@@ -9,7 +9,7 @@ use std::fmt;
 
 use unicode_normalization::char::is_combining_mark;
 
-use super::source::{File, SourceSet, Span};
+use super::source::{File, SourceSet, Span, line_ends};
 
 /// One problem in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,7 @@ struct Finding {
 
 impl Findings {
     pub(super) fn new() -> Self {
-        Self { patience: Cell::new(500_000), ..Self::default() }
+        Self { patience: Cell::new(100_000), ..Self::default() }
     }
 
     /// Something is wrong at `span`.
@@ -259,6 +259,10 @@ impl Lines {
     }
 
     fn get(&self, sources: &SourceSet, span: Span) -> String {
+        if (span.line, span.column, span.width) == (1, 1, 0) {
+            // The file as a whole is meant.
+            return String::new();
+        }
         let starts = &self.0[span.file as usize];
         let line = (span.line as usize).saturating_sub(1);
         let Some((source, from)) = sources.get(span.file).zip(starts.get(line)) else {
@@ -271,15 +275,4 @@ impl Lines {
         let text = String::from_utf8_lossy(bytes);
         text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()
     }
-}
-
-/// Where each line ends and the next begins: `\n`, `\r\n` or `\r`, as YAML has it.
-fn line_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, usize)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let end = at + bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r'))?;
-        let next = if bytes[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 };
-        at = next;
-        Some((end, next))
-    })
 }

@@ -21,19 +21,25 @@ pub(super) fn nearest<'a>(
         .take_while(|_| spend(&out.patience))
         .map(|candidate| {
             let near = candidate.len().abs_diff(meant.len()) <= far + 2;
-            let distance = if near {
+            let distance = if meant.strip_suffix(candidate).is_some_and(|kind| kind.ends_with('-'))
+            {
+                // The name of a site where its id is asked for: Xã Tân Lập for tan-lap.
+                far
+            } else if near {
                 strsim::damerau_levenshtein(&meant, &slug(candidate))
             } else {
                 usize::MAX
             };
-            (distance, *candidate)
+            // Of two at the same distance the one that begins alike is meant.
+            let alike = strsim::jaro_winkler(&meant, candidate);
+            (distance, alike, *candidate)
         })
-        .filter(|(distance, _)| *distance <= far)
-        .min();
+        .filter(|(distance, ..)| *distance <= far)
+        .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     match best {
-        Some((_, candidate)) => Some(format!("did you mean `{candidate}`?")),
+        Some((.., candidate)) => Some(format!("did you mean `{candidate}`?")),
         None if known.is_empty() || known.len() > 12 => None,
-        None => Some(format!("there is {}", listed(&known))),
+        None => Some(format!("known are {}", listed(&known))),
     }
 }
 

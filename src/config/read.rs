@@ -39,7 +39,10 @@ impl<'a> Fields<'a> {
                 out,
             }),
             _ => {
-                expected(node, "a map, one `key: value` on each line", out);
+                let found = node.found();
+                let reason =
+                    format!("{section} is a map, one `key: value` on each line; found {found}");
+                out.say(node.span, reason);
                 None
             }
         }
@@ -58,22 +61,21 @@ impl<'a> Fields<'a> {
     /// The value of `key`, if it is written. A key without a value is told.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'a Node> {
         self.asked.push(key);
-        self.take(key)
+        self.take(key, "give it one, or remove the line")
     }
 
     /// The same for a key that somebody chose in another place.
     pub(super) fn get_chosen(&mut self, key: &'a str) -> Option<&'a Node> {
         self.chosen.push(key);
-        self.take(key)
+        self.take(key, "give it one, or write `none`")
     }
 
-    fn take(&mut self, key: &str) -> Option<&'a Node> {
+    fn take(&mut self, key: &str, without: &str) -> Option<&'a Node> {
         let entry = self.entries.iter_mut().find(|(k, _, _)| k.text == key)?;
         entry.2 = true;
         let node = entry.1;
         if node.is_nothing() {
-            let hint = "give it one, or remove the line".to_owned();
-            self.out.hint(node.span, format!("`{key}` has no value"), hint);
+            self.out.hint(node.span, format!("`{key}` has no value"), without.to_owned());
             return None;
         }
         Some(node)
@@ -111,7 +113,8 @@ impl<'a> Fields<'a> {
             self.missing(key);
             return None;
         }
-        reader(self.get(key)?, self.out)
+        self.asked.push(key);
+        reader(self.take(key, "give it one")?, self.out)
     }
 
     /// Tells that `key` is not there.
@@ -135,7 +138,7 @@ impl<'a> Fields<'a> {
         for (key, _, used) in &self.entries {
             if !used {
                 let hint = nearest(&key.text, known(), self.out);
-                let reason = format!("{} has no `{}`", self.section, brief(&key.text));
+                let reason = format!("{} knows no key `{}`", self.section, brief(&key.text));
                 self.out.hint(key.span, reason, hint);
             }
         }
@@ -254,6 +257,14 @@ pub(super) fn share(node: &Node, out: &Findings) -> Option<f64> {
 pub(super) fn duration(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&Node, &Findings) -> Option<Duration> {
+    duration_since(range, None)
+}
+
+/// A length of time that is at least so long for a reason.
+pub(super) fn duration_since(
+    range: RangeInclusive<Duration>,
+    why: Option<&'static str>,
+) -> impl Fn(&Node, &Findings) -> Option<Duration> {
     move |node, out| {
         let Some(scalar) = node.scalar() else {
             expected(node, "a length of time such as `5s`", out);
@@ -266,7 +277,7 @@ pub(super) fn duration(
             return None;
         }
         let Some(length) = length(&scalar.text) else {
-            let reason = format!("`{}` is no length of time", brief(&scalar.text));
+            let reason = format!("{} is no length of time", node.found());
             let hint = "write `500ms`, `5s`, `1m 30s`, `2h` or `14d`".to_owned();
             out.hint(node.span, reason, hint);
             return None;
@@ -277,7 +288,7 @@ pub(super) fn duration(
             None => {
                 let (least, most) = (written(least), written(most));
                 let reason = format!("`{}` is not between {least} and {most}", scalar.text);
-                out.say(node.span, reason);
+                out.hint(node.span, reason, why.map(str::to_owned));
                 None
             }
         }
@@ -304,7 +315,11 @@ pub(super) fn written(length: Duration) -> String {
             return format!("{}{unit}", nanos / size);
         }
     }
-    format!("{}ms", nanos as f64 / 1e6)
+    match length.as_secs_f64() {
+        0.0 => "0s".to_owned(),
+        seconds if seconds < 1.0 => format!("{}ms", seconds * 1e3),
+        seconds => format!("{seconds}s"),
+    }
 }
 
 /// A size in bytes: `65536`, `64 KiB`, `4 MiB`.

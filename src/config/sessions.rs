@@ -143,7 +143,7 @@ fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Timestamp> {
                     "`{text}` does not happen, or happens twice, when the clocks of {} change",
                     zone.iana_name().unwrap_or("that zone")
                 );
-                let hint = format!("add the offset, like `{text}+07:00`");
+                let hint = format!("add the offset that holds at that moment, like `{text}+07:00`");
                 out.hint(node.span, reason, hint);
                 return None;
             }
@@ -181,11 +181,11 @@ fn taking_part(
         out.hint(node.span, format!("expected `all` or a map, found {}", node.found()), hint);
         return None;
     }
-    let mut fields = Fields::of(node, "sites", out)?;
+    let mut fields = Fields::of(node, "`sites`", out)?;
     let before = out.count();
     let named = named(&mut fields, province);
     let except = fields.read("except", BTreeSet::new(), |node, out| {
-        let mut fields = Fields::of(node, "except", out)?;
+        let mut fields = Fields::of(node, "`except`", out)?;
         let excepted = self::named(&mut fields, province).unwrap_or_default();
         fields.end();
         Some(excepted)
@@ -301,7 +301,7 @@ impl Delegates {
             return Self { default: whole(0..=DELEGATES)(node, out), ..Self::default() };
         }
         let mut read = Self::default();
-        let Some(mut fields) = Fields::of(node, "delegates", out) else { return read };
+        let Some(mut fields) = Fields::of(node, "`delegates`", out) else { return read };
         read.default = fields.get("default").and_then(|n| whole(0..=DELEGATES)(n, out));
         let keys = [
             ("levels", fields.get("levels")),
@@ -311,7 +311,7 @@ impl Delegates {
         fields.end();
         for (key, node) in keys {
             let (Some(node), Some(province)) = (node, province) else { continue };
-            let Some(mut fields) = Fields::of(node, "delegates", out) else { continue };
+            let Some(mut fields) = Fields::of(node, "`delegates`", out) else { continue };
             for (name, figure) in fields.others() {
                 let count = whole(0..=DELEGATES)(figure, out);
                 let takes_part = match key {

@@ -44,11 +44,14 @@ pub(super) struct Province {
 }
 
 /// What a kind of site has.
+#[derive(Default)]
 struct Class {
-    level: LevelIx,
+    level: Option<LevelIx>,
     endpoints: Vec<ClassEndpoint>,
     contacts: Vec<Contact>,
     labels: BTreeMap<String, String>,
+    /// Whether its endpoints could be read. If not, nobody knows what its sites may say.
+    sound: bool,
 }
 
 struct ClassEndpoint {
@@ -85,14 +88,18 @@ pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Opt
     let mut class_ids = Defined::new("class");
     let classes = file.need("classes", |node, _| reader.classes(node, &mut class_ids));
     let default_class = match file.get("default_class") {
-        Some(node) => class_ids.find(node, out),
-        None => classes.as_ref().filter(|classes| classes.len() == 1).map(|_| 0),
+        Some(node) => DefaultClass::Written(class_ids.find(node, out)),
+        None if classes.as_ref().is_some_and(|classes| classes.len() == 1) => {
+            DefaultClass::Written(Some(0))
+        }
+        None => DefaultClass::None,
     };
     let written = file.need("sites", list);
+    let at = file.at("sites");
     file.end();
     let (tiers, classes, written) = (tiers?, classes?, written?);
     if written.is_empty() {
-        out.say(node.span, "there is no site");
+        out.say(at, "there is no site");
     }
     if written.len() > SITES {
         let reason = format!("{}, at most {SITES} are allowed", counted(written.len(), "site"));
@@ -104,6 +111,7 @@ pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Opt
         classes: &classes,
         class_ids: &class_ids,
         default_class,
+        classless: Vec::new(),
         sites: Defined::new("site"),
         class_of: Vec::new(),
         names: Names::default(),
@@ -127,6 +135,7 @@ pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Opt
     for (at, id, fields) in entries {
         parents.push((at, province.site(at, id, fields)));
     }
+    province.tell_classless();
     let Building { sites, class_of, mut topology, .. } = province;
     no_loops(&parents, written, &sites, out);
     let whole = out.count() == before;
@@ -173,18 +182,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn classes(&self, node: &Node, ids: &mut Defined<usize>) -> Option<Vec<Class>> {
-        let mut fields = Fields::of(node, "classes", self.out)?;
+        let mut fields = Fields::of(node, "`classes`", self.out)?;
         let mut classes = Vec::new();
         for (key, node) in fields.others() {
             if well_formed_id(&key.text, key.span, self.out) {
                 ids.add(&key.text, key.span, classes.len(), self.out);
-                // A class that could not be read keeps its place, so that its sites can be.
-                classes.push(self.class(node).unwrap_or_else(|| Class {
-                    level: LevelIx::new(0),
-                    endpoints: Vec::new(),
-                    contacts: Vec::new(),
-                    labels: BTreeMap::new(),
-                }));
+                // A class that could not be read keeps its place, so that its sites find it.
+                classes.push(self.class(node).unwrap_or_default());
             }
         }
         Some(classes)
@@ -193,6 +197,7 @@ impl Reader<'_> {
     fn class(&self, node: &Node) -> Option<Class> {
         let mut fields = Fields::of(node, "a class", self.out)?;
         let level = fields.need("level", |node, out| self.levels.find(node, out));
+        let before = self.out.count();
         let endpoints = fields.need("endpoints", |node, out| {
             let mut seen = Defined::new("endpoint");
             let mut endpoints = Vec::new();
@@ -211,10 +216,11 @@ impl Reader<'_> {
             }
             Some(endpoints)
         });
+        let sound = self.out.count() == before;
         let contacts = fields.read("contacts", Vec::new(), contacts);
         let labels = fields.read("labels", BTreeMap::new(), labels);
         fields.end();
-        Some(Class { level: level?, endpoints: endpoints?, contacts, labels })
+        Some(Class { level, endpoints: endpoints.unwrap_or_default(), contacts, labels, sound })
     }
 
     /// The checks of an endpoint, as positions.
@@ -291,7 +297,7 @@ fn email(node: &Node, out: &Findings) -> Option<String> {
 
 /// Free labels.
 fn labels(node: &Node, out: &Findings) -> Option<BTreeMap<String, String>> {
-    let mut fields = Fields::of(node, "labels", out)?;
+    let mut fields = Fields::of(node, "`labels`", out)?;
     let others = fields.others();
     if let Some((extra, _)) = others.get(FEW) {
         out.say(extra.span, format!("more than {FEW} labels"));
@@ -344,10 +350,8 @@ fn well_formed_label(key: &Key, out: &Findings) -> Option<String> {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !good {
         let meant = super::hint::slug(name).replace('-', "_");
-        let hint = match meant.as_str() {
-            "" => None,
-            meant => Some(format!("did you mean `{meant}`?")),
-        };
+        let fits = meant != name && meant.starts_with(|c: char| c.is_ascii_lowercase());
+        let hint = fits.then(|| format!("did you mean `{meant}`?"));
         let reason = format!(
             "`{}` is no label: it begins with a lower-case letter and has letters, digits and _",
             brief(name)
@@ -362,12 +366,22 @@ struct Building<'a> {
     reader: &'a Reader<'a>,
     classes: &'a [Class],
     class_ids: &'a Defined<usize>,
-    default_class: Option<usize>,
+    default_class: DefaultClass,
+    /// Sites that name no class where they have to.
+    classless: Vec<Span>,
     sites: Defined<SiteIx>,
     class_of: Vec<usize>,
     names: Names,
     addresses: BTreeMap<Host, Span>,
     topology: Topology,
+}
+
+/// The class of sites that name none.
+#[derive(Clone, Copy)]
+enum DefaultClass {
+    None,
+    /// Perhaps one that does not exist.
+    Written(Option<usize>),
 }
 
 /// What a site says of one of its endpoints.
@@ -385,18 +399,19 @@ impl<'a> Building<'a> {
         let class = match fields.get("class") {
             Some(node) => self.class_ids.find(node, out),
             None if fields.has("class") => None,
-            None => {
-                if self.default_class.is_none() {
-                    let hint = "or name a `default_class` at the top of the file".to_owned();
-                    out.hint(fields.span, "a site needs `class`", hint);
+            None => match self.default_class {
+                DefaultClass::Written(class) => class,
+                DefaultClass::None => {
+                    self.classless.push(fields.span);
+                    None
                 }
-                self.default_class
-            }
+            },
         };
         let known = class.map(|at| &self.classes[at]);
-        let level = fields
-            .get("level")
-            .map_or_else(|| known.map(|c| c.level), |node| self.reader.levels.find(node, out));
+        let level = match fields.get("level") {
+            Some(node) => self.reader.levels.find(node, out),
+            None => known.and_then(|class| class.level),
+        };
         let parent = fields.get("parent").and_then(|node| self.sites.find(node, out));
         if let Some((node, _)) = &name {
             let written = node.scalar().map_or("", |scalar| &scalar.text);
@@ -406,6 +421,7 @@ impl<'a> Building<'a> {
         let mut all_labels = known.map(|class| class.labels.clone()).unwrap_or_default();
         all_labels.extend(fields.read("labels", BTreeMap::new(), labels));
         let first = self.topology.endpoints.len();
+        let before = out.count();
         if let Some(class) = known {
             self.class_endpoints(site, class, &mut fields);
         }
@@ -415,13 +431,12 @@ impl<'a> Building<'a> {
         let last = self.topology.endpoints.len();
         if last - first > ENDPOINTS {
             out.say(fields.span, format!("more than {ENDPOINTS} endpoints at one site"));
-        } else if last == first && known.is_some() {
+        } else if last == first && known.is_some_and(|c| c.sound) && out.count() == before {
             out.say(fields.span, "a site without an endpoint is not watched");
         }
-        match known {
-            Some(_) => fields.end(),
-            // Without its class nobody knows what a site may have.
-            None => drop(fields),
+        // Without its class nobody knows what a site may say.
+        if known.is_some_and(|class| class.sound) {
+            fields.end();
         }
         let contacts = match known {
             Some(class) if contacts.is_empty() => class.contacts.clone(),
@@ -439,6 +454,20 @@ impl<'a> Building<'a> {
             endpoints: (first..last).map(EndpointIx::new).collect(),
         });
         parent
+    }
+
+    /// Tells of all sites that need a class, at the first of them.
+    fn tell_classless(&self) {
+        let Some(first) = self.classless.first() else { return };
+        let reason = match self.classless.len() {
+            1 => "a site needs `class`".to_owned(),
+            n => format!(
+                "a site needs `class`, and {} from here on as well",
+                counted(n - 1, "other")
+            ),
+        };
+        let hint = "or name a `default_class` for sites that name none".to_owned();
+        self.reader.out.hint(*first, reason, hint);
     }
 
     /// The endpoints that its class gives a site, each at the address that the site names.
@@ -638,7 +667,11 @@ fn tell_loop(
         Value::Map(map) => map.iter().find(|(key, _)| key.text == "parent").map(|(_, n)| n.span),
         _ => None,
     };
-    let reason = format!("the lines run in a circle: {}", names.join(" through "));
+    let reason = if circle.len() == 1 {
+        "the line of a site does not run through itself".to_owned()
+    } else {
+        format!("the lines run in a circle: {}", names.join(" through "))
+    };
     out.say(place.unwrap_or(written[circle[0]].span), reason);
 }
 

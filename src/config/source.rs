@@ -90,8 +90,40 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// The character behind `text`, which is the beginning of a file.
+    pub(super) fn behind(file: File, text: &str) -> Self {
+        let (count, last) = lines(text).fold((0, ""), |(count, _), line| (count + 1, line));
+        Self { file, line: short(count), column: short(last.chars().count() + 1), width: 1 }
+    }
+
     /// The beginning of a file.
     pub(super) const fn top(file: File) -> Self {
         Self { file, line: 1, column: 1, width: 0 }
     }
+}
+
+/// Where each line ends and the next begins: `\n`, `\r\n` or `\r`, as YAML has it.
+pub(super) fn line_ends(bytes: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let end = at + bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+        let next = if bytes[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 };
+        at = next;
+        Some((end, next))
+    })
+}
+
+/// The lines of a text.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let ends = line_ends(text.as_bytes()).chain([(text.len(), text.len())]);
+    ends.scan(0, |from, (end, next)| {
+        let line = &text[*from..end];
+        *from = next;
+        Some(line)
+    })
+}
+
+/// A place in a file is far below what fits 32 bits, since files are bounded.
+pub(super) fn short(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -14,7 +14,7 @@ use super::defaults;
 use super::diagnostic::Findings;
 use super::hint::nearest;
 use super::read::{
-    Fields, bytes, duration, each, expected, flag, line, number, share, well_formed_id, whole, word,
+    Fields, bytes, duration, each, flag, line, number, share, well_formed_id, whole, word,
 };
 use super::settings::{
     Budget, Channel, ChannelKind, CorrelationSettings, FlappingSettings, HygieneSettings,
@@ -77,7 +77,10 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
 fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
     let address = node.scalar().and_then(|scalar| scalar.text.parse().ok());
     if address.is_none() {
-        expected(node, "an address with a port, such as `127.0.0.1:9722` or `[::]:9722`", out);
+        let what = "expected an address with a port, such as `127.0.0.1:9722` or `[::]:9722`";
+        let port = node.scalar().and_then(|scalar| scalar.text.strip_prefix("localhost:"));
+        let hint = port.map(|port| format!("did you mean `127.0.0.1:{port}`?"));
+        out.hint(node.span, format!("{what}, found {}", node.found()), hint);
     }
     address
 }
@@ -105,7 +108,7 @@ pub(super) fn time_zone(node: &Node, out: &Findings) -> Option<TimeZone> {
 
 fn icmp(node: &Node, out: &Findings) -> Option<IcmpSettings> {
     let default = IcmpSettings::default();
-    let mut fields = Fields::of(node, "icmp", out)?;
+    let mut fields = Fields::of(node, "`icmp`", out)?;
     let engines = word(&[
         ("auto", IcmpEngine::Auto),
         ("kernel", IcmpEngine::Kernel),
@@ -125,7 +128,7 @@ fn icmp(node: &Node, out: &Findings) -> Option<IcmpSettings> {
 
 fn resolver(node: &Node, out: &Findings) -> Option<ResolverSettings> {
     let default = ResolverSettings::default();
-    let mut fields = Fields::of(node, "resolver", out)?;
+    let mut fields = Fields::of(node, "`resolver`", out)?;
     let read = ResolverSettings {
         refresh: fields.read("refresh", default.refresh, duration(SECOND..=DAY)),
         timeout: fields.read("timeout", default.timeout, duration(100 * MILLISECOND..=MINUTE)),
@@ -139,7 +142,7 @@ fn resolver(node: &Node, out: &Findings) -> Option<ResolverSettings> {
 
 fn phases(node: &Node, out: &Findings) -> Option<PhaseSettings> {
     let default = PhaseSettings::default();
-    let mut fields = Fields::of(node, "phases", out)?;
+    let mut fields = Fields::of(node, "`phases`", out)?;
     let read = PhaseSettings {
         readiness_before: fields.read(
             "readiness_before",
@@ -158,7 +161,7 @@ fn phases(node: &Node, out: &Findings) -> Option<PhaseSettings> {
 
 fn hysteresis(node: &Node, out: &Findings) -> Option<Hysteresis> {
     let default = Hysteresis::default();
-    let mut fields = Fields::of(node, "hysteresis", out)?;
+    let mut fields = Fields::of(node, "`hysteresis`", out)?;
     let read = Hysteresis {
         fail_after: fields.read("fail_after", default.fail_after, whole(1..=100)),
         recover_after: fields.read("recover_after", default.recover_after, whole(1..=100)),
@@ -169,7 +172,7 @@ fn hysteresis(node: &Node, out: &Findings) -> Option<Hysteresis> {
 
 fn quality(node: &Node, out: &Findings) -> Option<QualitySettings> {
     let default = QualitySettings::default();
-    let mut fields = Fields::of(node, "quality", out)?;
+    let mut fields = Fields::of(node, "`quality`", out)?;
     let delay = || duration(MILLISECOND..=MINUTE);
     let read = QualitySettings {
         window: fields.read("window", default.window, duration(SECOND..=HOUR)),
@@ -205,7 +208,7 @@ fn quality(node: &Node, out: &Findings) -> Option<QualitySettings> {
 
 fn correlation(node: &Node, out: &Findings) -> Option<CorrelationSettings> {
     let default = CorrelationSettings::default();
-    let mut fields = Fields::of(node, "correlation", out)?;
+    let mut fields = Fields::of(node, "`correlation`", out)?;
     let labels = |node: &Node, out: &Findings| each(node, out, |item| sites::label_name(item, out));
     let read = CorrelationSettings {
         wait: fields.read("wait", default.wait, duration(Duration::ZERO..=MINUTE)),
@@ -226,7 +229,7 @@ fn correlation(node: &Node, out: &Findings) -> Option<CorrelationSettings> {
 
 fn flapping(node: &Node, out: &Findings) -> Option<FlappingSettings> {
     let default = FlappingSettings::default();
-    let mut fields = Fields::of(node, "flapping", out)?;
+    let mut fields = Fields::of(node, "`flapping`", out)?;
     let read = FlappingSettings {
         stable_for: fields.read("stable_for", default.stable_for, duration(Duration::ZERO..=HOUR)),
         relapses: fields.read("relapses", default.relapses, whole(1..=100)),
@@ -253,7 +256,7 @@ fn flapping(node: &Node, out: &Findings) -> Option<FlappingSettings> {
 
 fn hygiene(node: &Node, out: &Findings) -> Option<HygieneSettings> {
     let default = HygieneSettings::default();
-    let mut fields = Fields::of(node, "hygiene", out)?;
+    let mut fields = Fields::of(node, "`hygiene`", out)?;
     let read = HygieneSettings {
         certificate_before: fields.read(
             "certificate_before",
@@ -268,7 +271,7 @@ fn hygiene(node: &Node, out: &Findings) -> Option<HygieneSettings> {
 
 fn budget(node: &Node, out: &Findings) -> Option<Budget> {
     let default = Budget::default();
-    let mut fields = Fields::of(node, "budget", out)?;
+    let mut fields = Fields::of(node, "`budget`", out)?;
     let read = Budget {
         line_kbit_s: fields.read("line_kbit_s", default.line_kbit_s, whole(1..=10_000_000)),
         in_flight: fields.read("in_flight", default.in_flight, whole(1..=100_000)),
@@ -278,7 +281,7 @@ fn budget(node: &Node, out: &Findings) -> Option<Budget> {
 }
 
 fn channels(node: &Node, out: &Findings) -> Option<Vec<Channel>> {
-    let mut fields = Fields::of(node, "channels", out)?;
+    let mut fields = Fields::of(node, "`channels`", out)?;
     let read = fields.others().into_iter().filter_map(|(key, node)| {
         let good = well_formed_id(&key.text, key.span, out);
         channel(ChannelId::new(key.text.as_str()), node, out).filter(|_| good)

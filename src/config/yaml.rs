@@ -13,12 +13,12 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::diagnostic::Findings;
-use super::source::{File, Source, Span};
+use super::source::{File, Source, Span, lines, short};
 
 /// Longest file that is read, in bytes: ten thousand sites take a tenth of it.
 const LONGEST: usize = 16 << 20;
 /// Most values in one file.
-const NODES: usize = 2_000_000;
+const NODES: usize = 1_000_000;
 /// Deepest nesting of lists and maps.
 const DEEPEST: usize = 16;
 
@@ -77,6 +77,11 @@ impl Node {
         matches!(&self.value, Value::Scalar(scalar) if scalar.kind == Kind::Nothing)
     }
 
+    /// Whether it is a scalar without any character.
+    fn is_empty(&self) -> bool {
+        matches!(&self.value, Value::Scalar(scalar) if scalar.text.is_empty())
+    }
+
     /// What stands here, for "expected …, found …".
     pub(super) fn found(&self) -> String {
         match &self.value {
@@ -85,8 +90,8 @@ impl Node {
             Value::Scalar(scalar) => match scalar.kind {
                 Kind::Nothing => "nothing".to_owned(),
                 Kind::Integer(_) | Kind::Float(_) => format!("the number {}", scalar.text),
-                Kind::Bool(_) => scalar.text.clone(),
-                Kind::Text => format!("`{}`", brief(&scalar.text)),
+                Kind::Text if scalar.text.is_empty() => "an empty text".to_owned(),
+                Kind::Bool(_) | Kind::Text => format!("`{}`", brief(&scalar.text)),
             },
         }
     }
@@ -103,7 +108,7 @@ pub(super) fn brief(text: &str) -> String {
 pub(super) fn read(file: File, source: &Source, out: &Findings) -> Option<Node> {
     let text = decode(file, &source.bytes, out)?;
     let mut root = Builder::new(file, out).build(text)?;
-    understand(&mut root, text, out)?;
+    understand(&mut root, file, text, out)?;
     Some(root)
 }
 
@@ -119,24 +124,32 @@ fn decode<'a>(file: File, bytes: &'a [u8], out: &Findings) -> Option<&'a str> {
         out.hint(Span::top(file), "the file is in UTF-16", hint);
         return None;
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let line = 1 + good.matches('\n').count();
-            let column = 1 + good.rsplit('\n').next().unwrap_or_default().chars().count();
-            let span = Span { file, line: short(line), column: short(column), width: 1 };
+            let good = good.strip_prefix('\u{feff}').unwrap_or(&good);
             let byte = bytes[error.valid_up_to()];
             let hint =
                 "an older Vietnamese encoding, such as TCVN3 or Windows-1258? Save it as UTF-8";
-            out.hint(span, format!("byte {byte:#04x} is not UTF-8"), hint.to_owned());
-            None
+            let reason = format!("byte {byte:#04x} is not UTF-8");
+            out.hint(Span::behind(file, good), reason, hint.to_owned());
+            return None;
         }
+    };
+    // What the two readers could take for ends of lines, and what YAML forbids (YAML 1.2 §5.1).
+    let strange = |c: char| match c {
+        '\n' | '\r' | '\t' => false,
+        '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
+        c => c.is_control(),
+    };
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| strange(*c)) {
+        let reason = format!("a character that nobody sees: U+{:04X}", u32::from(c));
+        let hint = "remove it; in a text in double quotes it could be written as `\\u…`".to_owned();
+        out.hint(Span::behind(file, &text[..at]), reason, hint);
+        return None;
     }
-}
-
-fn short(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+    Some(text)
 }
 
 /// Puts events together to a tree.
@@ -147,7 +160,15 @@ struct Builder<'a> {
     root: Option<Node>,
     nodes: usize,
     sound: bool,
+    refused: [Option<(Span, usize)>; 3],
 }
+
+/// What makes a file mean more than it shows: what it is called and what to do instead.
+const REFUSED: [(&str, &str); 3] = [
+    ("aliases", "write the value out; what many sites share belongs in a class"),
+    ("anchors", "remove the `&name`; what many sites share belongs in a class"),
+    ("tags", "remove the `!name`"),
+];
 
 /// A list or map whose end has not come.
 struct Open {
@@ -158,11 +179,33 @@ struct Open {
 
 impl<'a> Builder<'a> {
     const fn new(file: File, out: &'a Findings) -> Self {
-        Self { file, out, open: Vec::new(), root: None, nodes: 0, sound: true }
+        Self { file, out, open: Vec::new(), root: None, nodes: 0, sound: true, refused: [None; 3] }
     }
 
     fn build(mut self, text: &str) -> Option<Node> {
+        let read = self.events(text);
+        for ((what, hint), refused) in REFUSED.iter().zip(self.refused) {
+            if let Some((first, count)) = refused {
+                let more =
+                    if count > 1 { format!("; this file has {count}") } else { String::new() };
+                self.out.hint(first, format!("{what} are not read{more}"), (*hint).to_owned());
+                self.sound = false;
+            }
+        }
+        read?;
+        if !self.sound {
+            return None;
+        }
+        Some(self.root.filter(|root| !root.is_empty()).unwrap_or_else(|| {
+            let nothing = Scalar { text: String::new(), kind: Kind::Nothing };
+            Node { span: Span::top(self.file), value: Value::Scalar(nothing) }
+        }))
+    }
+
+    /// Takes in every event; none when there is no going on, which has then been told.
+    fn events(&mut self, text: &str) -> Option<()> {
         let mut documents = 0;
+        let last = lines(text).count();
         for event in Parser::new_from_str(text) {
             let (event, span) = match event {
                 Ok(event) => event,
@@ -173,11 +216,16 @@ impl<'a> Builder<'a> {
             };
             let start = span.start;
             let width = if span.end.line() == start.line() { span.len() } else { 1 };
-            let span = Span {
-                file: self.file,
-                line: short(start.line()),
-                column: short(start.col() + 1),
-                width: short(width),
+            let span = if start.line() > last {
+                // Nothing, which stands behind the last line.
+                within(self.file, text, (start.line(), 1))
+            } else {
+                Span {
+                    file: self.file,
+                    line: short(start.line()),
+                    column: short(start.col() + 1),
+                    width: short(width),
+                }
             };
             match event {
                 Event::DocumentStart(_) => {
@@ -189,9 +237,7 @@ impl<'a> Builder<'a> {
                     }
                 }
                 Event::Alias(_) => {
-                    let hint = "write the value out; what many sites share belongs in a class";
-                    self.out.hint(span, "aliases are not read", hint.to_owned());
-                    self.sound = false;
+                    self.refuse(0, span);
                     self.put(Node { span, value: Value::List(Vec::new()) });
                 }
                 Event::Scalar(value, style, anchor, tag) => {
@@ -221,11 +267,7 @@ impl<'a> Builder<'a> {
                 return None;
             }
         }
-        if !self.sound {
-            return None;
-        }
-        let empty = Scalar { text: String::new(), kind: Kind::Nothing };
-        Some(self.root.unwrap_or(Node { span: Span::top(self.file), value: Value::Scalar(empty) }))
+        Some(())
     }
 
     fn open(&mut self, node: Node) -> Option<()> {
@@ -240,15 +282,16 @@ impl<'a> Builder<'a> {
     /// Refuses what stands in front of a value.
     fn plain(&mut self, span: Span, anchor: usize, tag: bool) {
         if anchor != 0 {
-            let hint = "remove the `&name`; what many sites share belongs in a class";
-            self.out.hint(span, "anchors are not read", hint.to_owned());
-            self.sound = false;
+            self.refuse(1, span);
         }
         if tag {
-            let hint = "remove the `!name`".to_owned();
-            self.out.hint(span, "tags are not read", hint);
-            self.sound = false;
+            self.refuse(2, span);
         }
+    }
+
+    /// Counts what is refused; it is told once for a file.
+    fn refuse(&mut self, what: usize, span: Span) {
+        self.refused[what].get_or_insert((span, 0)).1 += 1;
     }
 
     fn no_key_twice(&mut self, node: &Node) {
@@ -300,45 +343,67 @@ impl<'a> Builder<'a> {
 
     /// The syntax is wrong. `serde_yaml` is asked as well, since it says what it was reading.
     fn syntax_error(&self, text: &str, error: &saphyr_parser::ScanError) {
-        let (line, column, reason) = match serde_yaml::from_str::<IgnoredAny>(text) {
-            Err(second) if second.location().is_some() => {
-                let at = second.location().map_or((1, 1), |at| (at.line(), at.column()));
-                (at.0, at.1, without_first_place(&second.to_string()))
+        let here = error.marker();
+        let second = serde_yaml::from_str::<IgnoredAny>(text).err();
+        match second.and_then(|error| Some((error.location()?, error))) {
+            Some((at, error)) => {
+                not_yaml(self.file, text, (at.line(), at.column()), &error.to_string(), self.out);
             }
-            _ => (error.marker().line(), error.marker().col() + 1, error.info().to_owned()),
-        };
-        let span = Span {
-            file: self.file,
-            line: short(line.max(1)),
-            column: short(column.max(1)),
-            width: 1,
-        };
-        let at_line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let indent = &at_line[..at_line.len() - at_line.trim_start().len()];
-        let hint = if indent.contains('\t') {
-            Some("YAML forbids tabs for indentation: use spaces".to_owned())
-        } else {
-            None
-        };
-        self.out.hint(span, format!("this is not YAML: {reason}"), hint);
+            None => {
+                let at = (here.line(), here.col() + 1);
+                not_yaml(self.file, text, at, error.info(), self.out);
+            }
+        }
     }
 }
 
-/// `a at line 3 column 5, while b at line 2 column 1` without the first place, which is told
-/// apart.
-fn without_first_place(message: &str) -> String {
-    let Some(at) = message.find(" at line ") else { return message.to_owned() };
-    let rest = &message[at + " at line ".len()..];
-    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    let after = after.strip_prefix(" column ").unwrap_or(after);
-    let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
-    format!("{}{after}", &message[..at])
+/// Tells that the syntax is wrong. `message` is of the form `a at line 3 column 5, while b at line
+/// 2 column 1`, and `b` is told as the other place.
+fn not_yaml(file: File, text: &str, at: (usize, usize), message: &str, out: &Findings) {
+    let (what, context) = message.split_once(", while ").unwrap_or((message, ""));
+    let what = what.split(" at line ").next().unwrap_or(what);
+    let (context, begins) = match context.split_once(" at line ") {
+        Some((context, place)) => (context, two_numbers(place)),
+        None => (context, None),
+    };
+    let reason = match context {
+        "" => format!("this is not YAML: {what}"),
+        context => format!("this is not YAML: {what}, while {context}"),
+    };
+    let span = within(file, text, at);
+    let written = lines(text).nth(at.0.saturating_sub(1)).unwrap_or_default();
+    let indent = &written[..written.len() - written.trim_start().len()];
+    let hint =
+        indent.contains('\t').then(|| "YAML forbids tabs for indentation: use spaces".to_owned());
+    match begins.filter(|begins| *begins != at) {
+        Some(begins) => {
+            out.clash(span, reason, (within(file, text, begins), "it begins here"), hint);
+        }
+        None => out.hint(span, reason, hint),
+    }
+}
+
+/// `3 column 5` as numbers.
+fn two_numbers(text: &str) -> Option<(usize, usize)> {
+    let (line, column) = text.split_once(" column ")?;
+    let digits = column.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((line.parse().ok()?, digits.parse().ok()?))
+}
+
+/// A place in the text. What lies behind its last line is told at that line's end.
+fn within(file: File, text: &str, (line, column): (usize, usize)) -> Span {
+    let text = text.trim_end();
+    let last = lines(text).count();
+    let (line, column) =
+        if line > last { (last, usize::MAX) } else { (line.max(1), column.max(1)) };
+    let length = lines(text).nth(line - 1).unwrap_or_default().chars().count();
+    let (column, width) = if column > length { (length + 1, 0) } else { (column, 1) };
+    Span { file, line: short(line), column: short(column), width }
 }
 
 /// Has `serde_yaml` say what every scalar is.
-fn understand(root: &mut Node, text: &str, out: &Findings) -> Option<()> {
-    let top = root.span;
-    if matches!(&root.value, Value::Scalar(scalar) if scalar.text.is_empty()) {
+fn understand(root: &mut Node, file: File, text: &str, out: &Findings) -> Option<()> {
+    if root.is_empty() {
         return Some(());
     }
     let mut differs = None;
@@ -350,14 +415,8 @@ fn understand(root: &mut Node, text: &str, out: &Findings) -> Option<()> {
                 let hint = "write it in quotes".to_owned();
                 out.hint(span, "this can be read in two ways", hint);
             } else {
-                let span = error.location().map_or(top, |at| Span {
-                    line: short(at.line()),
-                    column: short(at.column()),
-                    width: 1,
-                    ..top
-                });
-                let reason = without_first_place(&error.to_string());
-                out.say(span, format!("this is not YAML: {reason}"));
+                let at = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+                not_yaml(file, text, at, &error.to_string(), out);
             }
             None
         }
