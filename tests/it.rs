@@ -13,17 +13,23 @@ mod agreement;
 mod api;
 #[path = "it/e2e.rs"]
 mod e2e;
+#[path = "it/fixtures.rs"]
+mod fixtures;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]
 mod lab;
 #[path = "it/metrics.rs"]
 mod metrics;
+#[path = "it/notify.rs"]
+mod notify;
 #[path = "it/province.rs"]
 mod province;
 #[path = "it/rooms.rs"]
 mod rooms;
 #[path = "it/simulate.rs"]
 mod simulate;
+#[path = "it/store.rs"]
+mod store;
 #[path = "it/web.rs"]
 mod web;
