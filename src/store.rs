@@ -27,7 +27,7 @@ use crate::model::TargetKey;
 
 pub use history::{HealthChange, History};
 pub use open::Damage;
-pub use outbox::{ChannelTotals, Mark, MarkState, Waiting};
+pub use outbox::{ChannelTotals, Mark, MarkState, Message, Waiting};
 pub use retention::Retention;
 pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
 

@@ -15,6 +15,8 @@ mod api;
 mod bad_config;
 #[path = "it/e2e.rs"]
 mod e2e;
+#[path = "it/fixtures.rs"]
+mod fixtures;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]
@@ -25,6 +27,8 @@ mod metrics;
 mod peers;
 #[path = "it/probing.rs"]
 mod probing;
+#[path = "it/notify.rs"]
+mod notify;
 #[path = "it/province.rs"]
 mod province;
 #[path = "it/reasons.rs"]
@@ -33,5 +37,7 @@ mod reasons;
 mod rooms;
 #[path = "it/simulate.rs"]
 mod simulate;
+#[path = "it/store.rs"]
+mod store;
 #[path = "it/web.rs"]
 mod web;

@@ -15,15 +15,14 @@ use tracing::{error, info, warn};
 
 use super::channel::{self, Hand};
 use super::http::Http;
-use super::queue::{Event, LineSetup, Queue};
-use super::{DeliveryError, Letter, Retry, Setup};
+use super::queue::{Due, Event, LineSetup, Queue};
+use super::{DeliveryError, Retry, Setup};
 use crate::clock::Clock;
 use crate::model::{ChannelId, ChannelStatus, Mono, NotificationId};
 use crate::store::{Mail, Ticket, Waiting, WriterHandle};
 
-/// Longest that a digest waits for its name to be on disk before it leaves. A crash in between
-/// would make its repeat another one.
-const RECORD_FIRST: Duration = Duration::from_secs(2);
+/// Longest that a message waits until it is on record that it was tried.
+const RECORD_FIRST: Duration = Duration::from_secs(1);
 
 /// Why there can be no courier.
 #[derive(Debug)]
@@ -187,8 +186,8 @@ impl Round {
         let mut stopping: Option<(Mono, oneshot::Sender<usize>)> = None;
         loop {
             let now = self.clock.now();
-            while let Some(letter) = self.queue.next(now) {
-                self.send(letter);
+            while let Some(due) = self.queue.next(now) {
+                self.send(due);
             }
             self.record();
             let due = self.queue.poll_timeout().unwrap_or(Mono::NEVER);
@@ -248,7 +247,8 @@ impl Round {
     }
 
     /// Starts the delivery of a letter.
-    fn send(&mut self, letter: Letter) {
+    fn send(&mut self, due: Due) {
+        let Due { letter, record_first } = due;
         let recorded = self.record();
         let writer = self.writer.clone();
         let hand = self.hands.get(&letter.channel).cloned();
@@ -258,7 +258,8 @@ impl Round {
                 let text = "the channel is no longer configured".to_owned();
                 return Err(DeliveryError { retry: Retry::Never, text });
             };
-            if letter.items.len() > 1 {
+            // A disk in trouble is no reason to wait: telling comes first.
+            if record_first && writer.status().trouble.is_none() {
                 writer.committed(recorded, RECORD_FIRST).await;
             }
             let limit = hand.time_limit();

@@ -9,15 +9,18 @@
 //!    of the ones that still wait, and tells as firing what the receiver has not heard as firing.
 //!    So a fault that came and went while the channel was down is told once, as over, with its
 //!    beginning and its end.
-//! 3. What is still on goes before what is over. Three or more that are over leave as one digest.
-//! 4. After an attempt that failed for the moment, the line waits 1 s, then twice as long each
-//!    time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one message at a
-//!    time finds out whether the channel works again.
+//! 3. What is still on goes before what is over. Three or more that are over leave as one digest,
+//!    unless they were tried alone before: a repeat must be recognisable as one.
+//! 4. After an attempt that failed for the moment, the line waits [`FIRST_WAIT`], then twice as
+//!    long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one
+//!    message at a time finds out whether the channel works again.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    If another one gets through after several had failed, the channel was to blame, and all of
 //!    them are due at once.
 //! 6. A message that the receiver refuses for good, or that failed [`MOST_ATTEMPTS`] times, is
 //!    given up, loudly.
+//! 7. That a message is tried for the first time is on record before it leaves. So a crash in the
+//!    middle is repeated under the same id, alone or in the same digest.
 
 mod line;
 
@@ -32,6 +35,8 @@ use crate::model::{
 use crate::store::{Mark, MarkState, Waiting};
 use line::{Entry, Line};
 
+/// First wait after a failure.
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Longest wait that we choose. With a time limit of 5 to 10 s for an attempt, everything that
 /// waited is told within a minute of the receiver's return.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -61,6 +66,14 @@ pub(super) struct LineSetup {
     pub(super) id: ChannelId,
     pub(super) kind: &'static str,
     pub(super) limits: Limits,
+}
+
+/// A letter that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Due {
+    pub(super) letter: Letter,
+    /// Whether what the queue wants recorded should be on disk before it leaves.
+    pub(super) record_first: bool,
 }
 
 /// Something to log.
@@ -130,7 +143,7 @@ impl Queue {
     }
 
     /// The next letter that is due, if any. It counts as under way until it is settled.
-    pub(super) fn next(&mut self, now: Now) -> Option<Letter> {
+    pub(super) fn next(&mut self, now: Now) -> Option<Due> {
         let output = &mut self.output;
         self.lines.values_mut().find_map(|line| line.next(now, output))
     }

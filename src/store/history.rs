@@ -7,8 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::value::{health, instant, key, key_columns, nanos};
-use super::{ChannelTotals, Doing, FILE_NAME, StoreError, open, outbox};
+use super::value::{health, instant, key, key_columns, nanos, parse};
+use super::{ChannelTotals, Doing, FILE_NAME, Message, StoreError, open, outbox};
 use crate::model::{Health, Incident, IncidentId, Rollup, TargetKey};
 
 /// A connection that reads.
@@ -137,6 +137,14 @@ impl History {
         rows.collect::<rusqlite::Result<_>>().doing("read")
     }
 
+    /// What was told of an incident, to whom and with what success, in the order decided.
+    ///
+    /// # Errors
+    /// When the file or a message in it cannot be read.
+    pub fn messages(&self, incident: &IncidentId) -> Result<Vec<Message>, StoreError> {
+        outbox::about(&self.db, incident).doing("read")
+    }
+
     /// The outbox in figures, for every channel that it knows.
     ///
     /// # Errors
@@ -144,11 +152,4 @@ impl History {
     pub fn outbox(&self) -> Result<Vec<ChannelTotals>, StoreError> {
         outbox::totals(&self.db).doing("read")
     }
-}
-
-/// A whole record.
-fn parse<T: serde::de::DeserializeOwned>(text: impl AsRef<str>) -> rusqlite::Result<T> {
-    serde_json::from_str(text.as_ref()).map_err(|reason| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, reason.into())
-    })
 }

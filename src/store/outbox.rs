@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use super::value::{instant, nanos};
+use super::value::{instant, nanos, parse};
 use super::{Doing, Store, StoreError};
-use crate::model::{ChannelId, Notification, NotificationId, NotificationKind};
+use crate::model::{ChannelId, IncidentId, Notification, NotificationId, NotificationKind};
 
 /// How far a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,25 @@ pub enum MarkState {
     Withdrawn,
 }
 
+/// A message as the outbox knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// What it says.
+    pub notification: Notification,
+    /// How far it is. Its instant is when it was settled, or when it was decided.
+    pub mark: Mark,
+}
+
 impl MarkState {
+    fn of(number: i64) -> Self {
+        match number {
+            1 => Self::Delivered,
+            2 => Self::Failed,
+            3 => Self::Withdrawn,
+            _ => Self::Waiting,
+        }
+    }
+
     /// The number in the table.
     const fn number(self) -> i64 {
         match self {
@@ -198,6 +216,29 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Vec<ChannelTotals>> {
             retried: count(row, 5)?,
             oldest: row.get::<_, Option<i64>>(6)?.map(instant),
         })
+    })?;
+    rows.collect()
+}
+
+/// The messages about one incident, in the order in which they were decided.
+pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<Vec<Message>> {
+    let mut select = db.prepare_cached(
+        "SELECT notification, state, settled, attempts, next_attempt, error, bundle, told_as
+         FROM outbox WHERE incident = ? ORDER BY seq",
+    )?;
+    let rows = select.query_map([incident.as_str()], |row| {
+        let notification: Notification = parse(row.get::<_, String>(0)?)?;
+        let mark = Mark {
+            id: notification.id.clone(),
+            state: MarkState::of(row.get(1)?),
+            at: row.get::<_, Option<i64>>(2)?.map_or(notification.created, instant),
+            attempts: row.get(3)?,
+            next_attempt: row.get::<_, Option<i64>>(4)?.map(instant),
+            error: row.get(5)?,
+            bundle: row.get::<_, Option<String>>(6)?.map(NotificationId::new),
+            told_as: kind(&row.get::<_, String>(7)?).unwrap_or(notification.kind),
+        };
+        Ok(Message { notification, mark })
     })?;
     rows.collect()
 }

@@ -55,6 +55,13 @@ pub(super) fn key(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Tar
     })
 }
 
+/// A record that is kept whole.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(text: impl AsRef<str>) -> rusqlite::Result<T> {
+    serde_json::from_str(text.as_ref()).map_err(|reason| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, reason.into())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::super::{DeliveryError, Item, Letter, Retry};
 use super::{
-    DIGEST_FROM, Event, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
-    PATIENCE,
+    DIGEST_FROM, Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup,
+    MOST_ATTEMPTS, Output, PATIENCE,
 };
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
@@ -116,28 +116,30 @@ impl Line {
     }
 
     /// The next letter that is due.
-    pub(super) fn next(&mut self, now: Now, output: &mut Output) -> Option<Letter> {
+    pub(super) fn next(&mut self, now: Now, output: &mut Output) -> Option<Due> {
         if self.free_at()? > now.mono {
             return None;
         }
         let first = self.choose(now.mono)?;
-        let taken = self.bundle_with(first, now.mono);
-        let mut entries: Vec<Entry> = Vec::with_capacity(taken.len());
-        for at in taken.into_iter().rev() {
+        let mut entries: Vec<Entry> = Vec::new();
+        for at in self.bundle_with(first, now.mono).into_iter().rev() {
             entries.push(self.waiting.remove(at));
         }
         entries.reverse();
-        let id = match entries.as_slice() {
-            [one] if one.bundle.is_none() => one.notification.id.clone(),
-            several => several[0].bundle.clone().unwrap_or_else(|| {
-                NotificationId::new(format!("digest-{}", several[0].notification.id))
-            }),
+        let head = entries.first()?;
+        let id = match (&head.bundle, entries.len()) {
+            (Some(bundle), _) => bundle.clone(),
+            (None, 1) => head.notification.id.clone(),
+            (None, _) => NotificationId::new(format!("digest-{}", head.notification.id)),
         };
-        if entries.len() > 1 {
-            for entry in entries.iter_mut().filter(|entry| entry.bundle.is_none()) {
+        let record_first = entries.iter().any(|entry| entry.attempts == 0);
+        let several = entries.len() > 1;
+        for entry in &mut entries {
+            entry.attempts = entry.attempts.saturating_add(1);
+            if several {
                 entry.bundle = Some(id.clone());
-                output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
             }
+            output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
         }
         self.next_slot = now.mono + self.limits.gap;
         let item = |entry: &Entry| Item {
@@ -152,14 +154,13 @@ impl Line {
             test: false,
         };
         self.under_way.insert(id, entries);
-        Some(letter)
+        Some(Due { letter, record_first })
     }
 
     pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
         for entry in entries {
             self.status.delivered += 1;
-            let told = Entry { attempts: entry.attempts.saturating_add(1), ..entry.clone() };
-            output.marks.push(told.mark(MarkState::Delivered, now, None));
+            output.marks.push(entry.mark(MarkState::Delivered, now, None));
         }
         self.status.last_delivered = Some(now.wall);
         self.works(output);
@@ -198,7 +199,6 @@ impl Line {
         self.struck.get_or_insert_with(|| letter.clone());
         self.retry_at = self.retry_at.max(now.mono + wait_after(self.streak).max(asked));
         for mut entry in entries {
-            entry.attempts = entry.attempts.saturating_add(1);
             entry.strikes = entry.strikes.saturating_add(1);
             if entry.attempts >= MOST_ATTEMPTS {
                 let reason = format!("after {} attempts: {}", entry.attempts, error.text);
@@ -269,13 +269,13 @@ impl Line {
     /// A digest that was tried before keeps its members, so that its repeat says the same.
     fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
         let chosen = &self.waiting[first];
-        if chosen.bundle.is_none() && !chosen.is_over() {
+        if chosen.bundle.is_none() && (!chosen.is_over() || chosen.attempts > 0) {
             return vec![first];
         }
         let belongs = |at: &usize| {
             let entry = &self.waiting[*at];
-            entry.bundle == chosen.bundle
-                && (entry.bundle.is_some() || entry.is_over() && entry.retry_at <= now)
+            let fresh = entry.attempts == 0 && entry.is_over() && entry.retry_at <= now;
+            entry.bundle == chosen.bundle && (entry.bundle.is_some() || fresh)
         };
         let together: Vec<usize> =
             self.tellable().filter(belongs).take(self.limits.bundle.max(1)).collect();
@@ -371,5 +371,5 @@ fn told_as(unheard: NotificationKind, newer: NotificationKind) -> NotificationKi
 /// Rule 4: the wait after so many failures in a row.
 fn wait_after(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    Duration::from_secs(1_u64 << doublings).min(LONGEST_WAIT)
+    FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT)
 }

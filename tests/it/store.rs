@@ -1,0 +1,243 @@
+//! What was acknowledged survives: the process killed, the log torn, the disk full.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use vchealth::clock::Clock;
+use vchealth::model::{Batch, Change, Durable, Health, NotificationKind};
+use vchealth::store::{FILE_NAME, History, Mail, Store, Writer};
+
+use crate::fixtures::{Scratch, at, child, health, incident, kills, notification, random};
+
+/// Long enough for any machine; nothing waits that long unless it fails.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The `n`th batch: a health, an incident and a message that belong together.
+fn batch(n: u64) -> Batch {
+    let site = format!("s{}", n % 50);
+    let mut it = incident(&format!("i{}", n % 20), &site);
+    it.delegates = u32::try_from(n).unwrap();
+    let since = at("2026-02-03T00:00:00Z") + Duration::from_secs(n);
+    let state = if n.is_multiple_of(2) { Health::Down } else { Health::Up };
+    Batch {
+        changes: vec![
+            health(&site, state, since),
+            Change::Incident(Box::new(it.clone())),
+            Change::Notify(Box::new(notification(&format!("{n}"), it, NotificationKind::Firing))),
+        ],
+    }
+}
+
+/// Opens what a crash left; gives the last batch in it after checking that every batch up to it
+/// is there whole and nothing of a later one.
+fn last_whole_batch(dir: &Path) -> Option<u64> {
+    let (store, durable) = Store::open(dir, at("2026-02-03T01:00:00Z")).unwrap();
+    assert_eq!(store.damage(), None);
+    let numbers: Vec<u64> = store
+        .waiting()
+        .unwrap()
+        .iter()
+        .map(|it| it.notification.id.as_str().parse().unwrap())
+        .collect();
+    let last = numbers.last().copied();
+    let mut expected = Durable::default();
+    for n in 0..last.map_or(0, |last| last + 1) {
+        assert_eq!(numbers.get(usize::try_from(n).unwrap()), Some(&n), "no message is missing");
+        expected.apply(&batch(n));
+    }
+    assert_eq!(durable, expected, "state and messages are of one moment");
+    last
+}
+
+#[test]
+#[ignore = "run as a child by the test below, which kills it"]
+fn child_that_commits() {
+    let Some(dir) = std::env::var_os("VCHEALTH_CHILD_DIR") else { return };
+    let dir = Path::new(&dir);
+    let (store, _) = Store::open(dir, at("2026-02-03T01:00:00Z")).unwrap();
+    let next = store.waiting().unwrap().len() as u64;
+    let writer = Writer::start(store, Clock::start(), |news| {
+        assert!(news.durable);
+        for mail in news.mail {
+            if let Mail::Send(it) = mail {
+                println!("acknowledged {}", it.id);
+            }
+        }
+    })
+    .unwrap();
+    let handle = writer.handle();
+    for n in next.. {
+        handle.submit(batch(n), None);
+        // Some batches go together, some alone.
+        if n % 7 == 0 {
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        if handle.status().waiting > 1_000 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
+    let scratch = Scratch::new("kill");
+    let mut acknowledged = None;
+    for round in 0..kills() {
+        let variables = [("VCHEALTH_CHILD_DIR", scratch.path().to_str().unwrap())];
+        let mut running = child("store::child_that_commits", &variables);
+        let output = BufReader::new(running.stdout.take().unwrap());
+        let (send, lines) = channel();
+        let reader = std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let number = line.rsplit_once("acknowledged ").and_then(|(_, n)| n.parse().ok());
+                if let Some(number) = number {
+                    let _ = send.send(number);
+                }
+            }
+        });
+        // Every fourth time somewhere while it opens, else somewhere while it writes.
+        let mut last: Option<u64> = None;
+        if round % 4 != 0 {
+            last = Some(lines.recv_timeout(LONG).unwrap());
+        }
+        let moment = Instant::now() + Duration::from_millis(random(120));
+        while let Ok(number) = lines.recv_timeout(moment.saturating_duration_since(Instant::now()))
+        {
+            last = Some(number);
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+        reader.join().unwrap();
+        acknowledged = lines.try_iter().last().or(last).or(acknowledged);
+        let found = last_whole_batch(scratch.path());
+        assert!(found >= acknowledged, "{acknowledged:?} was acknowledged, {found:?} is there");
+    }
+    assert!(acknowledged.is_some(), "the children wrote something");
+}
+
+/// Copies the state directory as a crash would leave it.
+fn crash(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).unwrap();
+    for name in [FILE_NAME.to_owned(), format!("{FILE_NAME}-wal")] {
+        fs::copy(from.join(&name), to.join(&name)).unwrap();
+    }
+}
+
+#[test]
+fn a_torn_last_write_loses_nothing_that_was_acknowledged_before() {
+    let scratch = Scratch::new("torn");
+    let (live, copy) = (scratch.path().join("live"), scratch.path().join("copy"));
+    let (mut store, _) = Store::open(&live, at("2026-02-03T01:00:00Z")).unwrap();
+    let log = live.join(format!("{FILE_NAME}-wal"));
+    for n in 0..20 {
+        store.commit(&[batch(n)], &[], Timestamp::UNIX_EPOCH).unwrap();
+    }
+    let before = fs::metadata(&log).unwrap().len();
+    store.commit(&[batch(20)], &[], Timestamp::UNIX_EPOCH).unwrap();
+    let after = fs::metadata(&log).unwrap().len();
+    assert!(after > before);
+
+    for tear in 0..60 {
+        crash(&live, &copy);
+        let torn = copy.join(format!("{FILE_NAME}-wal"));
+        let mut bytes = fs::read(&torn).unwrap();
+        let at = usize::try_from(before + random(after - before)).unwrap();
+        match tear % 3 {
+            0 => bytes.truncate(at),
+            1 => bytes[at] ^= 0x40,
+            _ => bytes[at..].fill(0),
+        }
+        fs::write(&torn, bytes).unwrap();
+        assert_eq!(last_whole_batch(&copy), Some(19), "tear {tear} at {at}");
+    }
+    crash(&live, &copy);
+    assert_eq!(last_whole_batch(&copy), Some(20), "untorn, the last one is there as well");
+}
+
+#[test]
+#[ignore = "run as a child by the test below, on a small disk of its own"]
+fn child_on_a_small_disk() {
+    let Some(dir) = std::env::var_os("VCHEALTH_CHILD_DIR") else { return };
+    let dir = Path::new(&dir);
+    let state = dir.join("state");
+    let (store, _) = Store::open(&state, at("2026-02-03T01:00:00Z")).unwrap();
+    let (send, news) = channel();
+    let writer = Writer::start(store, Clock::start(), move |it| {
+        let _ = send.send(it);
+    })
+    .unwrap();
+    let handle = writer.handle();
+    let mut told = BTreeMap::new();
+    let mut next = 0..;
+    let mut tell = |told: &mut BTreeMap<String, bool>| {
+        let submitted = Instant::now();
+        handle.submit(batch(next.next().unwrap()), None);
+        let it = news.recv_timeout(LONG).unwrap();
+        assert!(submitted.elapsed() < Duration::from_secs(5), "an alert waits for no disk");
+        for mail in it.mail {
+            if let Mail::Send(message) = mail {
+                told.insert(message.id.to_string(), it.durable);
+            }
+        }
+        it.durable
+    };
+    assert!(tell(&mut told));
+
+    // Something else fills the disk to the last byte.
+    let filler = dir.join("filler");
+    let mut block = 1 << 20;
+    let mut file = fs::File::create(&filler).unwrap();
+    while block > 0 {
+        if std::io::Write::write_all(&mut file, &vec![0xAA; block]).is_err() {
+            block /= 2;
+        }
+    }
+    drop(file);
+    while tell(&mut told) {}
+    for _ in 0..50 {
+        assert!(!tell(&mut told));
+    }
+    let status = handle.status();
+    let trouble = status.trouble.unwrap();
+    assert_eq!(trouble, format!("the disk is full: free some space for {}", state.display()));
+    assert!(status.waiting >= 50);
+
+    fs::remove_file(&filler).unwrap();
+    let deadline = Instant::now() + LONG;
+    while handle.status().trouble.is_some() {
+        assert!(Instant::now() < deadline, "{:?}", handle.status());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(tell(&mut told));
+    assert_eq!(writer.stop(LONG), 0);
+    let last = last_whole_batch(&state).unwrap();
+    assert_eq!(told.len() as u64, last + 1, "everything that was told is on disk in the end");
+    let totals = History::open(&state).unwrap().outbox().unwrap();
+    assert_eq!(totals[0].queued, last + 1);
+    println!("small disk survived");
+}
+
+#[test]
+fn a_full_disk_delays_no_alert_and_loses_nothing() {
+    let scratch = Scratch::new("full");
+    // A disk of its own in namespaces of its own: no other test and no other program sees it.
+    let script = r#"mount -t tmpfs -o size=2m none "$1" && exec "$2" store::child_on_a_small_disk \
+                    --exact --ignored --nocapture"#;
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "--", "sh", "-c", script, "sh"])
+        .arg(scratch.path())
+        .arg(std::env::current_exe().unwrap())
+        .env("VCHEALTH_CHILD_DIR", scratch.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("small disk survived"), "{said}\n{complained}");
+}
