@@ -25,5 +25,7 @@ mod province;
 mod rooms;
 #[path = "it/simulate.rs"]
 mod simulate;
+#[path = "it/situations.rs"]
+mod situations;
 #[path = "it/web.rs"]
 mod web;
