@@ -39,5 +39,7 @@ mod rooms;
 mod simulate;
 #[path = "it/store.rs"]
 mod store;
+#[path = "it/situations.rs"]
+mod situations;
 #[path = "it/web.rs"]
 mod web;
