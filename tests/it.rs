@@ -13,6 +13,8 @@ mod agreement;
 mod api;
 #[path = "it/e2e.rs"]
 mod e2e;
+#[path = "it/exposition.rs"]
+mod exposition;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]
