@@ -712,7 +712,7 @@ async fn the_overview_tells_what_fails_why_and_since_when() {
         "Sự cố đang mở · 3",
         "Mất đường trục · Huyện Chợ Đồn",
         "từ 07:38 (4 phút) · 21 điểm cầu bị ảnh hưởng · 1113 đại biểu",
-        "Thiết bị không trả lời · Xã Nam Mẫu / codec",
+        "Thiết bị không phản hồi · Xã Nam Mẫu / codec",
         "Đã tiếp nhận: Hà – đang gọi xã",
         "Đang họp Phiên họp UBND tỉnh tháng 11 07:30–10:00 · còn 2 giờ 18 phút",
         "? Xã Cổ Linh : chưa rõ",
