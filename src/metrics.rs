@@ -13,11 +13,12 @@ mod readme;
 pub mod table;
 mod text;
 
-pub use delivery::{ChannelView, StoreView};
 pub use figures::{Connected, Figures, Tally};
 pub use readme::{BEGIN, END, readme};
 
-use crate::model::Snapshot;
+use jiff::Timestamp;
+
+use crate::model::{ChannelStatus, Snapshot, StoreStatus};
 
 /// What the format calls itself in `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -27,7 +28,12 @@ pub fn write(snapshot: &Snapshot, out: &mut String) {
     province::write(snapshot, out);
 }
 
-/// Appends the series of store and outbox in the text format.
-pub fn write_delivery(store: &StoreView, channels: &[ChannelView], out: &mut String) {
-    delivery::write(store, channels, out);
+/// Appends the series of store and outbox, as they stand at `now`, in the text format.
+pub fn write_delivery(
+    store: &StoreStatus,
+    channels: &[ChannelStatus],
+    now: Timestamp,
+    out: &mut String,
+) {
+    delivery::write(store, channels, now, out);
 }

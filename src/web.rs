@@ -24,15 +24,17 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
-use crate::metrics::{ChannelView, StoreView};
-use crate::model::{Ack, IncidentId, Language, Now, Silence, SilenceId, Snapshot};
+use crate::model::{
+    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
+};
 
 pub use server::{Limits, Server};
 
 /// What the daemon does when asked, some time later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The daemon as the web server sees it.
+/// The daemon as the web server sees it. What it tells about itself is read from memory and takes
+/// no time worth mentioning; what it is asked to do is answered once it is done.
 pub trait Daemon: Send + Sync + 'static {
     /// The current moment.
     fn now(&self) -> Now;
@@ -47,10 +49,10 @@ pub trait Daemon: Send + Sync + 'static {
     fn stalled_for(&self) -> Duration;
 
     /// How the store does.
-    fn store(&self) -> StoreView;
+    fn store(&self) -> StoreStatus;
 
     /// How deliveries do, by channel.
-    fn channels(&self) -> Vec<ChannelView>;
+    fn channels(&self) -> Arc<Vec<ChannelStatus>>;
 
     /// How texts for people are written at present; a reload may change it.
     fn look(&self) -> Look;

@@ -17,6 +17,8 @@ mod bad_config;
 mod e2e;
 #[path = "it/fixtures.rs"]
 mod fixtures;
+#[path = "it/exposition.rs"]
+mod exposition;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]

@@ -11,8 +11,8 @@ use super::brain::{Heartbeat, Request};
 use super::files::Source;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::metrics::{ChannelView, Figures, StoreView};
-use crate::model::{Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot};
+use crate::metrics::Figures;
+use crate::model::{Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus};
 use crate::monitor::Input;
 use crate::notify::{Remote, Setup};
 use crate::store::WriterHandle;
@@ -129,25 +129,12 @@ impl Daemon for Face {
         self.clock.mono() - self.heartbeat.last()
     }
 
-    fn store(&self) -> StoreView {
-        let status = self.writer.status();
-        StoreView { trouble: status.trouble, failures: status.failures, bytes: status.bytes }
+    fn store(&self) -> StoreStatus {
+        self.writer.status()
     }
 
-    fn channels(&self) -> Vec<ChannelView> {
-        let now = self.clock.now().wall;
-        let view = |status: &ChannelStatus| ChannelView {
-            id: status.id.clone(),
-            queued: u64::from(status.queued),
-            oldest_age: status.oldest.map_or(Duration::ZERO, |oldest| {
-                Duration::try_from(now.duration_since(oldest)).unwrap_or_default()
-            }),
-            delivered: status.delivered,
-            failed: status.failed,
-            retried: status.retried,
-            trouble: status.failing_since.and(status.last_error.clone()),
-        };
-        self.courier.statuses().iter().map(view).collect()
+    fn channels(&self) -> Arc<Vec<ChannelStatus>> {
+        self.courier.statuses()
     }
 
     fn look(&self) -> Look {

@@ -26,7 +26,6 @@ pub struct Figures {
     level_rtt: HistogramVec,
     failures: IntCounterVec,
     lateness: Histogram,
-    commits: Histogram,
     reloads_succeeded: IntCounter,
     reloads_failed: IntCounter,
     reload_successful: IntGauge,
@@ -55,7 +54,6 @@ impl Figures {
             ),
             failures: counters(&registry, &table::FAILURES),
             lateness: times(&registry, &table::LATENESS, table::LATENESS_BUCKETS),
-            commits: times(&registry, &table::COMMIT_DURATION, table::COMMIT_BUCKETS),
             reloads_succeeded: reloads.with_label_values(&["success"]),
             reloads_failed: reloads.with_label_values(&["failure"]),
             reload_successful: kept(
@@ -83,11 +81,6 @@ impl Figures {
     #[must_use]
     pub const fn registry(&self) -> &Registry {
         &self.registry
-    }
-
-    /// Counts a commit to the database.
-    pub fn committed(&self, took: Duration) {
-        self.commits.observe(took.as_secs_f64());
     }
 
     /// Counts a reload of the configuration.

@@ -169,8 +169,6 @@ pub const RTT_BUCKETS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
 /// Upper bounds of how late probes start.
 pub const LATENESS_BUCKETS: &[f64] = &[0.001, 0.005, 0.02, 0.1, 0.5, 2.0];
-/// Upper bounds of how long a commit takes; a healthy disk stays below 20 ms.
-pub const COMMIT_BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Upper bounds of how long the rendering of this page takes.
 pub const RENDER_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5];
 
@@ -753,14 +751,6 @@ pub const BUILD_INFO: Metric = gauge(
     1,
     "Always 1; the version that runs",
 );
-/// Commits.
-pub const COMMIT_DURATION: Metric = histogram(
-    "vchealth_store_commit_duration_seconds",
-    &[],
-    Per::Daemon,
-    COMMIT_BUCKETS.len(),
-    "How long commits to the database take",
-);
 /// Trouble of the store.
 pub const STORE_TROUBLE: Metric = gauge(
     "vchealth_store_trouble",
@@ -768,7 +758,25 @@ pub const STORE_TROUBLE: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 while changes cannot be committed (disk full, for instance), else 0",
+    "1 while what was decided does not reach the disk (it is full, for instance), else 0",
+);
+/// Changes that wait.
+pub const STORE_WAITING: Metric = gauge(
+    "vchealth_store_waiting_changes",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Changes that are not on disk yet",
+);
+/// Commits.
+pub const STORE_COMMITS: Metric = counter(
+    "vchealth_store_commits_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Transactions that reached the disk",
 );
 /// Failed commits.
 pub const STORE_FAILURES: Metric = counter(
@@ -777,7 +785,25 @@ pub const STORE_FAILURES: Metric = counter(
     &[],
     Per::Daemon,
     1,
-    "Commits that failed and were kept to be tried again",
+    "Transactions that did not; they are tried again",
+);
+/// The last commit.
+pub const STORE_LAST_COMMIT: Metric = gauge(
+    "vchealth_store_last_commit_duration_seconds",
+    Unit::Seconds,
+    &[],
+    Per::Daemon,
+    1,
+    "How long the last transaction took",
+);
+/// Lost measurements.
+pub const STORE_LOST: Metric = counter(
+    "vchealth_store_lost_rollups_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Measurements for reports that were given up because the disk did not take them",
 );
 /// Size of the database.
 pub const STORE_BYTES: Metric =
@@ -799,6 +825,15 @@ pub const OUTBOX_OLDEST: Metric = gauge(
     Per::Channel,
     1,
     "Age of the oldest message that waits for delivery; 0 when none does",
+);
+/// Whether a channel fails.
+pub const CHANNEL_FAILING: Metric = gauge(
+    "vchealth_channel_failing",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "1 while every attempt to reach the channel fails, else 0",
 );
 /// Delivered messages.
 pub const DELIVERED: Metric = counter(
@@ -826,6 +861,15 @@ pub const RETRIED: Metric = counter(
     Per::Channel,
     1,
     "Attempts that failed and are repeated",
+);
+/// Withdrawn messages.
+pub const WITHDRAWN: Metric = counter(
+    "vchealth_notifications_withdrawn_total",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Messages that needed no sending any more: told by a later one, or taken back",
 );
 /// Reloads.
 pub const RELOADS: Metric = counter(
@@ -1019,15 +1063,20 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
         "The daemon",
         &[
             BUILD_INFO,
-            COMMIT_DURATION,
             STORE_TROUBLE,
+            STORE_WAITING,
+            STORE_COMMITS,
             STORE_FAILURES,
+            STORE_LAST_COMMIT,
+            STORE_LOST,
             STORE_BYTES,
             OUTBOX_QUEUED,
             OUTBOX_OLDEST,
+            CHANNEL_FAILING,
             DELIVERED,
             GIVEN_UP,
             RETRIED,
+            WITHDRAWN,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::metrics;
 
-use super::app::App;
+use super::app::{App, carry_out};
 
 /// The event loop comes round several times a second. When it has not for this long, it hangs.
 const STALLED: Duration = Duration::from_secs(10);
@@ -24,7 +24,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         let started = shown.daemon.now().mono;
         let mut out = String::new();
         metrics::write(&of, &mut out);
-        metrics::write_delivery(&shown.daemon.store(), &shown.daemon.channels(), &mut out);
+        let (store, channels) = (shown.daemon.store(), shown.daemon.channels());
+        metrics::write_delivery(&store, &channels, shown.daemon.now().wall, &mut out);
         shown.figures.rendered(shown.daemon.now().mono - started);
         shown.figures.write(&mut out);
         out
@@ -58,9 +59,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
 /// `POST /-/reload`: reads the configuration again. A bad one is refused whole, with everything
 /// that is wrong about it.
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Response {
-    match app.daemon.reload().await {
-        Ok(reloaded) => (StatusCode::OK, format!("{reloaded}\n")).into_response(),
-        Err(mut diagnostics) => {
+    let daemon = Arc::clone(&app.daemon);
+    match carry_out(async move { daemon.reload().await }).await {
+        None => (StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n").into_response(),
+        Some(Ok(reloaded)) => (StatusCode::OK, format!("{reloaded}\n")).into_response(),
+        Some(Err(mut diagnostics)) => {
             if !diagnostics.ends_with('\n') {
                 diagnostics.push('\n');
             }
@@ -81,7 +84,7 @@ pub(super) fn not_ready(app: &App) -> Vec<String> {
         ));
     }
     if let Some(trouble) = app.daemon.store().trouble {
-        reasons.push(format!("the store cannot commit: {trouble}"));
+        reasons.push(format!("what is decided does not reach the disk: {trouble}"));
     }
     reasons
 }

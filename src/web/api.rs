@@ -20,7 +20,7 @@ use crate::model::{IncidentId, SilenceId, SiteId};
 
 use super::ControlError;
 use super::admin::not_ready;
-use super::app::{App, problem};
+use super::app::{App, carry_out, problem};
 use change::{AckRequest, SilenceRequest};
 use views::{Incidents, Sessions, Silences, SiteDetail, Sites, Status};
 
@@ -84,9 +84,10 @@ pub(super) async fn ack(
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
     tracing::info!(incident = id, by = ack.by, "acknowledged through the API");
-    match app.daemon.ack(IncidentId::new(id), ack.clone()).await {
-        Ok(()) => Json(ack).into_response(),
-        Err(error) => refused(&error),
+    let (daemon, id, given) = (Arc::clone(&app.daemon), IncidentId::new(id), ack.clone());
+    match carry_out(async move { daemon.ack(id, given).await }).await {
+        Some(Ok(())) => Json(ack).into_response(),
+        failed => refused(failed),
     }
 }
 
@@ -111,12 +112,13 @@ pub(super) async fn silence(State(app): State<Arc<App>>, body: Body) -> Response
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
     tracing::info!(silence = %silence.id, by = silence.by, "silence set through the API");
-    match app.daemon.silence(silence.clone()).await {
-        Ok(()) => {
+    let (daemon, given) = (Arc::clone(&app.daemon), silence.clone());
+    match carry_out(async move { daemon.silence(given).await }).await {
+        Some(Ok(())) => {
             let place = format!("/api/v1/silences/{}", silence.id);
             (StatusCode::CREATED, [(header::LOCATION, place)], Json(silence)).into_response()
         }
-        Err(error) => refused(&error),
+        failed => refused(failed),
     }
 }
 
@@ -127,9 +129,10 @@ pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) ->
         return problem(StatusCode::NOT_FOUND, "there is no such silence, or no longer");
     }
     tracing::info!(silence = id, "silence lifted through the API");
-    match app.daemon.lift(SilenceId::new(id)).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refused(&error),
+    let (daemon, id) = (Arc::clone(&app.daemon), SilenceId::new(id));
+    match carry_out(async move { daemon.lift(id).await }).await {
+        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        failed => refused(failed),
     }
 }
 
@@ -150,7 +153,11 @@ fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
         .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-fn refused(error: &ControlError) -> Response {
+/// What the daemon did not do.
+fn refused(failed: Option<Result<(), ControlError>>) -> Response {
+    let Some(Err(error)) = failed else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "this broke off");
+    };
     let status = match error {
         ControlError::NotFound => StatusCode::NOT_FOUND,
         ControlError::Refused(_) => StatusCode::BAD_REQUEST,

@@ -94,6 +94,14 @@ pub(super) fn router(
         .with_state(app)
 }
 
+/// Carries a change out to its end, even if whoever asked for it goes away meanwhile: half a
+/// reload would be worse than none. No answer means that it panicked.
+pub(super) async fn carry_out<T: Send + 'static>(
+    change: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    tokio::spawn(change).await.ok()
+}
+
 /// An error as the API tells it.
 pub(super) fn problem(status: StatusCode, error: impl Into<String>) -> Response {
     let error: String = error.into();

@@ -105,6 +105,7 @@ impl Server {
         let service = TowerToHyperService::new(router);
         let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
         let open = TaskTracker::new();
+        let cut = CancellationToken::new();
         loop {
             let slot = tokio::select! {
                 () = stop.cancelled() => break,
@@ -123,15 +124,22 @@ impl Server {
             };
             let counted = figures.connected();
             let connection = serve(stream, service.clone(), limits.clone(), stop.clone());
+            let cut = cut.clone();
             open.spawn(async move {
-                connection.await;
+                tokio::select! {
+                    () = connection => {}
+                    () = cut.cancelled() => {}
+                }
                 drop((counted, slot));
             });
         }
         drop(listener);
         open.close();
-        // What is not done by then is dropped with the runtime.
-        let _ = tokio::time::timeout(limits.drain, open.wait()).await;
+        if tokio::time::timeout(limits.drain, open.wait()).await.is_err() {
+            tracing::warn!(connections = open.len(), "cut off what did not end in time");
+            cut.cancel();
+            open.wait().await;
+        }
         Ok(())
     }
 }

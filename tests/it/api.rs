@@ -168,7 +168,8 @@ async fn the_status_counts_what_the_list_of_sites_holds() {
         assert_eq!(status["sites"][health], count, "{health}");
     }
     assert_eq!(status["incidents"], 3);
-    assert_eq!(status["channels"][0]["delivered"], 3);
+    assert_eq!(status["channels"][0]["delivered"], 41);
+    assert_eq!(status["store"]["bytes"], 4_096);
 }
 
 #[tokio::test]

@@ -1,140 +1,20 @@
 //! The page of metrics: true to the table, readable by anybody's parser, correct in promtool's eyes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vchealth::metrics::{self, ChannelView, Figures, StoreView, table};
+use vchealth::metrics::{self, Figures, table};
 use vchealth::model::{
-    ChannelId, CheckId, Detail, Effort, EndpointId, Failure, Health, IcmpDetail, LevelId, Outcome,
-    ProbeRequest, RemoteFailure, Reply, RttList, SiteId, Snapshot, TargetIx, Topology, Trigger,
+    ChannelStatus, CheckId, Detail, Effort, EndpointId, Failure, Health, IcmpDetail, LevelId, Outcome,
+    ProbeRequest, RemoteFailure, Reply, RttList, SiteId, Snapshot, StoreStatus, TargetIx, Topology, Trigger,
 };
 
+use crate::exposition::{Series, is_name, read};
 use crate::province;
-
-/// One series as an independent reader sees it.
-#[derive(Debug, Clone, PartialEq)]
-struct Series {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-/// A page read back: families in the order in which they stand.
-#[derive(Debug, Default)]
-struct Page {
-    /// Name, type and series of each family.
-    families: Vec<(String, String, Vec<Series>)>,
-}
-
-impl Page {
-    fn family(&self, name: &str) -> &[Series] {
-        self.families.iter().find(|(n, ..)| n == name).map_or(&[], |(_, _, series)| series)
-    }
-
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let mut found = self
-            .family(name)
-            .iter()
-            .filter(|s| labels.iter().all(|(k, v)| s.labels.get(*k).is_some_and(|l| l == v)));
-        let value = found.next().map(|series| series.value);
-        assert!(found.next().is_none(), "{name} {labels:?} is not one series");
-        value
-    }
-}
-
-/// Reads the text format by its specification alone; panics where a page breaks it.
-fn read(page: &str) -> Page {
-    assert!(page.ends_with('\n'), "the last line ends with a line feed");
-    let mut read = Page::default();
-    let mut seen = BTreeSet::new();
-    for line in page.split_terminator('\n') {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, text) = help.split_once(' ').expect("a name and a text");
-            assert!(!text.is_empty(), "{name} says nothing");
-            assert!(seen.insert(name.to_owned()), "{name} is not contiguous");
-            read.families.push((name.to_owned(), String::new(), Vec::new()));
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').expect("a name and a type");
-            let family = read.families.last_mut().expect("HELP stands before TYPE");
-            assert_eq!(family.0, name);
-            assert!(family.1.is_empty(), "TYPE stands twice");
-            kind.clone_into(&mut family.1);
-        } else {
-            let series = read_series(line);
-            let family = read.families.last_mut().expect("a family stands before its series");
-            let base = match family.1.as_str() {
-                "histogram" => ["_bucket", "_sum", "_count"]
-                    .iter()
-                    .find_map(|suffix| series.name.strip_suffix(suffix))
-                    .unwrap_or(&series.name),
-                _ => &series.name,
-            };
-            assert_eq!(base, family.0, "a series outside its family: {line}");
-            family.2.push(series);
-        }
-    }
-    for (name, _, series) in &read.families {
-        let mut known = BTreeSet::new();
-        for one in series {
-            let key = (one.name.clone(), one.labels.clone());
-            assert!(known.insert(key), "{name} has a series twice: {one:?}");
-        }
-    }
-    read
-}
-
-fn read_series(line: &str) -> Series {
-    let at = line.find(['{', ' ']).expect("a name ends");
-    let (name, rest) = line.split_at(at);
-    assert!(is_name(name), "{name} is no name");
-    let mut labels = BTreeMap::new();
-    let mut chars = rest.chars();
-    if rest.starts_with('{') {
-        chars.next();
-        'labels: loop {
-            let mut label = String::new();
-            for c in chars.by_ref() {
-                match c {
-                    '}' if label.is_empty() => break 'labels,
-                    '=' => break,
-                    c => label.push(c),
-                }
-            }
-            assert!(is_name(&label) && !label.contains(':'), "{label:?} is no label in {line}");
-            assert_eq!(chars.next(), Some('"'));
-            let mut value = String::new();
-            loop {
-                match chars.next().expect("a label value ends") {
-                    '"' => break,
-                    '\\' => value.push(match chars.next() {
-                        Some('n') => '\n',
-                        Some(c @ ('\\' | '"')) => c,
-                        other => panic!("{other:?} is no escape"),
-                    }),
-                    c => value.push(c),
-                }
-            }
-            assert!(labels.insert(label, value).is_none(), "a label stands twice: {line}");
-            match chars.next() {
-                Some(',') => {}
-                Some('}') => break,
-                other => panic!("{other:?} after a label in {line}"),
-            }
-        }
-    }
-    let value = chars.as_str().strip_prefix(' ').expect("a space before the value");
-    Series { name: name.to_owned(), labels, value: value.parse().expect("a number") }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-}
 
 fn page(snapshot: &Snapshot) -> String {
     let mut out = String::new();
@@ -142,30 +22,18 @@ fn page(snapshot: &Snapshot) -> String {
     out
 }
 
-fn channels() -> Vec<ChannelView> {
-    vec![ChannelView {
-        id: ChannelId::new("webhook"),
-        queued: 2,
-        oldest_age: Duration::from_millis(12_500),
-        delivered: 41,
-        failed: 1,
-        retried: 7,
-        trouble: Some("connection refused".to_owned()),
-    }]
-}
-
 /// A page with every family on it.
 fn full_page() -> String {
     let mut snapshot = province::troubled(204);
     snapshot.targets[0].local_failures = 2;
     let mut out = page(&snapshot);
-    metrics::write_delivery(&StoreView::default(), &channels(), &mut out);
-    let figures = Figures::new("0.1.0", province::now().wall);
+    let now = province::now().wall;
+    metrics::write_delivery(&StoreStatus::default(), &[province::channel()], now, &mut out);
+    let figures = Figures::new("0.1.0", now);
     let mut tally = figures.tally();
     tally.adopt(&snapshot.topology, 1);
     tally.record(&outcome(0, Err(Failure::Remote(RemoteFailure::Timeout))));
     figures.answered("/metrics", "200");
-    figures.committed(Duration::from_millis(3));
     figures.write(&mut out);
     out
 }
@@ -492,6 +360,23 @@ fn an_outcome_of_a_stranger_is_not_counted() {
     let mut out = String::new();
     figures.write(&mut out);
     assert!(read(&out).family("vchealth_probe_failures_total").is_empty());
+}
+
+#[test]
+fn the_oldest_waiting_message_has_an_age() {
+    let mut out = String::new();
+    let later = province::now().wall + jiff::SignedDuration::from_millis(2_500);
+    metrics::write_delivery(&StoreStatus::default(), &[province::channel()], later, &mut out);
+    let webhook = [("channel", "webhook")];
+    let read = read(&out);
+    assert_eq!(read.value("vchealth_outbox_oldest_age_seconds", &webhook), Some(62.5));
+    assert_eq!(read.value("vchealth_outbox_queued", &webhook), Some(2.0));
+    assert_eq!(read.value("vchealth_channel_failing", &webhook), Some(1.0));
+
+    let mut out = String::new();
+    let empty = ChannelStatus { oldest: None, ..province::channel() };
+    metrics::write_delivery(&StoreStatus::default(), &[empty], later, &mut out);
+    assert!(out.contains("vchealth_outbox_oldest_age_seconds{channel=\"webhook\"} 0\n"));
 }
 
 #[test]

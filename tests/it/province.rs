@@ -8,12 +8,22 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
+<<<<<<< HEAD
     Ack, Affected, Cause, Certificate, Check, CheckId, CheckKind, Contact, Endpoint, EndpointId,
     EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
     IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
     Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Saw, Session, SessionId,
     SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
     SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Topology, Unreachable,
+=======
+    Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
+    Contact, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure, H323Check, Health,
+    Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level,
+    LevelIx, MonitorView, Mono, Now, Paces, Phase, Quality, QualityGrade, RemoteFailure,
+    Resolution, Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck,
+    SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView,
+    Topology, Unreachable,
+>>>>>>> web
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -242,7 +252,11 @@ fn good(number: u32) -> Quality {
 
 /// Everything works and no session is near.
 pub(crate) fn quiet(sites: usize) -> Snapshot {
-    let topology = topology(sites);
+    quiet_in(topology(sites))
+}
+
+/// Everything works in this province.
+pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
     let certificate = Certificate {
         not_before: ago(60 * 24 * 300),
         not_after: now().wall + SignedDuration::from_hours(24 * 65),
@@ -250,8 +264,8 @@ pub(crate) fn quiet(sites: usize) -> Snapshot {
         self_signed: true,
     };
     let targets = topology.targets.iter().zip(0_u32..).map(|(target, number)| {
-        let icmp = target.check == 0;
-        let web = target.check == 3;
+        let kind = topology.checks[target.check].kind.word();
+        let (icmp, web) = (kind == "icmp", kind == "http");
         TargetView {
             standing: up(),
             probes: 86_400 + u64::from(number),
@@ -262,9 +276,9 @@ pub(crate) fn quiet(sites: usize) -> Snapshot {
             rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321)),
             last: Some(now().wall),
             certificate: web.then(|| Box::new(certificate.clone())),
-            status: match target.check {
-                1 => Some(200),
-                3 => Some(401),
+            status: match kind {
+                "sip" => Some(200),
+                "http" => Some(401),
                 _ => None,
             },
             clock_offset_s: web.then_some(i64::from(number % 3) - 1),
@@ -407,6 +421,23 @@ pub(crate) fn empty() -> Snapshot {
         endpoints: Vec::new(),
         sites: Vec::new(),
         ..quiet(2)
+    }
+}
+
+/// A channel whose receiver has been gone for a minute.
+pub(crate) fn channel() -> ChannelStatus {
+    ChannelStatus {
+        id: ChannelId::new("webhook"),
+        kind: "webhook".to_owned(),
+        queued: 2,
+        delivered: 41,
+        failed: 1,
+        retried: 7,
+        withdrawn: 3,
+        oldest: Some(ago(1)),
+        failing_since: Some(ago(1)),
+        last_error: Some("connection refused".to_owned()),
+        last_delivered: Some(ago(2)),
     }
 }
 

@@ -14,9 +14,10 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vchealth::metrics::{ChannelView, Figures, StoreView};
+use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelId, IncidentId, Language, Now, Silence, SilenceId, Snapshot, TargetView,
+    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    TargetView,
 };
 use vchealth::web::{Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
@@ -34,6 +35,8 @@ pub(crate) struct Fake {
     /// What a reload answers.
     reload: Mutex<Result<Reloaded, String>>,
     reloads: AtomicU64,
+    /// How many reloads came to their end.
+    reloaded: watch::Sender<u64>,
     /// Whether a reload waits until it is let go.
     hold: AtomicBool,
     held: Notify,
@@ -54,6 +57,7 @@ impl Fake {
             trouble: Mutex::default(),
             reload: Mutex::new(Ok(reloaded)),
             reloads: AtomicU64::new(0),
+            reloaded: watch::Sender::new(0),
             hold: AtomicBool::new(false),
             held: Notify::new(),
             let_go: Notify::new(),
@@ -86,21 +90,13 @@ impl Daemon for Fake {
         Duration::from_secs(self.stalled.load(Ordering::SeqCst))
     }
 
-    fn store(&self) -> StoreView {
+    fn store(&self) -> StoreStatus {
         let trouble = self.trouble.lock().unwrap().clone();
-        StoreView { trouble, failures: 0, bytes: 4_096 }
+        StoreStatus { trouble, bytes: 4_096, ..StoreStatus::default() }
     }
 
-    fn channels(&self) -> Vec<ChannelView> {
-        vec![ChannelView {
-            id: ChannelId::new("webhook"),
-            queued: 0,
-            oldest_age: Duration::ZERO,
-            delivered: 3,
-            failed: 0,
-            retried: 1,
-            trouble: None,
-        }]
+    fn channels(&self) -> Arc<Vec<ChannelStatus>> {
+        Arc::new(vec![province::channel()])
     }
 
     fn look(&self) -> Look {
@@ -115,6 +111,7 @@ impl Daemon for Fake {
                 self.held.notify_one();
                 self.let_go.notified().await;
             }
+            self.reloaded.send_modify(|count| *count += 1);
             self.reload.lock().unwrap().clone()
         })
     }
@@ -216,6 +213,14 @@ impl House {
     }
 }
 
+impl House {
+    /// The value of a series at this moment: another snapshot makes another page.
+    async fn figure_now(&self, name: &str) -> f64 {
+        self.daemon.publish(province::quiet(3));
+        self.figure(name).await
+    }
+}
+
 impl Drop for House {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -293,7 +298,7 @@ async fn metrics_are_served_in_the_text_format() {
     for series in [
         "vchealth_target_up{site=\"nam-mau\",level=\"commune\",parent=\"ba-be\",\
          endpoint=\"codec\",check=\"sip\"} 0\n",
-        "vchealth_notifications_delivered_total{channel=\"webhook\"} 3\n",
+        "vchealth_notifications_delivered_total{channel=\"webhook\"} 41\n",
         "vchealth_build_info{version=\"0.1.0\"} 1\n",
         "vchealth_http_connections 1\n",
         "vchealth_store_bytes 4096\n",
@@ -433,7 +438,7 @@ async fn a_full_disk_is_a_reason_not_to_be_ready() {
     *house.daemon.trouble.lock().unwrap() = Some("no space left on device".to_owned());
     let reply = house.get("/-/ready").await;
     assert_eq!(reply.status, 503);
-    assert_eq!(reply.text(), "the store cannot commit: no space left on device\n");
+    assert_eq!(reply.text(), "what is decided does not reach the disk: no space left on device\n");
     assert_eq!(house.figure("vchealth_store_trouble").await, 1.0);
     assert_eq!(house.get("/-/healthy").await.status, 200);
 }
@@ -458,6 +463,22 @@ async fn a_refused_reload_tells_everything_that_is_wrong() {
     let reply = house.ask("POST", "/-/reload", &[], "").await;
     assert_eq!(reply.status, 400);
     assert_eq!(reply.text(), format!("{diagnostics}\n"));
+}
+
+#[tokio::test]
+async fn a_reload_goes_on_when_whoever_asked_has_gone() {
+    let house = House::open(province::quiet(3));
+    house.daemon.hold.store(true, Ordering::SeqCst);
+    let mut stream = house.connect().await;
+    let request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(request).await.expect("sent");
+    house.daemon.held.notified().await;
+    drop(stream);
+    while house.figure_now("vchealth_http_connections").await > 1.0 {}
+    house.daemon.let_go.notify_one();
+    let mut done = house.daemon.reloaded.subscribe();
+    let ended = tokio::time::timeout(PATIENCE, done.wait_for(|count| *count == 1)).await;
+    ended.expect("it comes to its end").expect("the daemon lives");
 }
 
 #[tokio::test]
@@ -553,15 +574,7 @@ async fn a_client_that_never_reads_is_cut_off() {
         assert_eq!(&first, b"HTTP/1.1 200");
         deaf.push(stream);
     }
-    let gone = async {
-        loop {
-            // Another snapshot makes another page.
-            house.daemon.publish(province::quiet(3));
-            if house.figure("vchealth_http_connections").await <= 1.0 {
-                break;
-            }
-        }
-    };
+    let gone = async { while house.figure_now("vchealth_http_connections").await > 1.0 {} };
     tokio::time::timeout(PATIENCE, gone).await.expect("they are cut off");
 }
 
@@ -671,6 +684,7 @@ async fn a_request_that_does_not_end_does_not_keep_the_server_from_stopping() {
     house.daemon.held.notified().await;
     house.stop.cancel();
     tokio::time::timeout(PATIENCE, &mut house.ended).await.expect("it ends").expect("well");
+    assert!(to_the_end(&mut stream).await.is_empty());
 }
 
 /// The texts of a page without its tags and style, with single spaces.
@@ -698,7 +712,7 @@ async fn the_overview_tells_what_fails_why_and_since_when() {
         "Sự cố đang mở · 3",
         "Mất đường trục · Huyện Chợ Đồn",
         "từ 07:38 (4 phút) · 21 điểm cầu bị ảnh hưởng · 1113 đại biểu",
-        "Thiết bị không trả lời · Xã Nam Mẫu / codec",
+        "Thiết bị không phản hồi · Xã Nam Mẫu / codec",
         "Đã tiếp nhận: Hà – đang gọi xã",
         "Đang họp Phiên họp UBND tỉnh tháng 11 07:30–10:00 · còn 2 giờ 18 phút",
         "? Xã Cổ Linh : chưa rõ",

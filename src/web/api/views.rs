@@ -7,11 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::metrics::{ChannelView, StoreView};
 use crate::model::{
-    Certificate, CheckId, Contact, EndpointId, EndpointIx, Failure, Health, Importance, Incident,
-    IncidentId, LevelId, Phase, Quality, SessionId, SessionView, Silence, SiteId, SiteIx, Snapshot,
-    Standing, TargetIx,
+    Certificate, ChannelStatus, CheckId, Contact, EndpointId, EndpointIx, Failure, Health,
+    Importance, Incident, IncidentId, LevelId, Phase, Quality, SessionId, SessionView, Silence,
+    SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
 };
 
 /// A count by health.
@@ -47,16 +46,16 @@ pub(super) struct Status<'a> {
     sites: ByHealth<u32>,
     targets: usize,
     incidents: usize,
-    store_trouble: &'a Option<String>,
-    channels: &'a [ChannelView],
+    store: StoreRow<'a>,
+    channels: &'a [ChannelStatus],
 }
 
 impl<'a> Status<'a> {
     pub(super) fn of(
         snapshot: &'a Snapshot,
         not_ready: &'a [String],
-        store: &'a StoreView,
-        channels: &'a [ChannelView],
+        store: &'a StoreStatus,
+        channels: &'a [ChannelStatus],
     ) -> Self {
         let mut counts = [0; 4];
         for view in &snapshot.sites {
@@ -73,8 +72,36 @@ impl<'a> Status<'a> {
             sites: ByHealth::of(&counts),
             targets: snapshot.targets.len(),
             incidents: snapshot.incidents.iter().filter(|incident| incident.is_active()).count(),
-            store_trouble: &store.trouble,
+            store: StoreRow::of(store),
             channels,
+        }
+    }
+}
+
+/// How the database does.
+#[derive(Serialize)]
+struct StoreRow<'a> {
+    trouble: Option<&'a str>,
+    since: Option<Timestamp>,
+    waiting_changes: u32,
+    commits: u64,
+    failures: u64,
+    lost_rollups: u64,
+    last_commit_seconds: f64,
+    bytes: u64,
+}
+
+impl<'a> StoreRow<'a> {
+    fn of(status: &'a StoreStatus) -> Self {
+        Self {
+            trouble: status.trouble.as_deref(),
+            since: status.since,
+            waiting_changes: status.waiting,
+            commits: status.commits,
+            failures: status.failures,
+            lost_rollups: status.lost_rollups,
+            last_commit_seconds: status.last_commit.as_secs_f64(),
+            bytes: status.bytes,
         }
     }
 }

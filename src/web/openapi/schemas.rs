@@ -27,6 +27,7 @@ pub(super) fn all() -> Value {
             ]),
         ),
         ("Status", status()),
+        ("Store", store()),
         ("Channel", channel()),
         ("Sites", list("sites", "SiteRow")),
         ("SiteRow", object(&site_row())),
@@ -115,20 +116,37 @@ fn status() -> Value {
         ("sites", a("ByHealth")),
         ("targets", count()),
         ("incidents", count()),
-        ("store_trouble", maybe(&text())),
+        ("store", a("Store")),
         ("channels", array(&a("Channel"))),
+    ])
+}
+
+fn store() -> Value {
+    object(&[
+        ("trouble", maybe(&text())),
+        ("since", maybe(&time())),
+        ("waiting_changes", count()),
+        ("commits", count()),
+        ("failures", count()),
+        ("lost_rollups", count()),
+        ("last_commit_seconds", number()),
+        ("bytes", count()),
     ])
 }
 
 fn channel() -> Value {
     object(&[
         ("id", text()),
+        ("kind", text()),
         ("queued", count()),
-        ("oldest_age_seconds", number()),
         ("delivered", count()),
         ("failed", count()),
         ("retried", count()),
-        ("trouble", maybe(&text())),
+        ("withdrawn", count()),
+        ("oldest", maybe(&time())),
+        ("failing_since", maybe(&time())),
+        ("last_error", maybe(&text())),
+        ("last_delivered", maybe(&time())),
     ])
 }
 

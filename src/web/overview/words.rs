@@ -65,13 +65,13 @@ impl Words {
             Cause::Access => {
                 self.pick("Mất điện hoặc đứt đường truyền", "Power or access line is out")
             }
-            Cause::Device => self.pick("Thiết bị không trả lời", "Device does not answer"),
-            Cause::Service => {
-                self.pick("Dịch vụ trên thiết bị không hoạt động", "Service does not work")
+            Cause::Device => self.pick("Thiết bị không phản hồi", "Device does not answer"),
+            Cause::Service => self.pick("Dịch vụ ngừng hoạt động", "Service does not work"),
+            Cause::Quality => self.pick("Đường truyền suy giảm chất lượng", "Line is poor"),
+            Cause::Certificate => {
+                self.pick("Chứng thư hết hạn hoặc sắp hết hạn", "Certificate expires")
             }
-            Cause::Quality => self.pick("Đường truyền chập chờn", "Line is poor"),
-            Cause::Certificate => self.pick("Chứng thư có vấn đề", "Certificate problem"),
-            Cause::Clock => self.pick("Đồng hồ thiết bị sai giờ", "Device clock is off"),
+            Cause::Clock => self.pick("Đồng hồ thiết bị lệch giờ", "Device clock is off"),
         }
     }
 
