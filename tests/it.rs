@@ -15,22 +15,22 @@ mod api;
 mod bad_config;
 #[path = "it/e2e.rs"]
 mod e2e;
-#[path = "it/fixtures.rs"]
-mod fixtures;
 #[path = "it/exposition.rs"]
 mod exposition;
+#[path = "it/fixtures.rs"]
+mod fixtures;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]
 mod lab;
 #[path = "it/metrics.rs"]
 mod metrics;
+#[path = "it/notify.rs"]
+mod notify;
 #[path = "it/peers.rs"]
 mod peers;
 #[path = "it/probing.rs"]
 mod probing;
-#[path = "it/notify.rs"]
-mod notify;
 #[path = "it/province.rs"]
 mod province;
 #[path = "it/reasons.rs"]
@@ -39,9 +39,9 @@ mod reasons;
 mod rooms;
 #[path = "it/simulate.rs"]
 mod simulate;
-#[path = "it/store.rs"]
-mod store;
 #[path = "it/situations.rs"]
 mod situations;
+#[path = "it/store.rs"]
+mod store;
 #[path = "it/web.rs"]
 mod web;

@@ -12,7 +12,9 @@ use super::files::Source;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::metrics::Figures;
-use crate::model::{Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus};
+use crate::model::{
+    Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus,
+};
 use crate::monitor::Input;
 use crate::notify::{Remote, Setup};
 use crate::store::WriterHandle;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use vchealth::metrics::{self, Figures, table};
 use vchealth::model::{
-    ChannelStatus, CheckId, Detail, Effort, EndpointId, Failure, Health, IcmpDetail, LevelId, Outcome,
-    ProbeRequest, RemoteFailure, Reply, RttList, SiteId, Snapshot, StoreStatus, TargetIx, Topology, Trigger,
+    ChannelStatus, CheckId, Detail, Effort, EndpointId, Failure, Health, IcmpDetail, LevelId,
+    Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SiteId, Snapshot, StoreStatus, TargetIx,
+    Topology, Trigger,
 };
 
 use crate::exposition::{Series, is_name, read};

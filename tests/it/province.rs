@@ -8,22 +8,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
-<<<<<<< HEAD
-    Ack, Affected, Cause, Certificate, Check, CheckId, CheckKind, Contact, Endpoint, EndpointId,
-    EndpointIx, EndpointView, Evidence, Failure, H323Check, Health, Host, HttpCheck, HttpMethod,
-    IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, MonitorView, Mono, Now,
-    Paces, Phase, Quality, QualityGrade, RemoteFailure, Resolution, Saw, Session, SessionId,
-    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
-    SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Topology, Unreachable,
-=======
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     Contact, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure, H323Check, Health,
     Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level,
     LevelIx, MonitorView, Mono, Now, Paces, Phase, Quality, QualityGrade, RemoteFailure,
-    Resolution, Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck,
+    Resolution, Saw, Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck,
     SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView,
     Topology, Unreachable,
->>>>>>> web
 };
 
 /// Districts of Bắc Kạn with their communes.
