@@ -228,17 +228,8 @@ fn failure(error: &hyper::Error) -> Failure {
     if error.is_parse() {
         return Failure::Remote(RemoteFailure::Malformed(format!("not HTTP: {error}")));
     }
-    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    if let Some(tls) =
-        cause.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
-        return Failure::Remote(RemoteFailure::Tls(cut(&tls.to_string(), REASON_LIMIT)));
-    }
-    match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::TimedOut) => Failure::Remote(RemoteFailure::Timeout),
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => {
-            Failure::Remote(RemoteFailure::Malformed(format!("not HTTP: {error}")))
-        }
-        _ => Failure::Remote(RemoteFailure::Closed),
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(cause) => tls::broken(cause),
+        None => Failure::Remote(RemoteFailure::Closed),
     }
 }

@@ -16,7 +16,7 @@ use super::converse::{AGENT, Conversation};
 use super::notes::{Notes, cut};
 use super::{connect, kernel_says, tls};
 use crate::model::{
-    Detail, Failure, LocalFailure, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
+    Detail, Failure, LocalFailure, Mono, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
 };
 use crate::wire::sip::{self, Ids, Options, Response};
 
@@ -103,9 +103,6 @@ fn fresh_ids() -> Result<Ids, Failure> {
 }
 
 /// Asks over UDP, repeating the request until something matching comes.
-///
-/// The round trip is that of the first matching response, provisional or not, and only when the
-/// request was sent once: a response to a repeated request may answer either (Karn's rule).
 async fn over_datagrams(
     socket: &UdpSocket,
     request: &[u8],
@@ -114,48 +111,35 @@ async fn over_datagrams(
     notes: &mut Notes,
 ) -> Result<(Answer, Option<Duration>), Failure> {
     let clock = conversation.clock;
+    let broken = |error: io::Error| kernel_says::later(&error, socket);
     let mut buffer = vec![0; sip::HEAD_LIMIT];
-    let sent_at = clock.mono();
-    let mut rtt = None;
-    let mut sends = 0;
-    let mut provisional = false;
-    let mut gap = T1;
-    let next = sleep(Duration::ZERO);
+    let mut course = Course::begin(clock.mono());
+    socket.send(request).await.map_err(broken)?;
+    notes.sent(&first_line(request));
+    let next = sleep(T1);
     tokio::pin!(next);
     loop {
-        // A provisional response takes the hurry out (§17.1.2.2): the next repetition would come
-        // after the probe.
-        let more = sends < SENDS && !provisional;
         let length = tokio::select! {
             biased;
-            received = socket.recv(&mut buffer) => {
-                received.map_err(|error| kernel_says::later(&error, socket))?
-            }
-            () = &mut next, if more => {
-                socket.send(request).await.map_err(|error| kernel_says::later(&error, socket))?;
+            received = socket.recv(&mut buffer) => received.map_err(broken)?,
+            () = &mut next, if course.may_repeat() => {
+                socket.send(request).await.map_err(broken)?;
                 notes.sent(&first_line(request));
-                if sends > 0 {
-                    gap *= 2;
-                }
-                sends += 1;
-                next.as_mut().reset(tokio::time::Instant::now() + gap);
+                next.as_mut().reset(tokio::time::Instant::now() + course.repeated());
                 continue;
             }
         };
         match Response::parse(&buffer[..length]) {
             Ok(response) => match response.answers(ids) {
                 Ok(()) => {
-                    if !provisional || !response.is_provisional() {
+                    if !course.provisional || !response.is_provisional() {
                         note_response(&response, notes);
                     }
-                    if sends == 1 && rtt.is_none() {
-                        rtt = Some(clock.mono() - sent_at);
-                    }
+                    course.answered(clock.mono(), response.is_provisional());
                     if !response.is_provisional() {
-                        let retransmissions = sends.saturating_sub(1);
-                        return Ok((Answer { response, retransmissions }, rtt));
+                        let retransmissions = course.sends - 1;
+                        return Ok((Answer { response, retransmissions }, course.rtt));
                     }
-                    provisional = true;
                 }
                 Err(mismatch) => notes.ignored(mismatch),
             },
@@ -167,6 +151,47 @@ async fn over_datagrams(
     }
 }
 
+/// How a request over UDP fares.
+///
+/// 1. It is sent at 0, 0.5 and 1.5 s (§17.1.2.2).
+/// 2. A provisional response takes the hurry out: the next repetition would come after T2, 4 s,
+///    when the probe is over.
+/// 3. The round trip is that of the first matching response, provisional or not, and only when the
+///    request was sent once: a response to a repeated request may answer either (Karn's rule).
+struct Course {
+    began: Mono,
+    sends: u8,
+    gap: Duration,
+    provisional: bool,
+    rtt: Option<Duration>,
+}
+
+impl Course {
+    /// The request leaves for the first time.
+    const fn begin(now: Mono) -> Self {
+        Self { began: now, sends: 1, gap: T1, provisional: false, rtt: None }
+    }
+
+    const fn may_repeat(&self) -> bool {
+        self.sends < SENDS && !self.provisional
+    }
+
+    /// The request left again; the time until it may leave once more.
+    fn repeated(&mut self) -> Duration {
+        self.sends += 1;
+        self.gap *= 2;
+        self.gap
+    }
+
+    /// A matching response came.
+    fn answered(&mut self, now: Mono, provisional: bool) {
+        if self.sends == 1 && self.rtt.is_none() {
+            self.rtt = Some(now - self.began);
+        }
+        self.provisional |= provisional;
+    }
+}
+
 /// Asks over a connection. Nothing is repeated: TCP does that.
 async fn over_stream(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -174,15 +199,15 @@ async fn over_stream(
     ids: &Ids,
     notes: &mut Notes,
 ) -> Result<Answer, Failure> {
-    let closed = |_: io::Error| Failure::Remote(RemoteFailure::Closed);
-    stream.write_all(request).await.map_err(closed)?;
-    stream.flush().await.map_err(closed)?;
+    let broken = |error: io::Error| tls::broken(&error);
+    stream.write_all(request).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
     notes.sent(&first_line(request));
     let mut heap = Heap::default();
     let mut provisional = false;
     loop {
         heap.bytes.reserve(READ);
-        if stream.read_buf(&mut heap.bytes).await.map_err(closed)? == 0 {
+        if stream.read_buf(&mut heap.bytes).await.map_err(broken)? == 0 {
             return Err(Failure::Remote(RemoteFailure::Closed));
         }
         while let Some(response) = heap.next().map_err(|malformed| {
@@ -265,4 +290,41 @@ fn note_response(response: &Response, notes: &mut Notes) {
 fn first_line(request: &[u8]) -> String {
     let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
     String::from_utf8_lossy(line).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Mono {
+        Mono::ZERO + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_request_leaves_at_0_and_500_and_1500_ms() {
+        let mut course = Course::begin(at(0));
+        assert!(course.may_repeat());
+        assert_eq!(course.repeated(), Duration::from_secs(1));
+        assert!(course.may_repeat());
+        course.repeated();
+        assert!(!course.may_repeat());
+        assert_eq!(course.sends, 3);
+    }
+
+    #[test]
+    fn a_provisional_response_stops_the_repetition_and_gives_the_round_trip() {
+        let mut course = Course::begin(at(100));
+        course.answered(at(130), true);
+        assert!(!course.may_repeat());
+        course.answered(at(2000), false);
+        assert_eq!(course.rtt, Some(Duration::from_millis(30)));
+    }
+
+    #[test]
+    fn a_repeated_request_has_no_round_trip() {
+        let mut course = Course::begin(at(0));
+        course.repeated();
+        course.answered(at(510), false);
+        assert_eq!(course.rtt, None);
+    }
 }

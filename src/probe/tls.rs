@@ -121,7 +121,7 @@ fn failure(
     certificate: Option<Certificate>,
     now: Timestamp,
 ) -> Failure {
-    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+    let Some(tls) = tls_error(error) else {
         return if error.kind() == io::ErrorKind::UnexpectedEof {
             Failure::Remote(RemoteFailure::Closed)
         } else {
@@ -145,6 +145,19 @@ fn failure(
         }
         _ => RemoteFailure::Tls(cut(&tls.to_string(), REASON_LIMIT)),
     })
+}
+
+/// Why a connection broke in mid-conversation, with or without TLS.
+pub(super) fn broken(error: &io::Error) -> Failure {
+    Failure::Remote(match (tls_error(error), error.kind()) {
+        (Some(tls), _) => RemoteFailure::Tls(cut(&tls.to_string(), REASON_LIMIT)),
+        (None, io::ErrorKind::TimedOut) => RemoteFailure::Timeout,
+        (None, _) => RemoteFailure::Closed,
+    })
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// What a certificate says, for the trace.

@@ -107,11 +107,12 @@ async fn a_sip_server_answers_over_udp_tcp_and_tls() {
     let (_peer, plain, secured) = kamailio(&Authority::new(), "TLSv1.2+").await;
     for transport in [SipTransport::Udp, SipTransport::Tcp] {
         let result = ask_at(plain, sip(plain.port(), transport, None)).await;
-        assert!(result.as_ref().expect("a reply").rtt.is_some());
+        let rtt = result.as_ref().expect("a reply").rtt;
         let sip = sip_detail(result);
+        assert_eq!(rtt.is_some(), sip.retransmissions == 0, "unknown only on a slow machine");
         assert_eq!((sip.status, sip.reason.as_str()), (200, "Keepalive"), "{transport:?}");
         assert!(sip.server.expect("it says so").starts_with("kamailio"));
-        assert_eq!((sip.retransmissions, sip.seen_as), (0, None));
+        assert_eq!(sip.seen_as, None);
     }
     let secure = sip_detail(ask_at(secured, sip(secured.port(), SipTransport::Tls, None)).await);
     assert_eq!(secure.status, 200);
