@@ -49,7 +49,8 @@ pub(super) fn all() -> Value {
         ("Incidents", list("incidents", "Incident")),
         ("Incident", incident()),
         ("Affected", object(&[("site", text()), ("since", time()), ("until?", time())])),
-        ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", text())])),
+        ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", a("Saw"))])),
+        ("Saw", saw()),
         ("TargetKey", object(&[("site", text()), ("endpoint?", text()), ("check?", text())])),
         (
             "Told",
@@ -309,6 +310,29 @@ fn maybe(schema: &Value) -> Value {
 
 fn text() -> Value {
     json!({ "type": "string" })
+}
+
+/// What an observation showed: one of several kinds, named by its only field.
+fn saw() -> Value {
+    let kinds = [
+        ("failed", json!({ "description": "why a probe failed, as in last_failure.detail" })),
+        ("answered", object(&[("rtt_us", maybe(&count()))])),
+        (
+            "path",
+            object(&[
+                ("lost_permille", count()),
+                ("samples", count()),
+                ("rtt_ms", count()),
+                ("jitter_ms", count()),
+            ]),
+        ),
+        ("clock", object(&[("offset_s", json!({ "type": "integer" }))])),
+        ("certificate", object(&[("not_before", time()), ("not_after", time())])),
+        ("below", object(&[("answer", count()), ("of", count())])),
+        ("words", text()),
+    ];
+    let kinds = kinds.map(|(name, schema)| object(&[(name, schema)]));
+    json!({ "anyOf": kinds })
 }
 
 /// Who asks for a change.
