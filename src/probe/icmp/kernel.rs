@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use self::core::{Class, Core};
-use self::run::{Engine, LAG};
+use self::run::Engine;
 use self::socket::Socket;
 use super::{PingJob, Pinger, Sink, StartError};
 use crate::clock::Clock;
@@ -99,7 +99,7 @@ impl Pinger for Kernel {
         } else {
             inbox.jobs.extend(jobs);
         }
-        let wake = earliest + LAG < inbox.wake_before;
+        let wake = earliest < inbox.wake_before;
         drop(inbox);
         if wake {
             self.shared.wake_up();
@@ -149,8 +149,9 @@ impl Shared {
         let _ = self.wake.write(1);
     }
 
-    /// Whether someone called [`Self::wake_up`] since the last time this was asked.
-    fn is_woken(&self) -> bool {
-        self.wake.read().is_ok()
+    /// Takes back [`Self::wake_up`].
+    fn rest(&self) {
+        // There may be nothing to take back.
+        let _ = self.wake.read();
     }
 }

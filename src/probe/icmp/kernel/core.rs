@@ -4,8 +4,7 @@
 //! replies, losses, lateness and stops runs in a test in no time.
 //!
 //! One echo after another: [`accept`](Core::accept) → [`next_send`](Core::next_send) →
-//! [`sent`](Core::sent), [`blocked`](Core::blocked) or [`unsendable`](Core::unsendable) →
-//! [`left`](Core::left) → [`reply`](Core::reply), [`refusal`](Core::refusal) or
+//! [`sent`](Core::sent) or [`unsendable`](Core::unsendable) → [`left`](Core::left) → [`reply`](Core::reply), [`refusal`](Core::refusal) or
 //! [`expire`](Core::expire). A probe whose last echo is over stands in
 //! [`take_done`](Core::take_done).
 
@@ -132,6 +131,11 @@ struct Awaited {
 }
 
 impl Core {
+    /// Payloads up to this size fit into the 576 bytes that every link must carry whole (RFC 791).
+    /// They leave with DF, which means nothing for them and spares the kernel the choice of an IP
+    /// identification.
+    const WHOLE: u16 = 576 - 28;
+
     /// A request is given up this long after its time limit: its reply may have been on time and
     /// still wait to be read, and it may have left a little after it was handed over.
     const GRACE: Duration = Duration::from_millis(1);
@@ -186,7 +190,7 @@ impl Core {
                 open: job.check.count,
                 tally: Tally::new(job.check.count),
             });
-            self.queue.push(job.due, at);
+            self.queue.push(job.due, at, job.check.count > 1);
         }
     }
 
@@ -195,7 +199,7 @@ impl Core {
         let class = Class {
             family: Family::of(job.address),
             dscp: job.check.dscp,
-            dont_fragment: job.check.dont_fragment,
+            dont_fragment: job.check.dont_fragment || job.check.size <= Self::WHOLE,
         };
         let at = self.lanes.iter().position(|lane| lane.class == class).unwrap_or_else(|| {
             self.lanes.push(Lane { class, table: Table::new(Self::SOCKETS) });
@@ -210,15 +214,15 @@ impl Core {
         Some(self.lanes.get(usize::from(lane))?.class)
     }
 
-    /// The next request that is due by `until`; it is then told to [`Self::sent`],
-    /// [`Self::blocked`] or [`Self::unsendable`].
+    /// The next request that is due; it is then told to [`Self::sent`] or
+    /// [`Self::unsendable`].
     ///
     /// 1. Requests leave in the order in which they are due.
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
     /// 3. The requests of a train keep their distance to the first.
-    pub(super) fn next_send(&mut self, now: Now, until: Mono) -> Option<Outgoing> {
-        while let Some((due, at)) = self.queue.pop(until) {
+    pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
+        while let Some((due, at)) = self.queue.pop(now.mono) {
             let Some(probe) = self.probes.get_mut(at) else { continue };
             let late = now.mono - due;
             self.health.worst_lateness = self.health.worst_lateness.max(late);
@@ -232,7 +236,7 @@ impl Core {
             }
             if probe.next < probe.job.check.count {
                 let spacing = probe.job.check.spacing * u32::from(probe.next);
-                self.queue.push(probe.base + spacing, at);
+                self.queue.push(probe.base + spacing, at, true);
             }
             let (job, lane) = (probe.job, probe.lane);
             let serial = probe.serial;
@@ -429,9 +433,9 @@ impl Core {
         self.blind.record(from, until);
     }
 
-    /// Whether a request is waiting for its time limit, which [`Self::expire`] would find passed.
-    pub(super) fn is_expiring(&self, now: Mono) -> bool {
-        self.awaited.values().filter_map(VecDeque::front).any(|first| first.limit <= now)
+    /// Whether the time limit of an awaited request has passed.
+    pub(super) fn is_expiring(&mut self, now: Mono) -> bool {
+        self.next_limit().is_some_and(|limit| limit <= now)
     }
 
     /// Gives up the requests whose time limit has passed. The sockets have been read before.
@@ -444,9 +448,6 @@ impl Core {
                 over.push(*first);
                 awaited.pop_front();
             }
-        }
-        if self.awaited.len() > Self::LIMITS {
-            self.awaited.retain(|_, awaited| !awaited.is_empty());
         }
         for Awaited { slot, round, lane, .. } in over.drain(..) {
             let Some(table) = self.table(lane) else { continue };
@@ -484,14 +485,29 @@ impl Core {
         std::mem::take(&mut self.done)
     }
 
-    /// When the next request is due.
-    pub(super) fn next_due(&self) -> Option<Mono> {
-        self.queue.next_due()
+    /// When to ask [`Self::next_send`] again at the latest.
+    pub(super) fn next_wake(&self) -> Option<Mono> {
+        self.queue.next_wake()
     }
 
-    /// When the next request is given up.
-    pub(super) fn next_limit(&self) -> Option<Mono> {
-        self.awaited.values().filter_map(VecDeque::front).map(|first| first.limit).min()
+    /// When the next request is given up, unless it is answered before. Those that were answered
+    /// are forgotten here, so that nobody is woken for them.
+    pub(super) fn next_limit(&mut self) -> Option<Mono> {
+        let Self { lanes, awaited, .. } = self;
+        let is_over = |first: &Awaited| {
+            let table = lanes.get(usize::from(first.lane)).map(|lane| &lane.table);
+            let current = table.and_then(|table| table.awaited(first.slot));
+            current.is_none_or(|(_, round)| round != first.round)
+        };
+        for awaited in awaited.values_mut() {
+            while awaited.front().is_some_and(is_over) {
+                awaited.pop_front();
+            }
+        }
+        if awaited.len() > Self::LIMITS {
+            awaited.retain(|_, awaited| !awaited.is_empty());
+        }
+        awaited.values().filter_map(VecDeque::front).map(|first| first.limit).min()
     }
 
     /// Probes accepted and not over.

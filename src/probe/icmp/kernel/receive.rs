@@ -5,7 +5,6 @@
 //! errors. A reply must not be judged before the time of its request is known, so replies are
 //! fetched first, then the whole error queue is read, and only then are the replies looked at.
 
-use std::array;
 use std::io::IoSliceMut;
 use std::net::IpAddr;
 
@@ -83,9 +82,7 @@ impl Receiver {
         let mut repeats = 0;
         loop {
             let width = self.width;
-            let mut chunks = self.messages.chunks_exact_mut(self.message);
-            let mut slices: [_; BATCH] =
-                array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+            let mut slices = pieces(&mut self.messages, self.message, width);
             let space = cmsg_space!(Timestamps, libc::c_int, libc::c_int);
             let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(width, Some(space));
             let fetched = recvmmsg(
@@ -130,9 +127,7 @@ impl Receiver {
     ) {
         let mut width = FEW;
         loop {
-            let mut chunks = frames.chunks_exact_mut(FRAME);
-            let mut slices: [_; BATCH] =
-                array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+            let mut slices = pieces(frames, FRAME, width);
             let space = cmsg_space!(
                 Timestamps,
                 (libc::sock_extended_err, libc::sockaddr_in6),
@@ -161,6 +156,11 @@ impl Receiver {
             width = BATCH;
         }
     }
+}
+
+/// The first `count` pieces of `length` bytes, each to receive one message.
+fn pieces(buffer: &mut [u8], length: usize, count: usize) -> Vec<[IoSliceMut<'_>; 1]> {
+    buffer.chunks_exact_mut(length).take(count).map(|piece| [IoSliceMut::new(piece)]).collect()
 }
 
 type Received<'a, 'b> = RecvMsg<'a, 'b, SockaddrStorage>;

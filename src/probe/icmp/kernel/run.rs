@@ -21,13 +21,6 @@ use super::transmit::{Outbox, Transmitter};
 use crate::clock::Clock;
 use crate::model::{EngineHealth, Mono, Now};
 
-/// Requests leave up to this much before they are due, so that several share a system call.
-const EARLY: Duration = Duration::from_micros(900);
-
-/// The thread sleeps up to this much longer than until the next request is due, for the same
-/// reason. With the time that waking takes, requests stay within a millisecond of being due.
-pub(super) const LAG: Duration = Duration::from_micros(600);
-
 /// Replies that come faster than this are gathered: the kernel stamps them, so nothing is lost by
 /// reading them a little later.
 const REST: Duration = Duration::from_micros(500);
@@ -141,13 +134,18 @@ impl Engine {
                 self.deliver();
                 return;
             }
-            let now = self.send_and_receive(now);
-            if self.core.is_expiring(now.mono) || now.mono - self.watched > WATCH {
-                self.watch(now.mono);
+            let is_more_due = self.send(now);
+            self.receive();
+            let now = self.clocks.observe();
+            if self.core.is_expiring(now) || now - self.watched > WATCH {
+                self.watch(now);
             }
-            self.core.expire(now.mono);
+            self.core.expire(now);
             self.deliver();
-            self.sleep();
+            self.expected = now;
+            if !is_more_due {
+                self.sleep();
+            }
         }
     }
 
@@ -173,28 +171,11 @@ impl Engine {
         stopped
     }
 
-    /// Sends what is due and reads the sockets, in turns while there is more than one burst.
-    fn send_and_receive(&mut self, now: Now) -> Now {
-        let mut now = now;
-        loop {
-            let more = self.send(now);
-            self.receive();
-            let before = now;
-            now = self.clocks.now();
-            if !more {
-                return now;
-            }
-            self.expected = now.mono;
-            self.core.expire(before.mono);
-            self.deliver();
-        }
-    }
-
     /// Sends a burst of what is due. Returns whether more is due.
     fn send(&mut self, now: Now) -> bool {
         let mut taken = 0;
         while taken < BURST
-            && let Some(outgoing) = self.core.next_send(now, now.mono + EARLY)
+            && let Some(outgoing) = self.core.next_send(now)
         {
             taken += 1;
             match self.port(outgoing.lane, outgoing.socket()) {
@@ -286,15 +267,12 @@ impl Engine {
     fn sleep(&mut self) {
         let is_blocked = self.ports.iter().any(|port| !port.outbox.is_empty());
         let now = self.clocks.clock.mono();
-        let until = [
-            self.core.next_due().map(|due| due + LAG),
-            self.core.next_limit(),
-            is_blocked.then(|| now + RETRY),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(Mono::NEVER);
+        let until =
+            [self.core.next_wake(), self.core.next_limit(), is_blocked.then(|| now + RETRY)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(Mono::NEVER);
         {
             let mut inbox = self.shared.inbox();
             if inbox.stopped || !inbox.jobs.is_empty() {
@@ -308,37 +286,40 @@ impl Engine {
         let rested = last + REST;
         if last - before < REST && now < rested {
             // Replies come thick: let some gather. Submissions and what is due still wake us.
-            self.wait(until.min(rested), false);
-            if self.clocks.clock.mono() + Duration::from_micros(1) >= until
-                || self.shared.is_woken()
-            {
+            let woken = self.wait(until.min(rested), false);
+            if woken || until <= rested {
                 return;
             }
         }
         self.wait(until, true);
-        self.shared.is_woken();
     }
 
-    /// Waits until `until` for a submission and, if wanted, for what arrives.
-    fn wait(&mut self, until: Mono, sockets: bool) {
+    /// Waits until `until` for a submission and, if wanted, for what arrives. Returns whether
+    /// something was submitted.
+    fn wait(&mut self, until: Mono, sockets: bool) -> bool {
         let mut polled = Vec::with_capacity(1 + self.ports.len());
         polled.push(PollFd::new(self.shared.wake.as_fd(), PollFlags::POLLIN));
         if sockets {
-            polled.extend(self.ports.iter().map(|port| {
-                PollFd::new(port.socket.as_fd(), PollFlags::POLLIN | PollFlags::POLLERR)
-            }));
+            polled.extend(
+                self.ports.iter().map(|port| PollFd::new(port.socket.as_fd(), PollFlags::POLLIN)),
+            );
         }
         let timeout = (until != Mono::NEVER)
             .then(|| TimeSpec::from_duration(until - self.clocks.clock.mono()));
         // An interrupted or refused wait is followed by a look at everything, which is harmless.
-        let _ = ppoll(&mut polled, timeout, None);
-        let stirred: Vec<bool> = polled[1..]
-            .iter()
-            .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))
-            .collect();
-        drop(polled);
+        let ready = ppoll(&mut polled, timeout, None).unwrap_or(0);
+        if ready == 0 {
+            return false;
+        }
+        let stirred = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+        let woken = stirred(&polled[0]);
+        let stirred: Vec<bool> = polled[1..].iter().map(stirred).collect();
         for (port, stirred) in self.ports.iter_mut().zip(stirred) {
             port.stirred |= stirred;
         }
+        if woken {
+            self.shared.rest();
+        }
+        woken
     }
 }

@@ -1,6 +1,5 @@
 //! Sending echo requests in batches: many packets, one system call.
 
-use std::array;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::core::{Core, Outgoing, Unsendable};
 use super::socket::Socket;
 use crate::clock::Clock;
 use crate::model::{Mono, Now};
-use crate::wire::icmp::{MARK, MAX_PAYLOAD, echo_request};
+use crate::wire::icmp::{ECHO_HEADER, MARK, MAX_PAYLOAD, echo_request};
 
 /// Packets per system call.
 const BATCH: usize = 64;
@@ -47,11 +46,18 @@ pub(super) struct Transmitter {
     headers: MultiHeaders<SockaddrStorage>,
     /// What follows the mark in every payload: the counting bytes of the usual ping.
     filler: Vec<u8>,
+    heads: Vec<[u8; ECHO_HEADER + MARK]>,
+    addresses: Vec<Option<SockaddrStorage>>,
 }
 
 impl Transmitter {
     pub(super) fn new() -> Self {
-        Self { headers: MultiHeaders::preallocate(BATCH, None), filler: Vec::new() }
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            filler: Vec::new(),
+            heads: Vec::with_capacity(BATCH),
+            addresses: Vec::with_capacity(BATCH),
+        }
     }
 
     /// Sends what waits in `outbox`, as far as the socket takes it.
@@ -102,35 +108,28 @@ impl Transmitter {
 
     /// Offers the first of `outgoing` to the kernel and says how many it took, at least one.
     fn send(&mut self, socket: &Socket, outgoing: &[Outgoing]) -> Result<usize, Errno> {
-        let count = outgoing.len().min(BATCH);
-        let batch = &outgoing[..count];
-        let largest = batch.iter().map(|outgoing| outgoing.size).max().unwrap_or(0);
-        self.prepare_filler(largest);
+        let batch = &outgoing[..outgoing.len().min(BATCH)];
+        self.prepare_filler(batch.iter().map(|outgoing| outgoing.size).max().unwrap_or(0));
+        let Self { headers, filler, heads, addresses } = self;
+        heads.clear();
+        addresses.clear();
         let filler = |outgoing: &Outgoing| {
-            &self.filler[..usize::from(outgoing.size).saturating_sub(MARK).min(self.filler.len())]
+            &filler[..usize::from(outgoing.size).saturating_sub(MARK).min(filler.len())]
         };
-        let heads: [_; BATCH] = array::from_fn(|at| {
-            batch.get(at).map(|outgoing| {
-                let sequence = outgoing.sequence();
-                let mark = outgoing.mark;
-                let filler = filler(outgoing);
-                echo_request(socket.class.family, socket.ident, sequence, mark, filler)
-            })
-        });
-        let slices: [_; BATCH] = array::from_fn(|at| match (batch.get(at), &heads[at]) {
-            (Some(outgoing), Some(head)) => [IoSlice::new(head), IoSlice::new(filler(outgoing))],
-            _ => [IoSlice::new(&[]), IoSlice::new(&[])],
-        });
-        let addresses: [_; BATCH] =
-            array::from_fn(|at| batch.get(at).map(|outgoing| storage(outgoing.address)));
-        let sent = sendmmsg(
-            socket.as_raw_fd(),
-            &mut self.headers,
-            &slices[..count],
-            &addresses[..count],
-            [],
-            MsgFlags::MSG_DONTWAIT,
-        )?;
+        for outgoing in batch {
+            let &Outgoing { mark, address, .. } = outgoing;
+            let sequence = outgoing.sequence();
+            let family = socket.class.family;
+            heads.push(echo_request(family, socket.ident, sequence, mark, filler(outgoing)));
+            addresses.push(Some(storage(address)));
+        }
+        let slices: Vec<_> = batch
+            .iter()
+            .zip(&*heads)
+            .map(|(outgoing, head)| [IoSlice::new(head), IoSlice::new(filler(outgoing))])
+            .collect();
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let sent = sendmmsg(socket.as_raw_fd(), headers, &slices, &*addresses, [], flags)?;
         Ok(sent.count())
     }
 

@@ -1,0 +1,91 @@
+//! Echo engines side by side in one run: what a ping costs and how far what they say is from what
+//! a capture on the interface says.
+//!
+//! Every engine runs in a process of its own against addresses of the loopback, in a network
+//! namespace of its own. `cargo bench --bench icmp -- --help` tells the options.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "a benchmark has hands, prints, and ends where something is not as it must be"
+)]
+
+#[path = "icmp/blackbox.rs"]
+mod blackbox;
+#[path = "icmp/capture.rs"]
+mod capture;
+#[path = "icmp/engine.rs"]
+mod engine;
+#[path = "icmp/fping.rs"]
+mod fping;
+#[path = "icmp/options.rs"]
+mod options;
+#[path = "icmp/process.rs"]
+mod process;
+#[path = "icmp/table.rs"]
+mod table;
+#[path = "icmp/targets.rs"]
+mod targets;
+
+use std::process::ExitCode;
+
+use crate::capture::Capture;
+use crate::options::{Load, Options, Subject};
+use crate::process::Busy;
+use crate::table::{Row, Table};
+use crate::targets::{Run, Timing};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "--child") {
+        return engine::child(&arguments[1..]);
+    }
+    let options = match Options::parse(&arguments) {
+        Ok(options) => options,
+        Err(text) => {
+            eprintln!("{text}");
+            return ExitCode::from(64);
+        }
+    };
+    process::own_network(options.unprivileged);
+    let mut table = Table::default();
+    for &targets in &options.targets {
+        for &load in &options.loads {
+            let busy = Busy::start(if load == Load::Busy { 2 } else { 0 });
+            for &subject in &options.subjects {
+                if subject.carries(targets) {
+                    let run = Run { targets, seconds: options.seconds, timing: Timing::Spread };
+                    table.add(measure(subject, run, load, options.capture));
+                }
+            }
+            drop(busy);
+        }
+        if options.one_tick {
+            for &subject in &options.subjects {
+                if subject.is_ours() && subject.carries(targets) {
+                    let run = Run { targets, seconds: options.seconds, timing: Timing::OneTick };
+                    table.add(measure(subject, run, Load::Idle, options.capture));
+                }
+            }
+        }
+    }
+    println!("\n{table}");
+    ExitCode::SUCCESS
+}
+
+/// One engine, one size, one load, beside a capture of a sample of its packets.
+fn measure(subject: Subject, run: Run, load: Load, with_capture: bool) -> Row {
+    eprintln!("{subject}, {} targets, {load}, {:?} …", run.targets, run.timing);
+    let capture = with_capture.then(Capture::start);
+    let told = match subject {
+        Subject::Kernel | Subject::Surge => engine::run(subject.word(), run),
+        Subject::Fping => fping::run(run),
+        Subject::Blackbox => blackbox::run(run),
+    };
+    let seen = capture.map(Capture::stop);
+    Row::new(subject, run, load, told, seen.as_ref())
+}
