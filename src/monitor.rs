@@ -299,7 +299,7 @@ impl Monitor {
             let state = watched.hard_state(now.wall);
             let key = topology.target_key(target);
             if watched.streak.hard == Health::Up {
-                self.ask_services(target, now.mono);
+                self.ask_services(target, outcome.started.mono, now);
             }
             self.changes.push(Change::Health { key, state });
             self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
@@ -313,14 +313,28 @@ impl Monitor {
         }
     }
 
-    /// Rule 3 of [`take_in`](Self::take_in).
-    fn ask_services(&mut self, target: TargetIx, now: Mono) {
+    /// Rule 3 of [`take_in`](Self::take_in). What failed on it only since the host did is unknown
+    /// until it is heard; what had failed before is still down.
+    fn ask_services(&mut self, host: TargetIx, asked: Mono, now: Now) {
         let topology = Arc::clone(self.topology());
-        let endpoint = topology.target(target).endpoint;
-        for other in &topology.endpoint(endpoint).targets {
-            if *other != target && self.picture.target(*other).streak.hard == Health::Down {
-                self.schedule.demand(*other, Trigger::Confirm, Effort::Normal, now);
+        let endpoint = topology.target(host).endpoint;
+        if self.picture.reachability(endpoint).all(|ix| ix != host) {
+            return;
+        }
+        self.picture.endpoints[endpoint.ix()].back_at = asked;
+        let (pace, timeout) = self.picture.pace(host);
+        let since = self.picture.target(host).bad_since.earlier(pace + timeout);
+        for other in topology.endpoint(endpoint).targets.iter().filter(|ix| **ix != host) {
+            let watched = &mut self.picture.targets[other.ix()];
+            if !watched.streak.is_failing() && watched.streak.hard != Health::Down {
+                continue;
             }
+            watched.streak.start_over();
+            if watched.bad_since >= since && watched.forget_health(now.wall) {
+                let state = watched.hard_state(now.wall);
+                self.changes.push(Change::Health { key: topology.target_key(*other), state });
+            }
+            self.schedule.demand(*other, Trigger::Confirm, Effort::Normal, now.mono);
         }
     }
 

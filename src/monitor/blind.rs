@@ -216,8 +216,6 @@ impl Sight {
                     .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
             }
             let Life::Dead(since) = life else { return None };
-            // The gateway's failure may be noticed a moment after the others'.
-            let since = since.earlier(Duration::from_secs(2));
             if !silent_enough(answering(since)) {
                 return None;
             }

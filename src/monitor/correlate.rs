@@ -233,7 +233,7 @@ impl<'a> Case<'a> {
     }
 
     /// What a site in trouble explains: itself and everything below that has the same trouble or,
-    /// for silence, has not been heard since it began.
+    /// for silence, has not been heard since it began or is failing now.
     fn explained_by(&self, node: SiteIx) -> Vec<SiteIx> {
         let Some(trouble) = self.trouble(node) else { return Vec::new() };
         let window = self.picture.settings().correlation.window;
@@ -244,10 +244,14 @@ impl<'a> Case<'a> {
                 let known = self.picture.site(*site);
                 match self.kind {
                     Kind::Silent => {
-                        let failing = known.finding == Finding::Unsettled
-                            && known.asked_at >= trouble.since
-                            && known.alive_at < trouble.since;
-                        known.finding.is(Kind::Silent) || failing
+                        let unheard =
+                            known.asked_at >= trouble.since && known.alive_at < trouble.since;
+                        let failing = self
+                            .picture
+                            .pulse(*site)
+                            .is_some_and(|target| self.picture.target(target).streak.is_failing());
+                        known.finding.is(Kind::Silent)
+                            || (known.finding == Finding::Unsettled && (unheard || failing))
                     }
                     kind => known
                         .finding

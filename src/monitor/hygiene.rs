@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::record;
+use super::severity::{self, Stake};
 use crate::model::{
     Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SiteIx, TargetIx,
 };
@@ -104,6 +105,8 @@ fn settle(
         record::name(entry, picture, now);
         entry.change().check.clone_from(&evidence.target.check);
         entry.change().of = 1;
+        let stake = Stake::at(picture, [site]);
+        entry.change().severity = severity::severity(cause, false, &stake);
         record::add_evidence(entry.change(), vec![evidence]);
         record::affect(entry, picture, site, now.mono, now);
     }

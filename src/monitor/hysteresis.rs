@@ -27,7 +27,7 @@ pub(super) struct Streak {
 }
 
 /// What to do after an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Step {
     /// Whether the confirmed health changed.
     pub(super) changed: bool,

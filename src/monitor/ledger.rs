@@ -10,7 +10,7 @@ use super::correlate::Verdict;
 use super::flap;
 use super::picture::Picture;
 use super::record;
-use super::site::{Finding, Kind};
+use super::site::{Finding, Kind, Trouble};
 use crate::model::{
     Cause, CommonFactor, EndpointIx, Incident, IncidentId, Mono, Now, Resolution, SiteIx,
 };
@@ -54,6 +54,8 @@ pub(super) struct Entry {
     pub(super) well_since: Option<Mono>,
     /// Since when what made it wide is over, while some of its members are not well.
     pub(super) over_since: Option<Mono>,
+    /// The trouble that it was last named after.
+    pub(super) named: Option<Trouble>,
     /// A milder trouble that its site has had since then.
     milder: Option<(Kind, Mono)>,
     /// Whether the record must be looked at.
@@ -234,13 +236,7 @@ impl Ledger {
         common: Option<CommonFactor>,
         now: Now,
     ) {
-        let since = members
-            .iter()
-            .filter_map(|site| picture.site(*site).finding.trouble())
-            .filter(|trouble| trouble.kind == kind)
-            .map(|trouble| trouble.since)
-            .min()
-            .unwrap_or(now.mono);
+        let since = onset(picture, scope, kind, members).unwrap_or(now.mono);
         let known = self.entries.iter().find(|(_, entry)| {
             entry.is_open() && entry.scope == *scope && entry.kind == Some(kind)
         });
@@ -354,6 +350,7 @@ impl Ledger {
             began_at: since,
             well_since: None,
             over_since: None,
+            named: None,
             milder: None,
             touched: true,
             unsaid: false,
@@ -383,6 +380,7 @@ impl Ledger {
             began_at,
             well_since: None,
             over_since: None,
+            named: None,
             milder: None,
             touched: true,
             unsaid: false,
@@ -428,7 +426,7 @@ impl Ledger {
             }
             let Some(entry) = self.entries.get_mut(&slot) else { continue };
             match scope {
-                Scope::Site(site) => note_milder(entry, picture, site, now, &mut pass),
+                Scope::Site(site) => note_trouble(entry, picture, site, now, &mut pass),
                 _ => self.hand_over(slot, picture, now, &mut pass),
             }
         }
@@ -563,6 +561,24 @@ impl Ledger {
     }
 }
 
+/// When a wider fault began: when the site fell into trouble on which the others hang, or else the
+/// first of those that nothing explained before.
+fn onset(picture: &Picture, scope: &Scope, kind: Kind, members: &[SiteIx]) -> Option<Mono> {
+    let since = |site: SiteIx| {
+        let trouble = picture.site(site).finding.trouble();
+        trouble.filter(|trouble| trouble.kind == kind).map(|trouble| trouble.since)
+    };
+    let node = match scope {
+        Scope::Below(node) => since(*node),
+        _ => None,
+    };
+    let window = picture.settings().correlation.window;
+    let last = members.iter().filter_map(|site| since(*site)).max()?;
+    let first =
+        members.iter().filter_map(|site| since(*site)).filter(|at| *at >= last.earlier(window));
+    node.or_else(|| first.min())
+}
+
 /// Rule 1 of [`Ledger::follow`]; gives the sites that are well now and were not before.
 fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
     let mut well_now = Vec::new();
@@ -589,14 +605,28 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
     well_now
 }
 
-/// A milder trouble that outlasts the graver one by the window gives the incident its name: the
-/// line is back and the codec has hung on the way.
-fn note_milder(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pass: &mut Pass) {
-    let trouble = picture.site(site).finding.trouble();
-    let Some(trouble) = trouble.filter(|trouble| Some(trouble.kind) < entry.kind) else {
+/// Follows the trouble of a site that has an incident of its own.
+///
+/// 1. When it comes to keep the site from taking part, or another device or service is at fault,
+///    the incident is named anew.
+/// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
+///    line is back and the codec has hung on the way.
+fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pass: &mut Pass) {
+    let Some(trouble) = picture.site(site).finding.trouble() else {
         entry.milder = None;
         return;
     };
+    if Some(trouble.kind) >= entry.kind {
+        entry.milder = None;
+        let other = entry.named.is_some_and(|named| {
+            (named.endpoint, named.target) != (trouble.endpoint, trouble.target)
+                || (trouble.down && !named.down)
+        });
+        if Some(trouble.kind) == entry.kind && other {
+            record::name(entry, picture, now);
+        }
+        return;
+    }
     let since = match entry.milder {
         Some((kind, since)) if kind == trouble.kind => since,
         _ => now.mono,

@@ -44,6 +44,8 @@ pub(super) struct EndpointNow {
     pub(super) alive_at: Mono,
     /// When the last probe of another device was asked about which it sent an ICMP error.
     pub(super) heard_at: Mono,
+    /// When it was last confirmed to be back.
+    pub(super) back_at: Mono,
 }
 
 /// What is known of a site.
@@ -75,7 +77,7 @@ pub(super) struct Judged {
 }
 
 /// What an outcome changed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Learned {
     pub(super) step: Step,
     /// Whether the judgement on a path changed.
@@ -185,6 +187,7 @@ impl Picture {
     ///    cause: a refused connection, a broken conversation, a service that says it is out.
     /// 2. An ICMP error proves the device alive that sent it, whatever it says: a router that
     ///    reports its neighbour dead has been heard.
+    /// 3. A probe that was asked before its device came back and failed says nothing about now.
     pub(super) fn take_in(
         &mut self,
         target: TargetIx,
@@ -198,10 +201,16 @@ impl Picture {
         let asked = outcome.started.mono;
         let (pace, _) = self.pace(target);
         let config = Arc::clone(&self.config);
+        let stale = asked < self.endpoints[endpoint.ix()].back_at;
+        let trust = match (trusted, stale) {
+            (false, _) => Trust::None,
+            (true, true) => Trust::Stale,
+            (true, false) => Trust::Full,
+        };
         let watched = &mut self.targets[target.ix()];
         let suspicious = watched.is_suspicious();
         let learned =
-            watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trusted);
+            watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trust);
         match (suspicious, watched.is_suspicious()) {
             (false, true) => self.sites[site.ix()].suspicious += 1,
             (true, false) => self.sites[site.ix()].suspicious -= 1,
@@ -233,6 +242,17 @@ impl Picture {
         }
         learned
     }
+}
+
+/// How far a failure is believed. Replies always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Wholly.
+    Full,
+    /// It is about a time that is past.
+    Stale,
+    /// Not at all: it may be ours.
+    None,
 }
 
 impl Judged {

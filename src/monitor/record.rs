@@ -90,6 +90,10 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
     let scope = entry.scope.clone();
     let cause = cause(&scope, entry.kind);
     let members: Vec<SiteIx> = entry.members.keys().copied().collect();
+    entry.named = match scope {
+        Scope::Site(site) => picture.site(site).finding.trouble().copied(),
+        _ => None,
+    };
     let incident = entry.change();
     incident.cause = cause;
     (incident.endpoint, incident.check) = (None, None);

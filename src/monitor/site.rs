@@ -316,8 +316,14 @@ fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> 
                 trouble.target = None;
                 trouble.since = trouble.since.min(target.bad_since);
             }
-            // Proof that the host lives must be younger than the failure.
-            trouble.settled &= picture.endpoint(*endpoint).alive_at >= target.bad_since;
+            // Proof that the host lives must be younger than the failure, and whether the other
+            // services on it work must be known.
+            trouble.settled &= picture.endpoint(*endpoint).alive_at >= target.bad_since
+                && picture.services(*endpoint).all(|other| {
+                    let other = picture.target(other);
+                    let unsure = other.streak.is_failing() && other.streak.hard == Health::Up;
+                    !other.seen_up || (other.asked_at >= target.bad_since && !unsure)
+                });
         }
     }
     let behind = if lives.len() > 1 { &lives[1..] } else { lives };
@@ -387,15 +393,22 @@ fn path(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
     }
 }
 
-/// Services of a device that are out, and those that it offers.
+/// Services of a device that are out, and those that it offers. Once one is out for a fact, another
+/// that fails at the same time is no chance either.
 fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
-    let mut counts = (0, 0);
+    let (mut out, mut failing, mut offered) = (0, 0, 0);
     for ix in picture.services(endpoint) {
-        let out = is_out(picture, ix);
-        counts.0 += u32::from(out);
-        counts.1 += u32::from(out || picture.target(ix).seen_up);
+        let target = picture.target(ix);
+        if is_out(picture, ix) {
+            out += 1;
+        } else if target.seen_up && target.streak.is_failing() {
+            failing += 1;
+        } else if target.seen_up {
+            offered += 1;
+        }
     }
-    counts
+    let all = out + failing + offered;
+    (if out > 0 { out + failing } else { 0 }, all)
 }
 
 /// Whether a service is confirmed down and missed.
@@ -417,11 +430,18 @@ fn is_out(picture: &Picture, target: TargetIx) -> bool {
     }
 }
 
-/// Whether a service that was down answers again without being confirmed, or has not been asked
-/// since the start.
-fn is_returning(picture: &Picture, target: TargetIx) -> bool {
-    let streak = picture.target(target).streak;
-    streak.hard == Health::Down && !streak.is_failing()
+/// Whether it is still to be heard how a target does: it was down and answers again without being
+/// confirmed, or it has not been asked since the start, or since its device came back.
+fn is_returning(picture: &Picture, ix: TargetIx) -> bool {
+    let target = picture.target(ix);
+    let endpoint = picture.topology().target(ix).endpoint;
+    match target.streak.hard {
+        Health::Down => !target.streak.is_failing(),
+        Health::Unknown if target.seen_up && !target.streak.is_mute() => {
+            target.streak.is_failing() || target.asked_at < picture.endpoint(endpoint).back_at
+        }
+        _ => false,
+    }
 }
 
 /// Whether nothing is known of a device: no target of it has a health, confirmed or hinted at.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::grade::{GradeRules, PathRecord};
 use super::hysteresis::{Sign, Streak};
-use super::picture::Learned;
+use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
     Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
@@ -88,14 +88,14 @@ impl Watched {
         }
     }
 
-    /// Takes in an outcome. While failures are not `trusted` they count as if we had not asked.
+    /// Takes in an outcome. Failures that are not trusted count as if we had not asked.
     pub(super) fn take_in(
         &mut self,
         outcome: &Outcome,
         rule: &Hysteresis,
         grades: &GradeRules,
         pace: Duration,
-        trusted: bool,
+        trust: Trust,
     ) -> Learned {
         let asked = outcome.started.mono;
         self.seen.last = Some(outcome.started.wall);
@@ -125,15 +125,21 @@ impl Watched {
                         self.stretch.local += 1;
                     }
                 }
-                let remote = matches!(failure, Failure::Remote(_));
-                if remote && trusted { Sign::Bad } else { Sign::Nothing }
+                match (failure, trust) {
+                    (Failure::Remote(_), Trust::Full) => Sign::Bad,
+                    (Failure::Remote(_), Trust::Stale) => return Learned::default(),
+                    _ => Sign::Nothing,
+                }
             }
         };
         if sign != Sign::Nothing {
             self.asked_at = asked;
         }
         if sign == Sign::Bad {
-            if !self.streak.is_failing() {
+            // A row that was made to begin anew is still the same outage, unless there was a sign
+            // of life in between.
+            let same = self.streak.hard == Health::Down && self.bad_since > self.proof_at;
+            if !self.streak.is_failing() && !same {
                 self.bad_since = asked;
             }
             if let Some(path) = &mut self.path {

@@ -15,13 +15,13 @@ use crate::model::{CheckKind, Effort, EndpointIx, Mono, SiteIx, TargetIx, Trigge
 const MOST: usize = 48;
 /// Gap between two questions, so that asking many makes no burst.
 const GAP: Duration = Duration::from_millis(4);
-/// Witnesses that may fail at one moment by chance, besides one in twenty.
-const BY_CHANCE: usize = 2;
+/// Of so many witnesses one may fail at any moment by chance.
+const ONE_IN: usize = 20;
 /// A witness whose turn comes within this time need not be asked besides.
 const SOON: Duration = Duration::from_millis(500);
 /// Shortest time between two connections to a room's call-signalling port; some codecs have few
 /// slots for calls.
-const CALL_SIGNALLING: Duration = Duration::from_secs(30);
+const CALL_SIGNALLING: Duration = Duration::from_secs(10);
 
 /// Asks those who can tell more about a failing target, at its `nth` failure in a row.
 ///
@@ -215,7 +215,7 @@ fn listen(picture: &Picture, sites: &[SiteIx]) -> Said {
         witnesses += 1;
         failing += usize::from(is_failing(picture, *site));
     }
-    said.wavering = failing > BY_CHANCE + witnesses / 20;
+    said.wavering = failing > witnesses / ONE_IN;
     said
 }
 

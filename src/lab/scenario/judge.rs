@@ -112,7 +112,8 @@ impl Scenario {
     ///    expectation took.
     /// 2. It must be told and resolved in time, with the right numbers, and never before there
     ///    was anything to tell.
-    /// 3. Unless it is expected to be open at the end it must have been resolved, once.
+    /// 3. Unless it is expected to be open at the end it must have been resolved, and not twice in a
+    ///    row. What comes back after it was said to be over counts by its last end.
     /// 4. Whatever nobody expected is wrong.
     #[must_use]
     pub fn judge(&self, heard: &[Heard]) -> Judgement {
@@ -220,7 +221,9 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
         }
         (Some(_), None) => {}
     }
-    let mut over = told.told.iter().filter(|heard| heard.resolved).map(|heard| heard.at);
+    // What was said to be over and then to be on again is not over.
+    let last = told.told.iter().rposition(|heard| !heard.resolved).map_or(0, |at| at + 1);
+    let mut over = told.told[last..].iter().map(|heard| heard.at);
     match (over.next(), expected.ends) {
         (Some(at), _) if expected.open => {
             complain(format!("it was said to be over at {} and is not", seconds(at)));
