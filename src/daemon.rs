@@ -35,11 +35,11 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Figures;
 use crate::model::Snapshot;
-use crate::monitor::Monitor;
+use crate::monitor::{Input, Monitor};
 use crate::notify::{Courier, Inbox, Setup};
 use crate::probe::{Probes, Trust};
 use crate::store::{Store, Writer};
-use crate::web::{Daemon as _, Limits, Reloaded, Server};
+use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
 
 pub use self::error::{DaemonError, chain};
 pub use self::files::{Source, read};
@@ -170,6 +170,14 @@ impl Daemon {
     /// Everything that is wrong with it, as text.
     pub async fn reload(&self) -> Result<Reloaded, String> {
         self.face.reload().await
+    }
+
+    /// Tells the brain something: that an incident is taken on, that planned work is announced.
+    ///
+    /// # Errors
+    /// When the daemon is stopping or stands still.
+    pub async fn tell(&self, input: Input) -> Result<(), ControlError> {
+        self.face.tell(input).await
     }
 
     /// The newest state.

@@ -23,6 +23,8 @@ use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError};
 use crate::lab::scenario::{Act, Heard, Problems, Scenario, Script};
 use crate::lab::{self, Lab, LabError, Receiver};
+use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, SiteIx, Snapshot};
+use crate::monitor::Input;
 
 /// Longest that the first sweep may take before the script begins all the same.
 const FIRST_SWEEP: Duration = Duration::from_secs(10);
@@ -89,8 +91,8 @@ impl Play {
         let mut teller = Teller::new(demo.json, self.stage.topology().clone());
         teller.welcome(&self.scenario, &self.board, self.lab.ports());
 
-        let mut daemon = Some(self.open(&receiver)?);
-        if let Some(daemon) = &daemon {
+        let mut daemon = Watcher::Awake(self.open(&receiver)?);
+        if let Watcher::Awake(daemon) = &daemon {
             // A machine too slow for that shows the script all the same.
             let _ = timeout(FIRST_SWEEP, first_sweep(daemon)).await;
         }
@@ -105,8 +107,12 @@ impl Play {
         let mut complete = false;
         loop {
             teller.messages(&receiver.posts());
-            if let Some(daemon) = &daemon {
-                teller.state(&daemon.snapshot());
+            match &daemon {
+                Watcher::Awake(daemon) => teller.state(&daemon.snapshot()),
+                Watcher::Away { until } if Instant::now() >= *until => {
+                    daemon = Watcher::Awake(self.open(&receiver)?);
+                }
+                Watcher::Away { .. } => {}
             }
             let step_at = next.map(|step| round + step.at);
             let look = Instant::now() + Duration::from_millis(100);
@@ -122,7 +128,7 @@ impl Play {
             if let Some(step) = next.filter(|_| step_at.is_some_and(|at| Instant::now() >= at)) {
                 teller.step(self.clock.mono() - start.mono, &step.act);
                 self.lab.apply(&step.act);
-                self.act(&step.act, &mut daemon, &receiver).await?;
+                daemon = self.act(&step.act, daemon).await?;
                 next = steps.next();
             } else if next.is_none() && endless && Instant::now() >= round + self.script.lasts {
                 round = Instant::now();
@@ -132,7 +138,7 @@ impl Play {
             }
         }
         teller.messages(&receiver.posts());
-        if let Some(daemon) = daemon {
+        if let Watcher::Awake(daemon) = daemon {
             daemon.stop().await;
         }
         teller.messages(&receiver.posts());
@@ -156,36 +162,84 @@ impl Play {
     }
 
     /// Carries out what concerns the daemon; the province has taken the step already.
-    async fn act(
-        &self,
-        act: &Act,
-        daemon: &mut Option<Daemon>,
-        receiver: &Receiver,
-    ) -> Result<(), Failed> {
-        match act {
-            Act::Place { .. } | Act::Lift { .. } => {}
-            Act::Restart { away, .. } => {
-                if let Some(running) = daemon.take() {
-                    running.stop().await;
-                }
-                tokio::time::sleep(*away).await;
-                *daemon = Some(self.open(receiver)?);
+    async fn act(&self, act: &Act, watcher: Watcher) -> Result<Watcher, Failed> {
+        let daemon = match (act, watcher) {
+            (Act::Restart { away, .. }, Watcher::Awake(daemon)) => {
+                let until = Instant::now() + *away;
+                daemon.stop().await;
+                return Ok(Watcher::Away { until });
             }
-            Act::Reload { without } => {
+            (Act::Reload { without }, watcher) => {
                 self.stage.leave_out(without);
-                if let Some(daemon) = daemon {
+                if let Watcher::Awake(daemon) = &watcher {
                     daemon.reload().await.map_err(Failed::Usage)?;
                 }
+                return Ok(watcher);
             }
-            Act::ClockStep(_) | Act::Ack { .. } | Act::Silence { .. } | Act::Maintenance { .. } => {
-                return Err(Failed::Usage(format!(
-                    "{}: this step can only be played in virtual time",
-                    self.scenario.file
-                )));
-            }
+            (_, Watcher::Awake(daemon)) => daemon,
+            (_, away @ Watcher::Away { .. }) => return Ok(away),
+        };
+        for input in self.inputs(act, &daemon.snapshot())? {
+            let told = daemon.tell(input).await;
+            told.map_err(|error| Failed::Other("cannot tell the daemon".to_owned(), error.into()))?;
         }
-        Ok(())
+        Ok(Watcher::Awake(daemon))
     }
+
+    /// What somebody at the board would tell the daemon.
+    fn inputs(&self, act: &Act, snapshot: &Snapshot) -> Result<Vec<Input>, Failed> {
+        let from = self.clock.now().wall;
+        let until = |lasts: &Duration| from.checked_add(*lasts).unwrap_or(from);
+        let (by, reason) = ("scenario".to_owned(), self.scenario.name.clone());
+        let ids = |sites: &[SiteIx]| -> Vec<SiteId> {
+            let topology = self.stage.topology();
+            sites.iter().map(|site| topology.site(*site).id.clone()).collect()
+        };
+        let name = |what: &str| SilenceId::new(format!("{what}-{}", from.as_millisecond()));
+        Ok(match act {
+            Act::Place { .. } | Act::Lift { .. } | Act::Restart { .. } | Act::Reload { .. } => {
+                Vec::new()
+            }
+            Act::Ack { sites, by } => {
+                let sites = ids(sites);
+                let open = snapshot.incidents.iter().filter(|incident| {
+                    incident.is_open() && incident.affected_now().any(|site| sites.contains(site))
+                });
+                let ack = Ack { by: by.clone(), at: from, note: String::new(), until: None };
+                open.map(|i| Input::Ack { incident: i.id.clone(), ack: ack.clone() }).collect()
+            }
+            Act::Silence { sites, lasts } => {
+                let silences = ids(sites).into_iter().map(|site| Silence {
+                    id: name(site.as_str()),
+                    site: Some(site),
+                    from,
+                    until: until(lasts),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                });
+                silences.map(Input::Silence).collect()
+            }
+            Act::Maintenance { sites, lasts } => vec![Input::Maintenance(Maintenance {
+                id: name("work"),
+                sites: ids(sites),
+                from,
+                until: until(lasts),
+                by,
+                reason,
+            })],
+            Act::ClockStep(_) => {
+                let file = &self.scenario.file;
+                let why = "the clock of this machine is not a demo's to set: write `real: false`";
+                return Err(Failed::Usage(format!("{file}: {why}")));
+            }
+        })
+    }
+}
+
+/// The daemon, which a scenario may send away for a while.
+enum Watcher {
+    Awake(Daemon),
+    Away { until: Instant },
 }
 
 /// Waits until every target was probed once.

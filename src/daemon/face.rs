@@ -56,7 +56,7 @@ impl Shown {
 
 impl Face {
     /// Tells the brain something and waits until it has taken it in.
-    async fn tell(&self, input: Input) -> Result<(), ControlError> {
+    pub(super) async fn tell(&self, input: Input) -> Result<(), ControlError> {
         let requests = self.requests.load_full();
         let Some(requests) = requests.as_ref() else { return Err(ControlError::Stopping) };
         let (taken, answer) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Debian's blackbox_exporter, asked over HTTP as Prometheus asks it.
+//! Debian's `blackbox_exporter`, asked over HTTP as Prometheus asks it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -124,7 +124,7 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
         let text = |rtt: &Option<u64>| rtt.map_or_else(|| "-".to_owned(), |rtt| rtt.to_string());
         writeln!(out, "rtts {}", rtts.iter().map(text).collect::<Vec<_>>().join(" ")).unwrap();
     }
-    writeln!(std::io::stderr(), "  {health:?}").unwrap();
+    eprintln!("  {health:?}");
     ExitCode::SUCCESS
 }
 

@@ -104,7 +104,7 @@ impl Subject {
     }
 
     /// Whether so many targets are asked of it. What it cannot do is known: fping has 65,535
-    /// sequence numbers, surge-ping loses replies and blackbox_exporter takes a core.
+    /// sequence numbers, surge-ping loses replies and `blackbox_exporter` takes a core.
     pub(crate) const fn carries(self, targets: u32) -> bool {
         match self {
             Self::Kernel => true,

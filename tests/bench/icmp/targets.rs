@@ -42,7 +42,7 @@ impl Run {
             Some(nth) => (200, nth),
             None => (1, target),
         };
-        Ipv4Addr::from(0x7f00_0000 | (net << 16) + host / 250 * 256 + host % 250 + 1)
+        Ipv4Addr::from(0x7f00_0000 | ((net << 16) + host / 250 * 256 + host % 250 + 1))
     }
 
     /// The place in the sample of an address.
