@@ -1,11 +1,12 @@
 //! The echo engine of our own for Linux.
 //!
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
-//! neither many targets nor a busy machine bend what it says. `core` decides, over `queue` (what
-//! is due), `table` (what is under way) and `stamps` (what time it was); all four are pure. `run`
-//! is the thread, `socket`, `transmit` and `receive` are its hands.
+//! neither many targets nor a busy machine bend what it says. `core` decides, over `probe` (what
+//! is known of each), `queue` (what is due), `table` (what is under way) and `stamps` (what time
+//! it was); all five are pure. `run` is the thread, `socket`, `transmit` and `receive` are its hands.
 
 mod core;
+mod probe;
 mod queue;
 mod receive;
 mod run;
@@ -79,7 +80,7 @@ impl Kernel {
         let of_thread = Arc::clone(&shared);
         let (receive_buffer, first_ident) = (settings.receive_buffer, u16::from_ne_bytes(ident));
         let run = move || {
-            let core = Core::new(RandomState::new());
+            let core = Core::new(RandomState::new(), clock.now());
             Engine::new(of_thread, sink, core, clock, receive_buffer, first_ident).run();
         };
         let thread = thread::Builder::new()

@@ -18,6 +18,9 @@ use crate::targets::{Run, Timing, Told};
 const AHEAD: Duration = Duration::from_millis(60);
 const HAND_OVER: Duration = Duration::from_millis(50);
 
+/// Jobs handed over in one call at most.
+const PORTION: usize = 1_000;
+
 const TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Runs an engine in a child and reads what it tells.
@@ -99,6 +102,9 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
         let horizon = clock.mono() + AHEAD;
         let mut jobs = Vec::new();
         while round < run.seconds && due(target, round) < horizon {
+            if jobs.len() == PORTION {
+                pinger.submit(std::mem::take(&mut jobs));
+            }
             jobs.push(job(run, target, round, due(target, round)));
             target += 1;
             if target == run.targets {

@@ -98,8 +98,8 @@ fn the_kernel_engine_measures_with_the_kernel_s_stamps_and_tells_hops_and_markin
             let before = engine.pinger.health();
             for address in [IpAddr::from([127, 1, 2, 3]), Ipv6Addr::LOCALHOST.into()] {
                 for dscp in [0, 46] {
-                    for dont_fragment in [false, true] {
-                        let check = EchoParams { count: 5, dscp, dont_fragment, ..PLAIN };
+                    for (size, dont_fragment) in [(56, false), (56, true), (1_000, false)] {
+                        let check = EchoParams { count: 5, dscp, size, dont_fragment, ..PLAIN };
                         let detail = engine.ask(address, check).result.expect("a reply");
                         assert_eq!(detail.received, 5);
                         assert_eq!((detail.ttl, detail.tos), (Some(64), Some(dscp << 2)));
@@ -107,7 +107,7 @@ fn the_kernel_engine_measures_with_the_kernel_s_stamps_and_tells_hops_and_markin
                 }
             }
             let after = engine.pinger.health();
-            assert_eq!(after.received - before.received, 40);
+            assert_eq!(after.received - before.received, 60);
             assert_eq!(after.coarse_stamps, before.coarse_stamps, "{after:?}");
             assert_eq!((after.forged, after.foreign, after.truncated), (0, 0, 0));
             assert_eq!((after.duplicate, after.late, after.unknown), (0, 0, 0));

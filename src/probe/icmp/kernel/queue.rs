@@ -13,23 +13,23 @@ pub(super) struct Queue {
     strict: Heap,
     /// Requests that stand alone.
     loose: Heap,
-    pushed: u64,
+    pushed: u32,
     pace: Pace,
 }
 
-type Heap = BinaryHeap<Reverse<(Mono, u64, usize)>>;
+type Heap = BinaryHeap<Reverse<(Mono, u32, u32)>>;
 
 impl Queue {
     /// The next request of `probe` is due at `due`. It is strict if it belongs to a train.
-    pub(super) fn push(&mut self, due: Mono, probe: usize, strict: bool) {
+    pub(super) fn push(&mut self, due: Mono, probe: u32, strict: bool) {
         // The running number keeps requests that are due together in the order of their coming.
-        self.pushed += 1;
+        self.pushed = self.pushed.wrapping_add(1);
         let heap = if strict { &mut self.strict } else { &mut self.loose };
         heap.push(Reverse((due, self.pushed, probe)));
     }
 
     /// Takes the earliest that may leave now.
-    pub(super) fn pop(&mut self, now: Mono) -> Option<(Mono, usize)> {
+    pub(super) fn pop(&mut self, now: Mono) -> Option<(Mono, u32)> {
         let first = |heap: &Heap, pace: &Pace| {
             heap.peek().copied().filter(|Reverse((due, ..))| *due <= now + pace.early())
         };
@@ -134,6 +134,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn requests_leave_in_the_order_in_which_they_are_due(
             requests in prop::collection::vec((0_u64..50, any::<bool>()), 0..200),
@@ -141,10 +143,10 @@ mod tests {
         ) {
             let mut queue = Queue::default();
             let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
-            for (probe, (due, strict)) in requests.iter().enumerate() {
+            for (probe, (due, strict)) in (0..).zip(&requests) {
                 queue.push(at(*due), probe, *strict);
             }
-            let mut expected: Vec<(Mono, usize)> = requests
+            let mut expected: Vec<(Mono, u32)> = requests
                 .iter()
                 .zip(0..)
                 .map(|((due, _), probe)| (at(*due), probe))
@@ -171,7 +173,7 @@ mod tests {
             let start = Mono::from_nanos(5_000_000_000);
             let requests = (3 * rate).min(20_000);
             for request in 0..requests {
-                queue.push(start + gap * request, request as usize, train);
+                queue.push(start + gap * request, request, train);
             }
             let (mut wakings, mut worst) = (0, Duration::ZERO);
             while let Some(wake) = queue.next_wake() {

@@ -189,7 +189,7 @@ impl Engine {
         let Self { ports, core, transmitter, clocks, .. } = self;
         for port in ports {
             if !port.outbox.is_empty() {
-                transmitter.flush(core, &port.socket, &mut port.outbox, clocks.clock, now);
+                transmitter.flush(core, &port.socket, &mut port.outbox, clocks.clock);
                 port.stirred = true;
             }
         }

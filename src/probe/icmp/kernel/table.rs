@@ -7,7 +7,7 @@
 //! that a reply however late is told from a duplicate.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::model::Mono;
@@ -18,12 +18,12 @@ pub(super) const PER_SOCKET: u32 = 1 << 16;
 /// One echo request under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Echo {
-    /// Whom it asks.
-    pub(super) address: IpAddr,
     /// The probe that it belongs to.
     pub(super) probe: ProbeKey,
     /// Its place in the train of the probe.
     pub(super) index: u16,
+    /// Its use of its place.
+    pub(super) round: u32,
     /// When we handed it to the kernel.
     pub(super) asked: Mono,
     /// When it left, as well as is known.
@@ -44,18 +44,23 @@ pub(super) struct ProbeKey {
 #[derive(Debug)]
 pub(super) struct Table {
     places: Vec<Place>,
-    /// Places that are free, the longest free first, with the time since when.
-    free: VecDeque<(u32, Mono)>,
+    /// Places that are free, the longest free first, with the millisecond since when.
+    free: VecDeque<(u32, u32)>,
     limit: u32,
 }
 
+/// There are as many of these as echoes under way and resting, so they are small.
 #[derive(Debug)]
 struct Place {
-    echo: Echo,
-    round: u32,
-    state: State,
+    asked: Mono,
     /// Whether earlier rounds were answered: bit 0 is the round before this one.
     history: u64,
+    probe: ProbeKey,
+    /// Nanoseconds from `asked` to when the kernel says that the request left.
+    delay: Option<NonZeroU32>,
+    round: u32,
+    index: u16,
+    state: State,
 }
 
 /// Where the current round of a place stands.
@@ -88,7 +93,8 @@ pub(super) enum Standing {
 impl Table {
     /// A freed place rests this long before it is used again, unless all places there can be are
     /// in use. With 64 rounds remembered, a reply is told right for half a minute at least.
-    const REST: Duration = Duration::from_millis(500);
+    /// In milliseconds.
+    const REST: u32 = 500;
 
     /// An empty table that grows to `sockets` times [`PER_SOCKET`] places at most.
     pub(super) const fn new(sockets: u32) -> Self {
@@ -96,36 +102,36 @@ impl Table {
     }
 
     /// Takes a place for a request, and returns it with its round; none when all are in use.
-    pub(super) fn take(
-        &mut self,
-        address: IpAddr,
-        probe: ProbeKey,
-        index: u16,
-        now: Mono,
-    ) -> Option<(u32, u32)> {
-        let echo = Echo { address, probe, index, asked: now, left: now, stamped: false };
+    pub(super) fn take(&mut self, probe: ProbeKey, index: u16, now: Mono) -> Option<(u32, u32)> {
+        let mut place = Place {
+            asked: now,
+            history: 0,
+            probe,
+            delay: None,
+            round: 0,
+            index,
+            state: State::Taken,
+        };
         let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let rested = self.free.front().is_some_and(|&(_, since)| now - since >= Self::REST);
-        if !rested && next < self.limit {
-            self.places.push(Place { echo, round: 0, state: State::Taken, history: 0 });
+        let rested = |&(_, since): &(u32, u32)| millisecond(now).wrapping_sub(since) >= Self::REST;
+        if next < self.limit && !self.free.front().is_some_and(rested) {
+            self.places.push(place);
             return Some((next, 0));
         }
         let (slot, _) = self.free.pop_front()?;
-        let place = self.places.get_mut(slot as usize)?;
-        place.history = place.history << 1 | u64::from(place.state == State::Answered);
-        place.round = place.round.wrapping_add(1);
-        place.state = State::Taken;
-        place.echo = echo;
-        Some((slot, place.round))
+        let before = self.places.get_mut(slot as usize)?;
+        place.history = before.history << 1 | u64::from(before.state == State::Answered);
+        place.round = before.round.wrapping_add(1);
+        *before = place;
+        Some((slot, before.round))
     }
 
-    /// The kernel took the request at `asked`. Returns its round.
-    pub(super) fn sent(&mut self, slot: u32, asked: Mono) -> u32 {
-        let Some(place) = self.places.get_mut(slot as usize) else { return 0 };
+    /// The kernel took the request at `asked`. Returns it.
+    pub(super) fn sent(&mut self, slot: u32, asked: Mono) -> Option<Echo> {
+        let place = self.places.get_mut(slot as usize)?;
         place.state = State::Waiting;
-        place.echo.asked = asked;
-        place.echo.left = asked;
-        place.round
+        place.asked = asked;
+        Some(place.echo())
     }
 
     /// The request in `slot` never left. Frees the place and returns what was in it.
@@ -135,23 +141,24 @@ impl Table {
             return None;
         }
         place.state = State::Ended;
-        self.free.push_back((slot, now));
-        Some(place.echo)
+        self.free.push_back((slot, millisecond(now)));
+        Some(place.echo())
     }
 
     /// The request that is awaited in `slot`, whatever its round.
-    pub(super) fn awaited(&self, slot: u32) -> Option<(&Echo, u32)> {
+    pub(super) fn awaited(&self, slot: u32) -> Option<Echo> {
         let place = self.places.get(slot as usize)?;
-        (place.state == State::Waiting).then_some((&place.echo, place.round))
+        (place.state == State::Waiting).then(|| place.echo())
     }
 
-    /// The kernel says when the request left.
+    /// The kernel says when the request left. More than four seconds after we asked is beyond
+    /// what any interface holds back, and not believed.
     pub(super) fn left(&mut self, slot: u32, round: u32, at: Mono) {
         if let Some(place) = self.places.get_mut(slot as usize)
             && (place.round, place.state) == (round, State::Waiting)
         {
-            place.echo.left = at;
-            place.echo.stamped = true;
+            let delay = u32::try_from((at - place.asked).as_nanos()).ok();
+            place.delay = delay.and_then(|delay| NonZeroU32::new(delay.max(1)));
         }
     }
 
@@ -162,8 +169,8 @@ impl Table {
         if ago == 0 {
             return match place.state {
                 State::Taken => Standing::Unknown,
-                State::Waiting => Standing::Awaited(place.echo),
-                State::Answered => Standing::Duplicate(Some(place.echo.probe)),
+                State::Waiting => Standing::Awaited(place.echo()),
+                State::Answered => Standing::Duplicate(Some(place.probe)),
                 State::Ended => {
                     // The next reply to it is a duplicate.
                     place.state = State::Answered;
@@ -189,7 +196,7 @@ impl Table {
             && place.state == State::Waiting
         {
             place.state = if answered { State::Answered } else { State::Ended };
-            self.free.push_back((slot, now));
+            self.free.push_back((slot, millisecond(now)));
         }
     }
 
@@ -197,6 +204,21 @@ impl Table {
     pub(super) fn is_known(&self, slot: u32) -> bool {
         (slot as usize) < self.places.len()
     }
+}
+
+impl Place {
+    fn echo(&self) -> Echo {
+        let &Self { probe, index, round, asked, delay, .. } = self;
+        let left = asked + Duration::from_nanos(delay.map_or(0, NonZeroU32::get).into());
+        Echo { probe, index, round, asked, left, stamped: delay.is_some() }
+    }
+}
+
+/// The milliseconds of an instant, from zero again after seven weeks.
+fn millisecond(mono: Mono) -> u32 {
+    #[allow(clippy::cast_possible_truncation, reason = "they are compared by wrapping")]
+    let millisecond = (mono.as_nanos() / 1_000_000) as u32;
+    millisecond
 }
 
 #[cfg(test)]
@@ -209,8 +231,6 @@ mod tests {
 
     const PROBE: ProbeKey = ProbeKey { at: 3, serial: 5 };
 
-    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
     const fn at(millis: u64) -> Mono {
         Mono::from_nanos(millis * 1_000_000)
     }
@@ -218,31 +238,31 @@ mod tests {
     #[test]
     fn a_place_rests_before_it_is_used_again() {
         let mut table = Table::new(1);
-        let (slot, round) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+        let (slot, round) = table.take(PROBE, 0, at(0)).unwrap();
         assert_eq!((slot, round), (0, 0));
         table.sent(slot, at(0));
         table.end(slot, true, at(1));
-        assert_eq!(table.take(HOST, PROBE, 0, at(500)), Some((1, 0)));
-        assert_eq!(table.take(HOST, PROBE, 0, at(501)), Some((0, 1)));
+        assert_eq!(table.take(PROBE, 0, at(500)), Some((1, 0)));
+        assert_eq!(table.take(PROBE, 0, at(501)), Some((0, 1)));
     }
 
     #[test]
     fn a_full_table_takes_what_is_free_and_then_refuses() {
         let mut table = Table::new(1);
         for _ in 0..PER_SOCKET {
-            let (slot, _) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+            let (slot, _) = table.take(PROBE, 0, at(0)).unwrap();
             table.sent(slot, at(0));
         }
-        assert_eq!(table.take(HOST, PROBE, 0, at(0)), None);
+        assert_eq!(table.take(PROBE, 0, at(0)), None);
         table.end(77, false, at(0));
-        assert_eq!(table.take(HOST, PROBE, 0, at(0)), Some((77, 1)));
-        assert_eq!(table.take(HOST, PROBE, 0, at(0)), None);
+        assert_eq!(table.take(PROBE, 0, at(0)), Some((77, 1)));
+        assert_eq!(table.take(PROBE, 0, at(0)), None);
     }
 
     #[test]
     fn the_first_reply_after_the_limit_is_late_and_the_next_a_duplicate() {
         let mut table = Table::new(1);
-        let (slot, round) = table.take(HOST, PROBE, 0, at(0)).unwrap();
+        let (slot, round) = table.take(PROBE, 0, at(0)).unwrap();
         assert_eq!(table.standing(slot, round), Standing::Unknown);
         table.sent(slot, at(0));
         assert!(matches!(table.standing(slot, round), Standing::Awaited(_)));
@@ -264,8 +284,8 @@ mod tests {
             let mut answered = BTreeMap::new();
             let mut rounds = Vec::new();
             for (is_answered, look_back) in fates {
-                now = now + Table::REST;
-                let (slot, round) = table.take(HOST, PROBE, 0, now).unwrap();
+                now = now + Duration::from_millis(500);
+                let (slot, round) = table.take(PROBE, 0, now).unwrap();
                 prop_assert_eq!(slot, 0);
                 table.sent(slot, now);
                 table.end(slot, is_answered, now);

@@ -11,7 +11,7 @@ use super::super::{local_failure, refused_by_own_interface};
 use super::core::{Core, Outgoing, Unsendable};
 use super::socket::Socket;
 use crate::clock::Clock;
-use crate::model::{Mono, Now};
+use crate::model::Mono;
 use crate::wire::icmp::{ECHO_HEADER, MARK, MAX_PAYLOAD, echo_request};
 
 /// Packets per system call.
@@ -67,7 +67,6 @@ impl Transmitter {
         socket: &Socket,
         outbox: &mut Outbox,
         clock: Clock,
-        now: Now,
     ) {
         let (mut done, mut offers) = (0, 0);
         while let Some(first) = outbox.waiting.get(done) {
@@ -75,7 +74,6 @@ impl Transmitter {
             let asked = clock.mono();
             let error = match self.send(socket, &outbox.waiting[done..]) {
                 Ok(sent) => {
-                    let asked = now.plus(asked - now.mono);
                     for outgoing in &outbox.waiting[done..done + sent] {
                         core.sent(outgoing.lane, outgoing.slot, asked);
                     }

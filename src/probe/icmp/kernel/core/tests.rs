@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Failure, IcmpDetail, RemoteFailure, Unreachable};
+use crate::wire::icmp::{self, Quoted};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,7 +24,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let now = Now { mono: Mono::from_nanos(7_000_000_000), wall: Timestamp::UNIX_EPOCH };
-        Self { core: Core::new(RandomState::new()), now, done: BTreeMap::new() }
+        Self { core: Core::new(RandomState::new(), now), now, done: BTreeMap::new() }
     }
 
     fn job(&self, token: u64) -> PingJob {
@@ -43,7 +44,7 @@ impl World {
         self.now = self.now.plus(by);
         let mut sent = Vec::new();
         while let Some(outgoing) = self.core.next_send(self.now) {
-            self.core.sent(outgoing.lane, outgoing.slot, self.now);
+            self.core.sent(outgoing.lane, outgoing.slot, self.now.mono);
             sent.push(outgoing);
         }
         sent
@@ -334,6 +335,8 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever the network does, every job is told once and every packet is counted as exactly
     /// what it was.
     #[test]

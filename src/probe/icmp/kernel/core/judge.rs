@@ -1,0 +1,161 @@
+//! What comes back: which request it belongs to, and whether it counts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::table::{Echo, PER_SOCKET, Standing};
+use super::{Arrival, Core};
+use crate::model::{IcmpError, Mono};
+use crate::wire::icmp::{self, Family, Mark, Quoted};
+
+impl Core {
+    /// When the awaited request that a frame of ours carries was handed to the kernel; none when
+    /// the frame carries none.
+    pub(in super::super) fn asked(&self, lane: u16, request: &Quoted) -> Option<Mono> {
+        let mark = request.mark?;
+        let (echo, address) = self.awaited_in(lane, mark.slot)?;
+        let seal = self.seal(lane, mark.slot, echo.round, address);
+        (mark.round == echo.round && mark.seal == seal).then_some(echo.asked)
+    }
+
+    /// The kernel says that the request left at `at`. It is one that [`Self::asked`] knows.
+    pub(in super::super) fn left(&mut self, lane: u16, request: &Quoted, at: Mono) {
+        if let Some(mark) = request.mark
+            && let Some(table) = self.table(lane)
+        {
+            table.left(mark.slot, mark.round, at);
+        }
+    }
+
+    /// When the request left that a reply claims to answer: the reply cannot be older.
+    pub(in super::super) fn earliest(&self, lane: u16, reply: &icmp::Reply) -> Option<Mono> {
+        let echo = self.lanes.get(usize::from(lane))?.table.awaited(reply.mark?.slot)?;
+        Some(echo.left)
+    }
+
+    /// An echo reply came. `stamp` is when, by the kernel; none when it did not say.
+    ///
+    /// 1. Without a mark it is truncated.
+    /// 2. Its seal must be the one for its place, its round and its sender. Otherwise it is
+    ///    forged if it claims to answer a request of ours, and else belongs to nobody here.
+    /// 3. To a request given up or answered it is late or a duplicate.
+    /// 4. If it carries less than was sent it is truncated, and the request stays open.
+    /// 5. It answers the request if its round trip is within the time limit, and else is late.
+    pub(in super::super) fn reply(
+        &mut self,
+        arrival: &Arrival,
+        reply: &icmp::Reply,
+        stamp: Option<Mono>,
+    ) {
+        let &Arrival { lane, socket, from, ttl, tos, now } = arrival;
+        let claimed = socket * PER_SOCKET + u32::from(reply.sequence);
+        let Some(mark) = reply.mark else {
+            self.health.truncated += 1;
+            self.cut(lane, claimed, from, reply.payload);
+            return;
+        };
+        let seal = self.seal(lane, mark.slot, mark.round, from);
+        let Some(table) = self.table(lane) else { return };
+        if mark.seal != seal || mark.slot != claimed {
+            if table.is_known(claimed) {
+                self.health.forged += 1;
+            } else {
+                self.health.foreign += 1;
+            }
+            return;
+        }
+        match table.standing(mark.slot, mark.round) {
+            Standing::Unknown => self.health.forged += 1,
+            Standing::Late => self.health.late += 1,
+            Standing::Duplicate(probe) => {
+                self.health.duplicate += 1;
+                if let Some(probe) = probe.and_then(|key| self.probe(key)) {
+                    probe.note(|tally| tally.duplicated());
+                }
+            }
+            Standing::Awaited(echo) => {
+                let Some(probe) = self.probe(echo.probe) else { return };
+                let timeout = probe.timeout;
+                if reply.payload < usize::from(probe.size) {
+                    self.health.truncated += 1;
+                    self.cut(lane, claimed, from, reply.payload);
+                    return;
+                }
+                let rtt = (stamp.unwrap_or(now) - echo.left).max(Duration::from_nanos(1));
+                if rtt <= timeout {
+                    self.end(lane, mark.slot, true, now);
+                    self.health.received += 1;
+                    self.health.coarse_stamps += u64::from(!echo.stamped || stamp.is_none());
+                    self.settle(echo.probe, now, |tally| {
+                        tally.answered(echo.index, rtt, ttl, tos);
+                    });
+                } else {
+                    self.end(lane, mark.slot, false, now);
+                    // The next reply to it is a duplicate.
+                    if let Some(table) = self.table(lane) {
+                        table.standing(mark.slot, mark.round);
+                    }
+                    self.health.late += 1;
+                    self.give_up(&echo, now);
+                }
+            }
+        }
+    }
+
+    /// A packet came that is cut short or damaged beyond recognition.
+    pub(in super::super) const fn garbled(&mut self) {
+        self.health.truncated += 1;
+    }
+
+    /// A packet came that belongs to nobody here.
+    pub(in super::super) const fn foreign(&mut self) {
+        self.health.foreign += 1;
+    }
+
+    /// An ICMP error came from the arrival's sender, about the request that it quotes. What it
+    /// quotes must fit: the address asked and, where it quotes enough, the mark.
+    pub(in super::super) fn refusal(&mut self, arrival: &Arrival, refusal: &icmp::Refusal) {
+        let &Arrival { lane, socket, from, now, .. } = arrival;
+        let slot = socket * PER_SOCKET + u32::from(refusal.request.sequence);
+        let genuine = self.awaited_in(lane, slot).filter(|(echo, address)| {
+            let seal = self.seal(lane, slot, echo.round, *address);
+            let expected = Mark { slot, round: echo.round, seal };
+            *address == refusal.destination
+                && refusal.request.mark.is_none_or(|mark| mark == expected)
+        });
+        let Some((echo, address)) = genuine else {
+            self.health.foreign += 1;
+            return;
+        };
+        let icmp::Refusal { icmp_type, icmp_code, mtu, .. } = *refusal;
+        let kind = icmp::meaning(Family::of(address), icmp_type, icmp_code, mtu);
+        let error = IcmpError { kind, icmp_type, icmp_code, offender: Some(from) };
+        self.end(lane, slot, false, now);
+        self.health.refused += 1;
+        self.settle(echo.probe, now, |tally| tally.refused(error));
+    }
+
+    /// A reply to the request in `slot` carries only `got` bytes.
+    fn cut(&mut self, lane: u16, slot: u32, from: IpAddr, got: usize) {
+        if let Some((echo, address)) = self.awaited_in(lane, slot)
+            && address == from
+            && let Some(probe) = self.probe(echo.probe)
+        {
+            let sent = probe.size;
+            probe.note(|tally| tally.cut(u16::try_from(got).unwrap_or(u16::MAX), sent));
+        }
+    }
+
+    /// The request that is awaited in a place, with whom it asks.
+    fn awaited_in(&self, lane: u16, slot: u32) -> Option<(Echo, IpAddr)> {
+        let echo = self.lanes.get(usize::from(lane))?.table.awaited(slot)?;
+        let probe = self.probes.get(echo.probe.at as usize)?;
+        Some((echo, probe.address))
+    }
+
+    fn end(&mut self, lane: u16, slot: u32, answered: bool, now: Mono) {
+        if let Some(table) = self.table(lane) {
+            table.end(slot, answered, now);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One probe under way: its echoes to send and what is known of them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::tally::Tally;
+use super::super::{EchoParams, PingDone, PingJob};
+use crate::model::{LocalFailure, Mono, Now};
+
+/// A probe. Most send one echo and have learned nothing until they are over, so what trains need
+/// is kept apart.
+#[derive(Debug)]
+pub(super) struct Probe {
+    token: u64,
+    /// Tells it from others that had the same number before.
+    pub(super) serial: u32,
+    pub(super) lane: u16,
+    /// Bytes of payload.
+    pub(super) size: u16,
+    pub(super) address: IpAddr,
+    pub(super) timeout: Duration,
+    /// When the first request left, or would have; its time, until then.
+    pub(super) started: Mono,
+    course: Option<Box<Course>>,
+}
+
+/// What a probe needs whose result is more than the fate of one echo.
+#[derive(Debug)]
+struct Course {
+    count: u16,
+    /// Requests taken from the queue so far.
+    next: u16,
+    /// Requests whose fate is not known yet, those to be sent included.
+    open: u16,
+    spacing: Duration,
+    tally: Tally,
+}
+
+impl Probe {
+    /// A first request that is late by more than this shifts the train behind it.
+    const PUNCTUAL: Duration = Duration::from_millis(1);
+
+    pub(super) fn new(job: &PingJob, serial: u32, lane: u16) -> Self {
+        let EchoParams { count, spacing, size, .. } = job.check;
+        let course =
+            |count| Course { count, next: 0, open: count, spacing, tally: Tally::new(count) };
+        Self {
+            token: job.token,
+            serial,
+            lane,
+            size,
+            address: job.address,
+            timeout: job.timeout,
+            started: job.due,
+            course: (count > 1).then(|| Box::new(course(count))),
+        }
+    }
+
+    /// The next request, due at `due`, has its turn now. Returns its place in the train and when
+    /// the next one is due, which keeps its distance to the first.
+    pub(super) fn advance(&mut self, due: Mono, now: Mono) -> (u16, Option<Mono>) {
+        let is_first = self.course.as_ref().is_none_or(|course| course.next == 0);
+        if is_first {
+            self.started = now;
+        }
+        let Some(course) = &mut self.course else { return (0, None) };
+        let index = course.next;
+        course.next += 1;
+        let base = if is_first && now - due > Self::PUNCTUAL { now } else { due };
+        (index, (course.next < course.count).then(|| base + course.spacing))
+    }
+
+    /// Notes what does not end an echo.
+    pub(super) fn note(&mut self, what: impl FnOnce(&mut Tally)) {
+        let one = || {
+            let (count, tally) = (1, Tally::new(1));
+            Box::new(Course { count, next: 1, open: 1, spacing: Duration::ZERO, tally })
+        };
+        what(&mut self.course.get_or_insert_with(one).tally);
+    }
+
+    /// The fate of one more echo is known. Returns all that is known if it was the last.
+    pub(super) fn settle(&mut self, fate: impl FnOnce(&mut Tally)) -> Option<Tally> {
+        let Some(course) = &mut self.course else {
+            let mut tally = Tally::new(1);
+            fate(&mut tally);
+            return Some(tally);
+        };
+        fate(&mut course.tally);
+        course.open = course.open.saturating_sub(1);
+        if course.open > 0 {
+            return None;
+        }
+        self.course.take().map(|course| course.tally)
+    }
+
+    /// The engine stops: what is known so far, as it is.
+    pub(super) fn stop(&mut self) -> Tally {
+        let mut tally = self.course.take().map_or_else(|| Tally::new(1), |course| course.tally);
+        tally.unknown(LocalFailure::Stopping);
+        tally
+    }
+
+    /// The result, known at `now`. `clock` ties its times to the wall clock.
+    pub(super) fn done(&self, tally: Tally, now: Mono, clock: Now) -> PingDone {
+        let &Self { token, started, .. } = self;
+        let started = Now { mono: started, wall: clock.wall_at(started) };
+        PingDone { token, started, finished: now, result: tally.result() }
+    }
+}
