@@ -33,6 +33,8 @@ mod peers;
 mod probing;
 #[path = "it/province.rs"]
 mod province;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/reasons.rs"]
 mod reasons;
 #[path = "it/rooms.rs"]

@@ -70,7 +70,7 @@ impl Core {
             Standing::Duplicate(probe) => {
                 self.health.duplicate += 1;
                 if let Some(probe) = probe.and_then(|key| self.probe(key)) {
-                    probe.note(|tally| tally.duplicated());
+                    probe.note(crate::probe::icmp::tally::Tally::duplicated);
                 }
             }
             Standing::Awaited(echo) => {
