@@ -10,6 +10,7 @@
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
 
+mod channels;
 mod checks;
 mod cost;
 mod defaults;

@@ -89,6 +89,7 @@ impl Daemon {
         let (store, durable) =
             Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
         let waiting = store.waiting().map_err(DaemonError::Store)?;
+        let standing = store.standing().map_err(DaemonError::Store)?;
         let mut monitor = Monitor::new(Arc::clone(&config), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
 
@@ -118,6 +119,7 @@ impl Daemon {
         let setup = Setup::of(settings, &board);
         let courier = Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock)
             .map_err(DaemonError::Courier)?;
+        courier.restore(standing);
 
         let (requests, incoming) = mpsc::channel(REQUESTS);
         let face = Arc::new(Face {

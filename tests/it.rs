@@ -13,6 +13,14 @@ mod agreement;
 mod api;
 #[path = "it/bad_config.rs"]
 mod bad_config;
+#[path = "it/channels.rs"]
+mod channels;
+#[path = "it/channels_alertmanager.rs"]
+mod channels_alertmanager;
+#[path = "it/channels_email.rs"]
+mod channels_email;
+#[path = "it/channels_web.rs"]
+mod channels_web;
 #[path = "it/e2e.rs"]
 mod e2e;
 #[path = "it/exposition.rs"]

@@ -26,6 +26,22 @@ pub(super) const MIN_SEVERITY: Severity = Severity::Info;
 pub(super) const SEND_RESOLVED: bool = true;
 /// Time limit of one post to a webhook.
 pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an Alertmanager is told again of what is still on.
+pub(super) const ALERTMANAGER_RESEND: Duration = Duration::from_mins(1);
+/// Time limit of one mail; servers take their time over what they accept.
+pub(super) const EMAIL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time limit of one request to a service on the internet.
+pub(super) const SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of a program.
+pub(super) const EXEC_TIMEOUT: Duration = Duration::from_secs(30);
+/// Zalo's messaging service.
+pub(super) const ZALO_URL: &str = "https://openapi.zalo.me";
+/// Zalo's token service.
+pub(super) const ZALO_OAUTH_URL: &str = "https://oauth.zaloapp.com";
+/// Telegram's Bot API.
+pub(super) const TELEGRAM_URL: &str = "https://api.telegram.org";
+/// The gateway eSMS.
+pub(super) const ESMS_URL: &str = "https://rest.esms.vn";
 /// Importance of a session.
 pub(super) const IMPORTANCE: Importance = Importance::Normal;
 /// Delegates at a taking-part site.

@@ -160,6 +160,8 @@ struct Finding {
     reason: String,
     hint: Option<String>,
     other: Option<(Span, String)>,
+    /// Whether its line holds what must not be shown.
+    secret: bool,
 }
 
 impl Findings {
@@ -169,7 +171,7 @@ impl Findings {
 
     /// Something is wrong at `span`.
     pub(super) fn say(&self, span: Span, reason: impl Into<String>) {
-        self.push(Finding { span, reason: reason.into(), hint: None, other: None });
+        self.push(Finding { span, reason: reason.into(), hint: None, other: None, secret: false });
     }
 
     /// Something is wrong at `span`, and this may mend it.
@@ -179,7 +181,19 @@ impl Findings {
         reason: impl Into<String>,
         hint: impl Into<Option<String>>,
     ) {
-        self.push(Finding { span, reason: reason.into(), hint: hint.into(), other: None });
+        self.push(Finding {
+            span,
+            reason: reason.into(),
+            hint: hint.into(),
+            other: None,
+            secret: false,
+        });
+    }
+
+    /// A secret stands at `span`. Its line is not shown, whatever else is wrong with it.
+    pub(super) fn secret(&self, span: Span, reason: impl Into<String>, hint: String) {
+        let hint = Some(hint);
+        self.push(Finding { span, reason: reason.into(), hint, other: None, secret: true });
     }
 
     /// Something is wrong at `span` because of what stands at `other`.
@@ -191,7 +205,7 @@ impl Findings {
         hint: impl Into<Option<String>>,
     ) {
         let other = Some((other.0, other.1.to_owned()));
-        self.push(Finding { span, reason: reason.into(), hint: hint.into(), other });
+        self.push(Finding { span, reason: reason.into(), hint: hint.into(), other, secret: false });
     }
 
     fn push(&self, finding: Finding) {
@@ -218,10 +232,12 @@ impl Findings {
         found.sort_by(|a, b| (a.span, &a.reason).cmp(&(b.span, &b.reason)));
         found.dedup_by(|a, b| a.span == b.span && a.reason == b.reason);
         let lines = Lines::of(sources, &found);
+        let hidden: BTreeSet<(File, u32)> =
+            found.iter().filter(|it| it.secret).map(|it| (it.span.file, it.span.line)).collect();
         let list = found
             .into_iter()
             .map(|finding| {
-                let Finding { span, reason, hint, other } = finding;
+                let Finding { span, reason, hint, other, secret: _ } = finding;
                 let other = other.map(|(at, how)| {
                     (format!("{}:{}:{}", sources.name(at.file), at.line, at.column), how)
                 });
@@ -230,7 +246,11 @@ impl Findings {
                     line: span.line,
                     column: span.column,
                     width: span.width,
-                    excerpt: lines.get(sources, span),
+                    excerpt: if hidden.contains(&(span.file, span.line)) {
+                        String::new()
+                    } else {
+                        lines.get(sources, span)
+                    },
                     reason,
                     hint,
                     other,

@@ -81,6 +81,13 @@ impl<'a> Fields<'a> {
         Some(node)
     }
 
+    /// Passes over `key`, which has been told to stand here by mistake.
+    pub(super) fn ignore(&mut self, key: &str) {
+        for entry in self.entries.iter_mut().filter(|(k, _, _)| k.text == key) {
+            entry.2 = true;
+        }
+    }
+
     /// Whether `key` is written.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(k, _, _)| k.text == key)

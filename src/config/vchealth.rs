@@ -9,21 +9,19 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::channels::channels;
 use super::checks;
 use super::defaults;
 use super::diagnostic::Findings;
 use super::hint::nearest;
-use super::read::{
-    Fields, bytes, duration, each, flag, line, number, share, well_formed_id, whole, word,
-};
+use super::read::{Fields, bytes, duration, each, line, number, share, whole, word};
 use super::settings::{
-    Budget, Channel, ChannelKind, CorrelationSettings, FlappingSettings, HygieneSettings,
-    Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings,
-    Settings, WebhookSettings,
+    Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
+    IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings, Settings,
 };
 use super::sites;
 use super::yaml::{Node, brief};
-use crate::model::{ChannelId, Check, Language, Severity};
+use crate::model::{Check, Language};
 
 /// What stands in `vchealth.yaml`.
 pub(super) struct Vchealth<'a> {
@@ -48,9 +46,9 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
     }
     let default = Settings::default();
     let mut file = Fields::of_file(node, out)?;
+    let state_dir = file.read("state_dir", default.state_dir, directory);
     let settings = Settings {
         listen: file.read("listen", default.listen, listen),
-        state_dir: file.read("state_dir", default.state_dir, directory),
         language: file.read(
             "language",
             default.language,
@@ -66,7 +64,10 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         flapping: file.read("flapping", default.flapping, flapping),
         hygiene: file.read("hygiene", default.hygiene, hygiene),
         budget: file.read("budget", default.budget, budget),
-        channels: file.need("channels", channels).unwrap_or_default(),
+        channels: file
+            .need("channels", |node, out| channels(node, &state_dir, out))
+            .unwrap_or_default(),
+        state_dir,
     };
     let checks = file.read("checks", defaults::checks(), checks::read);
     let vantage = file.get("vantage");
@@ -278,58 +279,4 @@ fn budget(node: &Node, out: &Findings) -> Option<Budget> {
     };
     fields.end();
     Some(read)
-}
-
-fn channels(node: &Node, out: &Findings) -> Option<Vec<Channel>> {
-    let mut fields = Fields::of(node, "`channels`", out)?;
-    let read = fields.others().into_iter().filter_map(|(key, node)| {
-        let good = well_formed_id(&key.text, key.span, out);
-        channel(ChannelId::new(key.text.as_str()), node, out).filter(|_| good)
-    });
-    Some(read.collect())
-}
-
-fn channel(id: ChannelId, node: &Node, out: &Findings) -> Option<Channel> {
-    #[derive(Clone, Copy)]
-    enum Written {
-        Webhook,
-    }
-    let mut fields = Fields::of(node, "a channel", out)?;
-    let kind = fields.need("kind", word(&[("webhook", Written::Webhook)]));
-    let severities = word(&[
-        ("info", Severity::Info),
-        ("warning", Severity::Warning),
-        ("critical", Severity::Critical),
-    ]);
-    let min_severity = fields.read("min_severity", defaults::MIN_SEVERITY, severities);
-    let send_resolved = fields.read("send_resolved", defaults::SEND_RESOLVED, flag);
-    let kind = match kind? {
-        Written::Webhook => {
-            let url = fields.need("url", web_address);
-            let timeout = fields.read(
-                "timeout",
-                defaults::WEBHOOK_TIMEOUT,
-                duration(100 * MILLISECOND..=MINUTE),
-            );
-            url.map(|url| ChannelKind::Webhook(WebhookSettings { url, timeout }))
-        }
-    };
-    fields.end();
-    Some(Channel { id, kind: kind?, min_severity, send_resolved })
-}
-
-/// A web address, judged by the same reader that the client uses.
-fn web_address(node: &Node, out: &Findings) -> Option<String> {
-    let text = line(2048)(node, out)?;
-    let why = match reqwest::Url::parse(&text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            format!("`{}` is neither http nor https", url.scheme())
-        }
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => "it names no host".to_owned(),
-        Ok(_) => return Some(text),
-        Err(error) => error.to_string(),
-    };
-    let hint = "write it like `http://127.0.0.1:9093/alerts`".to_owned();
-    out.hint(node.span, format!("this is no web address: {why}"), hint);
-    None
 }

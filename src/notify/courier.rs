@@ -18,7 +18,7 @@ use super::http::Http;
 use super::queue::{Due, Event, LineSetup, Queue};
 use super::{DeliveryError, Retry, Setup};
 use crate::clock::Clock;
-use crate::model::{ChannelId, ChannelStatus, Mono, NotificationId};
+use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId};
 use crate::store::{Mail, Ticket, Waiting, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
@@ -87,6 +87,7 @@ impl Remote {
 pub(super) enum Order {
     Mail(Vec<Mail>),
     Setup(Setup),
+    Standing(Vec<Notification>),
     Stop { within: Duration, done: oneshot::Sender<usize> },
 }
 
@@ -147,6 +148,12 @@ impl Courier {
         Ok(Self { inbox, statuses, task })
     }
 
+    /// Takes up what was accepted before the daemon ended and is not over, for channels that tell
+    /// again of what stands.
+    pub fn restore(&self, standing: Vec<Notification>) {
+        self.inbox.order(Order::Standing(standing));
+    }
+
     /// A way to look at it and to change its channels from elsewhere.
     #[must_use]
     pub fn remote(&self) -> Remote {
@@ -199,6 +206,7 @@ impl Round {
                 order = orders.recv() => match order {
                     Some(Order::Mail(mail)) => self.take_in(mail),
                     Some(Order::Setup(setup)) => self.configure(&setup),
+                    Some(Order::Standing(standing)) => self.restore(standing),
                     Some(Order::Stop { within, done }) => {
                         stopping = Some((self.clock.mono() + within, done));
                     }
@@ -234,6 +242,18 @@ impl Round {
                 )
             })
             .collect();
+    }
+
+    fn restore(&self, standing: Vec<Notification>) {
+        let mut lines: BTreeMap<ChannelId, Vec<Notification>> = BTreeMap::new();
+        for notification in standing {
+            lines.entry(notification.channel.clone()).or_default().push(notification);
+        }
+        for (channel, standing) in lines {
+            if let Some(hand) = self.hands.get(&channel) {
+                hand.restore(standing);
+            }
+        }
     }
 
     fn take_in(&mut self, mail: Vec<Mail>) {

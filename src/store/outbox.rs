@@ -144,6 +144,30 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The last message that each channel accepted about each incident that is not over, for
+    /// channels that tell again of what stands. One that cannot be read is left out.
+    ///
+    /// # Errors
+    /// When SQLite cannot read the table.
+    pub fn standing(&self) -> Result<Vec<Notification>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT o.notification, max(o.seq)
+                 FROM outbox o JOIN incident i ON i.id = o.incident AND i.resolved IS NULL
+                 WHERE o.state = 1 GROUP BY o.channel, o.incident ORDER BY max(o.seq)",
+            )
+            .doing("read")?;
+        let rows = select.query_map([], |row| row.get::<_, String>(0)).doing("read")?;
+        let mut standing = Vec::new();
+        for text in rows {
+            standing.extend(serde_json::from_str::<Notification>(&text.doing("read")?).ok());
+        }
+        Ok(standing)
+    }
+}
+
 /// Adds a message; one that is already there stays as it is.
 pub(super) fn add(db: &Connection, notification: &Notification) -> rusqlite::Result<()> {
     let text = serde_json::to_string(notification)

@@ -272,6 +272,41 @@ fn marks_follow_a_message_on_its_way() {
 }
 
 #[test]
+fn what_was_last_accepted_about_an_open_incident_stands() {
+    let scratch = Scratch::new("standing");
+    let (mut store, _) = scratch.open();
+    let over = Incident { resolved: Some(now()), ..incident("i2", "bang-lung") };
+    let told = |id: &str, of: &Incident, kind| {
+        Change::Notify(Box::new(notification(id, of.clone(), kind)))
+    };
+    let open = incident("i1", "tan-lap");
+    let changes = vec![
+        Change::Incident(Box::new(open.clone())),
+        Change::Incident(Box::new(over.clone())),
+        told("a", &open, NotificationKind::Firing),
+        told("b", &open, NotificationKind::Update),
+        told("c", &open, NotificationKind::Reminder),
+        told("d", &over, NotificationKind::Firing),
+    ];
+    store.commit(&[batch(changes)], &[], now()).unwrap();
+    assert!(store.standing().unwrap().is_empty(), "nothing was accepted yet");
+    let mark = |id: &str| Mark {
+        id: NotificationId::new(id),
+        state: MarkState::Delivered,
+        at: now(),
+        attempts: 1,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        told_as: NotificationKind::Firing,
+    };
+    store.commit(&[], &[mark("b"), mark("a"), mark("d")], now()).unwrap();
+    let standing: Vec<NotificationId> =
+        store.standing().unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(standing, [NotificationId::new("b")], "`c` still waits, `d` is over");
+}
+
+#[test]
 fn a_second_daemon_is_refused_and_told_who_is_there() {
     let scratch = Scratch::new("second");
     let (store, _) = scratch.open();

@@ -1,0 +1,432 @@
+//! The `channels` section of `vchealth.yaml`: ways to reach people.
+//!
+//! Keys and passwords never stand in the file, which many read: it says in which file or
+//! environment variable they lie. Whether they lie there is looked up when they are needed, since
+//! `check-config` is often run by somebody who may not read them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::defaults;
+use super::diagnostic::Findings;
+use super::read::{Fields, duration, each, flag, line, list, well_formed_id, whole, word};
+use super::settings::{
+    AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
+    MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
+};
+use super::yaml::{Node, brief};
+use crate::model::{ChannelId, Severity};
+
+/// Longest text of a setting.
+const LONG: usize = 2_048;
+/// Bounds of time limits.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// All channels. `state_dir` is where a channel may keep what it must not forget.
+pub(super) fn channels(node: &Node, state_dir: &Path, out: &Findings) -> Option<Vec<Channel>> {
+    let mut fields = Fields::of(node, "`channels`", out)?;
+    let read = fields.others().into_iter().filter_map(|(key, node)| {
+        let good = well_formed_id(&key.text, key.span, out);
+        let id = ChannelId::new(key.text.as_str());
+        channel(id, node, state_dir, out).filter(|_| good)
+    });
+    Some(read.collect())
+}
+
+fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Option<Channel> {
+    #[derive(Clone, Copy)]
+    enum Written {
+        Webhook,
+        Alertmanager,
+        Email,
+        Zalo,
+        Telegram,
+        Sms,
+        Exec,
+    }
+    let mut fields = Fields::of(node, "a channel", out)?;
+    let kinds = word(&[
+        ("webhook", Written::Webhook),
+        ("alertmanager", Written::Alertmanager),
+        ("email", Written::Email),
+        ("zalo", Written::Zalo),
+        ("telegram", Written::Telegram),
+        ("sms", Written::Sms),
+        ("exec", Written::Exec),
+    ]);
+    let kind = fields.need("kind", kinds);
+    let severities = word(&[
+        ("info", Severity::Info),
+        ("warning", Severity::Warning),
+        ("critical", Severity::Critical),
+    ]);
+    let min_severity = fields.read("min_severity", defaults::MIN_SEVERITY, severities);
+    let send_resolved = fields.read("send_resolved", defaults::SEND_RESOLVED, flag);
+    let kind = match kind? {
+        Written::Webhook => webhook(&mut fields).map(ChannelKind::Webhook),
+        Written::Alertmanager => {
+            fields.is("an alertmanager channel");
+            if !send_resolved {
+                let hint = "leave the line out".to_owned();
+                let reason = "an Alertmanager has to learn of the end, or it is told for ever";
+                out.hint(fields.at("send_resolved"), reason, hint);
+            }
+            alertmanager(&mut fields).map(ChannelKind::Alertmanager)
+        }
+        Written::Email => {
+            fields.is("an email channel");
+            email(&mut fields).map(ChannelKind::Email)
+        }
+        Written::Zalo => {
+            fields.is("a zalo channel");
+            let token_store = state_dir.join(format!("zalo-{id}.json"));
+            zalo(&mut fields, token_store).map(ChannelKind::Zalo)
+        }
+        Written::Telegram => {
+            fields.is("a telegram channel");
+            telegram(&mut fields).map(ChannelKind::Telegram)
+        }
+        Written::Sms => {
+            fields.is("an sms channel");
+            sms(&mut fields).map(ChannelKind::Sms)
+        }
+        Written::Exec => {
+            fields.is("an exec channel");
+            exec(&mut fields).map(ChannelKind::Exec)
+        }
+    };
+    fields.end();
+    Some(Channel { id, kind: kind?, min_severity, send_resolved })
+}
+
+fn webhook(fields: &mut Fields<'_>) -> Option<WebhookSettings> {
+    let url = fields.need("url", web_address);
+    let timeout = timeout(fields, defaults::WEBHOOK_TIMEOUT);
+    Some(WebhookSettings { url: url?, timeout })
+}
+
+fn alertmanager(fields: &mut Fields<'_>) -> Option<AlertmanagerSettings> {
+    let urls = fields.need("urls", some(web_address));
+    let token = secret(fields, "token", "token_file", "token_env");
+    let timeout = timeout(fields, defaults::WEBHOOK_TIMEOUT);
+    let lengths = duration(Duration::from_secs(1)..=Duration::from_mins(10));
+    let resend = fields.read("resend", defaults::ALERTMANAGER_RESEND, lengths);
+    Some(AlertmanagerSettings { urls: urls?, token, timeout, resend })
+}
+
+fn email(fields: &mut Fields<'_>) -> Option<EmailSettings> {
+    let host = fields.need("host", line(255));
+    let securities = word(&[
+        ("starttls", MailSecurity::Starttls),
+        ("tls", MailSecurity::Tls),
+        ("none", MailSecurity::None),
+    ]);
+    let security = fields.read("security", MailSecurity::default(), securities);
+    let port = match security {
+        MailSecurity::Starttls => 587,
+        MailSecurity::Tls => 465,
+        MailSecurity::None => 25,
+    };
+    let port = fields.read("port", port, whole(1..=u16::MAX));
+    let user = fields.get("user").and_then(|node| line(255)(node, fields.out));
+    let password = secret(fields, "password", "password_file", "password_env");
+    if user.is_some() != password.is_some() {
+        let reason = "`user` and its password go together";
+        let hint = "say where the password lies: `password_file: /etc/vchealth/mail-password`";
+        fields.out.hint(fields.at("user"), reason, hint.to_owned());
+    }
+    let here = host.as_deref().is_some_and(|host| {
+        host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    });
+    if security == MailSecurity::None && password.is_some() && !here {
+        let reason = "without TLS the password and the alerts go over the network for all to read";
+        let hint = "use `starttls` or `tls`".to_owned();
+        fields.out.hint(fields.at("security"), reason, hint);
+    }
+    let ca_file = fields.get("ca_file").and_then(|node| path(node, fields.out));
+    let from = fields.need("from", mail_address);
+    let to = fields.need("to", some(mail_address));
+    let hello = fields.get("hello").and_then(|node| line(255)(node, fields.out));
+    let timeout = timeout(fields, defaults::EMAIL_TIMEOUT);
+    let login = user.zip(password);
+    Some(EmailSettings {
+        host: host?,
+        port,
+        security,
+        login,
+        ca_file,
+        from: from?,
+        to: to?,
+        hello,
+        timeout,
+    })
+}
+
+fn zalo(fields: &mut Fields<'_>, token_store: PathBuf) -> Option<ZaloSettings> {
+    let app_id = fields.need("app_id", line(64));
+    let secret_key = needed(fields, "secret_key", "secret_key_file", "secret_key_env");
+    let refresh_token = needed(fields, "refresh_token", "refresh_token_file", "refresh_token_env");
+    let name = line(128);
+    let groups = fields.read("groups", Vec::new(), some(&name));
+    let users = fields.read("users", Vec::new(), some(&name));
+    if groups.is_empty() && users.is_empty() {
+        fields.missing("groups");
+    }
+    let base_url = fields.read("base_url", defaults::ZALO_URL.to_owned(), web_address);
+    let oauth_url = fields.read("oauth_url", defaults::ZALO_OAUTH_URL.to_owned(), web_address);
+    let timeout = timeout(fields, defaults::SERVICE_TIMEOUT);
+    let groups = groups.into_iter().map(ZaloRecipient::Group);
+    let to = groups.chain(users.into_iter().map(ZaloRecipient::User)).collect();
+    Some(ZaloSettings {
+        app_id: app_id?,
+        secret_key: secret_key?,
+        refresh_token: refresh_token?,
+        token_store,
+        to,
+        base_url,
+        oauth_url,
+        timeout,
+    })
+}
+
+fn telegram(fields: &mut Fields<'_>) -> Option<TelegramSettings> {
+    let token = needed(fields, "token", "token_file", "token_env");
+    let chats = fields.need("chats", some(chat));
+    let base_url = fields.read("base_url", defaults::TELEGRAM_URL.to_owned(), web_address);
+    let timeout = timeout(fields, defaults::SERVICE_TIMEOUT);
+    Some(TelegramSettings { token: token?, chats: chats?, base_url, timeout })
+}
+
+fn sms(fields: &mut Fields<'_>) -> Option<SmsSettings> {
+    #[derive(Clone, Copy)]
+    enum Written {
+        Esms,
+        Http,
+    }
+    let gateway = fields.need("gateway", word(&[("esms", Written::Esms), ("http", Written::Http)]));
+    let to = fields.need("to", some(phone));
+    let timeout = timeout(fields, defaults::SERVICE_TIMEOUT);
+    let gateway = match gateway? {
+        Written::Esms => {
+            fields.is("an sms channel of gateway esms");
+            let api_key = needed(fields, "api_key", "api_key_file", "api_key_env");
+            let secret_key = needed(fields, "secret_key", "secret_key_file", "secret_key_env");
+            let brandname = fields.need("brandname", line(32));
+            let base_url = fields.read("base_url", defaults::ESMS_URL.to_owned(), web_address);
+            SmsGateway::Esms(EsmsSettings {
+                api_key: api_key?,
+                secret_key: secret_key?,
+                brandname: brandname?,
+                base_url,
+            })
+        }
+        Written::Http => {
+            fields.is("an sms channel of gateway http");
+            SmsGateway::Http(sms_http(fields)?)
+        }
+    };
+    Some(SmsSettings { gateway, to: to?, timeout })
+}
+
+fn sms_http(fields: &mut Fields<'_>) -> Option<SmsHttpSettings> {
+    // What stands in braces is no part of an address yet.
+    let url = fields.need("url", |node, out| {
+        let text = line(LONG)(node, out)?;
+        judged(&text.replace(['{', '}'], "x"), node, out).map(|_| text)
+    });
+    let form = fields.get("form").and_then(|node| texts(node, fields.out));
+    let json = fields.get("json").and_then(|node| texts(node, fields.out));
+    let headers = fields.get("headers").and_then(|node| texts(node, fields.out));
+    let secrets = fields.get("secrets").and_then(|node| secrets(node, fields.out));
+    let accepted_if = fields.get("accepted_if").and_then(|node| line(LONG)(node, fields.out));
+    let body = match (form, json) {
+        (Some(_), Some(_)) => {
+            fields.out.say(fields.at("json"), "a request has one body: `form` or `json`");
+            return None;
+        }
+        (Some(form), None) => SmsBody::Form(form),
+        (None, Some(json)) => SmsBody::Json(json),
+        (None, None) => SmsBody::None,
+    };
+    Some(SmsHttpSettings {
+        url: url?,
+        body,
+        headers: headers.unwrap_or_default(),
+        secrets: secrets.unwrap_or_default(),
+        accepted_if,
+    })
+}
+
+fn exec(fields: &mut Fields<'_>) -> Option<ExecSettings> {
+    let program = fields.need("program", path);
+    let args = fields.read("args", Vec::new(), |node, out| {
+        list(node, out)?.iter().map(|item| line(LONG)(item, out)).collect()
+    });
+    let env = fields.get("env").and_then(|node| texts(node, fields.out));
+    let timeout = timeout(fields, defaults::EXEC_TIMEOUT);
+    Some(ExecSettings { program: program?, args, env: env.unwrap_or_default(), timeout })
+}
+
+fn timeout(fields: &mut Fields<'_>, default: Duration) -> Duration {
+    fields.read("timeout", default, duration(SHORTEST..=LONGEST))
+}
+
+/// Where a secret lies; a secret that stands in the file itself is told and not taken.
+fn secret(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    file: &'static str,
+    env: &'static str,
+) -> Option<SecretSource> {
+    if fields.has(name) {
+        let hint =
+            format!("put it in a file that only vchealth may read: `{file}: /etc/vchealth/…`");
+        fields.out.secret(fields.at(name), "a secret does not stand in the settings", hint);
+        // Asked for, so that it is not called unknown as well.
+        fields.ignore(name);
+    }
+    let from_file = fields.get(file).and_then(|node| path(node, fields.out));
+    let from_env = fields.get(env).and_then(|node| variable(node, fields.out));
+    if from_file.is_some() && from_env.is_some() {
+        fields.out.say(fields.at(env), format!("`{file}` says already where it lies"));
+    }
+    from_file.map(SecretSource::File).or(from_env.map(SecretSource::Env))
+}
+
+/// The same for a secret that has to be there.
+fn needed(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    file: &'static str,
+    env: &'static str,
+) -> Option<SecretSource> {
+    let found = secret(fields, name, file, env);
+    if !fields.has(file) && !fields.has(env) {
+        fields.missing(file);
+    }
+    found
+}
+
+/// Secrets by name.
+fn secrets(node: &Node, out: &Findings) -> Option<BTreeMap<String, SecretSource>> {
+    let mut fields = Fields::of(node, "`secrets`", out)?;
+    let read = fields.others().into_iter().filter_map(|(key, node)| {
+        let mut fields = Fields::of(node, "a secret", out)?;
+        let file = fields.get("file").and_then(|node| path(node, out));
+        let env = fields.get("env").and_then(|node| variable(node, out));
+        if !fields.has("file") && !fields.has("env") {
+            fields.missing("file");
+        }
+        fields.end();
+        let source = file.map(SecretSource::File).or(env.map(SecretSource::Env))?;
+        Some((key.text.clone(), source))
+    });
+    Some(read.collect())
+}
+
+/// A map of texts whose keys somebody else chose.
+fn texts(node: &Node, out: &Findings) -> Option<BTreeMap<String, String>> {
+    let mut fields = Fields::of(node, "a map of texts", out)?;
+    let read = fields.others().into_iter();
+    Some(read.filter_map(|(key, node)| Some((key.text.clone(), line(LONG)(node, out)?))).collect())
+}
+
+/// A list of at least one, each once.
+fn some<T: Ord + Clone>(
+    reader: impl Fn(&Node, &Findings) -> Option<T>,
+) -> impl Fn(&Node, &Findings) -> Option<Vec<T>> {
+    move |node, out| {
+        if list(node, out)?.is_empty() {
+            out.say(node.span, "the list is empty");
+            return None;
+        }
+        each(node, out, |item| reader(item, out))
+    }
+}
+
+/// The name of a variable of the environment.
+fn variable(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(255)(node, out)?;
+    let good = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !good {
+        let reason = format!("`{}` is no name of an environment variable", brief(&text));
+        out.say(node.span, reason);
+    }
+    good.then_some(text)
+}
+
+/// An absolute path.
+fn path(node: &Node, out: &Findings) -> Option<PathBuf> {
+    let path = PathBuf::from(line(LONG)(node, out)?);
+    if !path.is_absolute() {
+        out.say(node.span, "expected a path from the root, such as `/etc/vchealth/mail-password`");
+        return None;
+    }
+    Some(path)
+}
+
+/// A telephone number, kept as digits with a plus in front if there is one.
+fn phone(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(32)(node, out)?;
+    let number: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).collect();
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    if !(8..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        let hint = "write it in quotes, like \"0912 345 678\" or \"+84912345678\"".to_owned();
+        out.hint(node.span, format!("`{}` is no telephone number", brief(&text)), hint);
+        return None;
+    }
+    Some(number)
+}
+
+/// A Telegram chat: its number, or the name of a channel.
+fn chat(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(64)(node, out)?;
+    let named = text.strip_prefix('@').is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    });
+    if !named && text.parse::<i64>().is_err() {
+        let hint = "write its number, like -1001234567890, or \"@name\"".to_owned();
+        out.hint(node.span, format!("`{}` is no Telegram chat", brief(&text)), hint);
+        return None;
+    }
+    Some(text)
+}
+
+/// An address for mail, judged by the same reader that the client uses.
+fn mail_address(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(320)(node, out)?;
+    if let Err(why) = text.parse::<lettre::message::Mailbox>() {
+        let hint = "write it like `truc@tinh.example` or `Trực <truc@tinh.example>`".to_owned();
+        out.hint(node.span, format!("this is no address for mail: {why}"), hint);
+        return None;
+    }
+    Some(text)
+}
+
+/// A web address.
+fn web_address(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(LONG)(node, out)?;
+    judged(&text, node, out).map(|()| text)
+}
+
+/// Judges a web address by the same reader that the client uses.
+fn judged(text: &str, node: &Node, out: &Findings) -> Option<()> {
+    let why = match reqwest::Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            format!("`{}` is neither http nor https", url.scheme())
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => "it names no host".to_owned(),
+        Ok(_) => return Some(()),
+        Err(error) => error.to_string(),
+    };
+    let hint = "write it like `http://127.0.0.1:9093/alerts`".to_owned();
+    out.hint(node.span, format!("this is no web address: {why}"), hint);
+    None
+}
+
+#[cfg(test)]
+mod tests;

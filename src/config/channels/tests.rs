@@ -1,0 +1,120 @@
+//! Every kind of channel as it is written, and what is said about one that is written badly.
+
+use super::*;
+use crate::config::{File, SourceSet, load, sample};
+
+/// The shipped settings, whose examples stand in comments.
+const VCHEALTH: &str = include_str!("../../../config/vchealth.yaml");
+
+fn with(text: &str) -> SourceSet {
+    sample().with(File::Settings, "vchealth.yaml", text)
+}
+
+fn read(text: &str) -> Result<Vec<Channel>, String> {
+    match load(&with(text)) {
+        Ok(config) => Ok(config.settings.channels),
+        Err(diagnostics) => Err(diagnostics.to_string()),
+    }
+}
+
+/// The examples of the shipped settings, one block for each.
+fn examples() -> Vec<String> {
+    let section = VCHEALTH.split("\n# The echo engine.").next().unwrap();
+    let mut blocks: Vec<String> = Vec::new();
+    for line in section.lines().filter_map(|line| line.strip_prefix("  # ")) {
+        let starts = line.strip_suffix(':').is_some_and(|name| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        });
+        if starts {
+            blocks.push(String::new());
+        }
+        if let Some(block) = blocks.last_mut().filter(|_| starts || line.starts_with("  ")) {
+            block.push_str(&format!("  {line}\n"));
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_example_of_the_sample_is_understood() {
+    let examples = examples();
+    let channels = read(&format!("channels:\n{}", examples.concat())).unwrap();
+    let kinds: Vec<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
+    let all = ["cluster", "mail", "zalo", "telegram", "sms", "sms-modem", "siren"];
+    assert_eq!(kinds, all);
+    let ChannelKind::Zalo(zalo) = &channels[2].kind else { panic!("zalo") };
+    assert_eq!(zalo.token_store, Path::new("/var/lib/vchealth/zalo-zalo.json"));
+    assert_eq!(zalo.to.len(), 2);
+    let ChannelKind::Sms(sms) = &channels[4].kind else { panic!("sms") };
+    assert_eq!(sms.to, ["0912345678"]);
+}
+
+#[test]
+fn the_examples_state_the_defaults() {
+    let keys = ["resend", "timeout", "security", "port", "base_url", "oauth_url"];
+    for example in examples() {
+        let silent: String = example
+            .lines()
+            .filter(|line| !keys.iter().any(|key| line.trim().starts_with(&format!("{key}: "))))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_ne!(silent, example);
+        let (silent, stated) =
+            (read(&format!("channels:\n{silent}")), read(&format!("channels:\n{example}")));
+        assert_eq!(silent.unwrap(), stated.unwrap());
+    }
+}
+
+#[test]
+fn what_is_written_badly_is_told() {
+    for (channel, told) in [
+        ("{kind: emial}", "did you mean `email`?"),
+        ("{kind: alertmanager, urls: []}", "the list is empty"),
+        (
+            "{kind: alertmanager, urls: [\"http://a\"], send_resolved: false}",
+            "an Alertmanager has to learn of the end",
+        ),
+        ("{kind: alertmanager, url: \"http://a\"}", "did you mean `urls`?"),
+        (
+            "{kind: email, host: m, from: a@b.vn, to: [c@d.vn], user: u, password: geheim}",
+            "a secret does not stand in the settings",
+        ),
+        (
+            "{kind: email, host: m, from: a@b.vn, to: [c@d.vn], user: u}",
+            "`user` and its password go together",
+        ),
+        (
+            "{kind: email, host: m, security: none, from: a@b.vn, to: [c@d.vn], user: u, \
+             password_env: P}",
+            "for all to read",
+        ),
+        ("{kind: email, host: m, from: nobody, to: [c@d.vn]}", "this is no address for mail"),
+        ("{kind: zalo, app_id: \"1\", secret_key_env: S, groups: [g]}", "`refresh_token_file`"),
+        (
+            "{kind: zalo, app_id: \"1\", secret_key_env: S, refresh_token_env: R}",
+            "a zalo channel needs `groups`",
+        ),
+        ("{kind: telegram, token_env: T, chats: [x y]}", "`x y` is no Telegram chat"),
+        (
+            "{kind: telegram, token_env: T, token_file: /t, chats: [1]}",
+            "`token_file` says already where it lies",
+        ),
+        ("{kind: telegram, token_env: \"a b\", chats: [1]}", "no name of an environment variable"),
+        ("{kind: sms, gateway: esms, to: [abc]}", "`abc` is no telephone number"),
+        (
+            "{kind: sms, gateway: http, to: [\"0912345678\"], url: \"ftp://{phone}\"}",
+            "`ftp` is neither http nor https",
+        ),
+        (
+            "{kind: sms, gateway: http, to: [\"0912345678\"], url: \"http://a\", form: {a: b}, \
+             json: {a: b}}",
+            "a request has one body",
+        ),
+        ("{kind: exec, program: siren}", "expected a path from the root"),
+        ("{kind: exec, program: /siren, shell: true}", "an exec channel knows no key `shell`"),
+    ] {
+        let error = read(&format!("channels: {{truc: {channel}}}")).unwrap_err();
+        assert!(error.contains(told), "{channel} is told as\n{error}");
+        assert!(!error.contains("geheim"), "{error}");
+    }
+}

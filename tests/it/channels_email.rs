@@ -1,0 +1,232 @@
+//! The e-mail channel against a real mail server, Exim: STARTTLS, TLS, log-in, refusals, and what a
+//! reader's mail program gets.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use vchealth::config::{ChannelKind, EmailSettings, MailSecurity};
+use vchealth::model::NotificationKind;
+use vchealth::notify::Retry;
+
+use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
+
+const PASSWORD: &str = "bi-mat-cua-thu";
+
+/// An Exim with an account, that keeps what it accepts.
+struct Exim {
+    place: Place,
+    submission: u16,
+    submissions: u16,
+    process: Peer,
+}
+
+impl Exim {
+    async fn start() -> Self {
+        let place = Place::new("exim");
+        let dir = place.path().display();
+        let (submission, submissions) = (free_port(), free_port());
+        let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        place.write("cert.pem", &key.cert.pem());
+        place.write("key.pem", &key.signing_key.serialize_pem());
+        for name in ["spool", "log", "mail"] {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+        }
+        let conf = place.write("conf", &configuration(&dir.to_string(), submission, submissions));
+        // Exim reads its settings as root and works as its own user.
+        let owned = Command::new("chown").arg("-R").arg("Debian-exim").arg(place.path()).status();
+        assert!(
+            owned.is_ok_and(|status| status.success())
+                && Command::new("chown").arg("0").arg(&conf).status().unwrap().success(),
+            "Exim runs as its own user: install the package exim4-daemon-light and run as root"
+        );
+        let args = ["-C", &conf.display().to_string(), "-bdf"].map(str::to_owned);
+        let process = Peer::start("exim4-daemon-light", "/usr/sbin/exim4", &args);
+        let mut exim = Self { place, submission, submissions, process };
+        eventually("Exim listens", async || {
+            exim.process.must_run();
+            let ports = [submission, submissions];
+            ports
+                .iter()
+                .all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok())
+                .then_some(())
+        })
+        .await;
+        exim
+    }
+
+    fn settings(&self) -> EmailSettings {
+        EmailSettings {
+            host: "localhost".to_owned(),
+            port: self.submission,
+            security: MailSecurity::Starttls,
+            login: Some(("canhbao".to_owned(), self.place.key("password", PASSWORD))),
+            ca_file: Some(self.place.path().join("cert.pem")),
+            from: "Giám sát hội nghị <canh-bao@tinh.example>".to_owned(),
+            to: vec!["truc@tinh.example".to_owned()],
+            hello: None,
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Mails that were put in the box, once there are so many.
+    async fn mails(&self, count: usize) -> Vec<String> {
+        let dir: PathBuf = self.place.path().join("mail/new");
+        eventually("mails arrive", async || {
+            let found = std::fs::read_dir(&dir).ok()?;
+            let mut mails: Vec<String> =
+                found.map(|it| std::fs::read_to_string(it.unwrap().path()).unwrap()).collect();
+            mails.sort();
+            (mails.len() >= count).then_some(mails)
+        })
+        .await
+    }
+}
+
+fn configuration(dir: &str, submission: u16, submissions: u16) -> String {
+    format!(
+        "primary_hostname = mail.tinh.example
+spool_directory = {dir}/spool
+log_file_path = {dir}/log/%slog
+pid_file_path = {dir}/pid
+keep_environment =
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = {submission} : {submissions}
+tls_on_connect_ports = {submissions}
+tls_advertise_hosts = *
+tls_certificate = {dir}/cert.pem
+tls_privatekey = {dir}/key.pem
+auth_advertise_hosts = ${{if def:tls_in_cipher {{*}}}}
+acl_smtp_rcpt = recipient
+host_lookup =
+rfc1413_query_timeout = 0s
+begin acl
+recipient:
+  require authenticated = *
+          message = who are you
+  deny    local_parts = gone
+          message = no such person here
+  defer   local_parts = later
+          message = come back later
+  accept
+begin routers
+all:
+  driver = accept
+  transport = box
+begin transports
+box:
+  driver = appendfile
+  directory = {dir}/mail
+  maildir_format
+  envelope_to_add
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if and{{{{eq{{$auth2}}{{canhbao}}}}{{eq{{$auth3}}{{{PASSWORD}}}}}}}}}
+  server_set_id = $auth2
+"
+    )
+}
+
+/// The value of a header, unfolded.
+fn header(mail: &str, name: &str) -> String {
+    let head = mail.split("\n\n").next().unwrap().replace("\n ", " ").replace("\n\t", " ");
+    let start = format!("{name}: ");
+    let found = head.lines().find_map(|line| line.strip_prefix(&start).map(str::trim));
+    found.unwrap_or_else(|| panic!("no {name} in {head}")).to_owned()
+}
+
+/// What a reader sees, by a mail program's own parser: subject, plain text, HTML.
+fn as_read(mail: &str) -> [String; 3] {
+    let script = "import sys, email, email.policy, json
+m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
+body = lambda kind: m.get_body((kind,)).get_content()
+sys.stdout.write(json.dumps([m['subject'], body('plain'), body('html')]))";
+    let mut reader = Command::new("python3")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python3 cannot be started: install the package python3");
+    std::io::Write::write_all(&mut reader.stdin.take().unwrap(), mail.as_bytes()).unwrap();
+    serde_json::from_slice(&reader.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_arrives_readable_and_in_one_thread() {
+    let exim = Exim::start().await;
+    let email = direct(ChannelKind::Email(exim.settings()));
+    let firing = letter("n1", "i1", NotificationKind::Firing);
+    email.deliver(&firing).await.unwrap();
+    // The same once more: a server or a reader's program can tell by its name.
+    email.deliver(&firing).await.unwrap();
+    email.deliver(&letter("n2", "i1", NotificationKind::Resolved)).await.unwrap();
+    let mails = exim.mails(3).await;
+    let mut names: Vec<String> = mails.iter().map(|mail| header(mail, "Message-ID")).collect();
+    names.sort();
+    assert_eq!(names, ["<n1@tinh.example>", "<n1@tinh.example>", "<n2@tinh.example>"]);
+    for mail in &mails {
+        assert_eq!(header(mail, "References"), "<incident.i1@tinh.example>");
+        assert_eq!(header(mail, "In-Reply-To"), "<incident.i1@tinh.example>");
+        assert!(header(mail, "Received").contains("esmtpsa"), "encrypted and logged in");
+    }
+    let firing = mails.iter().find(|mail| header(mail, "Message-ID").contains("n1")).unwrap();
+    let [subject, plain, html] = as_read(firing);
+    assert!(subject.starts_with("[NGHIÊM TRỌNG] Điểm cầu Xã Tân Lập MẤT KẾT NỐI"), "{subject}");
+    assert!(plain.contains("Nông Văn Tú: 0912 000 001"), "{plain}");
+    assert!(html.contains("Nông Văn Tú: 0912 000 001") && html.contains("<p style="), "{html}");
+    let from = header(firing, "From");
+    assert!(from.contains("<canh-bao@tinh.example>") && from.is_ascii(), "{from}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_from_the_first_byte_works_as_well() {
+    let exim = Exim::start().await;
+    let settings =
+        EmailSettings { port: exim.submissions, security: MailSecurity::Tls, ..exim.settings() };
+    let email = direct(ChannelKind::Email(settings));
+    email.deliver(&letter("n1", "i1", NotificationKind::Firing)).await.unwrap();
+    assert!(header(&exim.mails(1).await[0], "Received").contains("esmtpsa"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_has_left_keeps_nobody_else_from_being_told() {
+    let exim = Exim::start().await;
+    let to = ["truc@tinh.example", "gone@tinh.example", "lanhdao@tinh.example"];
+    let settings = EmailSettings { to: to.map(str::to_owned).into(), ..exim.settings() };
+    let email = direct(ChannelKind::Email(settings));
+    email.deliver(&letter("n1", "i1", NotificationKind::Firing)).await.unwrap();
+    let told: Vec<String> =
+        exim.mails(2).await.iter().map(|mail| header(mail, "Envelope-to")).collect();
+    assert!(told.contains(&"truc@tinh.example".to_owned()), "{told:?}");
+    assert!(told.contains(&"lanhdao@tinh.example".to_owned()), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_say_whether_to_try_again_and_never_the_password() {
+    let exim = Exim::start().await;
+    let wrong = exim.place.key("wrong", "sai-mat-khau");
+    let plain = EmailSettings { security: MailSecurity::None, login: None, ..exim.settings() };
+    let cases = [
+        (EmailSettings { to: vec!["gone@tinh.example".into()], ..exim.settings() }, Retry::Never),
+        (EmailSettings { to: vec!["later@tinh.example".into()], ..exim.settings() }, Retry::Later),
+        (EmailSettings { login: Some(("canhbao".into(), wrong)), ..exim.settings() }, Retry::Never),
+        // A certificate of nobody we trust: somebody in between, perhaps for a while.
+        (EmailSettings { ca_file: None, ..exim.settings() }, Retry::Later),
+        // Nobody listens there.
+        (EmailSettings { port: free_port(), ..exim.settings() }, Retry::Later),
+        // Not logged in, in the clear.
+        (plain, Retry::Never),
+    ];
+    for (settings, retry) in cases {
+        let shown = format!("{settings:?}");
+        let email = direct(ChannelKind::Email(settings));
+        let told = email.deliver(&letter("n1", "i1", NotificationKind::Firing)).await;
+        let error = told.expect_err(&shown);
+        assert_eq!(error.retry, retry, "{error} with {shown}");
+        assert!(!error.text.contains(PASSWORD) && !error.text.contains("sai-mat-khau"), "{error}");
+        assert!(error.text.starts_with("localhost:"), "{error}");
+    }
+}
