@@ -45,8 +45,7 @@ fn row(out: &mut String, metric: &Metric) {
     let help = help.trim_end_matches('.').replace('|', "\\|");
     let count = match (series.per, series.most) {
         (Per::Daemon, most) => most.to_string(),
-        (per, 1) => format!("1 a {}", per.word()),
-        (per, most) => format!("{most} a {}", per.word()),
+        (per, most) => format!("{most} per {}", per.word()),
     };
     let _ = writeln!(out, "| `{name}` | {kind} | {unit} | {labels} | {count} | {help} |");
 }
@@ -84,7 +83,7 @@ mod tests {
     fn a_row_holds_what_the_table_says() {
         let text = readme();
         assert!(text.contains(
-            "| `vchealth_site_health` | gauge |  | `site` `level` `parent` `health` | 4 a site |"
+            "| `vchealth_site_health` | gauge |  | `site` `level` `parent` `health` | 4 per site |"
         ));
         let rows = text.lines().filter(|line| line.starts_with("| `")).count();
         assert_eq!(rows, table::all().count());

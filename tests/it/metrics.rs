@@ -227,6 +227,23 @@ fn no_more_series_than_the_table_admits() {
 }
 
 #[test]
+fn a_usual_site_has_as_many_series_as_the_readme_says() {
+    let mut snapshot = province::troubled(204);
+    let site = snapshot.topology.find_site(&SiteId::new("y-te")).expect("a site");
+    snapshot.sites[site.ix()].silenced = false;
+    for target in snapshot.topology.target_ixs() {
+        if snapshot.topology.check_of(target).kind.word() == "sip" {
+            snapshot.targets[target.ix()].clock_offset_s = Some(0);
+        }
+    }
+    let read = read(&page(&snapshot));
+    let of_site = |series: &&Series| series.labels.get("site").is_some_and(|s| s == "y-te");
+    let count = read.families.iter().flat_map(|(.., series)| series).filter(of_site).count();
+    let said = format!(": {count} for a site with a router");
+    assert!(metrics::readme().contains(&said), "{count} series");
+}
+
+#[test]
 fn two_pages_of_one_snapshot_are_equal() {
     let snapshot = province::troubled(204);
     assert_eq!(page(&snapshot), page(&snapshot.clone()));
