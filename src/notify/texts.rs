@@ -6,6 +6,7 @@
 //! exactly as written in the settings. Pure: nothing here asks what time it is.
 
 mod en;
+mod seen;
 mod vi;
 
 use std::time::Duration;
@@ -14,15 +15,16 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use self::seen::Seen;
 use super::{Item, Letter, Style};
 use crate::model::{
-    Ack, Alert, Cause, EndpointId, Evidence, Failure, Incident, Language, NotificationKind, Phase,
-    RemoteFailure, Resolution, Severity,
+    Ack, Alert, Cause, CheckId, Evidence, Incident, Language, NotificationKind, Phase, Resolution,
+    Severity, SiteId, TargetKey, Told,
 };
 
-/// Affected sites that a description names.
-const NAMED: usize = 10;
-/// Observations that a description names.
+/// Affected sites that a description names, and how many when the list is to be read to somebody.
+const NAMED: (usize, usize) = (10, 60);
+/// Observations of targets that a description names.
 const SEEN: usize = 3;
 
 /// A message in one language.
@@ -59,8 +61,8 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
         _ => None,
     };
     match (one, style.language) {
-        (Some(message), Language::Vi) => vi::whole(&message),
-        (Some(message), Language::En) => en::whole(&message),
+        (Some(message), Language::Vi) => vi::whole(&message, &style.board),
+        (Some(message), Language::En) => en::whole(&message, &style.board),
         (None, language) => {
             let facts: Vec<Facts> =
                 letter.items.iter().map(|item| Facts::new(item, style)).collect();
@@ -106,6 +108,15 @@ struct Facts<'a> {
     affected: Vec<&'a str>,
     session: Option<Meeting<'a>>,
     tz: &'a TimeZone,
+}
+
+/// Observations that say the same.
+#[derive(Debug)]
+struct Observed<'a> {
+    seen: Seen<'a>,
+    /// The earliest.
+    at: Timestamp,
+    targets: Vec<&'a TargetKey>,
 }
 
 /// Where the fault lies.
@@ -184,33 +195,98 @@ impl<'a> Facts<'a> {
         self.incident.check.as_ref().map_or("", |id| id.as_str())
     }
 
-    /// The observations to name, and how many more there are.
-    fn evidence(&self) -> (&'a [Evidence], usize) {
-        let all = &self.incident.evidence;
-        (&all[..all.len().min(SEEN)], all.len().saturating_sub(SEEN))
+    /// The observations to name: of each target the latest, failures before successes, and how
+    /// the neighbours do. What fails alike is named together.
+    fn evidence(&self) -> Vec<Observed<'a>> {
+        let mut latest: Vec<&Evidence> = Vec::new();
+        for evidence in &self.incident.evidence {
+            // The monitor's own troubles all stand under one name.
+            let same = |other: &&mut &Evidence| {
+                other.target == evidence.target && self.incident.site.is_some()
+            };
+            match latest.iter_mut().find(same) {
+                Some(older) => *older = evidence,
+                None => latest.push(evidence),
+            }
+        }
+        let mut all: Vec<Observed<'_>> = Vec::new();
+        for evidence in latest {
+            let seen = Seen::of(evidence);
+            match all.iter_mut().find(|other| other.seen == seen && seen.is_failure()) {
+                Some(alike) => {
+                    alike.at = alike.at.min(evidence.at);
+                    alike.targets.push(&evidence.target);
+                }
+                None => {
+                    all.push(Observed { seen, at: evidence.at, targets: vec![&evidence.target] });
+                }
+            }
+        }
+        let (neighbours, mut own): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|it| matches!(it.seen, Seen::Below { .. }));
+        own.sort_by_key(|it| it.seen.is_good());
+        own.truncate(SEEN);
+        own.extend(neighbours.into_iter().take(1));
+        own
+    }
+
+    /// The last observation of which `read` makes something.
+    fn last_seen<T>(&self, read: impl Fn(Seen<'a>) -> Option<T>) -> Option<T> {
+        self.incident.evidence.iter().rev().find_map(|evidence| read(Seen::of(evidence)))
     }
 
     /// The affected sites to name, and how many more there are.
     fn named(&self) -> (&[&'a str], usize) {
+        let most = match self.place {
+            Place::Shared { .. } => NAMED.1,
+            _ => NAMED.0,
+        };
         // Leaving out one or two would save nothing and cost the reader a question.
-        let show = if self.affected.len() <= NAMED + 2 { self.affected.len() } else { NAMED };
+        let show = if self.affected.len() <= most + 2 { self.affected.len() } else { most };
         (&self.affected[..show], self.affected.len() - show)
     }
 
-    /// What was probed: the site's name unless it is the one at fault, the device, the check.
-    fn seen_at(&self, evidence: &Evidence) -> String {
-        let key = &evidence.target;
-        let elsewhere = self.incident.site.as_ref() != Some(&key.site) || key.endpoint.is_none();
-        let site = elsewhere.then(|| {
-            self.alert.names.get(&key.site).map_or_else(|| key.site.as_str(), String::as_str)
-        });
-        let mut parts: Vec<&str> = site.into_iter().collect();
-        parts.extend(key.endpoint.as_ref().map(EndpointId::as_str));
-        let mut text = parts.join(" ");
-        if let Some(check) = &key.check {
-            text.push_str(&format!(" ({check})"));
+    /// The name of a site that the alert knows, or its id.
+    fn name_of(&self, site: &'a SiteId) -> &'a str {
+        match self.alert.names.get(site) {
+            Some(name) => name,
+            None if site.as_str() == self.alert.parent && !self.alert.parent_name.is_empty() => {
+                &self.alert.parent_name
+            }
+            None => site.as_str(),
         }
-        text
+    }
+
+    /// What was probed: each device with its checks, and its site unless it is the one at fault.
+    /// `at` is what stands between device and site.
+    fn seen_at(&self, targets: &[&'a TargetKey], at: &str) -> String {
+        let mut devices: Vec<(String, Vec<&str>)> = Vec::new();
+        for key in targets {
+            let elsewhere = self.incident.site.as_ref() != Some(&key.site);
+            let device = match (&key.endpoint, elsewhere) {
+                (Some(device), true) => format!("{device} {at} {}", self.name_of(&key.site)),
+                (Some(device), false) => device.to_string(),
+                (None, _) => self.name_of(&key.site).to_owned(),
+            };
+            let check = key.check.as_ref().map(CheckId::as_str);
+            match devices.iter_mut().find(|(other, _)| *other == device) {
+                Some((_, checks)) => checks.extend(check),
+                None => devices.push((device, check.into_iter().collect())),
+            }
+        }
+        let device = |(device, checks): (String, Vec<&str>)| match checks.as_slice() {
+            [] => device,
+            checks => format!("{device} ({})", checks.join(", ")),
+        };
+        devices.into_iter().map(device).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What this channel was told before: how grave, and how many sites.
+    fn told_before(&self) -> Option<(Severity, usize)> {
+        let channel = &self.channel;
+        let before = |told: &&Told| told.channel.as_str() == *channel && told.at < self.decided;
+        let told = self.incident.told.iter().rfind(before)?;
+        Some((told.severity, told.affected as usize))
     }
 
     fn local(&self, at: Timestamp) -> DateTime {
@@ -251,7 +327,7 @@ impl<'a> Meeting<'a> {
     fn of(alert: &'a Alert, now: Timestamp, tz: &TimeZone) -> Option<Self> {
         let start = alert.session_start?;
         let stands = if now < start {
-            Stands::Begins(between(now, start))
+            Stands::Begins(whole_minutes(between(now, start)))
         } else if alert.phase == Phase::Live {
             Stands::On(between(start, now))
         } else {
@@ -265,6 +341,11 @@ impl<'a> Meeting<'a> {
 /// From one moment to a later one; zero when the clock was set back in between.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// What is left until a moment, as people count it: "in 18 minutes" until the 17 are full.
+fn whole_minutes(left: Duration) -> Duration {
+    Duration::from_secs(left.as_secs().next_multiple_of(60))
 }
 
 /// A duration as its two largest units: days, hours, minutes, seconds. Seconds are told only of
@@ -290,24 +371,6 @@ fn grouped(count: u64, separator: char) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Whom or what a failure names: the router that reported it, the status that was answered.
-fn said_by(failure: &Failure) -> Option<String> {
-    match failure {
-        Failure::Remote(RemoteFailure::Unreachable(error)) => {
-            error.offender.map(|offender| offender.to_string())
-        }
-        Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
-            Some(format!("{status} {reason}").trim_end().to_owned())
-        }
-        Failure::Remote(
-            RemoteFailure::Malformed(why)
-            | RemoteFailure::Unexpected(why)
-            | RemoteFailure::Tls(why),
-        ) => Some(why.clone()),
-        _ => None,
-    }
 }
 
 /// A number of tenths with its decimal point.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use super::{Facts, Meeting, Message, Place, Stands, grouped, said_by, tenths, units};
-use crate::model::{Cause, Evidence, Failure, NotificationKind, Saw, Severity};
+use super::seen::{Seen, named_by};
+use super::{Facts, Meeting, Message, Observed, Place, Stands, grouped, tenths, units};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -35,9 +36,12 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
 }
 
 /// A message as one text.
-pub(super) fn whole(message: &Message) -> String {
+pub(super) fn whole(message: &Message, board: &str) -> String {
     let Message { summary, description, action, contact } = message;
-    format!("{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n")
+    format!(
+        "{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n\
+         Board: {board}\n"
+    )
 }
 
 /// Several incidents that are over, or on, one line each.
@@ -51,12 +55,12 @@ pub(super) fn digest(all: &[Facts<'_>]) -> String {
     };
     for facts in all {
         let subject = subject(facts);
-        let what = if facts.incident.flapping { "unstable" } else { plain_fault(facts) };
+        let what = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => format!(
                 "{subject} {what} {}–{}, {}",
                 hour(&facts.began, &facts.now),
-                hour(end, &facts.began),
+                hour(end, &facts.now),
                 duration(*lasted)
             ),
             None => format!("{subject} {what} since {}", hour(&facts.began, &facts.now)),
@@ -72,20 +76,21 @@ fn summary(facts: &Facts<'_>) -> String {
     let since = hour(&facts.began, &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
-    let fault = if facts.incident.flapping { "UNSTABLE" } else { fault(facts) };
+    let fault = if facts.incident.flapping { "UNSTABLE".to_owned() } else { fault(facts) };
     match facts.kind {
+        NotificationKind::Firing if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
+            noticed(facts, &subject)
+        }
         NotificationKind::Firing => {
             format!("[{grade}] {subject} {fault} since {since}{extent}{session}")
         }
         NotificationKind::Update => {
             format!("[UPDATE – {grade}] {subject} {fault} since {since}{extent}{session}")
         }
-        NotificationKind::Reminder => {
-            format!(
-                "[REMINDER – {grade}] {subject} still {fault} after {}{extent}{session}",
-                duration(facts.so_far)
-            )
-        }
+        NotificationKind::Reminder => format!(
+            "[REMINDER – {grade}] {subject} still {fault} after {}{extent}{session}",
+            duration(facts.so_far)
+        ),
         NotificationKind::Resolved => {
             let Some((end, lasted)) = &facts.over else {
                 return format!("[RESOLVED] {subject} {}{extent}", works_again(facts));
@@ -101,8 +106,25 @@ fn summary(facts: &Facts<'_>) -> String {
     }
 }
 
+/// The first line about a fault that was there before it was noticed.
+fn noticed(facts: &Facts<'_>, subject: &str) -> String {
+    let figure = facts.last_seen(|seen| match seen {
+        Seen::CertificateEnded(at) | Seen::CertificateEnds(at) => {
+            Some(format!(" on {}", day(&facts.local(at))))
+        }
+        Seen::CertificateNotYet(at) => Some(format!(", only from {}", day(&facts.local(at)))),
+        Seen::ClockOff(by) => {
+            Some(format!(" by {}", duration(Duration::from_secs(by.unsigned_abs()))))
+        }
+        _ => None,
+    });
+    let (grade, figure) = (grade(facts.severity), figure.unwrap_or_default());
+    format!("[{grade}] {subject} {}{figure}{}", fault(facts), session_in_brief(facts))
+}
+
 fn description(facts: &Facts<'_>) -> String {
     let mut lines = vec![what_happened(facts)];
+    lines.extend(grown(facts));
     if facts.over.is_none() {
         lines.push(format!("Likely: {}.", likely(facts)));
         lines.extend(evidence(facts));
@@ -133,7 +155,8 @@ fn what_happened(facts: &Facts<'_>) -> String {
     let fault = plain_fault(facts);
     let relapses = match facts.incident.relapses.len() {
         0 => String::new(),
-        times => format!(" It came back {}.", count(times, "time", "times")),
+        1 => " It recurred once.".to_owned(),
+        times => format!(" It recurred {times} times."),
     };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
@@ -151,14 +174,34 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None if facts.incident.flapping => {
             format!("{subject}{place}: comes and goes since {began}.{relapses}")
         }
+        None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
+            format!("{subject}{place}: {fault}, noticed at {began}.")
+        }
         None => format!("{subject}{place}: {fault} since {began}.{relapses}"),
     }
+}
+
+/// What an update is about.
+fn grown(facts: &Facts<'_>) -> Option<String> {
+    if facts.kind != NotificationKind::Update {
+        return None;
+    }
+    let (severity, sites) = facts.told_before()?;
+    let mut news = Vec::new();
+    if severity != facts.severity {
+        let (from, to) = (grade(severity), grade(facts.severity));
+        news.push(format!("severity from {} to {}", from.to_lowercase(), to.to_lowercase()));
+    }
+    if facts.affected.len() != sites && sites > 0 {
+        news.push(format!("affected sites from {sites} to {}", facts.affected.len()));
+    }
+    (!news.is_empty()).then(|| format!("Changed: {}.", news.join("; ")))
 }
 
 /// What the fault is about.
 fn subject(facts: &Facts<'_>) -> String {
     let at = match facts.place {
-        Place::Monitor => return "The monitor".to_owned(),
+        Place::Monitor => return "Monitor".to_owned(),
         Place::Site { name, .. } => name,
         Place::Behind { name, sites } => {
             let sites = format!("{} behind {name}", count(sites, "site", "sites"));
@@ -180,7 +223,7 @@ fn subject(facts: &Facts<'_>) -> String {
         device => device,
     };
     match facts.cause {
-        Cause::Monitor => "The monitor".to_owned(),
+        Cause::Monitor => "Monitor".to_owned(),
         Cause::Uplink | Cause::Access => format!("Site {at}"),
         Cause::Device if device == "device" => format!("Device at {at}"),
         Cause::Device => format!("Device {device} at {at}"),
@@ -195,32 +238,43 @@ fn subject(facts: &Facts<'_>) -> String {
 }
 
 /// The fault in capitals, for the first line.
-const fn fault(facts: &Facts<'_>) -> &'static str {
-    match facts.cause {
-        Cause::Monitor => "BLIND",
-        Cause::Uplink | Cause::Access => "OFFLINE",
-        Cause::Device => "NOT ANSWERING",
-        Cause::Service => "OUT OF SERVICE",
-        Cause::Quality => "DEGRADED",
-        Cause::Certificate => "EXPIRED OR ABOUT TO",
-        Cause::Clock => "WRONG",
-    }
+fn fault(facts: &Facts<'_>) -> String {
+    plain_fault(facts).to_uppercase()
 }
 
 /// The fault in the middle of a sentence.
-const fn plain_fault(facts: &Facts<'_>) -> &'static str {
+fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor => "blind",
         Cause::Uplink | Cause::Access => "offline",
         Cause::Device => "not answering",
         Cause::Service => "out of service",
         Cause::Quality => "degraded",
-        Cause::Certificate => "expired or about to",
-        Cause::Clock => "wrong",
+        Cause::Certificate => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnded(_) => Some("expired"),
+                Seen::CertificateEnds(_) => Some("about to expire"),
+                Seen::CertificateNotYet(_) => Some("not valid yet"),
+                _ => None,
+            });
+            said.unwrap_or("outside its dates")
+        }
+        Cause::Clock => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::ClockOff(by) if by > 0 => Some("fast"),
+                Seen::ClockOff(_) => Some("slow"),
+                _ => None,
+            });
+            said.unwrap_or("wrong")
+        }
     }
+    .to_owned()
 }
 
 const fn works_again(facts: &Facts<'_>) -> &'static str {
+    if facts.incident.flapping {
+        return "stable again";
+    }
     match facts.cause {
         Cause::Monitor => "sees again",
         Cause::Uplink | Cause::Access => "back online",
@@ -264,6 +318,9 @@ fn likely(facts: &Facts<'_>) -> String {
         }
         Place::Monitor | Place::Site { .. } => {}
     }
+    if facts.incident.flapping && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "a loose cable, or unstable power or line".to_owned();
+    }
     match facts.cause {
         Cause::Monitor => {
             "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
@@ -278,8 +335,22 @@ fn likely(facts: &Facts<'_>) -> String {
             "the service is off, hangs or is blocked by a firewall; the device answers"
         }
         Cause::Quality => "congestion, or a faulty cable or port",
-        Cause::Certificate => "the certificate has expired, is about to, or is not valid yet",
-        Cause::Clock => "the device cannot synchronise with its time server (NTP)",
+        Cause::Certificate => {
+            let likely = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => {
+                    Some("nobody has renewed it; after that day secure connections are refused")
+                }
+                Seen::CertificateNotYet(_) => {
+                    Some("it was made while the device's clock was wrong")
+                }
+                _ => None,
+            });
+            likely.unwrap_or("nobody has renewed it; secure connections are refused")
+        }
+        Cause::Clock => {
+            "the device cannot synchronise with its time server (NTP); a wrong clock breaks secure \
+             connections and schedules"
+        }
     }
     .to_owned()
 }
@@ -311,6 +382,10 @@ fn action(facts: &Facts<'_>) -> String {
             "Check network cable, gateway, disk space and clock of the monitoring machine. Until \
              then ask the sites by phone."
         }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.incident.flapping => {
+            "Call the technician on duty there: check plugs, power adapters and cable ends of router \
+             and optical modem. If that does not help, have the provider check the line."
+        }
         (Cause::Uplink, _) => {
             "Call the technician on duty there: is there power, is the router lit? If so, report a \
              cut line to the provider. No need to call the sites behind it."
@@ -332,8 +407,7 @@ fn action(facts: &Facts<'_>) -> String {
              that does not help, have the provider check the line."
         }
         (Cause::Certificate, _) => {
-            "Check date and time of the device first; if they are right, renew or replace its \
-             certificate."
+            "Renew or replace the certificate on the device, after checking its date and time."
         }
         (Cause::Clock, _) => {
             "Set date, time and time zone of the device, and check the NTP server in its settings."
@@ -384,63 +458,76 @@ fn where_it_is(facts: &Facts<'_>) -> String {
 }
 
 fn evidence(facts: &Facts<'_>) -> Option<String> {
-    let (seen, more) = facts.evidence();
-    if seen.is_empty() {
-        return None;
-    }
-    let mut parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
-    if more > 0 {
-        parts.push(format!("and {more} more"));
-    }
-    Some(format!("Seen: {}.", parts.join("; ")))
+    let seen = facts.evidence();
+    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    (!parts.is_empty()).then(|| format!("Seen: {}.", parts.join("; ")))
 }
 
-fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
-    let saw = match &evidence.saw {
-        Saw::Failed(why) => {
-            let words = failure(why);
-            said_by(why).map_or_else(|| words.to_owned(), |by| format!("{words} ({by})"))
+fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
+    let what = facts.seen_at(&observed.targets, "at");
+    let when = precise(&facts.local(observed.at));
+    match observed.seen {
+        Seen::Failed(failed) => {
+            let words = failure(failed);
+            match (failed, named_by(failed)) {
+                (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
+                    format!("{what}: {words} (reported by {router}) since {when}")
+                }
+                (_, Some(detail)) => format!("{what}: {words} ({detail}) since {when}"),
+                (_, None) => format!("{what}: {words} since {when}"),
+            }
         }
-        Saw::Answered { rtt_us: Some(rtt) } => {
-            format!("answers after {} ms", tenths(*rtt / 100, '.'))
+        Seen::Answers { rtt_us: Some(rtt) } => {
+            format!("{what}: answers within {} ms", tenths(rtt / 100, '.'))
         }
-        Saw::Answered { rtt_us: None } => "answers".to_owned(),
-        Saw::Path { lost_permille, samples, rtt_ms, jitter_ms } => format!(
-            "loses {} % of {samples} packets, round trip {rtt_ms} ms, jitter {jitter_ms} ms",
-            tenths(*lost_permille, '.')
-        ),
-        Saw::Clock { offset_s } => format!("clock off by {offset_s:+} s"),
-        Saw::Certificate { not_before, not_after } => format!(
-            "certificate valid {} – {}",
-            facts.local(*not_before).strftime("%-d %B %Y"),
-            facts.local(*not_after).strftime("%-d %B %Y")
-        ),
-        Saw::Below { answer, of } => format!("{answer} of {of} sites behind it answer"),
-        Saw::Words(words) => words.clone(),
-    };
-    format!(
-        "{} {saw} at {}",
-        facts.seen_at(evidence),
-        facts.local(evidence.at).strftime("%H:%M:%S")
-    )
+        Seen::Answers { rtt_us: None } => format!("{what}: answers"),
+        Seen::Below { answer: 0, of } => format!("none of {of} sites behind {what} answers"),
+        Seen::Below { answer, of } if answer == of => {
+            format!("all {of} sites behind {what} answer")
+        }
+        Seen::Below { answer, of } => format!("{answer} of {of} sites behind {what} answer"),
+        Seen::Path { lost_permille, rtt_ms, jitter_ms } => {
+            format!(
+                "{what}: loss {} %, round trip {rtt_ms} ms, jitter {jitter_ms} ms",
+                tenths(lost_permille, '.')
+            )
+        }
+        Seen::ClockOff(by) => {
+            let off = duration(Duration::from_secs(by.unsigned_abs()));
+            format!("{what}: clock {off} {}", if by > 0 { "fast" } else { "slow" })
+        }
+        Seen::CertificateEnded(at) => format!("{what}: expired on {}", day(&facts.local(at))),
+        Seen::CertificateEnds(at) => format!("{what}: expires on {}", day(&facts.local(at))),
+        Seen::CertificateNotYet(at) => {
+            format!("{what}: valid only from {}", day(&facts.local(at)))
+        }
+        Seen::Gateway(gateway) => {
+            format!("neither gateway {gateway} nor any site answers at {when}")
+        }
+        Seen::Nobody => format!("no site answers any more at {when}"),
+        Seen::Local(why) => format!("probes cannot be sent ({why}) at {when}"),
+        Seen::Engine => format!("the machine does not keep up with its probes at {when}"),
+        Seen::ClockSet(by) => format!("the machine's clock was set by {by} s at {when}"),
+        Seen::Words(words) => format!("{words} at {when}"),
+    }
 }
 
 /// What a failure means, in a few words.
 fn failure(failure: &Failure) -> &'static str {
     match failure.word() {
         "timeout" => "no answer",
-        "refused" => "refuses connections",
+        "refused" => "connections refused",
         "closed" => "breaks off",
-        "net-unreachable" => "router reports no route",
-        "host-unreachable" => "router does not find the device",
-        "protocol-unreachable" | "port-unreachable" => "device reports a closed port",
+        "net-unreachable" => "no route",
+        "host-unreachable" => "absent from its local network",
+        "protocol-unreachable" | "port-unreachable" => "port closed",
         "prohibited" => "rejected by a firewall",
-        "too-big" => "packet too big for the path",
-        "time-exceeded" => "routing loop",
+        "too-big" => "takes no big packets",
+        "time-exceeded" => "cut off by a routing loop",
         "unreachable" => "cannot be reached",
-        "malformed" => "answers, but not in the protocol",
+        "malformed" => "answers outside the protocol",
         "service-out" => "reports its service out",
-        "unexpected" => "answers, but not as expected",
+        "unexpected" => "answers otherwise than expected",
         "tls" => "TLS handshake fails",
         "certificate-time" => "certificate outside its dates",
         _ => "could not be asked from here",
@@ -451,6 +538,11 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
     let sites = facts.affected.len();
     if sites == 0 {
         return None;
+    }
+    if let Place::Monitor = facts.place {
+        let (known, done) = if facts.over.is_some() { ("was", "did") } else { ("is", "do") };
+        let sites = count(sites, "site", "sites");
+        return Some(format!("Affected: it {known} not known how {sites} {done}."));
     }
     let of = facts.incident.of as usize;
     let mut text = if sites > 1 && of > sites {
@@ -541,6 +633,10 @@ fn hour(at: &DateTime, today: &DateTime) -> String {
     } else {
         at.strftime("%H:%M on %-d %B %Y").to_string()
     }
+}
+
+fn day(at: &DateTime) -> String {
+    at.strftime("%-d %B %Y").to_string()
 }
 
 fn precise(at: &DateTime) -> String {

@@ -12,8 +12,8 @@ use unicode_normalization::is_nfc;
 
 use super::*;
 use crate::model::{
-    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, IcmpError, Notification,
-    NotificationId, Saw, SessionId, SiteId, TargetKey, Unreachable,
+    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, IcmpError,
+    Notification, NotificationId, RemoteFailure, Saw, SessionId, SiteId, TargetKey, Unreachable,
 };
 use crate::notify::drill::test_letter;
 use crate::store::tests::{at, incident, notification};
@@ -64,11 +64,21 @@ fn service_out() -> Saw {
     Saw::Failed(Failure::Remote(RemoteFailure::ServiceOut { status: 503, reason }))
 }
 
-fn ended() -> Saw {
-    Saw::Certificate {
-        not_before: at("2025-02-01T00:00:00Z"),
-        not_after: at("2026-02-01T00:00:00Z"),
-    }
+fn certificate(not_before: &str, not_after: &str) -> Saw {
+    Saw::Certificate { not_before: at(not_before), not_after: at(not_after) }
+}
+
+fn answered(rtt_us: u32) -> Saw {
+    Saw::Answered { rtt_us: Some(rtt_us) }
+}
+
+fn words(words: &str) -> Saw {
+    Saw::Words(words.to_owned())
+}
+
+fn below(site: &str, answer: u32) -> Evidence {
+    let target = TargetKey { site: SiteId::new(site), endpoint: None, check: None };
+    Evidence { target, at: at("2026-02-03T00:42:13Z"), saw: Saw::Below { answer, of: 15 } }
 }
 
 fn affect(alert: &mut Alert, sites: &[(&str, &str)]) {
@@ -137,10 +147,15 @@ fn sample(cause: Cause) -> Notification {
             alert.site_name.clear();
             alert.level_name.clear();
             alert.parent_name.clear();
-            let mut gateway = seen("router", "ping", timeout(), "2026-02-03T00:42:10Z");
-            gateway.target.site = SiteId::new("bac-kan");
-            incident.evidence = vec![gateway];
-            alert.names = [(SiteId::new("bac-kan"), "Tỉnh Bắc Kạn".to_owned())].into();
+            let saw = "our gateway 10.0.0.1 does not answer, nor does what is behind it";
+            let mut gateway = seen("router", "ping", words(saw), "2026-02-03T00:42:10Z");
+            gateway.target =
+                TargetKey { site: SiteId::new("bac-kan"), endpoint: None, check: None };
+            let mut clock = gateway.clone();
+            clock.saw = words("the clock was set by -30 s");
+            incident.evidence = vec![gateway, clock];
+            alert.names.clear();
+            affect(alert, &BEHIND);
         }
         Cause::Uplink => {
             let site = SiteId::new("pac-nam");
@@ -154,6 +169,7 @@ fn sample(cause: Cause) -> Notification {
             ];
             incident.evidence[0].target.site = site.clone();
             incident.evidence[1].target.site = SiteId::new("boc-bo");
+            incident.evidence.push(below("pac-nam", 0));
             alert.names = [(site, "Huyện Pác Nặm".to_owned())].into();
             alert.site_name = "Huyện Pác Nặm".to_owned();
             alert.level_name = "Huyện".to_owned();
@@ -166,44 +182,49 @@ fn sample(cause: Cause) -> Notification {
                 seen("codec", "ping", timeout(), "2026-02-03T00:42:11Z"),
                 seen("codec", "sip", timeout(), "2026-02-03T00:42:12Z"),
                 seen("codec", "h323", timeout(), "2026-02-03T00:42:12Z"),
+                seen("router", "ping", timeout(), "2026-02-03T00:42:13Z"),
+                below("pac-nam", 14),
             ];
         }
         Cause::Device => {
             incident.endpoint = codec();
             incident.evidence = vec![
                 seen("codec", "ping", host_unreachable(), "2026-02-03T00:42:10Z"),
-                seen(
-                    "router",
-                    "ping",
-                    Saw::Answered { rtt_us: Some(8_200) },
-                    "2026-02-03T00:42:11Z",
-                ),
+                seen("router", "ping", answered(2_140), "2026-02-03T00:42:11Z"),
             ];
         }
         Cause::Service => {
             incident.endpoint = codec();
             incident.check = Some(CheckId::new("sip"));
             incident.severity = Severity::Warning;
-            incident.evidence = vec![seen("codec", "sip", service_out(), "2026-02-03T00:42:10Z")];
+            incident.evidence = vec![
+                seen("codec", "sip", service_out(), "2026-02-03T00:42:10Z"),
+                seen("codec", "ping", answered(2_390), "2026-02-03T00:42:11Z"),
+            ];
         }
         Cause::Quality => {
             incident.endpoint = Some(EndpointId::new("router"));
             incident.severity = Severity::Warning;
             let measured =
-                Saw::Path { lost_permille: 80, samples: 150, rtt_ms: 210, jitter_ms: 45 };
+                Saw::Path { lost_permille: 80, samples: 120, rtt_ms: 210, jitter_ms: 45 };
             incident.evidence = vec![seen("router", "ping", measured, "2026-02-03T00:42:10Z")];
         }
         Cause::Certificate => {
             incident.endpoint = codec();
             incident.check = Some(CheckId::new("https"));
             incident.severity = Severity::Info;
-            incident.evidence = vec![seen("codec", "https", ended(), "2026-02-03T00:42:10Z")];
+            let saw = certificate("2025-02-16T17:00:00Z", "2026-02-16T17:00:00Z");
+            incident.evidence = vec![seen("codec", "https", saw, "2026-02-03T00:42:10Z")];
         }
         Cause::Clock => {
             incident.endpoint = codec();
             incident.severity = Severity::Info;
-            incident.evidence =
-                vec![seen("codec", "https", Saw::Clock { offset_s: 3600 }, "2026-02-03T00:42:10Z")];
+            incident.evidence = vec![seen(
+                "codec",
+                "https",
+                Saw::Clock { offset_s: 3_725 },
+                "2026-02-03T00:42:10Z",
+            )];
         }
     }
     it
@@ -214,7 +235,16 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
     it.kind = kind;
     match kind {
         NotificationKind::Firing => {}
-        NotificationKind::Update => it.created = at("2026-02-03T00:50:00Z"),
+        NotificationKind::Update => {
+            it.created = at("2026-02-03T00:50:00Z");
+            it.alert.incident.told = vec![Told {
+                channel: ChannelId::new("truc"),
+                kind: NotificationKind::Firing,
+                at: at("2026-02-03T00:42:14Z"),
+                severity: Severity::Info,
+                affected: 1,
+            }];
+        }
         NotificationKind::Reminder => {
             it.created = at("2026-02-03T01:12:10Z");
             it.alert.phase = Phase::Live;
@@ -242,6 +272,22 @@ fn letter(all: Vec<Notification>) -> Letter {
     }
 }
 
+/// The letter with its levels named in this language, as the brain names them.
+fn with_levels_in(language: Language, letter: &Letter) -> Letter {
+    let mut letter = letter.clone();
+    for item in &mut letter.items {
+        let mut it = (*item.notification).clone();
+        let level = match (language, it.alert.level_name.as_str()) {
+            (Language::En, "Xã") => "Commune",
+            (Language::En, "Huyện") => "District",
+            (_, as_it_is) => as_it_is,
+        };
+        it.alert.level_name = level.to_owned();
+        item.notification = Arc::new(it);
+    }
+    letter
+}
+
 /// Compares with the golden file, or writes it.
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages").join(name);
@@ -258,7 +304,8 @@ fn write_all(name: &str, letters: &[(&str, Letter)]) {
     for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
         let mut text = String::new();
         for (heading, letter) in letters {
-            let _ = writeln!(text, "=== {heading}\n\n{}", plain(letter, &style(language)));
+            let letter = with_levels_in(language, letter);
+            let _ = writeln!(text, "=== {heading}\n\n{}", plain(&letter, &style(language)));
         }
         golden(&format!("{dir}/{name}.txt"), &text);
     }
@@ -290,6 +337,7 @@ fn wide_faults_name_what_the_sites_share() {
             outside: 101,
         });
         it.alert.contacts.clear();
+        it.alert.incident.affected.truncate(1);
         affect(&mut it.alert, &BEHIND);
         it
     };
@@ -344,6 +392,21 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     });
     let mut removed = stage(sample(Cause::Access), NotificationKind::Resolved);
     removed.alert.incident.resolution = Some(Resolution::Removed);
+    let mut expired = sample(Cause::Certificate);
+    let saw = certificate("2025-02-01T17:00:00Z", "2026-02-01T17:00:00Z");
+    expired.alert.incident.evidence = vec![seen("codec", "https", saw, "2026-02-03T00:42:10Z")];
+    let mut early = sample(Cause::Certificate);
+    let saw = certificate("2036-02-01T17:00:00Z", "2037-02-01T17:00:00Z");
+    early.alert.incident.evidence = vec![seen("codec", "https", saw, "2026-02-03T00:42:10Z")];
+    let mut slow = sample(Cause::Clock);
+    let saw = Saw::Clock { offset_s: -90 };
+    slow.alert.incident.evidence = vec![seen("codec", "https", saw, "2026-02-03T00:42:10Z")];
+    let mut odd = sample(Cause::Service);
+    let tls = Saw::Failed(Failure::Remote(RemoteFailure::Tls("no shared cipher".to_owned())));
+    odd.alert.incident.evidence = vec![
+        seen("codec", "sip", tls, "2026-02-03T00:42:10Z"),
+        seen("codec", "web", words("a face at the window"), "2026-02-03T00:42:10Z"),
+    ];
     let mut named = sample(Cause::Access);
     named.alert.site_name = "Điểm cầu Sở Y tế".to_owned();
     named.alert.incident.delegates = 1;
@@ -357,6 +420,10 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
             ("over after a month", letter(vec![overnight])),
             ("somebody is on the way", letter(vec![acknowledged])),
             ("taken out of the configuration", letter(vec![removed])),
+            ("an expired certificate", letter(vec![expired])),
+            ("a certificate from the future", letter(vec![early])),
+            ("a slow clock", letter(vec![slow])),
+            ("odd observations", letter(vec![odd])),
             ("a site that is called a site", letter(vec![named])),
         ],
     );

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::civil::{DateTime, Weekday};
 
-use super::{Facts, Meeting, Message, Place, Stands, grouped, said_by, tenths, units};
-use crate::model::{Cause, Evidence, Failure, NotificationKind, Saw, Severity};
+use super::seen::{Seen, named_by};
+use super::{Facts, Meeting, Message, Observed, Place, Stands, grouped, tenths, units};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -36,9 +37,12 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
 }
 
 /// A message as one text.
-pub(super) fn whole(message: &Message) -> String {
+pub(super) fn whole(message: &Message, board: &str) -> String {
     let Message { summary, description, action, contact } = message;
-    format!("{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n")
+    format!(
+        "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n\
+         Bảng theo dõi: {board}\n"
+    )
 }
 
 /// Several incidents that are over, or on, one line each.
@@ -51,12 +55,13 @@ pub(super) fn digest(all: &[Facts<'_>]) -> String {
     };
     for facts in all {
         let subject = sentence_case(&subject(facts));
-        let what = if facts.incident.flapping { "chập chờn" } else { plain_fault(facts) };
+        let what =
+            if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => format!(
                 "{subject} {what} {}–{}, {}",
                 hour(&facts.began, &facts.now),
-                hour(end, &facts.began),
+                hour(end, &facts.now),
                 duration(*lasted)
             ),
             None => format!("{subject} {what} từ {}", hour(&facts.began, &facts.now)),
@@ -72,23 +77,23 @@ fn summary(facts: &Facts<'_>) -> String {
     let since = hour(&facts.began, &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
-    let fault = if facts.incident.flapping { "CHẬP CHỜN" } else { fault(facts) };
+    let fault = if facts.incident.flapping { "CHẬP CHỜN".to_owned() } else { fault(facts) };
     match facts.kind {
-        NotificationKind::Firing if facts.incident.flapping => {
-            format!("[{grade}] {subject} {fault} từ {since}{extent}{session}")
-        }
         NotificationKind::Firing => {
-            format!("[{grade}] {subject} {fault} lúc {since}{extent}{session}")
+            let when = match facts.cause {
+                Cause::Certificate | Cause::Clock => return noticed(facts, &subject),
+                _ if facts.incident.flapping => "từ",
+                _ => "lúc",
+            };
+            format!("[{grade}] {subject} {fault} {when} {since}{extent}{session}")
         }
         NotificationKind::Update => {
             format!("[CẬP NHẬT – {grade}] {subject} {fault} từ {since}{extent}{session}")
         }
-        NotificationKind::Reminder => {
-            format!(
-                "[NHẮC LẠI – {grade}] {subject} vẫn {fault}, đã {}{extent}{session}",
-                duration(facts.so_far)
-            )
-        }
+        NotificationKind::Reminder => format!(
+            "[NHẮC LẠI – {grade}] {subject} vẫn {fault}, đã {}{extent}{session}",
+            duration(facts.so_far)
+        ),
         NotificationKind::Resolved => {
             let Some((end, lasted)) = &facts.over else {
                 return format!("[ĐÃ KHẮC PHỤC] {subject} {}{extent}", works_again(facts));
@@ -107,8 +112,23 @@ fn summary(facts: &Facts<'_>) -> String {
     }
 }
 
+/// The first line about a fault that was there before it was noticed.
+fn noticed(facts: &Facts<'_>, subject: &str) -> String {
+    let figure = facts.last_seen(|seen| match seen {
+        Seen::CertificateEnded(at) | Seen::CertificateEnds(at) => {
+            Some(format!(" ngày {}", day(&facts.local(at))))
+        }
+        Seen::CertificateNotYet(at) => Some(format!(", chỉ từ {}", day(&facts.local(at)))),
+        Seen::ClockOff(by) => Some(format!(" {}", clock(by).0)),
+        _ => None,
+    });
+    let (grade, figure) = (grade(facts.severity), figure.unwrap_or_default());
+    format!("[{grade}] {subject} {}{figure}{}", fault(facts), session_in_brief(facts))
+}
+
 fn description(facts: &Facts<'_>) -> String {
     let mut lines = vec![what_happened(facts)];
+    lines.extend(grown(facts));
     if facts.over.is_none() {
         lines.push(format!("Khả năng: {}.", likely(facts)));
         lines.extend(evidence(facts));
@@ -157,8 +177,28 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None if facts.incident.flapping => {
             format!("{subject}{place} chập chờn, lúc được lúc mất, từ {began}.{relapses}")
         }
+        None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
+            format!("{subject}{place} {fault}, phát hiện lúc {began}.")
+        }
         None => format!("{subject}{place} {fault} từ {began}.{relapses}"),
     }
+}
+
+/// What an update is about.
+fn grown(facts: &Facts<'_>) -> Option<String> {
+    if facts.kind != NotificationKind::Update {
+        return None;
+    }
+    let (severity, sites) = facts.told_before()?;
+    let mut news = Vec::new();
+    if severity != facts.severity {
+        let from = grade(severity).to_lowercase();
+        news.push(format!("mức độ từ {from} thành {}", grade(facts.severity).to_lowercase()));
+    }
+    if facts.affected.len() != sites && sites > 0 {
+        news.push(format!("số điểm cầu bị ảnh hưởng từ {sites} thành {}", facts.affected.len()));
+    }
+    (!news.is_empty()).then(|| format!("Thay đổi: {}.", news.join("; ")))
 }
 
 /// What the fault is about, in the middle of a sentence.
@@ -200,32 +240,51 @@ fn subject(facts: &Facts<'_>) -> String {
 }
 
 /// The fault in capitals, for the first line.
-const fn fault(facts: &Facts<'_>) -> &'static str {
+fn fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor => "KHÔNG QUAN SÁT ĐƯỢC",
         Cause::Uplink | Cause::Access => "MẤT KẾT NỐI",
         Cause::Device => "KHÔNG PHẢN HỒI",
         Cause::Service => "NGỪNG HOẠT ĐỘNG",
         Cause::Quality => "SUY GIẢM CHẤT LƯỢNG",
-        Cause::Certificate => "HẾT HẠN HOẶC SẮP HẾT HẠN",
-        Cause::Clock => "LỆCH GIỜ",
+        Cause::Certificate | Cause::Clock => return plain_fault(facts).to_uppercase(),
     }
+    .to_owned()
 }
 
 /// The fault in the middle of a sentence.
-const fn plain_fault(facts: &Facts<'_>) -> &'static str {
+fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor => "không quan sát được",
         Cause::Uplink | Cause::Access => "mất kết nối",
         Cause::Device => "không phản hồi",
         Cause::Service => "ngừng hoạt động",
         Cause::Quality => "suy giảm chất lượng",
-        Cause::Certificate => "hết hạn hoặc sắp hết hạn",
-        Cause::Clock => "lệch giờ",
+        Cause::Certificate => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnded(_) => Some("đã hết hạn"),
+                Seen::CertificateEnds(_) => Some("sắp hết hạn"),
+                Seen::CertificateNotYet(_) => Some("chưa có hiệu lực"),
+                _ => None,
+            });
+            said.unwrap_or("ngoài thời hạn")
+        }
+        Cause::Clock => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::ClockOff(by) if by > 0 => Some("chạy nhanh"),
+                Seen::ClockOff(_) => Some("chạy chậm"),
+                _ => None,
+            });
+            said.unwrap_or("lệch giờ")
+        }
     }
+    .to_owned()
 }
 
 const fn works_again(facts: &Facts<'_>) -> &'static str {
+    if facts.incident.flapping {
+        return "đã ổn định trở lại";
+    }
     match facts.cause {
         Cause::Monitor | Cause::Device | Cause::Service => "đã hoạt động trở lại",
         Cause::Uplink | Cause::Access => "đã khôi phục kết nối",
@@ -265,6 +324,9 @@ fn likely(facts: &Facts<'_>) -> String {
         }
         Place::Monitor | Place::Site { .. } => {}
     }
+    if facts.incident.flapping && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "lỏng cáp, nguồn điện hoặc đường truyền không ổn định".to_owned();
+    }
     match facts.cause {
         Cause::Monitor => {
             "máy giám sát mất mạng, quá tải, đầy đĩa hoặc sai giờ; tình trạng các điểm cầu hiện \
@@ -275,8 +337,22 @@ fn likely(facts: &Facts<'_>) -> String {
         Cause::Device => "thiết bị tắt, treo hoặc tuột dây mạng; bộ định tuyến tại đó vẫn trả lời",
         Cause::Service => "dịch vụ chưa bật, bị treo hoặc bị tường lửa chặn; thiết bị vẫn trả lời",
         Cause::Quality => "nghẽn đường truyền, lỗi cáp hoặc lỗi cổng mạng",
-        Cause::Certificate => "chứng thư hết hạn, sắp hết hạn hoặc chưa đến ngày có hiệu lực",
-        Cause::Clock => "thiết bị không đồng bộ được với máy chủ thời gian (NTP)",
+        Cause::Certificate => {
+            let likely = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => {
+                    Some("chưa ai gia hạn; sau ngày đó kết nối bảo mật sẽ bị từ chối")
+                }
+                Seen::CertificateNotYet(_) => {
+                    Some("chứng thư được tạo khi đồng hồ của thiết bị chạy sai")
+                }
+                _ => None,
+            });
+            likely.unwrap_or("chưa ai gia hạn; kết nối bảo mật bị từ chối")
+        }
+        Cause::Clock => {
+            "thiết bị không đồng bộ được với máy chủ thời gian (NTP); giờ sai làm hỏng kết nối bảo \
+             mật và lịch họp"
+        }
     }
     .to_owned()
 }
@@ -309,6 +385,10 @@ fn action(facts: &Facts<'_>) -> String {
             "Kiểm tra dây mạng, cổng ra, dung lượng đĩa và giờ của máy giám sát. Cho đến khi xong, \
              hỏi tình trạng các điểm cầu qua điện thoại."
         }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.incident.flapping => {
+            "Gọi cán bộ trực tại đó: kiểm tra phích cắm, bộ nguồn và đầu cáp của bộ định tuyến và \
+             modem quang. Nếu vẫn chập chờn, báo nhà mạng kiểm tra đường truyền."
+        }
         (Cause::Uplink, _) => {
             "Gọi cán bộ trực tại đó: còn điện không, bộ định tuyến có sáng đèn không. Nếu có điện, \
              báo nhà mạng đứt đường truyền. Không cần gọi từng điểm cầu phía sau."
@@ -330,8 +410,7 @@ fn action(facts: &Facts<'_>) -> String {
              định tuyến và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền."
         }
         (Cause::Certificate, _) => {
-            "Kiểm tra ngày giờ của thiết bị trước; nếu đúng, gia hạn hoặc thay chứng thư trên \
-             thiết bị."
+            "Gia hạn hoặc thay chứng thư trên thiết bị, sau khi kiểm tra ngày giờ của nó."
         }
         (Cause::Clock, _) => {
             "Đặt lại ngày giờ và múi giờ của thiết bị, kiểm tra địa chỉ máy chủ NTP trong cấu hình."
@@ -375,51 +454,66 @@ fn where_it_is(facts: &Facts<'_>) -> String {
     match (level, parent) {
         ("", "") => String::new(),
         (level, "") => format!(" (cấp {})", lower_first(level)),
-        ("", parent) => format!(" (qua {parent})"),
-        (level, parent) => format!(" (cấp {}, qua {parent})", lower_first(level)),
+        ("", parent) => format!(" (kết nối qua {parent})"),
+        (level, parent) => format!(" (cấp {}, kết nối qua {parent})", lower_first(level)),
     }
 }
 
 fn evidence(facts: &Facts<'_>) -> Option<String> {
-    let (seen, more) = facts.evidence();
-    if seen.is_empty() {
-        return None;
-    }
-    let mut parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
-    if more > 0 {
-        parts.push(format!("và {more} dấu hiệu khác"));
-    }
-    Some(format!("Dấu hiệu: {}.", parts.join("; ")))
+    let seen = facts.evidence();
+    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    (!parts.is_empty()).then(|| format!("Dấu hiệu: {}.", parts.join("; ")))
 }
 
-fn observation(evidence: &Evidence, facts: &Facts<'_>) -> String {
-    let saw = match &evidence.saw {
-        Saw::Failed(why) => {
-            let words = failure(why);
-            said_by(why).map_or_else(|| words.to_owned(), |by| format!("{words} ({by})"))
+fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
+    let what = facts.seen_at(&observed.targets, "tại");
+    let when = precise(&facts.local(observed.at));
+    match observed.seen {
+        Seen::Failed(failed) => {
+            let words = failure(failed);
+            match (failed, named_by(failed)) {
+                (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
+                    format!("{what}: {words} (theo {router}) từ {when}")
+                }
+                (_, Some(detail)) => format!("{what}: {words} ({detail}) từ {when}"),
+                (_, None) => format!("{what}: {words} từ {when}"),
+            }
         }
-        Saw::Answered { rtt_us: Some(rtt) } => {
-            format!("trả lời sau {} ms", tenths(*rtt / 100, ','))
+        Seen::Answers { rtt_us: Some(rtt) } => {
+            format!("{what}: vẫn trả lời sau {} ms", tenths(rtt / 100, ','))
         }
-        Saw::Answered { rtt_us: None } => "có trả lời".to_owned(),
-        Saw::Path { lost_permille, samples, rtt_ms, jitter_ms } => format!(
-            "mất gói {} % ({samples} gói), độ trễ khứ hồi {rtt_ms} ms, jitter {jitter_ms} ms",
-            tenths(*lost_permille, ',')
+        Seen::Answers { rtt_us: None } => format!("{what}: vẫn trả lời"),
+        Seen::Below { answer: 0, of } => {
+            format!("cả {of} điểm cầu phía sau {what} đều không trả lời")
+        }
+        Seen::Below { answer, of } if answer == of => {
+            format!("cả {of} điểm cầu phía sau {what} đều trả lời")
+        }
+        Seen::Below { answer, of } => {
+            format!("{answer}/{of} điểm cầu phía sau {what} vẫn trả lời")
+        }
+        Seen::Path { lost_permille, rtt_ms, jitter_ms } => format!(
+            "{what}: tỷ lệ mất gói {} %, độ trễ khứ hồi {rtt_ms} ms, biến động trễ {jitter_ms} ms",
+            tenths(lost_permille, ',')
         ),
-        Saw::Clock { offset_s } => format!("đồng hồ lệch {offset_s:+} giây"),
-        Saw::Certificate { not_before, not_after } => format!(
-            "chứng thư có hạn {} – {}",
-            facts.local(*not_before).strftime("%d/%m/%Y"),
-            facts.local(*not_after).strftime("%d/%m/%Y")
-        ),
-        Saw::Below { answer, of } => format!("{answer} trên {of} điểm cầu phía sau còn trả lời"),
-        Saw::Words(words) => words.clone(),
-    };
-    format!(
-        "{} {saw} lúc {}",
-        facts.seen_at(evidence),
-        facts.local(evidence.at).strftime("%H:%M:%S")
-    )
+        Seen::ClockOff(by) => {
+            let (off, way) = clock(by);
+            format!("{what}: {way} {off}")
+        }
+        Seen::CertificateEnded(at) => format!("{what}: hết hạn từ {}", day(&facts.local(at))),
+        Seen::CertificateEnds(at) => format!("{what}: hết hạn vào {}", day(&facts.local(at))),
+        Seen::CertificateNotYet(at) => {
+            format!("{what}: chỉ có hiệu lực từ {}", day(&facts.local(at)))
+        }
+        Seen::Gateway(gateway) => {
+            format!("cổng ra {gateway} và mọi điểm cầu không phản hồi lúc {when}")
+        }
+        Seen::Nobody => format!("không điểm cầu nào còn trả lời lúc {when}"),
+        Seen::Local(why) => format!("máy giám sát không gửi được phép đo ({why}) lúc {when}"),
+        Seen::Engine => format!("máy giám sát không theo kịp các phép đo lúc {when}"),
+        Seen::ClockSet(by) => format!("giờ của máy giám sát bị chỉnh {by} giây lúc {when}"),
+        Seen::Words(words) => format!("{words}, lúc {when}"),
+    }
 }
 
 /// What a failure means, in a few words.
@@ -428,18 +522,18 @@ fn failure(failure: &Failure) -> &'static str {
         "timeout" => "không phản hồi",
         "refused" => "từ chối kết nối",
         "closed" => "ngắt giữa chừng",
-        "net-unreachable" => "bộ định tuyến báo không có đường đi",
-        "host-unreachable" => "bộ định tuyến báo không thấy thiết bị",
-        "protocol-unreachable" | "port-unreachable" => "thiết bị báo cổng đóng",
+        "net-unreachable" => "không có đường đi",
+        "host-unreachable" => "không có mặt trong mạng tại chỗ",
+        "protocol-unreachable" | "port-unreachable" => "báo cổng đóng",
         "prohibited" => "bị tường lửa từ chối",
-        "too-big" => "gói tin quá lớn so với đường truyền",
-        "time-exceeded" => "lặp vòng định tuyến",
+        "too-big" => "không nhận gói tin lớn",
+        "time-exceeded" => "không tới được vì lặp vòng định tuyến",
         "unreachable" => "không tới được",
         "malformed" => "trả lời sai giao thức",
         "service-out" => "báo dịch vụ ngừng",
         "unexpected" => "trả lời không như mong đợi",
         "tls" => "lỗi bắt tay TLS",
-        "certificate-time" => "chứng thư ngoài thời hạn",
+        "certificate-time" => "có chứng thư ngoài thời hạn",
         _ => "không hỏi được từ máy giám sát",
     }
 }
@@ -448,6 +542,10 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
     let sites = facts.affected.len();
     if sites == 0 {
         return None;
+    }
+    if let Place::Monitor = facts.place {
+        let known = if facts.over.is_some() { "đã không rõ" } else { "không rõ" };
+        return Some(format!("Ảnh hưởng: {known} tình trạng của {sites} điểm cầu."));
     }
     let of = facts.incident.of as usize;
     let mut text = if sites > 1 && of > sites {
@@ -503,6 +601,12 @@ fn named(name: &str) -> String {
     }
 }
 
+/// How far a clock is off, and which way.
+fn clock(by: i64) -> (String, &'static str) {
+    let off = duration(Duration::from_secs(by.unsigned_abs()));
+    (off, if by > 0 { "chạy nhanh" } else { "chạy chậm" })
+}
+
 /// What a label that sites share is called.
 fn shared(label: &str) -> &str {
     match label {
@@ -541,6 +645,10 @@ fn hour(at: &DateTime, today: &DateTime) -> String {
     } else {
         at.strftime("%H:%M ngày %d/%m/%Y").to_string()
     }
+}
+
+fn day(at: &DateTime) -> String {
+    at.strftime("%d/%m/%Y").to_string()
 }
 
 fn precise(at: &DateTime) -> String {
