@@ -44,4 +44,4 @@ pub use status::{ChannelStatus, StoreStatus};
 pub use text::{Bilingual, Language};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
-pub use trace::{Step, StepKind, Trace};
+pub use trace::{Judgement, Step, StepKind, Trace};

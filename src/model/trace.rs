@@ -2,10 +2,12 @@
 //!
 //! Steps are data, so that one record serves the terminal, the board and both languages.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
+
+use super::Certificate;
 
 /// The steps of one probe, oldest first; at most [`Trace::LIMIT`] are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,8 +41,8 @@ pub enum StepKind {
     },
     /// TLS stands: version, cipher suite.
     Secured(String),
-    /// The certificate presented, in words.
-    Certificate(String),
+    /// The certificate presented.
+    Certificate(Box<Certificate>),
     /// Something was sent; a summary such as the request line.
     Sent(String),
     /// Something came back; a summary such as the status line.
@@ -50,7 +52,27 @@ pub enum StepKind {
     /// The time limit passed.
     TimedOut,
     /// Why the result is what it is.
-    Judged(String),
+    Judged(Judgement),
+}
+
+/// What a probe makes of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// The status is one of those expected.
+    StatusExpected,
+    /// The status is not one of those expected.
+    StatusUnexpected,
+    /// Status and body are as expected.
+    BodyExpected,
+    /// The status is as expected, and the body does not match this pattern.
+    BodyUnexpected(String),
+    /// What answers is not what was asked for: the service behind it is out.
+    ServiceOut,
+    /// A final response other than those that mean so: the device is alive.
+    Alive,
+    /// The device sees us under this address, which is not ours: there is NAT on the path.
+    SeenAs(IpAddr),
 }
 
 impl Trace {

@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 
 use super::memory::Record;
 use crate::model::{
-    Certificate, Check, CheckKind, Detail, Failure, HttpMethod, IcmpDetail, IcmpError, Language,
-    LocalFailure, RemoteFailure, Reply, SipTransport, Step, StepKind, Unreachable,
+    Certificate, Check, CheckKind, Detail, Failure, HttpMethod, IcmpDetail, IcmpError, Judgement,
+    Language, LocalFailure, RemoteFailure, Reply, SipTransport, Step, StepKind, Unreachable,
 };
 
 /// How texts are written.
@@ -32,7 +32,7 @@ pub fn story(record: &Record, check: &Check, style: &Style) -> Vec<String> {
     if let (Some(address), CheckKind::Icmp(_)) = (record.address, &check.kind) {
         lines.extend(echoes(record, address, language));
     }
-    lines.extend(record.trace.steps().iter().map(|step| in_time(step, language)));
+    lines.extend(record.trace.steps().iter().map(|step| in_time(step, style)));
     lines.push(match &record.outcome.result {
         Ok(answer) => format!("=> {}", reply(answer, style)),
         Err(why) => format!("=> {}", failure(why, style)),
@@ -102,7 +102,7 @@ fn with_rtt(text: String, rtt: Option<Duration>, language: Language) -> String {
     match rtt {
         Some(rtt) => {
             let label = pick(language, "độ trễ khứ hồi", "round trip");
-            format!("{text}, {label} {}", millis(rtt))
+            format!("{text}, {label} {}", millis(rtt, language))
         }
         None => text,
     }
@@ -158,7 +158,7 @@ fn echoes(record: &Record, address: IpAddr, language: Language) -> Vec<String> {
         Language::Vi => format!("đã gửi {sent} gói tới {address}, nhận lại {received}"),
         Language::En => format!("{sent} sent to {address}, {received} came back"),
     }];
-    let figures: Vec<String> = rtts.as_slice().iter().map(|rtt| millis(*rtt)).collect();
+    let figures: Vec<String> = rtts.as_slice().iter().map(|rtt| millis(*rtt, language)).collect();
     lines.push(format!("{}: {}", pick(language, "độ trễ", "round trips"), figures.join(", ")));
     let mut marks: Vec<String> = Vec::new();
     marks.extend(ttl.map(|ttl| format!("TTL {ttl}")));
@@ -176,14 +176,15 @@ fn echoes(record: &Record, address: IpAddr, language: Language) -> Vec<String> {
 }
 
 /// One step with its time.
-fn in_time(step: &Step, language: Language) -> String {
+fn in_time(step: &Step, style: &Style) -> String {
     let at = Duration::from_micros(step.at_us);
-    format!("{:>10}  {}", millis(at), self::step(&step.kind, language))
+    format!("{:>10}  {}", millis(at, style.language), self::step(&step.kind, style))
 }
 
 /// One step in words.
 #[must_use]
-pub fn step(kind: &StepKind, language: Language) -> String {
+pub fn step(kind: &StepKind, style: &Style) -> String {
+    let language = style.language;
     let vi = language == Language::Vi;
     match kind {
         StepKind::Address(at) if vi => format!("địa chỉ: {}", port_if_any(at)),
@@ -194,8 +195,19 @@ pub fn step(kind: &StepKind, language: Language) -> String {
         StepKind::Connected { local } => format!("connected (from {local})"),
         StepKind::Secured(with) if vi => format!("đã thiết lập TLS: {with}"),
         StepKind::Secured(with) => format!("TLS stands: {with}"),
-        StepKind::Certificate(says) if vi => format!("chứng thư: {says}"),
-        StepKind::Certificate(says) => format!("certificate: {says}"),
+        StepKind::Certificate(certificate) => {
+            let (from, until) = date(certificate, style);
+            let subject = &certificate.subject;
+            let signed = if certificate.self_signed {
+                pick(language, ", tự ký", ", self-signed")
+            } else {
+                ""
+            };
+            match language {
+                Language::Vi => format!("chứng thư: {subject}, từ {from} đến {until}{signed}"),
+                Language::En => format!("certificate: {subject}, {from} to {until}{signed}"),
+            }
+        }
         StepKind::Sent(what) if vi => format!("gửi: {what}"),
         StepKind::Sent(what) => format!("sent: {what}"),
         StepKind::Received(what) if vi => format!("nhận: {what}"),
@@ -204,9 +216,51 @@ pub fn step(kind: &StepKind, language: Language) -> String {
         StepKind::Ignored(why) => format!("ignored something that does not count: {why}"),
         StepKind::TimedOut if vi => "hết thời gian chờ".to_owned(),
         StepKind::TimedOut => "the time limit passed".to_owned(),
-        StepKind::Judged(why) if vi => format!("nhận định: {why}"),
-        StepKind::Judged(why) => format!("judged: {why}"),
+        StepKind::Judged(judgement) if vi => format!("nhận định: {}", judged(judgement, language)),
+        StepKind::Judged(judgement) => format!("judged: {}", judged(judgement, language)),
     }
+}
+
+/// What the probe makes of an answer.
+fn judged(judgement: &Judgement, language: Language) -> String {
+    let words = match judgement {
+        Judgement::StatusExpected => {
+            pick(language, "mã trạng thái đúng như mong đợi", "the status is as expected")
+        }
+        Judgement::StatusUnexpected => pick(
+            language,
+            "mã trạng thái không nằm trong các mã mong đợi",
+            "the status is not one of those expected",
+        ),
+        Judgement::BodyExpected => pick(
+            language,
+            "mã trạng thái và nội dung đúng như mong đợi",
+            "status and body are as expected",
+        ),
+        Judgement::BodyUnexpected(pattern) => {
+            return match language {
+                Language::Vi => format!("nội dung không khớp mẫu {pattern:?}"),
+                Language::En => format!("the body does not match {pattern:?}"),
+            };
+        }
+        Judgement::ServiceOut => pick(
+            language,
+            "máy trả lời thay, dịch vụ phía sau không sẵn sàng",
+            "what answers is not what was asked for: the service behind it is out",
+        ),
+        Judgement::Alive => pick(
+            language,
+            "có trả lời cuối cùng nghĩa là thiết bị đang hoạt động",
+            "any other final response means that the device is alive",
+        ),
+        Judgement::SeenAs(seen) => {
+            return match language {
+                Language::Vi => format!("thiết bị thấy ta ở {seen}: có NAT trên đường"),
+                Language::En => format!("the device sees us as {seen}: there is NAT on the path"),
+            };
+        }
+    };
+    words.to_owned()
 }
 
 /// Echo probes have no port.
@@ -361,10 +415,19 @@ fn date(certificate: &Certificate, style: &Style) -> (String, String) {
 }
 
 /// Milliseconds with as many decimals as tell something.
-fn millis(duration: Duration) -> String {
+fn millis(duration: Duration, language: Language) -> String {
     let millis = duration.as_secs_f64() * 1000.0;
-    let decimals = if millis < 10.0 { 2 } else { usize::from(millis < 100.0) };
-    format!("{millis:.decimals$} ms")
+    let decimals = match millis {
+        ..1.0 => 3,
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    let figure = format!("{millis:.decimals$}");
+    match language {
+        Language::Vi => format!("{} ms", figure.replace('.', ",")),
+        Language::En => format!("{figure} ms"),
+    }
 }
 
 const fn pick(language: Language, vi: &'static str, en: &'static str) -> &'static str {
@@ -442,11 +505,11 @@ mod tests {
         let busy = Reply { rtt, detail: Detail::Sip(Box::new(sip)) };
         assert_eq!(
             reply(&busy, &vi()),
-            "SIP 486 Busy Here: hoạt động, đang bận cuộc gọi, độ trễ khứ hồi 12.3 ms; đồng hồ \
+            "SIP 486 Busy Here: hoạt động, đang bận cuộc gọi, độ trễ khứ hồi 12,3 ms; đồng hồ \
              thiết bị lệch -75 giây; thiết bị thấy ta ở 203.0.113.9: có NAT trên đường"
         );
         let open = Detail::Tcp(TcpDetail { connect: Duration::from_micros(500) });
         let open = Reply { rtt: Some(Duration::from_micros(500)), detail: open };
-        assert_eq!(reply(&open, &en()), "the port is open, round trip 0.50 ms");
+        assert_eq!(reply(&open, &en()), "the port is open, round trip 0.500 ms");
     }
 }

@@ -24,7 +24,8 @@ use super::converse::{AGENT, Conversation};
 use super::notes::{Notes, cut};
 use super::tls;
 use crate::model::{
-    Detail, Failure, HttpCheck, HttpDetail, HttpMethod, LocalFailure, Mono, RemoteFailure, Reply,
+    Detail, Failure, HttpCheck, HttpDetail, HttpMethod, Judgement, LocalFailure, Mono,
+    RemoteFailure, Reply,
 };
 use crate::wire::date;
 
@@ -206,19 +207,20 @@ fn judge(answer: &Answer, check: &HttpCheck, notes: &mut Notes) -> Result<(), Fa
         check.expect_status.contains(&status)
     };
     if !expected {
-        notes.judged("the status is not one of those expected");
+        notes.judged(Judgement::StatusUnexpected);
         let reason = answer.reason.clone();
         return Err(Failure::Remote(RemoteFailure::ServiceOut { status, reason }));
     }
     if let (Some(pattern), Some(body)) = (&check.expect_body, &answer.body) {
         if !pattern.is_match(&String::from_utf8_lossy(body)) {
-            let why = format!("the body does not match {:?}", cut(pattern.as_str(), REASON_LIMIT));
-            notes.judged(&why);
+            let pattern = cut(pattern.as_str(), REASON_LIMIT);
+            let why = format!("the body does not match {pattern:?}");
+            notes.judged(Judgement::BodyUnexpected(pattern));
             return Err(Failure::Remote(RemoteFailure::Unexpected(why)));
         }
-        notes.judged("status and body are as expected");
+        notes.judged(Judgement::BodyExpected);
     } else {
-        notes.judged("the status is as expected");
+        notes.judged(Judgement::StatusExpected);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use crate::clock::Clock;
-use crate::model::{Mono, StepKind, Trace};
+use crate::model::{Judgement, Mono, StepKind, Trace};
 
 /// Longest text of one step, in bytes.
 const TEXT_LIMIT: usize = 160;
@@ -68,8 +68,8 @@ impl Notes {
     }
 
     /// Why the result is what it is.
-    pub(super) fn judged(&mut self, why: &str) {
-        self.add(StepKind::Judged(cut(why, TEXT_LIMIT)));
+    pub(super) fn judged(&mut self, why: Judgement) {
+        self.add(StepKind::Judged(why));
     }
 
     /// How many messages did not count.

@@ -16,7 +16,8 @@ use super::converse::{AGENT, Conversation};
 use super::notes::{Notes, cut};
 use super::{connect, kernel_says, tls};
 use crate::model::{
-    Detail, Failure, LocalFailure, Mono, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
+    Detail, Failure, Judgement, LocalFailure, Mono, RemoteFailure, Reply, SipCheck, SipDetail,
+    SipTransport,
 };
 use crate::wire::sip::{self, Ids, Options, Response};
 
@@ -267,18 +268,18 @@ fn gibberish() -> Failure {
 fn judge(response: &Response, notes: &mut Notes) -> Result<(), Failure> {
     let status = response.status;
     if matches!(status, 408 | 503 | 504) {
-        notes.judged("what answers is not what was asked for: the service behind it is out");
+        notes.judged(Judgement::ServiceOut);
         let reason = cut(&response.reason, TEXT_LIMIT);
         return Err(Failure::Remote(RemoteFailure::ServiceOut { status, reason }));
     }
-    notes.judged("any other final response means that the device is alive");
+    notes.judged(Judgement::Alive);
     Ok(())
 }
 
 /// Our address as the device sees it, when that is another: there is NAT on the path (RFC 3581).
 fn seen_as(response: &Response, local: IpAddr, notes: &mut Notes) -> Option<IpAddr> {
     let seen = response.via.received.filter(|seen| *seen != local)?;
-    notes.judged(&format!("the device sees us as {seen}: there is NAT on the path"));
+    notes.judged(Judgement::SeenAs(seen));
     Some(seen)
 }
 

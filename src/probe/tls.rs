@@ -91,7 +91,7 @@ pub(super) async fn handshake(
     let made = handshake.await;
     let certificate = witness.seen();
     if let Some(certificate) = &certificate {
-        notes.add(StepKind::Certificate(in_words(certificate)));
+        notes.add(StepKind::Certificate(Box::new(certificate.clone())));
     }
     match made {
         Ok(stream) => {
@@ -158,13 +158,6 @@ pub(super) fn broken(error: &io::Error) -> Failure {
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
-}
-
-/// What a certificate says, for the trace.
-fn in_words(certificate: &Certificate) -> String {
-    let Certificate { not_before, not_after, subject, self_signed } = certificate;
-    let signed = if *self_signed { ", self-signed" } else { "" };
-    format!("{subject}, {not_before} – {not_after}{signed}")
 }
 
 /// Reads a certificate (RFC 5280); none when it is none.
