@@ -117,21 +117,21 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
     let mut seen = Vec::new();
     match &scope {
         Scope::Site(site) => {
-            observe(picture, *site, EVIDENCE_PER_SITE, &mut seen);
+            observe(picture, *site, EVIDENCE_PER_SITE, now, &mut seen);
             if let Some(parent) = topology.site(*site).parent {
                 neighbours(picture, parent, now, &mut seen);
             }
         }
         Scope::Below(node) => {
-            observe(picture, *node, EVIDENCE_PER_SITE, &mut seen);
+            observe(picture, *node, EVIDENCE_PER_SITE, now, &mut seen);
             for member in members.iter().filter(|member| *member != node).take(EXAMPLES) {
-                observe(picture, *member, 2, &mut seen);
+                observe(picture, *member, 2, now, &mut seen);
             }
             neighbours(picture, *node, now, &mut seen);
         }
         Scope::Label { .. } => {
             for member in members.iter().take(EXAMPLES * 2) {
-                observe(picture, *member, 2, &mut seen);
+                observe(picture, *member, 2, now, &mut seen);
             }
         }
         Scope::Monitor | Scope::Item(..) => {}
@@ -274,12 +274,17 @@ fn is_known(picture: &Picture, site: SiteIx) -> bool {
 }
 
 /// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
-/// that do not.
-fn observe(picture: &Picture, site: SiteIx, most: usize, seen: &mut Vec<Evidence>) {
+/// that do not. A reply from before the trouble says nothing about it.
+fn observe(picture: &Picture, site: SiteIx, most: usize, now: Now, seen: &mut Vec<Evidence>) {
     let topology = picture.topology();
+    let since = picture.site(site).finding.trouble().map(|trouble| now.wall_at(trouble.since));
+    let telling = |evidence: &Evidence| {
+        !matches!(evidence.saw, Saw::Answered { .. }) || since.is_none_or(|at| evidence.at >= at)
+    };
     let endpoints = &topology.site(site).endpoints;
     let targets = endpoints.iter().flat_map(|ix| topology.endpoint(*ix).targets.iter().copied());
-    seen.extend(targets.filter_map(|target| observation(picture, target)).take(most));
+    let observed = targets.filter_map(|target| observation(picture, target));
+    seen.extend(observed.filter(telling).take(most));
 }
 
 fn observation(picture: &Picture, ix: TargetIx) -> Option<Evidence> {
