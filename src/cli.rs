@@ -105,8 +105,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn obey(arguments: Arguments) -> Result<Exit, Failed> {
     let Arguments { command, log, log_format } = arguments;
-    // The demo talks to its user itself; the daemon's own lines would only drown that.
-    let usual = if matches!(command, Command::Run(_)) { "info" } else { "warn" };
+    // The demo tells its user everything itself; the daemon's own lines would only drown that.
+    let usual = match command {
+        Command::Run(_) => "info",
+        Command::Demo(_) => "error",
+        _ => "warn",
+    };
     log::start(log.as_deref().unwrap_or(usual), log_format).map_err(Failed::Usage)?;
     match command {
         Command::Run(run) => run::run(&run.config.dir),

@@ -43,6 +43,9 @@ fn log_incident(incident: &Incident) {
     match (incident.resolved, &incident.ack) {
         (Some(_), _) => info!(%id, cause, site, endpoint, "incident resolved"),
         (None, Some(ack)) => info!(%id, cause, site, by = ack.by, "incident acknowledged"),
+        (None, None) if affected == 0 => {
+            info!(%id, cause, site, endpoint, "incident rests: all its sites are well again");
+        }
         (None, None) => {
             let severity = incident.severity.word();
             warn!(%id, cause, site, endpoint, severity, affected, "incident open");
