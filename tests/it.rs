@@ -27,6 +27,8 @@ mod e2e;
 mod exposition;
 #[path = "it/fixtures.rs"]
 mod fixtures;
+#[path = "it/grafana.rs"]
+mod grafana;
 #[path = "it/icmp.rs"]
 mod icmp;
 #[path = "it/lab.rs"]
@@ -39,6 +41,8 @@ mod notify;
 mod peers;
 #[path = "it/probing.rs"]
 mod probing;
+#[path = "it/prometheus.rs"]
+mod prometheus;
 #[path = "it/province.rs"]
 mod province;
 #[path = "it/readme.rs"]

@@ -192,11 +192,15 @@ pub(crate) fn letter_of(
 }
 
 /// The body behind a URL of this machine, if it answers with success.
-pub(crate) async fn get(url: &str) -> Option<String> {
+/// A client for services on this machine.
+pub(crate) fn client() -> reqwest::Client {
     // Whoever installs a provider first has installed this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(url).send().await.ok()?;
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+pub(crate) async fn get(url: &str) -> Option<String> {
+    let answer = client().get(url).send().await.ok()?;
     answer.error_for_status().ok()?.text().await.ok()
 }
 
