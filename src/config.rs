@@ -70,9 +70,15 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     let tree = |file: File| match sources.get(file) {
         Some(source) => yaml::read(file, source, out),
         None => {
-            if file.is_required() {
-                out.say(Span::top(file), "the file is missing");
-            }
+            let hint = match (sources.instead(file), file) {
+                (Some(instead), _) => Some(format!("there is `{instead}`; rename it to `{file}`")),
+                // A calendar that was left behind by mistake would never be missed otherwise.
+                (None, File::Sessions) => {
+                    Some("without a calendar yet, let it say `sessions: []`".to_owned())
+                }
+                (None, _) => None,
+            };
+            out.hint(Span::top(file), "the file is missing", hint);
             None
         }
     };

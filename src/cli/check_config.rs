@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::{Exit, Failed};
+use crate::clock::Clock;
 use crate::config::{Config, LineCost};
 use crate::daemon::Source;
 use crate::model::{Phase, SiteIx};
@@ -11,6 +14,11 @@ use crate::model::{Phase, SiteIx};
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let config = Source::directory(dir).load()?;
     print!("{}", describe(&config));
+    let now = Clock::start().now().wall;
+    print!("{}", calendar(&config, now));
+    for note in notes(&config, now) {
+        println!("note: {note}");
+    }
     Ok(Exit::Well)
 }
 
@@ -18,17 +26,17 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
 fn describe(config: &Config) -> String {
     let topology = &config.topology;
     let mut text = format!(
-        "sound: {} sites, {} endpoints, {} targets, {} sessions, {} channels\n\n",
-        topology.sites.len(),
-        topology.endpoints.len(),
-        topology.targets.len(),
-        config.sessions.len(),
-        config.settings.channels.len(),
+        "sound: {}, {}, {}, {}, {}\n\n",
+        count(topology.sites.len(), "site"),
+        count(topology.endpoints.len(), "endpoint"),
+        count(topology.targets.len(), "target"),
+        count(config.sessions.len(), "session"),
+        count(config.settings.channels.len(), "channel"),
     );
-    text += "Costliest line of a site's own by level, kbit/s to and from the site:\n";
+    text += "What probing puts on the costliest line of a level, kbit/s to / from the site:\n";
     text += &format!("  {:<12} {:>5}", "level", "sites");
     for phase in Phase::ALL {
-        text += &format!(" {:>13}", phase.word());
+        text += &format!(" {:>15}", phase.word());
     }
     text += "\n";
     for ix in topology.level_ixs() {
@@ -38,12 +46,53 @@ fn describe(config: &Config) -> String {
         for phase in Phase::ALL {
             let costs = sites.iter().map(|site| LineCost::of_site(topology, *site, phase));
             let worst = costs.max_by(|a, b| busier(a).total_cmp(&busier(b))).unwrap_or_default();
-            text += &format!(" {:>6.1} {:>6.1}", worst.to_site, worst.from_site);
+            text += &format!(" {:>6.1} / {:>6.1}", worst.to_site, worst.from_site);
         }
         text += "\n";
     }
     text += &format!("The budget of a line is {} kbit/s.\n", config.settings.budget.line_kbit_s);
     text
+}
+
+/// The session that is on or comes next, so that people see how their calendar was understood.
+fn calendar(config: &Config, now: Timestamp) -> String {
+    let Some(next) = config.sessions.iter().find(|session| session.end > now) else {
+        return String::new();
+    };
+    let start = next.start.to_zoned_datetime(config.settings.time_zone.clone());
+    let delegates: u64 = next.sites.values().map(|delegates| u64::from(*delegates)).sum();
+    let when = if next.start <= now { "On now" } else { "Next" };
+    format!(
+        "{when}: {} ({}), from {}, {}, {delegates} delegates.\n",
+        next.title,
+        next.id,
+        start.strftime("%A %Y-%m-%d %H:%M"),
+        count(next.sites.len(), "site"),
+    )
+}
+
+/// What is sound and yet hardly meant.
+fn notes(config: &Config, now: Timestamp) -> Vec<&'static str> {
+    let mut notes = Vec::new();
+    if config.settings.channels.is_empty() {
+        notes.push("no channel is configured: nobody will be told of anything");
+    }
+    if config.sessions.is_empty() {
+        notes.push("there are no sessions: every site is watched at its idle pace");
+    } else if config.sessions.iter().all(|session| session.end <= now) {
+        notes.push("all sessions are over: every site is watched at its idle pace");
+    }
+    if config.topology.vantage.is_none() {
+        notes.push(
+            "`vantage` is not set: whether our own way out is dead can only be told by all sites \
+             falling silent",
+        );
+    }
+    notes
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// The busier direction, which the budget is about.

@@ -45,8 +45,11 @@ pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
         }
     }
     // What the user's browser is to reach stays on the host: it is bound before we leave it.
-    let board = TcpListener::bind(demo.listen)
-        .map_err(|source| DaemonError::Listen { address: demo.listen.to_string(), source })?;
+    let board = TcpListener::bind(demo.listen).map_err(|source| {
+        let doing =
+            format!("cannot listen on {}; choose another address with --listen", demo.listen);
+        Failed::Other(doing, Box::new(source))
+    })?;
     let entered = lab::enter(&lab::Options::default()).map_err(cannot_emulate)?;
     let (config, script) = scenario.stage(&base, clock.now().wall)?;
     let stage = Stage::new(config, clock);

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::args::LogFormat;
 
@@ -11,9 +12,15 @@ use super::args::LogFormat;
 /// # Errors
 /// When `filter` is neither a level nor a list of `module=level`.
 pub(super) fn start(filter: &str, format: LogFormat) -> Result<(), String> {
-    let filter = EnvFilter::builder().parse(filter).map_err(|error| {
-        format!("--log: {error}; expected error, warn, info, debug, trace or vchealth::probe=debug")
-    })?;
+    let expected = "expected error, warn, info, debug, trace or vchealth::probe=debug";
+    // The filter takes any word for the name of a module; a level that was misspelt is none.
+    let word = |part: &str| part.parse::<LevelFilter>().is_err() && !part.contains(['=', ':', '[']);
+    if let Some(part) = filter.split(',').map(str::trim).find(|part| word(part)) {
+        return Err(format!("--log: `{part}` is no level; {expected}"));
+    }
+    let filter = EnvFilter::builder()
+        .parse(filter)
+        .map_err(|error| format!("--log: {error}; {expected}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {

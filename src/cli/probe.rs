@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{DaemonError, Source};
-use crate::model::{Effort, Language, SiteId, SiteIx, TargetIx, Topology};
+use crate::model::{Effort, Failure, Language, LocalFailure, SiteId, SiteIx, TargetIx, Topology};
 use crate::probe::explain::{Style, story};
 use crate::probe::{Probes, Trust};
 
@@ -41,6 +43,7 @@ async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, 
         .collect();
     println!("{} ({})", site.name, site.id);
     let mut failed = 0;
+    let mut forbidden = None;
     for (n, target) in targets.iter().enumerate() {
         let endpoint = topology.endpoint(topology.target(*target).endpoint);
         let check = topology.check_of(*target);
@@ -48,6 +51,9 @@ async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, 
         let key = topology.target_key(*target);
         let Some(record) = probes.run_once(&key, Effort::Normal).await else { continue };
         failed += usize::from(record.outcome.result.is_err());
+        if let Err(Failure::Local(LocalFailure::Forbidden(why))) = &record.outcome.result {
+            forbidden = Some(why.clone());
+        }
         progress("");
         println!("\n{} ({}) · {}", endpoint.id, endpoint.host, check.id);
         for line in story(&record, check, &style) {
@@ -55,6 +61,9 @@ async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, 
         }
     }
     probes.stop().await;
+    if let Some(why) = forbidden {
+        println!("\n{why}");
+    }
     let all = targets.len();
     println!(
         "\n{}",
@@ -80,7 +89,8 @@ fn progress(text: &str) {
 /// The site with this id or this name.
 fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
     let by_name = || {
-        let lower = asked.to_lowercase();
+        // Names are kept in NFC; some systems hand them over decomposed.
+        let lower = asked.nfc().collect::<String>().to_lowercase();
         topology.site_ixs().find(|ix| topology.site(*ix).name.to_lowercase() == lower)
     };
     topology.find_site(&SiteId::new(asked)).or_else(by_name).ok_or_else(|| {

@@ -26,12 +26,6 @@ impl File {
             Self::Sessions => "sessions.yaml",
         }
     }
-
-    /// Whether there is no configuration without it. Without a calendar there are no sessions.
-    #[must_use]
-    pub const fn is_required(self) -> bool {
-        !matches!(self, Self::Sessions)
-    }
 }
 
 impl fmt::Display for File {
@@ -45,6 +39,15 @@ impl fmt::Display for File {
 #[derive(Debug, Clone, Default)]
 pub struct SourceSet {
     files: [Option<Source>; 3],
+    missing: [Option<Missing>; 3],
+}
+
+/// One file that was looked for and not found.
+#[derive(Debug, Clone)]
+struct Missing {
+    name: String,
+    /// What was found in its place, such as `sites.yml`.
+    instead: Option<String>,
 }
 
 /// One file as it was found.
@@ -69,13 +72,27 @@ impl SourceSet {
         self
     }
 
+    /// These, and `file` was looked for as `name` and is not there; `instead` is a file beside it
+    /// that may be meant.
+    #[must_use]
+    pub fn without(mut self, file: File, name: impl Into<String>, instead: Option<String>) -> Self {
+        self.missing[file as usize] = Some(Missing { name: name.into(), instead });
+        self
+    }
+
     pub(super) fn get(&self, file: File) -> Option<&Source> {
         self.files[file as usize].as_ref()
     }
 
     /// What people know the file as.
     pub(super) fn name(&self, file: File) -> &str {
-        self.get(file).map_or(file.name(), |source| &source.name)
+        let missing = || self.missing[file as usize].as_ref().map(|missing| missing.name.as_str());
+        self.get(file).map(|source| source.name.as_str()).or_else(missing).unwrap_or(file.name())
+    }
+
+    /// A file that may be meant where `file` is missing.
+    pub(super) fn instead(&self, file: File) -> Option<&str> {
+        self.missing[file as usize].as_ref()?.instead.as_deref()
     }
 }
 

@@ -155,13 +155,20 @@ fn a_class_gives_a_site_its_endpoints_in_its_order() {
 }
 
 #[test]
-fn without_a_calendar_there_are_no_sessions() {
+fn a_calendar_may_be_empty_and_may_not_be_missing() {
     let sources = SourceSet::new().with(File::Settings, "vchealth.yaml", VCHEALTH).with(
         File::Sites,
         "sites.yaml",
         SITES,
     );
-    assert!(load(&sources).unwrap().sessions.is_empty());
+    let empty = sources.clone().with(File::Sessions, "sessions.yaml", "sessions: []\n");
+    assert!(load(&empty).unwrap().sessions.is_empty());
+    let misnamed = Some("session.yaml".to_owned());
+    let missing = sources.without(File::Sessions, "/etc/vchealth/sessions.yaml", misnamed);
+    let problems = load(&missing).unwrap_err().to_string();
+    let hint = "there is `session.yaml`; rename it to `sessions.yaml`";
+    assert!(problems.starts_with("/etc/vchealth/sessions.yaml:1:1: "), "{problems}");
+    assert!(problems.contains(hint), "{problems}");
 }
 
 #[test]

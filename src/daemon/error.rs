@@ -39,6 +39,9 @@ pub enum DaemonError {
 impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Read { path, source } if source.kind() == io::ErrorKind::NotADirectory => {
+                write!(f, "{} is no directory; give the one that holds the files", path.display())
+            }
             Self::Read { path, .. } => write!(f, "cannot read {}", path.display()),
             Self::Configuration(diagnostics) => diagnostics.fmt(f),
             Self::Listen { address, source } if source.kind() == io::ErrorKind::AddrInUse => {

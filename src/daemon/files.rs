@@ -18,7 +18,7 @@ pub struct Source(Arc<Load>);
 type Load = dyn Fn() -> Result<Config, DaemonError> + Send + Sync;
 
 impl Source {
-    /// A directory with `vchealth.yaml`, `sites.yaml` and, if there is a calendar, `sessions.yaml`.
+    /// A directory with `vchealth.yaml`, `sites.yaml` and `sessions.yaml`.
     #[must_use]
     pub fn directory(dir: &Path) -> Self {
         let dir = dir.to_owned();
@@ -46,21 +46,39 @@ impl Source {
     }
 }
 
-/// Reads the files of a configuration directory.
+/// Reads the files of a configuration directory. One that is missing is told together with
+/// whatever else is wrong.
 ///
 /// # Errors
-/// When a file that must be there is not, or one cannot be read.
+/// When the directory or a file in it cannot be read.
 pub fn read(dir: &Path) -> Result<SourceSet, DaemonError> {
+    let listing = std::fs::read_dir(dir)
+        .map_err(|source| DaemonError::Read { path: dir.to_owned(), source })?;
+    let names: Vec<String> = listing
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !File::ALL.iter().any(|file| file.name() == name))
+        .collect();
     let mut files = SourceSet::new();
     for file in File::ALL {
         let path = dir.join(file.name());
+        let name = path.display().to_string();
         match read_bounded(&path) {
-            Ok(bytes) => files = files.with(file, path.display().to_string(), bytes),
-            Err(error) if !file.is_required() && error.kind() == io::ErrorKind::NotFound => {}
+            Ok(bytes) => files = files.with(file, name, bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                files = files.without(file, name, alike(file, &names));
+            }
             Err(source) => return Err(DaemonError::Read { path, source }),
         }
     }
     Ok(files)
+}
+
+/// A file that looks as if it were meant: another ending, or a letter wrong.
+fn alike(file: File, names: &[String]) -> Option<String> {
+    let yaml = |name: &&String| name.ends_with(".yaml") || name.ends_with(".yml");
+    let distance = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), file.name());
+    let near = names.iter().filter(yaml).filter(|name| distance(name) <= 2);
+    near.min_by_key(distance).cloned()
 }
 
 /// Reads a file that may be anything, a device included.
@@ -71,4 +89,20 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_another_ending_or_a_slip_in_its_name_is_found() {
+        let names = ["site.yaml.bak", "Sites.yml", "old.yaml"].map(str::to_owned);
+        assert_eq!(alike(File::Sites, &names), Some("Sites.yml".to_owned()));
+        assert_eq!(alike(File::Sessions, &names), None);
+        assert_eq!(
+            alike(File::Sessions, &["session.yaml".to_owned()]).as_deref(),
+            Some("session.yaml")
+        );
+    }
 }

@@ -353,6 +353,15 @@ impl Incident {
         self.resolved.is_none() && self.absorbed_by.is_none()
     }
 
+    /// When the fault was over: when its last site was well again. That is a while before the
+    /// incident is resolved, which waits to see whether it stays so. None while open.
+    #[must_use]
+    pub fn ended(&self) -> Option<Timestamp> {
+        let resolved = self.resolved?;
+        let last = self.affected.iter().map(|it| it.until.unwrap_or(resolved)).max();
+        Some(last.unwrap_or(resolved).min(resolved))
+    }
+
     /// Sites affected at this moment.
     pub fn affected_now(&self) -> impl Iterator<Item = &SiteId> {
         self.affected.iter().filter(|a| a.until.is_none()).map(|a| &a.site)

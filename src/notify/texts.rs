@@ -158,7 +158,7 @@ impl<'a> Facts<'a> {
         let incident = &alert.incident;
         let tz = &style.time_zone;
         let over = incident
-            .resolved
+            .ended()
             .filter(|_| item.told_as == NotificationKind::Resolved)
             .map(|at| (tz.to_datetime(at), between(incident.began, at)));
         Self {

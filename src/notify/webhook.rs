@@ -152,7 +152,7 @@ impl AlertJson {
             labels,
             annotations,
             starts_at: incident.began.to_string(),
-            ends_at: incident.resolved.map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string()),
+            ends_at: incident.ended().map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string()),
             generator_url: format!("{}/#{}", style.board, incident.id),
             fingerprint: format!("{:016x}", fnv1a(incident.id.as_str().as_bytes())),
         }

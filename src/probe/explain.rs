@@ -370,8 +370,13 @@ fn local_failure(failure: &LocalFailure, language: Language) -> String {
             "máy giám sát không có đường ra mạng này hoặc cổng mạng bị tắt".to_owned()
         }
         LocalFailure::NoRoute => "this machine has no route or its interface is down".to_owned(),
-        LocalFailure::Forbidden(why) if vi => format!("hệ điều hành không cho phép: {why}"),
-        LocalFailure::Forbidden(why) => format!("the kernel forbids it: {why}"),
+        // What to do about it takes several lines, which are for whoever runs the program.
+        LocalFailure::Forbidden(why) if vi => {
+            format!("hệ điều hành không cho phép: {}", why.lines().next().unwrap_or_default())
+        }
+        LocalFailure::Forbidden(why) => {
+            format!("the kernel forbids it: {}", why.lines().next().unwrap_or_default())
+        }
         LocalFailure::Late if vi => "máy giám sát quá tải, kết quả đến quá muộn".to_owned(),
         LocalFailure::Late => "this machine is too busy, the result came too late".to_owned(),
         LocalFailure::Exhausted(why) if vi => format!("máy giám sát cạn tài nguyên: {why}"),

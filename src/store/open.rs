@@ -204,6 +204,15 @@ fn open_sound(path: &Path) -> Result<Connection, Unusable> {
 
 /// Opens the file and sets how this connection writes.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // Names, telephone numbers and messages lie here: for nobody else to read, even where the
+    // directory was there before. SQLite gives its log the mode of the database.
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::File { doing: "open", path: path.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
