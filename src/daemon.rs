@@ -188,6 +188,12 @@ impl Daemon {
         self.face.snapshot()
     }
 
+    /// How long ago the event loop last came round.
+    #[must_use]
+    pub fn stalled_for(&self) -> Duration {
+        self.face.stalled_for()
+    }
+
     /// Changes whenever a snapshot is published.
     #[must_use]
     pub fn published(&self) -> watch::Receiver<u64> {

@@ -51,6 +51,8 @@ mod readme;
 mod reasons;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/service.rs"]
+mod service;
 #[path = "it/simulate.rs"]
 mod simulate;
 #[path = "it/situations.rs"]

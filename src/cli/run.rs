@@ -1,12 +1,22 @@
 //! `vchealth run`: the daemon in the foreground, as a service manager wants it.
+//!
+//! Under systemd it says when it is ready, when it reloads and stops, and feeds the watchdog for as
+//! long as the probe loop turns: a process that lives and watches nothing is started anew.
 
 use std::path::Path;
+use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::{error, warn};
 
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError, Options, Source};
+
+/// How often the loop is looked at where no watchdog says so.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
@@ -21,15 +31,60 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
             listener: None,
             clock: Clock::start(),
         })?;
+        let mut watchdog = Watchdog::new();
+        say(&[NotifyState::Ready]);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                // Refused or not, the log says so.
-                _ = hangup.recv() => drop(daemon.reload().await),
+                _ = hangup.recv() => {
+                    say(&[NotifyState::Reloading]);
+                    // Refused or not, the log says so.
+                    drop(daemon.reload().await);
+                    say(&[NotifyState::Ready]);
+                }
+                _ = watchdog.ticks.tick() => watchdog.look(&daemon),
             }
         }
+        say(&[NotifyState::Stopping]);
         daemon.stop().await;
         Ok(Exit::Well)
     })
+}
+
+/// Feeds the service manager's watchdog.
+struct Watchdog {
+    ticks: Interval,
+    /// Time without a sign of life after which it is no longer fed.
+    patience: Duration,
+    stalled: bool,
+}
+
+impl Watchdog {
+    /// What the service manager asks for, if it does; half of its time is for one late look.
+    fn new() -> Self {
+        let limit = sd_notify::watchdog_enabled();
+        let mut ticks = interval(limit.map_or(LOOK_EVERY, |limit| limit / 4));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, patience: limit.unwrap_or(3 * LOOK_EVERY) / 2, stalled: false }
+    }
+
+    fn look(&mut self, daemon: &Daemon) {
+        let stands_for = daemon.stalled_for();
+        let stalled = stands_for > self.patience;
+        if stalled && !self.stalled {
+            error!(seconds = stands_for.as_secs(), "the probe loop stands still");
+        }
+        self.stalled = stalled;
+        if !stalled {
+            say(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// Tells the service manager, if there is one.
+fn say(states: &[NotifyState<'_>]) {
+    if let Err(failed) = sd_notify::notify(states) {
+        warn!("the service manager cannot be told: {failed}");
+    }
 }
