@@ -21,6 +21,9 @@ const LONGEST: usize = 16 << 20;
 const NODES: usize = 1_000_000;
 /// Deepest nesting of lists and maps.
 const DEEPEST: usize = 16;
+/// Most brackets open at once in a text that `serde_yaml` is asked about. For every token it goes
+/// through all that are open, so that a long row of them would keep it busy for hours.
+const OPEN_AT_ONCE: usize = 1000;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -344,7 +347,9 @@ impl<'a> Builder<'a> {
     /// The syntax is wrong. `serde_yaml` is asked as well, since it says what it was reading.
     fn syntax_error(&self, text: &str, error: &saphyr_parser::ScanError) {
         let here = error.marker();
-        let second = serde_yaml::from_str::<IgnoredAny>(text).err();
+        let second = (open_at_once(text) <= OPEN_AT_ONCE)
+            .then(|| serde_yaml::from_str::<IgnoredAny>(text).err())
+            .flatten();
         match second.and_then(|error| Some((error.location()?, error))) {
             Some((at, error)) => {
                 not_yaml(self.file, text, (at.line(), at.column()), &error.to_string(), self.out);
@@ -355,6 +360,21 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+/// Most brackets open at once, those in quotes and comments included.
+fn open_at_once(text: &str) -> usize {
+    let mut open = 0_usize;
+    let mut most = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// Tells that the syntax is wrong. `message` is of the form `a at line 3 column 5, while b at line

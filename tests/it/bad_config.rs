@@ -280,6 +280,8 @@ fn what_is_too_large_is_refused_before_it_costs_much() {
     assert_eq!(sites("sites: [", "1,", 1_000_001), "more than 1000000 values in one file");
     assert_eq!(sites(&head, "  - {}\n", 20_000), "20003 sites, at most 20000 are allowed");
     assert_eq!(sites("", "- ", 100_000), "nested more than 16 deep");
+    let brackets = sites("sites: ", "[", 1_000_000);
+    assert_eq!(brackets, "this is not YAML: recursion limit exceeded");
 }
 
 #[test]
