@@ -16,6 +16,7 @@ mod face;
 mod files;
 mod hands;
 mod journal;
+mod together;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use tracing::{error, info, warn};
 use self::brain::{Heartbeat, Loop};
 use self::face::{Face, Shown};
 use self::hands::Hands;
+use self::together::Together;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Figures;
@@ -133,7 +135,7 @@ impl Daemon {
             writer: writer.handle(),
             courier: courier.remote(),
             figures: figures.clone(),
-            reloading: tokio::sync::Mutex::default(),
+            reloading: Together::new(clock),
         });
         let stop_server = CancellationToken::new();
         let server = Server::new(listener, Arc::clone(&face) as _, figures, Limits::default())

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::brain::{Heartbeat, Request};
 use super::files::Source;
+use super::together::Together;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::metrics::Figures;
@@ -36,8 +37,8 @@ pub(super) struct Face {
     pub(super) writer: WriterHandle,
     pub(super) courier: Remote,
     pub(super) figures: Figures,
-    /// One reload at a time.
-    pub(super) reloading: tokio::sync::Mutex<()>,
+    /// One reload at a time, for all who ask meanwhile.
+    pub(super) reloading: Together<Result<Reloaded, String>>,
 }
 
 /// What everybody sees.
@@ -71,7 +72,6 @@ impl Face {
 
     /// Reads the configuration again and takes it on, or leaves everything as it was.
     async fn load_again(&self) -> Result<Reloaded, String> {
-        let _only = self.reloading.lock().await;
         let began = self.clock.mono();
         let source = self.source.clone();
         // Reading may take as long as a disk takes.
@@ -145,7 +145,7 @@ impl Daemon for Face {
     }
 
     fn reload(&self) -> Answer<'_, Result<Reloaded, String>> {
-        Box::pin(async {
+        Box::pin(self.reloading.run(async {
             let done = self.load_again().await;
             self.figures.reloaded(done.is_ok(), self.clock.now().wall);
             match &done {
@@ -153,7 +153,7 @@ impl Daemon for Face {
                 Err(wrong) => error!("configuration refused, the old one stays:\n{wrong}"),
             }
             done
-        })
+        }))
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {

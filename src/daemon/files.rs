@@ -1,8 +1,12 @@
 //! Where the configuration comes from: the one place that reads what people wrote.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use nix::fcntl::OFlag;
 
 use crate::config::{self, Config, File, SourceSet};
 
@@ -81,10 +85,12 @@ fn alike(file: File, names: &[String]) -> Option<String> {
     near.min_by_key(distance).cloned()
 }
 
-/// Reads a file that may be anything, a device included.
+/// Reads a file that may be anything, a device included. A pipe that nobody writes to is empty
+/// instead of being waited for.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
     }
@@ -93,6 +99,8 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::Mode;
+
     use super::*;
 
     #[test]
@@ -104,5 +112,15 @@ mod tests {
             alike(File::Sessions, &["session.yaml".to_owned()]).as_deref(),
             Some("session.yaml")
         );
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = std::env::temp_dir().join(format!("vchealth-files-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let pipe = dir.join("sites.yaml");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        assert_eq!(read_bounded(&pipe).unwrap(), b"");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }
