@@ -20,36 +20,49 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
-    runtime()?.block_on(async {
-        // Signals are caught before anything starts, so that an early one is not fatal.
-        let caught = |kind| signal(kind).map_err(DaemonError::System);
-        let (mut terminate, mut interrupt) =
-            (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
-        let mut hangup = caught(SignalKind::hangup())?;
-        let daemon = Daemon::start(Options {
-            source: Source::directory(dir),
-            listener: None,
-            clock: Clock::start(),
-        })?;
-        let mut watchdog = Watchdog::new();
-        say(&[NotifyState::Ready]);
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => {
-                    say(&[NotifyState::Reloading]);
+    let runtime = runtime()?;
+    let ended = runtime.block_on(watch(dir));
+    // Whatever had to end in order has. What still goes on waits for a disk or a name server that
+    // does not answer, and nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The daemon from its start to its end.
+async fn watch(dir: &Path) -> Result<Exit, Failed> {
+    // Signals are caught before anything starts, so that an early one is not fatal.
+    let caught = |kind| signal(kind).map_err(DaemonError::System);
+    let (mut terminate, mut interrupt) =
+        (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    let mut hangup = caught(SignalKind::hangup())?;
+    let daemon = Daemon::start(Options {
+        source: Source::directory(dir),
+        listener: None,
+        clock: Clock::start(),
+    })?;
+    let mut watchdog = Watchdog::new();
+    say(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                say(&[NotifyState::Reloading]);
+                tokio::select! {
                     // Refused or not, the log says so.
-                    drop(daemon.reload().await);
-                    say(&[NotifyState::Ready]);
+                    _ = daemon.reload() => {}
+                    // A disk that does not answer must not keep the daemon from ending.
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
                 }
-                _ = watchdog.ticks.tick() => watchdog.look(&daemon),
+                say(&[NotifyState::Ready]);
             }
+            _ = watchdog.ticks.tick() => watchdog.look(&daemon),
         }
-        say(&[NotifyState::Stopping]);
-        daemon.stop().await;
-        Ok(Exit::Well)
-    })
+    }
+    say(&[NotifyState::Stopping]);
+    daemon.stop().await;
+    Ok(Exit::Well)
 }
 
 /// Feeds the service manager's watchdog.
