@@ -7,6 +7,7 @@
 mod backlog;
 mod commit;
 mod history;
+mod keep;
 mod open;
 mod outbox;
 mod restore;
@@ -42,8 +43,10 @@ pub struct Store {
     /// Row of each target, endpoint and site that was ever written.
     targets: BTreeMap<TargetKey, i64>,
     damage: Option<Damage>,
+    /// The file behind `db`.
+    identity: keep::Identity,
     /// Locked as long as the store lives; the lock goes with the process, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -104,6 +107,11 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Another file was put in the place of the one in use.
+    Replaced {
+        /// The place.
+        path: PathBuf,
+    },
     /// SQLite refused.
     Database {
         /// What was tried, such as `commit`.
@@ -149,6 +157,9 @@ impl fmt::Display for StoreError {
                 "{} is a database of another program; set `state_dir` to a directory of its own",
                 path.display()
             ),
+            Self::Replaced { path } => {
+                write!(f, "{} is another file than the one in use", path.display())
+            }
             Self::Database { doing, .. } => write!(f, "cannot {doing} the database"),
         }
     }
@@ -159,7 +170,10 @@ impl std::error::Error for StoreError {
         match self {
             Self::File { source, .. } => Some(source),
             Self::Database { source, .. } => Some(source),
-            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } => None,
+            Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Foreign { .. }
+            | Self::Replaced { .. } => None,
         }
     }
 }

@@ -17,7 +17,8 @@ impl Store {
     /// be repeated. `now` is when messages count as taken back.
     ///
     /// # Errors
-    /// When the disk is full or fails, or another program holds the file.
+    /// When the disk is full or fails, or another program holds the file or put another in its
+    /// place.
     pub fn commit(
         &mut self,
         batches: &[Batch],
@@ -36,6 +37,7 @@ impl Store {
         marks: impl IntoIterator<Item = &'a Mark>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.keep()?;
         // A dictionary entry is only remembered once it is on disk.
         let mut fresh = BTreeMap::new();
         let known = &self.targets;

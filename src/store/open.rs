@@ -21,12 +21,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use tracing::{error, info};
 
+use super::keep::Identity;
 use super::schema::{self, STEPS, Version};
 use super::{Doing, FILE_NAME, Store, StoreError};
 use crate::model::Durable;
 
 /// Name of the lock in the state directory.
-const LOCK_NAME: &str = "lock";
+pub(super) const LOCK_NAME: &str = "lock";
 /// How long a writer outside this daemon, such as a backup, is waited for.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Tables that decide who is alerted.
@@ -79,8 +80,13 @@ impl Store {
             }
             Err(Unusable::Refused(error)) => return Err(error),
         };
-        let mut store =
-            Self { db, dir: dir.to_owned(), targets: Default::default(), damage, _lock: lock };
+        let identity = Identity::of(&path).map_err(|source| StoreError::File {
+            doing: "look at",
+            path: path.clone(),
+            source,
+        })?;
+        let (dir, targets) = (dir.to_owned(), Default::default());
+        let mut store = Self { db, dir, identity, targets, damage, lock };
         store.load_targets()?;
         let durable = store.restore(now)?;
         Ok((store, durable))
@@ -130,7 +136,7 @@ fn is_corruption(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }
 
-fn make_dir(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     // Messages hold phone numbers: nobody else needs to read them.
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| StoreError::File {
         doing: "create",
@@ -140,7 +146,7 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Takes the lock and leaves our process id in it, for whoever is refused.
-fn lock(dir: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_NAME);
     let failed = |doing, source| StoreError::File { doing, path: path.clone(), source };
     let mut file = OpenOptions::new()
@@ -203,7 +209,7 @@ fn open_sound(path: &Path) -> Result<Connection, Unusable> {
 }
 
 /// Opens the file and sets how this connection writes.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     // Names, telephone numbers and messages lie here: for nobody else to read, even where the
     // directory was there before. SQLite gives its log the mode of the database.
     OpenOptions::new()

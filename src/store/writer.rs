@@ -414,6 +414,12 @@ fn trouble(error: &StoreError, dir: &std::path::Path) -> String {
         _ => None,
     };
     let dir = dir.display();
+    if matches!(error, StoreError::Replaced { .. }) {
+        return format!(
+            "the database in {dir} was replaced while in use: restart vchealth to go on with the \
+             new file, or move that away to have the former one put back"
+        );
+    }
     match code {
         Some(ErrorCode::DiskFull) => format!("the disk is full: free some space for {dir}"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use vchealth::clock::Clock;
 use vchealth::model::{Batch, Change, Durable, Health, NotificationKind};
-use vchealth::store::{FILE_NAME, History, Mail, Store, Writer};
+use vchealth::store::{FILE_NAME, History, Mail, Store, StoreError, Writer};
 
 use crate::fixtures::{Scratch, at, child, health, incident, kills, notification, random};
 
@@ -159,6 +159,43 @@ fn a_torn_last_write_loses_nothing_that_was_acknowledged_before() {
     }
     crash(&live, &copy);
     assert_eq!(last_whole_batch(&copy), Some(20), "untorn, the last one is there as well");
+}
+
+#[test]
+fn a_database_that_is_deleted_while_in_use_is_put_back_whole() {
+    let scratch = Scratch::new("deleted");
+    let state = scratch.path().join("state");
+    let (mut store, _) = Store::open(&state, at("2026-02-03T01:00:00Z")).unwrap();
+    let mut commit = |n| store.commit(&[batch(n)], &[], Timestamp::UNIX_EPOCH).unwrap();
+    (0..10).for_each(&mut commit);
+    fs::remove_file(state.join(FILE_NAME)).unwrap();
+    (10..20).for_each(&mut commit);
+    fs::remove_dir_all(&state).unwrap();
+    (20..30).for_each(&mut commit);
+    let second = Store::open(&state, at("2026-02-03T01:00:00Z"));
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+    drop(store);
+    assert_eq!(last_whole_batch(&state), Some(29));
+}
+
+#[test]
+fn a_database_in_the_place_of_the_one_in_use_is_not_touched() {
+    let scratch = Scratch::new("replaced");
+    let state = scratch.path().join("state");
+    let (mut store, _) = Store::open(&state, at("2026-02-03T01:00:00Z")).unwrap();
+    let mut commit = |n| store.commit(&[batch(n)], &[], Timestamp::UNIX_EPOCH);
+    commit(0).unwrap();
+    let other = scratch.path().join("other");
+    fs::write(&other, "a backup").unwrap();
+    fs::rename(&other, state.join(FILE_NAME)).unwrap();
+    let refused = commit(1);
+    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+    assert_eq!(fs::read(state.join(FILE_NAME)).unwrap(), b"a backup");
+
+    fs::remove_file(state.join(FILE_NAME)).unwrap();
+    commit(1).unwrap();
+    drop(store);
+    assert_eq!(last_whole_batch(&state), Some(1));
 }
 
 #[test]
