@@ -13,7 +13,9 @@ mod run;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
-use std::process::ExitCode;
+use std::io::{self, Write as _};
+use std::panic;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -84,6 +86,7 @@ impl Failed {
 
 /// Parses the command line, does what it asks, prints errors once, and gives the exit status.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    end_when_nobody_reads();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -96,11 +99,33 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match obey(arguments) {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("vchealth: {}", daemon::chain(&error));
+            // Nothing can be done when this cannot be printed; the exit status still says it.
+            let _ = writeln!(io::stderr(), "vchealth: {}", daemon::chain(&error));
             error.exit()
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Exit status of a program that wrote to a pipe nobody reads any more, as shells tell it: 128 +
+/// SIGPIPE.
+const NOBODY_READS: i32 = 141;
+
+/// Has the program end, not panic, when what it prints cannot be printed: `… | head -1` is no
+/// mistake of anybody. The standard library tells of it in no other way than by a panic.
+fn end_when_nobody_reads() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>();
+        match said.filter(|said| said.starts_with("failed printing to ")) {
+            Some(said) if said.contains("Broken pipe") => process::exit(NOBODY_READS),
+            Some(said) => {
+                let _ = writeln!(io::stderr(), "vchealth: {said}");
+                process::exit(Exit::Failed as i32);
+            }
+            None => usual(panic),
+        }
+    }));
 }
 
 fn obey(arguments: Arguments) -> Result<Exit, Failed> {
@@ -111,7 +136,8 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Demo(_) => "error",
         _ => "warn",
     };
-    log::start(log.as_deref().unwrap_or(usual), log_format).map_err(Failed::Usage)?;
+    let _last_lines =
+        log::start(log.as_deref().unwrap_or(usual), log_format).map_err(Failed::Usage)?;
     match command {
         Command::Run(run) => run::run(&run.config.dir),
         Command::Demo(demo) => demo::run(&demo),

@@ -68,6 +68,7 @@ pub struct Daemon {
     courier: Courier,
     writer: Writer,
     brain: JoinHandle<()>,
+    brain_ended: CancellationToken,
     server: tokio::task::JoinHandle<()>,
     stop_server: CancellationToken,
 }
@@ -151,10 +152,16 @@ impl Daemon {
 
         let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
+        let brain_ended = CancellationToken::new();
+        let ended = brain_ended.clone().drop_guard();
         let runtime = Handle::current();
         let brain = std::thread::Builder::new()
             .name("brain".to_owned())
-            .spawn(move || runtime.block_on(brain.run()))
+            .spawn(move || {
+                // Dropped at the end, by a panic as well.
+                let _ended = ended;
+                runtime.block_on(brain.run());
+            })
             .map_err(DaemonError::System)?;
         let amounts_to = face::summary(&config, Duration::ZERO);
         info!(
@@ -165,7 +172,7 @@ impl Daemon {
             "watching; board and metrics at {}",
             face.board
         );
-        Ok(Self { face, probes, courier, writer, brain, server, stop_server })
+        Ok(Self { face, probes, courier, writer, brain, brain_ended, server, stop_server })
     }
 
     /// Reads the configuration again; a wrong one is refused whole and logged.
@@ -202,10 +209,16 @@ impl Daemon {
         self.face.published()
     }
 
+    /// Returns when the event loop has ended by itself, which only a mistake of ours makes it do.
+    /// Nothing is watched any more: the daemon is to be stopped and started anew.
+    pub async fn broken(&self) {
+        self.brain_ended.cancelled().await;
+    }
+
     /// Ends everything in order: what was decided is committed, messages on their way get a few
     /// seconds, and what still waits stays in the outbox.
     pub async fn stop(self) {
-        let Self { face, probes, courier, writer, brain, server, stop_server } = self;
+        let Self { face, probes, courier, writer, brain, server, stop_server, .. } = self;
         info!("stopping");
         face.requests.store(Arc::new(None));
         stop_server.cancel();

@@ -42,27 +42,32 @@ async fn watch(dir: &Path) -> Result<Exit, Failed> {
     })?;
     let mut watchdog = Watchdog::new();
     say(&[NotifyState::Ready]);
-    loop {
+    let exit = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break Exit::Well,
+            _ = interrupt.recv() => break Exit::Well,
+            // Whoever supervises us starts us anew; a daemon that stayed would watch nothing.
+            () = daemon.broken() => {
+                error!("the event loop broke off; ending, to be started anew");
+                break Exit::Failed;
+            }
             _ = hangup.recv() => {
                 say(&[NotifyState::Reloading]);
                 tokio::select! {
                     // Refused or not, the log says so.
                     _ = daemon.reload() => {}
                     // A disk that does not answer must not keep the daemon from ending.
-                    _ = terminate.recv() => break,
-                    _ = interrupt.recv() => break,
+                    _ = terminate.recv() => break Exit::Well,
+                    _ = interrupt.recv() => break Exit::Well,
                 }
                 say(&[NotifyState::Ready]);
             }
             _ = watchdog.ticks.tick() => watchdog.look(&daemon),
         }
-    }
+    };
     say(&[NotifyState::Stopping]);
     daemon.stop().await;
-    Ok(Exit::Well)
+    Ok(exit)
 }
 
 /// Feeds the service manager's watchdog.

@@ -297,3 +297,17 @@ fn thousands_of_problems_are_counted_and_not_all_listed() {
     assert!(problems.count() >= 3000, "{}", problems.count());
     assert!(problems.to_string().ends_with(&format!("{} problems in 1 file", problems.count())));
 }
+
+#[test]
+fn a_reader_that_is_gone_ends_the_program_and_is_no_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args(["check-config", "--config"])
+        .arg(cases().join("valid"))
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
