@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     for family in [Family::V4, Family::V6] {
         let _ = parse(family, bytes);
         let _ = parse_quoted(family, bytes);
-        let _ = find_request(family, bytes, |_| false);
+        let _ = find_request(family, bytes, |_| None::<()>);
     }
     let _ = parse_datagram(bytes);
 });

@@ -115,9 +115,11 @@ fn our_request_is_found_behind_any_link_header() {
     for link in [0, 4, 14, 16, 18, 22] {
         let mut frame = vec![0; link];
         frame.extend(datagram([127, 0, 0, 1], [127, 0, 0, 2], &head));
-        let found = find_request(Family::V4, &frame, |quoted| quoted.mark == Some(MARKED));
-        assert_eq!(found.map(|quoted| quoted.sequence), Some(2), "{link} bytes before");
-        assert_eq!(find_request(Family::V4, &frame, |_| false), None);
+        let found =
+            find_request(Family::V4, &frame, |quoted| (quoted.mark == Some(MARKED)).then_some(7));
+        let found = found.map(|(quoted, known)| (quoted.sequence, known));
+        assert_eq!(found, Some((2, 7)), "{link} bytes before");
+        assert_eq!(find_request(Family::V4, &frame, |_| None::<()>), None);
     }
 }
 
@@ -176,7 +178,7 @@ proptest! {
                     prop_assert_eq!(reply.payload + ECHO_HEADER, bytes.len());
                     prop_assert_eq!(reply.mark.is_some(), reply.payload >= MARK);
                 }
-                let _ = find_request(family, bytes, |_| true);
+                let _ = find_request(family, bytes, |_| Some(()));
             }
             let _ = parse_datagram(bytes);
         }

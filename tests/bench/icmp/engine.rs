@@ -15,8 +15,8 @@ use crate::process;
 use crate::targets::{Run, Timing, Told};
 
 /// How long before its time a job is handed over, and how often some are.
-const AHEAD: Duration = Duration::from_millis(60);
-const HAND_OVER: Duration = Duration::from_millis(50);
+const AHEAD: Duration = Duration::from_millis(240);
+const HAND_OVER: Duration = Duration::from_millis(200);
 
 /// Jobs handed over in one call at most.
 const PORTION: usize = 1_000;

@@ -222,7 +222,11 @@ impl Core {
                 self.unknown(key, LocalFailure::Overloaded, now.mono);
                 continue;
             };
-            let mark = Mark { slot, round, seal: self.seal(lane, slot, round, address) };
+            let seal = self.seal(lane, slot, round, address);
+            if let Some(table) = self.table(lane) {
+                table.seal(slot, seal);
+            }
+            let mark = Mark { slot, round, seal };
             return Some(Outgoing { lane, slot, address, mark, size });
         }
         None
@@ -316,6 +320,11 @@ impl Core {
     /// When to ask [`Self::next_send`] again at the latest.
     pub(super) fn next_wake(&self) -> Option<Mono> {
         self.queue.next_wake()
+    }
+
+    /// How long replies that come thick may gather before they are read.
+    pub(super) fn rest(&self) -> Duration {
+        self.queue.rest()
     }
 
     /// When the next request is given up, unless it is answered before. Those that were answered

@@ -26,13 +26,14 @@ use crate::wire::icmp::{
 };
 
 /// Messages per system call at most.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 
 /// Messages per system call when little is going on.
 const FEW: usize = 8;
 
-/// Room for a message: what any link carries whole. Larger requests make it grow.
-const MESSAGE: usize = 2048;
+/// Room for a message: what usual links carry whole. Larger requests make it grow. An odd number
+/// of cache lines, so that the beginnings of messages do not compete for the same ones.
+const MESSAGE: usize = 25 * 64;
 
 /// Room for the beginning of a packet of ours that comes back: link header, IP header with
 /// options or a fragment header, echo header and mark.
@@ -92,7 +93,8 @@ impl Receiver {
                 MsgFlags::MSG_DONTWAIT,
                 None,
             );
-            Self::drain_errors(&mut self.frames, core, socket, (lane, number), clocks);
+            let errors =
+                Self::drain_errors(&mut self.frames, width, core, socket, (lane, number), clocks);
             let now = clocks.observe();
             let mut count = 0;
             match fetched {
@@ -110,22 +112,27 @@ impl Receiver {
                 }
                 Err(_) => {}
             }
-            self.width = (count * 2).clamp(FEW, BATCH);
+            let most = count.max(errors);
+            // A little more than last time, so that a call that finds them all is the only one.
+            let wanted = if most < width { most + most / 4 + 1 } else { 2 * most };
+            self.width = wanted.clamp(FEW, BATCH);
             if count < width {
                 break;
             }
         }
     }
 
-    /// Reads the whole error queue.
+    /// Reads the whole error queue, beginning with `width` messages, and returns how many there
+    /// were.
     fn drain_errors(
         frames: &mut [u8],
+        mut width: usize,
         core: &mut Core,
         socket: &Socket,
         lane: (u16, u32),
         clocks: &mut Clocks,
-    ) {
-        let mut width = FEW;
+    ) -> usize {
+        let mut total = 0;
         loop {
             let mut slices = pieces(frames, FRAME, width);
             let space = cmsg_space!(
@@ -142,7 +149,7 @@ impl Receiver {
                 MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE,
                 None,
             ) else {
-                return;
+                return total;
             };
             let now = clocks.observe();
             let mut count = 0;
@@ -150,8 +157,9 @@ impl Receiver {
                 count += 1;
                 read_error(core, socket, lane, &message, clocks, now);
             }
+            total += count;
             if count < width {
-                return;
+                return total;
             }
             width = BATCH;
         }
@@ -257,10 +265,9 @@ fn read_error(
     let family = socket.class.family;
     match error.ee_origin {
         libc::SO_EE_ORIGIN_TIMESTAMPING => {
-            let is_ours = |request: &_| core.asked(lane, request).is_some();
-            let request = find_request(family, bytes, is_ours);
-            if let (Some(stamp), Some(request)) = (stamp, request)
-                && let Some(asked) = core.asked(lane, &request)
+            if let Some(stamp) = stamp
+                && let Some((request, asked)) =
+                    find_request(family, bytes, |request| core.asked(lane, request))
                 && let Some(left) = clocks.stamps.to_mono(stamp, asked, now)
             {
                 core.left(lane, &request, left);

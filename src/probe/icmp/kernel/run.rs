@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use super::super::{Sink, local_failure};
+use super::super::{PERMISSION, Sink, local_failure};
 use super::Shared;
 use super::core::{Core, Unsendable};
 use super::receive::Receiver;
@@ -19,14 +19,14 @@ use super::socket::Socket;
 use super::stamps::{Reading, Stamps};
 use super::transmit::{Outbox, Transmitter};
 use crate::clock::Clock;
-use crate::model::{EngineHealth, Mono, Now};
-
-/// Replies that come faster than this are gathered: the kernel stamps them, so nothing is lost by
-/// reading them a little later.
-const REST: Duration = Duration::from_micros(500);
+use crate::model::{EngineHealth, LocalFailure, Mono, Now};
 
 /// Requests between two looks at the sockets, so that neither of their queues overflows.
 const BURST: usize = 256;
+
+/// What a packet takes of a socket's buffer besides its bytes, which themselves count up to half
+/// as much again: the kernel's bookkeeping.
+const OVERHEAD: usize = 768;
 
 /// Being back later than this means that silence proves nothing.
 const STALL: Duration = Duration::from_millis(100);
@@ -58,6 +58,14 @@ impl Clocks {
         let (now, reading) = reading(self.clock);
         self.stamps.observe(reading);
         now
+    }
+}
+
+/// Why nothing is sent when there is no socket to send it by.
+fn no_socket(error: &io::Error) -> LocalFailure {
+    match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+        Errno::EACCES | Errno::EPERM => LocalFailure::Forbidden(PERMISSION.to_owned()),
+        _ => local_failure(error),
     }
 }
 
@@ -172,16 +180,24 @@ impl Engine {
     }
 
     /// Sends a burst of what is due. Returns whether more is due.
+    ///
+    /// The socket's buffer holds each request twice until we look: as the copy that comes back with
+    /// its time stamp, and as the reply, which may be there at once.
     fn send(&mut self, now: Now) -> bool {
+        let buffers = self.ports.iter().map(|port| port.socket.receive_buffer);
+        let mut room = buffers.min().unwrap_or(self.receive_buffer) as usize;
         let mut taken = 0;
         while taken < BURST
+            && room > 0
             && let Some(outgoing) = self.core.next_send(now)
         {
             taken += 1;
+            let bytes = usize::from(outgoing.size);
+            room = room.saturating_sub(2 * (bytes + bytes / 2 + OVERHEAD));
             match self.port(outgoing.lane, outgoing.socket()) {
                 Ok(port) => port.outbox.push(outgoing),
                 Err(error) => {
-                    let why = Unsendable::Ours(local_failure(&error));
+                    let why = Unsendable::Ours(no_socket(&error));
                     self.core.unsendable(outgoing.lane, outgoing.slot, why, now.mono);
                 }
             }
@@ -193,7 +209,7 @@ impl Engine {
                 port.stirred = true;
             }
         }
-        taken == BURST
+        taken == BURST || room == 0
     }
 
     /// The socket number `number` of a lane, opened when first needed.
@@ -283,8 +299,9 @@ impl Engine {
         }
         self.expected = until;
         let (last, before) = self.drained;
-        let rested = last + REST;
-        if last - before < REST && now < rested {
+        let rest = self.core.rest();
+        let rested = last + rest;
+        if last - before < rest && now < rested {
             // Replies come thick: let some gather. Submissions and what is due still wake us.
             let woken = self.wait(until.min(rested), false);
             if woken || until <= rested {

@@ -30,6 +30,8 @@ pub(super) struct Echo {
     pub(super) left: Mono,
     /// Whether `left` is what the kernel says.
     pub(super) stamped: bool,
+    /// What its mark is sealed with.
+    pub(super) seal: u64,
 }
 
 /// A probe by its place among those under way, and the serial number that tells it from others
@@ -55,6 +57,7 @@ struct Place {
     asked: Mono,
     /// Whether earlier rounds were answered: bit 0 is the round before this one.
     history: u64,
+    seal: u64,
     probe: ProbeKey,
     /// Nanoseconds from `asked` to when the kernel says that the request left.
     delay: Option<NonZeroU32>,
@@ -106,6 +109,7 @@ impl Table {
         let mut place = Place {
             asked: now,
             history: 0,
+            seal: 0,
             probe,
             delay: None,
             round: 0,
@@ -124,6 +128,13 @@ impl Table {
         place.round = before.round.wrapping_add(1);
         *before = place;
         Some((slot, before.round))
+    }
+
+    /// Keeps what the mark of the request in `slot` is sealed with.
+    pub(super) fn seal(&mut self, slot: u32, seal: u64) {
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            place.seal = seal;
+        }
     }
 
     /// The kernel took the request at `asked`. Returns it.
@@ -208,9 +219,9 @@ impl Table {
 
 impl Place {
     fn echo(&self) -> Echo {
-        let &Self { probe, index, round, asked, delay, .. } = self;
+        let &Self { probe, index, round, asked, delay, seal, .. } = self;
         let left = asked + Duration::from_nanos(delay.map_or(0, NonZeroU32::get).into());
-        Echo { probe, index, round, asked, left, stamped: delay.is_some() }
+        Echo { probe, index, round, asked, left, stamped: delay.is_some(), seal }
     }
 }
 

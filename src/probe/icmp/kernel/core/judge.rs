@@ -13,9 +13,8 @@ impl Core {
     /// the frame carries none.
     pub(in super::super) fn asked(&self, lane: u16, request: &Quoted) -> Option<Mono> {
         let mark = request.mark?;
-        let (echo, address) = self.awaited_in(lane, mark.slot)?;
-        let seal = self.seal(lane, mark.slot, echo.round, address);
-        (mark.round == echo.round && mark.seal == seal).then_some(echo.asked)
+        let echo = self.lanes.get(usize::from(lane))?.table.awaited(mark.slot)?;
+        (mark.round == echo.round && mark.seal == echo.seal).then_some(echo.asked)
     }
 
     /// The kernel says that the request left at `at`. It is one that [`Self::asked`] knows.
@@ -54,9 +53,9 @@ impl Core {
             self.cut(lane, claimed, from, reply.payload);
             return;
         };
-        let seal = self.seal(lane, mark.slot, mark.round, from);
+        let is_genuine = mark.slot == claimed && self.is_genuine(lane, mark, from);
         let Some(table) = self.table(lane) else { return };
-        if mark.seal != seal || mark.slot != claimed {
+        if !is_genuine {
             if table.is_known(claimed) {
                 self.health.forged += 1;
             } else {
@@ -102,6 +101,16 @@ impl Core {
         }
     }
 
+    /// Whether a mark that `from` sent is one that we sent to it.
+    fn is_genuine(&self, lane: u16, mark: Mark, from: IpAddr) -> bool {
+        match self.awaited_in(lane, mark.slot) {
+            Some((echo, asked)) if echo.round == mark.round => {
+                echo.seal == mark.seal && asked == from
+            }
+            _ => mark.seal == self.seal(lane, mark.slot, mark.round, from),
+        }
+    }
+
     /// A packet came that is cut short or damaged beyond recognition.
     pub(in super::super) const fn garbled(&mut self) {
         self.health.truncated += 1;
@@ -118,8 +127,7 @@ impl Core {
         let &Arrival { lane, socket, from, now, .. } = arrival;
         let slot = socket * PER_SOCKET + u32::from(refusal.request.sequence);
         let genuine = self.awaited_in(lane, slot).filter(|(echo, address)| {
-            let seal = self.seal(lane, slot, echo.round, *address);
-            let expected = Mark { slot, round: echo.round, seal };
+            let expected = Mark { slot, round: echo.round, seal: echo.seal };
             *address == refusal.destination
                 && refusal.request.mark.is_none_or(|mark| mark == expected)
         });
