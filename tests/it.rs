@@ -21,6 +21,8 @@ mod channels_alertmanager;
 mod channels_email;
 #[path = "it/channels_web.rs"]
 mod channels_web;
+#[path = "it/damage.rs"]
+mod damage;
 #[path = "it/e2e.rs"]
 mod e2e;
 #[path = "it/exposition.rs"]

@@ -2,21 +2,21 @@
 //! what, and damage counted as it was done.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use vchealth::clock::Clock;
 use vchealth::config::{IcmpEngine, IcmpSettings};
-use vchealth::lab::fault::{Fault, Loss};
+use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::Scenario;
-use vchealth::lab::world::{Nature, Place, Vanished};
+use vchealth::lab::world::{Nature, Place};
 use vchealth::lab::{self, Lab};
 use vchealth::model::{
-    CheckKind, Effort, Failure, Host, IcmpCheck, Mono, RemoteFailure, SiteIx, TcpCheck, Topology,
+    CheckKind, Effort, Failure, IcmpCheck, RemoteFailure, SiteIx, TcpCheck, Topology,
 };
-use vchealth::probe::icmp::{self, EchoParams, PingDone, PingJob};
 use vchealth::probe::{Probes, Trust};
+
+use crate::damage::{self, Plan};
 
 fn settings() -> IcmpSettings {
     IcmpSettings { engine: IcmpEngine::Kernel, receive_buffer: 8 << 20 }
@@ -154,97 +154,16 @@ async fn signatures(topology: Arc<Topology>, clock: Clock) -> Vec<String> {
     sites.iter().map(signature).collect()
 }
 
+/// `cargo bench --bench soak` does the same with ten thousand endpoints for ten minutes.
 #[test]
 fn damage_is_counted_as_it_was_done() {
-    let communes: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
-    let topology = Arc::new(drawn(&communes.join(", ")));
-    in_lab(topology, |lab, clock| {
-        let addresses: Vec<IpAddr> = lab
-            .topology()
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| match endpoint.host {
-                Host::Ip(ip) => Some(ip),
-                Host::Name(_) => None,
-            })
-            .collect();
-        for site in lab.topology().site_ixs() {
-            for fault in [
-                Fault::Loss(Loss::round_trip(0.05)),
-                Fault::Late { share: 0.05, by: Duration::from_millis(1_200) },
-                Fault::Truncate(0.05),
-                Fault::Duplicate(0.05),
-                Fault::Forge(0.05),
-                Fault::Reorder(0.05),
-            ] {
-                lab.place(Place::Site(site, None), fault);
-            }
-        }
-        let done: Arc<Mutex<Vec<PingDone>>> = Arc::default();
-        let sink = {
-            let done = Arc::clone(&done);
-            Box::new(move |batch: Vec<PingDone>| done.lock().expect("nobody died").extend(batch))
-        };
-        let pinger = icmp::start(&settings(), clock, sink).expect("an engine");
-        let rounds = 10u32;
-        let check = EchoParams {
-            count: 1,
-            spacing: Duration::from_millis(10),
-            size: 56,
-            dscp: 34,
-            dont_fragment: false,
-        };
-        let began = clock.mono() + Duration::from_millis(20);
-        let mut jobs = Vec::new();
-        for round in 0..rounds {
-            for (n, address) in addresses.iter().enumerate() {
-                // Spread over the round; two of one address are further apart than the time limit.
-                let n = u32::try_from(n).expect("small");
-                let due: Mono =
-                    began + Duration::from_millis(600) * round + Duration::from_micros(2_500) * n;
-                let (token, timeout) = (u64::from(n), Duration::from_millis(500));
-                jobs.push(PingJob { token, address: *address, check, timeout, due });
-            }
-        }
-        let sent = u64::try_from(jobs.len()).expect("small");
-        pinger.submit(jobs);
-        let all_done = || done.lock().expect("nobody died").len() as u64 == sent;
-        wait_until("every probe is done", all_done);
-        // What is late is under way still.
-        let settled = || {
-            let (health, tally) = (pinger.health(), lab.tally());
-            health.late == tally.late && health.duplicate == tally.twice
-        };
-        wait_until("what was late has come", settled);
-        let (health, tally) = (pinger.health(), lab.tally());
-        let answered =
-            done.lock().expect("nobody died").iter().filter(|d| d.result.is_ok()).count();
-        assert_eq!(health.sent, sent);
-        assert_eq!(tally.out + tally.vanished(Vanished::Lost) - (tally.out - tally.back), sent);
-        assert_eq!(health.late, tally.late);
-        assert_eq!(health.duplicate, tally.twice);
-        assert_eq!(health.truncated, tally.cut_short);
-        assert_eq!(health.forged, tally.forged);
-        assert_eq!(answered as u64, tally.back - tally.late - tally.cut_short);
-        assert_eq!(health.received, answered as u64);
-        assert_eq!((health.socket_drops, health.foreign), (0, 0));
-        for (what, n) in [
-            ("late", tally.late),
-            ("twice", tally.twice),
-            ("cut short", tally.cut_short),
-            ("forged", tally.forged),
-            ("overtaken", tally.overtaken),
-            ("lost", tally.vanished(Vanished::Lost)),
-        ] {
-            assert!(n > 20, "only {n} were {what}");
-        }
+    let counts = damage::run(Plan {
+        endpoints: 400,
+        seconds: 6,
+        share: 0.05,
+        timeout: Duration::from_secs(1),
+        by: Duration::from_millis(2_500),
     });
-}
-
-fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited too long until {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    assert!(counts.are_exact(), "{counts}");
+    assert!(counts.least() > 50, "{counts}");
 }
