@@ -66,10 +66,10 @@ pub struct Settings {
 /// Which echo engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IcmpEngine {
-    /// The kernel engine on Linux, surge elsewhere.
+    /// The kernel engine where the system has all that it needs, surge elsewhere.
     #[default]
     Auto,
-    /// Batched system calls and kernel time stamps; Linux only.
+    /// Batched system calls and kernel time stamps.
     Kernel,
     /// surge-ping: portable.
     Surge,

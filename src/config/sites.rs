@@ -580,6 +580,13 @@ pub(super) fn host(node: &Node, out: &Findings) -> Option<Host> {
             out.say(node.span, format!("`{ip}` is not the address of one device"));
             return None;
         }
+        if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            // Which link is meant depends on this machine's interfaces (RFC 4007 §6).
+            let hint = "write its global or unique local address".to_owned();
+            let words = format!("`{ip}` means something on one link only, and does not say which");
+            out.hint(node.span, words, Some(hint));
+            return None;
+        }
         return Some(Host::Ip(ip));
     }
     if is_host_name(text) {

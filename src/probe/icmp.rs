@@ -52,8 +52,9 @@ pub struct PingJob {
     /// An echo request without reply after this long is lost. A train of several requests takes
     /// up to `(count - 1) * spacing + timeout`.
     pub timeout: Duration,
-    /// When the first request leaves, within a millisecond. What is past is sent at once; what
-    /// is past by more than `timeout` is not sent and answered as late.
+    /// When the first request leaves, within a millisecond; within about ten where so many leave
+    /// (more than 1,500 a second) that a job of one request may wait for company. What is past is
+    /// sent at once; what is past by more than `timeout` is not sent and answered as late.
     pub due: Mono,
 }
 
@@ -97,7 +98,9 @@ pub struct PingDone {
 /// submitter holds.
 pub type Sink = Box<dyn Fn(Vec<PingDone>) + Send + Sync>;
 
-/// Starts the engine that the settings name.
+/// Starts the engine that the settings name. Left to choose, the kernel's where the system has all
+/// that it needs, else the portable one: some emulated and hardened kernels have sockets for echo
+/// requests but no time stamps on them.
 ///
 /// # Errors
 /// When this machine does not let us send echo requests, or not by this engine.
@@ -106,11 +109,21 @@ pub fn start(
     clock: Clock,
     sink: Sink,
 ) -> Result<Arc<dyn Pinger>, StartError> {
-    match settings.engine {
-        IcmpEngine::Surge => Ok(Arc::new(surge::Surge::start(settings, clock, sink)?)),
-        IcmpEngine::Auto | IcmpEngine::Kernel => {
-            Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?))
-        }
+    let by_kernel = match settings.engine {
+        IcmpEngine::Surge => false,
+        IcmpEngine::Kernel => true,
+        IcmpEngine::Auto => match kernel::Kernel::can_start(settings) {
+            Err(StartError::Socket(error)) => {
+                tracing::warn!(%error, "no kernel time stamps here; using the portable engine");
+                false
+            }
+            _ => true,
+        },
+    };
+    if by_kernel {
+        Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?))
+    } else {
+        Ok(Arc::new(surge::Surge::start(settings, clock, sink)?))
     }
 }
 
@@ -119,8 +132,6 @@ pub fn start(
 pub enum StartError {
     /// The kernel allows neither kind of socket. Holds what it said to the unprivileged one.
     NotPermitted(io::Error),
-    /// The kernel engine was asked for on another system than Linux.
-    Unsupported,
     /// The portable engine opened another kind of socket than it was told to.
     WrongSocket,
     /// A socket could not be made ready.
@@ -133,11 +144,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPermitted(_) => PERMISSION,
-            Self::Unsupported => {
-                "the kernel echo engine needs Linux; set icmp.engine to auto or surge"
-            }
             Self::WrongSocket => "surge-ping opened another kind of socket than it was told to",
-            Self::Socket(_) => "an ICMP socket could not be made ready",
+            Self::Socket(_) => {
+                "an ICMP socket could not be made ready; icmp.engine: surge needs less of the system"
+            }
             Self::Thread(_) => "the echo engine's thread could not be started",
         })
     }
@@ -149,7 +159,7 @@ impl Error for StartError {
             Self::NotPermitted(source) | Self::Socket(source) | Self::Thread(source) => {
                 Some(source)
             }
-            Self::Unsupported | Self::WrongSocket => None,
+            Self::WrongSocket => None,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "icmp/engine.rs"]
 mod engine;
+#[path = "icmp/hostile.rs"]
+mod hostile;
 #[path = "icmp/loopback.rs"]
 mod loopback;
 #[path = "icmp/namespace.rs"]

@@ -56,6 +56,19 @@ struct Inbox {
 }
 
 impl Kernel {
+    /// Tries whether this machine lets us have a socket with all that the engine needs.
+    ///
+    /// # Errors
+    /// When no socket is permitted, or one lacks something.
+    pub(super) fn can_start(settings: &IcmpSettings) -> Result<(), StartError> {
+        let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
+        let opened = Socket::open(plain, 1, settings.receive_buffer);
+        opened.map(drop).map_err(|error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
+            _ => StartError::Socket(error),
+        })
+    }
+
     /// Tries whether sockets are permitted and starts the thread.
     ///
     /// # Errors
@@ -65,13 +78,7 @@ impl Kernel {
         clock: Clock,
         sink: Sink,
     ) -> Result<Self, StartError> {
-        let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
-        Socket::open(plain, 1, settings.receive_buffer).map_err(|error| {
-            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
-                _ => StartError::Socket(error),
-            }
-        })?;
+        Self::can_start(settings)?;
         let mut ident = [0; 2];
         getrandom::fill(&mut ident).map_err(|error| StartError::Thread(error.into()))?;
         let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)

@@ -15,7 +15,12 @@ pub(in crate::probe) fn local_failure(error: &io::Error) -> LocalFailure {
         | Errno::ENETDOWN
         | Errno::EADDRNOTAVAIL
         | Errno::EAFNOSUPPORT => LocalFailure::NoRoute,
-        Errno::EPERM | Errno::EACCES => LocalFailure::Forbidden(error.to_string()),
+        // A firewall on the way out.
+        Errno::EPERM => LocalFailure::Forbidden(error.to_string()),
+        // Linux says the same of both; neither is about our rights.
+        Errno::EACCES => LocalFailure::Forbidden(
+            "a broadcast address, or a route of this machine that prohibits it".to_owned(),
+        ),
         Errno::ENOBUFS | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
             LocalFailure::Exhausted(error.to_string())
         }

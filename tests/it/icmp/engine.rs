@@ -32,9 +32,17 @@ impl Engine {
     /// # Panics
     /// When it does not start.
     pub(crate) fn start(engine: IcmpEngine) -> Self {
+        Self::start_with(engine, 4 << 20)
+    }
+
+    /// The same with another receive buffer.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub(crate) fn start_with(engine: IcmpEngine, receive_buffer: u32) -> Self {
         let clock = Clock::start();
         let (sender, results) = channel();
-        let settings = IcmpSettings { engine, receive_buffer: 4 << 20 };
+        let settings = IcmpSettings { engine, receive_buffer };
         let sink = Box::new(move |batch: Vec<PingDone>| {
             assert!(!batch.is_empty());
             sender.send(batch).ok();
@@ -48,7 +56,20 @@ impl Engine {
     /// # Panics
     /// When a result is missing for a minute, comes twice or was never asked for.
     pub(crate) fn run(&self, jobs: Vec<PingJob>) -> BTreeMap<u64, PingDone> {
-        let mut open: Vec<u64> = jobs.iter().map(|job| job.token).collect();
+        self.run_beside(jobs, Vec::new())
+    }
+
+    /// The same when others have submitted jobs with the tokens `theirs`, which is waited for too.
+    ///
+    /// # Panics
+    /// When a result is missing for a minute, comes twice or was never asked for.
+    pub(crate) fn run_beside(
+        &self,
+        jobs: Vec<PingJob>,
+        theirs: Vec<u64>,
+    ) -> BTreeMap<u64, PingDone> {
+        let mut open = theirs;
+        open.extend(jobs.iter().map(|job| job.token));
         open.sort_unstable();
         self.pinger.submit(jobs);
         let mut done = BTreeMap::new();

@@ -1,0 +1,211 @@
+//! The kernel engine in trouble: too much at once, no room, no way out, no time left.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use vchealth::clock::Clock;
+use vchealth::config::{IcmpEngine, IcmpSettings};
+use vchealth::model::{Failure, LocalFailure, RemoteFailure};
+use vchealth::probe::icmp::{EchoParams, PingDone, PingJob, Pinger, start};
+
+use super::engine::{Engine, PLAIN};
+use super::namespace::{in_namespace, ip};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Runs `test` for the kernel engine on both kinds of socket.
+fn on_both_kinds(test: impl Fn(&Engine) + Sync) {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || test(&Engine::start(IcmpEngine::Kernel)));
+    }
+}
+
+/// A network of our own behind which nobody is.
+fn dummy() {
+    ip("tuntap add dev d0 mode tun");
+    ip("address add 10.9.0.1/24 dev d0");
+    ip("link set d0 up");
+}
+
+#[test]
+fn a_train_of_every_sequence_number_at_once_loses_nothing() {
+    on_both_kinds(|engine| {
+        let check = EchoParams { count: u16::MAX, spacing: Duration::ZERO, size: 16, ..PLAIN };
+        let job = PingJob {
+            token: 1,
+            address: Ipv4Addr::LOCALHOST.into(),
+            check,
+            timeout: Duration::from_secs(50),
+            due: engine.clock.mono(),
+        };
+        let done = engine.run(vec![job]).remove(&1).expect("one");
+        let detail = done.result.expect("replies");
+        assert_eq!((detail.sent, detail.received, detail.duplicates), (u16::MAX, u16::MAX, 0));
+    });
+}
+
+#[test]
+fn the_largest_echoes_come_back_whole() {
+    on_both_kinds(|engine| {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let check = EchoParams { count: 200, spacing: Duration::ZERO, size: 65_000, ..PLAIN };
+            let detail = engine.ask(address, check).result.expect("replies");
+            assert_eq!((detail.sent, detail.received), (200, 200), "{address}");
+        }
+        assert_eq!(engine.pinger.health().truncated, 0);
+    });
+}
+
+#[test]
+fn a_flood_of_jobs_from_many_threads_is_answered_whole() {
+    on_both_kinds(|engine| {
+        let due = engine.clock.mono();
+        let job = |token: u64| PingJob {
+            token,
+            address: Ipv4Addr::new(127, 0, 0, 1).into(),
+            check: PLAIN,
+            timeout: Duration::from_secs(20),
+            due,
+        };
+        // More than there are sequence numbers, so that a second socket is needed.
+        let mine: Vec<PingJob> = (0..20_000).map(job).collect();
+        std::thread::scope(|scope| {
+            for nth in 1..4 {
+                let pinger = Arc::clone(&engine.pinger);
+                scope.spawn(move || {
+                    for token in nth * 20_000..(nth + 1) * 20_000 {
+                        pinger.submit(vec![job(token)]);
+                    }
+                });
+            }
+        });
+        let theirs = (20_000..80_000).collect();
+        let done = engine.run_beside(mine, theirs);
+        assert_eq!(done.len(), 80_000);
+        assert!(done.values().all(|done| done.result.is_ok()));
+    });
+}
+
+#[test]
+fn a_receive_buffer_too_small_for_anything_makes_nobody_lost() {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || {
+            let engine = Engine::start_with(IcmpEngine::Kernel, 1);
+            let due = engine.clock.mono();
+            let check = EchoParams { size: 1_400, ..PLAIN };
+            let job = |token: u64| PingJob {
+                token,
+                address: Ipv4Addr::LOCALHOST.into(),
+                check,
+                timeout: 500 * MS,
+                due,
+            };
+            let done = engine.run((0..2_000).map(job).collect());
+            let mut unknown = 0;
+            for done in done.values() {
+                match &done.result {
+                    Ok(_) => {}
+                    Err(Failure::Local(LocalFailure::Late)) => unknown += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(engine.pinger.health().unknown, unknown);
+        });
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_and_comes_back_is_nobody_else_s_fault() {
+    on_both_kinds(|engine| {
+        dummy();
+        let ask = |last: u8, timeout: Duration| {
+            let job = PingJob {
+                token: 1,
+                address: [10, 9, 0, last].into(),
+                check: PLAIN,
+                timeout,
+                due: engine.clock.mono(),
+            };
+            engine.run(vec![job]).remove(&1).expect("one").result
+        };
+        let silence = Err(Failure::Remote(RemoteFailure::Timeout));
+        assert_eq!(ask(2, 50 * MS), silence);
+        ip("link set d0 down");
+        assert_eq!(ask(3, 50 * MS), Err(Failure::Local(LocalFailure::NoRoute)));
+        ip("link set d0 up");
+        assert_eq!(ask(4, 50 * MS), silence);
+        // Our own address there is answered by ourselves.
+        assert!(ask(1, Duration::from_secs(5)).is_ok());
+    });
+}
+
+#[test]
+fn what_the_kernel_will_not_send_says_why_and_is_not_lost() {
+    on_both_kinds(|engine| {
+        dummy();
+        ip("route add prohibit 10.10.0.0/24");
+        ip("route add unreachable 10.11.0.0/24");
+        ip("route add blackhole 10.12.0.0/24");
+        let word = |address: IpAddr| match engine.ask(address, PLAIN).result {
+            Err(Failure::Local(failure)) => Failure::Local(failure).word(),
+            other => panic!("{address}: {other:?}"),
+        };
+        let no_one: Ipv6Addr = "2001:db8::1".parse().expect("an address");
+        assert_eq!(word([10, 10, 0, 1].into()), "forbidden");
+        assert_eq!(word([10, 9, 0, 255].into()), "forbidden", "a broadcast address");
+        assert_eq!(word([10, 11, 0, 1].into()), "no-route");
+        assert_eq!(word(no_one.into()), "no-route");
+        word([10, 12, 0, 1].into());
+        word("fe80::1".parse::<Ipv6Addr>().expect("an address").into());
+        // One that cannot be sent does not hold back the others in its batch.
+        let due = engine.clock.mono();
+        let jobs = (0..1_000_u64).map(|token| PingJob {
+            token,
+            address: if token % 2 == 0 { [127, 0, 0, 1] } else { [10, 11, 0, 1] }.into(),
+            check: PLAIN,
+            timeout: Duration::from_secs(10),
+            due,
+        });
+        for (token, done) in engine.run(jobs.collect()) {
+            assert_eq!(done.result.is_ok(), token % 2 == 0, "{done:?}");
+        }
+    });
+}
+
+#[test]
+fn dropping_the_engine_answers_every_open_job_once() {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || {
+            dummy();
+            let (sender, results) = channel::<Vec<PingDone>>();
+            let sender = Mutex::new(sender);
+            let sink = Box::new(move |batch| {
+                sender.lock().expect("nobody died").send(batch).expect("somebody listens");
+            });
+            let clock = Clock::start();
+            let settings = IcmpSettings { engine: IcmpEngine::Kernel, receive_buffer: 4 << 20 };
+            let pinger: Arc<dyn Pinger> = start(&settings, clock, sink).expect("permitted");
+            let now = clock.mono();
+            // Under way, due later, and in the middle of a train.
+            let jobs = (0..3_000_u64).map(|token| PingJob {
+                token,
+                address: [10, 9, 0, 2].into(),
+                check: EchoParams { count: if token % 3 == 2 { 100 } else { 1 }, ..PLAIN },
+                timeout: Duration::from_secs(60),
+                due: if token % 3 == 1 { now + Duration::from_secs(60) } else { now },
+            });
+            pinger.submit(jobs.collect());
+            drop(pinger);
+            let mut answered = BTreeMap::new();
+            for done in results.iter().flatten() {
+                *answered.entry(done.token).or_insert(0) += 1;
+                assert_eq!(done.result, Err(Failure::Local(LocalFailure::Stopping)));
+            }
+            assert_eq!(answered.len(), 3_000);
+            assert!(answered.values().all(|times| *times == 1));
+        });
+    }
+}
