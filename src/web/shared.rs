@@ -79,6 +79,8 @@ impl Shared {
         let of = Arc::downgrade(snapshot);
         let made = tokio::task::spawn_blocking(move || {
             let mut last = last;
+            // The page before is not kept beside the new one: they are large.
+            *last = None;
             let plain = Bytes::from(render());
             let rendering = Arc::new(Rendering { of, made: now, plain, gzip: OnceCell::new() });
             *last = Some(Arc::clone(&rendering));
