@@ -99,11 +99,10 @@ fn echo() -> IcmpCheck {
 
 /// The settings of an empty file.
 fn settings() -> Config {
-    let files = SourceSet::new().with(File::Settings, "vchealth.yaml", "channels: {}\n").with(
-        File::Sites,
-        "sites.yaml",
-        include_str!("../../config/sites.yaml"),
-    );
+    let files = SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", "channels: {}\n")
+        .with(File::Sites, "sites.yaml", include_str!("../../config/sites.yaml"))
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n");
     config::load(&files).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
