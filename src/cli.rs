@@ -9,6 +9,7 @@ mod demo;
 mod log;
 mod probe;
 mod run;
+mod who;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -143,6 +144,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Demo(demo) => demo::run(&demo),
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
+        Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
         Command::AlertTest(config) => alert_test::run(&config.dir),
     }
 }

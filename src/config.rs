@@ -6,7 +6,8 @@
 //! ```text
 //! SourceSet ─▶ yaml: a tree with places ─▶ vchealth, checks ┐
 //!                                         ─▶ sites ◀─────────┤ ─▶ cost: the budget ─▶ Config
-//!                                         ─▶ sessions ◀──────┘
+//!                                         ─▶ sessions ◀──────┤
+//!                                         ─▶ routes ◀────────┘
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
 
@@ -17,7 +18,9 @@ mod defaults;
 mod diagnostic;
 mod hint;
 mod names;
+mod people;
 mod read;
+mod routes;
 mod sessions;
 mod settings;
 mod sites;
@@ -33,15 +36,17 @@ use std::sync::Arc;
 pub use cost::LineCost;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
-    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, EmailSettings,
-    EsmsSettings, ExecSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings, SecretSource,
-    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings,
-    ZaloRecipient, ZaloSettings,
+    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
+    Days, EmailSettings, EsmsSettings, ExecSettings, FlappingSettings, Hours, HygieneSettings,
+    Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person, PhaseSettings,
+    QualitySettings, QuietSettings, Receiver, ReminderSettings, ReminderTimes, ResolverSettings,
+    Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
+    TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 
 use diagnostic::Findings;
+use routes::Known;
 use source::Span;
 
 /// Reads and checks everything.
@@ -99,7 +104,13 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         .as_ref()
         .map(|node| sessions::read(node, province.as_ref(), &zone, out))
         .unwrap_or_default();
-    let (vchealth, province) = (vchealth?, province?);
+    let routes = vchealth.as_ref().and_then(|file| {
+        let known =
+            Known { names: &file.names, rotas: &file.settings.rotas, province: province.as_ref() };
+        routes::routes(file.routes?, &known, out)
+    });
+    let (mut vchealth, province) = (vchealth?, province?);
+    vchealth.settings.routes = routes.unwrap_or_default();
     if out.count() > 0 {
         return None;
     }

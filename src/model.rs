@@ -25,7 +25,7 @@ pub use check::{
 pub use health::{HardState, Health, Standing};
 pub use id::{
     ChannelId, CheckId, ClassId, EndpointId, EndpointIx, IncidentId, LevelId, LevelIx,
-    NotificationId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
+    NotificationId, PersonId, RotaId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
 };
 pub use incident::{
     Ack, Affected, Alert, Cause, CommonFactor, Evidence, Incident, Notification, NotificationKind,
@@ -38,7 +38,8 @@ pub use outcome::{
 };
 pub use session::{Importance, Phase, Session};
 pub use snapshot::{
-    EndpointView, MonitorView, Quality, QualityGrade, SessionView, SiteView, Snapshot, TargetView,
+    DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, SessionView, SiteView,
+    Snapshot, TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus};
 pub use text::{Bilingual, Language};

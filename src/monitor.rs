@@ -14,7 +14,8 @@
 //! - `site`: what a site's own evidence says is wrong;
 //! - `blind`: whether it is not us; `correlate`: whether something wider explains it;
 //! - `ledger`: which incidents are open, how they grow, rest and end; `flap`: when they are over;
-//! - `hygiene`: what gives notice; `severity`, `mute`, `policy`: who is told what, and when;
+//! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
+//!   what, and when;
 //! - `record`: how all that is written down.
 //!
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
@@ -35,11 +36,13 @@ mod record;
 mod restore;
 mod review;
 mod rollup;
+pub(crate) mod routing;
 mod schedule;
 mod severity;
 mod site;
 mod snapshot;
 mod target;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod witness;
@@ -57,11 +60,12 @@ use self::mute::Mutes;
 use self::picture::Picture;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
+use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, Detail, Effort, EngineHealth, Failure, Health, IncidentId, LocalFailure,
-    Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply, SessionId, Silence, SilenceId,
-    SiteIx, TargetIx, Topology, Trigger,
+    Ack, Batch, Change, Detail, DutyView, Effort, EngineHealth, Failure, Health, IncidentId,
+    LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply, SessionId, Silence,
+    SilenceId, SiteIx, TargetIx, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -99,6 +103,13 @@ pub struct Monitor {
     mute_at: Option<Timestamp>,
     /// When something that had to wait may be told.
     tell_at: Option<Timestamp>,
+    /// Until when messages wait for others at the longest.
+    gathering: Gathering,
+    /// The minute of the wall clock for which `duty` holds: whatever changes by the clock, such as
+    /// hours and shifts, does so at the beginning of one.
+    minute: Option<i64>,
+    /// Who is on duty.
+    duty: Vec<DutyView>,
     worst_lateness: Duration,
     /// Milliseconds that sites of each session were down while it was on.
     lost_ms: BTreeMap<SessionId, u64>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::Language;
+use crate::model::{Cause, Language};
 
 /// Keeps a province's video conferences healthy.
 #[derive(Debug, Parser)]
@@ -43,6 +43,8 @@ pub(super) enum Command {
     CheckConfig(ConfigDir),
     /// Run every check of a site once and explain step by step what was seen
     Probe(Probe),
+    /// Show whom an alert about a site would reach, at once and if nobody takes it on
+    Who(Who),
     /// Send a test message through every channel and say which ones took it
     AlertTest(ConfigDir),
 }
@@ -97,6 +99,27 @@ pub(super) struct Probe {
     /// Language of the explanation: vi or en; that of the settings unless given
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
     pub(super) language: Option<Language>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Who {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Id or name of the site
+    #[arg(value_name = "SITE")]
+    pub(super) site: String,
+    /// What kind of fault
+    #[arg(long, value_name = "CAUSE", value_parser = cause, default_value = "access")]
+    pub(super) cause: Cause,
+    /// When, such as `2026-12-03 07:45`; now unless given
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+}
+
+fn cause(text: &str) -> Result<Cause, String> {
+    let words = Cause::ALL.map(Cause::word);
+    let found = Cause::ALL.into_iter().find(|cause| cause.word() == text);
+    found.ok_or_else(|| format!("expected one of {}", words.join(", ")))
 }
 
 fn language(text: &str) -> Result<Language, String> {

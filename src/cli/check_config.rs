@@ -1,14 +1,15 @@
 //! `vchealth check-config`: says everything that is wrong, or what the configuration amounts to.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
-use crate::config::{Config, LineCost};
+use crate::config::{Config, LineCost, Receiver, Rota, Settings};
 use crate::daemon::Source;
-use crate::model::{Phase, SiteIx};
+use crate::model::{ChannelId, PersonId, Phase, SiteIx};
 
 /// Checks the files of a directory.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
@@ -50,6 +51,19 @@ fn describe(config: &Config) -> String {
         }
         text += "\n";
     }
+    let settings = &config.settings;
+    text += &match settings.routes.len() {
+        0 => "Every alert goes to every channel.\n".to_owned(),
+        routes => format!(
+            "Who is told: {}, {}, {}; `vchealth who SITE` shows whom an alert would reach.\n",
+            count(routes, "route"),
+            match settings.people.len() {
+                1 => "1 person".to_owned(),
+                people => format!("{people} people"),
+            },
+            count(settings.rotas.len(), "rota"),
+        ),
+    };
     text += &format!("The budget of a line is {} kbit/s.\n", config.settings.budget.line_kbit_s);
     text
 }
@@ -72,8 +86,8 @@ fn calendar(config: &Config, now: Timestamp) -> String {
 }
 
 /// What is sound and yet hardly meant.
-fn notes(config: &Config, now: Timestamp) -> Vec<&'static str> {
-    let mut notes = Vec::new();
+fn notes(config: &Config, now: Timestamp) -> Vec<String> {
+    let mut notes: Vec<&str> = Vec::new();
     if config.settings.channels.is_empty() {
         notes.push("no channel is configured: nobody will be told of anything");
     }
@@ -88,7 +102,33 @@ fn notes(config: &Config, now: Timestamp) -> Vec<&'static str> {
              falling silent",
         );
     }
-    notes
+    let silent = unnamed(&config.settings);
+    let silent = silent.iter().map(|id| format!("nothing is ever told through the channel `{id}`"));
+    notes.into_iter().map(str::to_owned).chain(silent).collect()
+}
+
+/// The channels that no route names, not even through a person or a rota.
+fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
+    if settings.routes.is_empty() {
+        return Vec::new();
+    }
+    let of_people = |ids: Vec<&PersonId>| -> Vec<&ChannelId> {
+        let people = ids.into_iter().filter_map(|id| settings.person(id));
+        people.flat_map(|person| &person.channels).collect()
+    };
+    let steps = settings.routes.iter().flat_map(|route| &route.escalate);
+    let receivers = settings.routes.iter().flat_map(|route| &route.to);
+    let named: BTreeSet<&ChannelId> = receivers
+        .chain(steps.flat_map(|step| &step.to))
+        .flat_map(|receiver| match receiver {
+            Receiver::Channel(id) => vec![id],
+            Receiver::Person(id) => of_people(vec![id]),
+            Receiver::Rota(id) | Receiver::Next(id) => {
+                of_people(settings.rota(id).map_or(Vec::new(), Rota::everybody))
+            }
+        })
+        .collect();
+    settings.channels.iter().map(|channel| &channel.id).filter(|id| !named.contains(id)).collect()
 }
 
 fn count(n: usize, what: &str) -> String {

@@ -203,12 +203,13 @@ impl Play {
             Act::Place { .. } | Act::Lift { .. } | Act::Restart { .. } | Act::Reload { .. } => {
                 Vec::new()
             }
-            Act::Ack { sites, by } => {
+            Act::Ack { sites, by, lasts } => {
                 let sites = ids(sites);
                 let open = snapshot.incidents.iter().filter(|incident| {
                     incident.is_open() && incident.affected_now().any(|site| sites.contains(site))
                 });
-                let ack = Ack { by: by.clone(), at: from, note: String::new(), until: None };
+                let until = lasts.and_then(|lasts| from.checked_add(lasts).ok());
+                let ack = Ack { by: by.clone(), at: from, note: String::new(), until };
                 open.map(|i| Input::Ack { incident: i.id.clone(), ack: ack.clone() }).collect()
             }
             Act::Silence { sites, lasts } => {

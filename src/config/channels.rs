@@ -18,7 +18,7 @@ use super::settings::{
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 use super::yaml::{Node, brief};
-use crate::model::{ChannelId, Severity};
+use crate::model::ChannelId;
 
 /// Longest text of a setting.
 const LONG: usize = 2_048;
@@ -59,12 +59,12 @@ fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Opti
         ("exec", Written::Exec),
     ]);
     let kind = fields.need("kind", kinds);
-    let severities = word(&[
-        ("info", Severity::Info),
-        ("warning", Severity::Warning),
-        ("critical", Severity::Critical),
-    ]);
-    let min_severity = fields.read("min_severity", defaults::MIN_SEVERITY, severities);
+    if fields.has("min_severity") {
+        let hint = format!("`routes: [{{when: {{severity: critical}}, to: [{id}]}}, …]`");
+        let reason = "which alerts go where is said by `routes`, for all channels in one place";
+        out.hint(fields.at("min_severity"), reason, hint);
+        fields.ignore("min_severity");
+    }
     let send_resolved = fields.read("send_resolved", defaults::SEND_RESOLVED, flag);
     let kind = match kind? {
         Written::Webhook => webhook(&mut fields).map(ChannelKind::Webhook),
@@ -100,7 +100,7 @@ fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Opti
         }
     };
     fields.end();
-    Some(Channel { id, kind: kind?, min_severity, send_resolved })
+    Some(Channel { id, kind: kind?, send_resolved })
 }
 
 fn webhook(fields: &mut Fields<'_>) -> Option<WebhookSettings> {
@@ -336,7 +336,7 @@ fn texts(node: &Node, out: &Findings) -> Option<BTreeMap<String, String>> {
 }
 
 /// A list of at least one, each once.
-fn some<T: Ord + Clone>(
+pub(super) fn some<T: Ord + Clone>(
     reader: impl Fn(&Node, &Findings) -> Option<T>,
 ) -> impl Fn(&Node, &Findings) -> Option<Vec<T>> {
     move |node, out| {

@@ -9,19 +9,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{
     Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings, Settings,
+    IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings, ReminderTimes,
+    ResolverSettings, Settings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
     Paces, Severity, SipCheck, SipTransport, TcpCheck,
 };
 
-/// Severity below which a channel stays silent.
-pub(super) const MIN_SEVERITY: Severity = Severity::Info;
 /// Whether a channel tells the end of an incident.
 pub(super) const SEND_RESOLVED: bool = true;
 /// Time limit of one post to a webhook.
@@ -47,6 +47,12 @@ pub(super) const IMPORTANCE: Importance = Importance::Normal;
 /// Delegates at a taking-part site.
 pub(super) const DELEGATES: u32 = 0;
 
+/// When a shift that does not say its hours passes to the next.
+pub(super) const HAND_OVER: Time = Time::constant(7, 30, 0, 0);
+/// Longest waits for others that fail at the same time. Live, what fails together is confirmed
+/// within the second that the pace of `ping` spreads it over.
+const GROUPING: Paces = paces(20, 5, 1, 5);
+
 /// Port of call signalling (H.225.0).
 const H323_PORT: u16 = 1720;
 
@@ -67,6 +73,12 @@ impl Default for Settings {
             hygiene: HygieneSettings::default(),
             budget: Budget::default(),
             channels: Vec::new(),
+            people: Vec::new(),
+            rotas: Vec::new(),
+            routes: Vec::new(),
+            grouping: GROUPING,
+            reminders: ReminderSettings::default(),
+            quiet_hours: QuietSettings::default(),
         }
     }
 }
@@ -139,6 +151,24 @@ impl Default for FlappingSettings {
             flapping_stable_for: minutes(10),
             messages_per_hour: 3,
         }
+    }
+}
+
+impl Default for ReminderSettings {
+    /// Once an hour while a session is near, and nothing at night.
+    fn default() -> Self {
+        let near = ReminderTimes {
+            readiness: Some(minutes(60)),
+            live: Some(minutes(60)),
+            ..ReminderTimes::default()
+        };
+        Self { unacknowledged: near, acknowledged: ReminderTimes::default() }
+    }
+}
+
+impl Default for QuietSettings {
+    fn default() -> Self {
+        Self { hours: None, below: Severity::Critical, channels: Vec::new() }
     }
 }
 

@@ -129,7 +129,7 @@ fn end(fields: &mut Fields<'_>, start: Option<Timestamp>, zone: &TimeZone) -> Op
 }
 
 /// A moment: local time in `zone`, or with its own offset.
-fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Timestamp> {
+pub(super) fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Timestamp> {
     let text = node.scalar().map_or("", |scalar| scalar.text.as_str());
     let hint = || "write it like `2026-12-08 08:00`".to_owned();
     // A date alone would be midnight, which nobody means.

@@ -3,6 +3,8 @@
 //! Whoever holds a [`Config`] need not check anything again.
 
 mod channel;
+mod duty;
+mod route;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,12 +13,16 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Language, Session, Topology};
+use crate::model::{Language, Paces, PersonId, RotaId, Session, Topology};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
     MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
+};
+pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
+pub use route::{
+    Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route, Step, When,
 };
 
 /// Everything that people wrote, checked.
@@ -61,6 +67,33 @@ pub struct Settings {
     pub budget: Budget,
     /// Ways to reach people.
     pub channels: Vec<Channel>,
+    /// Who can be told.
+    pub people: Vec<Person>,
+    /// Who of them is on duty when.
+    pub rotas: Vec<Rota>,
+    /// Which alerts reach whom, in order; none means that everything goes to every channel.
+    pub routes: Vec<Route>,
+    /// Longest that a message waits for others that are about to be decided, so that they leave as
+    /// one.
+    pub grouping: Paces,
+    /// How often people are told again of what is still on.
+    pub reminders: ReminderSettings,
+    /// When messages that can wait do.
+    pub quiet_hours: QuietSettings,
+}
+
+impl Settings {
+    /// The person with this id.
+    #[must_use]
+    pub fn person(&self, id: &PersonId) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// The rota with this id.
+    #[must_use]
+    pub fn rota(&self, id: &RotaId) -> Option<&Rota> {
+        self.rotas.iter().find(|rota| rota.id == *id)
+    }
 }
 
 /// Which echo engine.

@@ -14,8 +14,8 @@ use super::read::{Defined, Fields, each, expected, id, line, list, well_formed_i
 use super::source::Span;
 use super::yaml::{Key, Node, Value, brief};
 use crate::model::{
-    Bilingual, Check, CheckKind, Contact, Endpoint, EndpointId, EndpointIx, Host, Level, LevelId,
-    LevelIx, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+    Bilingual, Check, CheckKind, ClassId, Contact, Endpoint, EndpointId, EndpointIx, Host, Level,
+    LevelId, LevelIx, Site, SiteId, SiteIx, Target, TargetIx, Topology,
 };
 
 /// Most sites.
@@ -46,6 +46,7 @@ pub(super) struct Province {
 /// What a kind of site has.
 #[derive(Default)]
 struct Class {
+    id: String,
     level: Option<LevelIx>,
     endpoints: Vec<ClassEndpoint>,
     contacts: Vec<Contact>,
@@ -188,7 +189,8 @@ impl Reader<'_> {
             if well_formed_id(&key.text, key.span, self.out) {
                 ids.add(&key.text, key.span, classes.len(), self.out);
                 // A class that could not be read keeps its place, so that its sites find it.
-                classes.push(self.class(node).unwrap_or_default());
+                let class = self.class(node).unwrap_or_default();
+                classes.push(Class { id: key.text.clone(), ..class });
             }
         }
         Some(classes)
@@ -220,7 +222,8 @@ impl Reader<'_> {
         let contacts = fields.read("contacts", Vec::new(), contacts);
         let labels = fields.read("labels", BTreeMap::new(), labels);
         fields.end();
-        Some(Class { level, endpoints: endpoints.unwrap_or_default(), contacts, labels, sound })
+        let (id, endpoints) = (String::new(), endpoints.unwrap_or_default());
+        Some(Class { id, level, endpoints, contacts, labels, sound })
     }
 
     /// The checks of an endpoint, as positions.
@@ -326,7 +329,7 @@ pub(super) fn label_name(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// A name that can stand as a label in metrics and alerts, and that neither uses already.
-fn well_formed_label(key: &Key, out: &Findings) -> Option<String> {
+pub(super) fn well_formed_label(key: &Key, out: &Findings) -> Option<String> {
     const TAKEN: [&str; 10] = [
         "alertname",
         "cause",
@@ -442,11 +445,13 @@ impl<'a> Building<'a> {
             Some(class) if contacts.is_empty() => class.contacts.clone(),
             _ => contacts,
         };
+        let class_id = known.map(|class| class.id.as_str()).unwrap_or_default();
         self.class_of.push(class.unwrap_or_default());
         self.topology.sites.push(Site {
             id: SiteId::new(id.unwrap_or_default()),
             name: name.map(|(_, name)| name).unwrap_or_default(),
             level: level.unwrap_or_else(|| LevelIx::new(0)),
+            class: ClassId::new(class_id),
             parent,
             children: Vec::new(),
             contacts,

@@ -91,6 +91,149 @@ fn a_channel_of_the_sample_has_the_default_values_it_states() {
     assert_eq!(sample.settings.channels, silent.settings.channels);
 }
 
+/// The people, rotas and routes of the sample, which stand in comments, and channels for them.
+fn who_is_told() -> Config {
+    let section = VCHEALTH.split_once("\n# people: ").unwrap().1;
+    let section = section.split_once("\n# How long a message waits").unwrap().0;
+    let written = section.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| {
+        let sections = ["rotas: ", "routes: "];
+        line.starts_with(' ') || sections.iter().any(|section| line.starts_with(section))
+    });
+    let mut text = String::from("channels:\n");
+    for channel in ["zalo", "zalo-cho-don", "sms-ha", "sms-tu", "sms-binh", "mail"] {
+        text += &format!("  {channel}: {{kind: webhook, url: \"http://127.0.0.1/\"}}\n");
+    }
+    text += "people:\n";
+    text.extend(written.map(|line| format!("{line}\n")));
+    load(&sample_with_settings(&text)).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn the_people_rotas_and_routes_of_the_sample_are_understood() {
+    let settings = who_is_told().settings;
+    assert_eq!((settings.people.len(), settings.rotas.len(), settings.routes.len()), (3, 1, 6));
+    let on_duty = |at: &str| -> Vec<String> {
+        let at = at.parse().unwrap();
+        settings.rotas[0].on_duty(at).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(on_duty("2026-03-02T07:29:00+07:00"), ["truong-phong"], "nobody by shift");
+    assert_eq!(on_duty("2026-03-02T07:30:00+07:00"), ["ha"]);
+    assert_eq!(on_duty("2026-03-05T07:29:00+07:00"), ["ha"]);
+    assert_eq!(on_duty("2026-03-05T07:30:00+07:00"), ["tu"]);
+    assert_eq!(on_duty("2026-03-07T12:00:00+07:00"), ["ha", "tu"]);
+    assert_eq!(on_duty("2027-02-07T12:00:00+07:00"), ["tu"], "the days of Tết");
+    assert_eq!(settings.routes[0].escalate[1].live, std::time::Duration::from_mins(6));
+}
+
+#[test]
+fn routes_take_what_they_say_and_nothing_else() {
+    let config = who_is_told();
+    let topology = &config.topology;
+    let taken = |site: &str, cause, severity, phase, importance, at: &str| -> Vec<&str> {
+        let site = topology.find_site(&SiteId::new(site)).unwrap();
+        let matter = Matter {
+            topology,
+            site: Some(site),
+            common: None,
+            affected: &[site],
+            cause,
+            severity,
+            phase,
+            importance,
+            at: at.parse().unwrap(),
+        };
+        let fits = config.settings.routes.iter().filter(|route| route.when.fits(&matter));
+        fits.map(|route| route.name.as_str()).collect()
+    };
+    use crate::model::{Cause, Importance, Severity};
+    let monday = "2026-03-02T09:00:00";
+    let night = "2026-03-02T23:00:00";
+    assert_eq!(
+        taken("tan-lap", Cause::Access, Severity::Critical, Phase::Live, None, monday),
+        ["phiên họp", "xã Chợ Đồn", "giờ làm việc", "route 6"]
+    );
+    assert_eq!(
+        taken("tan-lap", Cause::Access, Severity::Warning, Phase::Idle, None, night),
+        ["xã Chợ Đồn", "route 6"]
+    );
+    assert_eq!(
+        taken("cho-don", Cause::Uplink, Severity::Warning, Phase::Idle, None, night),
+        ["route 6"],
+        "the district itself is no commune"
+    );
+    let high = Some(Importance::High);
+    assert_eq!(
+        taken("nam-mau", Cause::Quality, Severity::Info, Phase::Live, high, night),
+        ["phiên họp quan trọng", "route 6"]
+    );
+}
+
+#[test]
+fn what_concerns_many_sites_is_not_taken_by_the_route_of_some() {
+    let config = who_is_told();
+    let topology = &config.topology;
+    let ix = |id: &str| topology.find_site(&SiteId::new(id)).unwrap();
+    let route = &config.settings.routes[1].when;
+    let fits = |affected: &[SiteIx], common| {
+        route.fits(&Matter {
+            topology,
+            site: None,
+            common,
+            affected,
+            cause: crate::model::Cause::Access,
+            severity: crate::model::Severity::Warning,
+            phase: Phase::Idle,
+            importance: None,
+            at: "2026-03-02T23:00:00".parse().unwrap(),
+        })
+    };
+    assert!(fits(&[ix("tan-lap"), ix("ban-thi")], Some(("power", "lo-7"))));
+    assert!(!fits(&[ix("tan-lap"), ix("nam-mau")], Some(("power", "lo-7"))));
+    assert!(!fits(&[], None), "the monitor itself");
+    let isp =
+        &When { labels: [("isp".to_owned(), vec!["VNPT".to_owned()])].into(), ..When::default() };
+    let matter = |common| Matter {
+        topology,
+        site: None,
+        common: Some(common),
+        affected: &[],
+        cause: crate::model::Cause::Access,
+        severity: crate::model::Severity::Warning,
+        phase: Phase::Idle,
+        importance: None,
+        at: "2026-03-02T23:00:00".parse().unwrap(),
+    };
+    assert!(isp.fits(&matter(("isp", "VNPT"))));
+    assert!(!isp.fits(&matter(("isp", "Viettel"))));
+}
+
+#[test]
+fn hours_over_midnight_belong_to_the_day_on_which_they_begin() {
+    use jiff::civil::Weekday;
+    let when = When {
+        days: Days::NONE.with(Weekday::Friday),
+        hours: Some(Hours { from: "21:00".parse().unwrap(), until: "06:00".parse().unwrap() }),
+        ..When::default()
+    };
+    let topology = shipped().topology;
+    let fits = |at: &str| {
+        when.fits(&Matter {
+            topology: &topology,
+            site: None,
+            common: None,
+            affected: &[],
+            cause: crate::model::Cause::Access,
+            severity: crate::model::Severity::Warning,
+            phase: Phase::Idle,
+            importance: None,
+            at: at.parse().unwrap(),
+        })
+    };
+    // 6 March 2026 is a Friday.
+    assert!(fits("2026-03-06T21:00:00") && fits("2026-03-07T05:59:00"));
+    assert!(!fits("2026-03-06T05:59:00") && !fits("2026-03-07T21:00:00"));
+}
+
 #[test]
 fn the_tcp_check_of_the_sample_has_the_default_values_it_states() {
     let uncommented: String = VCHEALTH

@@ -9,19 +9,23 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::channels::channels;
+use super::channels::{channels, some};
 use super::checks;
 use super::defaults;
 use super::diagnostic::Findings;
 use super::hint::nearest;
+use super::people::{self, Names};
+use super::read::written as written_time;
 use super::read::{Fields, bytes, duration, each, line, number, share, whole, word};
+use super::routes::SEVERITIES;
 use super::settings::{
     Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, PhaseSettings, QualitySettings, ResolverSettings, Settings,
+    IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings, ReminderTimes,
+    ResolverSettings, Settings,
 };
 use super::sites;
-use super::yaml::{Node, brief};
-use crate::model::{Check, Language};
+use super::yaml::{Node, Value, brief};
+use crate::model::{Check, Language, Paces};
 
 /// What stands in `vchealth.yaml`.
 pub(super) struct Vchealth<'a> {
@@ -29,6 +33,10 @@ pub(super) struct Vchealth<'a> {
     pub(super) checks: Vec<Check>,
     /// The site where this monitor stands, by the id that is written.
     pub(super) vantage: Option<&'a Node>,
+    /// What routes may name as somebody to tell.
+    pub(super) names: Names,
+    /// The routes, which can only be read when the sites are known.
+    pub(super) routes: Option<&'a Node>,
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -47,6 +55,15 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
     let default = Settings::default();
     let mut file = Fields::of_file(node, out)?;
     let state_dir = file.read("state_dir", default.state_dir, directory);
+    let time_zone = file.read("time_zone", default.time_zone, time_zone);
+    let channels =
+        file.need("channels", |node, out| channels(node, &state_dir, out).map(|it| (node, it)));
+    let (node, channels) = channels.unzip();
+    let mut names = people::channel_names(node, out);
+    let people =
+        file.read("people", default.people, |node, out| people::people(node, &mut names, out));
+    let rotas = file
+        .read("rotas", default.rotas, |node, out| people::rotas(node, &time_zone, &mut names, out));
     let settings = Settings {
         listen: file.read("listen", default.listen, listen),
         language: file.read(
@@ -54,7 +71,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
             default.language,
             word(&[("vi", Language::Vi), ("en", Language::En)]),
         ),
-        time_zone: file.read("time_zone", default.time_zone, time_zone),
+        time_zone,
         icmp: file.read("icmp", default.icmp, icmp),
         resolver: file.read("resolver", default.resolver, resolver),
         phases: file.read("phases", default.phases, phases),
@@ -64,15 +81,22 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         flapping: file.read("flapping", default.flapping, flapping),
         hygiene: file.read("hygiene", default.hygiene, hygiene),
         budget: file.read("budget", default.budget, budget),
-        channels: file
-            .need("channels", |node, out| channels(node, &state_dir, out))
-            .unwrap_or_default(),
+        channels: channels.unwrap_or_default(),
+        people,
+        rotas,
+        routes: default.routes,
+        grouping: file.read("grouping", default.grouping, grouping),
+        reminders: file.read("reminders", default.reminders, reminders),
+        quiet_hours: file
+            .read("quiet_hours", default.quiet_hours, |node, out| quiet(node, &names, out)),
         state_dir,
     };
+    within_the_limit(&settings, &file);
+    let routes = file.get("routes");
     let checks = file.read("checks", defaults::checks(), checks::read);
     let vantage = file.get("vantage");
     file.end();
-    Some(Vchealth { settings, checks, vantage })
+    Some(Vchealth { settings, checks, vantage, names, routes })
 }
 
 fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
@@ -268,6 +292,96 @@ fn hygiene(node: &Node, out: &Findings) -> Option<HygieneSettings> {
     };
     fields.end();
     Some(read)
+}
+
+fn grouping(node: &Node, out: &Findings) -> Option<Paces> {
+    let default = Settings::default().grouping;
+    let mut fields = Fields::of(node, "`grouping`", out)?;
+    let wait = || duration(Duration::ZERO..=10 * MINUTE);
+    let read = Paces {
+        idle: fields.read("idle", default.idle, wait()),
+        readiness: fields.read("readiness", default.readiness, wait()),
+        live: fields.read("live", default.live, wait()),
+        wrap_up: fields.read("wrap_up", default.wrap_up, wait()),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn reminders(node: &Node, out: &Findings) -> Option<ReminderSettings> {
+    let default = ReminderSettings::default();
+    let mut fields = Fields::of(node, "`reminders`", out)?;
+    let read = ReminderSettings {
+        unacknowledged: fields.read("unacknowledged", default.unacknowledged, |node, out| {
+            reminder_times(node, default.unacknowledged, out)
+        }),
+        acknowledged: fields.read("acknowledged", default.acknowledged, |node, out| {
+            reminder_times(node, default.acknowledged, out)
+        }),
+    };
+    fields.end();
+    Some(read)
+}
+
+/// One time for all phases, or one for each that is named; `none` is never.
+fn reminder_times(node: &Node, default: ReminderTimes, out: &Findings) -> Option<ReminderTimes> {
+    let time = |node: &Node, out: &Findings| {
+        let never = node.scalar().is_some_and(|scalar| scalar.text == "none");
+        if never { Some(None) } else { duration(5 * MINUTE..=7 * DAY)(node, out).map(Some) }
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        let all = time(node, out)?;
+        return Some(ReminderTimes { idle: all, readiness: all, live: all, wrap_up: all });
+    }
+    let mut fields = Fields::of(node, "times of reminders", out)?;
+    let read = ReminderTimes {
+        idle: fields.read("idle", default.idle, time),
+        readiness: fields.read("readiness", default.readiness, time),
+        live: fields.read("live", default.live, time),
+        wrap_up: fields.read("wrap_up", default.wrap_up, time),
+    };
+    fields.end();
+    Some(read)
+}
+
+/// Reminders leave two messages of the hour for the end and for what comes back after it.
+fn within_the_limit(settings: &Settings, file: &Fields<'_>) {
+    let (Settings { reminders, flapping, .. }, written) = (settings, file.has("reminders"));
+    let times = [reminders.unacknowledged.shortest(), reminders.acknowledged.shortest()];
+    let Some(shortest) = times.into_iter().flatten().min() else { return };
+    let hourly = HOUR.as_secs().div_ceil(shortest.as_secs().max(1));
+    let least = hourly + 2;
+    if u64::from(flapping.messages_per_hour) >= least {
+        return;
+    }
+    if !written {
+        // Nobody asked for the reminders of the defaults; there are as many as the limit allows.
+        return;
+    }
+    let reason = format!(
+        "reminders every {} need `flapping.messages_per_hour` of at least {least}, it is {}",
+        written_time(shortest),
+        flapping.messages_per_hour
+    );
+    let hint = "two messages an hour are kept for the end and for what comes back after it";
+    file.out.hint(file.at("reminders"), reason, hint.to_owned());
+}
+
+fn quiet(node: &Node, names: &Names, out: &Findings) -> Option<QuietSettings> {
+    let default = QuietSettings::default();
+    let mut fields = Fields::of(node, "`quiet_hours`", out)?;
+    let hours = fields.read("hours", default.hours, |node, out| {
+        let never = node.scalar().is_some_and(|scalar| scalar.text == "none");
+        if never { Some(None) } else { people::hours(node, out).map(Some) }
+    });
+    let below = fields.read("below", default.below, word(SEVERITIES));
+    let channels = fields.read(
+        "channels",
+        default.channels,
+        some(|node, out| people::channel(node, names, out)),
+    );
+    fields.end();
+    Some(QuietSettings { hours, below, channels })
 }
 
 fn budget(node: &Node, out: &Findings) -> Option<Budget> {

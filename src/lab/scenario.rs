@@ -38,6 +38,10 @@
 //! `order: file | reverse | shuffled`.
 //!
 //! The faults and their parameters are those of [`Fault`].
+//!
+//! **Who is told** is said by `settings`, the text of a `vchealth.yaml` with channels, people,
+//! rotas and routes, and judged by `told` of an expected incident: what each channel gets, in
+//! order. `letters` counts what leaves as one message once.
 
 mod demo;
 mod expect;
@@ -92,6 +96,10 @@ pub struct Scenario {
     pub expect: Vec<Expected>,
     /// Messages in all, when that is not the sum over `expect`.
     pub messages: Option<Count>,
+    /// Letters in all: messages of a kind that a channel gets at one moment leave as one.
+    pub letters: Option<Count>,
+    /// What stands in `vchealth.yaml`, for scenarios about who is told. Virtual runs only.
+    pub settings: Option<String>,
 }
 
 /// A session relative to the start of the scenario.

@@ -70,7 +70,7 @@ impl Act {
             Self::Reload { without } => {
                 format!("the configuration is read again without {}", sites(without, topology))
             }
-            Self::Ack { sites: of, by } => format!("{by} takes on {}", sites(of, topology)),
+            Self::Ack { sites: of, by, .. } => format!("{by} takes on {}", sites(of, topology)),
             Self::Silence { sites: of, lasts } => {
                 format!("{} silenced for {lasts:?}", sites(of, topology))
             }

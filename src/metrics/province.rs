@@ -368,6 +368,23 @@ fn incidents(snapshot: &Snapshot, out: &mut String) {
         u64::try_from(incident.affected_now().count()).ok()
     });
     each(out, &table::INCIDENT_DELEGATES, &blocks, items(), |incident| Some(incident.delegates));
+    let now = snapshot.taken.wall;
+    each(out, &table::INCIDENT_WAITING, &blocks, items(), |it| it.waits_since(now));
+    each(out, &table::INCIDENT_STEP, &blocks, items(), |incident| {
+        let since = incident.waits_since(now)?;
+        let told = incident.told.iter().filter(|told| told.at >= since);
+        Some(told.map(|told| told.step).max().unwrap_or_default())
+    });
+    let mut family = Family::new(out, &table::ON_DUTY);
+    for duty in &snapshot.duty {
+        for person in &duty.now {
+            list.clear();
+            push_label(&mut list, "rota", duty.rota.as_str());
+            push_label(&mut list, "person", person.id.as_str());
+            push_label(&mut list, "name", &person.name);
+            family.series(&list, true);
+        }
+    }
 }
 
 /// `site`, `level` and `parent` of the site at fault; empty where there is none, or none any more.

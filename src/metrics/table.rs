@@ -94,6 +94,8 @@ pub enum Per {
     Incident,
     /// Every channel.
     Channel,
+    /// Every person on duty, by each rota.
+    Duty,
 }
 
 impl Per {
@@ -110,6 +112,7 @@ impl Per {
             Self::Session => "session",
             Self::Incident => "incident",
             Self::Channel => "channel",
+            Self::Duty => "person on duty",
         }
     }
 }
@@ -550,6 +553,34 @@ pub const INCIDENT_DELEGATES: Metric = gauge(
     Per::Incident,
     1,
     "Delegates at the affected sites in the nearest session",
+);
+
+/// Waiting for somebody.
+pub const INCIDENT_WAITING: Metric = gauge(
+    "vchealth_incident_waiting_since_timestamp_seconds",
+    Unit::UnixSeconds,
+    &["incident"],
+    Per::Incident,
+    1,
+    "Since when the incident waits for somebody to take it on, which escalation counts from; absent while somebody has it or messages are held back",
+);
+/// Escalation.
+pub const INCIDENT_STEP: Metric = gauge(
+    "vchealth_incident_escalation_step",
+    Unit::One,
+    &["incident"],
+    Per::Incident,
+    1,
+    "The last step of escalation that was told since then; 0 is the route itself",
+);
+/// Who is on duty.
+pub const ON_DUTY: Metric = gauge(
+    "vchealth_on_duty",
+    Unit::One,
+    &["rota", "person", "name"],
+    Per::Duty,
+    1,
+    "Always 1, one for each person who is on duty by the rota",
 );
 
 // The monitor itself.
@@ -1030,7 +1061,16 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
     ),
     (
         "Incidents",
-        &[INCIDENTS_OPEN, INCIDENT_INFO, INCIDENT_BEGAN, INCIDENT_SITES, INCIDENT_DELEGATES],
+        &[
+            INCIDENTS_OPEN,
+            INCIDENT_INFO,
+            INCIDENT_BEGAN,
+            INCIDENT_SITES,
+            INCIDENT_DELEGATES,
+            INCIDENT_WAITING,
+            INCIDENT_STEP,
+            ON_DUTY,
+        ],
     ),
     (
         "The monitor itself",

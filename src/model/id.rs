@@ -124,6 +124,12 @@ pub(super) mod kind {
     /// A period in which something is not told.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Silence {}
+    /// Somebody who is told.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Person {}
+    /// Who is on duty when.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Rota {}
 }
 
 /// Textual id of a site, such as `tan-lap`.
@@ -146,6 +152,10 @@ pub type NotificationId = Id<kind::Notification>;
 pub type ChannelId = Id<kind::Channel>;
 /// Textual id of a silence or maintenance window.
 pub type SilenceId = Id<kind::Silence>;
+/// Textual id of a person who is told.
+pub type PersonId = Id<kind::Person>;
+/// Textual id of a rota.
+pub type RotaId = Id<kind::Rota>;
 
 /// Position of a site in the topology.
 pub type SiteIx = Ix<kind::Site>;

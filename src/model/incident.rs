@@ -127,6 +127,11 @@ pub struct Incident {
     pub evidence: Vec<Evidence>,
     /// Who took it on.
     pub ack: Option<Ack>,
+    /// Since when it waits for somebody to take it on, which escalation counts from: when it was
+    /// first told, or when it became so much graver that it was told anew. None before that and
+    /// while messages about it are held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     /// Whether it is held open because it comes and goes.
     pub flapping: bool,
     /// When it came back after it had seemed over, oldest first.
@@ -248,9 +253,17 @@ pub struct Ack {
     /// Why, or what they do about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// Until when reminders stay away; none means until it is over.
+    /// Until when it holds; none means until it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+impl Ack {
+    /// Whether it holds at `at`.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > at)
+    }
 }
 
 /// A record of having told.
@@ -268,6 +281,20 @@ pub struct Told {
     /// The number of affected sites that was told.
     #[serde(default)]
     pub affected: u32,
+    /// Names of the people for whom it was; empty when the channel itself was meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<String>,
+    /// Whether it went there only because these people were on duty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_duty: bool,
+    /// The step of escalation that it was; 0 is the route itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub step: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// What a message is about.
@@ -278,13 +305,19 @@ pub enum NotificationKind {
     Firing,
     /// It is on and has grown: more sites, a higher severity, a better-known cause.
     Update,
-    /// It is still on and nobody took it on.
+    /// It is still on.
     Reminder,
+    /// It is still on, nobody took it on, and therefore others are told as well.
+    Escalation,
     /// It is over.
     Resolved,
 }
 
 impl NotificationKind {
+    /// All kinds, in the order in which they may follow each other.
+    pub const ALL: [Self; 5] =
+        [Self::Firing, Self::Update, Self::Reminder, Self::Escalation, Self::Resolved];
+
     /// The word in logs, metrics and ids.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -292,6 +325,7 @@ impl NotificationKind {
             Self::Firing => "firing",
             Self::Update => "update",
             Self::Reminder => "reminder",
+            Self::Escalation => "escalation",
             Self::Resolved => "resolved",
         }
     }
@@ -360,6 +394,21 @@ impl Incident {
         let resolved = self.resolved?;
         let last = self.affected.iter().map(|it| it.until.unwrap_or(resolved)).max();
         Some(last.unwrap_or(resolved).min(resolved))
+    }
+
+    /// Who has taken it on, while that holds.
+    #[must_use]
+    pub fn taken_by(&self, now: Timestamp) -> Option<&Ack> {
+        self.ack.as_ref().filter(|ack| ack.holds(now))
+    }
+
+    /// Since when it waits for somebody to take it on: since it was told, or since an ack ran out.
+    /// None while somebody has it.
+    #[must_use]
+    pub fn waits_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let since = self.waiting_since.filter(|_| self.taken_by(now).is_none())?;
+        let ran_out = self.ack.as_ref().and_then(|ack| ack.until);
+        Some(ran_out.map_or(since, |until| until.max(since)))
     }
 
     /// Sites affected at this moment.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Certificate, EngineHealth, Failure, Health, Incident, IncidentId, Maintenance, Now, Phase,
-    Session, SessionId, Silence, Standing, Topology,
+    Certificate, ChannelId, EngineHealth, Failure, Health, Incident, IncidentId, Maintenance, Now,
+    PersonId, Phase, RotaId, Session, SessionId, Silence, Standing, Topology,
 };
 
 /// The whole state at one moment. The views stand at the positions of the topology.
@@ -34,8 +34,38 @@ pub struct Snapshot {
     pub silences: Vec<Silence>,
     /// Maintenance windows in force or to come.
     pub maintenance: Vec<Maintenance>,
+    /// Who is on duty by each rota, in the order of the settings.
+    pub duty: Vec<DutyView>,
     /// How the monitor itself does.
     pub monitor: MonitorView,
+}
+
+/// A rota at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DutyView {
+    /// Which rota.
+    pub rota: RotaId,
+    /// Who is on duty.
+    pub now: Vec<OnDuty>,
+    /// Until when, if that ever changes.
+    pub until: Option<Timestamp>,
+    /// Who comes on duty next, others than now.
+    pub next: Vec<OnDuty>,
+    /// When they do.
+    pub next_from: Option<Timestamp>,
+}
+
+/// Somebody on duty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnDuty {
+    /// Who.
+    pub id: PersonId,
+    /// Their name.
+    pub name: String,
+    /// Their telephone number, as written; empty when none is.
+    pub phone: String,
+    /// The ways to reach them.
+    pub channels: Vec<ChannelId>,
 }
 
 /// A target at one moment. Counters grow from the start of the daemon.

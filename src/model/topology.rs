@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{
-    Bilingual, Check, CheckId, EndpointId, EndpointIx, LevelId, LevelIx, SiteId, SiteIx, TargetIx,
-    TargetKey,
+    Bilingual, Check, CheckId, ClassId, EndpointId, EndpointIx, LevelId, LevelIx, SiteId, SiteIx,
+    TargetIx, TargetKey,
 };
 
 /// Everything that is watched, checked and laid out for quick access.
@@ -49,6 +49,8 @@ pub struct Site {
     pub name: String,
     /// Its tier.
     pub level: LevelIx,
+    /// Its class: what a site of its kind has.
+    pub class: ClassId,
     /// The site its line runs through.
     pub parent: Option<SiteIx>,
     /// The sites whose lines run through this one, in file order.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
+use super::routing::Reach;
 use crate::config::Channel;
-use crate::model::{ChannelId, Incident, NotificationKind, Told};
+use crate::model::{Incident, NotificationKind, Told};
 
 /// The time over which messages are counted.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,6 +24,12 @@ pub(super) enum Why {
     Grown,
     /// It is more urgent than was told.
     Graver,
+    /// It is still on.
+    Still,
+    /// It is still on, and whoever had taken it on has it no longer.
+    RanOut,
+    /// Nobody has taken it on for so long that this step is due.
+    Untaken(u32),
     /// It is over.
     Over,
 }
@@ -38,59 +45,91 @@ pub(super) enum Need {
     Later(Timestamp),
 }
 
+/// What decides, besides the incident and the channel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Most messages about one incident to one channel in an hour.
+    pub(super) limit: u32,
+    /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
+    pub(super) muted: bool,
+    /// When the quiet hours end that this message can wait for.
+    pub(super) quiet_until: Option<Timestamp>,
+    /// How often it is told again of what is still on.
+    pub(super) remind_every: Option<Duration>,
+}
+
 impl Why {
     /// What kind of message it makes.
     pub(super) const fn kind(self) -> NotificationKind {
         match self {
             Self::News => NotificationKind::Firing,
             Self::Grown | Self::Graver => NotificationKind::Update,
+            Self::Still | Self::RanOut => NotificationKind::Reminder,
+            Self::Untaken(_) => NotificationKind::Escalation,
             Self::Over => NotificationKind::Resolved,
         }
     }
 }
 
-/// Whether a channel is to be told of an incident at `now`.
+/// Whether a channel is to be told of an incident at `now`; `reach` are the steps in which the
+/// incident reaches it, due or not.
 ///
 /// 1. One message when it is on, and one when it is over: to those who were told that it is on,
-///    and to all of them, whatever is silenced meanwhile, unless a channel wants no ends.
-/// 2. In between only when it has grown: far more sites, or a higher severity than was told.
-/// 3. While messages are held back (`muted`: a silence, a maintenance window, or a wider incident
-///    that explains it), nothing of rules 1 and 2 is said but the end. What is still on afterwards
-///    is told then.
-/// 4. A channel is told from its own `min_severity` on.
-/// 5. At most `limit` messages an hour. The last one that is left is kept for telling that it is
-///    on again, unless the incident has never come back; so an end may be told late, but is always
-///    told. Growth needs two messages left: for itself and for the end.
+///    and to all of them, whatever is silenced and whoever is on duty meanwhile, unless a channel
+///    wants no ends.
+/// 2. In between when it has grown: far more sites, or a higher severity than was told. Only those
+///    are told whom it still reaches, or who are not told as people on duty: whose duty is over
+///    hear the end and nothing before.
+/// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
+///    While somebody has, those whom it newly reaches are not told, and the reminders are others.
+///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
+///    this rests while everything is well and only the end has not come, and what comes and goes
+///    makes messages enough without reminders.
+/// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
+///    still on afterwards is told then. In quiet hours everything that can wait does.
+/// 5. At most `limit` messages an hour, reminders and escalations included. The last one that is
+///    left is kept for telling that it is on again, unless the incident has never come back; so an
+///    end may be told late, but is always told. What is said in between needs two messages left,
+///    for itself and for the end; a mere reminder three, so that what comes back after the end is
+///    never late because of it.
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
-    limit: u32,
-    muted: bool,
+    reach: &[Reach],
+    rules: &Rules,
     now: Timestamp,
 ) -> Need {
     let told: Vec<&Told> = incident.told.iter().filter(|told| told.channel == channel.id).collect();
-    let last = told.last().filter(|told| told.kind != NotificationKind::Resolved);
-    let why = match (incident.is_open(), last) {
-        (true, None) if muted || incident.severity < channel.min_severity => return Need::Nothing,
-        (true, None) => Why::News,
-        (true, Some(_)) if muted => return Need::Nothing,
-        (true, Some(last)) if incident.severity > last.severity => Why::Graver,
-        (true, Some(last)) if has_grown(incident, last) => Why::Grown,
-        (true, Some(_)) | (false, None) => return Need::Nothing,
+    let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
+    let why = match (incident.is_open(), standing) {
+        (true, _) if rules.muted => return Need::Nothing,
+        (true, standing) => match on(incident, &told, standing, reach, rules, now) {
+            Need::Tell(why) => why,
+            other => return other,
+        },
+        (false, None) => return Need::Nothing,
         (false, Some(_)) if !channel.send_resolved => return Need::Nothing,
         (false, Some(_)) => Why::Over,
     };
+    if let Some(until) = rules.quiet_until {
+        return Need::Later(until);
+    }
     let spare = match why {
         Why::News => 1,
+        Why::Untaken(_) if standing.is_none() => 1,
         Why::Over if incident.relapses.is_empty() => 1,
-        Why::Over | Why::Grown | Why::Graver => 2,
+        Why::Over | Why::Grown | Why::Graver | Why::RanOut | Why::Untaken(_) => 2,
+        Why::Still => 3,
     };
-    let limit = limit.max(2);
     let recent: Vec<Timestamp> =
         told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
     let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+    let limit = rules.limit.max(2);
     if used + spare <= limit {
         return Need::Tell(why);
+    }
+    if spare > limit {
+        return Need::Nothing;
     }
     // The message that must fall out of the hour for enough to be left.
     let nth = (used + spare - limit - 1) as usize;
@@ -98,16 +137,94 @@ pub(super) fn needs_notification(
     Need::Later(at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX))
 }
 
+/// Rules 1 to 3 for an incident that is on and not muted.
+fn on(
+    incident: &Incident,
+    told: &[&Told],
+    standing: Option<&Told>,
+    reach: &[Reach],
+    rules: &Rules,
+    now: Timestamp,
+) -> Need {
+    let since = incident.waits_since(now);
+    let mut affected = incident.affected.iter().peekable();
+    let rests = affected.peek().is_some() && affected.all(|site| site.until.is_some());
+    let taken = incident.taken_by(now).is_some() || rests;
+    let due_at = |step: &Reach| since.map(|since| later(since, step.after));
+    let due =
+        reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));
+    let due = due.map(|it| it.step).max();
+    let heard = told.iter().filter(|told| since.is_some_and(|since| told.at >= since));
+    let heard = heard.map(|told| told.step).max().unwrap_or_default();
+    let reached = due.is_some() || reach.iter().any(|it| it.step == 0);
+    let until = incident.ack.as_ref().and_then(|ack| ack.until);
+    let steps = reach.iter().filter(|it| !taken && it.step > heard).filter_map(due_at);
+    let steps = steps.chain(until.filter(|until| *until > now));
+    let Some(last) = standing else {
+        return match (reach.iter().any(|it| it.step == 0), due) {
+            (_, Some(step)) => Need::Tell(Why::Untaken(step)),
+            // Others were told before, and somebody has it or it seems over.
+            (true, None) if taken && told.is_empty() && !incident.told.is_empty() => soonest(steps),
+            (true, None) => Need::Tell(Why::News),
+            (false, None) => soonest(steps),
+        };
+    };
+    if let Some(step) = due.filter(|step| *step > heard) {
+        return Need::Tell(Why::Untaken(step));
+    }
+    if reached || !last.on_duty {
+        if incident.severity > last.severity {
+            return Need::Tell(Why::Graver);
+        }
+        if has_grown(incident, last) {
+            return Need::Tell(Why::Grown);
+        }
+    }
+    if !reached {
+        return Need::Nothing;
+    }
+    if until.is_some_and(|until| until <= now && last.at < until) {
+        return Need::Tell(Why::RanOut);
+    }
+    let every = rules.remind_every.filter(|_| !rests && !incident.flapping);
+    let again = every.map(|every| later(last.at, every));
+    match again {
+        Some(at) if at <= now => Need::Tell(Why::Still),
+        again => soonest(steps.chain(again)),
+    }
+}
+
 /// Notes that a channel was told; gives the running number of the message.
 pub(super) fn note_told(
     incident: &mut Incident,
-    channel: &ChannelId,
-    kind: NotificationKind,
+    channel: &Channel,
+    why: Why,
+    reach: &[Reach],
     now: Timestamp,
 ) -> usize {
     let affected = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
-    let (severity, channel) = (incident.severity, channel.clone());
-    incident.told.push(Told { channel, kind, at: now, severity, affected });
+    let step = if let Why::Untaken(step) = why { step } else { 0 };
+    let before = incident.told.iter().rfind(|told| told.channel == channel.id);
+    let mut reach = reach.iter().filter(|reach| reach.step == step).peekable();
+    let (people, on_duty) = if reach.peek().is_some() {
+        reach.fold((Vec::new(), true), |(mut people, on_duty), reach| {
+            people.extend(reach.people.iter().cloned());
+            (people, on_duty && reach.on_duty)
+        })
+    } else {
+        // It is told because it was told before.
+        before.map_or_else(Default::default, |told| (told.people.clone(), told.on_duty))
+    };
+    incident.told.push(Told {
+        channel: channel.id.clone(),
+        kind: why.kind(),
+        at: now,
+        severity: incident.severity,
+        affected,
+        people,
+        on_duty,
+        step,
+    });
     incident.told.len()
 }
 
@@ -116,7 +233,26 @@ pub(super) const fn reopens(why: Why) -> bool {
     matches!(why, Why::Grown | Why::Graver)
 }
 
+/// Whether somebody who was told that it is on is still to be told that it is over.
+pub(super) fn owes_an_end(incident: &Incident, channels: &[Channel]) -> bool {
+    channels.iter().filter(|channel| channel.send_resolved).any(|channel| {
+        let last = incident.told.iter().rfind(|told| told.channel == channel.id);
+        last.is_some_and(|told| told.kind != NotificationKind::Resolved)
+    })
+}
+
 fn has_grown(incident: &Incident, last: &Told) -> bool {
     let now = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
     now >= last.affected.saturating_add(GROWN_BY) && now >= last.affected.saturating_mul(2)
 }
+
+fn soonest(moments: impl Iterator<Item = Timestamp>) -> Need {
+    moments.min().map_or(Need::Nothing, Need::Later)
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

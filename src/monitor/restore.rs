@@ -13,10 +13,12 @@ use super::hygiene::Hygiene;
 use super::ledger::{Ledger, Scope};
 use super::mute::Mutes;
 use super::picture::{Judged, Picture};
+use super::policy;
 use super::rollup::Rollups;
 use super::schedule::Schedule;
 use super::site::{Finding, Kind};
 use super::target::Watched;
+use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointIx, Incident, Mono, Now, Resolution, SiteIx,
@@ -34,6 +36,8 @@ impl Monitor {
     /// 2. Open incidents go on. They end only on fresh evidence, and what was told of them is not
     ///    told again.
     /// 3. What is watched no longer is forgotten, and an incident about it ends with that reason.
+    /// 4. What is over is remembered while it may come back, and until everybody who was told of
+    ///    it has been told its end.
     #[must_use]
     pub fn new(config: Arc<Config>, durable: Durable, now: Now) -> Self {
         let topology = Arc::clone(&config.topology);
@@ -64,6 +68,9 @@ impl Monitor {
             mutes: Mutes { silences: durable.silences, maintenance: durable.maintenance },
             mute_at: None,
             tell_at: None,
+            gathering: Gathering::default(),
+            minute: None,
+            duty: Vec::new(),
             commands: VecDeque::new(),
             changes: Vec::new(),
             rollups: Rollups::new(now.mono),
@@ -91,11 +98,7 @@ impl Monitor {
         let flapping = &self.picture.settings().flapping;
         let ended_long_ago = !incident.is_open()
             && !flap::may_return(&incident, flapping, now.wall)
-            && !flap::within(
-                incident.resolved.unwrap_or(incident.opened),
-                Duration::from_secs(7200),
-                now.wall,
-            );
+            && !policy::owes_an_end(&incident, &self.picture.settings().channels);
         if ended_long_ago {
             return;
         }
@@ -227,6 +230,7 @@ impl Monitor {
         self.find(now);
         self.move_incidents(&was, &site_moved, now);
         self.commit_at = now.mono;
+        self.minute = None;
         self.retell(now.mono);
     }
 

@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::ledger::Scope;
 use super::plan::Plan;
-use super::policy::{self, Need};
 use super::severity::{self, Stake};
 use super::site::{self, Finding};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
 use crate::model::{
-    Affected, Change, Effort, Evidence, Health, Mono, Notification, NotificationId, Now, Phase,
-    Resolution, Saw, SiteIx, TargetKey, Trigger,
+    Affected, Change, Effort, Evidence, Health, Mono, Now, Phase, Resolution, Saw, SiteIx,
+    TargetKey, Trigger,
 };
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
@@ -50,6 +47,7 @@ impl Monitor {
             self.changes.extend(over);
             self.retell(now.mono);
         }
+        self.note_minute(now);
         let flapping = &self.picture.config.settings.flapping;
         self.ledger.retain(|entry| {
             entry.incident.is_open()
@@ -303,65 +301,6 @@ impl Monitor {
             incident.of = of;
             incident.delegates = incident.delegates.max(stake.delegates);
             incident.session = stake.session;
-        }
-    }
-
-    /// Step 6: brings every record that was touched up to date, decides who is told, and makes
-    /// both durable together.
-    fn tell(&mut self, now: Now) {
-        if self.tell_at.is_some_and(|at| now.wall >= at) {
-            self.tell_at = None;
-            for (_, entry) in self.ledger.iter_mut() {
-                entry.touched = true;
-            }
-        }
-        let settings = &self.picture.config.settings;
-        let mut later: Option<Timestamp> = self.tell_at;
-        let mut changes = Vec::new();
-        for (_, entry) in self.ledger.iter_mut().filter(|(_, entry)| entry.touched) {
-            (entry.touched, entry.unsaid) = (false, false);
-            record::derive(entry, &self.picture);
-            let muted = entry.incident.absorbed_by.is_some()
-                || self.mutes.holds_back(&self.picture, &entry.incident, now.wall);
-            let mut notifications = Vec::new();
-            for channel in &settings.channels {
-                let limit = settings.flapping.messages_per_hour;
-                let need =
-                    policy::needs_notification(&entry.incident, channel, limit, muted, now.wall);
-                match need {
-                    Need::Nothing => {}
-                    Need::Later(at) => {
-                        entry.unsaid = true;
-                        later = Some(later.map_or(at, |other| other.min(at)));
-                    }
-                    Need::Tell(why) => {
-                        let incident = entry.change();
-                        if policy::reopens(why) {
-                            incident.ack = None;
-                        }
-                        let kind = why.kind();
-                        let n = policy::note_told(incident, &channel.id, kind, now.wall);
-                        let id = format!("{}/{}/{}/{n}", incident.id, channel.id, kind.word());
-                        notifications.push((NotificationId::new(id), channel.id.clone(), kind));
-                    }
-                }
-            }
-            entry.touched = false;
-            if entry.committed.as_ref().is_some_and(|before| **before == *entry.incident) {
-                continue;
-            }
-            entry.committed = Some(Arc::clone(&entry.incident));
-            changes.push(Change::Incident(Box::new((*entry.incident).clone())));
-            for (id, channel, kind) in notifications {
-                let alert = record::alert(&entry.incident, &self.picture, now);
-                let notification = Notification { id, channel, kind, created: now.wall, alert };
-                changes.push(Change::Notify(Box::new(notification)));
-            }
-        }
-        self.tell_at = later;
-        if !changes.is_empty() {
-            self.changes.extend(changes);
-            self.commit_at = now.mono;
         }
     }
 }

@@ -57,6 +57,7 @@ impl Monitor {
             incidents: self.incidents(now),
             silences: self.mutes.silences.values().cloned().collect(),
             maintenance: self.mutes.maintenance.values().cloned().collect(),
+            duty: self.duty.clone(),
             monitor: MonitorView {
                 blind: self.sight.is_blind(),
                 reasons: self.reasons(),

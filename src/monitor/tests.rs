@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Channel, ChannelKind, Config, Settings, WebhookSettings};
 use crate::lab::scenario::Scenario;
-use crate::model::{
-    ChannelId, Importance, Mono, Now, Session, SessionId, Severity, SiteIx, Topology,
-};
+use crate::model::{ChannelId, Importance, Mono, Now, Session, SessionId, SiteIx, Topology};
 
 /// The wall-clock time at which tests begin: a Monday morning in Vietnam.
 pub(crate) const START: &str = "2026-01-05T00:00:00Z";
@@ -53,7 +51,6 @@ pub(crate) fn settings() -> Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
             kind: ChannelKind::Webhook(WebhookSettings { url, timeout }),
-            min_severity: Severity::Info,
             send_resolved: true,
         }],
         ..Settings::default()

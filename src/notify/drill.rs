@@ -92,6 +92,7 @@ pub(super) fn test_letter(
             session: None,
             evidence: Vec::new(),
             ack: None,
+            waiting_since: None,
             flapping: false,
             relapses: Vec::new(),
             absorbed_by: None,

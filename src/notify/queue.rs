@@ -9,16 +9,17 @@
 //!    of the ones that still wait, and tells as firing what the receiver has not heard as firing.
 //!    So a fault that came and went while the channel was down is told once, as over, with its
 //!    beginning and its end.
-//! 3. What is still on goes before what is over. Three or more that are over leave as one digest,
-//!    unless they were tried alone before: a repeat must be recognisable as one.
+//! 3. What is still on goes before what is over. Three or more of a kind leave as one digest, such
+//!    as sites that fail together or are well again together, unless they were tried alone before:
+//!    a repeat must be recognisable as one.
 //! 4. After an attempt that failed for the moment, the line waits [`FIRST_WAIT`], then twice as
 //!    long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one
 //!    message at a time finds out whether the channel works again.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    If another one gets through after several had failed, the channel was to blame, and all of
 //!    them are due at once.
-//! 6. A message that the receiver refuses for good, or that failed [`MOST_ATTEMPTS`] times, is
-//!    given up, loudly.
+//! 6. A digest that the receiver refuses for good is told message by message. A message that it
+//!    refuses for good, or that failed [`MOST_ATTEMPTS`] times, is given up, loudly.
 //! 7. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 
@@ -46,7 +47,7 @@ pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(15);
 pub(super) const MOST_ATTEMPTS: u32 = 2_880;
 /// Failures of one message until others go first.
 const PATIENCE: u32 = 3;
-/// Messages that are over, waiting at once, from which on they leave as one.
+/// Messages of a kind, waiting at once, from which on they leave as one.
 const DIGEST_FROM: usize = 3;
 
 /// How much a channel takes.

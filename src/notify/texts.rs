@@ -9,6 +9,7 @@ mod en;
 mod seen;
 mod vi;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,8 +68,8 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
             let facts: Vec<Facts> =
                 letter.items.iter().map(|item| Facts::new(item, style)).collect();
             match language {
-                Language::Vi => vi::digest(&facts),
-                Language::En => en::digest(&facts),
+                Language::Vi => vi::digest(&facts, &style.board),
+                Language::En => en::digest(&facts, &style.board),
             }
         }
     }
@@ -108,6 +109,13 @@ struct Facts<'a> {
     affected: Vec<&'a str>,
     session: Option<Meeting<'a>>,
     tz: &'a TimeZone,
+}
+
+/// Who else knows of a fault.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Also<'a> {
+    people: Vec<&'a str>,
+    channels: Vec<&'a str>,
 }
 
 /// Observations that say the same.
@@ -183,7 +191,48 @@ impl<'a> Facts<'a> {
 
     /// Who took it on, while that holds.
     fn ack(&self) -> Option<&'a Ack> {
-        self.incident.ack.as_ref().filter(|ack| ack.until.is_none_or(|until| until > self.decided))
+        self.incident.taken_by(self.decided)
+    }
+
+    /// Who had taken it on until a moment ago, and until when.
+    fn ran_out(&self) -> Option<(&'a str, DateTime)> {
+        let ack = self.incident.ack.as_ref().filter(|ack| !ack.holds(self.decided))?;
+        Some((&ack.by, self.local(ack.until?)))
+    }
+
+    /// How long it has waited for somebody to take it on.
+    fn untaken(&self) -> Option<Duration> {
+        Some(between(self.incident.waits_since(self.decided)?, self.decided))
+    }
+
+    /// The people for whom this message is.
+    fn addressed(&self) -> &'a [String] {
+        let own = |told: &&Told| told.channel.as_str() == self.channel;
+        self.incident.told.iter().rfind(own).map_or(&[], |told| &told.people)
+    }
+
+    /// Who else knows of it: names of people, or channels that stand for themselves.
+    fn also_told(&self) -> Also<'a> {
+        let mut also = Also::default();
+        let mut last: BTreeMap<&str, &Told> = BTreeMap::new();
+        for told in &self.incident.told {
+            last.insert(told.channel.as_str(), told);
+        }
+        let known = last.into_values().filter(|told| {
+            told.kind != NotificationKind::Resolved && told.channel.as_str() != self.channel
+        });
+        for told in known {
+            if told.people.is_empty() {
+                also.channels.push(told.channel.as_str());
+            }
+            for person in told.people.iter().map(String::as_str) {
+                let here = self.addressed().iter().any(|name| name == person);
+                if !here && !also.people.contains(&person) {
+                    also.people.push(person);
+                }
+            }
+        }
+        also
     }
 
     /// The device and the check at fault, as far as they are known.
@@ -336,6 +385,12 @@ impl<'a> Meeting<'a> {
         let title = alert.session_title.as_deref().filter(|title| !title.is_empty());
         Some(Self { title, start: tz.to_datetime(start), stands })
     }
+}
+
+/// What all have in common, if they do.
+fn shared_by_all<'a, T: PartialEq>(all: &[Facts<'a>], what: impl Fn(&Facts<'a>) -> T) -> Option<T> {
+    let first = what(all.first()?);
+    all[1..].iter().all(|facts| what(facts) == first).then_some(first)
 }
 
 /// From one moment to a later one; zero when the clock was set back in between.

@@ -273,6 +273,5 @@ fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
 }
 
 fn kind(word: &str) -> Option<NotificationKind> {
-    use NotificationKind::{Firing, Reminder, Resolved, Update};
-    [Firing, Update, Reminder, Resolved].into_iter().find(|kind| kind.word() == word)
+    NotificationKind::ALL.into_iter().find(|kind| kind.word() == word)
 }

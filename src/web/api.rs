@@ -22,7 +22,7 @@ use super::ControlError;
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
 use change::{AckRequest, SilenceRequest};
-use views::{Incidents, Sessions, Silences, SiteDetail, Sites, Status};
+use views::{Incidents, OnCall, Sessions, Silences, SiteDetail, Sites, Status};
 
 /// `GET /api/v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
@@ -94,6 +94,11 @@ pub(super) async fn ack(
 /// `GET /api/v1/sessions`.
 pub(super) async fn sessions(State(app): State<Arc<App>>) -> Response {
     Json(Sessions::of(&app.daemon.snapshot())).into_response()
+}
+
+/// `GET /api/v1/oncall`.
+pub(super) async fn oncall(State(app): State<Arc<App>>) -> Response {
+    Json(OnCall::of(&app.daemon.snapshot())).into_response()
 }
 
 /// `GET /api/v1/silences`.

@@ -86,6 +86,7 @@ pub(super) fn router(
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
         .route("/api/v1/sessions", get(api::sessions))
+        .route("/api/v1/oncall", get(api::oncall))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))
         .fallback(nowhere)

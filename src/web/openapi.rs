@@ -77,6 +77,7 @@ const OPERATIONS: &[Operation] = &[
         errors: &[400, 403, 404, 409, 413, 415, 503],
     },
     read("/api/v1/sessions", "sessions", "Sessions that are on or near, soonest first", "Sessions"),
+    read("/api/v1/oncall", "oncall", "Who is on duty by each rota, and who is next", "OnCall"),
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
         method: "post",

@@ -27,8 +27,8 @@ use vchealth::clock::Clock;
 use vchealth::config::{self, Config, File, SourceSet};
 use vchealth::daemon::{Daemon, Options, Source};
 use vchealth::model::{
-    Check, CheckId, CheckKind, Endpoint, EndpointId, EndpointIx, Host, IcmpCheck, Level, LevelIx,
-    Paces, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Host, IcmpCheck, Level,
+    LevelIx, Paces, Site, SiteId, SiteIx, Target, TargetIx, Topology,
 };
 use vchealth::probe::icmp::{self, EchoParams, PingJob};
 
@@ -174,6 +174,7 @@ fn topology(targets: usize) -> Topology {
         topology.sites.push(Site {
             name: format!("Điểm cầu {n}"),
             level: LevelIx::new(0),
+            class: ClassId::new("agency"),
             parent: None,
             children: Vec::new(),
             contacts: Vec::new(),

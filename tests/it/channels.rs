@@ -119,12 +119,7 @@ pub(crate) fn style() -> Style {
 
 /// A channel by itself.
 pub(crate) fn direct(kind: ChannelKind) -> Direct {
-    let channel = Channel {
-        id: ChannelId::new("truc"),
-        kind,
-        min_severity: Severity::Info,
-        send_resolved: true,
-    };
+    let channel = Channel { id: ChannelId::new("truc"), kind, send_resolved: true };
     Direct::new(&channel, &style(), Clock::start()).unwrap()
 }
 
@@ -159,6 +154,7 @@ pub(crate) fn letter_of(
         session: Some(SessionId::new("giao-ban")),
         evidence: Vec::new(),
         ack: None,
+        waiting_since: None,
         flapping: false,
         relapses: Vec::new(),
         absorbed_by: None,

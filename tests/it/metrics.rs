@@ -220,6 +220,7 @@ fn no_more_series_than_the_table_admits() {
             table::Per::Session => snapshot.sessions.len(),
             table::Per::Incident => snapshot.incidents.iter().filter(|i| i.is_active()).count(),
             table::Per::Channel => 1,
+            table::Per::Duty => snapshot.duty.iter().map(|duty| duty.now.len()).sum(),
         };
         let most = many * usize::from(metric.series.most);
         assert!(series.len() <= most, "{name}: {} series, {most} at most", series.len());

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use vchealth::clock::Clock;
 use vchealth::config::{Channel, ChannelKind, WebhookSettings};
 use vchealth::model::{
-    Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Severity,
+    Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{ChannelTotals, History, MarkState, Store, Writer};
@@ -170,7 +170,6 @@ fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
         kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), timeout }),
-        min_severity: Severity::Info,
         send_resolved: true,
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use vchealth::clock::Clock;
 use vchealth::config::{IcmpEngine, IcmpSettings, ResolverSettings};
 use vchealth::model::{
-    Check, CheckId, CheckKind, Effort, Endpoint, EndpointId, EndpointIx, Failure, Host, Level,
-    LevelIx, Paces, RemoteFailure, Reply, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+    Check, CheckId, CheckKind, ClassId, Effort, Endpoint, EndpointId, EndpointIx, Failure, Host,
+    Level, LevelIx, Paces, RemoteFailure, Reply, Site, SiteId, SiteIx, Target, TargetIx, Topology,
 };
 use vchealth::probe::{ProbeSettings, Probes, Record, Trust};
 
@@ -23,6 +23,7 @@ pub(crate) fn topology(host: Host, kind: CheckKind, timeout: Duration) -> Arc<To
         id: SiteId::new("tan-lap"),
         name: "Xã Tân Lập".to_owned(),
         level: LevelIx::new(0),
+        class: ClassId::new("commune"),
         parent: None,
         children: Vec::new(),
         contacts: Vec::new(),

@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
-    Contact, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure, H323Check, Health,
-    Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level,
-    LevelIx, MonitorView, Mono, Now, Paces, Phase, Quality, QualityGrade, RemoteFailure,
-    Resolution, Saw, Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck,
-    SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView,
-    Topology, Unreachable,
+    ClassId, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure,
+    H323Check, Health, Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident,
+    IncidentId, Level, LevelIx, MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId,
+    Phase, Quality, QualityGrade, RemoteFailure, Resolution, RotaId, Saw, Session, SessionId,
+    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
+    SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology, Unreachable,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -187,6 +187,7 @@ fn add_site(topology: &mut Topology, name: &str, level: usize, parent: Option<Si
     topology.site_by_id.insert(id.clone(), ix);
     topology.sites.push(Site {
         id,
+        class: ClassId::new(topology.levels[level].id.as_str()),
         name: name.to_owned(),
         level: LevelIx::new(level),
         parent,
@@ -292,6 +293,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         sessions: Vec::new(),
         silences: Vec::new(),
         maintenance: Vec::new(),
+        duty: vec![duty()],
         monitor: MonitorView::default(),
     }
 }
@@ -404,6 +406,24 @@ fn sessions(snapshot: &mut Snapshot) {
     ];
 }
 
+/// Who is on duty.
+fn duty() -> DutyView {
+    let person = |id: &str, name: &str| OnDuty {
+        id: PersonId::new(id),
+        name: name.to_owned(),
+        phone: "0912 345 678".to_owned(),
+        channels: vec![ChannelId::new("zalo")],
+    };
+    let change = now().wall + SignedDuration::from_hours(12);
+    DutyView {
+        rota: RotaId::new("truc-tinh"),
+        now: vec![person("ha", "Đàm Thị Hà"), person("tu", "Lý A Tú")],
+        until: Some(change),
+        next: vec![person("binh", "Nông Văn Bình")],
+        next_from: Some(change),
+    }
+}
+
 /// No site at all.
 pub(crate) fn empty() -> Snapshot {
     Snapshot {
@@ -495,11 +515,21 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         session: Some(SessionId::new("2023-11-24-ubnd")),
         evidence: Vec::new(),
         ack: None,
+        waiting_since: Some(now().wall),
         flapping: false,
         relapses: Vec::new(),
         absorbed_by: None,
         resolution: None,
-        told: Vec::new(),
+        told: vec![Told {
+            channel: ChannelId::new("zalo"),
+            kind: NotificationKind::Escalation,
+            at: now().wall,
+            severity: Severity::Critical,
+            affected: 1,
+            people: vec!["Đàm Thị Hà".to_owned()],
+            on_duty: true,
+            step: 1,
+        }],
     }
 }
 

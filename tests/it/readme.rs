@@ -31,8 +31,12 @@ fn table(sample: &str) -> String {
         };
         if line.starts_with(' ') {
             let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
-            if section != "channels" {
-                let (key, value) = (key.trim(), value.trim());
+            if !["channels", "people", "rotas", "routes"].contains(&section.as_str()) {
+                // What stands in a comment has no default of its own.
+                let (key, value) = match key.trim().strip_prefix("# ") {
+                    Some(key) => (key, "–"),
+                    None => (key.trim(), value.trim()),
+                };
                 let _ = writeln!(table, "| `{section}.{key}` | `{value}` | {} |", comment.trim());
             }
         } else if rest.trim().is_empty() {

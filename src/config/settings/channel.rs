@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{ChannelId, Severity};
+use crate::model::ChannelId;
 
 /// A way to reach people.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,6 @@ pub struct Channel {
     pub id: ChannelId,
     /// What it is.
     pub kind: ChannelKind,
-    /// Alerts below this severity do not go this way.
-    pub min_severity: Severity,
     /// Whether the end of an incident is told as well.
     pub send_resolved: bool,
 }

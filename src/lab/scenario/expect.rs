@@ -1,10 +1,11 @@
 //! What people should be told, as written in a scenario.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::yaml::{self, Map, Mark, Node, Sink, Value};
-use crate::model::{Cause, Severity};
+use crate::model::{Cause, NotificationKind, Severity};
 
 /// One incident that the scenario must lead to.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Expected {
     pub open: bool,
     /// Whether it counts as flapping at its height, where that matters.
     pub flapping: Option<bool>,
+    /// What each channel gets of it, in order; nothing is said of channels that are not named.
+    pub told: BTreeMap<String, Vec<NotificationKind>>,
     /// Messages about it in all; firing and resolved make two.
     pub messages: Option<Count>,
     /// Where it stands in the file.
@@ -116,6 +119,7 @@ fn one(node: &Node, sink: &Sink) -> Option<Expected> {
         resolved_within: map.read("resolved-within", yaml::length),
         open: map.read("open", yaml::flag).unwrap_or(false),
         flapping: map.read("flapping", yaml::flag),
+        told: map.read("told", told).unwrap_or_default(),
         messages: map.read("messages", count),
         mark: node.mark,
     };
@@ -132,6 +136,18 @@ fn one(node: &Node, sink: &Sink) -> Option<Expected> {
     }
     map.close();
     Some(Expected { cause: cause?, ..expected })
+}
+
+/// Kinds of message by channel.
+fn told(node: &Node, sink: &Sink) -> Option<BTreeMap<String, Vec<NotificationKind>>> {
+    let map = node.map(sink, "`told`")?;
+    let words = NotificationKind::ALL.map(NotificationKind::word);
+    let kinds = |node: &Node| -> Vec<NotificationKind> {
+        let items = node.list(sink, "what a channel gets").iter();
+        let found = items.filter_map(|item| word(item, sink, "kind of message", &words));
+        found.map(|at| NotificationKind::ALL[at]).collect()
+    };
+    Some(map.entries().iter().map(|(key, node)| (key.text.clone(), kinds(node))).collect())
 }
 
 fn common(map: &Map<'_>) -> Option<(String, String)> {

@@ -4,7 +4,7 @@
 //! It looks at messages only, not at the state behind them: what nobody was told did not happen
 //! as far as the technician is concerned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub struct Heard {
     pub severity: Option<Severity>,
     /// Whether it is said to come and go, where the message says so.
     pub flapping: Option<bool>,
+    /// Through which channel, where that is known.
+    pub channel: Option<String>,
+    /// What kind of message, where that is known.
+    pub kind: Option<NotificationKind>,
 }
 
 /// How the expectations of a scenario were met.
@@ -136,8 +140,25 @@ impl Scenario {
         {
             complaints.push(format!("{messages} messages in all instead of {count}"));
         }
+        let letters = letters(heard);
+        if let Some(count) = self.letters.filter(|count| !count.holds(letters)) {
+            complaints.push(format!("{letters} letters in all instead of {count}"));
+        }
         Judgement { rows, complaints, messages }
     }
+}
+
+/// Messages from which on those of a kind that a channel gets at one moment leave as one.
+const TOGETHER: usize = 3;
+
+/// How many letters the messages are.
+fn letters(heard: &[Heard]) -> u32 {
+    let mut together: BTreeMap<_, usize> = BTreeMap::new();
+    for message in heard {
+        *together.entry((message.at, &message.channel, message.kind)).or_default() += 1;
+    }
+    let letters = together.into_values().map(|n| if n >= TOGETHER { 1 } else { n });
+    u32::try_from(letters.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
 /// Everything heard of one incident.
@@ -223,7 +244,11 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
     }
     // What was said to be over and then to be on again is not over.
     let last = told.told.iter().rposition(|heard| !heard.resolved).map_or(0, |at| at + 1);
-    let mut over = told.told[last..].iter().map(|heard| heard.at);
+    // Each channel is told once.
+    let over = &told.told[last..];
+    let channels: BTreeSet<_> = over.iter().map(|heard| &heard.channel).collect();
+    let again = over.len() > channels.len();
+    let mut over = over.iter().map(|heard| heard.at);
     match (over.next(), expected.ends) {
         (Some(at), _) if expected.open => {
             complain(format!("it was said to be over at {} and is not", seconds(at)));
@@ -242,8 +267,19 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
         }
         (Some(_), None) => {}
     }
-    if over.next().is_some() {
+    if again {
         complain("it was said to be over more than once".to_owned());
+    }
+    for (channel, wanted) in &expected.told {
+        let kinds = told.told.iter().filter(|heard| heard.channel.as_ref() == Some(channel));
+        let kinds: Vec<_> = kinds.filter_map(|heard| heard.kind).collect();
+        if kinds != *wanted {
+            let words = |kinds: &[NotificationKind]| match kinds {
+                [] => "nothing".to_owned(),
+                kinds => kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", "),
+            };
+            complain(format!("{channel} got {} instead of {}", words(&kinds), words(wanted)));
+        }
     }
     row.affected = told.most(|heard| heard.affected);
     for (what, wanted, said) in [
@@ -310,6 +346,8 @@ impl Heard {
             of: Some(incident.of),
             severity: Some(incident.severity),
             flapping: Some(incident.flapping),
+            channel: Some(notification.channel.to_string()),
+            kind: Some(notification.kind),
         }
     }
 
@@ -334,6 +372,8 @@ impl Heard {
                 of: None,
                 severity: Severity::ALL.into_iter().find(|s| Some(s.word()) == severity.as_deref()),
                 flapping: None,
+                channel: None,
+                kind: None,
             }
         });
         alerts.collect()

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use super::yaml::{self, Key, Mark, Node, Sink, Value};
 use crate::model::{
-    Check, CheckId, CheckKind, Endpoint, EndpointId, EndpointIx, H323Check, Host, HttpCheck,
-    HttpMethod, IcmpCheck, Level, LevelIx, Paces, SipCheck, SipTransport, Site, SiteId, SiteIx,
-    Target, TargetIx, Topology,
+    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, H323Check, Host,
+    HttpCheck, HttpMethod, IcmpCheck, Level, LevelIx, Paces, SipCheck, SipTransport, Site, SiteId,
+    SiteIx, Target, TargetIx, Topology,
 };
 
 /// Which province.
@@ -162,6 +162,7 @@ impl Tree {
                 name: id.to_string(),
                 id,
                 level: LevelIx::new(*depth),
+                class: ClassId::new(self.levels[*depth].as_str()),
                 parent: parent.map(SiteIx::new),
                 children: Vec::new(),
                 contacts: Vec::new(),

@@ -64,10 +64,15 @@ fn scenario(file: &str, root: &Node, sink: &Sink) -> Option<Scenario> {
         timeline,
         expect: map.need("expect", expect::list).unwrap_or_default(),
         messages: map.read("messages", expect::count),
+        letters: map.read("letters", expect::count),
+        settings: map.read("settings", yaml::text),
     };
     map.close();
     for entry in scenario.timeline.iter().filter(|entry| entry.at > scenario.lasts) {
         sink.say(entry.mark, "this happens after the scenario has ended (see `lasts`)");
+    }
+    if scenario.settings.is_some() && scenario.real {
+        sink.say(root.mark, "other settings cannot be had in real time: write `real: false`");
     }
     for (entry, what) in scenario.timeline.iter().filter_map(|entry| match entry.what {
         What::ClockStep(_) => Some((entry, "the clock cannot be stepped")),

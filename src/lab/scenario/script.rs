@@ -68,6 +68,8 @@ pub enum Act {
         sites: Vec<SiteIx>,
         /// Who.
         by: String,
+        /// For how long; none is until it is over.
+        lasts: Option<Duration>,
     },
     /// Nothing is told of these sites for this long.
     Silence {
@@ -223,7 +225,7 @@ fn expand(
         What::Restart { away, killed } => Act::Restart { away: *away, killed: *killed },
         What::Reload { without: true } => Act::Reload { without: sites },
         What::Reload { without: false } => Act::Reload { without: Vec::new() },
-        What::Ack { by } => Act::Ack { sites, by: by.clone() },
+        What::Ack { by } => Act::Ack { sites, by: by.clone(), lasts: entry.lasts },
         What::Silence => Act::Silence { sites, lasts },
         What::Maintenance => Act::Maintenance { sites, lasts },
     };

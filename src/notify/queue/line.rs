@@ -176,6 +176,17 @@ impl Line {
     ) {
         self.status.last_error = Some(error.text.clone());
         let asked = match error.retry {
+            Retry::Never if entries.len() > 1 => {
+                // One of them, or their number, is to blame: each is tried alone.
+                for mut entry in entries {
+                    entry.bundle = None;
+                    entry.error = Some(error.text.clone());
+                    output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
+                    self.put_back(entry, now, output);
+                }
+                self.works(output);
+                return;
+            }
             Retry::Never => {
                 for entry in entries {
                     self.give_up(&entry, error.text.clone(), now, output);
@@ -211,12 +222,16 @@ impl Line {
             let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
             mark.next_attempt = Some(now.wall_at(entry.retry_at));
             output.marks.push(mark);
-            let incident = entry.notification.alert.incident.id.clone();
-            let at = self.waiting.partition_point(|other| other.order < entry.order);
-            self.waiting.insert(at, entry);
-            // What came meanwhile may have overtaken it.
-            self.fold(&incident, now, output);
+            self.put_back(entry, now, output);
         }
+    }
+
+    /// Lets a message wait again, in its place; what came meanwhile may have overtaken it.
+    fn put_back(&mut self, entry: Entry, now: Now, output: &mut Output) {
+        let incident = entry.notification.alert.incident.id.clone();
+        let at = self.waiting.partition_point(|other| other.order < entry.order);
+        self.waiting.insert(at, entry);
+        self.fold(&incident, now, output);
     }
 
     /// When to ask for a letter again; none while only the end of a delivery can change anything.
@@ -266,21 +281,24 @@ impl Line {
 
     /// Rule 3: which ones leave together with the one at `first`, itself included, in order.
     ///
-    /// A digest that was tried before keeps its members, so that its repeat says the same.
+    /// A digest that was tried before keeps its members, so that its repeat says the same. A new
+    /// one ends before the first that was tried alone, so that none overtakes an older one.
     fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
         let chosen = &self.waiting[first];
-        if chosen.bundle.is_none() && (!chosen.is_over() || chosen.attempts > 0) {
-            return vec![first];
+        let most = self.limits.bundle.max(1);
+        if chosen.bundle.is_some() {
+            let members = self.tellable().filter(|at| self.waiting[*at].bundle == chosen.bundle);
+            let members: Vec<usize> = members.take(most).collect();
+            return if members.contains(&first) { members } else { vec![first] };
         }
-        let belongs = |at: &usize| {
+        let fresh = |at: &usize| {
             let entry = &self.waiting[*at];
-            let fresh = entry.attempts == 0 && entry.is_over() && entry.retry_at <= now;
-            entry.bundle == chosen.bundle && (entry.bundle.is_some() || fresh)
+            entry.bundle.is_none() && entry.attempts == 0 && entry.retry_at <= now
         };
-        let together: Vec<usize> =
-            self.tellable().filter(belongs).take(self.limits.bundle.max(1)).collect();
-        let enough = chosen.bundle.is_some() || together.len() >= DIGEST_FROM;
-        if enough && together.contains(&first) { together } else { vec![first] }
+        let alike = self.tellable().skip_while(|at| *at < first);
+        let alike = alike.filter(|at| self.waiting[*at].told_as == chosen.told_as);
+        let together: Vec<usize> = alike.take_while(fresh).take(most).collect();
+        if together.len() >= DIGEST_FROM { together } else { vec![first] }
     }
 
     /// The receiver has answered: whatever failed may be tried again.
@@ -359,11 +377,14 @@ impl Entry {
 
 /// What a message is about for a receiver who has not heard the one before it.
 fn told_as(unheard: NotificationKind, newer: NotificationKind) -> NotificationKind {
-    use NotificationKind::{Firing, Reminder, Resolved, Update};
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
     match (unheard, newer) {
         (_, Resolved) => Resolved,
+        (_, Escalation) => Escalation,
         (Firing, _) | (_, Firing) => Firing,
+        (Escalation, Update) => Escalation,
         (Update | Resolved, _) | (_, Update) => Update,
+        (Escalation, Reminder) => Escalation,
         (Reminder, Reminder) => Reminder,
     }
 }

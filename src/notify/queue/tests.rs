@@ -111,10 +111,69 @@ fn later() -> DeliveryError {
 const FIRING: NotificationKind = NotificationKind::Firing;
 const UPDATE: NotificationKind = NotificationKind::Update;
 const REMINDER: NotificationKind = NotificationKind::Reminder;
+const ESCALATION: NotificationKind = NotificationKind::Escalation;
 const RESOLVED: NotificationKind = NotificationKind::Resolved;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+/// The ids of all messages in these letters, in order.
+fn told_ids(letters: &[Letter]) -> Vec<&str> {
+    let items = letters.iter().flat_map(|letter| &letter.items);
+    items.map(|item| item.notification.id.as_str()).collect()
+}
+
+#[test]
+fn sites_that_fail_together_leave_as_one_letter_and_return_as_one() {
+    let mut desk = Desk::new(4);
+    for kind in [FIRING, REMINDER, ESCALATION, RESOLVED] {
+        for n in 0..24 {
+            desk.decide(&format!("{}-{n:02}", kind.word()), &format!("i{n}"), kind);
+        }
+        let id = desk.take().unwrap();
+        let letter = desk.told.last().unwrap();
+        assert_eq!(letter.items.len(), 24);
+        assert!(letter.items.iter().all(|item| item.told_as == kind));
+        assert_eq!(desk.take(), None);
+        desk.ok(&id);
+    }
+}
+
+#[test]
+fn news_and_reminders_are_not_mixed_in_one_letter() {
+    let mut desk = Desk::new(4);
+    for n in 0..3 {
+        desk.decide(&format!("on{n}"), &format!("i{n}"), FIRING);
+        desk.decide(&format!("still{n}"), &format!("j{n}"), REMINDER);
+    }
+    assert_eq!(desk.take().as_deref(), Some("digest-on0"));
+    assert_eq!(desk.take().as_deref(), Some("digest-still0"));
+}
+
+#[test]
+fn a_letter_of_several_that_is_refused_is_told_one_by_one() {
+    let mut desk = Desk::new(1);
+    for n in 0..3 {
+        desk.decide(&format!("m{n}"), &format!("i{n}"), FIRING);
+    }
+    assert_eq!(desk.take().as_deref(), Some("digest-m0"));
+    desk.fail("digest-m0", Retry::Never);
+    assert_eq!(desk.run(seconds(5), |_, _| Ok(())), ["m0", "m1", "m2"]);
+    assert_eq!((desk.status().failed, desk.status().delivered), (0, 3));
+}
+
+#[test]
+fn who_is_told_that_nobody_has_it_hears_that_above_all() {
+    let mut desk = Desk::new(1);
+    desk.decide("other", "o", FIRING);
+    desk.take();
+    desk.decide("a-firing", "a", FIRING);
+    desk.decide("a-escalation", "a", ESCALATION);
+    desk.decide("a-update", "a", UPDATE);
+    desk.ok("other");
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["a-update"]);
+    assert_eq!(desk.told.last().unwrap().items[0].told_as, ESCALATION);
 }
 
 #[test]
@@ -218,15 +277,19 @@ fn a_message_that_never_gets_through_is_given_up_after_a_day() {
 fn one_poisonous_message_does_not_hold_up_the_others() {
     let mut desk = Desk::new(4);
     desk.decide("poison", "i0", FIRING);
+    desk.take();
+    desk.fail("poison", Retry::Later);
     for n in 1..=50 {
         desk.decide(&format!("m{n:02}"), &format!("i{n}"), FIRING);
     }
     let answer = |letter: &Letter, _| {
         if letter.id.as_str() == "poison" { Err(later()) } else { Ok(()) }
     };
-    let accepted = desk.run(seconds(60), answer);
-    assert_eq!(accepted.len(), 50);
-    assert!(accepted.is_sorted());
+    desk.told.clear();
+    desk.run(seconds(60), answer);
+    let told: Vec<&str> = told_ids(&desk.told);
+    assert_eq!(told.len(), 50);
+    assert!(told.is_sorted());
     assert_eq!(desk.status().queued, 1, "the poison still waits");
 }
 
@@ -370,16 +433,20 @@ fn two_hours_without_a_receiver_are_made_up_for_within_a_minute() {
 
     let returned = desk.now;
     let mut last = returned;
-    let accepted = desk.run(seconds(60), |_, now| {
+    desk.told.clear();
+    desk.run(seconds(60), |_, now| {
         last = now;
         Ok(())
     });
     assert!(last.mono - returned.mono <= LONGEST_WAIT, "told within one wait of the return");
     assert_eq!(desk.status().queued, 0);
     // The one that found out comes first; then those still on, in the order decided.
-    let on: Vec<_> = accepted[1..].iter().filter(|id| id.ends_with("-firing")).collect();
-    assert!(on.is_sorted());
-    assert_eq!(accepted.iter().filter(|id| id.ends_with("-firing")).count(), 200);
+    let firing = |letters: &[Letter]| -> Vec<String> {
+        let ids = told_ids(letters).into_iter().filter(|id| id.ends_with("-firing"));
+        ids.map(str::to_owned).collect()
+    };
+    assert!(firing(&desk.told[1..]).is_sorted());
+    assert_eq!(firing(&desk.told).len(), 200);
     let told: BTreeSet<String> = desk
         .told
         .iter()
@@ -392,7 +459,7 @@ fn two_hours_without_a_receiver_are_made_up_for_within_a_minute() {
 
 #[test]
 fn a_channel_with_a_rate_is_never_asked_faster() {
-    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 100 });
+    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 1 });
     for n in 0..4 {
         desk.decide(&format!("m{n}"), &format!("i{n}"), FIRING);
     }

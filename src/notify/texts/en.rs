@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 
 use super::seen::{Seen, named_by};
-use super::{Facts, Meeting, Message, Observed, Place, Stands, grouped, tenths, units};
+use super::{
+    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+};
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
 /// Writes what is told of one incident.
@@ -45,13 +47,12 @@ pub(super) fn whole(message: &Message, board: &str) -> String {
 }
 
 /// Several incidents that are over, or on, one line each.
-pub(super) fn digest(all: &[Facts<'_>]) -> String {
+pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
-    let incidents = count(all.len(), "incident", "incidents");
     let mut text = if over {
-        format!("[RESOLVED] {incidents} over\n")
+        format!("[RESOLVED] {} over\n", count(all.len(), "incident", "incidents"))
     } else {
-        format!("[WARNING] {incidents}\n")
+        headline(all)
     };
     for facts in all {
         let subject = subject(facts);
@@ -63,11 +64,48 @@ pub(super) fn digest(all: &[Facts<'_>]) -> String {
                 hour(end, &facts.now),
                 duration(*lasted)
             ),
-            None => format!("{subject} {what} since {}", hour(&facts.began, &facts.now)),
+            None => {
+                let since = hour(&facts.began, &facts.now);
+                format!("{subject} {what} since {since}{}{}", extent(facts), first_contact(facts))
+            }
         };
         text.push_str(&format!("• {line}\n"));
     }
+    if !over {
+        let who = shared_by_all(all, who_knows).unwrap_or_default();
+        text.extend(who.iter().map(|line| format!("{line}\n")));
+        text.push_str(&format!("Board: {board}\n"));
+    }
     text
+}
+
+/// The first line about several incidents that are on.
+fn headline(all: &[Facts<'_>]) -> String {
+    let grade = grade(all.iter().map(|facts| facts.severity).max().unwrap_or_default());
+    let session = shared_by_all(all, session_in_brief).unwrap_or_default();
+    let incidents = count(all.len(), "incident", "incidents");
+    match all.first().map(|facts| facts.kind) {
+        Some(NotificationKind::Update) => {
+            format!("[UPDATE – {grade}] {incidents} wider or graver{session}\n")
+        }
+        Some(NotificationKind::Reminder) => {
+            format!("[REMINDER – {grade}] {incidents} still on{session}\n")
+        }
+        Some(NotificationKind::Escalation) => {
+            let after = all.iter().filter_map(Facts::untaken).min();
+            let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
+            format!("[ESCALATION – {grade}] {incidents} taken on by nobody{after}{session}\n")
+        }
+        _ => format!("[{grade}] {incidents}{session}\n"),
+    }
+}
+
+/// Whom to phone first, at the end of a line.
+fn first_contact(facts: &Facts<'_>) -> String {
+    match facts.alert.contacts.iter().find(|contact| !contact.phone.is_empty()) {
+        Some(contact) => format!("; call {} {}", contact.name, contact.phone),
+        None => String::new(),
+    }
 }
 
 fn summary(facts: &Facts<'_>) -> String {
@@ -91,6 +129,14 @@ fn summary(facts: &Facts<'_>) -> String {
             "[REMINDER – {grade}] {subject} still {fault} after {}{extent}{session}",
             duration(facts.so_far)
         ),
+        NotificationKind::Escalation => {
+            let after = facts.untaken().unwrap_or(facts.so_far);
+            format!(
+                "[ESCALATION – {grade}] {subject} still {fault}, taken on by nobody after \
+                 {}{extent}{session}",
+                duration(after)
+            )
+        }
         NotificationKind::Resolved => {
             let Some((end, lasted)) = &facts.over else {
                 return format!("[RESOLVED] {subject} {}{extent}", works_again(facts));
@@ -139,13 +185,45 @@ fn description(facts: &Facts<'_>) -> String {
                 let at = hour(&facts.local(ack.at), &facts.now);
                 lines.push(format!("Taken on by {} at {at}{note}.", ack.by));
             }
-            None if facts.kind == NotificationKind::Reminder => {
-                lines.push("Nobody has taken it on yet.".to_owned());
-            }
-            None => {}
+            None => lines.extend(untaken(facts)),
         }
+        lines.extend(who_knows(facts));
     }
     lines.join("\n")
+}
+
+/// That nobody has it, where the message is about that.
+fn untaken(facts: &Facts<'_>) -> Option<String> {
+    let kind = match facts.kind {
+        NotificationKind::Escalation => "Escalation",
+        NotificationKind::Reminder => "Reminder",
+        _ => return None,
+    };
+    let after = facts.untaken().filter(|it| !it.is_zero());
+    let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
+    Some(match facts.ran_out() {
+        Some((by, until)) => format!(
+            "{kind}: {by} had taken it on until {}; now nobody has{after}.",
+            hour(&until, &facts.now)
+        ),
+        None => format!("{kind}: nobody has taken it on{after}."),
+    })
+}
+
+/// For whom the message is and who else knows.
+fn who_knows(facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !facts.addressed().is_empty() {
+        lines.push(format!("To: {}.", facts.addressed().join(", ")));
+    }
+    let also = facts.also_told();
+    let channels = also.channels.iter().map(|channel| format!("channel “{channel}”"));
+    let names: Vec<String> =
+        also.people.iter().map(|name| (*name).to_owned()).chain(channels).collect();
+    if !names.is_empty() {
+        lines.push(format!("Also told: {}.", names.join(", ")));
+    }
+    lines
 }
 
 fn what_happened(facts: &Facts<'_>) -> String {

@@ -18,13 +18,6 @@ use crate::model::{
 use crate::notify::drill::test_letter;
 use crate::store::tests::{at, incident, notification};
 
-const KINDS: [NotificationKind; 4] = [
-    NotificationKind::Firing,
-    NotificationKind::Update,
-    NotificationKind::Reminder,
-    NotificationKind::Resolved,
-];
-
 fn style(language: Language) -> Style {
     Style {
         language,
@@ -237,17 +230,23 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
         NotificationKind::Firing => {}
         NotificationKind::Update => {
             it.created = at("2026-02-03T00:50:00Z");
-            it.alert.incident.told = vec![Told {
-                channel: ChannelId::new("truc"),
-                kind: NotificationKind::Firing,
-                at: at("2026-02-03T00:42:14Z"),
-                severity: Severity::Info,
-                affected: 1,
-            }];
+            let before = told("truc", NotificationKind::Firing, "2026-02-03T00:42:14Z", &[]);
+            it.alert.incident.told = vec![Told { severity: Severity::Info, ..before }];
         }
         NotificationKind::Reminder => {
-            it.created = at("2026-02-03T01:12:10Z");
+            it.created = at("2026-02-03T01:12:14Z");
             it.alert.phase = Phase::Live;
+            it.alert.incident.waiting_since = Some(at("2026-02-03T00:42:14Z"));
+        }
+        NotificationKind::Escalation => {
+            it.created = at("2026-02-03T00:47:14Z");
+            let incident = &mut it.alert.incident;
+            incident.waiting_since = Some(at("2026-02-03T00:42:14Z"));
+            incident.told = vec![
+                told("zalo", NotificationKind::Firing, "2026-02-03T00:42:14Z", &[]),
+                told("sms-tu", NotificationKind::Firing, "2026-02-03T00:42:14Z", &["Lý A Tú"]),
+                told("truc", kind, "2026-02-03T00:47:14Z", &["Đàm Thị Hà"]),
+            ];
         }
         NotificationKind::Resolved => {
             it.created = at("2026-02-03T01:20:42Z");
@@ -257,6 +256,19 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
         }
     }
     it
+}
+
+fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> Told {
+    Told {
+        channel: ChannelId::new(channel),
+        kind,
+        at: at(when),
+        severity: Severity::Critical,
+        affected: 1,
+        people: people.iter().map(|name| (*name).to_owned()).collect(),
+        on_duty: !people.is_empty(),
+        step: u32::from(kind == NotificationKind::Escalation),
+    }
 }
 
 fn letter(all: Vec<Notification>) -> Letter {
@@ -314,7 +326,7 @@ fn write_all(name: &str, letters: &[(&str, Letter)]) {
 #[test]
 fn every_cause_reads_well_from_beginning_to_end() {
     for cause in Cause::ALL {
-        let letters: Vec<(&str, Letter)> = KINDS
+        let letters: Vec<(&str, Letter)> = NotificationKind::ALL
             .into_iter()
             .map(|kind| (kind.word(), letter(vec![stage(sample(cause), kind)])))
             .collect();
@@ -390,6 +402,12 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
         note: "đang đến điểm cầu".to_owned(),
         until: None,
     });
+    let mut ran_out = acknowledged.clone();
+    ran_out.kind = NotificationKind::Reminder;
+    ran_out.created = at("2026-02-03T01:45:00Z");
+    ran_out.alert.phase = Phase::Live;
+    ran_out.alert.incident.waiting_since = Some(at("2026-02-03T00:42:14Z"));
+    ran_out.alert.incident.ack.as_mut().unwrap().until = Some(at("2026-02-03T01:45:00Z"));
     let mut removed = stage(sample(Cause::Access), NotificationKind::Resolved);
     removed.alert.incident.resolution = Some(Resolution::Removed);
     let mut expired = sample(Cause::Certificate);
@@ -419,6 +437,7 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
             ("a session tomorrow", letter(vec![tomorrow])),
             ("over after a month", letter(vec![overnight])),
             ("somebody is on the way", letter(vec![acknowledged])),
+            ("somebody was on the way, for an hour", letter(vec![ran_out])),
             ("taken out of the configuration", letter(vec![removed])),
             ("an expired certificate", letter(vec![expired])),
             ("a certificate from the future", letter(vec![early])),
@@ -443,6 +462,27 @@ fn several_that_are_over_read_as_one_digest() {
         over(Cause::Quality, "2026-02-03T01:00:00Z"),
     ];
     write_all("digest", &[("what came and went while the channel was down", letter(all))]);
+}
+
+/// Three sites that fail together, at this stage.
+fn together(kind: NotificationKind) -> Letter {
+    let sites = [("Xã Tân Lập", Cause::Access), ("Xã Bộc Bố", Cause::Access)];
+    let sites = sites.into_iter().chain([("Huyện Pác Nặm", Cause::Uplink)]);
+    let all = sites.enumerate().map(|(n, (name, cause))| {
+        let mut it = stage(sample(cause), kind);
+        it.alert.site_name = name.to_owned();
+        it.alert.incident.id = crate::model::IncidentId::new(format!("i{n}"));
+        it
+    });
+    letter(all.collect())
+}
+
+#[test]
+fn several_that_are_on_read_as_one_message_with_a_line_each() {
+    use NotificationKind::{Escalation, Firing, Reminder, Update};
+    let letters: Vec<(&str, Letter)> =
+        [Firing, Update, Reminder, Escalation].map(|kind| (kind.word(), together(kind))).into();
+    write_all("together", &letters);
 }
 
 #[test]

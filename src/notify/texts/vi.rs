@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::civil::{DateTime, Weekday};
 
 use super::seen::{Seen, named_by};
-use super::{Facts, Meeting, Message, Observed, Place, Stands, grouped, tenths, units};
+use super::{
+    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+};
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
 /// Writes what is told of one incident.
@@ -46,12 +48,12 @@ pub(super) fn whole(message: &Message, board: &str) -> String {
 }
 
 /// Several incidents that are over, or on, one line each.
-pub(super) fn digest(all: &[Facts<'_>]) -> String {
+pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
     let mut text = if over {
         format!("[ĐÃ KHẮC PHỤC] {} sự cố đã kết thúc\n", all.len())
     } else {
-        format!("[CẢNH BÁO] {} sự cố\n", all.len())
+        headline(all)
     };
     for facts in all {
         let subject = sentence_case(&subject(facts));
@@ -64,11 +66,48 @@ pub(super) fn digest(all: &[Facts<'_>]) -> String {
                 hour(end, &facts.now),
                 duration(*lasted)
             ),
-            None => format!("{subject} {what} từ {}", hour(&facts.began, &facts.now)),
+            None => {
+                let since = hour(&facts.began, &facts.now);
+                format!("{subject} {what} từ {since}{}{}", extent(facts), first_contact(facts))
+            }
         };
         text.push_str(&format!("• {line}\n"));
     }
+    if !over {
+        let who = shared_by_all(all, who_knows).unwrap_or_default();
+        text.extend(who.iter().map(|line| format!("{line}\n")));
+        text.push_str(&format!("Bảng theo dõi: {board}\n"));
+    }
     text
+}
+
+/// The first line about several incidents that are on.
+fn headline(all: &[Facts<'_>]) -> String {
+    let grade = grade(all.iter().map(|facts| facts.severity).max().unwrap_or_default());
+    let session = shared_by_all(all, session_in_brief).unwrap_or_default();
+    let (count, kind) = (all.len(), all.first().map(|facts| facts.kind));
+    match kind {
+        Some(NotificationKind::Update) => {
+            format!("[CẬP NHẬT – {grade}] {count} sự cố lan rộng hoặc nặng thêm{session}\n")
+        }
+        Some(NotificationKind::Reminder) => {
+            format!("[NHẮC LẠI – {grade}] {count} sự cố chưa kết thúc{session}\n")
+        }
+        Some(NotificationKind::Escalation) => {
+            let after = all.iter().filter_map(Facts::untaken).min();
+            let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
+            format!("[CHUYỂN CẤP – {grade}] {count} sự cố chưa ai tiếp nhận{after}{session}\n")
+        }
+        _ => format!("[{grade}] {count} sự cố{session}\n"),
+    }
+}
+
+/// Whom to phone first, at the end of a line.
+fn first_contact(facts: &Facts<'_>) -> String {
+    match facts.alert.contacts.iter().find(|contact| !contact.phone.is_empty()) {
+        Some(contact) => format!("; gọi {} {}", contact.name, contact.phone),
+        None => String::new(),
+    }
 }
 
 fn summary(facts: &Facts<'_>) -> String {
@@ -94,6 +133,14 @@ fn summary(facts: &Facts<'_>) -> String {
             "[NHẮC LẠI – {grade}] {subject} vẫn {fault}, đã {}{extent}{session}",
             duration(facts.so_far)
         ),
+        NotificationKind::Escalation => {
+            let after = facts.untaken().unwrap_or(facts.so_far);
+            format!(
+                "[CHUYỂN CẤP – {grade}] {subject} vẫn {fault}, chưa ai tiếp nhận sau \
+                 {}{extent}{session}",
+                duration(after)
+            )
+        }
         NotificationKind::Resolved => {
             let Some((end, lasted)) = &facts.over else {
                 return format!("[ĐÃ KHẮC PHỤC] {subject} {}{extent}", works_again(facts));
@@ -143,13 +190,45 @@ fn description(facts: &Facts<'_>) -> String {
                 let at = hour(&facts.local(ack.at), &facts.now);
                 lines.push(format!("Đã tiếp nhận: {} lúc {at}{note}.", ack.by));
             }
-            None if facts.kind == NotificationKind::Reminder => {
-                lines.push("Chưa ai xác nhận xử lý sự cố này.".to_owned());
-            }
-            None => {}
+            None => lines.extend(untaken(facts)),
         }
+        lines.extend(who_knows(facts));
     }
     lines.join("\n")
+}
+
+/// That nobody has it, where the message is about that.
+fn untaken(facts: &Facts<'_>) -> Option<String> {
+    let kind = match facts.kind {
+        NotificationKind::Escalation => "Chuyển cấp",
+        NotificationKind::Reminder => "Nhắc lại",
+        _ => return None,
+    };
+    let after = facts.untaken().filter(|it| !it.is_zero());
+    let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
+    Some(match facts.ran_out() {
+        Some((by, until)) => format!(
+            "{kind}: {by} đã tiếp nhận đến {}, nay chưa ai tiếp nhận{after}.",
+            hour(&until, &facts.now)
+        ),
+        None => format!("{kind}: chưa ai tiếp nhận{after}."),
+    })
+}
+
+/// For whom the message is and who else knows.
+fn who_knows(facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !facts.addressed().is_empty() {
+        lines.push(format!("Gửi tới: {}.", facts.addressed().join(", ")));
+    }
+    let also = facts.also_told();
+    let channels = also.channels.iter().map(|channel| format!("kênh “{channel}”"));
+    let names: Vec<String> =
+        also.people.iter().map(|name| (*name).to_owned()).chain(channels).collect();
+    if !names.is_empty() {
+        lines.push(format!("Cũng đã báo: {}.", names.join(", ")));
+    }
+    lines
 }
 
 fn what_happened(facts: &Facts<'_>) -> String {

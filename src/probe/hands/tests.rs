@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::config::IcmpEngine;
 use crate::model::{
-    Check, CheckId, Detail, Effort, Endpoint, EndpointId, EndpointIx, IcmpDetail, Level, LevelIx,
-    Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck, Trigger,
+    Check, CheckId, ClassId, Detail, Effort, Endpoint, EndpointId, EndpointIx, IcmpDetail, Level,
+    LevelIx, Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck,
+    Trigger,
 };
 
 fn settings(in_flight: u32) -> ProbeSettings {
@@ -31,6 +32,7 @@ fn topology(kind: &CheckKind, timeout: Duration, hosts: &[Host]) -> Arc<Topology
         id: SiteId::new("tan-lap"),
         name: "Xã Tân Lập".to_owned(),
         level: LevelIx::new(0),
+        class: ClassId::new("commune"),
         parent: None,
         children: Vec::new(),
         contacts: Vec::new(),

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Certificate, ChannelStatus, CheckId, Contact, EndpointId, EndpointIx, Failure, Health,
-    Importance, Incident, IncidentId, LevelId, Phase, Quality, SessionId, SessionView, Silence,
-    SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
+    Certificate, ChannelStatus, CheckId, Contact, DutyView, EndpointId, EndpointIx, Failure,
+    Health, Importance, Incident, IncidentId, LevelId, Phase, Quality, SessionId, SessionView,
+    Silence, SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
 };
 
 /// A count by health.
@@ -341,6 +341,19 @@ impl<'a> SessionRow<'a> {
             delegates: ByHealth::of(&view.delegates),
             lost_seconds: view.seconds_lost,
         }
+    }
+}
+
+/// Who is on duty.
+#[derive(Serialize)]
+pub(super) struct OnCall<'a> {
+    taken: Timestamp,
+    rotas: &'a [DutyView],
+}
+
+impl<'a> OnCall<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        Self { taken: snapshot.taken.wall, rotas: &snapshot.duty }
     }
 }
 

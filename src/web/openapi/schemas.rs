@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Cause, Health, Phase, Severity};
+use crate::model::{Cause, Health, NotificationKind, Phase, Severity};
 
 /// All schemas by name.
 pub(super) fn all() -> Value {
@@ -56,10 +56,33 @@ pub(super) fn all() -> Value {
             "Told",
             object(&[
                 ("channel", text()),
-                ("kind", words(&["firing", "update", "reminder", "resolved"])),
+                ("kind", words(&NotificationKind::ALL.map(NotificationKind::word))),
                 ("at", time()),
                 ("severity", a("Severity")),
                 ("affected", count()),
+                ("people?", array(&text())),
+                ("on_duty?", flag()),
+                ("step?", count()),
+            ]),
+        ),
+        ("OnCall", list("rotas", "Rota")),
+        (
+            "Rota",
+            object(&[
+                ("rota", text()),
+                ("now", array(&a("Person"))),
+                ("until", maybe(&time())),
+                ("next", array(&a("Person"))),
+                ("next_from", maybe(&time())),
+            ]),
+        ),
+        (
+            "Person",
+            object(&[
+                ("id", text()),
+                ("name", text()),
+                ("phone", text()),
+                ("channels", array(&text())),
             ]),
         ),
         (
@@ -248,6 +271,7 @@ fn incident() -> Value {
         ("session", maybe(&text())),
         ("evidence", array(&a("Evidence"))),
         ("ack", maybe(&a("Ack"))),
+        ("waiting_since?", time()),
         ("flapping", flag()),
         ("relapses?", array(&time())),
         ("absorbed_by?", text()),

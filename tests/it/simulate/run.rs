@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use vchealth::config::{self, Channel, ChannelKind, Config, Settings, SourceSet, WebhookSettings};
+use vchealth::config::{
+    self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
+};
 use vchealth::lab::scenario::{Act, Heard, Scenario, Step};
 use vchealth::lab::world::World;
 use vchealth::model::{
     Ack, Batch, Change, ChannelId, Durable, Maintenance, Mono, Notification, Now, Outcome, Session,
-    Severity, Silence, SilenceId, SiteIx, Snapshot, TargetIx, TargetKey, Topology,
+    Silence, SilenceId, SiteIx, Snapshot, TargetIx, TargetKey, Topology,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
@@ -77,7 +79,11 @@ impl Run {
         let steps = scenario.script(&topology).unwrap_or_else(|p| panic!("{p}")).steps;
         let mut sessions: Vec<Arc<Session>> = sessions.into_iter().map(Arc::new).collect();
         sessions.sort_by_key(|session| session.start);
-        let config = Config { settings: settings(), topology: Arc::clone(&topology), sessions };
+        let settings = match &scenario.settings {
+            Some(text) => settings_from(text, &topology),
+            None => settings(),
+        };
+        let config = Config { settings, topology: Arc::clone(&topology), sessions };
         let world = World::new(topology, scenario.nature);
         let before = begins.checked_sub(WARM_UP).unwrap();
         let mut run = Self::new(config, world, before);
@@ -163,7 +169,7 @@ impl Run {
             Act::ClockStep(by) => self.now.wall = self.now.wall.checked_add(*by).unwrap(),
             Act::Restart { away, killed: _ } => self.stop(*away),
             Act::Reload { without } => self.reload(without),
-            Act::Ack { sites, by } => self.ack(sites, by),
+            Act::Ack { sites, by, lasts } => self.ack(sites, by, *lasts),
             Act::Silence { sites, lasts } => {
                 for site in sites {
                     let silence = Silence {
@@ -232,7 +238,7 @@ impl Run {
         self.tell(Input::Reload(Arc::clone(&self.config)));
     }
 
-    fn ack(&mut self, sites: &[SiteIx], by: &str) {
+    fn ack(&mut self, sites: &[SiteIx], by: &str, lasts: Option<Duration>) {
         let ids: Vec<_> = sites.iter().map(|site| self.topology.site(*site).id.clone()).collect();
         let open = self.snapshot().incidents;
         let open = open.iter().filter(|incident| incident.is_active());
@@ -241,8 +247,8 @@ impl Run {
             .map(|incident| incident.id.clone())
             .collect();
         for incident in theirs {
-            let ack =
-                Ack { by: by.to_owned(), at: self.now.wall, note: String::new(), until: None };
+            let until = lasts.map(|lasts| self.now.wall.checked_add(lasts).unwrap());
+            let ack = Ack { by: by.to_owned(), at: self.now.wall, note: String::new(), until };
             self.tell(Input::Ack { incident, ack });
         }
     }
@@ -270,11 +276,45 @@ pub(crate) fn settings() -> Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
             kind: ChannelKind::Webhook(WebhookSettings { url, timeout: Duration::from_secs(5) }),
-            min_severity: Severity::Info,
             send_resolved: true,
         }],
         ..Settings::default()
     }
+}
+
+/// The settings that a scenario writes, checked against its province.
+pub(crate) fn settings_from(text: &str, topology: &Topology) -> Settings {
+    let mut sites = String::from("levels:\n");
+    for level in &topology.levels {
+        sites += &format!("  - {{id: {}, name: {}}}\n", level.id, level.name.vi);
+    }
+    sites += "classes:\n";
+    for level in &topology.levels {
+        sites += &format!(
+            "  {0}: {{level: {0}, endpoints: [{{id: router, checks: [ping]}}]}}\n",
+            level.id
+        );
+    }
+    sites += "sites:\n";
+    for (n, site) in topology.sites.iter().enumerate() {
+        let parent = site.parent.map(|parent| &topology.site(parent).id);
+        let parent = parent.map(|id| format!(", parent: {id}")).unwrap_or_default();
+        let labels: Vec<String> = site.labels.iter().map(|(k, v)| format!("{k}: {v:?}")).collect();
+        sites += &format!(
+            "  - {{id: {}, name: {:?}, class: {}{parent}, router: 10.0.{}.{}, labels: {{{}}}}}\n",
+            site.id,
+            site.name,
+            site.class,
+            n / 200,
+            n % 200 + 1,
+            labels.join(", ")
+        );
+    }
+    let sources = SourceSet::new()
+        .with(File::Settings, "settings", text)
+        .with(File::Sites, "sites.yaml", sites)
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n");
+    config::load(&sources).unwrap_or_else(|problems| panic!("{problems}")).settings
 }
 
 /// The shipped sample.

@@ -1,0 +1,309 @@
+//! Who is told of one incident, minute by minute.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{ChannelKind, WebhookSettings};
+use crate::model::{Ack, ChannelId, Severity};
+use crate::store::tests::{at, incident};
+
+const LIMIT: u32 = 3;
+
+fn channel(id: &str) -> Channel {
+    let timeout = Duration::from_secs(5);
+    let kind = ChannelKind::Webhook(WebhookSettings { url: "http://a/".to_owned(), timeout });
+    Channel { id: ChannelId::new(id), kind, send_resolved: true }
+}
+
+fn reach(id: &str, step: u32, minutes: u64) -> Reach {
+    Reach {
+        channel: ChannelId::new(id),
+        step,
+        after: Duration::from_secs(60 * minutes),
+        people: Vec::new(),
+        on_duty: false,
+    }
+}
+
+fn rules() -> Rules {
+    Rules { limit: LIMIT, muted: false, quiet_until: None, remind_every: None }
+}
+
+/// An incident, whom it reaches, and a clock in minutes.
+struct Case {
+    incident: Incident,
+    reach: Vec<Reach>,
+    rules: Rules,
+    minute: i64,
+}
+
+impl Case {
+    fn new(reach: Vec<Reach>) -> Self {
+        let mut incident = incident("i", "tan-lap");
+        incident.severity = Severity::Warning;
+        Self { incident, reach, rules: rules(), minute: 0 }
+    }
+
+    fn now(&self) -> Timestamp {
+        at("2026-02-03T01:00:00Z") + SignedDuration::from_mins(self.minute)
+    }
+
+    fn need(&self, id: &str) -> Need {
+        let reach: Vec<Reach> =
+            self.reach.iter().filter(|it| it.channel.as_str() == id).cloned().collect();
+        needs_notification(&self.incident, &channel(id), &reach, &self.rules, self.now())
+    }
+
+    /// Tells whoever is to be told at this minute; gives who was told what.
+    fn tell_at(&mut self, minute: i64, ids: &[&str]) -> Vec<String> {
+        self.minute = minute;
+        let mut told = Vec::new();
+        for id in ids {
+            if let Need::Tell(why) = self.need(id) {
+                let now = self.now();
+                if reopens(why) {
+                    self.incident.ack = None;
+                    self.incident.waiting_since = Some(now);
+                }
+                self.incident.waiting_since.get_or_insert(now);
+                note_told(&mut self.incident, &channel(id), why, &[], now);
+                told.push(format!("{id} {}", why.kind().word()));
+            }
+        }
+        told
+    }
+
+    fn ack(&mut self, until: Option<i64>) {
+        let until =
+            until.map(|minute| at("2026-02-03T01:00:00Z") + SignedDuration::from_mins(minute));
+        let by = "Ánh".to_owned();
+        self.incident.ack = Some(Ack { by, at: self.now(), note: String::new(), until });
+    }
+
+    fn end(&mut self) {
+        self.incident.resolved = Some(self.now());
+    }
+}
+
+const ALL: [&str; 3] = ["a", "b", "c"];
+
+fn steps() -> Vec<Reach> {
+    vec![reach("a", 0, 0), reach("b", 1, 5), reach("c", 2, 10)]
+}
+
+#[test]
+fn each_step_is_told_once_when_its_time_has_come() {
+    let mut case = Case::new(steps());
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    assert_eq!(case.need("b"), Need::Later(at("2026-02-03T01:05:00Z")));
+    assert_eq!(case.tell_at(4, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(5, &ALL), ["b escalation"]);
+    assert_eq!(case.tell_at(9, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(10, &ALL), ["c escalation"]);
+    assert_eq!(case.tell_at(600, &ALL), [""; 0]);
+    case.end();
+    assert_eq!(case.tell_at(601, &ALL), ["a resolved", "b resolved", "c resolved"]);
+    assert_eq!(case.tell_at(602, &ALL), [""; 0]);
+}
+
+#[test]
+fn an_ack_stops_the_steps_and_one_that_runs_out_begins_them_anew() {
+    let mut case = Case::new(steps());
+    case.tell_at(0, &ALL);
+    case.tell_at(5, &ALL);
+    case.ack(Some(60));
+    assert_eq!(case.tell_at(30, &ALL), [""; 0]);
+    assert_eq!(case.need("c"), Need::Later(at("2026-02-03T02:00:00Z")), "when the ack runs out");
+    assert_eq!(case.tell_at(61, &ALL), ["a reminder"], "b is reached by a step that is not due");
+    assert_eq!(case.tell_at(65, &ALL), ["b escalation"]);
+    assert_eq!(case.tell_at(70, &ALL), ["c escalation"]);
+    case.ack(None);
+    assert_eq!(case.tell_at(700, &ALL), [""; 0]);
+}
+
+#[test]
+fn what_grows_is_told_again_and_takes_the_ack_away() {
+    let mut case = Case::new(steps());
+    case.tell_at(0, &ALL);
+    case.ack(None);
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(2, &ALL), ["a update"]);
+    assert_eq!(case.incident.ack, None);
+    assert_eq!(case.tell_at(7, &ALL), ["b escalation"], "counted from then");
+}
+
+#[test]
+fn whose_duty_is_over_hears_the_end_and_nothing_before() {
+    let mut case = Case::new(vec![Reach { on_duty: true, ..reach("a", 0, 0) }]);
+    case.tell_at(0, &ALL);
+    case.incident.told[0].on_duty = true;
+    case.reach = vec![Reach { on_duty: true, ..reach("b", 0, 0) }];
+    assert_eq!(case.tell_at(1, &ALL), ["b firing"], "whoever comes on duty is told");
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(2, &ALL), ["b update"]);
+    case.end();
+    assert_eq!(case.tell_at(3, &ALL), ["a resolved", "b resolved"]);
+}
+
+#[test]
+fn nobody_new_is_told_of_what_somebody_has() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    case.tell_at(0, &ALL);
+    case.ack(None);
+    case.reach.push(reach("b", 0, 0));
+    assert_eq!(case.tell_at(1, &ALL), [""; 0]);
+    case.incident.ack = None;
+    assert_eq!(case.tell_at(2, &ALL), ["b firing"]);
+}
+
+#[test]
+fn reminders_leave_room_for_the_end_and_for_what_comes_back() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    case.rules.remind_every = Some(Duration::from_secs(15 * 60));
+    case.tell_at(0, &ALL);
+    assert_eq!(case.tell_at(15, &ALL), [""; 0]);
+    assert_eq!(case.need("a"), Need::Later(at("2026-02-03T02:00:01Z")));
+    assert_eq!(case.tell_at(61, &ALL), ["a reminder"]);
+    case.end();
+    assert_eq!(case.tell_at(62, &ALL), ["a resolved"]);
+    case.incident.resolved = None;
+    case.incident.relapses.push(case.now());
+    assert_eq!(case.tell_at(63, &ALL), ["a firing"]);
+}
+
+#[test]
+fn nothing_reminds_of_what_seems_over() {
+    let mut case = Case::new(steps());
+    case.rules.remind_every = Some(Duration::from_secs(3600));
+    case.tell_at(0, &ALL);
+    for affected in &mut case.incident.affected {
+        affected.until = Some(at("2026-02-03T01:01:00Z"));
+    }
+    assert_eq!(case.tell_at(5, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(70, &ALL), [""; 0]);
+    case.end();
+    assert_eq!(case.tell_at(71, &ALL), ["a resolved"]);
+}
+
+#[test]
+fn what_can_wait_does_until_the_quiet_hours_end() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    let six = at("2026-02-03T06:00:00Z");
+    case.rules.quiet_until = Some(six);
+    assert_eq!(case.need("a"), Need::Later(six));
+    case.rules.quiet_until = None;
+    assert_eq!(case.tell_at(300, &ALL), ["a firing"]);
+}
+
+/// What may happen from one minute to the next.
+#[derive(Debug, Clone, Copy)]
+enum Happens {
+    Nothing,
+    Over,
+    Back,
+    Ack,
+    AckForAWhile,
+    Graver,
+    Wider,
+    Mute,
+    Unmute,
+    OtherRoute(usize),
+    Quiet,
+    Loud,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        6 => Just(Happens::Nothing),
+        2 => Just(Happens::Over),
+        2 => Just(Happens::Back),
+        1 => Just(Happens::Ack),
+        1 => Just(Happens::AckForAWhile),
+        1 => Just(Happens::Graver),
+        1 => Just(Happens::Wider),
+        1 => Just(Happens::Mute),
+        1 => Just(Happens::Unmute),
+        2 => (0..4_usize).prop_map(Happens::OtherRoute),
+        1 => Just(Happens::Quiet),
+        1 => Just(Happens::Loud),
+    ]
+}
+
+proptest! {
+    /// Whatever happens, no channel gets more than the limit in an hour, none hears an end without
+    /// a beginning or two in a row, and in the end everybody who heard that it is on has heard
+    /// exactly once since then that it is over.
+    #[test]
+    fn every_receiver_gets_exactly_one_end(history in prop::collection::vec((1..30_i64, happens()), 1..80)) {
+        let mut case = Case::new(steps());
+        case.rules.remind_every = Some(Duration::from_secs(3600));
+        let mut minute = 0;
+        let mut heard: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+        let mut tell = |case: &mut Case, minute: i64| {
+            for told in case.tell_at(minute, &ALL) {
+                let (id, kind) = told.split_once(' ').unwrap();
+                heard.entry(id.to_owned()).or_default().push((minute, kind.to_owned()));
+            }
+        };
+        for (wait, happens) in history {
+            for _ in 0..wait {
+                minute += 1;
+                tell(&mut case, minute);
+            }
+            match happens {
+                Happens::Nothing => {}
+                Happens::Over => case.end(),
+                Happens::Back if !case.incident.is_open() => {
+                    case.incident.resolved = None;
+                    case.incident.relapses.push(case.now());
+                    case.incident.ack = None;
+                }
+                Happens::Back => {}
+                Happens::Ack => case.ack(None),
+                Happens::AckForAWhile => case.ack(Some(minute + 20)),
+                Happens::Graver => case.incident.severity = Severity::Critical,
+                Happens::Wider => {
+                    for _ in 0..3 {
+                        let one = case.incident.affected[0].clone();
+                        case.incident.affected.push(one);
+                    }
+                }
+                Happens::Mute => case.rules.muted = true,
+                Happens::Unmute => case.rules.muted = false,
+                Happens::OtherRoute(n) => {
+                    case.reach = match n {
+                        0 => steps(),
+                        1 => vec![reach("c", 0, 0), reach("a", 1, 3)],
+                        2 => vec![Reach { on_duty: true, ..reach("b", 0, 0) }, reach("b", 1, 7)],
+                        _ => Vec::new(),
+                    };
+                }
+                Happens::Quiet => case.rules.quiet_until = Some(at("2027-01-01T00:00:00Z")),
+                Happens::Loud => case.rules.quiet_until = None,
+            }
+        }
+        case.end();
+        case.rules.quiet_until = None;
+        for _ in 0..130 {
+            minute += 1;
+            tell(&mut case, minute);
+        }
+        for (channel, told) in &heard {
+            let mut on = false;
+            for (minute, kind) in told {
+                let is_end = kind == "resolved";
+                prop_assert!(on || !is_end, "{channel} hears an end of nothing at {minute}: {told:?}");
+                prop_assert!(kind != "firing" || !on, "{channel} hears it twice: {told:?}");
+                prop_assert!(on || kind != "update" && kind != "reminder", "{channel}: {told:?}");
+                on = !is_end;
+            }
+            prop_assert!(!on, "{channel} never heard the end: {told:?}");
+            for (from, _) in told {
+                let hour = told.iter().filter(|(at, _)| (*from..*from + 60).contains(at)).count();
+                prop_assert!(hour <= LIMIT as usize, "{channel} got {hour} in an hour: {told:?}");
+            }
+        }
+    }
+}

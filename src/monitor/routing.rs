@@ -1,0 +1,155 @@
+//! Whom an incident reaches: routes, people and rotas, at one moment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::picture::Picture;
+use super::plan;
+use crate::config::{Config, Matter, Receiver, Settings};
+use crate::model::{ChannelId, Importance, Incident, PersonId, Phase, Session, SiteIx};
+
+/// Somebody whom an incident reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// Which way.
+    pub(crate) channel: ChannelId,
+    /// The step of escalation; 0 is the route itself.
+    pub(crate) step: u32,
+    /// How long nobody must have taken the incident on.
+    pub(crate) after: Duration,
+    /// Names of the people for whom it is; empty when the channel itself is meant.
+    pub(crate) people: Vec<String>,
+    /// Whether only because these people are on duty.
+    pub(crate) on_duty: bool,
+}
+
+/// Where the session that an incident touches stands, and how much it matters.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    pub(super) phase: Phase,
+    importance: Option<Importance>,
+}
+
+impl Standing {
+    pub(super) fn of(incident: &Incident, config: &Config, now: Timestamp) -> Self {
+        let id = incident.session.as_ref();
+        let session: Option<&Session> =
+            id.and_then(|id| config.sessions.iter().find(|s| s.id == *id)).map(|s| &**s);
+        session.map_or_else(Self::default, |session| Self {
+            phase: plan::phase(session, &config.settings.phases, now),
+            importance: Some(session.importance),
+        })
+    }
+}
+
+/// Whom an incident reaches at `now`, in every step, due or not.
+pub(super) fn reach_of(
+    incident: &Incident,
+    picture: &Picture,
+    standing: Standing,
+    now: Timestamp,
+) -> Vec<Reach> {
+    let (topology, settings) = (picture.topology(), picture.settings());
+    let affected: Vec<SiteIx> =
+        incident.affected_now().filter_map(|site| topology.find_site(site)).collect();
+    let matter = Matter {
+        topology,
+        site: incident.site.as_ref().and_then(|site| topology.find_site(site)),
+        common: incident.common.as_ref().map(|it| (it.label.as_str(), it.value.as_str())),
+        affected: &affected,
+        cause: incident.cause,
+        severity: incident.severity,
+        phase: standing.phase,
+        importance: standing.importance,
+        at: settings.time_zone.to_datetime(now),
+    };
+    reach(settings, &matter, now)
+}
+
+/// Whom a matter reaches at `now`: of every step each channel once.
+///
+/// 1. Without routes everything goes to every channel.
+/// 2. Routes are tried in order; the first that fits is the last one unless it says `continue`.
+/// 3. A person is reached through all of their channels, a rota through whoever is on duty at this
+///    moment.
+pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) -> Vec<Reach> {
+    if settings.routes.is_empty() {
+        let all = settings.channels.iter().map(|channel| Reach {
+            channel: channel.id.clone(),
+            step: 0,
+            after: Duration::ZERO,
+            people: Vec::new(),
+            on_duty: false,
+        });
+        return all.collect();
+    }
+    let mut reached: BTreeMap<(u32, ChannelId), Reach> = BTreeMap::new();
+    for route in &settings.routes {
+        if !route.when.fits(matter) {
+            continue;
+        }
+        let first = (0, Duration::ZERO, &route.to);
+        let steps = (1..).zip(&route.escalate);
+        let steps = steps.map(|(nth, step)| (nth, step.wait(matter.phase), &step.to));
+        for (step, after, to) in std::iter::once(first).chain(steps) {
+            for receiver in to {
+                for (channel, person, on_duty) in resolve(settings, receiver, now) {
+                    let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
+                        channel,
+                        step,
+                        after,
+                        people: Vec::new(),
+                        on_duty: true,
+                    });
+                    known.after = known.after.min(after);
+                    known.on_duty &= on_duty;
+                    known.people.extend(person.filter(|name| !known.people.contains(name)));
+                }
+            }
+        }
+        if !route.goes_on {
+            break;
+        }
+    }
+    let mut reached: Vec<Reach> = reached.into_values().collect();
+    // Channels in the order of the settings, so that messages leave in it.
+    let place = |id: &ChannelId| settings.channels.iter().position(|channel| channel.id == *id);
+    reached.retain(|reach| place(&reach.channel).is_some());
+    reached.sort_by_key(|reach| (reach.step, place(&reach.channel)));
+    reached
+}
+
+/// The channels that a receiver stands for now, each with the person it is for and whether that is
+/// so because of a rota.
+fn resolve(
+    settings: &Settings,
+    receiver: &Receiver,
+    now: Timestamp,
+) -> Vec<(ChannelId, Option<String>, bool)> {
+    let on_duty = |people: Vec<&PersonId>| {
+        people.into_iter().flat_map(|id| of_person(settings, id, true)).collect()
+    };
+    match receiver {
+        Receiver::Channel(id) => vec![(id.clone(), None, false)],
+        Receiver::Person(id) => of_person(settings, id, false),
+        Receiver::Rota(id) => {
+            settings.rota(id).map_or(Vec::new(), |rota| on_duty(rota.on_duty(now)))
+        }
+        Receiver::Next(id) => {
+            let next = settings.rota(id).and_then(|rota| rota.next_on_duty(now));
+            next.map_or(Vec::new(), |(_, people)| on_duty(people))
+        }
+    }
+}
+
+fn of_person(
+    settings: &Settings,
+    id: &PersonId,
+    on_duty: bool,
+) -> Vec<(ChannelId, Option<String>, bool)> {
+    let Some(person) = settings.person(id) else { return Vec::new() };
+    let channels = person.channels.iter().cloned();
+    channels.map(|channel| (channel, Some(person.name.clone()), on_duty)).collect()
+}

@@ -1,0 +1,324 @@
+//! Telling: every record that was touched is brought up to date, whoever is to be told is, and
+//! both become durable together.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Monitor;
+use super::flap;
+use super::ledger::{Entry, Slot};
+use super::mute::Mutes;
+use super::picture::Picture;
+use super::policy::{self, Need, Rules, Why};
+use super::record;
+use super::routing::{self, Reach, Standing};
+use super::site::Finding;
+use crate::config::{Channel, Rota, Settings};
+use crate::model::{
+    Change, DutyView, Health, Incident, Mono, Notification, NotificationId, NotificationKind, Now,
+    OnDuty, PersonId,
+};
+
+/// How many times as long as news what is over may wait for more of its kind.
+const ENDS_WAIT: u32 = 5;
+
+/// Until when messages wait at the longest for others that are about to be decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gathering {
+    /// Messages that something is on.
+    news: Option<Mono>,
+    /// Messages that something is over.
+    ends: Option<Mono>,
+}
+
+/// What is to be told of an incident, channel by channel in the order of the settings.
+struct Weighed {
+    slot: Slot,
+    standing: Standing,
+    reach: Vec<Vec<Reach>>,
+    rules: Vec<Rules>,
+    needs: Vec<Need>,
+}
+
+impl Monitor {
+    /// Whatever changes by the clock does so at the beginning of a minute: hours, days and shifts.
+    pub(super) fn note_minute(&mut self, now: Now) {
+        let minute = Some(now.wall.as_second().div_euclid(60));
+        if self.minute == minute {
+            return;
+        }
+        self.minute = minute;
+        let settings = &self.picture.config.settings;
+        self.duty = settings.rotas.iter().map(|rota| duty(settings, rota, now.wall)).collect();
+        self.retell(now.mono);
+    }
+
+    /// Brings every record that was touched up to date, decides who is told, and makes both
+    /// durable together.
+    ///
+    /// 1. What is to be told is weighed for all incidents before anything is.
+    /// 2. What is new and what is over waits a little for more of its kind, so that sites that
+    ///    fail together are one message.
+    /// 3. All that is told at one moment leaves in one batch; the courier makes one letter of it
+    ///    for each channel.
+    pub(super) fn tell(&mut self, now: Now) {
+        if self.tell_at.is_some_and(|at| now.wall >= at) {
+            self.tell_at = None;
+            for (_, entry) in self.ledger.iter_mut() {
+                entry.touched = true;
+            }
+        }
+        let config = Arc::clone(&self.picture.config);
+        let channels = &config.settings.channels;
+        let mut weighed = Vec::new();
+        for (slot, entry) in self.ledger.iter_mut().filter(|(_, entry)| entry.touched) {
+            record::derive(entry, &self.picture);
+            weighed.push(weigh(slot, entry, &self.picture, &self.mutes, now.wall));
+        }
+        let (news_wait, ends_wait) = self.gather(&weighed, now);
+        let mut later: Option<Timestamp> = self.tell_at;
+        let mut changes = Vec::new();
+        for mut weighed in weighed {
+            let Some(entry) = self.ledger.get_mut(weighed.slot) else { continue };
+            (entry.touched, entry.unsaid) = (false, false);
+            let mut waits = false;
+            let mut notifications = Vec::new();
+            // What is told to one may reopen it for the others. In the last round nothing is told;
+            // it is there to learn when there will be more to say.
+            let mut may_tell = true;
+            loop {
+                let (mut told, mut reopened) = (false, false);
+                for (at, channel) in channels.iter().enumerate() {
+                    match weighed.needs[at] {
+                        Need::Nothing => {}
+                        Need::Later(moment) => {
+                            entry.unsaid = true;
+                            later = Some(later.map_or(moment, |other| other.min(moment)));
+                        }
+                        Need::Tell(_) if !may_tell => {}
+                        Need::Tell(Why::News) if news_wait => waits = true,
+                        Need::Tell(Why::Over) if ends_wait => waits = true,
+                        Need::Tell(why) => {
+                            told = true;
+                            let incident = entry.change();
+                            if policy::reopens(why) {
+                                reopened |= incident.ack.take().is_some();
+                                incident.waiting_since = Some(now.wall);
+                            }
+                            if incident.is_open() {
+                                incident.waiting_since.get_or_insert(now.wall);
+                            }
+                            let reach = &weighed.reach[at];
+                            let n = policy::note_told(incident, channel, why, reach, now.wall);
+                            let kind = why.kind();
+                            let id = format!("{}/{}/{}/{n}", incident.id, channel.id, kind.word());
+                            notifications.push((NotificationId::new(id), channel.id.clone(), kind));
+                        }
+                    }
+                }
+                if !told {
+                    break;
+                }
+                weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
+                may_tell = reopened;
+            }
+            entry.touched = waits;
+            if entry.committed.as_ref().is_some_and(|before| **before == *entry.incident) {
+                continue;
+            }
+            entry.committed = Some(Arc::clone(&entry.incident));
+            changes.push(Change::Incident(Box::new((*entry.incident).clone())));
+            for (id, channel, kind) in notifications {
+                let alert = record::alert(&entry.incident, &self.picture, now);
+                let notification = Notification { id, channel, kind, created: now.wall, alert };
+                changes.push(Change::Notify(Box::new(notification)));
+            }
+        }
+        self.tell_at = later;
+        if let Some(at) = later {
+            // Sooner than the next look at the clocks.
+            if let Ok(left) = std::time::Duration::try_from(at.duration_since(now.wall))
+                && left < super::LOOK_EVERY
+            {
+                self.want_review(now.mono + left);
+            }
+        }
+        if !changes.is_empty() {
+            self.changes.extend(changes);
+            self.commit_at = now.mono;
+        }
+    }
+
+    /// Whether what is new waits for more, and whether what is over does.
+    ///
+    /// 1. Nothing waits unless something of its kind is about to be a fact: a failure that lacks
+    ///    one confirmation or a cause, or an incident whose sites are well and only rest. So a
+    ///    site that fails alone is told at once.
+    /// 2. The wait is that of the most urgent phase among what waits, counted from the first; then
+    ///    all leave together. What is over may wait [`ENDS_WAIT`] times as long: nobody hurries
+    ///    because of it, and sites return more slowly than they fail.
+    fn gather(&mut self, weighed: &[Weighed], now: Now) -> (bool, bool) {
+        let times = &self.picture.config.settings.grouping;
+        let wait = |why: Why| {
+            let these = weighed.iter().filter(|it| it.needs.contains(&Need::Tell(why)));
+            these.map(|it| times.get(it.standing.phase)).min()
+        };
+
+        let deadline = |began: Option<Mono>, why: Why, factor: u32| {
+            let until = now.mono + wait(why)? * factor;
+            Some(began.map_or(until, |began| began.min(until)))
+        };
+        let news = deadline(self.gathering.news, Why::News, 1);
+        let ends = deadline(self.gathering.ends, Why::Over, ENDS_WAIT);
+        let news = news.filter(|until| now.mono < *until && self.more_may_fail());
+        let ends = ends.filter(|until| now.mono < *until && self.more_may_end(*until, now));
+        self.gathering = Gathering { news, ends };
+        for until in [news, ends].into_iter().flatten() {
+            self.want_review(until);
+        }
+        (news.is_some(), ends.is_some())
+    }
+
+    /// Whether a failure is about to be a fact or to be explained.
+    fn more_may_fail(&self) -> bool {
+        let (picture, topology) = (&self.picture, self.topology());
+        let last = picture.settings().hysteresis.fail_after.saturating_sub(1).max(1);
+        self.active.iter().any(|site| {
+            if matches!(picture.site(*site).finding, Finding::Trouble(_)) {
+                return self.ledger.is_unexplained(picture, *site);
+            }
+            let endpoints = topology.site(*site).endpoints.iter();
+            let mut targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+            targets.any(|target| {
+                let streak = &picture.target(*target).streak;
+                streak.hard != Health::Down && streak.bad_in_a_row() >= last
+            })
+        })
+    }
+
+    /// Whether an incident that was told ends before `until` unless its sites fail again.
+    fn more_may_end(&self, until: Mono, now: Now) -> bool {
+        let flapping = &self.picture.config.settings.flapping;
+        self.ledger.iter().any(|(_, entry)| {
+            let ends = |well_since: Mono| {
+                well_since + flap::patience(&entry.incident, flapping, now.wall) <= until
+            };
+            entry.is_active()
+                && !entry.incident.told.is_empty()
+                && entry.well_since.is_some_and(ends)
+        })
+    }
+}
+
+/// What is to be told of an incident.
+fn weigh(
+    slot: Slot,
+    entry: &mut Entry,
+    picture: &Picture,
+    mutes: &Mutes,
+    now: Timestamp,
+) -> Weighed {
+    let settings = picture.settings();
+    let muted =
+        entry.incident.absorbed_by.is_some() || mutes.holds_back(picture, &entry.incident, now);
+    keep_waiting(entry, muted, now);
+    let mut weighed = Weighed {
+        slot,
+        standing: Standing::default(),
+        reach: Vec::new(),
+        rules: Vec::new(),
+        needs: Vec::new(),
+    };
+    let rules = Rules {
+        limit: settings.flapping.messages_per_hour,
+        muted,
+        quiet_until: None,
+        remind_every: None,
+    };
+    weighed.rules = vec![rules; settings.channels.len()];
+    weighed.weigh_again(&entry.incident, &settings.channels, picture, now);
+    weighed
+}
+
+impl Weighed {
+    /// Weighs anew, after something was told.
+    fn weigh_again(
+        &mut self,
+        incident: &Incident,
+        channels: &[Channel],
+        picture: &Picture,
+        now: Timestamp,
+    ) {
+        let settings = picture.settings();
+        self.standing = Standing::of(incident, &picture.config, now);
+        let phase = self.standing.phase;
+        let all = routing::reach_of(incident, picture, self.standing, now);
+        let times = match incident.taken_by(now) {
+            Some(_) => &settings.reminders.acknowledged,
+            None => &settings.reminders.unacknowledged,
+        };
+        let quiet = &settings.quiet_hours;
+        let can_wait = quiet.can_wait(incident.severity, phase);
+        let here = settings.time_zone.to_datetime(now);
+        self.reach.clear();
+        self.needs.clear();
+        for (channel, rules) in channels.iter().zip(&mut self.rules) {
+            let is_quiet = can_wait && quiet.is_on(&channel.id, here);
+            rules.quiet_until = is_quiet.then(|| quiet.end(now, &settings.time_zone));
+            rules.remind_every = times.in_phase(phase);
+            let reach: Vec<Reach> =
+                all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
+            self.needs.push(policy::needs_notification(incident, channel, &reach, rules, now));
+            self.reach.push(reach);
+        }
+    }
+}
+
+/// Keeps since when an incident has waited for somebody to take it on.
+///
+/// 1. What was told to be over and is on again begins anew, and an ack from before ended with it.
+/// 2. While messages are held back nobody is expected to take it on; afterwards the time begins
+///    anew.
+fn keep_waiting(entry: &mut Entry, muted: bool, now: Timestamp) {
+    let incident = &entry.incident;
+    if !incident.is_open() {
+        return;
+    }
+    let over = incident.told.iter().filter(|told| told.kind == NotificationKind::Resolved);
+    let over = over.map(|told| told.at).max();
+    if incident.waiting_since.is_some_and(|since| over.is_some_and(|over| since <= over)) {
+        let incident = entry.change();
+        incident.waiting_since = None;
+        incident.ack = incident.ack.take().filter(|ack| over.is_none_or(|over| ack.at > over));
+    }
+    let incident = &entry.incident;
+    let known = incident.told.iter().any(|told| over.is_none_or(|over| told.at > over));
+    if muted && incident.waiting_since.is_some() {
+        entry.change().waiting_since = None;
+    } else if !muted && known && incident.waiting_since.is_none() {
+        entry.change().waiting_since = Some(now);
+    }
+}
+
+/// A rota at one moment.
+fn duty(settings: &Settings, rota: &Rota, now: Timestamp) -> DutyView {
+    let people = |ids: Vec<&PersonId>| -> Vec<OnDuty> {
+        let people = ids.into_iter().filter_map(|id| settings.person(id));
+        let view = people.map(|person| OnDuty {
+            id: person.id.clone(),
+            name: person.name.clone(),
+            phone: person.phone.clone(),
+            channels: person.channels.clone(),
+        });
+        view.collect()
+    };
+    let (next_from, next) = rota.next_on_duty(now).unzip();
+    DutyView {
+        rota: rota.id.clone(),
+        now: people(rota.on_duty(now)),
+        until: rota.next_change(now).map(|(at, _)| at),
+        next: people(next.unwrap_or_default()),
+        next_from,
+    }
+}
