@@ -178,6 +178,7 @@ pub enum Command {
 impl Monitor {
     /// Takes in what happened at `now`. Moments must not go back on the monotonic clock.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.watch_the_clock(now);
         match input {
             Input::Outcome(outcome) => self.handle_outcome(&outcome, now),
             Input::Engine(health) => self.sight.note_engine(health, now.mono),
@@ -195,6 +196,7 @@ impl Monitor {
                 if let Some(entry) = self.ledger.find(&incident).filter(|e| e.incident.is_open()) {
                     entry.change().ack = Some(ack);
                     self.want_review(now.mono);
+                    self.commit_at = now.mono;
                 }
             }
             Input::Silence(silence) => {
@@ -274,7 +276,8 @@ impl Monitor {
     ///
     /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly.
     /// 2. At the first and second failure the witnesses are asked.
-    /// 3. A host that is back is asked for its services; it may still be starting.
+    /// 3. A host that is back is asked for its services; it may still be starting. When it is our
+    ///    gateway that is back, everybody is asked again.
     /// 4. A path that loses enough to be suspected gets trains of echoes instead of single ones,
     ///    and in and before a session also more of them, until it is clear what it is.
     fn take_in(&mut self, target: TargetIx, outcome: &Outcome, now: Now) {
@@ -301,16 +304,27 @@ impl Monitor {
             let at = now.mono + topology.check_of(target).confirm_after;
             self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
         }
-        if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
-        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) = outcome.result
+        if !blind::is_one_time(outcome.started, now) {
+            // Our clock was set meanwhile: what it shows of the device's is neither here nor there.
+            self.picture.targets[target.ix()].forget_clock();
+        } else if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
+        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) =
+            outcome.result
         {
             self.hygiene.note(target);
         }
+        let watched = self.picture.target(target);
         if learned.step.changed {
             let state = watched.hard_state(now.wall);
             let key = topology.target_key(target);
-            if watched.streak.hard == Health::Up {
+            let back = watched.streak.hard == Health::Up;
+            let was_lost = back && learned.was == Health::Down;
+            if back {
                 self.ask_services(target, outcome.started.mono, now);
+            }
+            if was_lost && self.picture.gateway() == Some(topology.target(target).endpoint) {
+                // Whoever was asked while our own way out was gone has to be asked again.
+                self.see_again(now);
             }
             self.changes.push(Change::Health { key, state });
             self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
@@ -340,7 +354,7 @@ impl Monitor {
             if !watched.streak.is_failing() && watched.streak.hard != Health::Down {
                 continue;
             }
-            watched.streak.start_over();
+            watched.start_over();
             if watched.bad_since >= since && watched.forget_health(now.wall) {
                 let state = watched.hard_state(now.wall);
                 self.changes.push(Change::Health { key: topology.target_key(*other), state });
@@ -410,8 +424,10 @@ impl Monitor {
         self.review_at = self.review_at.min(at);
     }
 
-    /// Lets every open incident be looked at again for whether somebody is to be told.
+    /// Lets every open incident be looked at again for whether somebody is to be told. What led to
+    /// it is made durable at once.
     fn retell(&mut self, now: Mono) {
+        self.commit_at = self.commit_at.min(now);
         for (_, entry) in self.ledger.iter_mut() {
             entry.touched = true;
         }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Part;
 use super::picture::Picture;
-use super::site::{self, Life};
+use super::site::{self, Kind, Life};
 use crate::model::{EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SiteIx};
 
 /// A wall clock that moved this much against the monotonic one was set.
 const STEP: Duration = Duration::from_secs(5);
+/// Time between two readings that are compared.
+const CLOCKS_EVERY: Duration = Duration::from_secs(1);
 /// After a step the clock must run evenly for this long.
 const SETTLES_AFTER: Duration = Duration::from_secs(5);
 /// Share of the sites asked that must be silent for the fault to be ours.
@@ -25,6 +27,9 @@ const FEWEST: usize = 5;
 const LOCAL: (f32, f32) = (0.6, 0.3);
 /// Share of echoes that the kernel dropped on our side from which timeouts are not believed.
 const DROPPED: f64 = 0.01;
+/// While our gateway is silent and nobody else has been heard either, nothing is decided for this
+/// long: those who are asked by connections, or seldom, take a while to be silent for a fact.
+const DOUBT: Duration = Duration::from_secs(60);
 /// Timeouts are not believed for this long after the engine was in trouble.
 const DISTRUST: Duration = Duration::from_secs(3);
 /// A failed probe that started this late says more about us than about its target.
@@ -139,29 +144,36 @@ impl Sight {
         }
     }
 
-    /// Compares the clocks; to be called about once a second.
-    pub(super) fn note_clocks(&mut self, now: Now) {
+    /// Compares the clocks. Whether the wall clock was set.
+    pub(super) fn note_clocks(&mut self, now: Now) -> bool {
+        let mut set = false;
         if let Some((mono, wall)) = self.clocks {
-            let expected = Now { mono, wall }.wall_at(now.mono);
-            let moved = now.wall.duration_since(expected);
+            let moved = moved(Now { mono, wall }, now);
             if moved.unsigned_abs() > STEP {
                 self.step = Some((moved.as_secs(), now.mono + SETTLES_AFTER));
+                set = true;
+            } else if now.mono - mono < CLOCKS_EVERY {
+                // Seldom enough for a clock that is turned slowly to be seen turning.
+                return false;
             }
         }
         self.clocks = Some((now.mono, now.wall));
+        set
     }
 
     /// Whether we are blind, and why.
     ///
     /// 1. Our gateway is dead and nearly all the sites asked since have been silent as well: it is
-    ///    our own network. While others answer, the gateway just does not answer echoes.
+    ///    our own network. While others answer, the gateway just does not answer echoes. Those that
+    ///    have been silent for a fact before need not be asked again. Where there are no others,
+    ///    everything behind the gateway is silent too.
     /// 2. Where no gateway is known, nearly everything falling silent is taken for our own network
     ///    too: we cannot tell, and 117 alerts would help nobody.
     /// 3. Most of the latest outcomes are our own failures.
     /// 4. The engine has not kept up for a while.
     /// 5. The wall clock was set: what was known may be older than it seems.
     ///
-    /// We see again when the gateway answers or some sites do, when most probes can be made, when
+    /// We see again when the gateway or some sites are confirmed to answer, when most probes can be made, when
     /// the clock runs evenly. Gives whether blindness came or went.
     pub(super) fn look(&mut self, picture: &Picture, now: Mono) -> bool {
         let was_blind = self.is_blind();
@@ -189,29 +201,42 @@ impl Sight {
         self.is_blind() != was_blind
     }
 
+    /// Whether it is known that we see: our gateway or some of the others answer. After a start it
+    /// has to be learned first.
+    pub(super) fn sees(picture: &Picture, now: Mono) -> bool {
+        let gateway = picture.gateway();
+        gateway.is_some_and(|gateway| matches!(site::life(picture, gateway, now), Life::Alive))
+            || share(confirmed(picture), others(picture).count()) >= SOME
+    }
+
+    /// Whether it may soon turn out that we are blind: our gateway does not answer, and nobody
+    /// has been heard since, for a short while now.
+    pub(super) fn is_in_doubt(picture: &Picture, now: Mono) -> bool {
+        let Some(gateway) = picture.gateway() else { return false };
+        match site::life(picture, gateway, now) {
+            // It is asked again in a moment.
+            Life::Recovering => true,
+            Life::Failing(since) | Life::Dead(since) => {
+                now - since < DOUBT && answering(picture, since).alive == 0
+            }
+            Life::Alive | Life::Unknown => false,
+        }
+    }
+
     /// Rules 1 and 2 of [`look`](Self::look).
     fn silence(&self, picture: &Picture, now: Mono) -> Option<(Blindness, String)> {
-        let topology = picture.topology();
-        let vantage = topology.vantage;
-        let others = || topology.site_ixs().filter(|site| Some(*site) != vantage);
-        let answering = |since: Mono| {
-            let (mut asked, mut alive) = (0, 0);
-            for site in others() {
-                let known = picture.site(site);
-                asked += usize::from(known.asked_at >= since);
-                alive += usize::from(known.alive_at >= since);
-            }
-            (asked, alive)
-        };
-        let silent_enough = |(asked, alive): (usize, usize)| {
-            asked >= FEWEST.min(others().count()).max(1)
-                && at_least(asked - alive.min(asked), asked)
+        let others = || others(picture);
+        let answering = |since: Mono| answering(picture, since);
+        let silent_enough = |Answering { asked, alive, witnesses }| {
+            let alone = others().next().is_none() && own_is_silent(picture);
+            let enough = asked >= FEWEST.min(witnesses).max(1);
+            alone || (enough && at_least(asked - alive.min(asked), asked))
         };
         if let Some(gateway) = picture.gateway() {
             let life = site::life(picture, gateway, now);
             if self.blind.contains_key(&Blindness::Gateway) {
                 let back = matches!(life, Life::Alive)
-                    || share(answering(self.since).1, others().count()) >= SOME;
+                    || share(confirmed(picture), others().count()) >= SOME;
                 return (!back)
                     .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
             }
@@ -219,13 +244,13 @@ impl Sight {
             if !silent_enough(answering(since)) {
                 return None;
             }
-            let gateway = topology.endpoint(gateway);
+            let gateway = picture.topology().endpoint(gateway);
             let words =
                 format!("our gateway {} does not answer, nor does what is behind it", gateway.host);
             return Some((Blindness::Gateway, words));
         }
         if self.blind.contains_key(&Blindness::Everything) {
-            let back = share(answering(self.since).1, others().count()) >= SOME;
+            let back = share(confirmed(picture), others().count()) >= SOME;
             return (!back)
                 .then(|| (Blindness::Everything, self.blind[&Blindness::Everything].clone()));
         }
@@ -238,6 +263,60 @@ impl Sight {
         (count >= FEWEST && was_well && silent_enough(answering(onset)))
             .then(|| (Blindness::Everything, "no site answers any more".to_owned()))
     }
+}
+
+/// How far the wall clock moved against the monotonic one.
+fn moved(before: Now, now: Now) -> SignedDuration {
+    now.wall.duration_since(before.wall_at(now.mono))
+}
+
+/// Whether our clock was not set between two moments.
+pub(super) fn is_one_time(before: Now, now: Now) -> bool {
+    moved(before, now).unsigned_abs() <= STEP
+}
+
+/// How many of the others were asked since a moment, and how many answered.
+#[derive(Debug, Clone, Copy)]
+struct Answering {
+    asked: usize,
+    alive: usize,
+    /// Those that were asked or may yet have something to say.
+    witnesses: usize,
+}
+
+/// All sites but ours.
+fn others(picture: &Picture) -> impl Iterator<Item = SiteIx> {
+    let vantage = picture.topology().vantage;
+    picture.topology().site_ixs().filter(move |site| Some(*site) != vantage)
+}
+
+fn answering(picture: &Picture, since: Mono) -> Answering {
+    let mut answering = Answering { asked: 0, alive: 0, witnesses: 0 };
+    for site in others(picture) {
+        let known = picture.site(site);
+        let asked = known.asked_at >= since;
+        answering.asked += usize::from(asked);
+        answering.alive += usize::from(known.alive_at >= since);
+        answering.witnesses += usize::from(asked || !known.finding.is(Kind::Silent));
+    }
+    answering
+}
+
+/// How many of the others have proved alive more than once since we went blind: everything that was
+/// known was forgotten then.
+fn confirmed(picture: &Picture) -> usize {
+    let topology = picture.topology();
+    let lives = |site: &SiteIx| {
+        let endpoints = topology.site(*site).endpoints.iter();
+        let mut targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+        targets.any(|target| picture.target(*target).host.hard == Health::Up)
+    };
+    others(picture).filter(lives).count()
+}
+
+/// Whether nothing answers where we stand.
+fn own_is_silent(picture: &Picture) -> bool {
+    picture.topology().vantage.is_some_and(|site| picture.site(site).finding.is(Kind::Silent))
 }
 
 /// The weight of one outcome among those of a round of `targets`.

@@ -17,6 +17,8 @@ use crate::model::{CommonFactor, Mono, SiteIx};
 const QUALITY_WAIT: Duration = Duration::from_secs(15);
 /// Fewest silent children for the fault to lie above them while their parent answers.
 const FEWEST_CHILDREN: usize = 3;
+/// In this order causes are looked for: what explains most first.
+const KINDS: [Kind; 4] = [Kind::Silent, Kind::Device, Kind::Service, Kind::Quality];
 
 /// What explains a trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +71,29 @@ pub(super) fn explain(
     now: Mono,
 ) -> Decision {
     let mut decision = Decision::default();
-    for kind in [Kind::Silent, Kind::Device, Kind::Service, Kind::Quality] {
-        Case::new(picture, ledger, waiting, kind, now).decide(&mut decision);
+    for kind in KINDS {
+        let mut case = Case::new(picture, ledger, waiting, kind, now);
+        case.release();
+        case.decide(&mut decision);
     }
     decision
+}
+
+/// Explains the sites in `left`, whose wider incident is over for everybody else, at once: they
+/// have been asked again, and so has everybody who could explain them.
+pub(super) fn explain_left(
+    picture: &Picture,
+    ledger: &Ledger,
+    left: &BTreeSet<SiteIx>,
+    now: Mono,
+) -> Vec<Verdict> {
+    let mut decision = Decision::default();
+    for kind in KINDS {
+        let mut case = Case::new(picture, ledger, left, kind, now);
+        case.waiting.values_mut().for_each(|ripe| *ripe = true);
+        case.decide(&mut decision);
+    }
+    decision.verdicts
 }
 
 /// All troubles of one kind that wait.
@@ -104,7 +125,6 @@ impl<'a> Case<'a> {
         if !case.waiting.is_empty() {
             case.young = case.waiting.keys().copied().collect();
             case.young.extend(ledger.young(picture, kind, now));
-            case.release();
         }
         case
     }

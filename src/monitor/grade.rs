@@ -125,7 +125,7 @@ impl PathRecord {
 
     /// Whether more packets at once would soon tell what it is.
     pub(super) fn is_worth_a_closer_look(&self) -> bool {
-        !self.loss.is_poor() && self.loss.suspicion() >= 0.15
+        !self.loss.is_poor() && self.loss.suspicion() >= 0.1
     }
 
     /// Takes over other limits; what was counted by the old ones is forgotten.

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
+use super::target::Watched;
 use crate::model::{
     Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SiteIx, TargetIx,
 };
 
 /// A clock must be seen off this often in a row.
 const CONFIRM: u8 = 2;
-/// Fewest clocks that must be off for ours to be suspected.
+/// Fewest clocks that must be off for ours to be suspected; two where there are no more.
 const FEWEST: usize = 3;
 
 /// What is to be looked at, and what was seen of clocks.
@@ -34,18 +35,25 @@ impl Hygiene {
         self.fresh.insert(target);
     }
 
+    /// Our clock was set: how often others were seen off says nothing any more.
+    pub(super) fn forget_clocks(&mut self) {
+        self.off.clear();
+    }
+
     /// Opens and ends the incidents that give notice.
     ///
-    /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet.
+    /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
+    ///    our clock and by the device's own if it shows it.
     /// 2. A clock that is off by more than `clock_offset`, twice in a row. When most of the clocks
-    ///    seen are off, and three at least, it is ours that is wrong, and none of theirs is
-    ///    complained of.
+    ///    seen are off, and three at least, it is ours that is wrong. Then neither clocks nor
+    ///    certificates are complained of: both are held against ours. Nor are they right after ours
+    ///    was set, until most of the clocks were seen again.
     /// 3. They end when something better is seen. Of a device that does not answer nothing better
     ///    is seen, so they stay open, and rest while a wider incident explains its site.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
         let mut endpoints = BTreeSet::new();
-        for target in fresh {
+        for target in fresh.iter().copied() {
             endpoints.insert(picture.topology().target(target).endpoint);
             if is_off(picture, target) {
                 let seen = self.off.entry(target).or_default();
@@ -54,14 +62,27 @@ impl Hygiene {
                 self.off.remove(&target);
             }
         }
-        if !endpoints.is_empty() {
-            self.own_clock = suspect_own(picture);
+        if endpoints.is_empty() {
+            rest(ledger, picture);
+            return;
+        }
+        let clocks = Clocks::of(picture);
+        if clocks.are_enough() {
+            self.own_clock = clocks.suspect_own();
         }
         for endpoint in endpoints {
+            // Of what cannot be judged now nothing is said, neither that it is wrong nor that it is
+            // right again.
+            if self.own_clock.is_some() || !clocks.are_enough() {
+                continue;
+            }
             let certificate = certificate(picture, endpoint, now.wall);
             settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
             let clock = self.clock(picture, endpoint, now.wall);
-            settle(ledger, picture, endpoint, Cause::Clock, clock, now);
+            let targets = &picture.topology().endpoint(endpoint).targets;
+            if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
+                settle(ledger, picture, endpoint, Cause::Clock, clock, now);
+            }
         }
         rest(ledger, picture);
     }
@@ -70,7 +91,7 @@ impl Hygiene {
     fn clock(&self, picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
         let targets = &picture.topology().endpoint(endpoint).targets;
         let off = |ix: &&TargetIx| self.off.get(*ix).is_some_and(|seen| *seen >= CONFIRM);
-        let ix = targets.iter().find(off).filter(|_| self.own_clock.is_none())?;
+        let ix = targets.iter().find(off)?;
         let offset = picture.target(*ix).clock_offset_s()?;
         let saw = Saw::Clock { offset_s: offset };
         Some(Evidence { target: picture.topology().target_key(*ix), at: now, saw })
@@ -145,15 +166,27 @@ fn explaining_outage(
 /// A certificate of this device that is out of its time or soon will be.
 fn certificate(picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
     let before = picture.settings().hygiene.certificate_before;
-    let soon = now.checked_add(before).unwrap_or(Timestamp::MAX);
+    let wrong_at = |certificate: &Certificate, now: Timestamp| {
+        let soon = now.checked_add(before).unwrap_or(Timestamp::MAX);
+        certificate.not_before > now || certificate.not_after <= soon
+    };
     let topology = picture.topology();
     let targets = topology.endpoint(endpoint).targets.iter();
+    let targets = targets.filter(|ix| {
+        // Seen before our clock was set, and not since.
+        let target = picture.target(**ix);
+        !target.shows_clock() || target.clock_offset_s().is_some()
+    });
     targets.filter_map(|ix| Some((*ix, picture.target(*ix).certificate()?))).find_map(
         |(ix, certificate)| {
-            let Certificate { not_before, not_after, .. } = *certificate;
-            if not_before <= now && not_after > soon {
+            // The device's own clock has a say: one of the two is wrong.
+            let theirs =
+                SignedDuration::from_secs(picture.target(ix).clock_offset_s().unwrap_or(0));
+            let theirs = now.checked_add(theirs).unwrap_or(now);
+            if !wrong_at(certificate, now) || !wrong_at(certificate, theirs) {
                 return None;
             }
+            let Certificate { not_before, not_after, .. } = *certificate;
             let saw = Saw::Certificate { not_before, not_after };
             Some(Evidence { target: topology.target_key(ix), at: now, saw })
         },
@@ -162,25 +195,57 @@ fn certificate(picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Optio
 
 /// Whether a target's clock is off by too much.
 fn is_off(picture: &Picture, target: TargetIx) -> bool {
-    let limit = picture.settings().hygiene.clock_offset.as_secs();
-    picture.target(target).clock_offset_s().is_some_and(|offset| offset.unsigned_abs() > limit)
+    picture.target(target).clock_offset_s().is_some_and(|offset| is_too_much(picture, offset))
 }
 
-/// Rule 2 of [`Hygiene::look`]: why our own clock is suspected.
-fn suspect_own(picture: &Picture) -> Option<String> {
-    let targets = picture.topology().target_ixs();
-    let seen: Vec<TargetIx> =
-        targets.filter(|ix| picture.target(*ix).clock_offset_s().is_some()).collect();
-    let mut off: Vec<i64> = seen
-        .iter()
-        .filter(|ix| is_off(picture, **ix))
-        .filter_map(|ix| picture.target(*ix).clock_offset_s())
-        .collect();
-    if off.len() < FEWEST || off.len() * 2 <= seen.len() {
-        return None;
+fn is_too_much(picture: &Picture, offset_s: i64) -> bool {
+    offset_s.unsigned_abs() > picture.settings().hygiene.clock_offset.as_secs()
+}
+
+/// What is seen of the clocks of all devices.
+struct Clocks {
+    /// Devices that ever showed their clock.
+    known: usize,
+    /// Those that did since ours was set last.
+    seen: usize,
+    /// By how many seconds those are off that are off by too much, in order.
+    off: Vec<i64>,
+}
+
+impl Clocks {
+    fn of(picture: &Picture) -> Self {
+        let topology = picture.topology();
+        let mut clocks = Self { known: 0, seen: 0, off: Vec::new() };
+        for endpoint in topology.endpoint_ixs() {
+            let targets =
+                || topology.endpoint(endpoint).targets.iter().map(|ix| picture.target(*ix));
+            clocks.known += usize::from(targets().any(Watched::shows_clock));
+            let Some(offset) = targets().find_map(Watched::clock_offset_s) else { continue };
+            clocks.seen += 1;
+            if is_too_much(picture, offset) {
+                clocks.off.push(offset);
+            }
+        }
+        clocks.off.sort_unstable();
+        clocks
     }
-    off.sort_unstable();
-    let middle = off[off.len() / 2];
-    let (off, seen) = (off.len(), seen.len());
-    Some(format!("our clock seems to be off by {} s: {off} of {seen} devices disagree", -middle))
+
+    /// Whether so many were seen that it can be said who is wrong.
+    const fn are_enough(&self) -> bool {
+        self.seen * 2 >= self.known
+    }
+
+    /// Rule 2 of [`Hygiene::look`]: why our own clock is suspected.
+    fn suspect_own(&self) -> Option<String> {
+        let (off, seen) = (self.off.len(), self.seen);
+        let fewest = FEWEST.min(seen.max(2));
+        if off < fewest || off * 2 <= seen {
+            return None;
+        }
+        let middle = self.off[off / 2];
+        Some(format!(
+            "our clock seems to be off by {} s: {off} of {seen} devices disagree",
+            -middle
+        ))
+    }
 }

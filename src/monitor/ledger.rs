@@ -37,6 +37,8 @@ pub(super) enum Scope {
     },
     /// Something about one device that does not keep it from working.
     Item(EndpointIx, Cause),
+    /// Something that is watched no longer.
+    Gone,
 }
 
 /// An incident in the ledger.
@@ -80,6 +82,8 @@ pub(super) struct Pass {
     pub(super) again_at: Option<Mono>,
     /// Sites whose state must be learned anew before anything is said of them.
     pub(super) ask_again: BTreeSet<SiteIx>,
+    /// Sites that are still in trouble while what explained it is over.
+    pub(super) left: BTreeSet<SiteIx>,
 }
 
 impl Pass {
@@ -142,11 +146,24 @@ impl Ledger {
         known.group.or(known.own).and_then(|slot| self.get(slot))
     }
 
-    /// Whether a site's trouble is of a kind that nothing explains yet.
+    /// Whether an open incident says why a site does badly now.
+    pub(super) fn is_explained(&self, picture: &Picture, site: SiteIx) -> bool {
+        self.explaining(picture, site)
+            .is_some_and(|entry| entry.is_active() && entry.members.get(&site) == Some(&false))
+    }
+
+    /// Whether a site's trouble is of a kind that nothing explains yet, or the site above what
+    /// explains its silence is silent too and has no part in that.
     pub(super) fn is_unexplained(&self, picture: &Picture, site: SiteIx) -> bool {
         let Some(trouble) = picture.site(site).finding.trouble() else { return false };
-        let kind = self.explaining(picture, site).and_then(|entry| entry.kind);
-        kind.is_none_or(|kind| kind < trouble.kind)
+        let Some(entry) = self.explaining(picture, site) else { return true };
+        if entry.kind.is_none_or(|kind| kind < trouble.kind) {
+            return true;
+        }
+        let (Scope::Site(node) | Scope::Below(node)) = entry.scope else { return false };
+        let is_silent = |site: SiteIx| picture.site(site).finding.is(Kind::Silent);
+        let above = picture.topology().site(node).parent.filter(|above| is_silent(*above));
+        above.is_some_and(|above| is_silent(node) && !entry.members.contains_key(&above))
     }
 
     /// When the wider incident of this scope began, if one is open that takes in more sites.
@@ -191,14 +208,19 @@ impl Ledger {
     /// 1. A site has one incident of its own at a time. A graver trouble renames it, and one that
     ///    was resting goes on.
     /// 2. One of the same kind that ended within the flapping window comes back.
-    pub(super) fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
+    fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
-        picture.site_mut(site).group = None;
+        if let Some(group) = picture.site_mut(site).group.take() {
+            self.give_up(group, picture, site, now);
+        }
         if let Some(entry) = picture.site(site).own.and_then(|slot| self.entries.get_mut(&slot)) {
             let graver = entry.kind.is_none_or(|kind| kind < trouble.kind);
             entry.change().absorbed_by = None;
+            if entry.well_since.take().is_some() {
+                flap::relapse(entry.change(), &picture.settings().flapping, now.wall);
+            }
             entry.members.insert(site, false);
-            entry.well_since = None;
+            record::affect(entry, picture, site, trouble.since, now);
             if graver {
                 entry.kind = Some(trouble.kind);
                 record::name(entry, picture, now);
@@ -218,15 +240,23 @@ impl Ledger {
         }
     }
 
+    /// What explained a site does so no longer: something else does.
+    fn give_up(&mut self, slot: Slot, picture: &Picture, site: SiteIx, now: Now) {
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            give_up(entry, picture, site, now);
+        }
+    }
+
     /// Makes one incident explain several sites.
     ///
     /// 1. If the same cause has an open incident, or one that ended within the flapping window, it
     ///    goes on with that. The own incident of the site that others hang on becomes the wider
-    ///    one.
+    ///    one if it is one of those explained.
     /// 2. Else the oldest incident of its members that is younger than the window becomes the
     ///    wider one: it was noticed first, and its cause is now known better. What was told of it
     ///    stays told.
-    /// 3. Other incidents of its members rest while the wider one explains them.
+    /// 3. Other incidents of its members rest while the wider one explains them. One that explains
+    ///    others besides, or is over for everybody else, only gives them up.
     fn open_group(
         &mut self,
         picture: &mut Picture,
@@ -241,9 +271,11 @@ impl Ledger {
             entry.is_open() && entry.scope == *scope && entry.kind == Some(kind)
         });
         let known = known.map(|(slot, _)| *slot).or_else(|| match scope {
-            Scope::Below(node) => picture.site(*node).own.filter(|slot| {
-                self.get(*slot).is_some_and(|entry| entry.kind.is_some_and(|own| own <= kind))
-            }),
+            Scope::Below(node) if members.contains(node) => {
+                picture.site(*node).own.filter(|slot| {
+                    self.get(*slot).is_some_and(|entry| entry.kind.is_some_and(|own| own <= kind))
+                })
+            }
             _ => None,
         });
         let slot = known
@@ -274,7 +306,12 @@ impl Ledger {
             if let Some(other) = before.filter(|other| *other != slot)
                 && let Some(other) = self.entries.get_mut(&other)
             {
-                other.change().absorbed_by = Some(id.clone());
+                let mut left = other.members.iter().filter(|(_, well)| !**well);
+                if other.over_since.is_none() && left.all(|(site, _)| members.contains(site)) {
+                    other.change().absorbed_by = Some(id.clone());
+                } else {
+                    give_up(other, picture, *site, now);
+                }
             }
             if let Some(own) = picture.site(*site).own.and_then(|own| self.entries.get_mut(&own)) {
                 own.change().absorbed_by = Some(id.clone());
@@ -408,7 +445,8 @@ impl Ledger {
     /// 2. When the site that others hang on answers again, or so many sites are well that the
     ///    common cause no longer holds, the incident is *over* for what is still in trouble: those
     ///    sites are asked again, and when they are still in trouble after `correlation.window`
-    ///    they become incidents of their own. Until then they may just be slow to come back.
+    ///    they are `left` to be explained anew: by themselves, or by the highest of them. Until
+    ///    then they may just be slow to come back.
     /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
     /// 4. What rested under it and is well ends with it.
     pub(super) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
@@ -473,10 +511,7 @@ impl Ledger {
             if picture.site(site).finding.trouble().is_none() {
                 continue;
             }
-            if let Some(entry) = self.entries.get_mut(&slot) {
-                entry.members.insert(site, true);
-                record::release(entry, picture, site, now);
-            }
+            self.give_up(slot, picture, site, now);
             picture.site_mut(site).group = None;
             let narrower = self.entries.iter().find(|(_, other)| {
                 other.is_open()
@@ -492,7 +527,9 @@ impl Ledger {
                         other.members.insert(site, false);
                     }
                 }
-                None => self.open_own(picture, site, now),
+                None => {
+                    pass.left.insert(site);
+                }
             }
         }
     }
@@ -523,6 +560,28 @@ impl Ledger {
         }
     }
 
+    /// What rested explains its sites again, but for those that something else explains by now.
+    fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        if let Scope::Site(site) = entry.scope {
+            let wider = picture.site(site).group.and_then(|group| self.get(group));
+            let wider = wider.filter(|wider| wider.is_active()).map(|w| w.incident.id.clone());
+            if let Some(entry) = self.entries.get_mut(&slot).filter(|_| wider.is_some()) {
+                entry.change().absorbed_by = wider;
+            }
+            return;
+        }
+        let left: Vec<SiteIx> =
+            entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        for site in left {
+            if picture.site(site).group.is_none() {
+                picture.site_mut(site).group = Some(slot);
+            } else {
+                give_up(entry, picture, site, now);
+            }
+        }
+    }
+
     /// Ends an incident, and with it what rested under it and is well.
     pub(super) fn resolve(&mut self, slot: Slot, picture: &mut Picture, how: Resolution, now: Now) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
@@ -539,15 +598,17 @@ impl Ledger {
             known.group = known.group.filter(|group| *group != slot);
             known.own = known.own.filter(|own| *own != slot);
         }
-        let resting: Vec<Slot> = self
+        let mut resting: Vec<(bool, Slot)> = self
             .entries
             .iter()
             .filter(|(_, other)| {
                 other.is_open() && other.incident.absorbed_by.as_ref() == Some(&id)
             })
-            .map(|(slot, _)| *slot)
+            .map(|(slot, other)| (matches!(other.scope, Scope::Site(_)), *slot))
             .collect();
-        for other in resting {
+        // Wider ones first: they explain what rests under them.
+        resting.sort_unstable();
+        for (_, other) in resting {
             let Some(entry) = self.entries.get_mut(&other) else { continue };
             entry.change().absorbed_by = None;
             let Some(_) = entry.kind else { continue };
@@ -556,8 +617,17 @@ impl Ledger {
             });
             if well {
                 self.resolve(other, picture, how, now);
+            } else {
+                self.wake(other, picture, now);
             }
         }
+    }
+}
+
+fn give_up(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now) {
+    if let Some(well) = entry.members.get_mut(&site) {
+        *well = true;
+        record::release(entry, picture, site, now);
     }
 }
 

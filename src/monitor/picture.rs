@@ -44,6 +44,8 @@ pub(super) struct EndpointNow {
     pub(super) alive_at: Mono,
     /// When the last probe of another device was asked about which it sent an ICMP error.
     pub(super) heard_at: Mono,
+    /// The same for the error before that one.
+    pub(super) heard_before: Mono,
     /// When it was last confirmed to be back.
     pub(super) back_at: Mono,
 }
@@ -58,6 +60,8 @@ pub(super) struct SiteNow {
     pub(super) asked_at: Mono,
     /// What its own evidence came to at the last look.
     pub(super) finding: Finding,
+    /// Whether its line was found bad and not good since.
+    pub(super) poor_line: bool,
     /// Since when that finding has been waiting for an explanation.
     pub(super) waits_since: Mono,
     /// Targets whose losses raise a suspicion.
@@ -79,6 +83,8 @@ pub(super) struct Judged {
 /// What an outcome changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Learned {
+    /// The confirmed health before.
+    pub(super) was: Health,
     pub(super) step: Step,
     /// Whether the judgement on a path changed.
     pub(super) graded: bool,
@@ -223,7 +229,9 @@ impl Picture {
                     && let Some(from) = error.offender.and_then(|ip| self.by_address.get(&ip))
                 {
                     let heard = &mut self.endpoints[from.ix()];
-                    heard.heard_at = heard.heard_at.max(asked);
+                    if asked > heard.heard_at {
+                        heard.heard_before = std::mem::replace(&mut heard.heard_at, asked);
+                    }
                     let heard_site = self.config.topology.endpoint(*from).site;
                     let heard_site = &mut self.sites[heard_site.ix()];
                     heard_site.alive_at = heard_site.alive_at.max(asked);

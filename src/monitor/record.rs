@@ -39,7 +39,7 @@ pub(super) const fn cause(scope: &Scope, kind: Option<Kind>) -> Cause {
 pub(super) fn id(picture: &Picture, scope: &Scope, cause: Cause, at: Timestamp) -> IncidentId {
     let topology = picture.topology();
     let about = match scope {
-        Scope::Monitor => "vchealth".to_owned(),
+        Scope::Monitor | Scope::Gone => "vchealth".to_owned(),
         Scope::Site(site) | Scope::Below(site) => topology.site(*site).id.to_string(),
         Scope::Label { label, value } => format!("{}-{}", plain(label), plain(value)),
         Scope::Item(endpoint, _) => topology.site(topology.endpoint(*endpoint).site).id.to_string(),
@@ -113,7 +113,7 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
             incident.endpoint = Some(endpoint.id.clone());
             Some(topology.site(endpoint.site).id.clone())
         }
-        Scope::Monitor | Scope::Label { .. } => None,
+        Scope::Monitor | Scope::Label { .. } | Scope::Gone => None,
     };
     let mut seen = Vec::new();
     match &scope {
@@ -135,7 +135,7 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
                 observe(picture, *member, 2, now, &mut seen);
             }
         }
-        Scope::Monitor | Scope::Item(..) => {}
+        Scope::Monitor | Scope::Item(..) | Scope::Gone => {}
     }
     add_evidence(incident, seen);
 }
@@ -206,7 +206,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             let sites = picture.labelled.get(&(label.clone(), value.clone()));
             sites.map_or(0, |sites| sites.iter().filter(|site| is_known(picture, **site)).count())
         }
-        Scope::Site(_) | Scope::Item(..) | Scope::Monitor => 1,
+        Scope::Site(_) | Scope::Item(..) | Scope::Monitor | Scope::Gone => 1,
     };
     let scope = entry.scope.clone();
     let incident = entry.change();

@@ -21,8 +21,8 @@ use super::target::Watched;
 use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Cause, Change, CheckKind, Durable, EndpointIx, Incident, Mono, Now, Resolution, SiteIx,
-    TargetKey, Topology,
+    Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, Incident, Mono, Now, Resolution,
+    SiteIx, TargetKey, Topology,
 };
 
 /// Generations whose probes may still be under way.
@@ -117,11 +117,26 @@ impl Monitor {
         let ago = now.wall.duration_since(incident.began).unsigned_abs();
         let began_at = now.mono.earlier(ago);
         let (open, active) = (incident.is_open(), incident.is_active());
+        let device = incident.endpoint.clone();
         let still: Vec<SiteIx> =
             members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
         let incident = Arc::new(incident);
-        let placed = scope.clone().unwrap_or(Scope::Monitor);
+        // Since when the site that others hang on answers again.
+        let over_since = match &scope {
+            Some(Scope::Below(node)) if open && !still.is_empty() => {
+                let id = &topology.site(*node).id;
+                let affected = incident.affected.iter().find(|affected| affected.site == *id);
+                affected
+                    .and_then(|affected| affected.until)
+                    .map(|at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs()))
+            }
+            _ => None,
+        };
+        let placed = scope.clone().unwrap_or(Scope::Gone);
         let slot = self.ledger.restore(incident, placed, kind, members, began_at);
+        if let Some(entry) = self.ledger.get_mut(slot) {
+            entry.over_since = over_since;
+        }
         match scope {
             None if open => {
                 self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
@@ -136,16 +151,18 @@ impl Monitor {
         }
         if kind == Some(Kind::Quality) && open {
             for site in still {
-                self.expect_poor_paths(site);
+                self.expect_poor_paths(site, device.as_ref());
             }
         }
     }
 
-    /// Paths that were bad before the restart are bad until they are seen to be good.
-    fn expect_poor_paths(&mut self, site: SiteIx) {
+    /// Paths that were bad before the restart are bad until they are seen to be good: those to one
+    /// device, or all of a bad line.
+    fn expect_poor_paths(&mut self, site: SiteIx, device: Option<&EndpointId>) {
         let topology = Arc::clone(self.topology());
+        self.picture.site_mut(site).poor_line = device.is_none();
         for endpoint in &topology.site(site).endpoints {
-            if self.picture.endpoint(*endpoint).judged.hard != crate::model::Health::Degraded {
+            if device.is_some_and(|device| topology.endpoint(*endpoint).id != *device) {
                 continue;
             }
             for target in &topology.endpoint(*endpoint).targets {
@@ -267,8 +284,7 @@ impl Monitor {
             match scope {
                 Some(scope) if !empty => entry.scope = scope,
                 _ => {
-                    // It no longer stands anywhere.
-                    entry.scope = Scope::Monitor;
+                    entry.scope = Scope::Gone;
                     entry.kind = None;
                     ended.insert((slot, entry.incident.is_open()));
                 }

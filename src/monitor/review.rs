@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blind::Sight;
 use super::ledger::Scope;
 use super::plan::Plan;
 use super::severity::{self, Stake};
-use super::site::{self, Finding};
+use super::site::{self, Finding, Kind};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
 use crate::model::{
     Affected, Change, Effort, Evidence, Health, Mono, Now, Phase, Resolution, Saw, SiteIx,
@@ -18,11 +19,20 @@ use crate::model::{
 const GAP: Duration = Duration::from_millis(4);
 
 impl Monitor {
+    /// Forgets what was seen of other clocks when ours was set.
+    pub(super) fn watch_the_clock(&mut self, now: Now) {
+        if self.sight.note_clocks(now) {
+            self.picture.targets.iter_mut().for_each(super::target::Watched::forget_clock);
+            self.hygiene.forget_clocks();
+            self.want_review(now.mono);
+        }
+    }
+
     /// What happens about once a second: the calendar, the clocks, the ends of silences.
     pub(super) fn look(&mut self, now: Now) {
         let elapsed = now.mono - self.look_at + LOOK_EVERY;
         self.look_at = now.mono + LOOK_EVERY;
-        self.sight.note_clocks(now);
+        self.want_review(now.mono);
         if self.picture.plan.is_over(now.wall) {
             self.picture.plan = Plan::read(&self.picture.config, now.wall);
             for ix in self.picture.config.topology.target_ixs() {
@@ -98,7 +108,15 @@ impl Monitor {
         let topology = Arc::clone(self.topology());
         for site in &self.active {
             let finding = site::find(&self.picture, *site, now.mono);
-            self.picture.site_mut(*site).finding = finding;
+            let known = self.picture.site_mut(*site);
+            known.finding = finding;
+            known.poor_line = match finding {
+                Finding::Well => false,
+                Finding::Trouble(trouble) if trouble.kind == Kind::Quality => {
+                    trouble.endpoint.is_none()
+                }
+                _ => known.poor_line,
+            };
             if self.sight.is_blind() {
                 continue;
             }
@@ -116,7 +134,7 @@ impl Monitor {
         }
     }
 
-    /// Step 3.
+    /// Step 3. While it may turn out that we are blind nothing new is decided.
     fn explain(&mut self, now: Now) {
         let mut waiting = BTreeSet::new();
         for site in &self.active {
@@ -131,12 +149,19 @@ impl Monitor {
             }
         }
         let mut wake = Mono::NEVER;
-        if !waiting.is_empty() {
+        if !waiting.is_empty() && Sight::is_in_doubt(&self.picture, now.mono) {
+            wake = now.mono + super::REVIEW_GAP * 10;
+        } else if !waiting.is_empty() {
             let decision = correlate::explain(&self.picture, &self.ledger, &waiting, now.mono);
             wake = decision.again_at.unwrap_or(Mono::NEVER);
             self.ledger.settle(&mut self.picture, decision.verdicts, now);
         }
         let pass = self.ledger.follow(&mut self.picture, now);
+        if !pass.left.is_empty() {
+            let verdicts =
+                correlate::explain_left(&self.picture, &self.ledger, &pass.left, now.mono);
+            self.ledger.settle(&mut self.picture, verdicts, now);
+        }
         wake = wake.min(pass.again_at.unwrap_or(Mono::NEVER));
         if wake < Mono::NEVER {
             self.want_review(wake);
@@ -153,7 +178,7 @@ impl Monitor {
         for target in endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets) {
             let watched = &mut self.picture.targets[target.ix()];
             if watched.streak.hard == Health::Down {
-                watched.streak.start_over();
+                watched.start_over();
                 self.schedule.demand(*target, Trigger::Correlate, Effort::Thorough, at);
             }
         }
@@ -164,18 +189,22 @@ impl Monitor {
     /// 1. A site in trouble is down, or degraded if it can still take part, from the moment that an
     ///    incident explains it, never before: what people see and what they are told agree.
     /// 2. A site of which everything works is up, one of which nothing is known is unknown.
-    /// 3. What is unsettled changes nothing.
+    /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
+    ///    was: one whose cause was taken out of the configuration does not.
     fn judge_sites(&mut self, now: Now) {
         let mut calm = Vec::new();
         for site in &self.active {
-            let explained = self.ledger.explaining(&self.picture, *site).is_some();
+            let explained = self.ledger.is_explained(&self.picture, *site);
             let known = self.picture.site_mut(*site);
             let health = match known.finding {
                 Finding::Well => Health::Up,
                 Finding::Unknown => Health::Unknown,
                 Finding::Trouble(trouble) if explained && trouble.down => Health::Down,
                 Finding::Trouble(_) if explained => Health::Degraded,
-                Finding::Trouble(_) | Finding::Unsettled => known.judged.hard,
+                Finding::Trouble(_) | Finding::Unsettled => match known.judged.hard {
+                    Health::Down | Health::Degraded if !explained => Health::Unknown,
+                    hard => hard,
+                },
             };
             if known.judged.set(health, now.wall) {
                 let state = known.judged.hard_state(now.wall);
@@ -225,10 +254,10 @@ impl Monitor {
     }
 
     /// Everybody is asked again, in one quick round, before anything is said of them.
-    fn see_again(&mut self, now: Now) {
+    pub(super) fn see_again(&mut self, now: Now) {
         let topology = Arc::clone(self.topology());
         for ix in topology.target_ixs() {
-            self.picture.targets[ix.ix()].streak.start_over();
+            self.picture.targets[ix.ix()].start_over();
             let at = self.schedule.first_round(ix, now.mono);
             self.schedule.demand(ix, Trigger::Correlate, Effort::Normal, at);
         }
@@ -248,6 +277,8 @@ impl Monitor {
         let open = self.ledger.open_of(&Scope::Monitor);
         let slot = match (open, reasons.is_empty()) {
             (None, true) => return,
+            // It ends on evidence only, which a restart takes away.
+            (Some(_), true) if !Sight::sees(&self.picture, now.mono) => return,
             (None, false) => {
                 self.ledger.reopen(&self.picture, &Scope::Monitor, None, now).unwrap_or_else(|| {
                     self.ledger.open(&self.picture, Scope::Monitor, None, now.mono, now)

@@ -89,7 +89,8 @@ impl Finding {
 /// 2. A device whose host no target reaches is still alive when something else vouches for it: a
 ///    service that answered since and is not confirmed dead, a failure that only a living host
 ///    causes, or an ICMP error that it sent about another device. So a filter on echoes, or a
-///    router that is too busy to answer them, does not look like an outage.
+///    router that is too busy to answer them, does not look like an outage. What was dead needs
+///    more than one such sign.
 /// 3. It is dead when a target that decides is confirmed down and nothing vouches for it.
 pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
     let mut onset = Mono::NEVER;
@@ -114,14 +115,14 @@ pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
         return Life::Unknown;
     }
     let targets = &picture.topology().endpoint(endpoint).targets;
-    let mut since = Mono::NEVER;
+    let (mut since, mut recovering) = (Mono::NEVER, false);
     for ix in targets {
         let target = picture.target(*ix);
-        let gone = target.streak.hard == Health::Down
-            && target.streak.is_failing()
-            && target.bad_since > target.proof_at;
-        if target.proof_at >= onset && !gone {
-            return Life::Alive;
+        if target.proof_at >= onset {
+            match target.host.hard {
+                Health::Up => return Life::Alive,
+                _ => recovering |= target.host.soft == Health::Up,
+            }
         }
         if target.streak.is_failing() && target.bad_since >= picture.endpoint(endpoint).alive_at {
             since = since.min(target.bad_since);
@@ -130,6 +131,9 @@ pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
     if is_heard(picture, endpoint, onset, now) {
         return Life::Alive;
     }
+    if recovering {
+        return Life::Recovering;
+    }
     let since = if since == Mono::NEVER { onset } else { since };
     if dead { Life::Dead(since) } else { Life::Failing(since) }
 }
@@ -137,7 +141,11 @@ pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
 /// Whether a device was heard lately and since `onset` through an ICMP error about another one.
 /// Such errors are rare, one a second at most, and come only while we probe what is behind it.
 fn is_heard(picture: &Picture, endpoint: EndpointIx, onset: Mono, now: Mono) -> bool {
-    let heard = picture.endpoint(endpoint).heard_at;
+    let known = picture.endpoint(endpoint);
+    let heard = match known.judged.hard {
+        Health::Up | Health::Degraded => known.heard_at,
+        Health::Down | Health::Unknown => known.heard_before,
+    };
     if heard < onset || heard == Mono::ZERO {
         return false;
     }
@@ -191,7 +199,7 @@ pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     if let Some(trouble) = services(picture, &lives) {
         return Finding::Trouble(trouble);
     }
-    if let Some(trouble) = path(picture, &lives) {
+    if let Some(trouble) = path(picture, site, &lives) {
         return Finding::Trouble(trouble);
     }
     let restless = lives.iter().any(|(endpoint, life)| match life {
@@ -259,13 +267,21 @@ fn silence_or_device(
             Life::Dead(since) => Some((*endpoint, *since)),
             _ => None,
         })?;
+        // A line that has just come back is answered by the router first: the device must have been
+        // asked since.
+        let back = lives.iter().filter(|life| lives_now(life)).filter_map(|(endpoint, _)| {
+            let targets = picture.reachability(*endpoint).map(|ix| picture.target(ix));
+            targets.filter(|target| target.is_good()).map(|target| target.good_since).min()
+        });
+        let back = back.min().unwrap_or_default();
+        let asked = picture.reachability(endpoint).map(|ix| picture.target(ix).asked_at).max();
         return Some(Trouble {
             kind: Kind::Device,
             endpoint: Some(endpoint),
             target: None,
             since,
             down: behind.iter().all(is_dead),
-            settled: true,
+            settled: asked.is_some_and(|asked| asked >= back),
         });
     }
     let heard_nothing = |(endpoint, life): &(EndpointIx, Life)| match life {
@@ -337,8 +353,9 @@ fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> 
 /// Rule 4 of [`find`].
 ///
 /// Router and device see the same line, so what raises a suspicion at both counts together: the
-/// line is bad when the two suspicions make a whole one.
-fn path(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
+/// line is bad when the two suspicions make a whole one. Having been bad it is good again when it
+/// is to both.
+fn path(picture: &Picture, site: SiteIx, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
     let paths = |endpoint: EndpointIx| {
         let targets = &picture.topology().endpoint(endpoint).targets;
         targets.iter().filter_map(|ix| picture.target(*ix).path.as_ref())
@@ -384,7 +401,9 @@ fn path(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
         (false, true) => trouble(Some(worst), worst, known(router)),
         (true, false) if doubtful(worst) => trouble(None, router, true),
         (true, false) => {
-            if known(worst) {
+            if picture.site(site).poor_line {
+                trouble(None, router, true)
+            } else if known(worst) {
                 None
             } else {
                 trouble(None, router, false)
@@ -394,14 +413,18 @@ fn path(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
 }
 
 /// Services of a device that are out, and those that it offers. Once one is out for a fact, another
-/// that fails at the same time is no chance either.
+/// that began to fail at the same time is no chance either.
 fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
     let (mut out, mut failing, mut offered) = (0, 0, 0);
+    let window = picture.settings().correlation.window;
+    let since = picture.services(endpoint).filter(|ix| is_missed(picture, *ix));
+    let since = since.map(|ix| picture.target(ix).bad_since).max().unwrap_or_default();
+    let together = |at: Mono| at.since(since).max(since.since(at)) <= window;
     for ix in picture.services(endpoint) {
         let target = picture.target(ix);
-        if is_out(picture, ix) {
+        if is_missed(picture, ix) {
             out += 1;
-        } else if target.seen_up && target.streak.is_failing() {
+        } else if target.seen_up && target.streak.is_failing() && together(target.bad_since) {
             failing += 1;
         } else if target.seen_up {
             offered += 1;
@@ -411,10 +434,15 @@ fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
     (if out > 0 { out + failing } else { 0 }, all)
 }
 
-/// Whether a service is confirmed down and missed.
+/// Whether a service is confirmed down and missed, and has not answered since.
 fn is_out(picture: &Picture, target: TargetIx) -> bool {
+    picture.target(target).streak.is_failing() && is_missed(picture, target)
+}
+
+/// Whether a service is confirmed down and missed; it may be on its way back.
+fn is_missed(picture: &Picture, target: TargetIx) -> bool {
     let target = picture.target(target);
-    if target.streak.hard != Health::Down || !target.streak.is_failing() {
+    if target.streak.hard != Health::Down {
         return false;
     }
     match target.failure() {

@@ -18,6 +18,9 @@ use crate::quality::Jitter;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched {
     pub(super) streak: Streak,
+    /// Whether the device lives, as far as this target shows it: a refusal is a failure and yet a
+    /// sign of life.
+    pub(super) host: Streak,
     /// When the confirmed health last changed.
     pub(super) since: Option<Timestamp>,
     /// Whether it ever worked.
@@ -27,6 +30,8 @@ pub(super) struct Watched {
     /// When the last probe that was answered, and the last that learned anything, was asked for.
     pub(super) good_at: Mono,
     pub(super) asked_at: Mono,
+    /// When the first of the present row of replies was asked for.
+    pub(super) good_since: Mono,
     /// When the last probe was asked whose outcome proved the device alive.
     pub(super) proof_at: Mono,
     /// The echoes, for targets that are pinged.
@@ -45,6 +50,7 @@ struct Seen {
     certificate: Option<Box<Certificate>>,
     status: Option<u16>,
     clock_offset_s: Option<i64>,
+    shows_clock: bool,
     ttl: Option<u8>,
     tos: Option<u8>,
 }
@@ -81,6 +87,11 @@ impl Watched {
         Self {
             stretch: Stretch { began: now, ..Stretch::default() },
             streak: Streak::restored(before.map_or(Health::Unknown, |state| state.health)),
+            // Of what was down it is not known whether its host was.
+            host: Streak::restored(match before.map(|state| state.health) {
+                Some(Health::Up) => Health::Up,
+                _ => Health::Unknown,
+            }),
             since: before.map(|state| state.since),
             seen_up: before.is_some_and(|state| state.seen_up),
             path: pinged.then(Box::default),
@@ -105,6 +116,9 @@ impl Watched {
                 self.counts.probes += 1;
                 self.stretch.probes += 1;
                 (self.good_at, self.proof_at) = (asked, asked);
+                if self.streak.soft != Health::Up {
+                    self.good_since = asked;
+                }
                 graded = self.note_reply(reply, asked, grades, pace);
                 Sign::Good
             }
@@ -153,7 +167,11 @@ impl Watched {
                 self.stretch.lost += 1;
             }
         }
-        let step = self.streak.step(sign, rule);
+        let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
+        let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
+        let was = self.streak.hard;
+        let mut step = self.streak.step(sign, rule);
+        step.confirm |= host.confirm;
         if step.changed {
             self.since = Some(outcome.started.wall);
             self.seen_up |= self.streak.hard == Health::Up;
@@ -162,7 +180,13 @@ impl Watched {
             }
         }
         let doubtful = self.path.as_ref().is_some_and(|path| path.is_doubtful());
-        Learned { step, graded, doubtful }
+        Learned { was, step, graded, doubtful }
+    }
+
+    /// Makes rows begin anew: what was seen so far is not to be trusted.
+    pub(super) fn start_over(&mut self) {
+        self.streak.start_over();
+        self.host.start_over();
     }
 
     /// Takes over another configuration.
@@ -210,6 +234,16 @@ impl Watched {
         self.seen.clock_offset_s
     }
 
+    /// Whether the device ever showed its clock here.
+    pub(super) const fn shows_clock(&self) -> bool {
+        self.seen.shows_clock
+    }
+
+    /// Our clock was set: what was seen of the device's is not known any more.
+    pub(super) const fn forget_clock(&mut self) {
+        self.seen.clock_offset_s = None;
+    }
+
     /// The confirmed health as it is kept.
     pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
         HardState {
@@ -223,6 +257,7 @@ impl Watched {
     pub(super) fn forget_health(&mut self, at: Timestamp) -> bool {
         let known = self.streak.hard != Health::Unknown;
         self.streak = Streak::default();
+        self.host = Streak::default();
         if known {
             self.since = Some(at);
         }
@@ -309,16 +344,12 @@ impl Watched {
             Detail::Tcp(_) | Detail::H323(_) => {}
             Detail::Http(detail) => {
                 self.seen.status = Some(detail.status);
-                if detail.clock_offset_s.is_some() {
-                    self.seen.clock_offset_s = detail.clock_offset_s;
-                }
+                self.note_clock(detail.clock_offset_s);
                 self.note_certificate(detail.certificate.as_ref());
             }
             Detail::Sip(detail) => {
                 self.seen.status = Some(detail.status);
-                if detail.clock_offset_s.is_some() {
-                    self.seen.clock_offset_s = detail.clock_offset_s;
-                }
+                self.note_clock(detail.clock_offset_s);
                 self.note_certificate(detail.certificate.as_ref());
             }
         }
@@ -338,6 +369,13 @@ impl Watched {
             // Most failures are like the one before; then nothing is allocated.
             Some((when, known)) if known == failure => *when = at,
             other => *other = Some((at, failure.clone())),
+        }
+    }
+
+    fn note_clock(&mut self, offset_s: Option<i64>) {
+        if offset_s.is_some() {
+            self.seen.clock_offset_s = offset_s;
+            self.seen.shows_clock = true;
         }
     }
 

@@ -8,9 +8,9 @@
 ///
 /// It is Page's cumulative sum of Wald's log-likelihood ratios between "loses `tolerable`" and
 /// "loses `intolerable`". Under random loss below `tolerable` the chance to be judged poor is
-/// below e^−14 for each packet that starts a suspicion; at 1 % and the usual limits it is below
-/// 10^−10 for each packet, which is one false judgement in a lifetime for a province watched once
-/// a second. Loss of 10 % is judged after about 160 packets, half of it sooner.
+/// below e^−12 for each packet that starts a suspicion; at 1 % and the usual limits it is below
+/// 10^−9 for each such packet, which is one false judgement in ten years for a province watched
+/// once a second. Loss of 10 % is judged after about 140 packets, half of it sooner.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LossTest {
     lost: f32,
@@ -19,7 +19,7 @@ pub struct LossTest {
 
 impl LossTest {
     /// Suspicion at which a path is judged poor, in units of the log-likelihood ratio.
-    pub const SURE: f32 = 14.0;
+    pub const SURE: f32 = 12.0;
 
     /// The test between what is still fair and what is poor, both as shares of lost packets.
     ///

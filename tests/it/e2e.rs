@@ -3,33 +3,31 @@
 //! Every scenario that makes sense in real time is played by `vchealth demo`, each in a network
 //! of its own and all at once, since they mostly wait. What people were told must be as the file
 //! says. How quickly is printed and not judged: this machine may be busy.
+//!
+//! The table has every scenario, those that are played in virtual time only as well:
+//! `cargo test --test it e2e -- --nocapture`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
-use vchealth::lab::scenario::Scenario;
+use vchealth::lab::scenario::{Judgement, Scenario};
+
+use crate::simulate::run::Run;
+use crate::simulate::scenarios;
 
 /// Longest scenario that is played here, in seconds.
 const LONGEST: u64 = 180;
 /// Scenarios that are played at least, so that a slip in a file does not leave them out unseen.
 const FEWEST: usize = 10;
 
-fn scenarios() -> Vec<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut files: Vec<PathBuf> = fs::read_dir(dir)
-        .expect("the scenarios")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| {
-            let text = fs::read_to_string(path).expect("a scenario");
-            let name = path.display().to_string();
-            let scenario = Scenario::parse(&name, &text).unwrap_or_else(|p| panic!("{p}"));
-            scenario.real && scenario.lasts.as_secs() <= LONGEST
-        })
-        .collect();
-    files.sort();
-    files
+fn is_played(scenario: &Scenario) -> bool {
+    scenario.real && scenario.lasts.as_secs() <= LONGEST
+}
+
+fn file(scenario: &Scenario) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(&scenario.file)
 }
 
 fn play(file: &Path) -> Child {
@@ -49,37 +47,103 @@ fn verdict(stdout: &str) -> Option<Value> {
     serde_json::from_str(last).ok()
 }
 
+/// What people are told in virtual time.
+fn imagine(scenario: &Scenario) -> Judgement {
+    let (mut run, steps) = Run::of(scenario);
+    run.play(&steps, scenario.lasts);
+    scenario.judge(&run.heard())
+}
+
+fn shown(time: Option<f64>) -> String {
+    time.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
+/// The lines of one scenario: what was to be told, and what was, virtually and really.
+#[allow(clippy::print_stdout, reason = "the table is there to be read")]
+fn print_rows(scenario: &Scenario, virtually: &Judgement, really: Option<&Value>) {
+    let name = scenario.file.trim_end_matches(".yaml");
+    if virtually.rows.is_empty() {
+        let said = really.map_or_else(|| "-".to_owned(), |real| real["messages"].to_string());
+        println!(
+            "{name:<34} {:<34} {:>37} {:>37} {:>3} {:>3} {said:>3}",
+            "nothing to tell", "", "", 0, virtually.messages
+        );
+    }
+    for (nth, row) in virtually.rows.iter().enumerate() {
+        let expected = &scenario.expect[nth];
+        let seconds = |time: Option<Duration>| shown(time.map(|time| time.as_secs_f64()));
+        let real = |key: &str| {
+            really.map_or_else(String::new, |real| shown(real["rows"][nth][key].as_f64()))
+        };
+        let messages =
+            expected.messages.map_or_else(|| "any".to_owned(), |count| count.to_string());
+        let said =
+            really.map_or_else(|| "-".to_owned(), |real| real["rows"][nth]["messages"].to_string());
+        println!(
+            "{name:<34} {:<34} {:>9} {:>8} {:>8}   {:>9} {:>8} {:>8}   {messages:>9} {:>3} {said:>3}",
+            row.what,
+            seconds(expected.told_within),
+            seconds(row.told_after),
+            real("told_after"),
+            seconds(expected.resolved_within),
+            seconds(row.resolved_after),
+            real("resolved_after"),
+            row.messages,
+        );
+    }
+}
+
 #[test]
+#[allow(clippy::print_stdout, reason = "the table is there to be read")]
 fn what_people_are_told_of_a_real_network_is_what_the_scenarios_say() {
-    let files = scenarios();
-    assert!(files.len() >= FEWEST, "only {} scenarios are played: {files:?}", files.len());
+    let scenarios = scenarios();
+    let played = scenarios.iter().filter(|scenario| is_played(scenario)).count();
+    assert!(played >= FEWEST, "only {played} scenarios are played");
     // A thread for each, so that none waits for its output to be read.
-    let playing: Vec<_> = files
+    let playing: Vec<_> = scenarios
         .into_iter()
-        .map(|file| {
-            let child = play(&file);
-            let ended = std::thread::spawn(|| child.wait_with_output().expect("it ends"));
-            (file, ended)
+        .map(|scenario| {
+            let ended = is_played(&scenario).then(|| {
+                let child = play(&file(&scenario));
+                std::thread::spawn(|| child.wait_with_output().expect("it ends"))
+            });
+            (scenario, ended)
         })
         .collect();
+    println!(
+        "{:<34} {:<34} {:^27}   {:^27}   {:^17}",
+        "", "", "told after, in seconds", "over after, in seconds", "messages"
+    );
+    println!(
+        "{:<34} {:<34} {:>9} {:>8} {:>8}   {:>9} {:>8} {:>8}   {:>9} {:>3} {:>3}",
+        "scenario",
+        "what",
+        "at most",
+        "virtual",
+        "real",
+        "at most",
+        "virtual",
+        "real",
+        "expected",
+        "vir",
+        "rea"
+    );
     let mut wrong = Vec::new();
-    for (file, ended) in playing {
+    for (scenario, ended) in playing {
+        let virtually = imagine(&scenario);
+        let Some(ended) = ended else {
+            print_rows(&scenario, &virtually, None);
+            continue;
+        };
         let output = ended.join().expect("a thread that only waits");
         let stdout = String::from_utf8_lossy(&output.stdout);
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = &scenario.file;
         let Some(verdict) = verdict(&stdout) else {
             let stderr = String::from_utf8_lossy(&output.stderr);
             wrong.push(format!("{name} came to no end: {}\n{stderr}", output.status));
             continue;
         };
-        for row in verdict["rows"].as_array().into_iter().flatten() {
-            let seconds = |key: &str| {
-                row[key].as_f64().map_or_else(|| "-".to_owned(), |s| format!("{s:.1} s"))
-            };
-            let (told, over) = (seconds("told_after"), seconds("resolved_after"));
-            let what = row["what"].as_str().unwrap_or_default();
-            println!("{name:<32} {what:<40} told after {told:>8}, over after {over:>8}");
-        }
+        print_rows(&scenario, &virtually, Some(&verdict));
         if verdict["holds"] != true {
             wrong.push(format!("{name}: {verdict:#}\n{stdout}"));
         }

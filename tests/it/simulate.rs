@@ -1,8 +1,16 @@
 //! Every scenario file in virtual time: what people are told is what the file says they should
 //! be.
 
+#[path = "simulate/histories.rs"]
+mod histories;
+#[path = "simulate/hostile.rs"]
+mod hostile;
+#[path = "simulate/orders.rs"]
+mod orders;
+#[path = "simulate/restarts.rs"]
+mod restarts;
 #[path = "simulate/run.rs"]
-mod run;
+pub(crate) mod run;
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +20,7 @@ use vchealth::lab::scenario::Scenario;
 use self::run::Run;
 
 /// Every scenario, by its file.
-fn scenarios() -> Vec<Scenario> {
+pub(crate) fn scenarios() -> Vec<Scenario> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the scenarios")
@@ -70,4 +78,47 @@ fn people_are_told_what_the_scenarios_say() {
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
+    let files = ["lossy.yaml", "slow.yaml", "jittery.yaml", "background-loss.yaml"];
+    let mut failed = Vec::new();
+    for mut scenario in scenarios().into_iter().filter(|s| files.contains(&s.file.as_str())) {
+        for seed in 1..=50 {
+            scenario.nature.seed = seed;
+            let (mut run, steps) = Run::of(&scenario);
+            run.play(&steps, scenario.lasts);
+            let judgement = scenario.judge(&run.heard());
+            if !judgement.holds() {
+                failed.push(format!("{} with seed {seed}:\n{judgement}", scenario.file));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_night_in_which_the_clocks_are_set_is_a_night_like_any_other() {
+    let told = |starts: &str, zone: &str| {
+        let text = format!(
+            "name: x\nprovince: {{tree: {{tinh: {{huyen: [xa-a, xa-b], khac: [xa-c]}}}}}}\n\
+             starts: {starts}\nsessions: [{{title: x, from: +1h, to: +3h, delegates: 50}}]\n\
+             lasts: 4h\nreal: false\ntimeline:\n  \
+             - {{at: 10m, site: xa-a, fault: power-cut, for: 5m}}\n  \
+             - {{at: 70m, site: xa-b, fault: power-cut, for: 5m}}\n  \
+             - {{at: 200m, subtree: huyen, fault: power-cut, for: 5m}}\nexpect: nothing\n"
+        );
+        let scenario = Scenario::parse("night.yaml", &text).unwrap_or_else(|p| panic!("{p}"));
+        let time_zone = jiff::tz::TimeZone::get(zone).expect("a zone");
+        let settings = vchealth::config::Settings { time_zone, ..run::settings() };
+        let (mut run, steps) = Run::with(&scenario, settings, run::WARM_UP);
+        run.play(&steps, scenario.lasts);
+        run.heard().into_iter().map(|heard| (heard.at, heard.cause, heard.severity)).collect()
+    };
+    let usual: Vec<_> = told("2026-03-02T23:30:00+07:00", "Asia/Ho_Chi_Minh");
+    assert_eq!(usual.len(), 6, "{usual:?}");
+    // The clocks go forward in one of these nights and back in the other, before the session.
+    assert_eq!(usual, told("2026-03-29T01:30:00+01:00", "Europe/Berlin"));
+    assert_eq!(usual, told("2026-10-25T02:30:00+02:00", "Europe/Berlin"));
 }

@@ -3,17 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vchealth::config::{
     self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
 };
 use vchealth::lab::scenario::{Act, Heard, Scenario, Step};
-use vchealth::lab::world::World;
+use vchealth::lab::world::{Sight, World};
 use vchealth::model::{
-    Ack, Batch, Change, ChannelId, Durable, Maintenance, Mono, Notification, Now, Outcome, Session,
-    Silence, SilenceId, SiteIx, Snapshot, TargetIx, TargetKey, Topology,
+    Ack, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
+    EndpointIx, Health, Host, Incident, Maintenance, Mono, Notification, Now, Outcome,
+    ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot, Target, TargetIx,
+    TargetKey, Topology,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
@@ -23,6 +25,9 @@ const HANDS: Duration = Duration::from_millis(1);
 const BEGINS: &str = "2026-03-02T01:00:00Z";
 /// The brain has been running for this long when a scenario begins.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(60);
+
+/// Changes what a probe of a target of the whole province learned.
+pub(crate) type Tamper = Box<dyn FnMut(&ProbeRequest, TargetIx, Now, &mut Sight)>;
 
 /// A brain, the province it watches, and what it has said so far.
 pub(crate) struct Run {
@@ -37,8 +42,26 @@ pub(crate) struct Run {
     pub(crate) now: Now,
     /// Probes ordered since the beginning.
     pub(crate) probes: u64,
+    /// Every change of a confirmed health, with the moment it was committed.
+    pub(crate) changed: Vec<(Duration, TargetKey, Health)>,
+    /// What was committed and must never be: see [`contradictions`].
+    pub(crate) complaints: Vec<String>,
+    /// Whether what is committed is looked at for contradictions.
+    pub(crate) strict: bool,
+    /// Whether a step makes our clock wrong, so that the devices' clocks are off from then on.
+    /// Usually it was wrong before.
+    pub(crate) steps_wrongly: bool,
+    /// Does something to what probes learn.
+    pub(crate) tamper: Option<Tamper>,
+    /// Every outcome that the brain was told, while somebody keeps them.
+    pub(crate) outcomes: Option<Vec<Outcome>>,
+    /// Time that the brain has taken to think, while somebody measures it.
+    pub(crate) thought: Option<Duration>,
+    /// The whole province, whatever is left out of the configuration.
+    pub(crate) topology: Arc<Topology>,
+    /// The calendar of the whole province.
+    sessions: Vec<Arc<Session>>,
     begins: Now,
-    topology: Arc<Topology>,
     under_way: BTreeMap<(Mono, u64), Outcome>,
     returns_at: Option<Mono>,
     orders: u64,
@@ -54,12 +77,20 @@ impl Run {
         let config = Arc::new(config);
         let mut run = Self {
             monitor: None,
+            sessions: config.sessions.clone(),
             world,
             durable: Durable::default(),
             told: Vec::new(),
             begins: now,
             now,
             probes: 0,
+            changed: Vec::new(),
+            complaints: Vec::new(),
+            strict: true,
+            steps_wrongly: false,
+            tamper: None,
+            outcomes: None,
+            thought: None,
             under_way: BTreeMap::new(),
             returns_at: None,
             orders: 0,
@@ -73,7 +104,16 @@ impl Run {
 
     /// The run of a scenario, warmed up, with time zero now.
     pub(crate) fn of(scenario: &Scenario) -> (Self, Vec<Step>) {
-        let topology = scenario.topology().map_or_else(sample_topology, Arc::new);
+        Self::with(scenario, settings(), WARM_UP)
+    }
+
+    /// The same with other settings, warmed up for so long.
+    pub(crate) fn with(
+        scenario: &Scenario,
+        settings: Settings,
+        warm_up: Duration,
+    ) -> (Self, Vec<Step>) {
+        let topology = scenario.topology().map_or_else(sample_topology, |t| Arc::new(shaped(&t)));
         let begins = scenario.starts.unwrap_or_else(|| BEGINS.parse().unwrap());
         let sessions: Vec<Session> = scenario.sessions(&topology, begins).unwrap();
         let steps = scenario.script(&topology).unwrap_or_else(|p| panic!("{p}")).steps;
@@ -81,13 +121,13 @@ impl Run {
         sessions.sort_by_key(|session| session.start);
         let settings = match &scenario.settings {
             Some(text) => settings_from(text, &topology),
-            None => settings(),
+            None => settings,
         };
         let config = Config { settings, topology: Arc::clone(&topology), sessions };
         let world = World::new(topology, scenario.nature);
-        let before = begins.checked_sub(WARM_UP).unwrap();
+        let before = begins.checked_sub(warm_up).unwrap();
         let mut run = Self::new(config, world, before);
-        run.until(WARM_UP);
+        run.until(warm_up);
         run.begins = run.now;
         assert!(run.told.is_empty(), "something was told before anything happened");
         (run, steps)
@@ -130,6 +170,9 @@ impl Run {
                 && *at <= self.now.mono
             {
                 let (_, outcome) = self.under_way.pop_first().unwrap();
+                if let Some(outcomes) = &mut self.outcomes {
+                    outcomes.push(outcome.clone());
+                }
                 self.tell(Input::Outcome(outcome));
                 quiet = false;
             }
@@ -143,13 +186,31 @@ impl Run {
     /// Tells the brain something and carries out what it orders.
     pub(crate) fn tell(&mut self, input: Input) {
         let Some(monitor) = &mut self.monitor else { return };
+        let began = self.thought.map(|_| Instant::now());
         monitor.handle(input, self.now);
-        while let Some(command) = self.monitor.as_mut().unwrap().poll_command() {
+        if let (Some(began), Some(thought)) = (began, &mut self.thought) {
+            *thought += began.elapsed();
+        }
+        while let Some(command) = self.monitor.as_mut().and_then(Monitor::poll_command) {
             match command {
                 Command::Probe(request) => {
                     self.probes += 1;
                     let target = self.targets[request.target.ix()];
-                    let sight = self.world.probe(self.now, target, request.effort);
+                    let mut sight = self.world.probe(self.now, target, request.effort);
+                    if self.steps_wrongly
+                        && let Ok(reply) = &mut sight.result
+                    {
+                        let right = self.begins.wall_at(self.now.mono);
+                        let off = right.duration_since(self.now.wall).as_secs();
+                        match &mut reply.detail {
+                            Detail::Http(detail) => detail.clock_offset_s = Some(off),
+                            Detail::Sip(detail) => detail.clock_offset_s = Some(off),
+                            _ => {}
+                        }
+                    }
+                    if let Some(tamper) = &mut self.tamper {
+                        tamper(&request, target, self.now, &mut sight);
+                    }
                     let finished = self.now.mono + sight.took + HANDS;
                     self.orders += 1;
                     let outcome =
@@ -163,6 +224,11 @@ impl Run {
 
     /// Does what a step of a scenario says.
     pub(crate) fn act(&mut self, act: &Act) {
+        let asks = matches!(act, Act::Ack { .. } | Act::Silence { .. } | Act::Maintenance { .. });
+        if let Some(back) = self.returns_at.filter(|_| asks) {
+            // Whoever asks for something while the daemon is away asks again when it is back.
+            self.until(back - self.begins.mono);
+        }
         self.world.apply(self.now, act);
         match act {
             Act::Place { .. } | Act::Lift { .. } => {}
@@ -219,26 +285,41 @@ impl Run {
     }
 
     fn reload(&mut self, without: &[SiteIx]) {
-        let topology = Arc::new(leave_out(&self.topology, without));
-        self.targets = topology
-            .target_ixs()
-            .map(|ix| find(&self.topology, &topology.target_key(ix)).expect("it was there"))
-            .collect();
+        let topology = leave_out(&self.topology, without);
+        self.reconfigure(topology, self.config.settings.clone(), SiteId::clone);
+    }
+
+    /// The configuration is read again. `was` says under which id a site is known to the world.
+    pub(crate) fn reconfigure(
+        &mut self,
+        topology: Topology,
+        settings: Settings,
+        was: impl Fn(&SiteId) -> SiteId,
+    ) {
+        let topology = Arc::new(topology);
+        let there = |ix| {
+            let key = topology.target_key(ix);
+            find(&self.topology, &TargetKey { site: was(&key.site), ..key })
+        };
+        self.targets =
+            topology.target_ixs().map(|ix| there(ix).expect("the world has it")).collect();
         let moved = |session: &Arc<Session>| {
-            let sites = session.sites.iter().filter_map(|(site, delegates)| {
-                let id = &self.topology.site(*site).id;
-                Some((topology.find_site(id)?, *delegates))
+            let sites = topology.site_ixs().filter_map(|site| {
+                let there = self.topology.find_site(&was(&topology.site(site).id))?;
+                Some((site, *session.sites.get(&there)?))
             });
             Arc::new(Session { sites: sites.collect(), ..(**session).clone() })
         };
-        let sessions = self.config.sessions.iter().map(moved).collect();
-        let config = Config { settings: self.config.settings.clone(), topology, sessions };
+        let sessions = self.sessions.iter().map(moved).collect();
         // Probes under way are answered as they were asked.
-        self.config = Arc::new(config);
+        self.config = Arc::new(Config { settings, topology, sessions });
         self.tell(Input::Reload(Arc::clone(&self.config)));
     }
 
     fn ack(&mut self, sites: &[SiteIx], by: &str, lasts: Option<Duration>) {
+        if self.monitor.is_none() {
+            return;
+        }
         let ids: Vec<_> = sites.iter().map(|site| self.topology.site(*site).id.clone()).collect();
         let open = self.snapshot().incidents;
         let open = open.iter().filter(|incident| incident.is_active());
@@ -256,10 +337,21 @@ impl Run {
     fn commit(&mut self, batch: &Batch) {
         self.durable.apply(batch);
         let at = self.elapsed();
+        let mut judged = false;
         for change in &batch.changes {
-            if let Change::Notify(notification) = change {
-                self.told.push((at, (**notification).clone()));
+            match change {
+                Change::Notify(notification) => self.told.push((at, (**notification).clone())),
+                Change::Health { key, state } => {
+                    judged |= key.endpoint.is_none();
+                    self.changed.push((at, key.clone(), state.health));
+                }
+                Change::Incident(_) => judged = true,
+                _ => {}
             }
+        }
+        if judged && self.strict {
+            let found = contradictions(&self.durable);
+            self.complaints.extend(found.into_iter().map(|c| format!("{at:?}: {c}")));
         }
     }
 
@@ -323,46 +415,99 @@ pub(crate) fn sample_topology() -> Arc<Topology> {
     config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}")).topology
 }
 
+/// Where what is durable contradicts itself: a site that is down or degraded is explained by
+/// exactly one open incident, and no site by two.
+pub(crate) fn contradictions(durable: &Durable) -> Vec<String> {
+    let mut explained: BTreeMap<&SiteId, Vec<&Incident>> = BTreeMap::new();
+    for incident in durable.incidents.values().filter(|i| i.is_active() && explains(i)) {
+        for site in incident.affected_now() {
+            explained.entry(site).or_default().push(incident);
+        }
+    }
+    let mut found = Vec::new();
+    for (site, incidents) in &explained {
+        if incidents.len() > 1 {
+            let ids: Vec<_> = incidents.iter().map(|incident| incident.id.as_str()).collect();
+            found.push(format!("{site} is explained more than once: {ids:?}"));
+        }
+    }
+    for (key, state) in &durable.health {
+        let bad = matches!(state.health, Health::Down | Health::Degraded);
+        if bad && key.endpoint.is_none() && !explained.contains_key(&key.site) {
+            found.push(format!("{} is {} and nothing says why", key.site, state.health.word()));
+        }
+    }
+    found
+}
+
+/// Whether an incident is of those that explain why a site does badly.
+pub(crate) const fn explains(incident: &Incident) -> bool {
+    !matches!(incident.cause, Cause::Monitor | Cause::Certificate | Cause::Clock)
+}
+
+/// A province in which some sites are built otherwise than drawn ones usually are, as the ends of
+/// their ids say: `-bare` has a codec without a router before it, `-line` a router and nothing
+/// behind it, `-mute` nothing that is pinged.
+fn shaped(drawn: &Topology) -> Topology {
+    let usual = ["-bare", "-line", "-mute"];
+    if !drawn.sites.iter().any(|site| usual.iter().any(|end| site.id.as_str().ends_with(end))) {
+        return drawn.clone();
+    }
+    select(
+        drawn,
+        |_| true,
+        |site, endpoint, check| {
+            let ends = |end| site.id.as_str().ends_with(end);
+            !(ends("-bare") && endpoint.as_str() == "router"
+                || ends("-line") && endpoint.as_str() != "router"
+                || ends("-mute") && check.as_str() == "ping")
+        },
+    )
+}
+
 /// A topology without some sites; what hung on them hangs on what they hung on.
 pub(crate) fn leave_out(whole: &Topology, without: &[SiteIx]) -> Topology {
+    select(whole, |site| !without.contains(&site), |_, _, _| true)
+}
+
+/// The sites and targets of a topology that are wanted. An endpoint of which no target is left is
+/// left out too.
+pub(crate) fn select(
+    whole: &Topology,
+    wants: impl Fn(SiteIx) -> bool,
+    asks: impl Fn(&Site, &EndpointId, &CheckId) -> bool,
+) -> Topology {
     let mut left = Topology {
         levels: whole.levels.clone(),
         checks: whole.checks.clone(),
         ..Topology::default()
     };
     let mut moved = BTreeMap::new();
-    for site in whole.site_ixs().filter(|site| !without.contains(site)) {
+    for site in whole.site_ixs().filter(|site| wants(*site)) {
         moved.insert(site, SiteIx::new(moved.len()));
     }
     for (from, to) in &moved {
-        let mut site = whole.site(*from).clone();
+        let before = whole.site(*from);
         let nearest = whole.ancestors(*from).into_iter().find(|above| moved.contains_key(above));
-        site.parent = nearest.map(|above| moved[&above]);
-        site.children.clear();
-        site.endpoints = site
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                let mut endpoint = whole.endpoint(*endpoint).clone();
-                let ix = vchealth::model::EndpointIx::new(left.endpoints.len());
-                endpoint.site = *to;
-                endpoint.targets = endpoint
-                    .targets
-                    .iter()
-                    .map(|target| {
-                        let target = vchealth::model::Target {
-                            endpoint: ix,
-                            site: *to,
-                            ..whole.target(*target).clone()
-                        };
-                        left.targets.push(target);
-                        TargetIx::new(left.targets.len() - 1)
-                    })
-                    .collect();
-                left.endpoints.push(endpoint);
-                ix
-            })
-            .collect();
+        let parent = nearest.map(|above| moved[&above]);
+        let mut site = Site { parent, children: Vec::new(), ..before.clone() };
+        site.endpoints.clear();
+        for ix in &before.endpoints {
+            let endpoint = whole.endpoint(*ix);
+            let kept = endpoint
+                .targets
+                .iter()
+                .filter(|target| asks(before, &endpoint.id, &whole.check_of(**target).id));
+            let here = EndpointIx::new(left.endpoints.len());
+            let first = left.targets.len();
+            let kept = kept.map(|target| whole.target(*target).check);
+            left.targets.extend(kept.map(|check| Target { endpoint: here, site: *to, check }));
+            let targets: Vec<_> = (first..left.targets.len()).map(TargetIx::new).collect();
+            if !targets.is_empty() {
+                left.endpoints.push(Endpoint { site: *to, targets, ..endpoint.clone() });
+                site.endpoints.push(here);
+            }
+        }
         left.site_by_id.insert(site.id.clone(), *to);
         left.sites.push(site);
     }
@@ -373,6 +518,51 @@ pub(crate) fn leave_out(whole: &Topology, without: &[SiteIx]) -> Topology {
     }
     left.vantage = whole.vantage.and_then(|site| moved.get(&site).copied());
     left
+}
+
+/// A province of this many sites built as drawn ones are: a seat, a district for every hundred
+/// communes, and the communes.
+pub(crate) fn large(sites: usize) -> Topology {
+    let text = "name: x\nprovince: {tree: {tinh: {huyen: [xa]}}}\nlasts: 1s\nexpect: nothing\n";
+    let drawn = Scenario::parse("large.yaml", text).expect("fine").topology().expect("drawn");
+    let districts = sites / 100 + 1;
+    let mut large = Topology {
+        levels: drawn.levels.clone(),
+        checks: drawn.checks.clone(),
+        vantage: Some(SiteIx::new(0)),
+        ..Topology::default()
+    };
+    for n in 0..sites {
+        let ix = SiteIx::new(n);
+        let (like, parent) = match n {
+            0 => (0, None),
+            n if n <= districts => (1, Some(SiteIx::new(0))),
+            n => (2, Some(SiteIx::new(1 + n % districts))),
+        };
+        let like = drawn.site(SiteIx::new(like));
+        let id = SiteId::new(format!("site-{n}"));
+        let mut site = Site { id, parent, children: Vec::new(), ..like.clone() };
+        for endpoint in &mut site.endpoints {
+            let before = drawn.endpoint(*endpoint);
+            *endpoint = EndpointIx::new(large.endpoints.len());
+            let first = large.targets.len();
+            let checks = before.targets.iter().map(|target| drawn.target(*target).check);
+            large.targets.extend(checks.map(|check| Target {
+                endpoint: *endpoint,
+                site: ix,
+                check,
+            }));
+            let targets = (first..large.targets.len()).map(TargetIx::new).collect();
+            let host = Host::Name(format!("{}.{n}", before.id));
+            large.endpoints.push(Endpoint { site: ix, host, targets, ..before.clone() });
+        }
+        large.site_by_id.insert(site.id.clone(), ix);
+        if let Some(parent) = parent {
+            large.sites[parent.ix()].children.push(ix);
+        }
+        large.sites.push(site);
+    }
+    large
 }
 
 /// The target with this key.

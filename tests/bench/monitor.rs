@@ -1,0 +1,121 @@
+//! What thinking costs: a province of 5,000 targets for one virtual hour, through several kinds of
+//! history, all of it at the pace of a live session.
+//!
+//! `cargo bench --bench monitor`
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark has clocks and prints what it measured"
+)]
+#![allow(dead_code, reason = "what it borrows from the tests has more uses there")]
+
+#[path = "../it/simulate/run.rs"]
+mod run;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vchealth::config::Config;
+use vchealth::lab::fault::{Fault, Loss};
+use vchealth::lab::world::{Nature, Place, World};
+use vchealth::model::{Importance, Session, SessionId, SiteIx};
+
+use self::run::Run;
+
+/// Sites of five targets each.
+const SITES: usize = 1_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What happens in the hour.
+struct Story {
+    name: &'static str,
+    loss: f64,
+    happens: fn(&mut Run),
+}
+
+const STORIES: [Story; 4] = [
+    Story { name: "nothing happens", loss: 0.0, happens: |run| run.until(HOUR) },
+    Story { name: "1 % of all packets are lost", loss: 0.01, happens: |run| run.until(HOUR) },
+    Story { name: "a district is cut every five minutes", loss: 0.0, happens: cuts },
+    Story { name: "everything comes and goes every minute", loss: 0.0, happens: flaps },
+];
+
+/// A district, its line, and a lossy commune elsewhere, twelve times.
+fn cuts(run: &mut Run) {
+    for n in 0..12u32 {
+        let district = SiteIx::new(1 + n as usize % 10);
+        let lossy = SiteIx::new(500 + n as usize);
+        run.until(Duration::from_secs(300) * n + Duration::from_secs(30));
+        run.world.place(run.now, Place::Site(district, None), Fault::UplinkCut { says: None });
+        run.world.place(run.now, Place::Site(lossy, None), Fault::Loss(Loss::round_trip(0.1)));
+        run.until(run.elapsed() + Duration::from_secs(120));
+        run.world.lift(&Place::Site(district, None), None);
+        run.world.lift(&Place::Site(lossy, None), None);
+    }
+    run.until(HOUR);
+}
+
+/// Every site but ours is dark for half of every minute, each at its own time.
+fn flaps(run: &mut Run) {
+    for second in 0..HOUR.as_secs() {
+        run.until(Duration::from_secs(second));
+        for site in (1..run.topology.sites.len()).map(SiteIx::new) {
+            match (second + site.ix() as u64 * 7) % 60 {
+                0 => run.world.place(run.now, Place::Site(site, None), Fault::PowerCut),
+                30 => run.world.lift(&Place::Site(site, None), None),
+                _ => {}
+            }
+        }
+    }
+    run.until(HOUR);
+}
+
+fn start(loss: f64) -> Run {
+    let begins = "2026-03-02T01:00:00Z".parse().unwrap();
+    let topology = Arc::new(run::large(SITES));
+    let session = Session {
+        id: SessionId::new("s"),
+        title: "the whole province".to_owned(),
+        start: begins,
+        end: begins + jiff::SignedDuration::from_hours(3),
+        importance: Importance::Normal,
+        sites: topology.site_ixs().map(|site| (site, 50)).collect(),
+    };
+    let world = World::new(Arc::clone(&topology), Nature { loss, ..Nature::default() });
+    let config = Config { settings: run::settings(), topology, sessions: vec![Arc::new(session)] };
+    let mut run = Run::new(config, world, begins);
+    run.strict = false;
+    run
+}
+
+fn main() {
+    let targets = start(0.0).topology.targets.len();
+    println!("{SITES} sites, {targets} targets, one virtual hour of a live session");
+    println!(
+        "{:<40} {:>10} {:>9} {:>9} {:>9} {:>9}",
+        "", "probes", "messages", "thinking", "per probe", "in all"
+    );
+    for story in STORIES {
+        // Once to see what all of it takes, once with a look at the clock at every thought.
+        let began = Instant::now();
+        let mut run = start(story.loss);
+        (story.happens)(&mut run);
+        let all = began.elapsed();
+        let mut watched = start(story.loss);
+        watched.thought = Some(Duration::ZERO);
+        (story.happens)(&mut watched);
+        let thought = watched.thought.unwrap_or_default();
+        println!(
+            "{:<40} {:>10} {:>9} {:>7.2} s {:>6.0} ns {:>7.2} s",
+            story.name,
+            run.probes,
+            run.told.len(),
+            thought.as_secs_f64(),
+            thought.as_secs_f64() * 1e9 / run.probes as f64,
+            all.as_secs_f64(),
+        );
+    }
+}

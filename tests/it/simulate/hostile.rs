@@ -1,0 +1,393 @@
+//! What nobody should do to the brain, done to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use vchealth::config::{Channel, Config};
+use vchealth::lab::fault::Fault;
+use vchealth::lab::scenario::{Act, Scenario};
+use vchealth::lab::world::{Dice, Nature, Place, World};
+use vchealth::model::{
+    Ack, Cause, ChannelId, Effort, Health, IncidentId, Level, LevelIx, NotificationKind, Outcome,
+    ProbeRequest, Silence, SilenceId, SiteId, SiteIx, TargetIx, Topology, Trigger,
+};
+use vchealth::monitor::{Input, Part};
+
+use super::run::{self, Run};
+
+const PROVINCE: &str = "province: {tree: {tinh: {huyen: [xa-a, xa-b, xa-c, xa-d], \
+                        khac: [xa-e, xa-f, xa-g]}}}\n";
+const LIVE: &str = "sessions: [{title: x, from: -1m, to: +9h}]\n";
+
+fn scenario(province: &str, calendar: &str, timeline: &str, expect: &str) -> Scenario {
+    let text = format!(
+        "name: x\n{province}{calendar}real: false\nlasts: 10m\ntimeline:\n{timeline}expect: {expect}\n"
+    );
+    Scenario::parse("hostile.yaml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// Plays it to its end; it must be judged as it says and never contradict itself.
+fn holds(scenario: &Scenario) -> Run {
+    let (mut run, steps) = Run::of(scenario);
+    run.play(&steps, scenario.lasts);
+    let judgement = scenario.judge(&run.heard());
+    assert!(judgement.holds(), "{judgement}");
+    assert_eq!(run.complaints, [""; 0]);
+    run
+}
+
+fn kinds(run: &Run) -> Vec<(Cause, NotificationKind)> {
+    run.told.iter().map(|(_, message)| (message.alert.incident.cause, message.kind)).collect()
+}
+
+/// Outcomes that answer nothing: of targets that do not exist, of other generations, of other
+/// moments.
+fn nonsense(like: &Outcome, dice: &mut Dice) -> Outcome {
+    let mut outcome = like.clone();
+    let request = &mut outcome.request;
+    match dice.up_to(5) {
+        0 => request.target = TargetIx::new(usize::try_from(dice.up_to(100_000)).unwrap() + 500),
+        1 => {
+            request.generation =
+                request.generation.wrapping_sub(1 + u32::try_from(dice.up_to(9)).unwrap());
+        }
+        2 => {
+            request.generation =
+                request.generation.wrapping_add(1 + u32::try_from(dice.up_to(9)).unwrap());
+        }
+        3 => request.due = request.due + Duration::from_nanos(1 + dice.up_to(10_000_000_000)),
+        4 => request.due = request.due.earlier(Duration::from_nanos(1 + dice.up_to(1_000_000_000))),
+        // The same once more.
+        _ => {}
+    }
+    outcome
+}
+
+#[test]
+fn outcomes_that_answer_nothing_change_nothing() {
+    let timeline = "  - {at: 10s, subtree: huyen, fault: power-cut, spread: 3s}\n  \
+                    - {at: 60s, reload: without, site: xa-e}\n  \
+                    - {at: 100s, everywhere: true, clear: all}\n";
+    let scenario = scenario(PROVINCE, LIVE, timeline, "nothing");
+    let films = [true, false].map(|hostile| {
+        let (mut run, steps) = Run::of(&scenario);
+        run.outcomes = Some(Vec::new());
+        let mut dice = Dice::new(5, 5);
+        let mut film = Vec::new();
+        let mut steps = steps.iter().peekable();
+        for second in 0..200 {
+            while let Some(step) = steps.next_if(|step| step.at <= run.elapsed()) {
+                run.act(&step.act);
+            }
+            run.until(Duration::from_secs(second));
+            let outcomes = run.outcomes.replace(Vec::new()).unwrap();
+            for outcome in outcomes.iter().rev() {
+                let nonsense = nonsense(outcome, &mut dice);
+                run.tell(if hostile { Input::Outcome(nonsense) } else { Input::Tick });
+            }
+            film.push(format!("{:?}", run.snapshot()));
+        }
+        film.push(format!("{:?}", run.told));
+        film
+    });
+    let [hostile, usual] = films;
+    let differs = hostile.iter().zip(&usual).position(|(one, other)| one != other);
+    assert_eq!(differs, None, "they differ from this second on");
+}
+
+#[test]
+fn orders_that_concern_nobody_are_ignored() {
+    let (mut run, _) =
+        Run::of(&scenario(PROVINCE, LIVE, "  - {at: 1s, reload: whole}\n", "nothing"));
+    let now = run.now;
+    let ack = Ack { by: String::new(), at: now.wall, note: String::new(), until: None };
+    run.tell(Input::Ack { incident: IncidentId::new("nobody.access.x"), ack });
+    run.tell(Input::Lift(SilenceId::new("nothing")));
+    run.tell(Input::Demand { target: TargetIx::new(100_000) });
+    let never = ProbeRequest {
+        generation: 1,
+        target: TargetIx::new(3),
+        trigger: Trigger::Demand,
+        effort: Effort::Thorough,
+        due: now.mono,
+    };
+    let result = run.world.probe(now, TargetIx::new(3), Effort::Normal).result;
+    run.tell(Input::Outcome(Outcome { request: never, started: now, finished: now.mono, result }));
+    run.until(Duration::from_secs(60));
+    assert_eq!(run.told.len(), 0);
+    assert!(run.snapshot().sites.iter().all(|site| site.standing.hard == Health::Up));
+}
+
+#[test]
+fn a_clock_that_jumps_by_a_year_leaves_outages_told_once_and_ended_once() {
+    for by in ["-8760h", "+8760h"] {
+        for at in ["11s", "40s", "101s", "107s"] {
+            let timeline = format!(
+                "  - {{at: 10s, subtree: huyen, fault: power-cut, for: 90s}}\n  \
+                 - {{at: {at}, clock-step: {by}}}\n"
+            );
+            let scenario = scenario(PROVINCE, LIVE, &timeline, "nothing");
+            let (mut run, steps) = Run::of(&scenario);
+            run.steps_wrongly = true;
+            run.play(&steps, scenario.lasts);
+            let told = kinds(&run);
+            let of = |cause| told.iter().filter(move |(c, _)| *c == cause).map(|(_, kind)| *kind);
+            let once = [NotificationKind::Firing, NotificationKind::Resolved];
+            let words = format!("{by} at {at}: {told:?}");
+            assert!(of(Cause::Uplink).eq(once), "{words}");
+            // Our clock stays wrong, and no device is accused of it.
+            assert!(of(Cause::Monitor).eq([NotificationKind::Firing]), "{words}");
+            assert_eq!((told.len(), &run.complaints), (3, &Vec::new()), "{words}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_sites_that_die_within_a_second_and_return_are_one_incident() {
+    let topology = run::large(10_000);
+    let begins = "2026-03-02T01:00:00Z".parse().unwrap();
+    let config =
+        Config { settings: run::settings(), topology: Arc::new(topology), sessions: Vec::new() };
+    let world = World::new(Arc::clone(&config.topology), Nature::default());
+    let mut run = Run::new(config, world, begins);
+    run.until(Duration::from_secs(20));
+    let everybody = 1..run.topology.sites.len();
+    // Where this monitor stands there is light.
+    for (nth, site) in (0u32..).zip(everybody.clone()) {
+        run.until(Duration::from_secs(20) + Duration::from_micros(100) * nth);
+        run.world.place(run.now, Place::Site(SiteIx::new(site), None), Fault::PowerCut);
+    }
+    run.until(Duration::from_secs(60));
+    assert_eq!(kinds(&run), [(Cause::Uplink, NotificationKind::Firing)]);
+    let [(_, message)] = &run.told[..] else { panic!("one") };
+    let incident = &message.alert.incident;
+    assert_eq!(incident.site, Some(SiteId::new("site-0")));
+    let snapshot = run.snapshot();
+    let down = snapshot.sites.iter().filter(|site| site.standing.hard == Health::Down).count();
+    assert_eq!(down, 9_999);
+    for (nth, site) in (0u32..).zip(everybody) {
+        run.until(Duration::from_secs(60) + Duration::from_micros(100) * nth);
+        run.world.lift(&Place::Site(SiteIx::new(site), None), None);
+    }
+    run.until(Duration::from_secs(140));
+    let told = kinds(&run);
+    let once = [NotificationKind::Firing, NotificationKind::Resolved].map(|k| (Cause::Uplink, k));
+    assert_eq!(told, once);
+    assert_eq!(run.complaints, [""; 0]);
+    assert!(run.snapshot().sites.iter().all(|site| site.standing.hard == Health::Up));
+}
+
+#[test]
+fn where_there_is_no_site_but_ours_its_devices_are_told_apart_from_our_own_network() {
+    let expect = "\n  - {cause: monitor, begins: 10s, told-within: 9s, ends: 70s, \
+                  resolved-within: 20s, messages: 2}\n  \
+                  - {cause: device, site: tinh, endpoint: codec, begins: 3m, told-within: 9s, \
+                  ends: 4m, resolved-within: 20s, messages: 2}";
+    let timeline = "  - {at: 10s, site: tinh, fault: power-cut, for: 60s}\n  \
+                    - {at: 3m, site: tinh, fault: device-off, for: 60s}\n";
+    holds(&scenario("province: {tree: {tinh: ~}}\n", LIVE, timeline, expect));
+}
+
+#[test]
+fn tiers_may_have_any_names_and_any_number() {
+    let deep = "province: {levels: [Bộ, Cục, Cụm, Trạm, Điểm], tree: {bo: {cuc: {cum: {tram: \
+                [diem-1, diem-2]}, cum-2: {tram-2: [diem-3]}}}}}\n";
+    let timeline = "  - {at: 10s, site: cum, fault: uplink-cut, for: 60s}\n  \
+                    - {at: 3m, site: tram, fault: power-cut, for: 60s}\n  \
+                    - {at: 6m, site: diem-3, fault: device-off, for: 60s}\n";
+    let expect = "\n  - {cause: uplink, site: cum, affected: 4, of: 4, begins: 10s, told-within: 9s, \
+                  ends: 70s, resolved-within: 20s, messages: 2}\n  \
+                  - {cause: access, site: tram, begins: 3m, told-within: 9s, ends: 4m, \
+                  resolved-within: 20s, messages: 2}\n  \
+                  - {cause: device, site: diem-3, endpoint: codec, begins: 6m, told-within: 9s, \
+                  ends: 7m, resolved-within: 20s, messages: 2}";
+    holds(&scenario(deep, LIVE, timeline, expect));
+}
+
+#[test]
+fn sites_without_router_without_device_and_without_echoes_are_told_apart_too() {
+    let odd = "province: {tree: {tinh: {huyen: [xa-bare, xa-line, xa-mute, xa-a]}}}\n";
+    let one = |site: &str, at: u32, within: u32| {
+        let ends = at + 120;
+        (
+            format!("  - {{at: {at}s, site: {site}, fault: power-cut, for: 120s}}\n"),
+            format!(
+                "\n  - {{cause: access, site: {site}, begins: {at}s, told-within: {within}s, \
+                 ends: {ends}s, resolved-within: 40s, messages: 2}}"
+            ),
+        )
+    };
+    // Without echoes there is only SIP, twice a minute.
+    let parts = [one("xa-bare", 10, 9), one("xa-line", 190, 9), one("xa-mute", 370, 45)];
+    let timeline: String = parts.iter().map(|(timeline, _)| timeline.as_str()).collect();
+    let expect: String = parts.iter().map(|(_, expect)| expect.as_str()).collect();
+    holds(&scenario(odd, LIVE, &timeline, &expect));
+}
+
+#[test]
+fn while_everything_is_silenced_nobody_is_told_and_what_is_left_is_told_afterwards() {
+    let timeline = "  - {at: 30s, site: xa-a, fault: power-cut, for: 60s}\n  \
+                    - {at: 40s, subtree: khac, fault: power-cut, for: 7m}\n";
+    let scenario = scenario(PROVINCE, LIVE, timeline, "nothing");
+    let (mut run, steps) = Run::of(&scenario);
+    let silence = Silence {
+        id: SilenceId::new("all"),
+        site: None,
+        from: run.now.wall,
+        until: run.now.wall + SignedDuration::from_mins(5),
+        by: "somebody".to_owned(),
+        reason: String::new(),
+    };
+    run.tell(Input::Silence(silence));
+    let mut part = Some("the disk is full".to_owned());
+    let later = steps.partition_point(|step| step.at < Duration::from_secs(299));
+    for step in &steps[..later] {
+        run.until(step.at);
+        run.act(&step.act);
+        run.tell(Input::Part { part: Part::Store, trouble: part.take() });
+    }
+    run.until(Duration::from_secs(299));
+    assert_eq!(run.told.len(), 0, "{:?}", kinds(&run));
+    run.play(&steps[later..], scenario.lasts);
+    let wanted = [NotificationKind::Firing, NotificationKind::Resolved].map(|k| (Cause::Uplink, k));
+    assert_eq!(kinds(&run), wanted);
+}
+
+#[test]
+fn sessions_may_overlap_and_have_begun_long_ago() {
+    let calendar = "sessions:\n  \
+                    - {title: long ago, from: -30h, to: +1m, delegates: 20}\n  \
+                    - {title: now, from: -1m, to: +5m, delegates: 300, site: [xa-a, xa-e]}\n  \
+                    - {title: soon, from: +2m, to: +1h, delegates: 7, importance: low}\n";
+    let timeline = "  - {at: 10s, site: xa-a, fault: power-cut, for: 30s}\n  \
+                    - {at: 7m, site: xa-b, fault: power-cut, for: 60s}\n";
+    let expect = "\n  - {cause: access, site: xa-a, severity: critical, begins: 10s, \
+                  told-within: 9s, ends: 40s, resolved-within: 20s, messages: 2}\n  \
+                  - {cause: access, site: xa-b, severity: warning, begins: 7m, told-within: 9s, \
+                  ends: 8m, resolved-within: 20s, messages: 2}";
+    let run = holds(&scenario(PROVINCE, calendar, timeline, expect));
+    let delegates: Vec<u32> =
+        run.told.iter().map(|(_, message)| message.alert.incident.delegates).collect();
+    assert_eq!(delegates, [20, 20, 7, 7]);
+}
+
+/// The same sites hung up otherwise: every parent is one that stands before its child.
+fn rewired(whole: &Topology, dice: &mut Dice) -> Topology {
+    let mut topology = whole.clone();
+    for site in &mut topology.sites {
+        site.children.clear();
+    }
+    topology.levels = (0..9).map(|n| Level::named(&format!("t{n}"), "tầng", "tier")).collect();
+    for n in 1..topology.sites.len() {
+        let parent = usize::try_from(dice.up_to(n as u64 - 1)).unwrap();
+        let depth = topology.sites[parent].level.ix() + 1;
+        topology.sites[n].parent = Some(SiteIx::new(parent));
+        topology.sites[n].level = LevelIx::new(depth.min(8));
+        topology.sites[parent].children.push(SiteIx::new(n));
+    }
+    topology
+}
+
+#[test]
+fn a_reload_may_change_parents_ids_checks_and_channels_in_the_middle_of_incidents() {
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed, 1);
+        let dark = ["xa-a", "huyen", "khac", "xa-f"][usize::try_from(dice.up_to(3)).unwrap()];
+        let timeline = format!(
+            "  - {{at: 10s, subtree: {dark}, fault: power-cut, spread: 2s}}\n  \
+             - {{at: 12s, site: xa-g, fault: device-off}}\n  \
+             - {{at: 200s, everywhere: true, clear: all}}\n"
+        );
+        let scenario = scenario(PROVINCE, LIVE, &timeline, "nothing");
+        let (mut run, steps) = Run::of(&scenario);
+        let mut steps = steps.into_iter().peekable();
+        let new = Channel { id: ChannelId::new("new"), ..run::settings().channels[0].clone() };
+        for _ in 0..6 {
+            let next = run.elapsed() + Duration::from_millis(1 + dice.up_to(40_000));
+            while let Some(step) = steps.next_if(|step| step.at <= next) {
+                run.until(step.at);
+                run.act(&step.act);
+            }
+            run.until(next);
+            let mut settings = run::settings();
+            if dice.chance(0.5) {
+                settings.channels.push(new.clone());
+            }
+            if dice.chance(0.3) {
+                settings.hysteresis.fail_after = 1 + u32::try_from(dice.up_to(3)).unwrap();
+                settings.correlation.wait = Duration::from_millis(dice.up_to(5_000));
+            }
+            let mut topology = run.topology.as_ref().clone();
+            if dice.chance(0.6) {
+                topology = rewired(&topology, &mut dice);
+            }
+            if dice.chance(0.3) {
+                let gone = SiteIx::new(usize::try_from(dice.up_to(8)).unwrap());
+                topology = run::leave_out(&topology, &[gone]);
+            }
+            if dice.chance(0.3) {
+                let check = topology.checks[usize::try_from(dice.up_to(3)).unwrap()].id.clone();
+                topology = run::select(&topology, |_| true, |_, _, other| *other != check);
+            }
+            if dice.chance(0.3) && !topology.sites.is_empty() {
+                let at = usize::try_from(dice.up_to(topology.sites.len() as u64 - 1)).unwrap();
+                let site = &mut topology.sites[at];
+                topology.site_by_id.remove(&site.id);
+                site.id = SiteId::new(format!("new-{}", site.id));
+                topology.site_by_id.insert(site.id.clone(), SiteIx::new(at));
+            }
+            let was = |id: &SiteId| SiteId::new(id.as_str().trim_start_matches("new-"));
+            run.reconfigure(topology, settings, was);
+            if dice.chance(0.3) {
+                run.act(&Act::Restart { away: Duration::from_secs(1), killed: true });
+            }
+        }
+        for step in steps {
+            run.until(step.at.max(run.elapsed()));
+            run.act(&step.act);
+        }
+        let whole = run.topology.as_ref().clone();
+        run.reconfigure(whole, run::settings(), SiteId::clone);
+        run.until(run.elapsed() + Duration::from_secs(4500));
+        assert_eq!(run.complaints, [""; 0], "seed {seed}");
+        let snapshot = run.snapshot();
+        let open: Vec<_> = snapshot.incidents.iter().filter(|i| i.is_open()).collect();
+        assert!(open.is_empty(), "seed {seed}: {open:#?}");
+        assert!(snapshot.sites.iter().all(|site| site.standing.hard == Health::Up), "seed {seed}");
+        let mut on = std::collections::BTreeMap::new();
+        for (at, message) in &run.told {
+            let key = (message.alert.incident.id.clone(), message.channel.clone());
+            let resolved = message.kind == NotificationKind::Resolved;
+            let before: bool = on.insert(key, !resolved).unwrap_or(false);
+            let fits = if message.kind == NotificationKind::Firing { !before } else { before };
+            assert!(fits, "seed {seed}, {at:?}: {}", message.id);
+        }
+        // Whoever is no channel any more cannot be told.
+        on.retain(|(_, channel), on| *on && channel.as_str() != "new");
+        assert!(on.is_empty(), "seed {seed}: {on:?}");
+    }
+}
+
+#[test]
+fn a_site_with_nothing_to_ask_is_unknown_and_harms_nobody() {
+    let (drawn, _) = Run::of(&scenario(PROVINCE, LIVE, "  - {at: 1s, reload: whole}\n", "nothing"));
+    let topology = drawn.topology.as_ref();
+    // A district of which only the name is known.
+    let bare = topology.find_site(&SiteId::new("huyen")).unwrap();
+    let kept = run::select(topology, |_| true, |site, _, _| site.id.as_str() != "huyen");
+    let begins = "2026-03-02T01:00:00Z".parse().unwrap();
+    let settings = run::settings();
+    let config = Config { settings, topology: Arc::new(kept), sessions: Vec::new() };
+    let world = World::new(Arc::clone(&config.topology), Nature::default());
+    let mut run = Run::new(config, world, begins);
+    run.until(Duration::from_secs(60));
+    assert_eq!(run.snapshot().sites[bare.ix()].standing.hard, Health::Unknown);
+    for site in ["xa-a", "xa-b", "xa-c", "xa-d"] {
+        let site = run.topology.find_site(&SiteId::new(site)).unwrap();
+        run.world.place(run.now, Place::Site(site, None), Fault::PowerCut);
+    }
+    run.until(Duration::from_secs(180));
+    assert_eq!(kinds(&run), [(Cause::Uplink, NotificationKind::Firing)]);
+    assert_eq!(run.told[0].1.alert.incident.site, Some(SiteId::new("huyen")));
+}
