@@ -34,10 +34,10 @@ pub use cost::LineCost;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, EmailSettings,
-    EsmsSettings, ExecSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings, SecretSource,
-    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings,
-    ZaloRecipient, ZaloSettings,
+    EsmsSettings, ExecSettings, Fallback, FlappingSettings, HygieneSettings, Hysteresis,
+    IcmpEngine, IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings,
+    SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings,
+    WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 

@@ -91,7 +91,7 @@ impl Daemon {
         let now = clock.now();
         let (store, durable) =
             Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
-        let waiting = store.waiting().map_err(DaemonError::Store)?;
+        let waiting = store.outstanding().map_err(DaemonError::Store)?;
         let standing = store.standing().map_err(DaemonError::Store)?;
         let mut monitor = Monitor::new(Arc::clone(&config), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
@@ -150,7 +150,8 @@ impl Daemon {
             }
         });
 
-        let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
+        let (writing, telling) = (writer.handle(), courier.remote());
+        let hands = Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();

@@ -24,6 +24,7 @@ mod sms;
 mod split;
 mod telegram;
 pub mod texts;
+mod trouble;
 mod webhook;
 mod zalo;
 
@@ -36,6 +37,7 @@ pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use letter::{Item, Letter};
+pub use trouble::trouble;
 
 /// What the courier needs of the settings. A reload hands it another.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,6 +24,9 @@ use crate::model::{
 pub(super) const MIN_SEVERITY: Severity = Severity::Info;
 /// Whether a channel tells the end of an incident.
 pub(super) const SEND_RESOLVED: bool = true;
+/// How long a channel fails until its fallback stands in. Long enough for a receiver to restart,
+/// short enough for a session that is on.
+pub(super) const FALLBACK_AFTER: Duration = Duration::from_secs(30);
 /// Time limit of one post to a webhook.
 pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an Alertmanager is told again of what is still on.

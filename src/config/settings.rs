@@ -15,7 +15,7 @@ use crate::model::{Language, Session, Topology};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
-    MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 

@@ -106,7 +106,7 @@ impl Loop {
         let now = self.clock.now();
         if now.mono - times.read >= READ_EVERY {
             times.read = now.mono;
-            for input in self.hands.readings() {
+            for input in self.hands.readings(now.wall) {
                 self.monitor.handle(input, now);
             }
         }

@@ -871,6 +871,15 @@ pub const WITHDRAWN: Metric = counter(
     1,
     "Messages that needed no sending any more: told by a later one, or taken back",
 );
+/// Messages that a fallback told.
+pub const FALLEN_BACK: Metric = counter(
+    "vchealth_notifications_fallback_total",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Messages of the channel that went through its fallback as well",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1077,6 +1086,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             GIVEN_UP,
             RETRIED,
             WITHDRAWN,
+            FALLEN_BACK,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

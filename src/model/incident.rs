@@ -310,6 +310,9 @@ pub struct Notification {
     pub created: Timestamp,
     /// What it says.
     pub alert: Alert,
+    /// The channel that should have told it, when this one stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<ChannelId>,
 }
 
 /// What an incident says to people at one moment. It holds everything a text needs, so that a

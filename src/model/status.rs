@@ -24,6 +24,8 @@ pub struct ChannelStatus {
     pub retried: u64,
     /// Messages that needed no sending any more: told by a later one, or taken back.
     pub withdrawn: u64,
+    /// Messages that went through the fallback channel as well.
+    pub fallen_back: u64,
     /// When the oldest waiting message was decided.
     pub oldest: Option<Timestamp>,
     /// Since when every attempt has failed; none while the channel works.

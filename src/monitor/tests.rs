@@ -52,9 +52,10 @@ pub(crate) fn settings() -> Settings {
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
-            kind: ChannelKind::Webhook(WebhookSettings { url, timeout }),
+            kind: ChannelKind::Webhook(WebhookSettings { url, secret: None, timeout }),
             min_severity: Severity::Info,
             send_resolved: true,
+            fallback: None,
         }],
         ..Settings::default()
     }

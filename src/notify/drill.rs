@@ -109,8 +109,14 @@ pub(super) fn test_letter(
         session_title: None,
         session_start: None,
     };
-    let notification =
-        Notification { id: id.clone(), channel: channel.clone(), kind, created: now, alert };
+    let notification = Notification {
+        id: id.clone(),
+        channel: channel.clone(),
+        kind,
+        created: now,
+        alert,
+        instead_of: None,
+    };
     Letter {
         id,
         channel: channel.clone(),

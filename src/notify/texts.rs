@@ -18,8 +18,8 @@ use jiff::tz::TimeZone;
 use self::seen::Seen;
 use super::{Item, Letter, Style};
 use crate::model::{
-    Ack, Alert, Cause, CheckId, Evidence, Incident, Language, NotificationKind, Phase, Resolution,
-    Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, NotificationKind, Phase,
+    Resolution, Severity, SiteId, TargetKey, Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -94,6 +94,8 @@ struct Facts<'a> {
     cause: Cause,
     severity: Severity,
     channel: &'a str,
+    /// The channel that it stands in for.
+    instead_of: Option<&'a str>,
     /// When the message was decided, here and in the time zone of the messages.
     decided: Timestamp,
     now: DateTime,
@@ -168,6 +170,7 @@ impl<'a> Facts<'a> {
             cause: incident.cause,
             severity: incident.severity,
             channel: notification.channel.as_str(),
+            instead_of: notification.instead_of.as_ref().map(ChannelId::as_str),
             decided: notification.created,
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(incident.began),

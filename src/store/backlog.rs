@@ -227,6 +227,7 @@ mod tests {
             next_attempt: None,
             error: None,
             bundle: None,
+            fallback: None,
             told_as: NotificationKind::Firing,
         }
     }

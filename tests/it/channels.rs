@@ -124,6 +124,7 @@ pub(crate) fn direct(kind: ChannelKind) -> Direct {
         kind,
         min_severity: Severity::Info,
         send_resolved: true,
+        fallback: None,
     };
     Direct::new(&channel, &style(), Clock::start()).unwrap()
 }
@@ -185,8 +186,14 @@ pub(crate) fn letter_of(
     let id = NotificationId::new(id);
     let channel = ChannelId::new("truc");
     let created = began + Duration::from_secs(if over { 60 } else { 4 });
-    let notification =
-        Notification { id: id.clone(), channel: channel.clone(), kind, created, alert };
+    let notification = Notification {
+        id: id.clone(),
+        channel: channel.clone(),
+        kind,
+        created,
+        alert,
+        instead_of: None,
+    };
     let items = vec![Item { told_as: kind, notification: Arc::new(notification) }];
     Letter { id, channel, created, items, test: false }
 }

@@ -90,6 +90,7 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             session_title: None,
             session_start: None,
         },
+        instead_of: None,
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use vchealth::clock::Clock;
-use vchealth::config::{Channel, ChannelKind, WebhookSettings};
+use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
 use vchealth::model::{
     Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Severity,
 };
@@ -49,6 +49,7 @@ const OK: Act = Act::Say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 struct Post {
     head: String,
     body: Value,
+    raw: Vec<u8>,
     at: Instant,
 }
 
@@ -136,7 +137,8 @@ async fn answer(
         }
     }
     let body = serde_json::from_slice(&bytes[head_end..head_end + length]).unwrap_or_default();
-    let post = Post { head, body, at: Instant::now() };
+    let raw = bytes[head_end..head_end + length].to_vec();
+    let post = Post { head, body, raw, at: Instant::now() };
     let act = {
         let mut kept = kept.lock().unwrap();
         kept.push(post.clone());
@@ -169,9 +171,10 @@ async fn answer(
 fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
-        kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), timeout }),
+        kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), secret: None, timeout }),
         min_severity: Severity::Info,
         send_resolved: true,
+        fallback: None,
     }
 }
 
@@ -196,7 +199,7 @@ impl Office {
     fn open(dir: &Path, setup: &Setup) -> Self {
         let clock = Clock::start();
         let (store, _) = Store::open(dir, clock.now().wall).unwrap();
-        let waiting = store.waiting().unwrap();
+        let waiting = store.outstanding().unwrap();
         let (inbox, orders) = Inbox::new();
         let mail = inbox.clone();
         let writer = Writer::start(store, clock, move |news| mail.deliver(news.mail)).unwrap();
@@ -370,6 +373,74 @@ async fn a_refusal_for_good_is_given_up_and_the_next_message_goes_through() {
     let totals = office.close(scratch.path()).await;
     assert_eq!((totals.failed, totals.delivered), (2, 1));
     assert!(elsewhere.posts().is_empty(), "what is meant for one address goes to no other");
+}
+
+#[tokio::test]
+async fn what_is_refused_goes_through_the_fallback_and_a_restart_knows_who_heard_of_it() {
+    let scratch = Scratch::new("fallback");
+    let refuses = Receiver::start(|_, post| match post.key().as_str() {
+        "n1" => Act::Say("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"),
+        _ => OK,
+    })
+    .await;
+    let takes = Receiver::start(|_, _| OK).await;
+    let url = |receiver: &Receiver| format!("http://{}/", receiver.address);
+    let mut duty = webhook("duty", &url(&refuses), TIMEOUT);
+    let after = Duration::from_secs(30);
+    duty.fallback = Some(Fallback { to: ChannelId::new("sms"), after });
+    let all = setup(vec![duty, webhook("sms", &url(&takes), TIMEOUT)]);
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n1", "i1", FIRING);
+    office.until(|it| it.id.as_str() == "sms" && it.delivered == 1).await;
+    let status = office.until(|it| it.id.as_str() == "duty").await;
+    assert_eq!((status.failed, status.fallen_back), (1, 1));
+    office.close(scratch.path()).await;
+
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n2", "i1", RESOLVED);
+    office.until(|it| it.id.as_str() == "sms" && it.delivered == 1).await;
+    office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    office.close(scratch.path()).await;
+    let posts = takes.posts();
+    let keys: Vec<String> = posts.iter().map(Post::key).collect();
+    assert_eq!(keys, ["n1/via/sms", "n2/via/sms"]);
+    let said = posts[0].body["alerts"][0]["annotations"]["description"].as_str().unwrap();
+    assert!(said.contains("Gửi thay kênh “duty”"), "{said}");
+
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n3", "i1", FIRING);
+    office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    office.close(scratch.path()).await;
+    assert_eq!(takes.posts().len(), 2, "it is over: the channel itself works again");
+}
+
+#[tokio::test]
+async fn a_post_with_a_secret_is_signed() {
+    let scratch = Scratch::new("signed");
+    let receiver = Receiver::start(|_, _| OK).await;
+    std::fs::create_dir_all(scratch.path()).unwrap();
+    let file = scratch.path().join("secret");
+    std::fs::write(&file, "s3cr3t\n").unwrap();
+    let mut channel = webhook("duty", &format!("http://{}/", receiver.address), TIMEOUT);
+    if let ChannelKind::Webhook(settings) = &mut channel.kind {
+        settings.secret = Some(SecretSource::File(file));
+    }
+    let reports = test_alert(&setup(vec![channel]), Clock::start()).await.unwrap();
+    assert!(reports[0].result.is_ok());
+    let post = &receiver.posts()[0];
+    let header = |name: &str| {
+        let line = post.head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{}", post.head)).to_owned()
+    };
+    let at = header("x-vchealth-timestamp: ");
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3cr3t");
+    let signed = [at.as_bytes(), b".", &post.raw].concat();
+    let told = header("x-vchealth-signature: sha256=");
+    let bytes: Vec<u8> = (0..told.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&told[at..at + 2], 16).unwrap())
+        .collect();
+    assert!(ring::hmac::verify(&key, &signed, &bytes).is_ok());
 }
 
 #[tokio::test]

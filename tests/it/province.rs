@@ -425,6 +425,7 @@ pub(crate) fn channel() -> ChannelStatus {
         failed: 1,
         retried: 7,
         withdrawn: 3,
+        fallen_back: 2,
         oldest: Some(ago(1)),
         failing_since: Some(ago(1)),
         last_error: Some("connection refused".to_owned()),

@@ -67,10 +67,12 @@ impl Stage {
             id: ChannelId::new("demo"),
             kind: ChannelKind::Webhook(WebhookSettings {
                 url: receiver,
+                secret: None,
                 timeout: Duration::from_secs(5),
             }),
             min_severity: Severity::Info,
             send_resolved: true,
+            fallback: None,
         }];
         let without = Arc::clone(&self.without);
         let made = move || {

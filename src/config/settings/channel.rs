@@ -20,6 +20,17 @@ pub struct Channel {
     pub min_severity: Severity,
     /// Whether the end of an incident is told as well.
     pub send_resolved: bool,
+    /// What tells people when this does not.
+    pub fallback: Option<Fallback>,
+}
+
+/// The channel that stands in for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// Which. Never, over any number of steps, the one that it stands in for.
+    pub to: ChannelId,
+    /// It stands in once every attempt has failed for this long.
+    pub after: Duration,
 }
 
 /// The kinds of channel. A new kind is a new variant here; the compiler then names every place
@@ -57,6 +68,8 @@ pub enum SecretSource {
 pub struct WebhookSettings {
     /// The receiver.
     pub url: String,
+    /// What posts are signed with, if they are.
+    pub secret: Option<SecretSource>,
     /// A post with no answer after this long has failed.
     pub timeout: Duration,
 }

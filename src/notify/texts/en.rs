@@ -145,6 +145,9 @@ fn description(facts: &Facts<'_>) -> String {
             None => {}
         }
     }
+    lines.extend(facts.instead_of.map(|channel| {
+        format!("Sent in place of channel “{channel}”, which does not work at present.")
+    }));
     lines.join("\n")
 }
 

@@ -149,6 +149,11 @@ fn description(facts: &Facts<'_>) -> String {
             None => {}
         }
     }
+    lines.extend(
+        facts
+            .instead_of
+            .map(|channel| format!("Gửi thay kênh “{channel}”, vì kênh đó hiện không gửi được.")),
+    );
     lines.join("\n")
 }
 

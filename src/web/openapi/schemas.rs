@@ -144,6 +144,7 @@ fn channel() -> Value {
         ("failed", count()),
         ("retried", count()),
         ("withdrawn", count()),
+        ("fallen_back", count()),
         ("oldest", maybe(&time())),
         ("failing_since", maybe(&time())),
         ("last_error", maybe(&text())),

@@ -269,9 +269,14 @@ pub(crate) fn settings() -> Settings {
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
-            kind: ChannelKind::Webhook(WebhookSettings { url, timeout: Duration::from_secs(5) }),
+            kind: ChannelKind::Webhook(WebhookSettings {
+                url,
+                secret: None,
+                timeout: Duration::from_secs(5),
+            }),
             min_severity: Severity::Info,
             send_resolved: true,
+            fallback: None,
         }],
         ..Settings::default()
     }
