@@ -8,6 +8,7 @@ mod check_config;
 mod demo;
 mod log;
 mod probe;
+mod remote;
 mod run;
 
 use std::error::Error;
@@ -43,6 +44,8 @@ enum Failed {
     Daemon(DaemonError),
     /// What was asked for makes no sense. Says why and what would.
     Usage(String),
+    /// A daemon does not do as asked. Says why.
+    Refused(String),
     /// Anything else, with what was tried.
     Other(String, Box<dyn Error>),
 }
@@ -51,7 +54,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Daemon(error) => error.fmt(f),
-            Self::Usage(text) | Self::Other(text, _) => f.write_str(text),
+            Self::Usage(text) | Self::Refused(text) | Self::Other(text, _) => f.write_str(text),
         }
     }
 }
@@ -60,7 +63,7 @@ impl Error for Failed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Daemon(error) => error.source(),
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Refused(_) => None,
             Self::Other(_, source) => Some(source.as_ref()),
         }
     }
@@ -79,7 +82,7 @@ impl Failed {
                 Exit::Configuration
             }
             Self::Usage(_) => Exit::Usage,
-            Self::Daemon(_) | Self::Other(..) => Exit::Failed,
+            Self::Daemon(_) | Self::Refused(_) | Self::Other(..) => Exit::Failed,
         }
     }
 }
@@ -143,7 +146,12 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Demo(demo) => demo::run(&demo),
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
-        Command::AlertTest(config) => alert_test::run(&config.dir),
+        Command::AlertTest(test) => alert_test::run(&test.config.dir, test.channel.as_deref()),
+        Command::Incidents(list) => remote::incidents(&list.to, list.json),
+        Command::Ack(given) => remote::ack(&given),
+        Command::Silence(given) => remote::silence(&given),
+        Command::Unsilence(given) => remote::unsilence(&given),
+        Command::Maintenance(given) => remote::maintenance(&given),
     }
 }
 

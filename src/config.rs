@@ -22,6 +22,7 @@ mod sessions;
 mod settings;
 mod sites;
 mod source;
+mod template;
 mod vchealth;
 mod yaml;
 
@@ -33,13 +34,14 @@ use std::sync::Arc;
 pub use cost::LineCost;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
-    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, EmailSettings,
-    EsmsSettings, ExecSettings, Fallback, FlappingSettings, HygieneSettings, Hysteresis,
-    IcmpEngine, IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings,
-    SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings,
-    WebhookSettings, ZaloRecipient, ZaloSettings,
+    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DrillSettings,
+    EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings, HeartbeatSettings,
+    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, PhaseSettings,
+    QualitySettings, ResolverSettings, SecretSource, Settings, SmsBody, SmsGateway,
+    SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
+pub use template::{Template, TemplatePart};
 
 use diagnostic::Findings;
 use source::Span;
@@ -104,5 +106,10 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         return None;
     }
     cost::refuse(&province.topology, &vchealth.settings.budget, &province.spans, out);
-    Some(Config { settings: vchealth.settings, topology: Arc::new(province.topology), sessions })
+    Some(Config {
+        settings: vchealth.settings,
+        topology: Arc::new(province.topology),
+        sessions,
+        templates: sources.templates().to_vec(),
+    })
 }

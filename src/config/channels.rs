@@ -466,7 +466,7 @@ fn mail_address(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// A web address.
-fn web_address(node: &Node, out: &Findings) -> Option<String> {
+pub(super) fn web_address(node: &Node, out: &Findings) -> Option<String> {
     let text = line(LONG)(node, out)?;
     judged(&text, node, out).map(|()| text)
 }

@@ -58,13 +58,19 @@ impl Hands {
     pub(super) fn readings(&self, now: Timestamp) -> Vec<Input> {
         let resolver = resolver_trouble(&self.probes.resolver_health());
         let store = self.writer.status().trouble;
-        let courier = notify::trouble(&self.courier.statuses(), now);
-        vec![
+        let statuses = self.courier.statuses();
+        let courier = notify::trouble(&statuses, now);
+        let accepted = statuses.iter().filter_map(|status| {
+            let (channel, incident) = (status.id.clone(), status.drill.clone()?);
+            Some(Input::DrillAccepted { channel, incident })
+        });
+        let parts = [
             Input::Engine(self.probes.engine_health()),
             Input::Part { part: Part::Resolver, trouble: resolver },
             Input::Part { part: Part::Store, trouble: store },
             Input::Part { part: Part::Courier, trouble: courier },
-        ]
+        ];
+        parts.into_iter().chain(accepted).collect()
     }
 }
 

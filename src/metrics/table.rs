@@ -880,6 +880,51 @@ pub const FALLEN_BACK: Metric = counter(
     1,
     "Messages of the channel that went through its fallback as well",
 );
+/// The last drill.
+pub const DRILL_TIME: Metric = gauge(
+    "vchealth_drill_last_timestamp_seconds",
+    Unit::UnixSeconds,
+    &[],
+    Per::Daemon,
+    1,
+    "When the last drill began that is over; absent before the first",
+);
+/// How the last drill went.
+pub const DRILL_SUCCESS: Metric = gauge(
+    "vchealth_drill_last_success",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "1 if every channel accepted the last drill, else 0; absent before the first",
+);
+/// The last sign of life that got through.
+pub const HEARTBEAT_SUCCESS: Metric = gauge(
+    "vchealth_heartbeat_last_success_timestamp_seconds",
+    Unit::UnixSeconds,
+    &[],
+    Per::Daemon,
+    1,
+    "When the watchdog last took the heartbeat; 0 before the first time, or without a watchdog",
+);
+/// Signs of life that did not get through.
+pub const HEARTBEAT_FAILURES: Metric = counter(
+    "vchealth_heartbeat_failures_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Heartbeats that the watchdog did not take",
+);
+/// Whether signs of life are held back.
+pub const HEARTBEAT_HELD: Metric = gauge(
+    "vchealth_heartbeat_held_back",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "1 while the heartbeat is held back because probes or disk stand still, else 0",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1087,6 +1132,11 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             RETRIED,
             WITHDRAWN,
             FALLEN_BACK,
+            DRILL_TIME,
+            DRILL_SUCCESS,
+            HEARTBEAT_SUCCESS,
+            HEARTBEAT_FAILURES,
+            HEARTBEAT_HELD,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

@@ -341,6 +341,14 @@ pub struct Alert {
     pub session_title: Option<String>,
     /// Start of that session.
     pub session_start: Option<Timestamp>,
+    /// Whether it only proves that alerts arrive.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drill: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Incident {

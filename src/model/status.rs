@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ChannelId;
+use super::{ChannelId, IncidentId};
 
 /// How a channel does. Counters grow from the start of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct ChannelStatus {
     pub last_error: Option<String>,
     /// When a message was last accepted.
     pub last_delivered: Option<Timestamp>,
+    /// The last drill that was accepted.
+    pub drill: Option<IncidentId>,
 }
 
 /// How the database does. Counters grow from the start of the daemon.

@@ -50,6 +50,11 @@ impl Monitor {
             self.changes.extend(over);
             self.retell(now.mono);
         }
+        let drills = self.drills.look(&self.picture.config, now.wall);
+        if !drills.is_empty() {
+            self.changes.extend(drills);
+            self.commit_at = now.mono;
+        }
         let flapping = &self.picture.config.settings.flapping;
         self.ledger.retain(|entry| {
             entry.incident.is_open()
@@ -238,15 +243,16 @@ impl Monitor {
     }
 
     /// Why we do not trust ourselves, in plain words.
-    pub(super) fn reasons(&self) -> Vec<String> {
+    pub(super) fn reasons(&self, now: Timestamp) -> Vec<String> {
         let blind = self.sight.blind.values();
-        blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned().collect()
+        let known = blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned();
+        known.chain(self.drills.reasons(now)).collect()
     }
 
     /// Keeps the one incident about this monitor: open while there is any reason, over when there
     /// was none for a while.
     fn watch_ourselves(&mut self, now: Now) {
-        let reasons = self.reasons();
+        let reasons = self.reasons(now.wall);
         let open = self.ledger.open_of(&Scope::Monitor);
         let slot = match (open, reasons.is_empty()) {
             (None, true) => return,

@@ -28,7 +28,12 @@ pub(crate) fn province(tree: &str) -> Topology {
 
 /// That province with ordinary settings and one channel.
 pub(crate) fn config(topology: Topology) -> Config {
-    Config { settings: settings(), topology: Arc::new(topology), sessions: Vec::new() }
+    Config {
+        settings: settings(),
+        topology: Arc::new(topology),
+        sessions: Vec::new(),
+        templates: Vec::new(),
+    }
 }
 
 /// A session of all sites, from and to in seconds after the beginning.

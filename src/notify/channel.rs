@@ -181,16 +181,3 @@ pub(super) const fn limits(kind: &ChannelKind) -> Limits {
     };
     Limits { under_way, gap: Duration::from_millis(gap_ms), bundle }
 }
-
-/// The word for a kind of channel in metrics and logs.
-pub(super) const fn word(kind: &ChannelKind) -> &'static str {
-    match kind {
-        ChannelKind::Webhook(_) => "webhook",
-        ChannelKind::Alertmanager(_) => "alertmanager",
-        ChannelKind::Email(_) => "email",
-        ChannelKind::Zalo(_) => "zalo",
-        ChannelKind::Telegram(_) => "telegram",
-        ChannelKind::Sms(_) => "sms",
-        ChannelKind::Exec(_) => "exec",
-    }
-}

@@ -229,7 +229,7 @@ impl Round {
         let style = Arc::new(setup.style.clone());
         let lines = setup.channels.iter().map(|channel| LineSetup {
             id: channel.id.clone(),
-            kind: channel::word(&channel.kind),
+            kind: channel.kind.word(),
             limits: channel::limits(&channel.kind),
             fallback: channel.fallback.clone(),
         });

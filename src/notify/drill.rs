@@ -108,6 +108,7 @@ pub(super) fn test_letter(
         phase: Phase::Idle,
         session_title: None,
         session_start: None,
+        drill: false,
     };
     let notification = Notification {
         id: id.clone(),

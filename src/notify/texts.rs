@@ -6,7 +6,9 @@
 //! exactly as written in the settings. Pure: nothing here asks what time it is.
 
 mod en;
+mod samples;
 mod seen;
+mod templates;
 mod vi;
 
 use std::time::Duration;
@@ -14,6 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+
+pub use self::templates::{Templates, check as check_templates};
 
 use self::seen::Seen;
 use super::{Item, Letter, Style};
@@ -38,18 +42,28 @@ pub struct Message {
     pub action: String,
     /// Whom to phone; says so when nobody is listed.
     pub contact: String,
+    /// Where the incident is taken on, if anywhere.
+    pub link: Option<String>,
 }
 
 /// Writes what a letter tells of one incident.
 #[must_use]
 pub fn write(item: &Item, test: bool, style: &Style) -> Message {
     let facts = Facts::new(item, style);
-    match (style.language, test) {
-        (Language::Vi, false) => vi::message(&facts),
-        (Language::En, false) => en::message(&facts),
-        (Language::Vi, true) => vi::test(&facts),
-        (Language::En, true) => en::test(&facts),
-    }
+    let message = match (style.language, test, facts.alert.drill) {
+        (Language::Vi, true, _) => vi::test(&facts),
+        (Language::En, true, _) => en::test(&facts),
+        (Language::Vi, false, true) => vi::drill(&facts),
+        (Language::En, false, true) => en::drill(&facts),
+        (Language::Vi, false, false) => vi::message(&facts),
+        (Language::En, false, false) => en::message(&facts),
+    };
+    let own = !test && !facts.alert.drill;
+    let over = item.told_as == NotificationKind::Resolved;
+    let proof = test || facts.alert.drill;
+    let links = style.links.as_ref().filter(|_| !proof && !over);
+    let message = Message { link: links.and_then(|links| links.of(&item.notification)), ..message };
+    if own { style.templates.apply(&facts, style, &message) } else { message }
 }
 
 /// Writes a whole letter as plain text, for channels that carry nothing else: one incident in

@@ -45,6 +45,7 @@ mod tests {
             failing_since: failing_since.map(|at| at.parse().unwrap()),
             last_error: None,
             last_delivered: None,
+            drill: None,
         }
     }
 

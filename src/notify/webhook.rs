@@ -26,7 +26,7 @@ use super::http::{Http, header};
 use super::secret::Secret;
 use super::{DeliveryError, Item, Letter, Style, keys, texts};
 use crate::config::{SecretSource, WebhookSettings};
-use crate::model::Cause;
+use crate::model::{Alert, Cause};
 
 /// What Go writes for a time that is not set.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -155,7 +155,7 @@ impl AlertJson {
         let incident = &alert.incident;
         let message = texts::write(item, test, style);
         let mut labels: Labels = [
-            ("alertname", if test { "TestAlert" } else { name(incident.cause) }.to_owned()),
+            ("alertname", alertname(alert, test).to_owned()),
             ("site", incident.site.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("level", alert.level.clone()),
             ("parent", alert.parent.clone()),
@@ -169,7 +169,7 @@ impl AlertJson {
             labels.insert("session", session.to_string());
         }
         let affected = texts::affected_sites(alert);
-        let annotations = [
+        let mut annotations: Labels = [
             ("summary", message.summary),
             ("description", message.description),
             ("action", message.action),
@@ -180,6 +180,9 @@ impl AlertJson {
         ]
         .into_iter()
         .collect();
+        if let Some(link) = message.link {
+            annotations.insert("ack_url", link);
+        }
         Self {
             status: status(incident.resolved.is_some()),
             labels,
@@ -194,6 +197,14 @@ impl AlertJson {
 
 const fn status(resolved: bool) -> &'static str {
     if resolved { "resolved" } else { "firing" }
+}
+
+const fn alertname(alert: &Alert, test: bool) -> &'static str {
+    match (test, alert.drill) {
+        (true, _) => "TestAlert",
+        (false, true) => "DrillAlert",
+        (false, false) => name(alert.incident.cause),
+    }
 }
 
 /// The `alertname` of a cause.

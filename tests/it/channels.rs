@@ -110,11 +110,7 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
 }
 
 pub(crate) fn style() -> Style {
-    Style {
-        language: Language::Vi,
-        time_zone: TimeZone::fixed(Offset::constant(7)),
-        board: "http://10.0.0.5:8080".to_owned(),
-    }
+    Style::new(Language::Vi, TimeZone::fixed(Offset::constant(7)), "http://10.0.0.5:8080")
 }
 
 /// A channel by itself.
@@ -182,6 +178,7 @@ pub(crate) fn letter_of(
         phase: Phase::Live,
         session_title: Some("Giao ban trực tuyến".to_owned()),
         session_start: Some(began - Duration::from_secs(600)),
+        drill: false,
     };
     let id = NotificationId::new(id);
     let channel = ChannelId::new("truc");

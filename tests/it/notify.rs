@@ -17,10 +17,10 @@ use tokio::sync::Notify;
 use vchealth::clock::Clock;
 use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
 use vchealth::model::{
-    Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Severity,
+    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Severity,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
-use vchealth::store::{ChannelTotals, History, MarkState, Store, Writer};
+use vchealth::store::{ChannelTotals, History, MarkState, Store, Ticket, Writer};
 
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
 
@@ -179,14 +179,7 @@ fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
 }
 
 fn setup(channels: Vec<Channel>) -> Setup {
-    Setup {
-        channels,
-        style: Style {
-            language: Language::Vi,
-            time_zone: TimeZone::UTC,
-            board: "http://10.0.0.5:8080".to_owned(),
-        },
-    }
+    Setup { channels, style: Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080") }
 }
 
 /// Store, writer and courier as the daemon joins them.
@@ -214,6 +207,25 @@ impl Office {
         let message = notification(id, it, kind);
         let batch = Batch { changes: vec![Change::Notify(Box::new(message))] };
         self.writer.handle().submit(batch, None);
+    }
+
+    /// Takes an incident one step further, with the message about it if there is one, in one
+    /// transaction.
+    fn step(&self, about: &str, acked: bool, told: Option<NotificationKind>) -> Ticket {
+        let mut it = incident(about, "tan-lap");
+        it.resolved = (told == Some(RESOLVED)).then(|| at("2026-02-03T01:00:00Z"));
+        it.ack = acked.then(|| Ack {
+            by: "Hà".to_owned(),
+            at: at("2026-02-03T00:50:00Z"),
+            note: String::new(),
+            until: None,
+        });
+        let mut changes = vec![Change::Incident(Box::new(it.clone()))];
+        changes.extend(told.map(|kind| {
+            let id = format!("{about}-{}", kind.word());
+            Change::Notify(Box::new(notification(&id, it, kind)))
+        }));
+        self.writer.handle().submit(Batch { changes }, None)
     }
 
     async fn until(&self, enough: impl Fn(&ChannelStatus) -> bool) -> ChannelStatus {
@@ -513,7 +525,7 @@ async fn a_test_goes_through_every_channel_and_each_is_reported() {
     assert_eq!(posts, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
-/// Incidents of the child below, each told as firing and then as over.
+/// Incidents of the child below, each opened and told, taken on, then over and told.
 fn incidents() -> usize {
     kills().max(20)
 }
@@ -530,15 +542,27 @@ fn child_that_delivers() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
         let office = Office::open(dir, &setup(vec![webhook("duty", url, TIMEOUT)]));
-        // What was decided before the last kill is known from the outbox, as it is to the daemon.
-        let totals = History::open(dir).unwrap().outbox().unwrap();
-        let decided = totals.first().map_or(0, |it| it.queued + it.delivered + it.withdrawn);
         println!("started");
-        for n in usize::try_from(decided).unwrap()..2 * incidents() {
-            let about = format!("i{:03}", n / 2);
-            let kind = if n % 2 == 0 { FIRING } else { RESOLVED };
-            office.decide(&format!("{about}-{}", kind.word()), &about, kind);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for n in 0..incidents() {
+            let about = format!("i{n:03}");
+            // How far it was before the last kill is known from the store, as it is to the daemon.
+            let known = History::open(dir).unwrap().incident(&IncidentId::new(&*about)).unwrap();
+            let known = known.map(|it| (it.ack.is_some(), it.is_open()));
+            let pause = || tokio::time::sleep(Duration::from_millis(10));
+            if known.is_none() {
+                office.step(&about, false, Some(FIRING));
+                pause().await;
+            }
+            if matches!(known, None | Some((false, _))) {
+                let ticket = office.step(&about, true, None);
+                assert!(office.writer.handle().committed(ticket, LONG).await);
+                println!("acked {about}");
+                pause().await;
+            }
+            if known.is_none_or(|(_, open)| open) {
+                office.step(&about, true, Some(RESOLVED));
+                pause().await;
+            }
         }
         office.until(|it| it.queued == 0).await;
         println!("all told");
@@ -622,7 +646,12 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         }
         running.kill().unwrap();
         running.wait().unwrap();
-        drop(lines);
+        let history = History::open(dir);
+        for about in lines.iter().filter_map(|line| line.strip_prefix("acked ").map(str::to_owned))
+        {
+            let known = history.as_ref().unwrap().incident(&IncidentId::new(&*about)).unwrap();
+            assert!(known.is_some_and(|it| it.ack.is_some()), "{about} was acknowledged");
+        }
         taken.lock().unwrap().no_repeats = false;
     }
     let mut running = child("notify::child_that_delivers", &variables);
@@ -640,6 +669,8 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let history = History::open(dir).unwrap();
     for n in 0..incidents() {
         let about = format!("i{n:03}");
+        let known = history.incident(&IncidentId::new(about.clone())).unwrap().unwrap();
+        assert!(known.ack.is_some() && !known.is_open(), "{about}");
         let messages = history.messages(&IncidentId::new(about.clone())).unwrap();
         let states: Vec<MarkState> = messages.iter().map(|it| it.mark.state).collect();
         assert!(matches!(states[0], MarkState::Delivered | MarkState::Withdrawn), "{about}");

@@ -11,10 +11,10 @@ use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     Contact, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure, H323Check, Health,
     Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level,
-    LevelIx, MonitorView, Mono, Now, Paces, Phase, Quality, QualityGrade, RemoteFailure,
-    Resolution, Saw, Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck,
-    SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView,
-    Topology, Unreachable,
+    LevelIx, Maintenance, MonitorView, Mono, Now, Paces, Phase, Quality, QualityGrade,
+    RemoteFailure, Resolution, Saw, Session, SessionId, SessionView, Severity, Silence, SilenceId,
+    SipCheck, SipTransport, Site, SiteId, SiteIx, SiteView, Snapshot, Standing, Target, TargetIx,
+    TargetView, Topology, Unreachable,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -292,7 +292,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         sessions: Vec::new(),
         silences: Vec::new(),
         maintenance: Vec::new(),
-        monitor: MonitorView::default(),
+        monitor: MonitorView { drill: Some((ago(60), true)), ..MonitorView::default() },
     }
 }
 
@@ -430,6 +430,7 @@ pub(crate) fn channel() -> ChannelStatus {
         failing_since: Some(ago(1)),
         last_error: Some("connection refused".to_owned()),
         last_delivered: Some(ago(2)),
+        drill: None,
     }
 }
 
@@ -523,4 +524,11 @@ fn uplink(topology: &Topology, cut: &[SiteIx]) -> Incident {
         }],
         ..incident("cho-don-1", Cause::Uplink, "cho-don", 4, Severity::Critical)
     }
+}
+
+/// Planned work at Chợ Đồn that goes on.
+pub(crate) fn maintenance(id: &str) -> Maintenance {
+    let Silence { from, until, by, reason, .. } = silence(id);
+    let sites = vec![SiteId::new("cho-don")];
+    Maintenance { id: SilenceId::new(id), sites, from, until, by, reason }
 }

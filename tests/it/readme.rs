@@ -18,6 +18,11 @@ fn table(sample: &str) -> String {
         if line.starts_with("checks:") {
             break;
         }
+        if let Some((key, _)) = line.strip_prefix("# ").and_then(optional) {
+            let _ = writeln!(table, "| `{key}` | none | {above} |");
+            above.clear();
+            continue;
+        }
         if let Some(comment) = line.strip_prefix("# ") {
             if !above.is_empty() {
                 above.push(' ');
@@ -32,7 +37,10 @@ fn table(sample: &str) -> String {
         if line.starts_with(' ') {
             let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
             if section != "channels" {
-                let (key, value) = (key.trim(), value.trim());
+                let (key, value) = match key.trim().strip_prefix("# ") {
+                    Some(key) => (key, "none"),
+                    None => (key.trim(), value.trim()),
+                };
                 let _ = writeln!(table, "| `{section}.{key}` | `{value}` | {} |", comment.trim());
             }
         } else if rest.trim().is_empty() {
@@ -44,6 +52,13 @@ fn table(sample: &str) -> String {
         }
     }
     table
+}
+
+/// A setting that stands in a comment because it has no default: `key: value`.
+fn optional(comment: &str) -> Option<(&str, &str)> {
+    let (key, value) = comment.split_once(": ")?;
+    let is_key = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    (is_key && !value.contains(' ')).then_some((key, value))
 }
 
 /// Holds a section of the README to what it should say, or writes it anew.

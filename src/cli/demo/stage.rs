@@ -94,6 +94,7 @@ fn reduced(whole: &Config, without: &[SiteIx]) -> Config {
     Config {
         settings: whole.settings.clone(),
         sessions: sessions.collect(),
+        templates: Vec::new(),
         topology: Arc::new(topology),
     }
 }

@@ -53,6 +53,22 @@ pub enum ChannelKind {
     Exec(ExecSettings),
 }
 
+impl ChannelKind {
+    /// The word in the settings, in metrics and in logs.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Email(_) => "email",
+            Self::Zalo(_) => "zalo",
+            Self::Telegram(_) => "telegram",
+            Self::Sms(_) => "sms",
+            Self::Exec(_) => "exec",
+        }
+    }
+}
+
 /// Where a secret lies. It is read when it is needed, so that it can be replaced without a reload,
 /// and it never stands in the settings themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -78,6 +78,7 @@ impl Line {
                 failing_since: None,
                 last_error: None,
                 last_delivered: None,
+                drill: None,
             },
             streak: 0,
             failing_from: Mono::NEVER,
@@ -175,6 +176,10 @@ impl Line {
     pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
         for entry in entries {
             self.status.delivered += 1;
+            let alert = &entry.notification.alert;
+            if alert.drill && entry.told_as == NotificationKind::Firing {
+                self.status.drill = Some(alert.incident.id.clone());
+            }
             output.marks.push(entry.mark(MarkState::Delivered, now, None));
         }
         self.status.last_delivered = Some(now.wall);

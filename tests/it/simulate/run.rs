@@ -77,7 +77,12 @@ impl Run {
         let steps = scenario.script(&topology).unwrap_or_else(|p| panic!("{p}")).steps;
         let mut sessions: Vec<Arc<Session>> = sessions.into_iter().map(Arc::new).collect();
         sessions.sort_by_key(|session| session.start);
-        let config = Config { settings: settings(), topology: Arc::clone(&topology), sessions };
+        let config = Config {
+            settings: settings(),
+            topology: Arc::clone(&topology),
+            sessions,
+            templates: Vec::new(),
+        };
         let world = World::new(topology, scenario.nature);
         let before = begins.checked_sub(WARM_UP).unwrap();
         let mut run = Self::new(config, world, before);
@@ -226,7 +231,12 @@ impl Run {
             Arc::new(Session { sites: sites.collect(), ..(**session).clone() })
         };
         let sessions = self.config.sessions.iter().map(moved).collect();
-        let config = Config { settings: self.config.settings.clone(), topology, sessions };
+        let config = Config {
+            settings: self.config.settings.clone(),
+            topology,
+            sessions,
+            templates: Vec::new(),
+        };
         // Probes under way are answered as they were asked.
         self.config = Arc::new(config);
         self.tell(Input::Reload(Arc::clone(&self.config)));

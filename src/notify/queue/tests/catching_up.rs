@@ -61,7 +61,7 @@ fn two_hours_gone(kind: &ChannelKind, back_after: Duration) {
         left.push(now.mono);
         Ok(())
     });
-    let word = channel::word(kind);
+    let word = kind.word();
     let status = desk.status();
     assert_eq!((status.queued, status.failed), (0, 0), "{word}: all told within 60 s of {back:?}");
     assert!(left.windows(2).all(|two| two[1] - two[0] >= limits.gap), "{word}: within its rate");
