@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use vchealth::model::{ChannelId, Chosen, NotificationKind};
+use vchealth::model::{ChannelId, Chosen, NotificationKind, SiteId};
 use vchealth::notify::Links;
 use vchealth::web::Act;
 
@@ -76,7 +76,7 @@ async fn a_silence_by_link_is_about_the_site_and_bounded() {
     let Act::Silence(silence) = act else { panic!("a silence") };
     let until = province::now().wall + SignedDuration::from_hours(1);
     assert_eq!((used.by.as_str(), silence.by.as_str()), ("duty", "duty"));
-    assert_eq!(silence.site.as_ref().map(|site| site.as_str()), Some("cho-don"));
+    assert_eq!(silence.site.as_ref().map(SiteId::as_str), Some("cho-don"));
     assert_eq!((silence.until, used.chosen), (until, Chosen::Silence { until }));
     assert!(house.get(&link).await.text().contains("Đã tạm tắt cảnh báo"));
 }
@@ -375,4 +375,38 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
         assert!(stderr.contains(why), "{args:?}: {stderr}");
     }
     drop(running);
+}
+
+#[test]
+fn a_template_with_a_mistake_is_told_with_its_place_before_it_is_needed() {
+    let scratch = Scratch::new("templates");
+    let dir = scratch.path();
+    configure(dir, "127.0.0.1:1", "127.0.0.1:1", 1);
+    let config = dir.to_str().unwrap();
+    let templates = dir.join("templates/vi");
+    std::fs::create_dir_all(&templates).unwrap();
+    std::fs::write(templates.join("summary.txt"), "{{ severity | upper }} {{ default.summary }}\n")
+        .unwrap();
+    let sound = said(&["check-config", "--config", config]);
+    assert!(sound.contains("Texts of your own: vi/summary."), "{sound}");
+
+    std::fs::write(templates.join("action.txt"), "Gọi ngay.\n{{ sitee }}\n").unwrap();
+    std::fs::write(templates.join("contact.txt"), "{{ contacts[0].name }}\n").unwrap();
+    let output = command(&["check-config", "--config", config]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    for told in [
+        "templates/vi/action.txt:2:4: error: undefined value",
+        "2 | {{ sitee }}",
+        "a template knows kind, over",
+        "templates/vi/contact.txt:1:",
+        "2 problems in 2 files",
+    ] {
+        assert!(stderr.contains(told), "{told} in {stderr}");
+    }
+
+    std::fs::write(templates.join("sumary.txt"), "x").unwrap();
+    let output = command(&["check-config", "--config", config]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("sumary.txt:1:1: error: no part of a message"), "{stderr}");
 }
