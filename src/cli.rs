@@ -8,6 +8,7 @@ mod check_config;
 mod demo;
 mod log;
 mod probe;
+mod remote;
 mod run;
 mod who;
 
@@ -44,6 +45,8 @@ enum Failed {
     Daemon(DaemonError),
     /// What was asked for makes no sense. Says why and what would.
     Usage(String),
+    /// A daemon does not do as asked. Says why.
+    Refused(String),
     /// Anything else, with what was tried.
     Other(String, Box<dyn Error>),
 }
@@ -52,7 +55,7 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Daemon(error) => error.fmt(f),
-            Self::Usage(text) | Self::Other(text, _) => f.write_str(text),
+            Self::Usage(text) | Self::Refused(text) | Self::Other(text, _) => f.write_str(text),
         }
     }
 }
@@ -61,7 +64,7 @@ impl Error for Failed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Daemon(error) => error.source(),
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Refused(_) => None,
             Self::Other(_, source) => Some(source.as_ref()),
         }
     }
@@ -80,7 +83,7 @@ impl Failed {
                 Exit::Configuration
             }
             Self::Usage(_) => Exit::Usage,
-            Self::Daemon(_) | Self::Other(..) => Exit::Failed,
+            Self::Daemon(_) | Self::Refused(_) | Self::Other(..) => Exit::Failed,
         }
     }
 }
@@ -145,7 +148,12 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
-        Command::AlertTest(config) => alert_test::run(&config.dir),
+        Command::AlertTest(test) => alert_test::run(&test.config.dir, test.channel.as_deref()),
+        Command::Incidents(list) => remote::incidents(&list.to, list.json),
+        Command::Ack(given) => remote::ack(&given),
+        Command::Silence(given) => remote::silence(&given),
+        Command::Unsilence(given) => remote::unsilence(&given),
+        Command::Maintenance(given) => remote::maintenance(&given),
     }
 }
 

@@ -25,6 +25,7 @@ mod sessions;
 mod settings;
 mod sites;
 mod source;
+mod template;
 mod vchealth;
 mod yaml;
 
@@ -37,13 +38,15 @@ pub use cost::LineCost;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
-    Days, EmailSettings, EsmsSettings, ExecSettings, FlappingSettings, Hours, HygieneSettings,
-    Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person, PhaseSettings,
-    QualitySettings, QuietSettings, Receiver, ReminderSettings, ReminderTimes, ResolverSettings,
-    Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
-    TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    Days, DrillSettings, EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings,
+    HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity,
+    Matter, Person, PhaseSettings, QualitySettings, QuietSettings, Receiver, ReminderSettings,
+    ReminderTimes, ResolverSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway,
+    SmsHttpSettings, SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When,
+    ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
+pub use template::{Template, TemplatePart};
 
 use diagnostic::Findings;
 use routes::Known;
@@ -115,5 +118,10 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         return None;
     }
     cost::refuse(&province.topology, &vchealth.settings.budget, &province.spans, out);
-    Some(Config { settings: vchealth.settings, topology: Arc::new(province.topology), sessions })
+    Some(Config {
+        settings: vchealth.settings,
+        topology: Arc::new(province.topology),
+        sessions,
+        templates: sources.templates().to_vec(),
+    })
 }

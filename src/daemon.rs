@@ -17,9 +17,10 @@ mod files;
 mod hands;
 mod journal;
 mod together;
+mod watchdog;
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,9 +39,9 @@ use crate::config::Settings;
 use crate::metrics::Figures;
 use crate::model::Snapshot;
 use crate::monitor::{Input, Monitor};
-use crate::notify::{Courier, Inbox, Setup};
+use crate::notify::{Courier, Inbox, LinkKey, Setup};
 use crate::probe::{Probes, Trust};
-use crate::store::{Store, Writer};
+use crate::store::{Store, StoreError, Writer};
 use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
 
 pub use self::error::{DaemonError, chain};
@@ -87,11 +88,16 @@ impl Daemon {
             Some(listener) => listener,
             None => listen(settings)?,
         };
-        let board = format!("http://{}", listener.local_addr().map_err(DaemonError::System)?);
+        let address = listener.local_addr().map_err(DaemonError::System)?;
         let now = clock.now();
         let (store, durable) =
             Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
-        let waiting = store.waiting().map_err(DaemonError::Store)?;
+        let key = LinkKey::load(store.dir()).map_err(|source| {
+            let path = store.dir().to_owned();
+            DaemonError::Store(StoreError::File { doing: "keep the key of links in", path, source })
+        })?;
+        let link_uses = store.link_uses().map_err(DaemonError::Store)?;
+        let waiting = store.outstanding().map_err(DaemonError::Store)?;
         let standing = store.standing().map_err(DaemonError::Store)?;
         let mut monitor = Monitor::new(Arc::clone(&config), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
@@ -101,6 +107,7 @@ impl Daemon {
         tally.adopt(monitor.topology(), monitor.generation());
         let heartbeat = Arc::new(Heartbeat::default());
         heartbeat.beat(now.mono);
+        heartbeat.learn(now.mono);
         let shown = Arc::new(Shown {
             snapshot: ArcSwap::from_pointee(monitor.snapshot(now)),
             published: watch::Sender::new(0),
@@ -119,7 +126,14 @@ impl Daemon {
             })
             .map_err(DaemonError::System)?
         };
-        let setup = Setup::of(settings, &board);
+        let setup = Setup::of(&config, address, Some(&key));
+        if setup.style.links.is_none() && !setup.channels.is_empty() {
+            info!(
+                listen = %address,
+                "messages carry no links to take an incident on: nobody else reaches this address; \
+                 set `public_url`"
+            );
+        }
         let courier = Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock)
             .map_err(DaemonError::Courier)?;
         courier.restore(standing);
@@ -128,7 +142,9 @@ impl Daemon {
         let face = Arc::new(Face {
             clock,
             source,
-            board,
+            address,
+            key,
+            link_uses: Mutex::new(face::by_nonce(link_uses)),
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
             heartbeat: Arc::clone(&heartbeat),
@@ -150,7 +166,9 @@ impl Daemon {
             }
         });
 
-        let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
+        tokio::spawn(watchdog::run(Arc::clone(&face), stop_server.clone()));
+        let (writing, telling) = (writer.handle(), courier.remote());
+        let hands = Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
@@ -170,7 +188,7 @@ impl Daemon {
             sessions = amounts_to.sessions,
             engine = probes.engine().unwrap_or_default(),
             "watching; board and metrics at {}",
-            face.board
+            setup.style.board
         );
         Ok(Self { face, probes, courier, writer, brain, brain_ended, server, stop_server })
     }
@@ -201,6 +219,12 @@ impl Daemon {
     #[must_use]
     pub fn stalled_for(&self) -> Duration {
         self.face.stalled_for()
+    }
+
+    /// Messages that channels have accepted since the start.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.face.channels().iter().map(|channel| channel.delivered).sum()
     }
 
     /// Changes whenever a snapshot is published.

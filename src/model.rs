@@ -17,7 +17,10 @@ mod time;
 mod topology;
 mod trace;
 
-pub use batch::{Batch, Change, Durable, Maintenance, Rollup, Silence, Withdrawal};
+pub use batch::{
+    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, Maintenance, Rollup, Silence,
+    Withdrawal,
+};
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,

@@ -16,6 +16,7 @@
 //! - `ledger`: which incidents are open, how they grow, rest and end; `flap`: when they are over;
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
+//! - `drill`: the proof before a session that alerts arrive;
 //! - `record`: how all that is written down.
 //!
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
@@ -23,6 +24,7 @@
 
 mod blind;
 mod correlate;
+mod drill;
 mod flap;
 mod grade;
 mod hygiene;
@@ -54,6 +56,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::blind::Sight;
+use self::drill::Drills;
 use self::hygiene::Hygiene;
 use self::ledger::Ledger;
 use self::mute::Mutes;
@@ -63,9 +66,9 @@ use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, Detail, DutyView, Effort, EngineHealth, Failure, Health, IncidentId,
-    LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply, SessionId, Silence,
-    SilenceId, SiteIx, TargetIx, Topology, Trigger,
+    Ack, Batch, Change, ChannelId, Detail, DutyView, Effort, EngineHealth, Failure, Health,
+    IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply,
+    SessionId, Silence, SilenceId, SiteIx, TargetIx, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -88,6 +91,7 @@ pub struct Monitor {
     schedule: Schedule,
     ledger: Ledger,
     mutes: Mutes,
+    drills: Drills,
     sight: Sight,
     hygiene: Hygiene,
     /// Sites that are not simply well.
@@ -129,6 +133,13 @@ pub enum Input {
         /// What is wrong.
         trouble: Option<String>,
     },
+    /// A channel has accepted a drill; may be told again and again.
+    DrillAccepted {
+        /// Which channel.
+        channel: ChannelId,
+        /// Which drill.
+        incident: IncidentId,
+    },
     /// Time has passed.
     Tick,
     /// Somebody takes an incident on.
@@ -144,6 +155,9 @@ pub enum Input {
     Maintenance(Maintenance),
     /// A silence or a maintenance window ends now.
     Lift(SilenceId),
+    /// A link in a message is used; told just before what it is used for, so that both become
+    /// durable together.
+    LinkUse(LinkUse),
     /// The configuration has changed; it has been checked.
     Reload(Arc<Config>),
     /// Somebody wants a target probed now.
@@ -191,6 +205,9 @@ impl Monitor {
                     self.want_review(now.mono);
                 }
             }
+            Input::DrillAccepted { channel, incident } => {
+                self.drills.accepted(&channel, &incident);
+            }
             Input::Tick => {}
             Input::Ack { incident, ack } => {
                 if let Some(entry) = self.ledger.find(&incident).filter(|e| e.incident.is_open()) {
@@ -214,6 +231,10 @@ impl Monitor {
                     self.changes.push(Change::Lift(id));
                     self.retell(now.mono);
                 }
+            }
+            Input::LinkUse(used) => {
+                self.changes.push(Change::LinkUse(used));
+                self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
             }
             Input::Reload(config) => self.reload(config, now),
             Input::Demand { target } => {

@@ -28,7 +28,7 @@ use crate::model::TargetKey;
 
 pub use history::{HealthChange, History};
 pub use open::Damage;
-pub use outbox::{ChannelTotals, Mark, MarkState, Message, Waiting};
+pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use retention::Retention;
 pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
 

@@ -9,6 +9,7 @@ mod admin;
 mod api;
 mod app;
 mod guard;
+mod link;
 mod openapi;
 mod overview;
 mod server;
@@ -25,8 +26,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, Silence, SilenceId,
+    Snapshot, StoreStatus,
 };
+use crate::notify::{Link, LinkError};
 
 pub use server::{Limits, Server};
 
@@ -67,8 +70,32 @@ pub trait Daemon: Send + Sync + 'static {
     /// Holds back messages for a while.
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>>;
 
-    /// Ends a silence early.
+    /// Announces planned work.
+    fn maintain(&self, window: Maintenance) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Reads and checks the token of a link in a message.
+    ///
+    /// # Errors
+    /// When it was not made here, or has expired.
+    fn open_link(&self, token: &str) -> Result<Link, LinkError>;
+
+    /// What a link was used for; none when it was not.
+    fn link_use(&self, link: &Link) -> Option<LinkUse>;
+
+    /// Does what somebody chose with a link, once for each link.
+    fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Ends a silence or planned work early.
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;
+}
+
+/// What somebody does about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Takes it on.
+    Ack(Ack),
+    /// Holds back messages about its site.
+    Silence(Silence),
 }
 
 /// How texts for people are written.
@@ -109,6 +136,8 @@ impl fmt::Display for Reloaded {
 pub enum ControlError {
     /// There is no such thing, or no longer.
     NotFound,
+    /// The link was used before.
+    Used,
     /// It makes no sense; says why.
     Refused(String),
     /// The daemon is stopping.
@@ -119,6 +148,7 @@ impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => f.write_str("there is no such thing, or no longer"),
+            Self::Used => f.write_str("this link was used before"),
             Self::Refused(why) => f.write_str(why),
             Self::Stopping => f.write_str("the daemon is stopping"),
         }

@@ -7,6 +7,8 @@
     reason = "these tests have hands, and a panic is how they fail"
 )]
 
+#[path = "it/acting.rs"]
+mod acting;
 #[path = "it/agreement.rs"]
 mod agreement;
 #[path = "it/api.rs"]

@@ -7,31 +7,56 @@ use crate::clock::Clock;
 use crate::daemon::Source;
 use crate::notify::{self, Setup};
 
-/// Sends a marked test through every channel; fails if one does not take it.
-pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
+/// Sends a marked test through every channel, or through the one of this name; fails if one does
+/// not take it.
+pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
     let config = Source::directory(dir).load()?;
-    if config.settings.channels.is_empty() {
+    let settings = &config.settings;
+    if settings.channels.is_empty() {
         return Err(Failed::Usage(
             "no channel is configured: nobody would be told; see `channels` in vchealth.yaml"
                 .to_owned(),
         ));
     }
-    let setup = Setup::of(&config.settings, &format!("http://{}", config.settings.listen));
+    let mut setup = Setup::of(&config, settings.listen, None);
+    if let Some(only) = only {
+        let names: Vec<String> = setup.channels.iter().map(|it| it.id.to_string()).collect();
+        setup.channels.retain(|channel| channel.id.as_str() == only);
+        if setup.channels.is_empty() {
+            let known = names.join(", ");
+            return Err(Failed::Usage(format!("there is no channel `{only}`; there are {known}")));
+        }
+    }
     eprintln!("sending a test through {} channels …", setup.channels.len());
     let reports = runtime()?
         .block_on(notify::test_alert(&setup, Clock::start()))
         .map_err(|error| Failed::Other("cannot send".to_owned(), Box::new(error)))?;
-    let mut exit = Exit::Well;
-    for report in reports {
-        match report.result {
+    let widest = reports.iter().map(|it| it.channel.as_str().len()).max().unwrap_or_default();
+    let mut failed = 0;
+    for (report, channel) in reports.iter().zip(&setup.channels) {
+        let (name, kind) = (&report.channel, channel.kind.word());
+        match &report.result {
             Ok(took) => {
-                println!("ok    {}: accepted after {} ms", report.channel, took.as_millis());
+                println!("ok    {name:<widest$}  {kind}: accepted after {} ms", took.as_millis());
             }
             Err(error) => {
-                exit = Exit::Failed;
-                println!("FAIL  {}: {error}", report.channel);
+                failed += 1;
+                println!("FAIL  {name:<widest$}  {kind}: {error}");
+                if let Some(fallback) = &channel.fallback {
+                    println!(
+                        "      {:<widest$}  its messages would go through {}",
+                        "", fallback.to
+                    );
+                }
             }
         }
     }
-    Ok(exit)
+    let all = reports.len();
+    if failed == 0 {
+        println!("all {all} took it; now ask whether everybody has read it");
+        Ok(Exit::Well)
+    } else {
+        println!("{failed} of {all} did not take it");
+        Ok(Exit::Failed)
+    }
 }

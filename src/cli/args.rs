@@ -46,7 +46,122 @@ pub(super) enum Command {
     /// Show whom an alert about a site would reach, at once and if nobody takes it on
     Who(Who),
     /// Send a test message through every channel and say which ones took it
-    AlertTest(ConfigDir),
+    AlertTest(AlertTest),
+    /// List the open incidents of the running daemon
+    Incidents(List),
+    /// Take an incident on: reminders stay away
+    Ack(AckIncident),
+    /// Hold back messages about a site and everything below it; without a site, list what is held
+    Silence(SilenceSite),
+    /// End a silence early
+    Unsilence(Unsilence),
+    /// Announce planned work at sites and everything below them; without a site, list it
+    Maintenance(Maintain),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AlertTest {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Only through this channel
+    #[arg(long, value_name = "NAME")]
+    pub(super) channel: Option<String>,
+}
+
+/// Which daemon is meant.
+#[derive(Debug, Args)]
+pub(super) struct Addressed {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Address of the daemon, such as `http://10.0.0.5:9722`; where the settings say that it listens
+    /// unless given
+    #[arg(long, value_name = "URL")]
+    pub(super) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Asker {
+    /// Who asks; whoever is logged in unless given
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Print what the API answers
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AckIncident {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Id of the incident, as `vchealth incidents` shows it
+    #[arg(value_name = "INCIDENT")]
+    pub(super) incident: String,
+    /// For so long, such as 30m; until it is over unless given
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(super) lasting: Option<Duration>,
+    /// What you do about it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) who: Asker,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SilenceSite {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Id or name of the site
+    #[arg(value_name = "SITE", conflicts_with = "everything")]
+    pub(super) site: Option<String>,
+    /// Every site
+    #[arg(long = "all")]
+    pub(super) everything: bool,
+    /// For so long, such as 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(super) lasting: Option<Duration>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) who: Asker,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unsilence {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Id of the silence, or its site
+    #[arg(value_name = "SILENCE")]
+    pub(super) what: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Maintain {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Ids or names of the sites
+    #[arg(value_name = "SITE", conflicts_with = "end")]
+    pub(super) sites: Vec<String>,
+    /// Beginning after so long; now unless given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) after: Option<Duration>,
+    /// For so long, such as 2h
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(super) lasting: Option<Duration>,
+    /// What is done
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) who: Asker,
+    /// End this one early
+    #[arg(long, value_name = "ID")]
+    pub(super) end: Option<String>,
 }
 
 #[derive(Debug, Args)]

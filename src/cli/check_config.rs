@@ -9,14 +9,15 @@ use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::config::{Config, LineCost, Receiver, Rota, Settings};
 use crate::daemon::Source;
-use crate::model::{ChannelId, PersonId, Phase, SiteIx};
+use crate::model::{ChannelId, Language, PersonId, Phase, SiteIx};
+use crate::notify::{LinkKey, Setup};
 
 /// Checks the files of a directory.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let config = Source::directory(dir).load()?;
     print!("{}", describe(&config));
     let now = Clock::start().now().wall;
-    print!("{}", calendar(&config, now));
+    print!("{}{}", calendar(&config, now), texts(&config));
     for note in notes(&config, now) {
         println!("note: {note}");
     }
@@ -85,11 +86,34 @@ fn calendar(config: &Config, now: Timestamp) -> String {
     )
 }
 
+/// Which parts of messages people have written themselves.
+fn texts(config: &Config) -> String {
+    let own: Vec<String> = config
+        .templates
+        .iter()
+        .map(|template| {
+            let language = match template.language {
+                Language::Vi => "vi",
+                Language::En => "en",
+            };
+            format!("{language}/{}", template.part.word())
+        })
+        .collect();
+    if own.is_empty() { String::new() } else { format!("Texts of your own: {}.\n", own.join(", ")) }
+}
+
 /// What is sound and yet hardly meant.
 fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<&str> = Vec::new();
     if config.settings.channels.is_empty() {
         notes.push("no channel is configured: nobody will be told of anything");
+    }
+    let links = Setup::of(config, config.settings.listen, Some(&LinkKey::new([0; 32]))).style.links;
+    if !config.settings.channels.is_empty() && links.is_none() {
+        notes.push(
+            "messages carry no links to take an incident on: nobody else reaches `listen`; set \
+             `public_url`",
+        );
     }
     if config.sessions.is_empty() {
         notes.push("there are no sessions: every site is watched at its idle pace");

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use super::defaults;
 use super::diagnostic::Findings;
+use super::hint::nearest;
 use super::read::{Fields, duration, each, flag, line, list, well_formed_id, whole, word};
 use super::settings::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
-    MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
-use super::yaml::{Node, brief};
+use super::yaml::{Key, Node, brief};
 use crate::model::ChannelId;
 
 /// Longest text of a setting.
@@ -25,16 +26,59 @@ const LONG: usize = 2_048;
 /// Bounds of time limits.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_mins(1);
+/// Longest that a channel may fail before another one stands in.
+const LONGEST_ALONE: Duration = Duration::from_hours(24);
 
 /// All channels. `state_dir` is where a channel may keep what it must not forget.
 pub(super) fn channels(node: &Node, state_dir: &Path, out: &Findings) -> Option<Vec<Channel>> {
     let mut fields = Fields::of(node, "`channels`", out)?;
-    let read = fields.others().into_iter().filter_map(|(key, node)| {
+    let written = fields.others();
+    let read = written.iter().filter_map(|(key, node)| {
         let good = well_formed_id(&key.text, key.span, out);
         let id = ChannelId::new(key.text.as_str());
         channel(id, node, state_dir, out).filter(|_| good)
     });
-    Some(read.collect())
+    let read: Vec<Channel> = read.collect();
+    fallbacks(&written, &read, out);
+    Some(read)
+}
+
+/// Every fallback is another channel of the file, and none leads back to where it began. What is
+/// written decides, not what was understood: a channel with a mistake in it is no unknown one.
+fn fallbacks(written: &[(&Key, &Node)], read: &[Channel], out: &Findings) {
+    let next = |id: &str| {
+        let channel = read.iter().find(|channel| channel.id.as_str() == id)?;
+        channel.fallback.as_ref().map(|fallback| fallback.to.as_str())
+    };
+    let mut told: Vec<&str> = Vec::new();
+    for (key, node) in written {
+        let Some(to) = next(&key.text) else { continue };
+        let Some(at) = node.entry("fallback").map(|node| node.span) else { continue };
+        let names = || written.iter().map(|(key, _)| key.text.as_str());
+        if !names().any(|name| name == to) {
+            let others = names().filter(|name| *name != key.text);
+            let hint = nearest(to, others, out);
+            out.hint(at, format!("there is no channel `{}`", brief(to)), hint);
+            continue;
+        }
+        let mut way = vec![key.text.as_str()];
+        let mut here = Some(to);
+        while let Some(id) = here.filter(|id| !way.contains(id)) {
+            way.push(id);
+            here = next(id);
+        }
+        // One circle is one mistake, told where it is met first.
+        if here == Some(key.text.as_str()) && !told.contains(&key.text.as_str()) {
+            told.extend(&way);
+            way.push(&key.text);
+            let reason = match way.as_slice() {
+                [_, _] => "a channel cannot stand in for itself".to_owned(),
+                way => format!("the fallbacks run in a circle: {}", way.join(" → ")),
+            };
+            let hint = "the last one has none; let it be one on this machine, such as a siren";
+            out.hint(at, reason, hint.to_owned());
+        }
+    }
 }
 
 fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Option<Channel> {
@@ -66,6 +110,7 @@ fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Opti
         fields.ignore("min_severity");
     }
     let send_resolved = fields.read("send_resolved", defaults::SEND_RESOLVED, flag);
+    let fallback = fallback(&mut fields);
     let kind = match kind? {
         Written::Webhook => webhook(&mut fields).map(ChannelKind::Webhook),
         Written::Alertmanager => {
@@ -100,13 +145,26 @@ fn channel(id: ChannelId, node: &Node, state_dir: &Path, out: &Findings) -> Opti
         }
     };
     fields.end();
-    Some(Channel { id, kind: kind?, send_resolved })
+    Some(Channel { id, kind: kind?, send_resolved, fallback })
+}
+
+/// The channel that stands in. Whether there is one of that name is seen when all are read.
+fn fallback(fields: &mut Fields<'_>) -> Option<Fallback> {
+    let to = fields.get("fallback").and_then(|node| line(63)(node, fields.out));
+    let lengths = duration(Duration::from_secs(1)..=LONGEST_ALONE);
+    let after = fields.read("fallback_after", defaults::FALLBACK_AFTER, lengths);
+    if fields.has("fallback_after") && !fields.has("fallback") {
+        let reason = "after this long nothing happens: no `fallback` is named";
+        fields.out.say(fields.at("fallback_after"), reason);
+    }
+    Some(Fallback { to: ChannelId::new(to?), after })
 }
 
 fn webhook(fields: &mut Fields<'_>) -> Option<WebhookSettings> {
     let url = fields.need("url", web_address);
+    let secret = secret(fields, "secret", "secret_file", "secret_env");
     let timeout = timeout(fields, defaults::WEBHOOK_TIMEOUT);
-    Some(WebhookSettings { url: url?, timeout })
+    Some(WebhookSettings { url: url?, secret, timeout })
 }
 
 fn alertmanager(fields: &mut Fields<'_>) -> Option<AlertmanagerSettings> {
@@ -408,7 +466,7 @@ fn mail_address(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// A web address.
-fn web_address(node: &Node, out: &Findings) -> Option<String> {
+pub(super) fn web_address(node: &Node, out: &Findings) -> Option<String> {
     let text = line(LONG)(node, out)?;
     judged(&text, node, out).map(|()| text)
 }

@@ -13,9 +13,9 @@ use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{
-    Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings, ReminderTimes,
-    ResolverSettings, Settings,
+    Budget, CorrelationSettings, DrillSettings, FlappingSettings, HygieneSettings, Hysteresis,
+    IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings,
+    ReminderTimes, ResolverSettings, Settings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
@@ -24,6 +24,11 @@ use crate::model::{
 
 /// Whether a channel tells the end of an incident.
 pub(super) const SEND_RESOLVED: bool = true;
+/// How long a channel fails until its fallback stands in. Long enough for a receiver to restart,
+/// short enough for a session that is on.
+pub(super) const FALLBACK_AFTER: Duration = Duration::from_secs(30);
+/// Time from one sign of life to the next.
+pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_mins(1);
 /// Time limit of one post to a webhook.
 pub(super) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an Alertmanager is told again of what is still on.
@@ -60,6 +65,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9722)),
+            public_url: None,
             state_dir: PathBuf::from("/var/lib/vchealth"),
             language: Language::Vi,
             time_zone: time_zone(),
@@ -79,7 +85,15 @@ impl Default for Settings {
             grouping: GROUPING,
             reminders: ReminderSettings::default(),
             quiet_hours: QuietSettings::default(),
+            drill: DrillSettings::default(),
+            heartbeat: None,
         }
+    }
+}
+
+impl Default for DrillSettings {
+    fn default() -> Self {
+        Self { before: Duration::ZERO, accept_within: Duration::from_mins(2) }
     }
 }
 

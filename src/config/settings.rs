@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::template::Template;
 use crate::model::{Language, Paces, PersonId, RotaId, Session, Topology};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
-    MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
@@ -34,6 +35,8 @@ pub struct Config {
     pub topology: Arc<Topology>,
     /// The calendar, by start.
     pub sessions: Vec<Arc<Session>>,
+    /// Texts of people's own for parts of messages.
+    pub templates: Vec<Template>,
 }
 
 /// How the daemon behaves: `vchealth.yaml`.
@@ -41,6 +44,9 @@ pub struct Config {
 pub struct Settings {
     /// Where the web server listens.
     pub listen: SocketAddr,
+    /// Address of the web server as people reach it, without a slash at the end; none when it is
+    /// where it listens.
+    pub public_url: Option<String>,
     /// Where the database lies.
     pub state_dir: PathBuf,
     /// Language of messages.
@@ -80,6 +86,10 @@ pub struct Settings {
     pub reminders: ReminderSettings,
     /// When messages that can wait do.
     pub quiet_hours: QuietSettings,
+    /// The proof before a session that alerts arrive.
+    pub drill: DrillSettings,
+    /// A sign of life to a watchdog elsewhere, if there is one.
+    pub heartbeat: Option<HeartbeatSettings>,
 }
 
 impl Settings {
@@ -94,6 +104,24 @@ impl Settings {
     pub fn rota(&self, id: &RotaId) -> Option<&Rota> {
         self.rotas.iter().find(|rota| rota.id == *id)
     }
+}
+
+/// The proof before a session that alerts arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillSettings {
+    /// A drill is held this long before each session; zero for none.
+    pub before: Duration,
+    /// A channel has to accept it within this time.
+    pub accept_within: Duration,
+}
+
+/// A sign of life to a watchdog elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    /// Where it is given, by a GET. Whoever knows the address can give it in our place.
+    pub url: String,
+    /// How often.
+    pub every: Duration,
 }
 
 /// Which echo engine.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::template::Template;
+
 /// The files of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum File {
@@ -40,6 +42,7 @@ impl fmt::Display for File {
 pub struct SourceSet {
     files: [Option<Source>; 3],
     missing: [Option<Missing>; 3],
+    templates: Vec<Template>,
 }
 
 /// One file that was looked for and not found.
@@ -78,6 +81,17 @@ impl SourceSet {
     pub fn without(mut self, file: File, name: impl Into<String>, instead: Option<String>) -> Self {
         self.missing[file as usize] = Some(Missing { name: name.into(), instead });
         self
+    }
+
+    /// These and a text for a part of messages.
+    #[must_use]
+    pub fn with_template(mut self, template: Template) -> Self {
+        self.templates.push(template);
+        self
+    }
+
+    pub(super) fn templates(&self) -> &[Template] {
+        &self.templates
     }
 
     pub(super) fn get(&self, file: File) -> Option<&Source> {

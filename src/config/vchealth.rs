@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::channels::{channels, some};
+use super::channels::{channels, some, web_address};
 use super::checks;
 use super::defaults;
 use super::diagnostic::Findings;
@@ -19,9 +19,9 @@ use super::read::written as written_time;
 use super::read::{Fields, bytes, duration, each, line, number, share, whole, word};
 use super::routes::SEVERITIES;
 use super::settings::{
-    Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings, ReminderTimes,
-    ResolverSettings, Settings,
+    Budget, CorrelationSettings, DrillSettings, FlappingSettings, HeartbeatSettings,
+    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
+    QuietSettings, ReminderSettings, ReminderTimes, ResolverSettings, Settings,
 };
 use super::sites;
 use super::yaml::{Node, Value, brief};
@@ -66,6 +66,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         .read("rotas", default.rotas, |node, out| people::rotas(node, &time_zone, &mut names, out));
     let settings = Settings {
         listen: file.read("listen", default.listen, listen),
+        public_url: file.get("public_url").and_then(|node| base_address(node, out)),
         language: file.read(
             "language",
             default.language,
@@ -89,6 +90,8 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         reminders: file.read("reminders", default.reminders, reminders),
         quiet_hours: file
             .read("quiet_hours", default.quiet_hours, |node, out| quiet(node, &names, out)),
+        drill: file.read("drill", default.drill, drill),
+        heartbeat: file.get("heartbeat").and_then(|node| heartbeat(node, out)),
         state_dir,
     };
     within_the_limit(&settings, &file);
@@ -108,6 +111,17 @@ fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
         out.hint(node.span, format!("{what}, found {}", node.found()), hint);
     }
     address
+}
+
+/// A web address that paths can be added to.
+fn base_address(node: &Node, out: &Findings) -> Option<String> {
+    let text = web_address(node, out)?;
+    if text.contains(['?', '#']) {
+        let hint = "write it like `https://giam-sat.example` or `https://tinh.example/giam-sat`";
+        out.hint(node.span, "paths are added to this address", hint.to_owned());
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
 }
 
 fn directory(node: &Node, out: &Findings) -> Option<PathBuf> {
@@ -308,6 +322,22 @@ fn grouping(node: &Node, out: &Findings) -> Option<Paces> {
     Some(read)
 }
 
+fn drill(node: &Node, out: &Findings) -> Option<DrillSettings> {
+    let default = DrillSettings::default();
+    let mut fields = Fields::of(node, "`drill`", out)?;
+    let read = DrillSettings {
+        before: fields.read("before", default.before, duration(Duration::ZERO..=7 * DAY)),
+        accept_within: fields.read("accept_within", default.accept_within, duration(SECOND..=HOUR)),
+    };
+    if !read.before.is_zero() && read.before <= read.accept_within {
+        let reason = "a drill is over only when the session has begun: `before` is not longer than \
+                      `accept_within`";
+        out.say(fields.at("before"), reason);
+    }
+    fields.end();
+    Some(read)
+}
+
 fn reminders(node: &Node, out: &Findings) -> Option<ReminderSettings> {
     let default = ReminderSettings::default();
     let mut fields = Fields::of(node, "`reminders`", out)?;
@@ -382,6 +412,16 @@ fn quiet(node: &Node, names: &Names, out: &Findings) -> Option<QuietSettings> {
     );
     fields.end();
     Some(QuietSettings { hours, below, channels })
+}
+
+/// Without an address there is no watchdog.
+fn heartbeat(node: &Node, out: &Findings) -> Option<HeartbeatSettings> {
+    let mut fields = Fields::of(node, "`heartbeat`", out)?;
+    let url = fields.get("url").and_then(|node| web_address(node, out));
+    let lengths = duration(10 * SECOND..=HOUR);
+    let every = fields.read("every", defaults::HEARTBEAT_EVERY, lengths);
+    fields.end();
+    Some(HeartbeatSettings { url: url?, every })
 }
 
 fn budget(node: &Node, out: &Findings) -> Option<Budget> {

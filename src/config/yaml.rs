@@ -85,6 +85,14 @@ impl Node {
         matches!(&self.value, Value::Scalar(scalar) if scalar.text.is_empty())
     }
 
+    /// The value of a key, if this is a map that has it.
+    pub(super) fn entry(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(map) => map.iter().find(|(k, _)| k.text == key).map(|(_, node)| node),
+            Value::Scalar(_) | Value::List(_) => None,
+        }
+    }
+
     /// What stands here, for "expected …, found …".
     pub(super) fn found(&self) -> String {
         match &self.value {

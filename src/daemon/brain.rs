@@ -35,16 +35,28 @@ pub(super) struct Request {
 
 /// The loop's sign of life: it stands still when the loop does.
 #[derive(Debug, Default)]
-pub(super) struct Heartbeat(AtomicU64);
+pub(super) struct Heartbeat {
+    turned: AtomicU64,
+    learned: AtomicU64,
+}
 
 impl Heartbeat {
     /// When the loop last came round.
     pub(super) fn last(&self) -> Mono {
-        Mono::from_nanos(self.0.load(Ordering::Relaxed))
+        Mono::from_nanos(self.turned.load(Ordering::Relaxed))
+    }
+
+    /// When a probe last came to an end.
+    pub(super) fn learned(&self) -> Mono {
+        Mono::from_nanos(self.learned.load(Ordering::Relaxed))
     }
 
     pub(super) fn beat(&self, now: Mono) {
-        self.0.store(now.as_nanos(), Ordering::Relaxed);
+        self.turned.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    pub(super) fn learn(&self, now: Mono) {
+        self.learned.store(now.as_nanos(), Ordering::Relaxed);
     }
 }
 
@@ -106,7 +118,7 @@ impl Loop {
         let now = self.clock.now();
         if now.mono - times.read >= READ_EVERY {
             times.read = now.mono;
-            for input in self.hands.readings() {
+            for input in self.hands.readings(now.wall) {
                 self.monitor.handle(input, now);
             }
         }
@@ -138,6 +150,9 @@ impl Loop {
 
     fn learn(&mut self, outcomes: Vec<Outcome>) {
         let now = self.clock.now();
+        if !outcomes.is_empty() {
+            self.heartbeat.learn(now.mono);
+        }
         self.hands.count(&outcomes);
         for outcome in outcomes {
             self.monitor.handle(Input::Outcome(outcome), now);

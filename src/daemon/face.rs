@@ -1,6 +1,8 @@
 //! The daemon as others see it: the web server asks here, and so does a reload on SIGHUP.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,12 +16,13 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, Incident, IncidentId, LinkUse, Maintenance, Now, Silence, SilenceId,
+    Snapshot, StoreStatus,
 };
 use crate::monitor::Input;
-use crate::notify::{Remote, Setup};
+use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
 use crate::store::WriterHandle;
-use crate::web::{Answer, ControlError, Daemon, Look, Reloaded};
+use crate::web::{Act, Answer, ControlError, Daemon, Look, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Face {
     pub(super) clock: Clock,
     pub(super) source: Source,
-    pub(super) board: String,
+    /// Where the web server listens.
+    pub(super) address: SocketAddr,
+    pub(super) key: LinkKey,
+    /// What links were used for.
+    pub(super) link_uses: Mutex<BTreeMap<String, LinkUse>>,
     pub(super) shown: Arc<Shown>,
     pub(super) settings: ArcSwap<Settings>,
     pub(super) heartbeat: Arc<Heartbeat>,
@@ -70,6 +77,48 @@ impl Face {
         tokio::time::timeout(PATIENCE, told).await.map_err(|_| late())?
     }
 
+    /// Waits until everybody is shown a state of which `holds` is true. By then it is on disk: what
+    /// is confirmed to somebody outlives a crash.
+    async fn shown(&self, holds: impl Fn(&Snapshot) -> bool) {
+        let mut published = self.shown.published.subscribe();
+        let seen = async {
+            while !holds(&self.shown.snapshot.load()) {
+                if published.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // A disk in trouble is told elsewhere; what was taken in is kept and tried again.
+        let _ = tokio::time::timeout(PATIENCE, seen).await;
+    }
+
+    /// What links were used for. Every change of it is one step, so a panic leaves it whole.
+    fn link_uses(&self) -> MutexGuard<'_, BTreeMap<String, LinkUse>> {
+        self.link_uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn tell_ack(&self, incident: IncidentId, ack: Ack) -> Result<(), ControlError> {
+        if !is_open(&self.shown.snapshot.load(), &incident) {
+            return Err(ControlError::NotFound);
+        }
+        let given = ack.clone();
+        self.tell(Input::Ack { incident: incident.clone(), ack }).await?;
+        self.shown(|snapshot| {
+            let same = |it: &&Arc<Incident>| it.id == incident;
+            let known = snapshot.incidents.iter().find(same);
+            known.is_none_or(|it| it.ack.as_ref() == Some(&given) || !it.is_open())
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn tell_silence(&self, silence: Silence) -> Result<(), ControlError> {
+        let id = silence.id.clone();
+        self.tell(Input::Silence(silence)).await?;
+        self.shown(|snapshot| snapshot.silences.iter().any(|silence| silence.id == id)).await;
+        Ok(())
+    }
+
     /// Reads the configuration again and takes it on, or leaves everything as it was.
     async fn load_again(&self) -> Result<Reloaded, String> {
         let began = self.clock.mono();
@@ -84,7 +133,8 @@ impl Face {
         self.warn_of_restart(&config.settings);
         let config = Arc::new(config);
         self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
-        self.courier.configure(Setup::of(&config.settings, &self.board));
+        let setup = Setup::of(&config, self.address, Some(&self.key));
+        self.courier.configure(setup);
         self.settings.store(Arc::new(config.settings.clone()));
         Ok(summary(&config, self.clock.mono() - began))
     }
@@ -102,6 +152,21 @@ impl Face {
             }
         }
     }
+}
+
+/// Uses of links by the number of the link.
+pub(super) fn by_nonce(uses: Vec<LinkUse>) -> BTreeMap<String, LinkUse> {
+    uses.into_iter().map(|used| (used.nonce.clone(), used)).collect()
+}
+
+fn is_open(snapshot: &Snapshot, incident: &IncidentId) -> bool {
+    snapshot.incidents.iter().any(|it| it.id == *incident && it.is_open())
+}
+
+/// Whether there is a silence or a maintenance window of this id.
+fn has(snapshot: &Snapshot, id: &SilenceId) -> bool {
+    snapshot.silences.iter().any(|silence| silence.id == *id)
+        || snapshot.maintenance.iter().any(|window| window.id == *id)
 }
 
 /// What a configuration amounts to.
@@ -157,28 +222,69 @@ impl Daemon for Face {
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
-            let snapshot = self.shown.snapshot.load();
-            if !snapshot.incidents.iter().any(|i| i.id == incident && i.is_open()) {
-                return Err(ControlError::NotFound);
-            }
-            self.tell(Input::Ack { incident, ack }).await
-        })
+        Box::pin(self.tell_ack(incident, ack))
     }
 
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(self.tell(Input::Silence(silence)))
+        Box::pin(self.tell_silence(silence))
+    }
+
+    fn maintain(&self, window: Maintenance) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            let id = window.id.clone();
+            self.tell(Input::Maintenance(window)).await?;
+            self.shown(|snapshot| snapshot.maintenance.iter().any(|window| window.id == id)).await;
+            Ok(())
+        })
     }
 
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
-            let snapshot = self.shown.snapshot.load();
-            let known = snapshot.silences.iter().any(|s| s.id == silence)
-                || snapshot.maintenance.iter().any(|m| m.id == silence);
-            if !known {
+        Box::pin(async move {
+            if !has(&self.shown.snapshot.load(), &silence) {
                 return Err(ControlError::NotFound);
             }
-            self.tell(Input::Lift(silence)).await
+            self.tell(Input::Lift(silence.clone())).await?;
+            self.shown(|snapshot| !has(snapshot, &silence)).await;
+            Ok(())
+        })
+    }
+
+    fn open_link(&self, token: &str) -> Result<Link, LinkError> {
+        self.key.open(token, self.clock.now().wall)
+    }
+
+    fn link_use(&self, link: &Link) -> Option<LinkUse> {
+        self.link_uses().get(&link.nonce).cloned()
+    }
+
+    /// A link is claimed before anything is done with it, so that of two who press at once one is
+    /// second; it is given back if nothing was done.
+    fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            if !is_open(&self.shown.snapshot.load(), &used.incident) {
+                return Err(ControlError::NotFound);
+            }
+            let nonce = used.nonce.clone();
+            {
+                let mut uses = self.link_uses();
+                if uses.contains_key(&nonce) {
+                    return Err(ControlError::Used);
+                }
+                uses.insert(nonce.clone(), used.clone());
+            }
+            let incident = used.incident.clone();
+            let done = async {
+                self.tell(Input::LinkUse(used)).await?;
+                match act {
+                    Act::Ack(ack) => self.tell_ack(incident, ack).await,
+                    Act::Silence(silence) => self.tell_silence(silence).await,
+                }
+            };
+            let done = done.await;
+            if done.is_err() {
+                self.link_uses().remove(&nonce);
+            }
+            done
         })
     }
 }

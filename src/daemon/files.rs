@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
-use crate::config::{self, Config, File, SourceSet};
+use crate::config::{
+    self, Config, Diagnostic, Diagnostics, File, SourceSet, Template, TemplatePart,
+};
+use crate::model::Language;
+use crate::notify;
 
 use super::DaemonError;
 
@@ -22,11 +26,16 @@ pub struct Source(Arc<Load>);
 type Load = dyn Fn() -> Result<Config, DaemonError> + Send + Sync;
 
 impl Source {
-    /// A directory with `vchealth.yaml`, `sites.yaml` and `sessions.yaml`.
+    /// A directory with `vchealth.yaml`, `sites.yaml` and `sessions.yaml`, and, if there are texts of
+    /// people's own, `templates`.
     #[must_use]
     pub fn directory(dir: &Path) -> Self {
         let dir = dir.to_owned();
-        Self(Arc::new(move || config::load(&read(&dir)?).map_err(DaemonError::Configuration)))
+        Self(Arc::new(move || {
+            let config = config::load(&read(&dir)?).map_err(DaemonError::Configuration)?;
+            notify::check_templates(&config.templates).map_err(DaemonError::Configuration)?;
+            Ok(config)
+        }))
     }
 
     /// Texts that were prepared.
@@ -74,7 +83,66 @@ pub fn read(dir: &Path) -> Result<SourceSet, DaemonError> {
             Err(source) => return Err(DaemonError::Read { path, source }),
         }
     }
-    Ok(files)
+    with_templates(files, &dir.join("templates"))
+}
+
+/// Adds the texts of people's own: `templates/vi/summary.txt` and the like. A file that is none of
+/// them is told, since somebody believes in it.
+fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonError> {
+    let mut strangers = Vec::new();
+    for (language, word) in [(Language::Vi, "vi"), (Language::En, "en")] {
+        let dir = dir.join(word);
+        let found = match std::fs::read_dir(&dir) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(DaemonError::Read { path: dir, source }),
+        };
+        let mut paths: Vec<_> = found.filter_map(|entry| entry.ok().map(|it| it.path())).collect();
+        paths.sort();
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let part = TemplatePart::ALL
+                .into_iter()
+                .find(|part| name.strip_suffix(".txt").is_some_and(|stem| stem == part.word()));
+            let file = path.display().to_string();
+            let Some(part) = part else {
+                // What editors leave behind and what is hidden is nobody's belief.
+                if !name.starts_with('.') && !name.ends_with('~') {
+                    strangers.push(stranger(file));
+                }
+                continue;
+            };
+            let text = read_bounded(&path).and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+            });
+            match text {
+                Ok(text) => {
+                    files = files.with_template(Template { language, part, file, text });
+                }
+                Err(source) => return Err(DaemonError::Read { path, source }),
+            }
+        }
+    }
+    if strangers.is_empty() {
+        Ok(files)
+    } else {
+        Err(DaemonError::Configuration(Diagnostics { list: strangers, more: 0 }))
+    }
+}
+
+fn stranger(file: String) -> Diagnostic {
+    let known: Vec<String> =
+        TemplatePart::ALL.iter().map(|part| format!("{}.txt", part.word())).collect();
+    Diagnostic {
+        file,
+        line: 1,
+        column: 1,
+        width: 0,
+        excerpt: String::new(),
+        reason: "no part of a message is written by this file".to_owned(),
+        hint: Some(format!("known are {}", known.join(", "))),
+        other: None,
+    }
 }
 
 /// A file that looks as if it were meant: another ending, or a letter wrong.

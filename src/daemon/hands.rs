@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::journal;
 use crate::config::Config;
 use crate::metrics::Tally;
 use crate::model::{Batch, Outcome, ProbeRequest, Snapshot};
 use crate::monitor::{Input, Part};
+use crate::notify::{self, Remote};
 use crate::probe::{Probes, ResolverHealth};
 use crate::store::WriterHandle;
 
@@ -14,6 +17,7 @@ use crate::store::WriterHandle;
 pub(super) struct Hands {
     pub(super) probes: Arc<Probes>,
     pub(super) writer: WriterHandle,
+    pub(super) courier: Remote,
     pub(super) tally: Tally,
 }
 
@@ -51,14 +55,22 @@ impl Hands {
     }
 
     /// How the parts of this program do.
-    pub(super) fn readings(&self) -> Vec<Input> {
+    pub(super) fn readings(&self, now: Timestamp) -> Vec<Input> {
         let resolver = resolver_trouble(&self.probes.resolver_health());
         let store = self.writer.status().trouble;
-        vec![
+        let statuses = self.courier.statuses();
+        let courier = notify::trouble(&statuses, now);
+        let accepted = statuses.iter().filter_map(|status| {
+            let (channel, incident) = (status.id.clone(), status.drill.clone()?);
+            Some(Input::DrillAccepted { channel, incident })
+        });
+        let parts = [
             Input::Engine(self.probes.engine_health()),
             Input::Part { part: Part::Resolver, trouble: resolver },
             Input::Part { part: Part::Store, trouble: store },
-        ]
+            Input::Part { part: Part::Courier, trouble: courier },
+        ];
+        parts.into_iter().chain(accepted).collect()
     }
 }
 

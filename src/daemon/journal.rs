@@ -1,8 +1,8 @@
 //! The log of what was decided: one line for each hard change, each incident and each message.
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::model::{Batch, Change, Health, Incident, Notification};
+use crate::model::{Batch, Change, Drill, DrillState, Health, Incident, Notification};
 
 /// Logs what a batch changes for good.
 pub(super) fn log(batch: &Batch) {
@@ -30,7 +30,20 @@ pub(super) fn log(batch: &Batch) {
                 info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
             }
             Change::Lift(id) => info!(%id, "silence or maintenance ended"),
+            Change::Drill(drill) => log_drill(drill),
+            Change::LinkUse(used) => info!(incident = %used.incident, by = used.by, "link used"),
             Change::Forget(_) | Change::Rollup(_) => {}
+        }
+    }
+}
+
+fn log_drill(drill: &Drill) {
+    let session = &drill.session;
+    match &drill.state {
+        DrillState::Running => info!(%session, "a drill begins"),
+        DrillState::Passed => info!(%session, "every channel accepted the drill"),
+        DrillState::Failed { missing } => {
+            error!(%session, ?missing, "channels did not accept the drill in time");
         }
     }
 }

@@ -33,6 +33,9 @@ pub struct Figures {
     requests: IntCounterVec,
     connections: IntGauge,
     renderings: Histogram,
+    heartbeat_success: Gauge,
+    heartbeat_failures: IntCounter,
+    heartbeat_held: IntGauge,
 }
 
 impl Figures {
@@ -67,6 +70,15 @@ impl Figures {
             requests: counters(&registry, &table::HTTP_REQUESTS),
             connections: kept(&registry, IntGauge::with_opts(options(&table::HTTP_CONNECTIONS))),
             renderings: times(&registry, &table::RENDER_DURATION, table::RENDER_BUCKETS),
+            heartbeat_success: kept(
+                &registry,
+                Gauge::with_opts(options(&table::HEARTBEAT_SUCCESS)),
+            ),
+            heartbeat_failures: kept(
+                &registry,
+                IntCounter::with_opts(options(&table::HEARTBEAT_FAILURES)),
+            ),
+            heartbeat_held: kept(&registry, IntGauge::with_opts(options(&table::HEARTBEAT_HELD))),
             registry,
         };
         let build = options(&table::BUILD_INFO).const_label("version", version);
@@ -104,6 +116,20 @@ impl Figures {
     pub fn connected(&self) -> Connected {
         self.connections.inc();
         Connected(self.connections.clone())
+    }
+
+    /// Whether the sign of life to a watchdog is held back, because this monitor does not watch.
+    pub fn heartbeat_held(&self, held: bool) {
+        self.heartbeat_held.set(i64::from(held));
+    }
+
+    /// Counts a sign of life: `through` if the watchdog took it.
+    pub fn heartbeat_given(&self, through: bool, at: Timestamp) {
+        if through {
+            self.heartbeat_success.set(unix_seconds(at));
+        } else {
+            self.heartbeat_failures.inc();
+        }
     }
 
     /// Counts a rendering of the page of metrics.

@@ -414,6 +414,10 @@ fn monitor(snapshot: &Snapshot, out: &mut String) {
     let view = &snapshot.monitor;
     let engine = &view.engine;
     single(out, &table::BLIND, view.blind);
+    if let Some((at, passed)) = view.drill {
+        single(out, &table::DRILL_TIME, at);
+        single(out, &table::DRILL_SUCCESS, passed);
+    }
     single(out, &table::SNAPSHOT_TIME, snapshot.taken.wall);
     single(out, &table::GENERATION, snapshot.generation);
     targets_by_health(snapshot, out);

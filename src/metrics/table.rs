@@ -902,6 +902,60 @@ pub const WITHDRAWN: Metric = counter(
     1,
     "Messages that needed no sending any more: told by a later one, or taken back",
 );
+/// Messages that a fallback told.
+pub const FALLEN_BACK: Metric = counter(
+    "vchealth_notifications_fallback_total",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Messages of the channel that went through its fallback as well",
+);
+/// The last drill.
+pub const DRILL_TIME: Metric = gauge(
+    "vchealth_drill_last_timestamp_seconds",
+    Unit::UnixSeconds,
+    &[],
+    Per::Daemon,
+    1,
+    "When the last drill began that is over; absent before the first",
+);
+/// How the last drill went.
+pub const DRILL_SUCCESS: Metric = gauge(
+    "vchealth_drill_last_success",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "1 if every channel accepted the last drill, else 0; absent before the first",
+);
+/// The last sign of life that got through.
+pub const HEARTBEAT_SUCCESS: Metric = gauge(
+    "vchealth_heartbeat_last_success_timestamp_seconds",
+    Unit::UnixSeconds,
+    &[],
+    Per::Daemon,
+    1,
+    "When the watchdog last took the heartbeat; 0 before the first time, or without a watchdog",
+);
+/// Signs of life that did not get through.
+pub const HEARTBEAT_FAILURES: Metric = counter(
+    "vchealth_heartbeat_failures_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Heartbeats that the watchdog did not take",
+);
+/// Whether signs of life are held back.
+pub const HEARTBEAT_HELD: Metric = gauge(
+    "vchealth_heartbeat_held_back",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "1 while the heartbeat is held back because probes or disk stand still, else 0",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1117,6 +1171,12 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             GIVEN_UP,
             RETRIED,
             WITHDRAWN,
+            FALLEN_BACK,
+            DRILL_TIME,
+            DRILL_SUCCESS,
+            HEARTBEAT_SUCCESS,
+            HEARTBEAT_FAILURES,
+            HEARTBEAT_HELD,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

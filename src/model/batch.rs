@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HardState, Incident, IncidentId, Notification, NotificationId, SilenceId, SiteId, TargetKey,
+    ChannelId, HardState, Incident, IncidentId, Notification, NotificationId, SessionId, SilenceId,
+    SiteId, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -41,6 +42,10 @@ pub enum Change {
     Notify(Box<Notification>),
     /// A message that is still waiting is not needed any more.
     Withdraw(Withdrawal),
+    /// A drill began or ended.
+    Drill(Drill),
+    /// A link in a message was used.
+    LinkUse(LinkUse),
     /// Measurements of one target over a stretch of time.
     Rollup(Rollup),
 }
@@ -88,6 +93,68 @@ pub struct Maintenance {
     pub reason: String,
 }
 
+/// A marked alert that took the way of a real one before a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drill {
+    /// Before which session.
+    pub session: SessionId,
+    /// The name under which it went out.
+    pub incident: IncidentId,
+    /// Title of the session.
+    pub title: String,
+    /// When the session begins.
+    pub start: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
+    /// When the drill began.
+    pub at: Timestamp,
+    /// How it went.
+    pub state: DrillState,
+}
+
+/// How a drill went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrillState {
+    /// It goes on.
+    Running,
+    /// Every channel accepted it.
+    Passed,
+    /// Some did not in time.
+    Failed {
+        /// Which have not yet.
+        missing: Vec<ChannelId>,
+    },
+}
+
+/// What the link in a message was used for. It works once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkUse {
+    /// The number of the link.
+    pub nonce: String,
+    /// What it is about.
+    pub incident: IncidentId,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// What was chosen.
+    pub chosen: Chosen,
+}
+
+/// What somebody chose with a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// To take the incident on.
+    Ack,
+    /// To hold back messages.
+    Silence {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
 /// Measurements of one target over one stretch of time, for reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollup {
@@ -128,6 +195,8 @@ pub struct Durable {
     pub silences: BTreeMap<SilenceId, Silence>,
     /// Maintenance windows that have not ended.
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
+    /// Drills of late.
+    pub drills: BTreeMap<SessionId, Drill>,
 }
 
 impl Durable {
@@ -154,7 +223,13 @@ impl Durable {
                     self.silences.remove(id);
                     self.maintenance.remove(id);
                 }
-                Change::Notify(_) | Change::Withdraw(_) | Change::Rollup(_) => {}
+                Change::Drill(drill) => {
+                    self.drills.insert(drill.session.clone(), drill.clone());
+                }
+                Change::Notify(_)
+                | Change::Withdraw(_)
+                | Change::LinkUse(_)
+                | Change::Rollup(_) => {}
             }
         }
     }

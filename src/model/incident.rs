@@ -344,6 +344,9 @@ pub struct Notification {
     pub created: Timestamp,
     /// What it says.
     pub alert: Alert,
+    /// The channel that should have told it, when this one stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<ChannelId>,
 }
 
 /// What an incident says to people at one moment. It holds everything a text needs, so that a
@@ -372,6 +375,14 @@ pub struct Alert {
     pub session_title: Option<String>,
     /// Start of that session.
     pub session_start: Option<Timestamp>,
+    /// Whether it only proves that alerts arrive.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drill: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Incident {

@@ -211,4 +211,6 @@ pub struct MonitorView {
     pub worst_lateness: Duration,
     /// How the echo engine does.
     pub engine: EngineHealth,
+    /// When the last drill began that is over, and whether every channel accepted it.
+    pub drill: Option<(Timestamp, bool)>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ChannelId;
+use super::{ChannelId, IncidentId};
 
 /// How a channel does. Counters grow from the start of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct ChannelStatus {
     pub retried: u64,
     /// Messages that needed no sending any more: told by a later one, or taken back.
     pub withdrawn: u64,
+    /// Messages that went through the fallback channel as well.
+    pub fallen_back: u64,
     /// When the oldest waiting message was decided.
     pub oldest: Option<Timestamp>,
     /// Since when every attempt has failed; none while the channel works.
@@ -32,6 +34,8 @@ pub struct ChannelStatus {
     pub last_error: Option<String>,
     /// When a message was last accepted.
     pub last_delivered: Option<Timestamp>,
+    /// The last drill that was accepted.
+    pub drill: Option<IncidentId>,
 }
 
 /// How the database does. Counters grow from the start of the daemon.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::blind::Sight;
+use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
@@ -66,6 +67,7 @@ impl Monitor {
             hygiene: Hygiene::default(),
             ledger: Ledger::default(),
             mutes: Mutes { silences: durable.silences, maintenance: durable.maintenance },
+            drills: Drills::restored(durable.drills),
             mute_at: None,
             tell_at: None,
             gathering: Gathering::default(),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::blind::Sight;
 use super::ledger::Scope;
 use super::plan::Plan;
@@ -58,6 +60,11 @@ impl Monitor {
             self.retell(now.mono);
         }
         self.note_minute(now);
+        let drills = self.drills.look(&self.picture.config, now.wall);
+        if !drills.is_empty() {
+            self.changes.extend(drills);
+            self.commit_at = now.mono;
+        }
         let flapping = &self.picture.config.settings.flapping;
         self.ledger.retain(|entry| {
             entry.incident.is_open()
@@ -265,15 +272,16 @@ impl Monitor {
     }
 
     /// Why we do not trust ourselves, in plain words.
-    pub(super) fn reasons(&self) -> Vec<String> {
+    pub(super) fn reasons(&self, now: Timestamp) -> Vec<String> {
         let blind = self.sight.blind.values();
-        blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned().collect()
+        let known = blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned();
+        known.chain(self.drills.reasons(now)).collect()
     }
 
     /// Keeps the one incident about this monitor: open while there is any reason, over when there
     /// was none for a while.
     fn watch_ourselves(&mut self, now: Now) {
-        let reasons = self.reasons();
+        let reasons = self.reasons(now.wall);
         let open = self.ledger.open_of(&Scope::Monitor);
         let slot = match (open, reasons.is_empty()) {
             (None, true) => return,

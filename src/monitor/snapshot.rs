@@ -60,11 +60,12 @@ impl Monitor {
             duty: self.duty.clone(),
             monitor: MonitorView {
                 blind: self.sight.is_blind(),
-                reasons: self.reasons(),
+                reasons: self.reasons(now.wall),
                 in_flight: self.schedule.in_flight(),
                 overlaps_avoided: self.schedule.overlaps(),
                 worst_lateness: std::mem::take(&mut self.worst_lateness),
                 engine: self.sight.engine,
+                drill: self.drills.last(),
             },
             sites,
             topology,

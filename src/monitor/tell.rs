@@ -131,7 +131,8 @@ impl Monitor {
             changes.push(Change::Incident(Box::new((*entry.incident).clone())));
             for (id, channel, kind) in notifications {
                 let alert = record::alert(&entry.incident, &self.picture, now);
-                let notification = Notification { id, channel, kind, created: now.wall, alert };
+                let notification =
+                    Notification { id, channel, kind, created: now.wall, alert, instead_of: None };
                 changes.push(Change::Notify(Box::new(notification)));
             }
         }

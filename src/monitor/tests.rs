@@ -26,7 +26,12 @@ pub(crate) fn province(tree: &str) -> Topology {
 
 /// That province with ordinary settings and one channel.
 pub(crate) fn config(topology: Topology) -> Config {
-    Config { settings: settings(), topology: Arc::new(topology), sessions: Vec::new() }
+    Config {
+        settings: settings(),
+        topology: Arc::new(topology),
+        sessions: Vec::new(),
+        templates: Vec::new(),
+    }
 }
 
 /// A session of all sites, from and to in seconds after the beginning.
@@ -50,8 +55,9 @@ pub(crate) fn settings() -> Settings {
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
-            kind: ChannelKind::Webhook(WebhookSettings { url, timeout }),
+            kind: ChannelKind::Webhook(WebhookSettings { url, secret: None, timeout }),
             send_resolved: true,
+            fallback: None,
         }],
         ..Settings::default()
     }

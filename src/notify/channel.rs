@@ -173,24 +173,11 @@ pub(super) const fn limits(kind: &ChannelKind) -> Limits {
         ChannelKind::Email(_) => (2, 0, 50),
         // 4,000 requests a minute for the account leave room for many recipients.
         ChannelKind::Zalo(_) => (1, 200, 20),
-        // 20 messages a minute to one group.
-        ChannelKind::Telegram(_) => (1, 3_000, 20),
+        // 20 messages a minute to one group; a digest of 50 lines is two or three of them.
+        ChannelKind::Telegram(_) => (1, 3_000, 50),
         // Each costs money and somebody's attention.
         ChannelKind::Sms(_) => (1, 1_000, 20),
         ChannelKind::Exec(_) => (1, 0, 20),
     };
     Limits { under_way, gap: Duration::from_millis(gap_ms), bundle }
-}
-
-/// The word for a kind of channel in metrics and logs.
-pub(super) const fn word(kind: &ChannelKind) -> &'static str {
-    match kind {
-        ChannelKind::Webhook(_) => "webhook",
-        ChannelKind::Alertmanager(_) => "alertmanager",
-        ChannelKind::Email(_) => "email",
-        ChannelKind::Zalo(_) => "zalo",
-        ChannelKind::Telegram(_) => "telegram",
-        ChannelKind::Sms(_) => "sms",
-        ChannelKind::Exec(_) => "exec",
-    }
 }

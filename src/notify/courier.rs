@@ -19,7 +19,7 @@ use super::queue::{Due, Event, LineSetup, Queue};
 use super::{DeliveryError, Retry, Setup};
 use crate::clock::Clock;
 use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId};
-use crate::store::{Mail, Ticket, Waiting, WriterHandle};
+use crate::store::{Mail, Outstanding, Ticket, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
 const RECORD_FIRST: Duration = Duration::from_secs(1);
@@ -123,7 +123,7 @@ impl Courier {
         inbox: Inbox,
         orders: Orders,
         setup: &Setup,
-        waiting: Vec<Waiting>,
+        waiting: Outstanding,
         writer: WriterHandle,
         clock: Clock,
     ) -> Result<Self, CourierError> {
@@ -140,7 +140,8 @@ impl Courier {
             statuses: Arc::clone(&statuses),
         };
         round.configure(setup);
-        for message in waiting {
+        round.queue.restore_stand_ins(waiting.stand_ins);
+        for message in waiting.messages {
             round.queue.restore(message, clock.now());
         }
         round.record();
@@ -228,8 +229,9 @@ impl Round {
         let style = Arc::new(setup.style.clone());
         let lines = setup.channels.iter().map(|channel| LineSetup {
             id: channel.id.clone(),
-            kind: channel::word(&channel.kind),
+            kind: channel.kind.word(),
             limits: channel::limits(&channel.kind),
+            fallback: channel.fallback.clone(),
         });
         self.queue.configure(lines.collect(), self.clock.now());
         self.hands = setup
@@ -314,10 +316,17 @@ impl Round {
     fn record(&mut self) -> Ticket {
         for event in self.queue.take_events() {
             match event {
-                Event::GivenUp { channel, id, incident, reason } => error!(
+                Event::GivenUp { channel, id, incident, reason, instead: None } => error!(
                     %channel, message = %id, %incident,
                     "a message is given up and nobody was told this way: {reason}"
                 ),
+                Event::GivenUp { channel, id, incident, reason, instead: Some(instead) } => error!(
+                    %channel, message = %id, %incident, %instead,
+                    "a message is given up, another channel has it: {reason}"
+                ),
+                Event::FallsBack { channel, id, to } => {
+                    warn!(%channel, message = %id, %to, "goes through the fallback as well");
+                }
                 Event::Failing { channel, reason } => {
                     error!(%channel, "the channel fails: {reason}");
                 }
@@ -327,7 +336,7 @@ impl Round {
             }
         }
         self.statuses.store(Arc::new(self.queue.statuses()));
-        self.writer.mark(self.queue.take_marks())
+        self.writer.note(self.queue.take_added(), self.queue.take_marks())
     }
 }
 

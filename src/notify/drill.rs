@@ -109,9 +109,16 @@ pub(super) fn test_letter(
         phase: Phase::Idle,
         session_title: None,
         session_start: None,
+        drill: false,
     };
-    let notification =
-        Notification { id: id.clone(), channel: channel.clone(), kind, created: now, alert };
+    let notification = Notification {
+        id: id.clone(),
+        channel: channel.clone(),
+        kind,
+        created: now,
+        alert,
+        instead_of: None,
+    };
     Letter {
         id,
         channel: channel.clone(),

@@ -15,7 +15,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Client, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
-pub(super) use exchange::{Answer, Body, Request, encoded, one_line, scrubbed};
+pub use exchange::encoded;
+pub(super) use exchange::{Answer, Body, Request, one_line, scrubbed};
 
 use super::secret::Secret;
 use super::{DeliveryError, Retry};
@@ -41,14 +42,7 @@ impl Http {
     /// # Errors
     /// When TLS cannot be set up.
     pub(super) fn new(clock: Clock) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls())
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(4)
-            .build()?;
-        Ok(Self { client, clock })
+        Ok(Self { client: client()?, clock })
     }
 
     /// Posts JSON; the answer counts as soon as its head is here, so that a body without end
@@ -88,6 +82,20 @@ impl Http {
         }
         Err(DeliveryError { retry, text })
     }
+}
+
+/// The client itself: it trusts whom this machine trusts, follows nothing and takes no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .tls_backend_preconfigured(tls())
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
+        .pool_max_idle_per_host(4)
+        .build()
 }
 
 /// A header from text that may not be fit for one; what does not fit is left out.

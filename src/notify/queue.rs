@@ -12,6 +12,9 @@
 //! 3. What is still on goes before what is over. Three or more of a kind leave as one digest, such
 //!    as sites that fail together or are well again together, unless they were tried alone before:
 //!    a repeat must be recognisable as one.
+//!    A channel that takes few letters a minute and would need longer than [`CATCH_UP`] to tell
+//!    what waits one by one tells it in digests, put together anew for each attempt: such channels
+//!    know no ids of letters, and a receiver that is back after hours is told within a minute.
 //! 4. After an attempt that failed for the moment, the line waits [`FIRST_WAIT`], then twice as
 //!    long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one
 //!    message at a time finds out whether the channel works again.
@@ -20,20 +23,27 @@
 //!    them are due at once.
 //! 6. A digest that the receiver refuses for good is told message by message. A message that it
 //!    refuses for good, or that failed [`MOST_ATTEMPTS`] times, is given up, loudly.
-//! 7. That a message is tried for the first time is on record before it leaves. So a crash in the
+//! 7. A channel may have a fallback. What its channel gives up goes there, and so does all that
+//!    waits once every attempt has failed for as long as the settings allow, each message once and
+//!    under an id that follows from its own. Where the fallback was told by the same incident in
+//!    its own right, nothing is told twice. Whoever heard of a problem this way hears of its end
+//!    this way, even if the channel works again by then.
+//! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 
 mod line;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DeliveryError, Letter};
+use crate::config::Fallback;
 use crate::model::{
-    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, Withdrawal,
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
+    Now, Withdrawal,
 };
-use crate::store::{Mark, MarkState, Waiting};
+use crate::store::{Mark, MarkState, StandIn, Waiting};
 use line::{Entry, Line};
 
 /// First wait after a failure.
@@ -45,6 +55,8 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(15);
 /// Attempts until a message is given up: a day at the longest wait.
 pub(super) const MOST_ATTEMPTS: u32 = 2_880;
+/// Longest that telling one by one may take.
+const CATCH_UP: Duration = Duration::from_secs(20);
 /// Failures of one message until others go first.
 const PATIENCE: u32 = 3;
 /// Messages of a kind, waiting at once, from which on they leave as one.
@@ -67,6 +79,7 @@ pub(super) struct LineSetup {
     pub(super) id: ChannelId,
     pub(super) kind: &'static str,
     pub(super) limits: Limits,
+    pub(super) fallback: Option<Fallback>,
 }
 
 /// A letter that is due.
@@ -80,8 +93,16 @@ pub(super) struct Due {
 /// Something to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A message was given up.
-    GivenUp { channel: ChannelId, id: NotificationId, incident: IncidentId, reason: String },
+    /// A message was given up. `instead` is the channel that has it, if one stands in.
+    GivenUp {
+        channel: ChannelId,
+        id: NotificationId,
+        incident: IncidentId,
+        reason: String,
+        instead: Option<ChannelId>,
+    },
+    /// A message goes through the fallback as well.
+    FallsBack { channel: ChannelId, id: NotificationId, to: ChannelId },
     /// The first attempt after one that worked has failed.
     Failing { channel: ChannelId, reason: String },
     /// The first attempt after failed ones has worked.
@@ -93,6 +114,8 @@ pub(super) enum Event {
 pub(super) struct Queue {
     lines: BTreeMap<ChannelId, Line>,
     next_order: u64,
+    /// Which channel has told of which incident in place of which other one.
+    stand_ins: BTreeSet<StandIn>,
     output: Output,
 }
 
@@ -101,6 +124,10 @@ pub(super) struct Queue {
 struct Output {
     marks: Vec<Mark>,
     events: Vec<Event>,
+    /// Messages for fallbacks, on their way into those lines.
+    copies: Vec<Notification>,
+    /// Messages that the outbox does not hold yet.
+    added: Vec<Arc<Notification>>,
 }
 
 impl Queue {
@@ -113,14 +140,22 @@ impl Queue {
             let line = self.lines.entry(setup.id.clone()).or_insert_with(|| Line::new(&setup));
             line.configured = true;
             line.limits = setup.limits;
+            line.fallback = setup.fallback;
             setup.kind.clone_into(&mut line.status.kind);
         }
         self.let_go(now);
+        self.fall_back(now);
     }
 
     /// Takes in a message that was decided.
     pub(super) fn enqueue(&mut self, notification: Arc<Notification>, now: Now) {
-        self.add(Entry::new(notification), now);
+        self.admit(Entry::new(notification), now);
+        self.fall_back(now);
+    }
+
+    /// Takes up which fallbacks had told of what is still on when the daemon ended.
+    pub(super) fn restore_stand_ins(&mut self, stand_ins: Vec<StandIn>) {
+        self.stand_ins.extend(stand_ins);
     }
 
     /// Takes in a message that waited when the daemon ended.
@@ -133,7 +168,9 @@ impl Queue {
         entry.attempts = waiting.attempts;
         entry.retry_at = now.mono + wait.min(LONGEST_ASKED);
         entry.bundle = waiting.bundle;
-        self.add(entry, now);
+        entry.fallback = waiting.fallback;
+        self.admit(entry, now);
+        self.fall_back(now);
     }
 
     /// Takes a message back, unless it is under way or settled.
@@ -145,6 +182,7 @@ impl Queue {
 
     /// The next letter that is due, if any. It counts as under way until it is settled.
     pub(super) fn next(&mut self, now: Now) -> Option<Due> {
+        self.fall_back(now);
         let output = &mut self.output;
         self.lines.values_mut().find_map(|line| line.next(now, output))
     }
@@ -164,16 +202,24 @@ impl Queue {
             Err(error) => line.failed(letter, entries, &error, now, &mut self.output),
         }
         self.let_go(now);
+        self.fall_back(now);
     }
 
     /// When to ask again, if nothing else happens before.
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
-        self.lines.values().filter_map(Line::due).min()
+        let due = self.lines.values().filter_map(Line::due);
+        due.chain(self.lines.values().filter_map(Line::falls_back_at)).min()
     }
 
     /// What to record, in order.
     pub(super) fn take_marks(&mut self) -> Vec<Mark> {
         std::mem::take(&mut self.output.marks)
+    }
+
+    /// Messages that the outbox does not hold yet. They belong into one transaction with the
+    /// marks, so that a crash leaves both or neither.
+    pub(super) fn take_added(&mut self) -> Vec<Arc<Notification>> {
+        std::mem::take(&mut self.output.added)
     }
 
     /// What to log, in order.
@@ -186,12 +232,33 @@ impl Queue {
         self.lines.values().filter(|line| line.configured).map(Line::status).collect()
     }
 
+    /// Rule 7: the end of a problem follows to whoever heard of it through a fallback.
+    fn admit(&mut self, mut entry: Entry, now: Now) {
+        let notification = Arc::clone(&entry.notification);
+        let about = (&notification.channel, &notification.alert.incident.id);
+        let heard = self.stand_ins.iter().find(|it| (&it.channel, &it.incident) == about).cloned();
+        let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
+        if let Some(heard) = heard.filter(|_| is_end) {
+            self.stand_ins.remove(&heard);
+            if !told_itself(&notification, &heard.fallback)
+                && let Some(line) = self.lines.get_mut(about.0)
+            {
+                line.status.fallen_back += 1;
+                self.output.copies.push(entry.copy(&heard.fallback));
+                entry.fallback = Some(heard.fallback);
+                // On record together with the copy.
+                self.output.marks.push(entry.mark(MarkState::Waiting, now, None));
+            }
+        }
+        self.add(entry, now);
+    }
+
     fn add(&mut self, mut entry: Entry, now: Now) {
         let channel = &entry.notification.channel;
         let Some(line) = self.lines.get_mut(channel).filter(|line| line.configured) else {
             let reason = format!("there is no channel {channel}");
             self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
-            self.output.events.push(entry.given_up(channel, reason));
+            self.output.events.push(entry.given_up(channel, reason, None));
             return;
         };
         if line.holds(&entry.notification.id) {
@@ -204,18 +271,53 @@ impl Queue {
         line.fold(&incident, now, &mut self.output);
     }
 
+    /// Rule 7: hands on what has to go through a fallback, over any number of them.
+    fn fall_back(&mut self, now: Now) {
+        loop {
+            for line in self.lines.values_mut() {
+                line.fall_back(now, &mut self.output);
+            }
+            let copies = std::mem::take(&mut self.output.copies);
+            if copies.is_empty() {
+                return;
+            }
+            for mut copy in copies {
+                let Some(channel) = copy.instead_of.clone() else { continue };
+                if copy.kind != NotificationKind::Resolved {
+                    let new = self.stand_ins.insert(StandIn {
+                        channel,
+                        incident: copy.alert.incident.id.clone(),
+                        fallback: copy.channel.clone(),
+                    });
+                    copy.kind = match copy.kind {
+                        _ if new => NotificationKind::Firing,
+                        NotificationKind::Firing => NotificationKind::Update,
+                        other => other,
+                    };
+                }
+                let copy = Arc::new(copy);
+                self.output.added.push(Arc::clone(&copy));
+                self.admit(Entry::new(copy), now);
+            }
+        }
+    }
+
     /// Gives up what waits for channels that are no longer configured, and forgets those with
     /// nothing under way.
     fn let_go(&mut self, now: Now) {
         for (channel, line) in self.lines.iter_mut().filter(|(_, line)| !line.configured) {
-            for entry in line.waiting.drain(..) {
-                let reason = format!("the channel {channel} is no longer configured");
-                self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
-                self.output.events.push(entry.given_up(channel, reason));
+            let reason = format!("the channel {channel} is no longer configured");
+            for entry in std::mem::take(&mut line.waiting) {
+                line.give_up(entry, reason.clone(), now, &mut self.output);
             }
         }
         self.lines.retain(|_, line| line.configured || !line.under_way.is_empty());
     }
+}
+
+/// Whether a channel was told of the incident in its own right.
+fn told_itself(notification: &Notification, channel: &ChannelId) -> bool {
+    notification.alert.incident.told.iter().any(|told| told.channel == *channel)
 }
 
 #[cfg(test)]

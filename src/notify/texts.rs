@@ -6,7 +6,9 @@
 //! exactly as written in the settings. Pure: nothing here asks what time it is.
 
 mod en;
+mod samples;
 mod seen;
+mod templates;
 mod vi;
 
 use std::collections::BTreeMap;
@@ -16,11 +18,13 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub use self::templates::{Templates, check as check_templates};
+
 use self::seen::Seen;
 use super::{Item, Letter, Style};
 use crate::model::{
-    Ack, Alert, Cause, CheckId, Evidence, Incident, Language, NotificationKind, Phase, Resolution,
-    Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, NotificationKind, Phase,
+    Resolution, Severity, SiteId, TargetKey, Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -39,18 +43,28 @@ pub struct Message {
     pub action: String,
     /// Whom to phone; says so when nobody is listed.
     pub contact: String,
+    /// Where the incident is taken on, if anywhere.
+    pub link: Option<String>,
 }
 
 /// Writes what a letter tells of one incident.
 #[must_use]
 pub fn write(item: &Item, test: bool, style: &Style) -> Message {
     let facts = Facts::new(item, style);
-    match (style.language, test) {
-        (Language::Vi, false) => vi::message(&facts),
-        (Language::En, false) => en::message(&facts),
-        (Language::Vi, true) => vi::test(&facts),
-        (Language::En, true) => en::test(&facts),
-    }
+    let message = match (style.language, test, facts.alert.drill) {
+        (Language::Vi, true, _) => vi::test(&facts),
+        (Language::En, true, _) => en::test(&facts),
+        (Language::Vi, false, true) => vi::drill(&facts),
+        (Language::En, false, true) => en::drill(&facts),
+        (Language::Vi, false, false) => vi::message(&facts),
+        (Language::En, false, false) => en::message(&facts),
+    };
+    let own = !test && !facts.alert.drill;
+    let over = item.told_as == NotificationKind::Resolved;
+    let proof = test || facts.alert.drill;
+    let links = style.links.as_ref().filter(|_| !proof && !over);
+    let message = Message { link: links.and_then(|links| links.of(&item.notification)), ..message };
+    if own { style.templates.apply(&facts, style, &message) } else { message }
 }
 
 /// Writes a whole letter as plain text, for channels that carry nothing else: one incident in
@@ -95,6 +109,8 @@ struct Facts<'a> {
     cause: Cause,
     severity: Severity,
     channel: &'a str,
+    /// The channel that it stands in for.
+    instead_of: Option<&'a str>,
     /// When the message was decided, here and in the time zone of the messages.
     decided: Timestamp,
     now: DateTime,
@@ -176,6 +192,7 @@ impl<'a> Facts<'a> {
             cause: incident.cause,
             severity: incident.severity,
             channel: notification.channel.as_str(),
+            instead_of: notification.instead_of.as_ref().map(ChannelId::as_str),
             decided: notification.created,
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(incident.began),

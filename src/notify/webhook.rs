@@ -7,19 +7,26 @@
 //! as its end, as Alertmanager writes it. The id of the letter goes in the header
 //! `Idempotency-Key`, that of the message in the annotation `notification`: both are the same at
 //! every repeat.
+//!
+//! With a secret, every post is signed, so that a receiver on an open network can tell ours from
+//! anybody's: `X-Vchealth-Timestamp` is the moment of the post in Unix seconds, and
+//! `X-Vchealth-Signature` is `sha256=` and the HMAC-SHA256 (RFC 2104) of that number, a full stop
+//! and the body, in hexadecimal digits. The time is signed too, so that a recorded post cannot be
+//! played back later: a receiver refuses what is more than a few minutes old.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
+use ring::hmac;
 use serde::Serialize;
 
 use super::http::{Http, header};
 use super::secret::Secret;
-use super::{DeliveryError, Item, Letter, Style, texts};
-use crate::config::WebhookSettings;
-use crate::model::Cause;
+use super::{DeliveryError, Item, Letter, Style, keys, texts};
+use crate::config::{SecretSource, WebhookSettings};
+use crate::model::{Alert, Cause};
 
 /// What Go writes for a time that is not set.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -28,6 +35,7 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 #[derive(Debug)]
 pub(super) struct Webhook {
     url: Secret,
+    secret: Option<SecretSource>,
     timeout: Duration,
     style: Arc<Style>,
     http: Http,
@@ -35,7 +43,13 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub(super) fn new(settings: &WebhookSettings, style: Arc<Style>, http: Http) -> Self {
-        Self { url: Secret::new(settings.url.clone()), timeout: settings.timeout, style, http }
+        Self {
+            url: Secret::new(settings.url.clone()),
+            secret: settings.secret.clone(),
+            timeout: settings.timeout,
+            style,
+            http,
+        }
     }
 
     /// Posts the letter.
@@ -44,8 +58,14 @@ impl Webhook {
     /// When the receiver does not accept it in time.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let body = body(letter, &self.style);
-        let headers: HeaderMap =
+        let mut headers: HeaderMap =
             header("idempotency-key", letter.id.as_str()).into_iter().collect();
+        if let Some(secret) = &self.secret {
+            let at = self.http.now().as_second();
+            let signature = signature(&keys::read(secret)?, at, &body);
+            headers.extend(header("x-vchealth-timestamp", &at.to_string()));
+            headers.extend(header("x-vchealth-signature", &signature));
+        }
         self.http.post(&self.url, headers, body, self.timeout).await
     }
 
@@ -53,6 +73,19 @@ impl Webhook {
     pub(super) const fn time_limit(&self) -> Duration {
         self.timeout.saturating_add(Duration::from_secs(1))
     }
+}
+
+/// What proves that a body was posted by us at `at`, in Unix seconds.
+fn signature(secret: &Secret, at: i64, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
+    let mut signing = hmac::Context::with_key(&key);
+    signing.update(format!("{at}.").as_bytes());
+    signing.update(body);
+    let mut text = "sha256=".to_owned();
+    for byte in signing.sign().as_ref() {
+        text += &format!("{byte:02x}");
+    }
+    text
 }
 
 /// The JSON to post.
@@ -122,7 +155,7 @@ impl AlertJson {
         let incident = &alert.incident;
         let message = texts::write(item, test, style);
         let mut labels: Labels = [
-            ("alertname", if test { "TestAlert" } else { name(incident.cause) }.to_owned()),
+            ("alertname", alertname(alert, test).to_owned()),
             ("site", incident.site.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("level", alert.level.clone()),
             ("parent", alert.parent.clone()),
@@ -136,7 +169,7 @@ impl AlertJson {
             labels.insert("session", session.to_string());
         }
         let affected = texts::affected_sites(alert);
-        let annotations = [
+        let mut annotations: Labels = [
             ("summary", message.summary),
             ("description", message.description),
             ("action", message.action),
@@ -147,6 +180,9 @@ impl AlertJson {
         ]
         .into_iter()
         .collect();
+        if let Some(link) = message.link {
+            annotations.insert("ack_url", link);
+        }
         Self {
             status: status(incident.resolved.is_some()),
             labels,
@@ -161,6 +197,14 @@ impl AlertJson {
 
 const fn status(resolved: bool) -> &'static str {
     if resolved { "resolved" } else { "firing" }
+}
+
+const fn alertname(alert: &Alert, test: bool) -> &'static str {
+    match (test, alert.drill) {
+        (true, _) => "TestAlert",
+        (false, true) => "DrillAlert",
+        (false, false) => name(alert.incident.cause),
+    }
 }
 
 /// The `alertname` of a cause.
@@ -195,4 +239,16 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
         at += 1;
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac s3cr3t`.
+    #[test]
+    fn a_signature_is_what_any_other_program_computes() {
+        let told = "sha256=8dbbbbf4523b10bbb793e74d854144c45acccc2d233667b1c06b805b6ded8a84";
+        assert_eq!(signature(&Secret::new("s3cr3t"), 1_700_000_000, br#"{"a":1}"#), told);
+    }
 }

@@ -113,6 +113,7 @@ impl Backlog {
         let mut seen_silence = BTreeSet::new();
         let mut seen_health = BTreeSet::new();
         let mut seen_withdrawal = BTreeSet::new();
+        let mut seen_drill = BTreeSet::new();
         let mut history = 0;
         let mut lost = 0;
         let mut kept: Vec<Change> = Vec::new();
@@ -140,7 +141,8 @@ impl Backlog {
                     }
                     !settled
                 }
-                Change::Rollup(_) => true,
+                Change::Drill(drill) => seen_drill.insert(drill.session.clone()),
+                Change::LinkUse(_) | Change::Rollup(_) => true,
             };
             if keep {
                 kept.push(change);
@@ -227,6 +229,7 @@ mod tests {
             next_attempt: None,
             error: None,
             bundle: None,
+            fallback: None,
             told_as: NotificationKind::Firing,
         }
     }

@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::value::{health_number, key, key_columns, nanos};
 use super::{Doing, Mark, Store, StoreError, outbox};
 use crate::model::{
-    Batch, Change, Incident, Maintenance, Rollup, SessionId, Silence, SiteId, TargetKey,
+    Batch, Change, Drill, Incident, LinkUse, Maintenance, Rollup, SessionId, Silence, SiteId,
+    TargetKey,
 };
 
 impl Store {
@@ -107,6 +108,8 @@ fn write_change(
         Change::Withdraw(withdrawal) => {
             outbox::withdraw(db, &withdrawal.id, &withdrawal.reason, now)?;
         }
+        Change::Drill(drill) => write_drill(db, drill)?,
+        Change::LinkUse(used) => write_link_use(db, used)?,
         Change::Rollup(rollup) => {
             let row = target(db, known, fresh, &rollup.key)?;
             write_rollup(db, row, rollup)?;
@@ -160,6 +163,21 @@ fn write_silence(db: &Connection, silence: &Silence) -> rusqlite::Result<()> {
 fn write_maintenance(db: &Connection, window: &Maintenance) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO maintenance (id, until, record) VALUES (?, ?, ?)")?
         .execute((window.id.as_str(), nanos(window.until), record(window)?))?;
+    Ok(())
+}
+
+fn write_drill(db: &Connection, drill: &Drill) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO drill (session, at, record) VALUES (?, ?, ?)")?
+        .execute((drill.session.as_str(), nanos(drill.at), record(drill)?))?;
+    Ok(())
+}
+
+/// The first use stays: whatever comes later changed nothing.
+fn write_link_use(db: &Connection, used: &LinkUse) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO link_use (nonce, at, record) VALUES (?, ?, ?) ON CONFLICT (nonce) DO NOTHING",
+    )?
+    .execute((used.nonce.as_str(), nanos(used.at), record(used)?))?;
     Ok(())
 }
 

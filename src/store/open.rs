@@ -42,6 +42,8 @@ const TABLES: &[(&str, &str)] = &[
     ("health", "target"),
     ("silence", "id"),
     ("maintenance", "id"),
+    ("link_use", "nonce"),
+    ("drill", "session"),
     ("health_change", "target, at"),
     ("rollup", "at, target"),
 ];

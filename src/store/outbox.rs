@@ -68,6 +68,8 @@ pub struct Mark {
     pub error: Option<String>,
     /// The name under which it leaves together with others.
     pub bundle: Option<NotificationId>,
+    /// The channel that tells it as well, because its own one does not work.
+    pub fallback: Option<ChannelId>,
     /// What it is about for the receiver, who may not have heard the message before.
     pub told_as: NotificationKind,
 }
@@ -83,8 +85,30 @@ pub struct Waiting {
     pub next_attempt: Option<Timestamp>,
     /// The name under which it leaves together with others.
     pub bundle: Option<NotificationId>,
+    /// The channel that tells it as well.
+    pub fallback: Option<ChannelId>,
     /// What it is about for the receiver.
     pub told_as: NotificationKind,
+}
+
+/// A channel has told of an incident in place of another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StandIn {
+    /// The channel that should have told.
+    pub channel: ChannelId,
+    /// Of what.
+    pub incident: IncidentId,
+    /// The channel that has.
+    pub fallback: ChannelId,
+}
+
+/// What the courier takes up when the daemon starts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outstanding {
+    /// Messages that wait, in the order in which they were decided.
+    pub messages: Vec<Waiting>,
+    /// Who told of what is still on in place of whom.
+    pub stand_ins: Vec<StandIn>,
 }
 
 /// The outbox of one channel in figures, over the time that the outbox is kept.
@@ -107,6 +131,37 @@ pub struct ChannelTotals {
 }
 
 impl Store {
+    /// What is left to tell, and what whoever tells it must know.
+    ///
+    /// # Errors
+    /// When SQLite cannot read the table.
+    pub fn outstanding(&self) -> Result<Outstanding, StoreError> {
+        Ok(Outstanding { messages: self.waiting()?, stand_ins: self.stand_ins()? })
+    }
+
+    /// The problems that went through a fallback and whose end did not yet.
+    fn stand_ins(&self) -> Result<Vec<StandIn>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT DISTINCT channel, incident, fallback FROM outbox AS it
+                 WHERE fallback IS NOT NULL AND NOT EXISTS
+                     (SELECT 1 FROM outbox AS later
+                      WHERE later.channel = it.channel AND later.incident = it.incident
+                        AND later.fallback = it.fallback AND later.told_as = 'resolved')
+                 ORDER BY channel, incident",
+            )
+            .doing("read")?;
+        let rows = select.query_map([], |row| {
+            Ok(StandIn {
+                channel: ChannelId::new(row.get::<_, String>(0)?),
+                incident: IncidentId::new(row.get::<_, String>(1)?),
+                fallback: ChannelId::new(row.get::<_, String>(2)?),
+            })
+        });
+        rows.doing("read")?.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
     /// The messages that wait, in the order in which they were decided. One that cannot be read
     /// is logged and left where it is.
     ///
@@ -116,7 +171,7 @@ impl Store {
         let mut select = self
             .db
             .prepare(
-                "SELECT id, notification, attempts, next_attempt, bundle, told_as
+                "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback
                  FROM outbox WHERE state = 0 ORDER BY seq",
             )
             .doing("read")?;
@@ -132,6 +187,7 @@ impl Store {
                     bundle: row.get::<_, Option<String>>(4).doing("read")?.map(NotificationId::new),
                     told_as: kind(&row.get::<_, String>(5).doing("read")?)
                         .unwrap_or(notification.kind),
+                    fallback: row.get::<_, Option<String>>(6).doing("read")?.map(ChannelId::new),
                     notification,
                 }),
                 Err(reason) => tracing::error!(
@@ -207,7 +263,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
     let settled = (mark.state != MarkState::Waiting).then(|| nanos(mark.at));
     db.prepare_cached(
         "UPDATE outbox SET state = ?2, settled = ?3, attempts = ?4, next_attempt = ?5, error = ?6,
-                bundle = ?7, told_as = ?8
+                bundle = ?7, told_as = ?8, fallback = ?9
          WHERE id = ?1",
     )?
     .execute((
@@ -219,6 +275,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
         mark.error.as_deref(),
         mark.bundle.as_ref().map(NotificationId::as_str),
         mark.told_as.word(),
+        mark.fallback.as_ref().map(ChannelId::as_str),
     ))?;
     Ok(())
 }
@@ -247,7 +304,8 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Vec<ChannelTotals>> {
 /// The messages about one incident, in the order in which they were decided.
 pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<Vec<Message>> {
     let mut select = db.prepare_cached(
-        "SELECT notification, state, settled, attempts, next_attempt, error, bundle, told_as
+        "SELECT notification, state, settled, attempts, next_attempt, error, bundle, told_as,
+                fallback
          FROM outbox WHERE incident = ? ORDER BY seq",
     )?;
     let rows = select.query_map([incident.as_str()], |row| {
@@ -261,6 +319,7 @@ pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<
             error: row.get(5)?,
             bundle: row.get::<_, Option<String>>(6)?.map(NotificationId::new),
             told_as: kind(&row.get::<_, String>(7)?).unwrap_or(notification.kind),
+            fallback: row.get::<_, Option<String>>(8)?.map(ChannelId::new),
         };
         Ok(Message { notification, mark })
     })?;

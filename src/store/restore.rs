@@ -8,11 +8,14 @@ use tracing::error;
 
 use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError};
-use crate::model::{Durable, HardState, Incident, Maintenance, Silence};
+use crate::model::{Drill, Durable, HardState, Incident, LinkUse, Maintenance, Silence};
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
 /// the settings allow for either.
 const RECENT: Duration = Duration::from_hours(24);
+
+/// Drills this old are of no session that is still to come: none begins earlier before one.
+const DRILLS: Duration = Duration::from_hours(8 * 24);
 
 impl Store {
     /// Everything that the brain must remember. A record that cannot be read is logged and left
@@ -42,7 +45,23 @@ impl Store {
         )? {
             durable.maintenance.insert(window.id.clone(), window);
         }
+        let lately = now.checked_sub(DRILLS).unwrap_or(Timestamp::MIN);
+        for drill in self.records::<Drill>(
+            "drill",
+            "SELECT session, record FROM drill WHERE at >= ?",
+            lately,
+        )? {
+            durable.drills.insert(drill.session.clone(), drill);
+        }
         Ok(durable)
+    }
+
+    /// The links that were used and that could still be tried again.
+    ///
+    /// # Errors
+    /// When SQLite cannot read the table.
+    pub fn link_uses(&self) -> Result<Vec<LinkUse>, StoreError> {
+        self.records("link_use", "SELECT nonce, record FROM link_use WHERE at >= ?", Timestamp::MIN)
     }
 
     fn restore_health(&self, durable: &mut Durable) -> Result<(), StoreError> {

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use super::value::nanos;
 use super::{Doing, Store, StoreError};
 
+/// Days for which it is known what a link was used for; it ends after one.
+const LINKS_DAYS: u64 = 7;
+
 /// How long each kind of history is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -71,6 +74,10 @@ impl Store {
                 deleted += transaction
                     .execute(&format!("DELETE FROM {table} WHERE until < ?"), [incidents])?;
             }
+            deleted += transaction.execute(
+                "DELETE FROM link_use WHERE at < ?",
+                [nanos(before(Duration::from_hours(24 * LINKS_DAYS)))],
+            )?;
             Ok(deleted)
         })();
         let deleted = deleted.doing("prune")?;

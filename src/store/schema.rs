@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
-pub(super) const STEPS: &[&str] = &[FIRST];
+pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -107,6 +107,27 @@ CREATE TABLE rollup (
     PRIMARY KEY (at, target)
 ) STRICT, WITHOUT ROWID;
 "#;
+
+/// The channel that tells a message in place of its own.
+const FALLBACK: &str = "ALTER TABLE outbox ADD COLUMN fallback TEXT;";
+
+/// Links in messages that were used.
+const LINK_USE: &str = "
+CREATE TABLE link_use (
+    nonce TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Drills before sessions.
+const DRILL: &str = "
+CREATE TABLE drill (
+    session TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

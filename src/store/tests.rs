@@ -106,7 +106,9 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             phase: Phase::Live,
             session_title: None,
             session_start: None,
+            drill: false,
         },
+        instead_of: None,
     }
 }
 
@@ -257,6 +259,7 @@ fn marks_follow_a_message_on_its_way() {
         next_attempt: Some(at("2026-02-03T01:00:04Z")),
         error: Some("503".to_owned()),
         bundle: Some(NotificationId::new("b")),
+        fallback: None,
         told_as: NotificationKind::Firing,
     };
     store.commit(&[], std::slice::from_ref(&mark), now()).unwrap();
@@ -299,6 +302,7 @@ fn what_was_last_accepted_about_an_open_incident_stands() {
         next_attempt: None,
         error: None,
         bundle: None,
+        fallback: None,
         told_as: NotificationKind::Firing,
     };
     store.commit(&[], &[mark("b"), mark("a"), mark("d")], now()).unwrap();
@@ -333,7 +337,7 @@ fn a_newer_file_and_a_strangers_file_are_refused_untouched() {
     let set = |sql: &str| Connection::open(&file).unwrap().execute_batch(sql).unwrap();
     set("PRAGMA user_version = 99");
     let refused = Store::open(scratch.path(), now()).unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 99, .. }), "{refused}");
     assert!(History::open(scratch.path()).is_err());
 
     set("PRAGMA user_version = 1; PRAGMA application_id = 7");
@@ -415,4 +419,70 @@ fn old_history_goes_and_what_is_open_stays() {
     assert_eq!(store.waiting().unwrap().len(), 1);
     let changes = history.health(&site_key("tan-lap"), Timestamp::MIN, Timestamp::MAX).unwrap();
     assert_eq!(changes.len(), 1, "the state that a later report begins with");
+}
+
+#[test]
+fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_restart() {
+    use crate::model::{Chosen, Drill, DrillState, LinkUse, SessionId};
+    let scratch = Scratch::new("arriving");
+    let (mut store, _) = scratch.open();
+    let told = |id: &str, about: &str, kind| {
+        Change::Notify(Box::new(notification(id, incident(about, "x"), kind)))
+    };
+    let used = LinkUse {
+        nonce: "0123".to_owned(),
+        incident: IncidentId::new("i1"),
+        at: now(),
+        by: "Hà (duty)".to_owned(),
+        chosen: Chosen::Ack,
+    };
+    let again = LinkUse { by: "another".to_owned(), ..used.clone() };
+    let drill = Drill {
+        session: SessionId::new("giao-ban"),
+        incident: IncidentId::new("drill.giao-ban.x"),
+        title: "Giao ban".to_owned(),
+        start: now(),
+        end: now(),
+        at: now(),
+        state: DrillState::Failed { missing: vec![ChannelId::new("sms")] },
+    };
+    let changes = vec![
+        told("a", "i1", NotificationKind::Firing),
+        told("b", "i2", NotificationKind::Firing),
+        told("b-over", "i2", NotificationKind::Resolved),
+        Change::LinkUse(used.clone()),
+        Change::LinkUse(again),
+        Change::Drill(drill.clone()),
+    ];
+    let mark = |id: &str, told_as| Mark {
+        id: NotificationId::new(id),
+        state: MarkState::Waiting,
+        at: now(),
+        attempts: 3,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        fallback: Some(ChannelId::new("sms")),
+        told_as,
+    };
+    let marks = [
+        mark("a", NotificationKind::Firing),
+        mark("b", NotificationKind::Firing),
+        mark("b-over", NotificationKind::Resolved),
+    ];
+    store.commit(&[Batch { changes }], &marks, now()).unwrap();
+    drop(store);
+
+    let (store, durable) = scratch.open();
+    let outstanding = store.outstanding().unwrap();
+    let expected = StandIn {
+        channel: ChannelId::new("truc"),
+        incident: IncidentId::new("i1"),
+        fallback: ChannelId::new("sms"),
+    };
+    assert_eq!(outstanding.stand_ins, [expected], "the other one was told of its end");
+    let fallbacks: Vec<_> = outstanding.messages.iter().map(|it| it.fallback.clone()).collect();
+    assert_eq!(fallbacks, vec![Some(ChannelId::new("sms")); 3]);
+    assert_eq!(store.link_uses().unwrap(), [used], "the first use stays");
+    assert_eq!(durable.drills.values().collect::<Vec<_>>(), [&drill]);
 }

@@ -206,10 +206,15 @@ impl WriterHandle {
     }
 
     /// Hands over how far messages are. Returns at once; the ticket tells when it is on disk.
+    /// `added` are messages that the courier decided itself, for channels that stand in; they
+    /// become rows in the same transaction, and are not passed on as news.
     #[must_use]
-    pub fn mark(&self, marks: Vec<Mark>) -> Ticket {
+    pub fn note(&self, added: Vec<Arc<Notification>>, marks: Vec<Mark>) -> Ticket {
+        let added = added.into_iter().map(Arc::unwrap_or_clone).map(Box::new).map(Change::Notify);
+        let batch = Batch { changes: added.collect() };
         let mut state = self.shared.lock();
-        if !marks.is_empty() {
+        if !marks.is_empty() || !batch.changes.is_empty() {
+            state.backlog.absorb(batch);
             state.backlog.absorb_marks(marks);
             state.submitted += 1;
         }

@@ -21,8 +21,9 @@ use crate::model::{IncidentId, SilenceId, SiteId};
 use super::ControlError;
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
-use change::{AckRequest, SilenceRequest};
-use views::{Incidents, OnCall, Sessions, Silences, SiteDetail, Sites, Status};
+use change::{AckRequest, MaintenanceRequest, SilenceRequest};
+pub(super) use change::{new_id, person, text};
+use views::{Incidents, MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites, Status};
 
 /// `GET /api/v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
@@ -141,6 +142,49 @@ pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     }
 }
 
+/// `GET /api/v1/maintenance`.
+pub(super) async fn maintenance(State(app): State<Arc<App>>) -> Response {
+    Json(MaintenanceWindows::of(&app.daemon.snapshot())).into_response()
+}
+
+/// `POST /api/v1/maintenance`.
+pub(super) async fn maintain(State(app): State<Arc<App>>, body: Body) -> Response {
+    let request: MaintenanceRequest = match read(body) {
+        Ok(request) => request,
+        Err((status, why)) => return problem(status, why),
+    };
+    let window = match request.checked(&app.daemon.snapshot(), app.daemon.now().wall) {
+        Ok(window) => window,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    tracing::info!(maintenance = %window.id, by = window.by, "announced through the API");
+    let (daemon, given) = (Arc::clone(&app.daemon), window.clone());
+    match carry_out(async move { daemon.maintain(given).await }).await {
+        Some(Ok(())) => {
+            let place = format!("/api/v1/maintenance/{}", window.id);
+            (StatusCode::CREATED, [(header::LOCATION, place)], Json(window)).into_response()
+        }
+        failed => refused(failed),
+    }
+}
+
+/// `DELETE /api/v1/maintenance/{id}`.
+pub(super) async fn end_maintenance(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let snapshot = app.daemon.snapshot();
+    if !snapshot.maintenance.iter().any(|window| window.id.as_str() == id) {
+        return problem(StatusCode::NOT_FOUND, "there is no such maintenance, or no longer");
+    }
+    tracing::info!(maintenance = id, "ended through the API");
+    let (daemon, id) = (Arc::clone(&app.daemon), SilenceId::new(id));
+    match carry_out(async move { daemon.lift(id).await }).await {
+        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        failed => refused(failed),
+    }
+}
+
 /// A body that should be a JSON object.
 type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 
@@ -165,6 +209,7 @@ fn refused(failed: Option<Result<(), ControlError>>) -> Response {
     };
     let status = match error {
         ControlError::NotFound => StatusCode::NOT_FOUND,
+        ControlError::Used => StatusCode::CONFLICT,
         ControlError::Refused(_) => StatusCode::BAD_REQUEST,
         ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };

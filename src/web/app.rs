@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, guard, openapi, overview};
+use super::{Daemon, admin, api, guard, link, openapi, overview};
 
 /// What handlers share.
 pub(super) struct App {
@@ -31,6 +31,8 @@ pub(super) struct App {
     pub(super) overview: [Shared; 2],
     /// The list of sites.
     pub(super) sites: Shared,
+    /// How often somebody may try a link that does not exist.
+    pub(super) guesses: link::Guesses,
     /// Whether every target has had its first outcome; stays so.
     swept: AtomicBool,
     /// Whether only this machine reaches the listener.
@@ -68,12 +70,14 @@ pub(super) fn router(
         metrics: Shared::new(metrics::CONTENT_TYPE),
         overview: [html(), html()],
         sites: Shared::new("application/json"),
+        guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
         loopback: local.ip().is_loopback(),
         patience: limits.request,
     });
     Router::new()
         .route("/", get(overview::show))
+        .route(LINK, get(link::show).post(link::act))
         .route("/metrics", get(admin::metrics))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
@@ -89,6 +93,8 @@ pub(super) fn router(
         .route("/api/v1/oncall", get(api::oncall))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))
+        .route("/api/v1/maintenance", get(api::maintenance).post(api::maintain))
+        .route("/api/v1/maintenance/{id}", delete(api::end_maintenance))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
@@ -124,7 +130,9 @@ async fn around(
     request: Request,
     next: Next,
 ) -> Response {
-    let refusal = (!request.method().is_safe())
+    // Whoever has a link may act by it, from whatever page: the link is the proof.
+    let by_link = path.as_ref().is_some_and(|path| path.as_str() == LINK);
+    let refusal = (!request.method().is_safe() && !by_link)
         .then(|| guard::refusal(request.headers(), app.loopback))
         .flatten();
     let mut response = match refusal {
@@ -139,14 +147,16 @@ async fn around(
     };
     let headers = response.headers_mut();
     for (name, value) in COMMON {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     let handler = path.as_ref().map_or("none", MatchedPath::as_str);
     app.figures.answered(handler, response.status().as_str());
     response
 }
 
-/// Headers of every answer: nothing is kept, guessed, framed or fetched from elsewhere.
+/// The page behind a link in a message.
+const LINK: &str = "/a/{token}";
+/// Headers of every answer, unless it says something else itself: nothing is kept, guessed, framed or fetched from elsewhere.
 const COMMON: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -46,7 +46,7 @@ const fn read(
     }
 }
 
-/// Everything the server answers except the page for people.
+/// Everything the server answers except the pages for people.
 const OPERATIONS: &[Operation] = &[
     read("/api/v1/status", "status", "How the whole does, in one look", "Status"),
     read("/api/v1/sites", "sites", "All sites in the order of the file", "Sites"),
@@ -95,6 +95,32 @@ const OPERATIONS: &[Operation] = &[
         id: "lift",
         summary: "End a silence early",
         names: Some("a silence"),
+        takes: None,
+        gives: (204, ""),
+        errors: &[403, 404, 503],
+    },
+    read(
+        "/api/v1/maintenance",
+        "maintenance",
+        "Planned work that goes on or is to come",
+        "MaintenanceWindows",
+    ),
+    Operation {
+        method: "post",
+        path: "/api/v1/maintenance",
+        id: "maintain",
+        summary: "Announce planned work at sites and everything below them: nobody is told of it",
+        names: None,
+        takes: Some("MaintenanceRequest"),
+        gives: (201, "Maintenance"),
+        errors: &[400, 403, 413, 415, 503],
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/maintenance/{id}",
+        id: "end_maintenance",
+        summary: "End planned work early",
+        names: Some("a maintenance window"),
         takes: None,
         gives: (204, ""),
         errors: &[403, 404, 503],

@@ -23,7 +23,7 @@ use crate::model::{
 
 use super::Look;
 use super::app::App;
-use words::Words;
+pub(super) use words::Words;
 
 /// Seconds from one loading of the page to the next.
 const REFRESH_S: u32 = 5;
@@ -41,6 +41,18 @@ pub(super) struct Asked {
     lang: Option<String>,
 }
 
+impl Asked {
+    /// The look with the language that was asked for.
+    pub(super) fn look(&self, look: Look) -> Look {
+        let language = match self.lang.as_deref() {
+            Some("vi") => Language::Vi,
+            Some("en") => Language::En,
+            _ => look.language,
+        };
+        Look { language, ..look }
+    }
+}
+
 /// `GET /`.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
@@ -49,12 +61,7 @@ pub(super) async fn show(
 ) -> Response {
     let snapshot = app.daemon.snapshot();
     let now = app.daemon.now();
-    let mut look = app.daemon.look();
-    match asked.lang.as_deref() {
-        Some("vi") => look.language = Language::Vi,
-        Some("en") => look.language = Language::En,
-        _ => {}
-    }
+    let look = asked.look(app.daemon.look());
     let shared = &app.overview[look.language as usize];
     let of = Arc::clone(&snapshot);
     let render = move || Page::new(&of, now.wall, look).whole().into_string();
@@ -369,6 +376,6 @@ const fn sign(health: Health) -> &'static str {
 }
 
 /// Time from `then` to `now`; zero when the clock was set back meanwhile.
-fn age(then: Timestamp, now: Timestamp) -> Duration {
+pub(super) fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }

@@ -85,7 +85,12 @@ fn start(loss: f64) -> Run {
         sites: topology.site_ixs().map(|site| (site, 50)).collect(),
     };
     let world = World::new(Arc::clone(&topology), Nature { loss, ..Nature::default() });
-    let config = Config { settings: run::settings(), topology, sessions: vec![Arc::new(session)] };
+    let config = Config {
+        settings: run::settings(),
+        topology,
+        sessions: vec![Arc::new(session)],
+        templates: Vec::new(),
+    };
     let mut run = Run::new(config, world, begins);
     run.strict = false;
     run

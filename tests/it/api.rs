@@ -82,6 +82,10 @@ fn body_for(operation: &str) -> Option<Value> {
         "silence" => Some(json!({
             "site": "cho-don", "until": "2023-11-24T05:00:00Z", "by": "Hà", "reason": "kéo cáp",
         })),
+        "maintain" => Some(json!({
+            "sites": ["cho-don"], "until": "2023-11-24T05:00:00Z", "by": "Hà",
+            "reason": "thay bộ định tuyến",
+        })),
         _ => None,
     }
 }
@@ -90,6 +94,7 @@ fn body_for(operation: &str) -> Option<Value> {
 async fn every_documented_operation_answers_as_documented() {
     let mut snapshot = province::troubled(204);
     snapshot.silences = vec![province::silence("s-1")];
+    snapshot.maintenance = vec![province::maintenance("m-1")];
     let house = House::open(snapshot);
     let document = house.get("/api/v1/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
@@ -100,6 +105,7 @@ async fn every_documented_operation_answers_as_documented() {
             let id = match name {
                 "site" => "nam-mau",
                 "lift" => "s-1",
+                "end_maintenance" => "m-1",
                 _ => "cho-don-1",
             };
             let body = body_for(name);

@@ -110,16 +110,12 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
 }
 
 pub(crate) fn style() -> Style {
-    Style {
-        language: Language::Vi,
-        time_zone: TimeZone::fixed(Offset::constant(7)),
-        board: "http://10.0.0.5:8080".to_owned(),
-    }
+    Style::new(Language::Vi, TimeZone::fixed(Offset::constant(7)), "http://10.0.0.5:8080")
 }
 
 /// A channel by itself.
 pub(crate) fn direct(kind: ChannelKind) -> Direct {
-    let channel = Channel { id: ChannelId::new("truc"), kind, send_resolved: true };
+    let channel = Channel { id: ChannelId::new("truc"), kind, send_resolved: true, fallback: None };
     Direct::new(&channel, &style(), Clock::start()).unwrap()
 }
 
@@ -177,12 +173,19 @@ pub(crate) fn letter_of(
         phase: Phase::Live,
         session_title: Some("Giao ban trực tuyến".to_owned()),
         session_start: Some(began - Duration::from_secs(600)),
+        drill: false,
     };
     let id = NotificationId::new(id);
     let channel = ChannelId::new("truc");
     let created = began + Duration::from_secs(if over { 60 } else { 4 });
-    let notification =
-        Notification { id: id.clone(), channel: channel.clone(), kind, created, alert };
+    let notification = Notification {
+        id: id.clone(),
+        channel: channel.clone(),
+        kind,
+        created,
+        alert,
+        instead_of: None,
+    };
     let items = vec![Item { told_as: kind, notification: Arc::new(notification) }];
     Letter { id, channel, created, items, test: false }
 }

@@ -90,7 +90,9 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             phase: Phase::Idle,
             session_title: None,
             session_start: None,
+            drill: false,
         },
+        instead_of: None,
     }
 }
 

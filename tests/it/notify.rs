@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use vchealth::clock::Clock;
-use vchealth::config::{Channel, ChannelKind, WebhookSettings};
+use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
 use vchealth::model::{
-    Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind,
+    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
-use vchealth::store::{ChannelTotals, History, MarkState, Store, Writer};
+use vchealth::store::{ChannelTotals, History, MarkState, Store, Ticket, Writer};
 
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
 
@@ -49,6 +49,7 @@ const OK: Act = Act::Say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 struct Post {
     head: String,
     body: Value,
+    raw: Vec<u8>,
     at: Instant,
 }
 
@@ -136,7 +137,8 @@ async fn answer(
         }
     }
     let body = serde_json::from_slice(&bytes[head_end..head_end + length]).unwrap_or_default();
-    let post = Post { head, body, at: Instant::now() };
+    let raw = bytes[head_end..head_end + length].to_vec();
+    let post = Post { head, body, raw, at: Instant::now() };
     let act = {
         let mut kept = kept.lock().unwrap();
         kept.push(post.clone());
@@ -169,20 +171,14 @@ async fn answer(
 fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
-        kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), timeout }),
+        kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), secret: None, timeout }),
         send_resolved: true,
+        fallback: None,
     }
 }
 
 fn setup(channels: Vec<Channel>) -> Setup {
-    Setup {
-        channels,
-        style: Style {
-            language: Language::Vi,
-            time_zone: TimeZone::UTC,
-            board: "http://10.0.0.5:8080".to_owned(),
-        },
-    }
+    Setup { channels, style: Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080") }
 }
 
 /// Store, writer and courier as the daemon joins them.
@@ -195,7 +191,7 @@ impl Office {
     fn open(dir: &Path, setup: &Setup) -> Self {
         let clock = Clock::start();
         let (store, _) = Store::open(dir, clock.now().wall).unwrap();
-        let waiting = store.waiting().unwrap();
+        let waiting = store.outstanding().unwrap();
         let (inbox, orders) = Inbox::new();
         let mail = inbox.clone();
         let writer = Writer::start(store, clock, move |news| mail.deliver(news.mail)).unwrap();
@@ -210,6 +206,25 @@ impl Office {
         let message = notification(id, it, kind);
         let batch = Batch { changes: vec![Change::Notify(Box::new(message))] };
         self.writer.handle().submit(batch, None);
+    }
+
+    /// Takes an incident one step further, with the message about it if there is one, in one
+    /// transaction.
+    fn step(&self, about: &str, acked: bool, told: Option<NotificationKind>) -> Ticket {
+        let mut it = incident(about, "tan-lap");
+        it.resolved = (told == Some(RESOLVED)).then(|| at("2026-02-03T01:00:00Z"));
+        it.ack = acked.then(|| Ack {
+            by: "Hà".to_owned(),
+            at: at("2026-02-03T00:50:00Z"),
+            note: String::new(),
+            until: None,
+        });
+        let mut changes = vec![Change::Incident(Box::new(it.clone()))];
+        changes.extend(told.map(|kind| {
+            let id = format!("{about}-{}", kind.word());
+            Change::Notify(Box::new(notification(&id, it, kind)))
+        }));
+        self.writer.handle().submit(Batch { changes }, None)
     }
 
     async fn until(&self, enough: impl Fn(&ChannelStatus) -> bool) -> ChannelStatus {
@@ -372,6 +387,74 @@ async fn a_refusal_for_good_is_given_up_and_the_next_message_goes_through() {
 }
 
 #[tokio::test]
+async fn what_is_refused_goes_through_the_fallback_and_a_restart_knows_who_heard_of_it() {
+    let scratch = Scratch::new("fallback");
+    let refuses = Receiver::start(|_, post| match post.key().as_str() {
+        "n1" => Act::Say("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"),
+        _ => OK,
+    })
+    .await;
+    let takes = Receiver::start(|_, _| OK).await;
+    let url = |receiver: &Receiver| format!("http://{}/", receiver.address);
+    let mut duty = webhook("duty", &url(&refuses), TIMEOUT);
+    let after = Duration::from_secs(30);
+    duty.fallback = Some(Fallback { to: ChannelId::new("sms"), after });
+    let all = setup(vec![duty, webhook("sms", &url(&takes), TIMEOUT)]);
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n1", "i1", FIRING);
+    office.until(|it| it.id.as_str() == "sms" && it.delivered == 1).await;
+    let status = office.until(|it| it.id.as_str() == "duty").await;
+    assert_eq!((status.failed, status.fallen_back), (1, 1));
+    office.close(scratch.path()).await;
+
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n2", "i1", RESOLVED);
+    office.until(|it| it.id.as_str() == "sms" && it.delivered == 1).await;
+    office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    office.close(scratch.path()).await;
+    let posts = takes.posts();
+    let keys: Vec<String> = posts.iter().map(Post::key).collect();
+    assert_eq!(keys, ["n1/via/sms", "n2/via/sms"]);
+    let said = posts[0].body["alerts"][0]["annotations"]["description"].as_str().unwrap();
+    assert!(said.contains("Gửi thay kênh “duty”"), "{said}");
+
+    let office = Office::open(scratch.path(), &all);
+    office.decide("n3", "i1", FIRING);
+    office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    office.close(scratch.path()).await;
+    assert_eq!(takes.posts().len(), 2, "it is over: the channel itself works again");
+}
+
+#[tokio::test]
+async fn a_post_with_a_secret_is_signed() {
+    let scratch = Scratch::new("signed");
+    let receiver = Receiver::start(|_, _| OK).await;
+    std::fs::create_dir_all(scratch.path()).unwrap();
+    let file = scratch.path().join("secret");
+    std::fs::write(&file, "s3cr3t\n").unwrap();
+    let mut channel = webhook("duty", &format!("http://{}/", receiver.address), TIMEOUT);
+    if let ChannelKind::Webhook(settings) = &mut channel.kind {
+        settings.secret = Some(SecretSource::File(file));
+    }
+    let reports = test_alert(&setup(vec![channel]), Clock::start()).await.unwrap();
+    assert!(reports[0].result.is_ok());
+    let post = &receiver.posts()[0];
+    let header = |name: &str| {
+        let line = post.head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{}", post.head)).to_owned()
+    };
+    let at = header("x-vchealth-timestamp: ");
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3cr3t");
+    let signed = [at.as_bytes(), b".", &post.raw].concat();
+    let told = header("x-vchealth-signature: sha256=");
+    let bytes: Vec<u8> = (0..told.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&told[at..at + 2], 16).unwrap())
+        .collect();
+    assert!(ring::hmac::verify(&key, &signed, &bytes).is_ok());
+}
+
+#[tokio::test]
 async fn a_channel_that_is_down_holds_up_no_other() {
     let scratch = Scratch::new("two");
     let dead = Receiver::start(|_, _| Act::Hang).await;
@@ -441,7 +524,7 @@ async fn a_test_goes_through_every_channel_and_each_is_reported() {
     assert_eq!(posts, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
-/// Incidents of the child below, each told as firing and then as over.
+/// Incidents of the child below, each opened and told, taken on, then over and told.
 fn incidents() -> usize {
     kills().max(20)
 }
@@ -458,15 +541,27 @@ fn child_that_delivers() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
         let office = Office::open(dir, &setup(vec![webhook("duty", url, TIMEOUT)]));
-        // What was decided before the last kill is known from the outbox, as it is to the daemon.
-        let totals = History::open(dir).unwrap().outbox().unwrap();
-        let decided = totals.first().map_or(0, |it| it.queued + it.delivered + it.withdrawn);
         println!("started");
-        for n in usize::try_from(decided).unwrap()..2 * incidents() {
-            let about = format!("i{:03}", n / 2);
-            let kind = if n % 2 == 0 { FIRING } else { RESOLVED };
-            office.decide(&format!("{about}-{}", kind.word()), &about, kind);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        for n in 0..incidents() {
+            let about = format!("i{n:03}");
+            // How far it was before the last kill is known from the store, as it is to the daemon.
+            let known = History::open(dir).unwrap().incident(&IncidentId::new(&*about)).unwrap();
+            let known = known.map(|it| (it.ack.is_some(), it.is_open()));
+            let pause = || tokio::time::sleep(Duration::from_millis(10));
+            if known.is_none() {
+                office.step(&about, false, Some(FIRING));
+                pause().await;
+            }
+            if matches!(known, None | Some((false, _))) {
+                let ticket = office.step(&about, true, None);
+                assert!(office.writer.handle().committed(ticket, LONG).await);
+                println!("acked {about}");
+                pause().await;
+            }
+            if known.is_none_or(|(_, open)| open) {
+                office.step(&about, true, Some(RESOLVED));
+                pause().await;
+            }
         }
         office.until(|it| it.queued == 0).await;
         println!("all told");
@@ -550,7 +645,12 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         }
         running.kill().unwrap();
         running.wait().unwrap();
-        drop(lines);
+        let history = History::open(dir);
+        for about in lines.iter().filter_map(|line| line.strip_prefix("acked ").map(str::to_owned))
+        {
+            let known = history.as_ref().unwrap().incident(&IncidentId::new(&*about)).unwrap();
+            assert!(known.is_some_and(|it| it.ack.is_some()), "{about} was acknowledged");
+        }
         taken.lock().unwrap().no_repeats = false;
     }
     let mut running = child("notify::child_that_delivers", &variables);
@@ -568,6 +668,8 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let history = History::open(dir).unwrap();
     for n in 0..incidents() {
         let about = format!("i{n:03}");
+        let known = history.incident(&IncidentId::new(about.clone())).unwrap().unwrap();
+        assert!(known.ack.is_some() && !known.is_open(), "{about}");
         let messages = history.messages(&IncidentId::new(about.clone())).unwrap();
         let states: Vec<MarkState> = messages.iter().map(|it| it.mark.state).collect();
         assert!(matches!(states[0], MarkState::Delivered | MarkState::Withdrawn), "{about}");

@@ -11,10 +11,11 @@ use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     ClassId, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure,
     H323Check, Health, Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident,
-    IncidentId, Level, LevelIx, MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId,
-    Phase, Quality, QualityGrade, RemoteFailure, Resolution, RotaId, Saw, Session, SessionId,
-    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
-    SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology, Unreachable,
+    IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono, NotificationKind, Now, OnDuty,
+    Paces, PersonId, Phase, Quality, QualityGrade, RemoteFailure, Resolution, RotaId, Saw, Session,
+    SessionId, SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId,
+    SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology,
+    Unreachable,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -294,7 +295,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         silences: Vec::new(),
         maintenance: Vec::new(),
         duty: vec![duty()],
-        monitor: MonitorView::default(),
+        monitor: MonitorView { drill: Some((ago(60), true)), ..MonitorView::default() },
     }
 }
 
@@ -445,10 +446,12 @@ pub(crate) fn channel() -> ChannelStatus {
         failed: 1,
         retried: 7,
         withdrawn: 3,
+        fallen_back: 2,
         oldest: Some(ago(1)),
         failing_since: Some(ago(1)),
         last_error: Some("connection refused".to_owned()),
         last_delivered: Some(ago(2)),
+        drill: None,
     }
 }
 
@@ -552,4 +555,11 @@ fn uplink(topology: &Topology, cut: &[SiteIx]) -> Incident {
         }],
         ..incident("cho-don-1", Cause::Uplink, "cho-don", 4, Severity::Critical)
     }
+}
+
+/// Planned work at Chợ Đồn that goes on.
+pub(crate) fn maintenance(id: &str) -> Maintenance {
+    let Silence { from, until, by, reason, .. } = silence(id);
+    let sites = vec![SiteId::new("cho-don")];
+    Maintenance { id: SilenceId::new(id), sites, from, until, by, reason }
 }

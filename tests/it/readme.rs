@@ -18,6 +18,11 @@ fn table(sample: &str) -> String {
         if line.starts_with("checks:") {
             break;
         }
+        if let Some((key, _)) = line.strip_prefix("# ").and_then(optional) {
+            let _ = writeln!(table, "| `{key}` | none | {above} |");
+            above.clear();
+            continue;
+        }
         if let Some(comment) = line.strip_prefix("# ") {
             if !above.is_empty() {
                 above.push(' ');
@@ -34,7 +39,7 @@ fn table(sample: &str) -> String {
             if !["channels", "people", "rotas", "routes"].contains(&section.as_str()) {
                 // What stands in a comment has no default of its own.
                 let (key, value) = match key.trim().strip_prefix("# ") {
-                    Some(key) => (key, "–"),
+                    Some(key) => (key, "none"),
                     None => (key.trim(), value.trim()),
                 };
                 let _ = writeln!(table, "| `{section}.{key}` | `{value}` | {} |", comment.trim());
@@ -48,6 +53,13 @@ fn table(sample: &str) -> String {
         }
     }
     table
+}
+
+/// A setting that stands in a comment because it has no default: `key: value`.
+fn optional(comment: &str) -> Option<(&str, &str)> {
+    let (key, value) = comment.split_once(": ")?;
+    let is_key = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    (is_key && !value.contains(' ')).then_some((key, value))
 }
 
 /// Holds a section of the README to what it should say, or writes it anew.

@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
-    TargetView,
+    Ack, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, Silence, SilenceId,
+    Snapshot, StoreStatus, TargetView,
 };
-use vchealth::web::{Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
+use vchealth::notify::{Link, LinkError, LinkKey};
+use vchealth::web::{Act, Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
 use crate::province;
 
@@ -43,7 +44,9 @@ pub(crate) struct Fake {
     let_go: Notify,
     pub(crate) acks: Mutex<Vec<(IncidentId, Ack)>>,
     pub(crate) silences: Mutex<Vec<Silence>>,
+    pub(crate) windows: Mutex<Vec<Maintenance>>,
     pub(crate) lifted: Mutex<Vec<SilenceId>>,
+    pub(crate) link_uses: Mutex<Vec<(LinkUse, Act)>>,
 }
 
 impl Fake {
@@ -63,7 +66,9 @@ impl Fake {
             let_go: Notify::new(),
             acks: Mutex::default(),
             silences: Mutex::default(),
+            windows: Mutex::default(),
             lifted: Mutex::default(),
+            link_uses: Mutex::default(),
         })
     }
 
@@ -126,10 +131,38 @@ impl Daemon for Fake {
         Box::pin(async { Ok(()) })
     }
 
+    fn maintain(&self, window: Maintenance) -> Answer<'_, Result<(), ControlError>> {
+        self.windows.lock().unwrap().push(window);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn open_link(&self, token: &str) -> Result<Link, LinkError> {
+        key().open(token, self.now().wall)
+    }
+
+    fn link_use(&self, link: &Link) -> Option<LinkUse> {
+        let uses = self.link_uses.lock().unwrap();
+        uses.iter().map(|(used, _)| used).find(|used| used.nonce == link.nonce).cloned()
+    }
+
+    fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {
+        let mut uses = self.link_uses.lock().unwrap();
+        let again = uses.iter().any(|(known, _)| known.nonce == used.nonce);
+        if !again {
+            uses.push((used, act));
+        }
+        Box::pin(async move { if again { Err(ControlError::Used) } else { Ok(()) } })
+    }
+
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {
         self.lifted.lock().unwrap().push(silence);
         Box::pin(async { Ok(()) })
     }
+}
+
+/// What links of the fake daemon are signed with.
+pub(crate) fn key() -> LinkKey {
+    LinkKey::new([7; 32])
 }
 
 /// A running server.

@@ -67,9 +67,11 @@ impl Stage {
             id: ChannelId::new("demo"),
             kind: ChannelKind::Webhook(WebhookSettings {
                 url: receiver,
+                secret: None,
                 timeout: Duration::from_secs(5),
             }),
             send_resolved: true,
+            fallback: None,
         }];
         // Its people cannot be reached from here.
         whole.settings.people.clear();
@@ -96,6 +98,7 @@ fn reduced(whole: &Config, without: &[SiteIx]) -> Config {
     Config {
         settings: whole.settings.clone(),
         sessions: sessions.collect(),
+        templates: Vec::new(),
         topology: Arc::new(topology),
     }
 }

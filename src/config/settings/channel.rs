@@ -18,6 +18,17 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// Whether the end of an incident is told as well.
     pub send_resolved: bool,
+    /// What tells people when this does not.
+    pub fallback: Option<Fallback>,
+}
+
+/// The channel that stands in for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// Which. Never, over any number of steps, the one that it stands in for.
+    pub to: ChannelId,
+    /// It stands in once every attempt has failed for this long.
+    pub after: Duration,
 }
 
 /// The kinds of channel. A new kind is a new variant here; the compiler then names every place
@@ -40,6 +51,22 @@ pub enum ChannelKind {
     Exec(ExecSettings),
 }
 
+impl ChannelKind {
+    /// The word in the settings, in metrics and in logs.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Email(_) => "email",
+            Self::Zalo(_) => "zalo",
+            Self::Telegram(_) => "telegram",
+            Self::Sms(_) => "sms",
+            Self::Exec(_) => "exec",
+        }
+    }
+}
+
 /// Where a secret lies. It is read when it is needed, so that it can be replaced without a reload,
 /// and it never stands in the settings themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +82,8 @@ pub enum SecretSource {
 pub struct WebhookSettings {
     /// The receiver.
     pub url: String,
+    /// What posts are signed with, if they are.
+    pub secret: Option<SecretSource>,
     /// A post with no answer after this long has failed.
     pub timeout: Duration,
 }

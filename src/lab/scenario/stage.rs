@@ -29,7 +29,7 @@ impl Scenario {
                 calendar.sort_by_key(|session| session.start);
                 let sessions = calendar.into_iter().map(Arc::new).collect();
                 let settings = base.settings.clone();
-                Ok((Config { settings, topology, sessions }, script))
+                Ok((Config { settings, topology, sessions, templates: Vec::new() }, script))
             }
             (Err(mut problems), Err(more)) => {
                 problems.list.extend(more.list);

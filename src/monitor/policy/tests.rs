@@ -13,8 +13,12 @@ const LIMIT: u32 = 3;
 
 fn channel(id: &str) -> Channel {
     let timeout = Duration::from_secs(5);
-    let kind = ChannelKind::Webhook(WebhookSettings { url: "http://a/".to_owned(), timeout });
-    Channel { id: ChannelId::new(id), kind, send_resolved: true }
+    let kind = ChannelKind::Webhook(WebhookSettings {
+        url: "http://a/".to_owned(),
+        secret: None,
+        timeout,
+    });
+    Channel { id: ChannelId::new(id), kind, send_resolved: true, fallback: None }
 }
 
 fn reach(id: &str, step: u32, minutes: u64) -> Reach {

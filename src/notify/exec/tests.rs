@@ -6,7 +6,7 @@ use super::*;
 
 fn style() -> Arc<Style> {
     let time_zone = jiff::tz::TimeZone::UTC;
-    Arc::new(Style { language: crate::model::Language::Vi, time_zone, board: String::new() })
+    Arc::new(Style::new(crate::model::Language::Vi, time_zone, ""))
 }
 
 fn shell(script: &str) -> Exec {

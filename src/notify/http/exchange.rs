@@ -160,7 +160,8 @@ pub(in crate::notify) fn form(fields: &[(String, String)]) -> String {
 
 /// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
 /// §2.3 in percent-encoding.
-pub(in crate::notify) fn encoded(text: &str) -> String {
+#[must_use]
+pub fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::super::{DeliveryError, Item, Letter, Retry};
 use super::{
-    DIGEST_FROM, Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup,
-    MOST_ATTEMPTS, Output, PATIENCE,
+    CATCH_UP, DIGEST_FROM, Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup,
+    MOST_ATTEMPTS, Output, PATIENCE, told_itself,
 };
+use crate::config::Fallback;
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
     Now, Withdrawal,
@@ -19,6 +20,7 @@ use crate::store::{Mark, MarkState};
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) limits: Limits,
+    pub(super) fallback: Option<Fallback>,
     /// Whether the settings still name it. One that they do not only finishes what is under way.
     pub(super) configured: bool,
     /// In the order decided.
@@ -27,6 +29,8 @@ pub(super) struct Line {
     pub(super) status: ChannelStatus,
     /// Attempts that failed since one worked.
     streak: u32,
+    /// When the first of them left.
+    failing_from: Mono,
     /// The letter that failed in this streak, and whether another one did, too.
     struck: Option<NotificationId>,
     struck_several: bool,
@@ -43,6 +47,10 @@ pub(super) struct Entry {
     pub(super) attempts: u32,
     pub(super) retry_at: Mono,
     pub(super) bundle: Option<NotificationId>,
+    /// The channel that tells it as well.
+    pub(super) fallback: Option<ChannelId>,
+    /// When the last attempt began.
+    left_at: Mono,
     /// Failures since the channel last proved to be at fault.
     strikes: u32,
     /// What the last attempt said.
@@ -53,6 +61,7 @@ impl Line {
     pub(super) fn new(setup: &LineSetup) -> Self {
         Self {
             limits: setup.limits,
+            fallback: setup.fallback.clone(),
             configured: true,
             waiting: Vec::new(),
             under_way: BTreeMap::new(),
@@ -64,12 +73,15 @@ impl Line {
                 failed: 0,
                 retried: 0,
                 withdrawn: 0,
+                fallen_back: 0,
                 oldest: None,
                 failing_since: None,
                 last_error: None,
                 last_delivered: None,
+                drill: None,
             },
             streak: 0,
+            failing_from: Mono::NEVER,
             struck: None,
             struck_several: false,
             retry_at: Mono::ZERO,
@@ -121,6 +133,7 @@ impl Line {
             return None;
         }
         let first = self.choose(now.mono)?;
+        let behind = self.is_behind(now.mono);
         let mut entries: Vec<Entry> = Vec::new();
         for at in self.bundle_with(first, now.mono).into_iter().rev() {
             entries.push(self.waiting.remove(at));
@@ -128,16 +141,19 @@ impl Line {
         entries.reverse();
         let head = entries.first()?;
         let id = match (&head.bundle, entries.len()) {
-            (Some(bundle), _) => bundle.clone(),
-            (None, 1) => head.notification.id.clone(),
-            (None, _) => NotificationId::new(format!("digest-{}", head.notification.id)),
+            (Some(bundle), _) if !behind => bundle.clone(),
+            (_, 1) => head.notification.id.clone(),
+            (_, _) => NotificationId::new(format!("digest-{}", head.notification.id)),
         };
         let record_first = entries.iter().any(|entry| entry.attempts == 0);
         let several = entries.len() > 1;
         for entry in &mut entries {
             entry.attempts = entry.attempts.saturating_add(1);
+            entry.left_at = now.mono;
             if several {
                 entry.bundle = Some(id.clone());
+            } else if behind {
+                entry.bundle = None;
             }
             output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
         }
@@ -160,6 +176,10 @@ impl Line {
     pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
         for entry in entries {
             self.status.delivered += 1;
+            let alert = &entry.notification.alert;
+            if alert.drill && entry.told_as == NotificationKind::Firing {
+                self.status.drill = Some(alert.incident.id.clone());
+            }
             output.marks.push(entry.mark(MarkState::Delivered, now, None));
         }
         self.status.last_delivered = Some(now.wall);
@@ -189,7 +209,7 @@ impl Line {
             }
             Retry::Never => {
                 for entry in entries {
-                    self.give_up(&entry, error.text.clone(), now, output);
+                    self.give_up(entry, error.text.clone(), now, output);
                 }
                 // It answered: what others say may be to its liking.
                 self.works(output);
@@ -199,6 +219,7 @@ impl Line {
             Retry::After(asked) => asked.min(LONGEST_ASKED),
         };
         if self.streak == 0 {
+            self.failing_from = entries.first().map_or(now.mono, |entry| entry.left_at);
             self.status.failing_since = Some(now.wall);
             output.events.push(Event::Failing {
                 channel: self.status.id.clone(),
@@ -213,7 +234,7 @@ impl Line {
             entry.strikes = entry.strikes.saturating_add(1);
             if entry.attempts >= MOST_ATTEMPTS {
                 let reason = format!("after {} attempts: {}", entry.attempts, error.text);
-                self.give_up(&entry, reason, now, output);
+                self.give_up(entry, reason, now, output);
                 continue;
             }
             self.status.retried += 1;
@@ -291,6 +312,17 @@ impl Line {
             let members: Vec<usize> = members.take(most).collect();
             return if members.contains(&first) { members } else { vec![first] };
         }
+        if self.is_behind(now) {
+            let alike = |at: &usize| {
+                let entry = &self.waiting[*at];
+                entry.retry_at <= now && entry.is_over() == chosen.is_over() && *at != first
+            };
+            let room = self.limits.bundle.saturating_sub(1);
+            let mut together: Vec<usize> = self.tellable().filter(alike).take(room).collect();
+            together.push(first);
+            together.sort_unstable();
+            return together;
+        }
         let fresh = |at: &usize| {
             let entry = &self.waiting[*at];
             entry.bundle.is_none() && entry.attempts == 0 && entry.retry_at <= now
@@ -299,6 +331,12 @@ impl Line {
         let alike = alike.filter(|at| self.waiting[*at].told_as == chosen.told_as);
         let together: Vec<usize> = alike.take_while(fresh).take(most).collect();
         if together.len() >= DIGEST_FROM { together } else { vec![first] }
+    }
+
+    /// Rule 3: whether telling one by one what is due would take too long.
+    fn is_behind(&self, now: Mono) -> bool {
+        let due = self.tellable().filter(|at| self.waiting[*at].retry_at <= now).count();
+        self.limits.gap.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
     }
 
     /// The receiver has answered: whatever failed may be tried again.
@@ -319,12 +357,61 @@ impl Line {
         self.struck_several = false;
         self.retry_at = Mono::ZERO;
         self.status.failing_since = None;
+        self.failing_from = Mono::NEVER;
     }
 
-    fn give_up(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
+    pub(super) fn give_up(
+        &mut self,
+        mut entry: Entry,
+        reason: String,
+        now: Now,
+        output: &mut Output,
+    ) {
+        if let Some(fallback) = &self.fallback {
+            self.status.fallen_back += u64::from(fall_back(&mut entry, fallback, output));
+        }
         self.status.failed += 1;
         output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
-        output.events.push(entry.given_up(&self.status.id, reason));
+        let instead = entry.fallback.clone();
+        output.events.push(entry.given_up(&self.status.id, reason, instead));
+    }
+
+    /// Rule 7: hands on what has failed for long enough.
+    pub(super) fn fall_back(&mut self, now: Now, output: &mut Output) {
+        let Some(fallback) = self.fallback.clone() else { return };
+        let after = fallback.after;
+        let all = self.failing_from < Mono::NEVER && now.mono >= self.failing_from + after;
+        let on_their_way = self.waiting.iter_mut().map(|entry| (false, entry));
+        let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
+        for (left, entry) in on_their_way.chain(under_way) {
+            if entry.fallback.is_some() || !(all || left && now.mono >= entry.left_at + after) {
+                continue;
+            }
+            if !fall_back(entry, &fallback, output) {
+                continue;
+            }
+            self.status.fallen_back += 1;
+            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
+            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
+            output.marks.push(mark);
+            output.events.push(Event::FallsBack {
+                channel: self.status.id.clone(),
+                id: entry.notification.id.clone(),
+                to: fallback.to.clone(),
+            });
+        }
+    }
+
+    /// When something is to be handed on, if nothing gets through before.
+    pub(super) fn falls_back_at(&self) -> Option<Mono> {
+        let fallback = self.fallback.as_ref()?;
+        let owed = |entry: &&Entry| {
+            entry.fallback.is_none() && !told_itself(&entry.notification, &fallback.to)
+        };
+        let all = self.on_their_way().any(|entry| owed(&entry)).then_some(self.failing_from);
+        let left = self.under_way.values().flatten().filter(owed).map(|entry| entry.left_at);
+        let from = all.into_iter().chain(left).min().filter(|from| *from < Mono::NEVER)?;
+        Some(from + fallback.after)
     }
 
     fn drop_entry(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
@@ -343,6 +430,8 @@ impl Entry {
             attempts: 0,
             retry_at: Mono::ZERO,
             bundle: None,
+            fallback: None,
+            left_at: Mono::ZERO,
             strikes: 0,
             error: None,
         }
@@ -357,22 +446,52 @@ impl Entry {
             next_attempt: None,
             error,
             bundle: self.bundle.clone(),
+            fallback: self.fallback.clone(),
             told_as: self.told_as,
         }
     }
 
-    pub(super) fn given_up(&self, channel: &ChannelId, reason: String) -> Event {
+    pub(super) fn given_up(
+        &self,
+        channel: &ChannelId,
+        reason: String,
+        instead: Option<ChannelId>,
+    ) -> Event {
         Event::GivenUp {
             channel: channel.clone(),
             id: self.notification.id.clone(),
             incident: self.notification.alert.incident.id.clone(),
             reason,
+            instead,
+        }
+    }
+
+    /// The same for a channel that stands in.
+    pub(super) fn copy(&self, to: &ChannelId) -> Notification {
+        let original = &*self.notification;
+        Notification {
+            id: NotificationId::new(format!("{}/via/{to}", original.id)),
+            channel: to.clone(),
+            kind: self.told_as,
+            created: original.created,
+            alert: original.alert.clone(),
+            instead_of: Some(original.channel.clone()),
         }
     }
 
     fn is_over(&self) -> bool {
         self.told_as == NotificationKind::Resolved
     }
+}
+
+/// Hands a message on, unless that was done or its people know; whether it was.
+fn fall_back(entry: &mut Entry, fallback: &Fallback, output: &mut Output) -> bool {
+    if entry.fallback.is_some() || told_itself(&entry.notification, &fallback.to) {
+        return false;
+    }
+    output.copies.push(entry.copy(&fallback.to));
+    entry.fallback = Some(fallback.to.clone());
+    true
 }
 
 /// What a message is about for a receiver who has not heard the one before it.

@@ -1,5 +1,8 @@
 //! The queue over virtual time: hours of a dead receiver in a millisecond.
 
+mod catching_up;
+mod fallback;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -101,7 +104,7 @@ impl Desk {
 }
 
 fn line(id: &str, limits: Limits) -> LineSetup {
-    LineSetup { id: ChannelId::new(id), kind: "webhook", limits }
+    LineSetup { id: ChannelId::new(id), kind: "webhook", limits, fallback: None }
 }
 
 fn later() -> DeliveryError {
@@ -260,6 +263,7 @@ fn what_is_refused_for_good_is_given_up_loudly_and_holds_up_nobody() {
             id: NotificationId::new("a"),
             incident: IncidentId::new("i1"),
             reason: "503".to_owned(),
+            instead: None,
         }]
     );
     assert_eq!(desk.marks(), ["a Failed", "b Waiting"]);
@@ -391,6 +395,7 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
             attempts: u32::from(bundle.is_some()),
             next_attempt: None,
             bundle,
+            fallback: None,
             told_as: RESOLVED,
         };
         restarted.queue.restore(waiting, restarted.now);
@@ -530,6 +535,7 @@ fn a_wait_from_before_a_restart_is_kept_but_never_longer_than_may_be_asked() {
             attempts: 2,
             next_attempt,
             bundle: None,
+            fallback: None,
             told_as: FIRING,
         };
         desk.queue.restore(waiting, desk.now);

@@ -17,6 +17,7 @@ pub(super) fn message(facts: &Facts<'_>) -> Message {
         description: description(facts),
         action: action(facts),
         contact: contact(facts),
+        link: None,
     }
 }
 
@@ -34,14 +35,44 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
             .to_owned(),
         action: "Nothing to do.".to_owned(),
         contact: "Whoever has just started the test.".to_owned(),
+        link: None,
+    }
+}
+
+/// Writes a drill before a session.
+pub(super) fn drill(facts: &Facts<'_>) -> Message {
+    let over = facts.kind == NotificationKind::Resolved;
+    let session = facts.session.as_ref().map(|meeting| {
+        let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+        format!(" before the session{title} at {}", hour(&meeting.start, &facts.now))
+    });
+    let session = session.unwrap_or_default();
+    Message {
+        summary: if over {
+            format!("[DRILL] End of the alert drill{session}")
+        } else {
+            format!("[DRILL] Alert drill{session}, nothing is wrong")
+        },
+        description: format!(
+            "This message took the way of a real alert, from the monitor to channel “{}”, to make \
+             sure before the session that alerts arrive.",
+            facts.channel
+        ),
+        action: "Nothing to do. Ask whoever is on duty with you: if somebody did not get this, \
+                 check their channel now."
+            .to_owned(),
+        contact: "Whoever looks after the monitor.".to_owned(),
+        link: None,
     }
 }
 
 /// A message as one text.
 pub(super) fn whole(message: &Message, board: &str) -> String {
-    let Message { summary, description, action, contact } = message;
+    let Message { summary, description, action, contact, link } = message;
+    let link =
+        link.as_ref().map(|link| format!("Take it on or silence it: {link}\n")).unwrap_or_default();
     format!(
-        "{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n\
+        "{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n{link}\
          Board: {board}\n"
     )
 }
@@ -55,6 +86,10 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
         headline(all)
     };
     for facts in all {
+        if facts.alert.drill {
+            text.push_str(&format!("• {}\n", drill(facts).summary));
+            continue;
+        }
         let subject = subject(facts);
         let what = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
@@ -189,6 +224,9 @@ fn description(facts: &Facts<'_>) -> String {
         }
         lines.extend(who_knows(facts));
     }
+    lines.extend(facts.instead_of.map(|channel| {
+        format!("Sent in place of channel “{channel}”, which does not work at present.")
+    }));
     lines.join("\n")
 }
 
@@ -379,7 +417,7 @@ fn extent(facts: &Facts<'_>) -> String {
 }
 
 /// What most likely happened.
-fn likely(facts: &Facts<'_>) -> String {
+pub(super) fn likely(facts: &Facts<'_>) -> String {
     match facts.place {
         Place::Behind { name, .. } => {
             return format!("the line from {name} to the sites behind it; {name} itself answers");
@@ -535,7 +573,7 @@ fn where_it_is(facts: &Facts<'_>) -> String {
     }
 }
 
-fn evidence(facts: &Facts<'_>) -> Option<String> {
+pub(super) fn evidence(facts: &Facts<'_>) -> Option<String> {
     let seen = facts.evidence();
     let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
     (!parts.is_empty()).then(|| format!("Seen: {}.", parts.join("; ")))

@@ -16,14 +16,11 @@ use crate::model::{
     Notification, NotificationId, RemoteFailure, Saw, SessionId, SiteId, TargetKey, Unreachable,
 };
 use crate::notify::drill::test_letter;
+use crate::notify::{LinkKey, Links};
 use crate::store::tests::{at, incident, notification};
 
 fn style(language: Language) -> Style {
-    Style {
-        language,
-        time_zone: TimeZone::fixed(Offset::constant(7)),
-        board: "http://10.0.0.5:8080".to_owned(),
-    }
+    Style::new(language, TimeZone::fixed(Offset::constant(7)), "http://10.0.0.5:8080")
 }
 
 fn seen(endpoint: &str, check: &str, saw: Saw, when: &str) -> Evidence {
@@ -491,6 +488,34 @@ fn a_test_is_clearly_a_test() {
     let letters = [NotificationKind::Firing, NotificationKind::Resolved]
         .map(|kind| (kind.word(), test_letter(&ChannelId::new("truc"), kind, now)));
     write_all("test", &letters);
+}
+
+#[test]
+fn a_drill_is_clearly_a_drill() {
+    let mut it = sample(Cause::Monitor);
+    it.alert.drill = true;
+    it.alert.session_title = Some("Giao ban trực tuyến".to_owned());
+    it.alert.session_start = Some(at("2026-02-03T03:00:00Z"));
+    let letters = [NotificationKind::Firing, NotificationKind::Resolved]
+        .map(|kind| (kind.word(), letter(vec![stage(it.clone(), kind)])));
+    write_all("drill", &letters);
+}
+
+#[test]
+fn a_link_stands_where_there_is_something_to_take_on() {
+    let links = Links { key: LinkKey::new([7; 32]), base: "https://gs.example".to_owned() };
+    for language in [Language::Vi, Language::En] {
+        let style = Style { links: Some(links.clone()), ..style(language) };
+        let text = |kind| plain(&letter(vec![stage(sample(Cause::Access), kind)]), &style);
+        let link = "https://gs.example/a/";
+        let firing = text(NotificationKind::Firing);
+        let line = firing.lines().find(|line| line.contains(link)).expect("a link");
+        assert!(line.starts_with("Tiếp nhận") || line.starts_with("Take it on"), "{line}");
+        assert!(!text(NotificationKind::Resolved).contains(link), "it is over");
+        let mut drill = sample(Cause::Monitor);
+        drill.alert.drill = true;
+        assert!(!plain(&letter(vec![drill]), &style).contains(link), "nothing to take on");
+    }
 }
 
 #[test]

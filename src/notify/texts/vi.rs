@@ -17,6 +17,7 @@ pub(super) fn message(facts: &Facts<'_>) -> Message {
         description: description(facts),
         action: action(facts),
         contact: contact(facts),
+        link: None,
     }
 }
 
@@ -35,14 +36,44 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
             .to_owned(),
         action: "Không cần làm gì.".to_owned(),
         contact: "Người vừa chạy lệnh gửi tin thử.".to_owned(),
+        link: None,
+    }
+}
+
+/// Writes a drill before a session.
+pub(super) fn drill(facts: &Facts<'_>) -> Message {
+    let over = facts.kind == NotificationKind::Resolved;
+    let session = facts.session.as_ref().map(|meeting| {
+        let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+        format!(" trước phiên họp{title} lúc {}", hour(&meeting.start, &facts.now))
+    });
+    let session = session.unwrap_or_default();
+    Message {
+        summary: if over {
+            format!("[DIỄN TẬP] Kết thúc diễn tập cảnh báo{session}")
+        } else {
+            format!("[DIỄN TẬP] Diễn tập cảnh báo{session}, không có sự cố nào")
+        },
+        description: format!(
+            "Tin này đi đúng con đường của một cảnh báo thật, từ bộ giám sát đến kênh “{}”, để biết \
+             chắc cảnh báo đến nơi trước giờ họp.",
+            facts.channel
+        ),
+        action: "Không cần làm gì. Hỏi những người cùng trực: ai không nhận được tin này thì kiểm \
+                 tra lại kênh của họ ngay."
+            .to_owned(),
+        contact: "Người quản trị hệ thống giám sát.".to_owned(),
+        link: None,
     }
 }
 
 /// A message as one text.
 pub(super) fn whole(message: &Message, board: &str) -> String {
-    let Message { summary, description, action, contact } = message;
+    let Message { summary, description, action, contact, link } = message;
+    let link =
+        link.as_ref().map(|link| format!("Tiếp nhận hoặc tạm tắt: {link}\n")).unwrap_or_default();
     format!(
-        "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n\
+        "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n{link}\
          Bảng theo dõi: {board}\n"
     )
 }
@@ -56,6 +87,10 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
         headline(all)
     };
     for facts in all {
+        if facts.alert.drill {
+            text.push_str(&format!("• {}\n", drill(facts).summary));
+            continue;
+        }
         let subject = sentence_case(&subject(facts));
         let what =
             if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
@@ -194,6 +229,11 @@ fn description(facts: &Facts<'_>) -> String {
         }
         lines.extend(who_knows(facts));
     }
+    lines.extend(
+        facts
+            .instead_of
+            .map(|channel| format!("Gửi thay kênh “{channel}”, vì kênh đó hiện không gửi được.")),
+    );
     lines.join("\n")
 }
 
@@ -386,7 +426,7 @@ fn extent(facts: &Facts<'_>) -> String {
 }
 
 /// What most likely happened.
-fn likely(facts: &Facts<'_>) -> String {
+pub(super) fn likely(facts: &Facts<'_>) -> String {
     match facts.place {
         Place::Behind { name, .. } => {
             return format!(
@@ -538,7 +578,7 @@ fn where_it_is(facts: &Facts<'_>) -> String {
     }
 }
 
-fn evidence(facts: &Facts<'_>) -> Option<String> {
+pub(super) fn evidence(facts: &Facts<'_>) -> Option<String> {
     let seen = facts.evidence();
     let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
     (!parts.is_empty()).then(|| format!("Dấu hiệu: {}.", parts.join("; ")))

@@ -81,16 +81,20 @@ fn a_database_that_refuses_delays_no_alert_and_loses_nothing() {
     assert_eq!(status.waiting, 1);
 
     // Told meanwhile; the outbox learns of both at once.
-    let _ = handle.mark(vec![Mark {
-        id: NotificationId::new("n1"),
-        state: MarkState::Delivered,
-        at: at("2026-02-03T01:00:00Z"),
-        attempts: 1,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        told_as: NotificationKind::Firing,
-    }]);
+    let _ = handle.note(
+        Vec::new(),
+        vec![Mark {
+            id: NotificationId::new("n1"),
+            state: MarkState::Delivered,
+            at: at("2026-02-03T01:00:00Z"),
+            attempts: 1,
+            next_attempt: None,
+            error: None,
+            bundle: None,
+            fallback: None,
+            told_as: NotificationKind::Firing,
+        }],
+    );
     other.execute_batch("ROLLBACK").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     assert!(runtime.block_on(handle.committed(ticket, LONG)));

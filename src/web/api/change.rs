@@ -3,12 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::model::{Ack, Silence, SilenceId, SiteId, Snapshot};
+use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, Snapshot};
 
 /// Longest name of a person, in characters.
 const NAME: usize = 100;
 /// Longest note or reason, in characters.
 const NOTE: usize = 1_000;
+/// Most sites that one announcement names; each stands for all below it.
+const SITES: usize = 1_000;
 /// Longest silence: what is not to be told for longer than this belongs into the configuration.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(31 * 24);
 
@@ -37,6 +39,18 @@ pub(super) struct SilenceRequest {
     reason: String,
 }
 
+/// Somebody announces planned work.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MaintenanceRequest {
+    sites: Vec<String>,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    until: Timestamp,
+    by: String,
+    reason: String,
+}
+
 impl AckRequest {
     /// The ack, or why it makes no sense.
     pub(super) fn checked(self, now: Timestamp) -> Result<Ack, String> {
@@ -60,19 +74,51 @@ impl SilenceRequest {
             return Err(format!("`site`: there is no site {:?}", unknown.as_str()));
         }
         let from = from.unwrap_or(now);
-        if until <= now || until <= from {
-            return Err("`until` must lie in the future and after `from`".to_owned());
-        }
-        if until.duration_since(from) > LONGEST_SILENCE {
-            return Err("a silence lasts 31 days at most".to_owned());
-        }
+        bounded("a silence", from, until, now)?;
         let id = new_id()?;
         Ok(Silence { id, site, from, until, by, reason: text("reason", &reason)? })
     }
 }
 
+impl MaintenanceRequest {
+    /// The window, or why it makes no sense.
+    pub(super) fn checked(
+        self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Maintenance, String> {
+        let Self { sites, from, until, by, reason } = self;
+        let by = person(&by)?;
+        if sites.is_empty() || sites.len() > SITES {
+            return Err(format!("`sites` must name 1 to {SITES} sites"));
+        }
+        let sites: Vec<SiteId> = sites.into_iter().map(SiteId::new).collect();
+        if let Some(unknown) = sites.iter().find(|id| snapshot.topology.find_site(id).is_none()) {
+            return Err(format!("`sites`: there is no site {:?}", unknown.as_str()));
+        }
+        let from = from.unwrap_or(now);
+        bounded("planned work", from, until, now)?;
+        let reason = text("reason", &reason)?;
+        if reason.is_empty() {
+            return Err("`reason` must say what is done".to_owned());
+        }
+        Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
+    }
+}
+
+/// Whether a stretch of time lies ahead and ends before people forget it.
+fn bounded(what: &str, from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(), String> {
+    if until <= now || until <= from {
+        return Err("`until` must lie in the future and after `from`".to_owned());
+    }
+    if until.duration_since(from) > LONGEST_SILENCE {
+        return Err(format!("{what} lasts 31 days at most"));
+    }
+    Ok(())
+}
+
 /// Who asks for a change: one line.
-fn person(written: &str) -> Result<String, String> {
+pub(in crate::web) fn person(written: &str) -> Result<String, String> {
     let name = written.trim();
     if name.is_empty() {
         return Err("`by` must say who asks for this".to_owned());
@@ -87,7 +133,7 @@ fn person(written: &str) -> Result<String, String> {
 }
 
 /// A text of several lines, without the control characters that could forge others in a log.
-fn text(field: &str, written: &str) -> Result<String, String> {
+pub(in crate::web) fn text(field: &str, written: &str) -> Result<String, String> {
     let text = written.trim();
     if text.chars().count() > NOTE {
         return Err(format!("`{field}` is longer than {NOTE} characters"));
@@ -99,8 +145,12 @@ fn text(field: &str, written: &str) -> Result<String, String> {
 }
 
 /// An id that no other silence has.
-fn new_id() -> Result<SilenceId, String> {
+pub(in crate::web) fn new_id() -> Result<SilenceId, String> {
+    numbered("s")
+}
+
+fn numbered(letter: &str) -> Result<SilenceId, String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| format!("no randomness: {error}"))?;
-    Ok(SilenceId::new(format!("s-{:016x}", u64::from_be_bytes(bytes))))
+    Ok(SilenceId::new(format!("{letter}-{:016x}", u64::from_be_bytes(bytes))))
 }

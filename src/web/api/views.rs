@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::model::{
     Certificate, ChannelStatus, CheckId, Contact, DutyView, EndpointId, EndpointIx, Failure,
-    Health, Importance, Incident, IncidentId, LevelId, Phase, Quality, SessionId, SessionView,
-    Silence, SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
+    Health, Importance, Incident, IncidentId, LevelId, Maintenance, Phase, Quality, SessionId,
+    SessionView, Silence, SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
 };
 
 /// A count by health.
@@ -362,6 +362,19 @@ impl<'a> OnCall<'a> {
 pub(super) struct Silences<'a> {
     taken: Timestamp,
     silences: &'a [Silence],
+}
+
+/// Planned work that goes on or is to come.
+#[derive(Serialize)]
+pub(super) struct MaintenanceWindows<'a> {
+    taken: Timestamp,
+    maintenance: &'a [Maintenance],
+}
+
+impl<'a> MaintenanceWindows<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        Self { taken: snapshot.taken.wall, maintenance: &snapshot.maintenance }
+    }
 }
 
 impl<'a> Silences<'a> {

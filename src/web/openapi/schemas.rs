@@ -122,6 +122,28 @@ pub(super) fn all() -> Value {
                 ("reason", text()),
             ]),
         ),
+        ("MaintenanceWindows", list("maintenance", "Maintenance")),
+        (
+            "MaintenanceRequest",
+            object(&[
+                ("sites", array(&text())),
+                ("from?", maybe(&time())),
+                ("until", time()),
+                ("by", person()),
+                ("reason", note()),
+            ]),
+        ),
+        (
+            "Maintenance",
+            object(&[
+                ("id", text()),
+                ("sites", array(&text())),
+                ("from", time()),
+                ("until", time()),
+                ("by", text()),
+                ("reason", text()),
+            ]),
+        ),
     ] {
         all.insert(name.to_owned(), schema);
     }
@@ -167,10 +189,12 @@ fn channel() -> Value {
         ("failed", count()),
         ("retried", count()),
         ("withdrawn", count()),
+        ("fallen_back", count()),
         ("oldest", maybe(&time())),
         ("failing_since", maybe(&time())),
         ("last_error", maybe(&text())),
         ("last_delivered", maybe(&time())),
+        ("drill", maybe(&text())),
     ])
 }
 

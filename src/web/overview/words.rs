@@ -9,7 +9,7 @@ use crate::model::{Cause, Health, Language, Phase, Severity};
 
 /// The words of one language.
 #[derive(Clone, Copy)]
-pub(super) struct Words(pub(super) Language);
+pub(in crate::web) struct Words(pub(in crate::web) Language);
 
 impl Words {
     fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
@@ -19,27 +19,27 @@ impl Words {
         }
     }
 
-    pub(super) fn code(self) -> &'static str {
+    pub(in crate::web) fn code(self) -> &'static str {
         self.pick("vi", "en")
     }
 
-    pub(super) fn title(self) -> &'static str {
+    pub(in crate::web) fn title(self) -> &'static str {
         self.pick("Giám sát điểm cầu", "Sites at a glance")
     }
 
-    pub(super) fn as_of(self) -> &'static str {
+    pub(in crate::web) fn as_of(self) -> &'static str {
         self.pick("Số liệu lúc", "As of")
     }
 
-    pub(super) fn sites(self) -> &'static str {
+    pub(in crate::web) fn sites(self) -> &'static str {
         self.pick("điểm cầu", "sites")
     }
 
-    pub(super) fn delegates(self) -> &'static str {
+    pub(in crate::web) fn delegates(self) -> &'static str {
         self.pick("đại biểu", "delegates")
     }
 
-    pub(super) fn health(self, health: Health) -> &'static str {
+    pub(in crate::web) fn health(self, health: Health) -> &'static str {
         match health {
             Health::Up => self.pick("kết nối tốt", "up"),
             Health::Degraded => self.pick("suy giảm", "degraded"),
@@ -48,7 +48,7 @@ impl Words {
         }
     }
 
-    pub(super) fn severity(self, severity: Severity) -> &'static str {
+    pub(in crate::web) fn severity(self, severity: Severity) -> &'static str {
         match severity {
             Severity::Critical => self.pick("nghiêm trọng", "critical"),
             Severity::Warning => self.pick("cảnh báo", "warning"),
@@ -56,7 +56,7 @@ impl Words {
         }
     }
 
-    pub(super) fn cause(self, cause: Cause) -> &'static str {
+    pub(in crate::web) fn cause(self, cause: Cause) -> &'static str {
         match cause {
             Cause::Monitor => {
                 self.pick("Hệ thống giám sát không quan sát được", "The monitor cannot see")
@@ -75,31 +75,31 @@ impl Words {
         }
     }
 
-    pub(super) fn incidents(self) -> &'static str {
+    pub(in crate::web) fn incidents(self) -> &'static str {
         self.pick("Sự cố đang mở", "Open incidents")
     }
 
-    pub(super) fn no_incidents(self) -> &'static str {
+    pub(in crate::web) fn no_incidents(self) -> &'static str {
         self.pick("Không có sự cố nào.", "No incident is open.")
     }
 
-    pub(super) fn since(self) -> &'static str {
+    pub(in crate::web) fn since(self) -> &'static str {
         self.pick("từ", "since")
     }
 
-    pub(super) fn affected(self) -> &'static str {
+    pub(in crate::web) fn affected(self) -> &'static str {
         self.pick("điểm cầu bị ảnh hưởng", "sites affected")
     }
 
-    pub(super) fn acked_by(self) -> &'static str {
+    pub(in crate::web) fn acked_by(self) -> &'static str {
         self.pick("Đã tiếp nhận:", "Taken on by")
     }
 
-    pub(super) fn phone(self) -> &'static str {
+    pub(in crate::web) fn phone(self) -> &'static str {
         self.pick("Gọi", "Phone")
     }
 
-    pub(super) fn phase(self, phase: Phase) -> &'static str {
+    pub(in crate::web) fn phase(self, phase: Phase) -> &'static str {
         match phase {
             Phase::Live => self.pick("Đang họp", "Live"),
             Phase::Readiness => self.pick("Sắp họp", "About to begin"),
@@ -108,42 +108,42 @@ impl Words {
         }
     }
 
-    pub(super) fn until_start(self) -> &'static str {
+    pub(in crate::web) fn until_start(self) -> &'static str {
         self.pick("bắt đầu sau", "begins in")
     }
 
-    pub(super) fn until_end(self) -> &'static str {
+    pub(in crate::web) fn until_end(self) -> &'static str {
         self.pick("còn", "ends in")
     }
 
-    pub(super) fn no_session(self) -> &'static str {
+    pub(in crate::web) fn no_session(self) -> &'static str {
         self.pick("Không có phiên họp nào sắp tới.", "No session is near.")
     }
 
-    pub(super) fn others(self) -> &'static str {
+    pub(in crate::web) fn others(self) -> &'static str {
         self.pick("Điểm cầu khác", "Other sites")
     }
 
-    pub(super) fn in_maintenance(self) -> &'static str {
+    pub(in crate::web) fn in_maintenance(self) -> &'static str {
         self.pick("bảo trì", "maintenance")
     }
 
-    pub(super) fn silenced(self) -> &'static str {
+    pub(in crate::web) fn silenced(self) -> &'static str {
         self.pick("tạm tắt cảnh báo", "silenced")
     }
 
-    pub(super) fn blind(self) -> &'static str {
+    pub(in crate::web) fn blind(self) -> &'static str {
         self.pick(
             "Hệ thống giám sát không quan sát được mạng. Trạng thái các điểm cầu là chưa rõ.",
             "The monitor cannot see the network. The state of all sites is unknown.",
         )
     }
 
-    pub(super) fn stale(self) -> &'static str {
+    pub(in crate::web) fn stale(self) -> &'static str {
         self.pick("Số liệu đã cũ, hệ thống giám sát đang treo:", "Old figures, the monitor hangs:")
     }
 
-    pub(super) fn other_language(self) -> (&'static str, &'static str, &'static str) {
+    pub(in crate::web) fn other_language(self) -> (&'static str, &'static str, &'static str) {
         match self.0 {
             Language::Vi => ("?lang=en", "en", "English"),
             Language::En => ("?lang=vi", "vi", "Tiếng Việt"),
@@ -151,7 +151,7 @@ impl Words {
     }
 
     /// A length of time in its two largest units.
-    pub(super) fn lasting(self, duration: Duration) -> String {
+    pub(in crate::web) fn lasting(self, duration: Duration) -> String {
         let minutes = duration.as_secs() / 60;
         let (hours, days) = (minutes / 60, minutes / (24 * 60));
         match (self.0, days, hours, minutes) {
@@ -167,7 +167,7 @@ impl Words {
     }
 
     /// A length of time in its largest unit, as short as can be.
-    pub(super) fn briefly(self, duration: Duration) -> String {
+    pub(in crate::web) fn briefly(self, duration: Duration) -> String {
         let minutes = duration.as_secs() / 60;
         match minutes {
             0 => self.pick("<1 ph", "<1 m").to_owned(),
@@ -178,7 +178,7 @@ impl Words {
     }
 
     /// A moment as people write it: the time alone today, with the date otherwise.
-    pub(super) fn moment(self, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    pub(in crate::web) fn moment(self, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
         let (there, today) =
             (at.to_zoned_datetime(zone.clone()), now.to_zoned_datetime(zone.clone()));
         let same_day = there.date() == today.date();

@@ -147,8 +147,12 @@ fn a_clock_that_jumps_by_a_year_leaves_outages_told_once_and_ended_once() {
 fn ten_thousand_sites_that_die_within_a_second_and_return_are_one_incident() {
     let topology = run::large(10_000);
     let begins = "2026-03-02T01:00:00Z".parse().unwrap();
-    let config =
-        Config { settings: run::settings(), topology: Arc::new(topology), sessions: Vec::new() };
+    let config = Config {
+        settings: run::settings(),
+        topology: Arc::new(topology),
+        sessions: Vec::new(),
+        templates: Vec::new(),
+    };
     let world = World::new(Arc::clone(&config.topology), Nature::default());
     let mut run = Run::new(config, world, begins);
     run.until(Duration::from_secs(20));
@@ -378,7 +382,8 @@ fn a_site_with_nothing_to_ask_is_unknown_and_harms_nobody() {
     let kept = run::select(topology, |_| true, |site, _, _| site.id.as_str() != "huyen");
     let begins = "2026-03-02T01:00:00Z".parse().unwrap();
     let settings = run::settings();
-    let config = Config { settings, topology: Arc::new(kept), sessions: Vec::new() };
+    let config =
+        Config { settings, topology: Arc::new(kept), sessions: Vec::new(), templates: Vec::new() };
     let world = World::new(Arc::clone(&config.topology), Nature::default());
     let mut run = Run::new(config, world, begins);
     run.until(Duration::from_secs(60));

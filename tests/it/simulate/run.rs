@@ -123,7 +123,8 @@ impl Run {
             Some(text) => settings_from(text, &topology),
             None => settings,
         };
-        let config = Config { settings, topology: Arc::clone(&topology), sessions };
+        let config =
+            Config { settings, topology: Arc::clone(&topology), sessions, templates: Vec::new() };
         let world = World::new(topology, scenario.nature);
         let before = begins.checked_sub(warm_up).unwrap();
         let mut run = Self::new(config, world, before);
@@ -312,7 +313,7 @@ impl Run {
         };
         let sessions = self.sessions.iter().map(moved).collect();
         // Probes under way are answered as they were asked.
-        self.config = Arc::new(Config { settings, topology, sessions });
+        self.config = Arc::new(Config { settings, topology, sessions, templates: Vec::new() });
         self.tell(Input::Reload(Arc::clone(&self.config)));
     }
 
@@ -367,8 +368,13 @@ pub(crate) fn settings() -> Settings {
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),
-            kind: ChannelKind::Webhook(WebhookSettings { url, timeout: Duration::from_secs(5) }),
+            kind: ChannelKind::Webhook(WebhookSettings {
+                url,
+                secret: None,
+                timeout: Duration::from_secs(5),
+            }),
             send_resolved: true,
+            fallback: None,
         }],
         ..Settings::default()
     }

@@ -8,7 +8,7 @@ const LAPSE: Duration = Duration::from_mins(4);
 
 fn style() -> Style {
     let time_zone = jiff::tz::TimeZone::UTC;
-    Style { language: Language::Vi, time_zone, board: "http://10.0.0.5:8080".to_owned() }
+    Style::new(Language::Vi, time_zone, "http://10.0.0.5:8080")
 }
 
 fn letter(kind: NotificationKind, change: impl FnOnce(&mut Notification)) -> Letter {

@@ -28,7 +28,7 @@ fn mail(id: &str, kind: NotificationKind, incidents: &[&str]) -> String {
         test: false,
     };
     let time_zone = jiff::tz::TimeZone::UTC;
-    let style = Style { language: Language::Vi, time_zone, board: "http://b".to_owned() };
+    let style = Style::new(Language::Vi, time_zone, "http://b");
     let from: Mailbox = "Giám sát <canh-bao@tinh.example>".parse().unwrap();
     let to: Vec<Mailbox> =
         ["a@tinh.example", "Trực <b@tinh.example>"].map(|to| to.parse().unwrap()).into();

@@ -1,0 +1,343 @@
+//! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`: what people tell the running
+//! daemon, through its API.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization;
+
+use super::args::{AckIncident, Addressed, Asker, Maintain, SilenceSite, Unsilence};
+use super::{Exit, Failed, runtime};
+use crate::daemon::Source;
+use crate::model::{Incident, Maintenance, Silence, SiteId};
+use crate::notify;
+
+/// Longest that an answer takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon that runs somewhere.
+struct Remote {
+    address: String,
+    time_zone: TimeZone,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Open incidents, gravest first.
+pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
+    #[derive(Deserialize)]
+    struct Incidents {
+        incidents: Vec<Incident>,
+    }
+    let remote = Remote::new(to)?;
+    let told: Value = remote.get("/api/v1/incidents")?;
+    if json {
+        println!("{told:#}");
+        return Ok(Exit::Well);
+    }
+    let Incidents { incidents } = remote.read(told)?;
+    let active: Vec<&Incident> = incidents.iter().filter(|it| it.is_active()).collect();
+    if active.is_empty() {
+        println!("no incident is open");
+    }
+    for incident in active {
+        let site = incident.site.as_ref().map_or("–", |site| site.as_str());
+        let device = incident.endpoint.as_ref().map(|it| format!("/{it}")).unwrap_or_default();
+        println!("{}", incident.id);
+        println!(
+            "    {} {} at {site}{device} since {}, {} affected",
+            incident.severity.word(),
+            incident.cause.word(),
+            remote.moment(incident.began),
+            incident.affected_now().count().max(1),
+        );
+        if let Some(ack) = &incident.ack {
+            let until = ack.until.map(|at| format!(" until {}", remote.moment(at)));
+            let note = if ack.note.is_empty() { String::new() } else { format!(": {}", ack.note) };
+            let until = until.unwrap_or_default();
+            println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
+        }
+    }
+    Ok(Exit::Well)
+}
+
+/// Takes an incident on.
+pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
+    let remote = Remote::new(&given.to)?;
+    let until = given.lasting.map(after).transpose()?;
+    let body = json!({
+        "by": who(&given.who)?,
+        "note": given.reason.clone().unwrap_or_default(),
+        "until": until,
+    });
+    let path = format!("/api/v1/incidents/{}/ack", notify::encoded(&given.incident));
+    let _: Value = remote.send(Method::POST, &path, Some(&body))?;
+    let until = until.map(|at| format!(" until {}", remote.moment(at))).unwrap_or_default();
+    println!("{} is taken on{until}; reminders stay away", given.incident);
+    Ok(Exit::Well)
+}
+
+/// Holds back messages, or lists what is held back.
+pub(super) fn silence(given: &SilenceSite) -> Result<Exit, Failed> {
+    #[derive(Deserialize)]
+    struct Silences {
+        silences: Vec<Silence>,
+    }
+    let remote = Remote::new(&given.to)?;
+    if given.site.is_none() && !given.everything {
+        let told: Value = remote.get("/api/v1/silences")?;
+        let Silences { silences } = remote.read(told)?;
+        if silences.is_empty() {
+            println!("nothing is silenced");
+        }
+        for it in silences {
+            let site = it.site.as_ref().map_or("everything", |site| site.as_str());
+            let line = remote.line(site, it.from, it.until, &it.by, &it.reason);
+            println!("{}\n    {line}", it.id);
+        }
+        return Ok(Exit::Well);
+    }
+    let Some(lasting) = given.lasting else {
+        return Err(Failed::Usage("say for how long, such as `--for 2h`".to_owned()));
+    };
+    let site = given.site.as_ref().map(|site| remote.site(site)).transpose()?;
+    let body = json!({
+        "site": site,
+        "until": after(lasting)?,
+        "by": who(&given.who)?,
+        "reason": given.reason.clone().unwrap_or_default(),
+    });
+    let set: Silence = remote.send(Method::POST, "/api/v1/silences", Some(&body))?;
+    let site = set.site.as_ref().map_or("everything", |site| site.as_str());
+    println!("{site} is silenced until {}; end it with", remote.moment(set.until));
+    println!("    vchealth unsilence {}", set.id);
+    Ok(Exit::Well)
+}
+
+/// Ends a silence, by its id or by its site.
+pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
+    #[derive(Deserialize)]
+    struct Silences {
+        silences: Vec<Silence>,
+    }
+    let remote = Remote::new(&given.to)?;
+    let told: Value = remote.get("/api/v1/silences")?;
+    let Silences { silences } = remote.read(told)?;
+    let mut ids: Vec<&Silence> =
+        silences.iter().filter(|it| it.id.as_str() == given.what).collect();
+    if ids.is_empty() {
+        let site = remote.site(&given.what)?;
+        ids = silences
+            .iter()
+            .filter(|it| it.site.as_ref().is_some_and(|id| id.as_str() == site))
+            .collect();
+    }
+    if ids.is_empty() {
+        return Err(refused(format!("no silence {} is in force or to come", given.what)));
+    }
+    for it in ids {
+        let path = format!("/api/v1/silences/{}", notify::encoded(it.id.as_str()));
+        remote.end(&path)?;
+        println!("silence {} is over", it.id);
+    }
+    Ok(Exit::Well)
+}
+
+/// Announces planned work, ends it, or lists it.
+pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
+    #[derive(Deserialize)]
+    struct Windows {
+        maintenance: Vec<Maintenance>,
+    }
+    let remote = Remote::new(&given.to)?;
+    if let Some(id) = &given.end {
+        remote.end(&format!("/api/v1/maintenance/{}", notify::encoded(id)))?;
+        println!("maintenance {id} is over");
+        return Ok(Exit::Well);
+    }
+    if given.sites.is_empty() {
+        let told: Value = remote.get("/api/v1/maintenance")?;
+        let Windows { maintenance } = remote.read(told)?;
+        if maintenance.is_empty() {
+            println!("no work is planned");
+        }
+        for it in maintenance {
+            let sites: Vec<&str> = it.sites.iter().map(SiteId::as_str).collect();
+            let line = remote.line(&sites.join(", "), it.from, it.until, &it.by, &it.reason);
+            println!("{}\n    {line}", it.id);
+        }
+        return Ok(Exit::Well);
+    }
+    let Some(lasting) = given.lasting else {
+        return Err(Failed::Usage("say for how long, such as `--for 2h`".to_owned()));
+    };
+    let Some(reason) = &given.reason else {
+        let text = "say what is done, such as `--reason \"thay bộ định tuyến\"`";
+        return Err(Failed::Usage(text.to_owned()));
+    };
+    let from = after(given.after.unwrap_or_default())?;
+    let until = from.checked_add(lasting).map_err(|_| too_long())?;
+    let sites: Vec<String> =
+        given.sites.iter().map(|site| remote.site(site)).collect::<Result<_, _>>()?;
+    let body = json!({
+        "sites": sites, "from": from, "until": until, "by": who(&given.who)?, "reason": reason,
+    });
+    let set: Maintenance = remote.send(Method::POST, "/api/v1/maintenance", Some(&body))?;
+    let (from, until) = (remote.moment(set.from), remote.moment(set.until));
+    println!("work at {} is announced, {from} to {until}; end it with", sites.join(", "));
+    println!("    vchealth maintenance --end {}", set.id);
+    Ok(Exit::Well)
+}
+
+impl Remote {
+    /// The daemon at the address that was given, or where the configuration says that it listens.
+    fn new(to: &Addressed) -> Result<Self, Failed> {
+        let (address, time_zone) = match &to.at {
+            Some(address) => (address.trim_end_matches('/').to_owned(), TimeZone::system()),
+            None => {
+                let settings = Source::directory(&to.config.dir).load()?.settings;
+                let mut listen = settings.listen;
+                // A server that listens everywhere is reached here.
+                if listen.ip().is_unspecified() {
+                    listen.set_ip(match listen.ip() {
+                        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+                    });
+                }
+                (format!("http://{listen}"), settings.time_zone)
+            }
+        };
+        let client = notify::client()
+            .map_err(|error| Failed::Other("cannot ask a daemon".to_owned(), Box::new(error)))?;
+        Ok(Self { address, time_zone, client, runtime: runtime()? })
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
+        self.send(Method::GET, path, None)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, Failed> {
+        let answer = self.ask(method, path, body)?;
+        let value = serde_json::from_str(&answer).map_err(|error| self.strange(&error))?;
+        self.read(value)
+    }
+
+    /// Ends what stands at `path`.
+    fn end(&self, path: &str) -> Result<(), Failed> {
+        self.ask(Method::DELETE, path, None).map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(&self, value: Value) -> Result<T, Failed> {
+        serde_json::from_value(value).map_err(|error| self.strange(&error))
+    }
+
+    fn strange(&self, error: &serde_json::Error) -> Failed {
+        refused(format!("what answers at {} is no vchealth of this version: {error}", self.address))
+    }
+
+    /// Asks, and gives the body of a good answer.
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Failed> {
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.address)).timeout(PATIENCE);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answered: Result<(StatusCode, String), reqwest::Error> = self.runtime.block_on(async {
+            let answer = request.send().await?;
+            Ok((answer.status(), answer.text().await?))
+        });
+        let (status, text) = answered.map_err(|error| {
+            let address = &self.address;
+            let text = if error.is_connect() {
+                format!(
+                    "no vchealth answers at {address}: is `vchealth run` running, and is this the \
+                     address that it listens on? `--at URL` names another"
+                )
+            } else {
+                format!("the vchealth at {address} does not answer")
+            };
+            Failed::Other(text, Box::new(error.without_url()))
+        })?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        let said = serde_json::from_str::<Value>(&text).ok();
+        let said = said.and_then(|told| told["error"].as_str().map(str::to_owned));
+        Err(refused(said.unwrap_or_else(|| format!("{} answers {status}", self.address))))
+    }
+
+    /// The id of a site that is named by its id or its name.
+    fn site(&self, named: &str) -> Result<String, Failed> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: String,
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Sites {
+            sites: Vec<Row>,
+        }
+        let told: Value = self.get("/api/v1/sites")?;
+        let Sites { sites } = self.read(told)?;
+        let name: String = named.nfc().collect();
+        let found = sites.iter().find(|row| row.id == named);
+        let found = found.or_else(|| sites.iter().find(|row| row.name == name));
+        if let Some(row) = found {
+            return Ok(row.id.clone());
+        }
+        let near = sites
+            .iter()
+            .map(|row| (strsim::damerau_levenshtein(&row.id, named), &row.id))
+            .min()
+            .filter(|(distance, _)| *distance <= 3)
+            .map(|(_, id)| format!("; did you mean `{id}`?"));
+        Err(refused(format!("there is no site `{named}`{}", near.unwrap_or_default())))
+    }
+
+    fn moment(&self, at: Timestamp) -> String {
+        self.time_zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    fn line(&self, what: &str, from: Timestamp, until: Timestamp, by: &str, why: &str) -> String {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        format!("{what}, {} to {}, by {by}{why}", self.moment(from), self.moment(until))
+    }
+}
+
+/// What the daemon does not do.
+fn refused(why: String) -> Failed {
+    Failed::Refused(why)
+}
+
+fn too_long() -> Failed {
+    Failed::Usage("that is longer than time lasts".to_owned())
+}
+
+/// The moment after this long from now.
+fn after(lasting: Duration) -> Result<Timestamp, Failed> {
+    Timestamp::now().checked_add(lasting).map_err(|_| too_long())
+}
+
+/// Who asks: as given, or else whoever is logged in.
+fn who(given: &Asker) -> Result<String, Failed> {
+    let login = || {
+        ["SUDO_USER", "USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+    };
+    given
+        .by
+        .clone()
+        .or_else(login)
+        .ok_or_else(|| Failed::Usage("say who you are: `--by \"Nguyễn Thị Hà\"`".to_owned()))
+}

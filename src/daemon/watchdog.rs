@@ -1,0 +1,73 @@
+//! Gives the sign of life to a watchdog elsewhere, as long as this monitor watches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::face::Face;
+use crate::config::HeartbeatSettings;
+use crate::notify::{Beats, Beep, Signs, expected};
+use crate::web::Daemon as _;
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until told to stop. A reload may change where the sign is given, and how often.
+pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
+    let mut now: Option<(HeartbeatSettings, Beats, Beep)> = None;
+    let mut held: Option<&'static str> = None;
+    loop {
+        let settings = face.settings.load().heartbeat.clone();
+        if settings.as_ref() != now.as_ref().map(|(known, ..)| known) {
+            now = settings.and_then(|settings| {
+                let beats = Beats::new(settings.every, face.clock.mono());
+                match Beep::new(&settings.url, face.clock) {
+                    Ok(beep) => Some((settings, beats, beep)),
+                    Err(wrong) => {
+                        error!("no heartbeat: {}", super::chain(&wrong));
+                        None
+                    }
+                }
+            });
+            face.figures.heartbeat_held(false);
+        }
+        if let Some((_, beats, beep)) = &mut now {
+            let wrong = signs(&face).wrong(face.clock.mono());
+            if wrong != held {
+                match wrong {
+                    Some(why) => error!("the heartbeat is held back: {why}"),
+                    None => info!("the heartbeat goes on"),
+                }
+                held = wrong;
+            }
+            face.figures.heartbeat_held(held.is_some());
+            if held.is_none() && beats.is_due(face.clock.mono()) {
+                let result = beep.give().await;
+                beats.given(result.is_ok(), face.clock.mono());
+                face.figures.heartbeat_given(result.is_ok(), face.clock.now().wall);
+                if let Err(wrong) = result {
+                    warn!("the watchdog did not get the heartbeat: {wrong}");
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// What tells whether this monitor watches.
+fn signs(face: &Face) -> Signs {
+    let store = face.store();
+    let since = store.since.filter(|_| store.trouble.is_some());
+    let lasting = since.map(|since| face.clock.now().wall.duration_since(since));
+    Signs {
+        turned: face.heartbeat.last(),
+        learned: face.heartbeat.learned(),
+        every: expected(&face.snapshot().topology),
+        unwritten: lasting.and_then(|lasting| Duration::try_from(lasting).ok()),
+    }
+}

@@ -1,0 +1,180 @@
+//! What happens to messages whose channel does not work, and to whoever heard of them elsewhere.
+
+use super::*;
+use crate::model::{Severity, Told};
+use crate::store::StandIn;
+
+const AFTER: Duration = Duration::from_secs(30);
+
+/// Channels that stand in for each other in this order.
+fn chain(ids: &[&str]) -> Desk {
+    let now = Now { mono: Mono::ZERO, wall: at("2026-02-03T01:00:00Z") };
+    let mut queue = Queue::default();
+    queue.configure(lines(ids), now);
+    Desk { queue, now, told: Vec::new() }
+}
+
+fn lines(ids: &[&str]) -> Vec<LineSetup> {
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100 };
+    let next =
+        |at: usize| ids.get(at + 1).map(|to| Fallback { to: ChannelId::new(*to), after: AFTER });
+    let set = |(at, id): (usize, &&str)| LineSetup { fallback: next(at), ..line(id, limits) };
+    ids.iter().enumerate().map(set).collect()
+}
+
+/// `channel kind id` of what was accepted.
+fn told(desk: &Desk) -> Vec<String> {
+    let items = desk.told.iter().flat_map(|letter| &letter.items);
+    let said = items.map(|item| {
+        let it = &item.notification;
+        format!("{} {} {}", it.channel, item.told_as.word(), it.id)
+    });
+    said.collect()
+}
+
+/// Everything through `dead` fails.
+fn without(dead: &'static [&'static str]) -> impl FnMut(&Letter, Now) -> Result<(), DeliveryError> {
+    move |letter, _| if dead.contains(&letter.channel.as_str()) { Err(later()) } else { Ok(()) }
+}
+
+#[test]
+fn what_a_channel_refuses_for_good_goes_through_its_fallback_at_once() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.fail("a", Retry::Never);
+    desk.run(Duration::ZERO, without(&[]));
+    assert_eq!(told(&desk)[1..], ["sms firing a/via/sms"]);
+    let events = desk.queue.take_events();
+    let instead = Some(ChannelId::new("sms"));
+    assert!(matches!(&events[0], Event::GivenUp { instead: it, .. } if *it == instead));
+    assert_eq!(desk.marks(), ["a Failed", "a/via/sms Delivered"]);
+    assert_eq!(desk.queue.take_added().len(), 1, "and stands in the outbox");
+}
+
+#[test]
+fn a_channel_that_fails_for_long_is_stood_in_for_and_its_own_message_still_goes() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER - seconds(1), without(&["truc"]));
+    assert!(told(&desk).is_empty(), "a receiver that restarts is waited for");
+    desk.run(seconds(1), without(&["truc"]));
+    assert_eq!(told(&desk), ["sms firing a/via/sms"]);
+    desk.decide("b", "i2", FIRING);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    assert_eq!(told(&desk)[1..], ["sms firing b/via/sms"], "nobody waits a second time");
+    desk.run(Duration::from_hours(2), without(&["truc"]));
+    assert_eq!(told(&desk).len(), 2, "each once, however long it lasts");
+    desk.run(seconds(60), without(&[]));
+    assert_eq!(told(&desk)[2..], ["truc firing a", "truc firing b"]);
+}
+
+#[test]
+fn the_end_follows_to_whoever_heard_of_the_problem() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    desk.run(seconds(60), without(&[]));
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(Duration::ZERO, without(&[]));
+    let all = ["sms firing a/via/sms", "truc firing a", "sms resolved over/via/sms"];
+    assert_eq!(told(&desk)[..3], all);
+    assert_eq!(told(&desk)[3..], ["truc resolved over"]);
+    desk.decide("b", "i1", FIRING);
+    desk.decide("b-over", "i1", RESOLVED);
+    desk.run(seconds(60), without(&[]));
+    assert!(told(&desk)[4..].iter().all(|it| it.starts_with("truc")), "{:?}", told(&desk));
+}
+
+#[test]
+fn a_fallback_that_fails_as_well_is_stood_in_for_and_hears_of_the_end_in_turn() {
+    let mut desk = chain(&["truc", "sms", "siren"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(2 * AFTER, without(&["truc", "sms"]));
+    assert_eq!(told(&desk), ["siren firing a/via/sms/via/siren"]);
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(seconds(60), without(&["truc"]));
+    let rest = told(&desk).split_off(1);
+    assert!(rest.contains(&"sms resolved over/via/sms".to_owned()), "{rest:?}");
+    assert!(rest.contains(&"siren resolved over/via/sms/via/siren".to_owned()), "{rest:?}");
+    assert_eq!(rest.len(), 2, "sms has heard of its end only: {rest:?}");
+}
+
+#[test]
+fn news_of_what_the_fallback_knows_are_told_as_news() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    desk.decide("b", "i1", UPDATE);
+    desk.run(seconds(10), without(&["truc"]));
+    assert_eq!(told(&desk), ["sms firing a/via/sms", "sms update b/via/sms"]);
+    desk.run(seconds(60), without(&[]));
+    assert_eq!(told(&desk)[2..], ["truc firing b"], "which is its first word of it");
+}
+
+#[test]
+fn who_was_told_in_their_own_right_is_not_told_twice() {
+    let mut desk = chain(&["truc", "sms"]);
+    let mut it = incident("i1", "tan-lap");
+    it.told.push(Told {
+        channel: ChannelId::new("sms"),
+        kind: FIRING,
+        at: desk.now.wall,
+        severity: Severity::Critical,
+        affected: 1,
+        people: Vec::new(),
+        on_duty: false,
+        step: 0,
+    });
+    desk.queue.enqueue(Arc::new(notification("a", it, FIRING)), desk.now);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert!(told(&desk).is_empty());
+    assert_eq!(desk.queue.poll_timeout().map(|due| due > desk.now.mono), Some(true));
+}
+
+#[test]
+fn a_letter_that_hangs_does_not_hold_up_the_fallback() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    assert_eq!(desk.take().as_deref(), Some("a"));
+    assert_eq!(desk.queue.poll_timeout(), Some(Mono::ZERO + AFTER));
+    desk.wait(AFTER);
+    assert_eq!(desk.take().as_deref(), Some("a/via/sms"));
+    desk.ok("a");
+    assert_eq!(desk.marks()[0], "a Delivered");
+}
+
+#[test]
+fn a_restart_remembers_who_stood_in() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.queue.restore_stand_ins(vec![StandIn {
+        channel: ChannelId::new("truc"),
+        incident: IncidentId::new("i1"),
+        fallback: ChannelId::new("sms"),
+    }]);
+    let waiting = Waiting {
+        notification: notification("a", incident("i1", "x"), FIRING),
+        attempts: 4,
+        next_attempt: None,
+        bundle: None,
+        fallback: Some(ChannelId::new("sms")),
+        told_as: FIRING,
+    };
+    desk.queue.restore(waiting, desk.now);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert!(told(&desk).is_empty(), "the fallback told it before the restart");
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    assert_eq!(told(&desk), ["sms resolved over/via/sms"]);
+    let mark = desk.queue.take_marks().into_iter().rfind(|m| m.id.as_str() == "over").unwrap();
+    assert_eq!(mark.fallback, Some(ChannelId::new("sms")), "so the next restart knows as well");
+}
+
+#[test]
+fn messages_of_a_channel_that_is_taken_out_go_through_its_fallback() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.queue.configure(lines(&["sms"]), desk.now);
+    desk.run(Duration::ZERO, without(&[]));
+    assert_eq!(told(&desk), ["sms firing a/via/sms"]);
+}

@@ -1,0 +1,435 @@
+//! Texts of people's own: templates that take the place of what the built-in texts say.
+//!
+//! A part of a message (its first line, what it means, what to do, whom to phone) may have a
+//! template in each language. It is given what the built-in texts are made of, and those texts
+//! themselves. Templates are judged before they are used, with a message about every cause; one that
+//! fails all the same leaves its place to the built-in text, which says so: a message that is told
+//! in plain words is better than one that is not told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, UndefinedBehavior};
+use serde::Serialize;
+
+use super::{Facts, Message, en, samples, vi};
+use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
+use crate::model::{Contact, Language};
+use crate::notify::Style;
+
+/// Steps that one rendering may take: a loop without end ends within milliseconds.
+const FUEL: u64 = 100_000;
+/// Longest text of one part, in characters; what is longer is cut.
+const LONGEST: usize = 8_000;
+
+/// The templates of both languages.
+#[derive(Clone, Default)]
+pub struct Templates {
+    sources: Vec<Template>,
+    made: Arc<BTreeMap<(Language, TemplatePart), Arc<Environment<'static>>>>,
+}
+
+impl PartialEq for Templates {
+    fn eq(&self, other: &Self) -> bool {
+        self.sources == other.sources
+    }
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Templates({})", self.sources.len())
+    }
+}
+
+/// What a template can use.
+#[derive(Debug, Serialize)]
+struct Context<'a> {
+    /// firing, update, reminder or resolved.
+    kind: &'static str,
+    over: bool,
+    flapping: bool,
+    incident: &'a str,
+    severity: &'static str,
+    cause: &'static str,
+    site: &'a str,
+    site_id: &'a str,
+    level: &'a str,
+    parent: &'a str,
+    endpoint: &'a str,
+    check: &'a str,
+    began: String,
+    ended: Option<String>,
+    minutes: u64,
+    likely: String,
+    evidence: String,
+    affected: &'a [&'a str],
+    delegates: u32,
+    session: Option<SessionContext<'a>>,
+    contacts: Vec<ContactContext<'a>>,
+    ack: Option<AckContext<'a>>,
+    channel: &'a str,
+    board: &'a str,
+    link: Option<&'a str>,
+    /// The built-in texts.
+    default: DefaultContext<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionContext<'a> {
+    title: &'a str,
+    start: String,
+}
+
+/// All of a contact, also what was not written.
+#[derive(Debug, Serialize)]
+struct ContactContext<'a> {
+    name: &'a str,
+    phone: &'a str,
+    email: &'a str,
+}
+
+impl<'a> ContactContext<'a> {
+    fn of(contact: &'a Contact) -> Self {
+        Self { name: &contact.name, phone: &contact.phone, email: &contact.email }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AckContext<'a> {
+    by: &'a str,
+    at: String,
+    note: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct DefaultContext<'a> {
+    summary: &'a str,
+    description: &'a str,
+    action: &'a str,
+    contact: &'a str,
+}
+
+impl Templates {
+    /// The templates of these sources. One that cannot be read is left out; [`check`] tells it.
+    #[must_use]
+    pub fn new(sources: &[Template]) -> Self {
+        let made = sources.iter().filter_map(|source| {
+            let made = environment(source).ok()?;
+            Some(((source.language, source.part), Arc::new(made)))
+        });
+        Self { made: Arc::new(made.collect()), sources: sources.to_vec() }
+    }
+
+    /// The message with every part that has a template of its own.
+    pub(super) fn apply(&self, facts: &Facts<'_>, style: &Style, built_in: &Message) -> Message {
+        let mut message = built_in.clone();
+        for part in TemplatePart::ALL {
+            let Some(made) = self.made.get(&(style.language, part)) else { continue };
+            let place = match part {
+                TemplatePart::Summary => &mut message.summary,
+                TemplatePart::Description => &mut message.description,
+                TemplatePart::Action => &mut message.action,
+                TemplatePart::Contact => &mut message.contact,
+            };
+            match render(made, part, facts, style, built_in) {
+                Ok(text) => *place = text,
+                Err(error) => {
+                    let part = part.word();
+                    tracing::error!(
+                        part,
+                        "a message template fails, the built-in text is told: {error}"
+                    );
+                    let said = match style.language {
+                        Language::Vi => format!("(Mẫu tin “{part}” bị lỗi nên dùng lời mặc định.)"),
+                        Language::En => {
+                            format!("(Template “{part}” fails; this is the usual text.)")
+                        }
+                    };
+                    message.description = format!("{}\n{said}", message.description);
+                }
+            }
+        }
+        message
+    }
+}
+
+/// Renders every template with a message about every cause and tells what is wrong, with its place.
+///
+/// # Errors
+/// Everything that is wrong, each place once.
+pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
+    let mut list: Vec<Diagnostic> = Vec::new();
+    for source in sources {
+        let mut told = |error: &Error| {
+            let diagnostic = diagnostic(source, error);
+            if !list.contains(&diagnostic) {
+                list.push(diagnostic);
+            }
+        };
+        let made = match environment(source) {
+            Ok(made) => made,
+            Err(error) => {
+                told(&error);
+                continue;
+            }
+        };
+        let style = Style::new(source.language, TimeZone::UTC, "http://vchealth.example");
+        for item in samples::all() {
+            let facts = Facts::new(&item, &style);
+            let built_in = match source.language {
+                Language::Vi => vi::message(&facts),
+                Language::En => en::message(&facts),
+            };
+            if let Err(error) = render(&made, source.part, &facts, &style, &built_in) {
+                told(&error);
+            }
+        }
+    }
+    if list.is_empty() { Ok(()) } else { Err(Diagnostics { list, more: 0 }) }
+}
+
+fn environment(source: &Template) -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+        environment.set_syntax(syntax);
+    }
+    for (name, filter) in
+        [("upper", str::to_uppercase as fn(&str) -> String), ("lower", str::to_lowercase)]
+    {
+        environment.add_filter(name, move |text: String| filter(&text));
+    }
+    environment.add_filter("join", minijinja::filters::join);
+    environment.add_filter("length", minijinja::filters::length);
+    environment.add_filter("default", minijinja::filters::default);
+    environment.add_filter("first", minijinja::filters::first);
+    environment.add_filter("replace", minijinja::filters::replace);
+    environment.add_filter("trim", minijinja::filters::trim);
+    environment.add_template_owned(source.part.word().to_owned(), source.text.clone())?;
+    Ok(environment)
+}
+
+fn render(
+    made: &Environment<'static>,
+    part: TemplatePart,
+    facts: &Facts<'_>,
+    style: &Style,
+    built_in: &Message,
+) -> Result<String, Error> {
+    let context = Context::new(facts, style, built_in);
+    let text = made.get_template(part.word())?.render(Serde(&context))?;
+    // A first line has no second one.
+    let text = match part {
+        TemplatePart::Summary => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => text.trim().to_owned(),
+    };
+    if text.is_empty() {
+        let kind = minijinja::ErrorKind::InvalidOperation;
+        return Err(Error::new(kind, format!("it says nothing about {}", facts.cause.word())));
+    }
+    Ok(text.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST).collect())
+}
+
+impl<'a> Context<'a> {
+    fn new(facts: &'a Facts<'_>, style: &'a Style, built_in: &'a Message) -> Self {
+        let (likely, evidence) = match style.language {
+            Language::Vi => (vi::likely(facts), vi::evidence(facts)),
+            Language::En => (en::likely(facts), en::evidence(facts)),
+        };
+        let alert = facts.alert;
+        let lasted = facts.over.as_ref().map_or(facts.so_far, |(_, lasted)| *lasted);
+        Self {
+            kind: facts.kind.word(),
+            over: facts.over.is_some(),
+            flapping: facts.incident.flapping,
+            incident: facts.incident.id.as_str(),
+            severity: facts.severity.word(),
+            cause: facts.cause.word(),
+            site: &alert.site_name,
+            site_id: facts.incident.site.as_ref().map_or("", |site| site.as_str()),
+            level: &alert.level_name,
+            parent: &alert.parent_name,
+            endpoint: facts.device(),
+            check: facts.check(),
+            began: moment(facts.began),
+            ended: facts.over.as_ref().map(|(end, _)| moment(*end)),
+            minutes: lasted.as_secs() / 60,
+            likely,
+            evidence: evidence.unwrap_or_default(),
+            affected: &facts.affected,
+            delegates: facts.incident.delegates,
+            session: facts.session.as_ref().map(|session| SessionContext {
+                title: session.title.unwrap_or_default(),
+                start: moment(session.start),
+            }),
+            contacts: alert.contacts.iter().map(ContactContext::of).collect(),
+            ack: facts.ack().map(|ack| AckContext {
+                by: &ack.by,
+                at: moment(facts.local(ack.at)),
+                note: &ack.note,
+            }),
+            channel: facts.channel,
+            board: &style.board,
+            link: built_in.link.as_deref(),
+            default: DefaultContext {
+                summary: &built_in.summary,
+                description: &built_in.description,
+                action: &built_in.action,
+                contact: &built_in.contact,
+            },
+        }
+    }
+}
+
+fn moment(at: DateTime) -> String {
+    at.strftime("%H:%M %d/%m/%Y").to_string()
+}
+
+/// What is wrong with a template, where it stands.
+fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
+    let line = error.line().unwrap_or(1).max(1);
+    let excerpt = source.text.lines().nth(line - 1).unwrap_or_default().to_owned();
+    // The range counts bytes from the beginning of the file.
+    let before = error.range().and_then(|range| source.text.get(..range.start));
+    let column = before.map_or(1, |before| {
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        last.chars().count() + 1
+    });
+    let width = error
+        .range()
+        .and_then(|range| source.text.get(range))
+        .map_or(0, |text| text.lines().next().unwrap_or_default().chars().count());
+    let reason = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    let unknown = error.kind() == minijinja::ErrorKind::UndefinedError;
+    let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Diagnostic {
+        file: source.file.clone(),
+        line: short(line),
+        column: short(column),
+        width: short(width),
+        excerpt,
+        reason,
+        hint: unknown.then(|| format!("a template knows {}", KNOWN.join(", "))),
+        other: None,
+    }
+}
+
+/// What a template can use, as the README explains it.
+const KNOWN: [&str; 26] = [
+    "kind",
+    "over",
+    "flapping",
+    "incident",
+    "severity",
+    "cause",
+    "site",
+    "site_id",
+    "level",
+    "parent",
+    "endpoint",
+    "check",
+    "began",
+    "ended",
+    "minutes",
+    "likely",
+    "evidence",
+    "affected",
+    "delegates",
+    "session",
+    "contacts",
+    "ack",
+    "channel",
+    "board",
+    "link",
+    "default",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::texts::write;
+
+    fn template(language: Language, part: TemplatePart, text: &str) -> Template {
+        let file = format!("templates/{}/{}.txt", language_word(language), part.word());
+        Template { language, part, file, text: text.to_owned() }
+    }
+
+    const fn language_word(language: Language) -> &'static str {
+        match language {
+            Language::Vi => "vi",
+            Language::En => "en",
+        }
+    }
+
+    fn vi(part: TemplatePart, text: &str) -> Template {
+        template(Language::Vi, part, text)
+    }
+
+    fn told(text: &str) -> String {
+        check(&[vi(TemplatePart::Summary, text)]).unwrap_err().to_string()
+    }
+
+    fn style(sources: &[Template]) -> Style {
+        let templates = Templates::new(sources);
+        Style { templates, ..Style::new(Language::Vi, TimeZone::UTC, "http://b") }
+    }
+
+    #[test]
+    fn a_part_says_what_its_template_says_and_the_others_stay() {
+        let text = "{{ severity | upper }}: {{ site }}\n{% if session %}({{ session.title }}){% endif %}\n";
+        let sources = [vi(TemplatePart::Summary, text)];
+        check(&sources).unwrap();
+        let item = samples::all().into_iter().nth(8).unwrap();
+        let (own, usual) =
+            (write(&item, false, &style(&sources)), write(&item, false, &style(&[])));
+        assert_eq!(own.summary, "CRITICAL: Xã Tân Lập (Giao ban trực tuyến)");
+        assert_eq!(Message { summary: usual.summary.clone(), ..own }, usual);
+        let english = [template(Language::En, TemplatePart::Summary, "x")];
+        assert_eq!(write(&item, false, &style(&english)), usual, "the other language");
+    }
+
+    #[test]
+    fn everything_that_is_known_can_be_used_for_every_cause() {
+        for language in [Language::Vi, Language::En] {
+            let all: String = KNOWN.iter().map(|name| format!("{{{{ {name} }}}} ")).collect();
+            let text = format!(
+                "{all}{{{{ default.summary }}}}
+                 {{{{ affected | join(', ') }}}} {{% for c in contacts %}}{{{{ c.name }}}} {{{{ c.phone }}}}{{% endfor %}}"
+            );
+            let part = TemplatePart::Description;
+            check(&[template(language, part, &text)]).unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_place() {
+        let said = told("one line\n  {{ sitee }}");
+        assert!(said.starts_with("templates/vi/summary.txt:2:"), "{said}");
+        assert!(said.contains("{{ sitee }}") && said.contains("a template knows kind"), "{said}");
+        let said = told("{% if over %}x");
+        assert!(said.starts_with("templates/vi/summary.txt:1:"), "{said}");
+        assert!(told("{{ session.title }}").contains("undefined"), "there is not always one");
+        assert!(told("{% if over %}x{% endif %}").contains("it says nothing about"), "firing");
+        let endless = "{% for a in affected %}{% for b in default.description %}{% for c in default.description %}{% for d in default.description %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}x";
+        assert!(told(endless).contains("fuel"), "{}", told(endless));
+    }
+
+    #[test]
+    fn a_template_that_fails_all_the_same_leaves_its_place_to_the_built_in_text() {
+        let sources = [vi(TemplatePart::Summary, "{{ session.title }}")];
+        let item = samples::all().pop().unwrap();
+        let (own, usual) =
+            (write(&item, false, &style(&sources)), write(&item, false, &style(&[])));
+        assert_eq!(own.summary, usual.summary);
+        assert!(own.description.ends_with("(Mẫu tin “summary” bị lỗi nên dùng lời mặc định.)"));
+    }
+}

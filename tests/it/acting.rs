@@ -1,0 +1,412 @@
+//! What people do about incidents: by the link in a message, from the command line, through the
+//! API; against a server of which the test decides everything, and against the program itself.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use vchealth::model::{ChannelId, Chosen, NotificationKind, SiteId};
+use vchealth::notify::Links;
+use vchealth::web::Act;
+
+use crate::fixtures::{Scratch, incident, notification};
+use crate::province;
+use crate::web::{House, key};
+
+/// Longer than anything here takes on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// The path of the link in a message about this incident, sent through `duty` an hour ago.
+fn path(about: &str, id: &str) -> String {
+    let mut message = notification(id, incident(about, "x"), NotificationKind::Firing);
+    message.channel = ChannelId::new("duty");
+    message.created = province::now().wall - SignedDuration::from_hours(1);
+    let links = Links { key: key(), base: String::new() };
+    links.of(&message).expect("a link")
+}
+
+#[tokio::test]
+async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
+    let house = House::open(province::troubled(204));
+    let link = path("cho-don-1", "n1");
+    for _ in 0..3 {
+        let page = house.get(&link).await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        let text = page.text();
+        for shown in ["Huyện Chợ Đồn", "Tôi tiếp nhận xử lý", "method=\"post\"", "duty"]
+        {
+            assert!(text.contains(shown), "{shown} in {text}");
+        }
+        assert!(page.header("content-security-policy").contains("form-action 'self'"));
+        assert_eq!(page.header("referrer-policy"), "no-referrer");
+    }
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty(), "a preview is no click");
+    assert!(house.get(&format!("{link}?lang=en")).await.text().contains("I take this on"));
+
+    let sent = "act=ack&name=H%C3%A0&note=%C4%91ang+g%E1%BB%8Di";
+    let reply = house.ask("POST", &link, &[FORM], sent).await;
+    assert_eq!((reply.status, reply.header("location")), (303, link.as_str()));
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    assert_eq!((used.incident.as_str(), &*used.by), ("cho-don-1", "Hà (duty)"));
+    let Act::Ack(ack) = act else { panic!("an ack") };
+    assert_eq!((&*ack.by, &*ack.note, ack.until), ("Hà (duty)", "đang gọi", None));
+
+    let page = house.get(&link).await.text();
+    assert!(page.contains("✓ Đã tiếp nhận lúc"), "{page}");
+    assert!(page.contains("Hà (duty)") && !page.contains("<form"), "{page}");
+    let again = house.ask("POST", &link, &[FORM], "act=silence-4").await;
+    assert_eq!(again.status, 303);
+    assert_eq!(house.daemon.link_uses.lock().unwrap().len(), 1, "it works once");
+}
+
+#[tokio::test]
+async fn a_silence_by_link_is_about_the_site_and_bounded() {
+    let house = House::open(province::troubled(204));
+    let link = path("cho-don-1", "n2");
+    let reply = house.ask("POST", &link, &[FORM], "act=silence-1").await;
+    assert_eq!(reply.status, 303, "{}", reply.text());
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    let Act::Silence(silence) = act else { panic!("a silence") };
+    let until = province::now().wall + SignedDuration::from_hours(1);
+    assert_eq!((used.by.as_str(), silence.by.as_str()), ("duty", "duty"));
+    assert_eq!(silence.site.as_ref().map(SiteId::as_str), Some("cho-don"));
+    assert_eq!((silence.until, used.chosen), (until, Chosen::Silence { until }));
+    assert!(house.get(&link).await.text().contains("Đã tạm tắt cảnh báo"));
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_forged_or_misused_does_nothing_and_says_why() {
+    let house = House::open(province::troubled(204));
+    let over = path("cao-ky-1", "n3");
+    let page = house.get(&over).await;
+    assert!(page.text().contains("Sự cố này đã kết thúc"), "{}", page.text());
+    assert_eq!(page.status, 410);
+    house.ask("POST", &over, &[FORM], "act=ack").await;
+    let gone = path("long-gone-1", "n4");
+    assert_eq!(house.get(&gone).await.status, 410);
+    house.ask("POST", &gone, &[FORM], "act=ack").await;
+
+    let mut old = notification("n5", incident("cho-don-1", "x"), NotificationKind::Firing);
+    old.created = province::now().wall - SignedDuration::from_hours(24);
+    let links = Links { key: key(), base: String::new() };
+    let old = links.of(&old).unwrap();
+    let page = house.get(&old).await;
+    assert!(page.status == 410 && page.text().contains("hết hạn"), "{}", page.text());
+    house.ask("POST", &old, &[FORM], "act=ack").await;
+
+    let good = path("cho-don-1", "n6");
+    for (body, why) in [
+        ("act=delete", "no such choice"),
+        ("act=silence-99999", "no such choice"),
+        ("name=x", "missing field"),
+        ("act=ack&name=a%0Ab", "control characters"),
+    ] {
+        let reply = house.ask("POST", &good, &[FORM], body).await;
+        assert_eq!(reply.status, 400, "{body}");
+        assert!(reply.text().contains(why), "{body}: {}", reply.text());
+    }
+    for forged in [format!("{}0", &good[..good.len() - 1]), "/a/x".to_owned(), "/a/%00~".to_owned()]
+    {
+        let reply = house.ask("POST", &forged, &[FORM], "act=ack").await;
+        assert!(reply.status == 404 || forged.ends_with(&good[good.len() - 1..]), "{forged}");
+    }
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty());
+
+    let mut refused = 0;
+    for n in 0..40 {
+        refused += usize::from(house.get(&format!("/a/guess-{n}")).await.status == 429);
+    }
+    assert!(refused >= 15, "guessing gets slow: {refused}");
+    assert_eq!(house.get(&good).await.status, 200, "and keeps nobody out");
+}
+
+#[tokio::test]
+async fn planned_work_is_announced_listed_and_ended() {
+    let mut snapshot = province::troubled(204);
+    snapshot.maintenance = vec![province::maintenance("m-1")];
+    let house = House::open(snapshot);
+    let until = province::now().wall + SignedDuration::from_hours(3);
+    let body = json!({ "sites": ["cho-don"], "until": until, "by": "Hà", "reason": "thay router" });
+    let reply = house.post("/api/v1/maintenance", &body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let window = house.daemon.windows.lock().unwrap()[0].clone();
+    assert_eq!((window.from, window.until), (province::now().wall, until));
+    assert_eq!(reply.header("location"), format!("/api/v1/maintenance/{}", window.id));
+    assert_eq!(house.ask("DELETE", "/api/v1/maintenance/m-1", &[], "").await.status, 204);
+    assert_eq!(house.ask("DELETE", "/api/v1/maintenance/nope", &[], "").await.status, 404);
+    for (bad, why) in [
+        (json!({ "sites": [], "until": until, "by": "Hà", "reason": "x" }), "1 to 1000"),
+        (json!({ "sites": ["cho-dan"], "until": until, "by": "Hà", "reason": "x" }), "no site"),
+        (
+            json!({ "sites": ["cho-don"], "until": until, "by": "Hà", "reason": " " }),
+            "what is done",
+        ),
+        (json!({ "sites": ["cho-don"], "until": until, "by": "Hà" }), "missing field `reason`"),
+    ] {
+        let reply = house.post("/api/v1/maintenance", &bad).await;
+        assert_eq!(reply.status, 400, "{bad}");
+        assert!(reply.text().contains(why), "{}", reply.text());
+    }
+}
+
+/// A receiver of webhooks that keeps what came.
+struct Duty {
+    address: String,
+    posts: Arc<Mutex<Vec<Value>>>,
+    /// Requests that post nothing: signs of life.
+    beats: Arc<AtomicUsize>,
+}
+
+impl Duty {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let posts: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let beats: Arc<AtomicUsize> = Arc::default();
+        let (kept, counted) = (Arc::clone(&posts), Arc::clone(&beats));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let post = answer(stream);
+                counted.fetch_add(usize::from(post.is_none()), Ordering::SeqCst);
+                kept.lock().unwrap().extend(post);
+            }
+        });
+        Self { address, posts, beats }
+    }
+
+    /// The annotations of the last alert with this status, once there is one.
+    fn wait_for(&self, status: &str) -> Value {
+        wait(|| {
+            let posts = self.posts.lock().unwrap();
+            let found = posts.iter().rev().find(|post| post["alerts"][0]["status"] == status);
+            found.map(|post| post["alerts"][0]["annotations"].clone())
+        })
+    }
+}
+
+/// Reads a request and says yes; gives its JSON.
+fn answer(mut stream: TcpStream) -> Option<Value> {
+    let (head, body) = read(&mut stream)?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
+    head.starts_with("POST").then(|| serde_json::from_slice(&body).ok()).flatten()
+}
+
+/// The head and the body of one message of HTTP.
+fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+            });
+            let length: usize = length.unwrap_or(0);
+            if bytes.len() >= end + 4 + length {
+                return Some((head, bytes[end + 4..end + 4 + length].to_vec()));
+            }
+        }
+        match stream.read(&mut piece).ok()? {
+            0 => return None,
+            n => bytes.extend_from_slice(&piece[..n]),
+        }
+    }
+}
+
+/// Asks the program's web server.
+fn ask(address: &str, method: &str, path: &str, form: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = form.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let (head, body) = read(&mut stream).expect("an answer");
+    (head, String::from_utf8(body).unwrap())
+}
+
+fn wait<T>(what: impl Fn() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = what() {
+            return found;
+        }
+        assert!(Instant::now() < end, "it does not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The program, killed when the test is over.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have been killed before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn run(dir: &Path) -> Running {
+    let child = Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args(["run", "--config"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Running(child.expect("the program starts"))
+}
+
+fn command(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vchealth"));
+    command.args(args).env("USER", "ha").env_remove("SUDO_USER").output().expect("it runs")
+}
+
+/// What a command prints; it must succeed.
+fn said(args: &[&str]) -> String {
+    let output = command(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A configuration with one site on this machine, one of whose ports is a service.
+fn configure(dir: &Path, listen: &str, duty: &str, dead_port: u16) {
+    std::fs::create_dir_all(dir).unwrap();
+    let state = dir.join("state");
+    let settings = format!(
+        "listen: {listen}\nstate_dir: {}\npublic_url: http://{listen}/\nlanguage: vi\n\
+         heartbeat: {{url: \"http://{duty}/beat\", every: 10s}}\n\
+         channels: {{duty: {{kind: webhook, url: \"http://{duty}/\"}}}}\n\
+         checks: {{dead: {{kind: tcp, port: {dead_port}, timeout: 500ms, pace: 1s, confirm_after: 1s}}}}\n",
+        state.display()
+    );
+    let sites = "levels: [{id: commune, name: Xã}]\n\
+                 classes: {commune: {level: commune, endpoints: [{id: router, checks: [ping]}, {id: codec, checks: [ping, dead]}]}}\n\
+                 sites: [{id: tan-lap, name: Xã Tân Lập, router: 127.0.0.1, codec: 127.0.0.2}]\n";
+    std::fs::write(dir.join("vchealth.yaml"), settings).unwrap();
+    std::fs::write(dir.join("sites.yaml"), sites).unwrap();
+    std::fs::write(dir.join("sessions.yaml"), "sessions: []\n").unwrap();
+}
+
+/// A port that is free at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The whole way: a fault is told with a link, the link is used from a phone, the program is killed
+/// in the same moment and remembers; the command line does the rest.
+#[test]
+fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_rest() {
+    let scratch = Scratch::new("acting");
+    let dir = scratch.path();
+    let duty = Duty::open();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let service = TcpListener::bind("127.0.0.2:0").unwrap();
+    configure(dir, &listen, &duty.address, service.local_addr().unwrap().port());
+    let running = run(dir);
+    // What never worked is no fault, so it works at first.
+    wait(|| TcpStream::connect(&listen).ok());
+    wait(|| {
+        let (_, site) = ask(&listen, "GET", "/api/v1/sites/tan-lap", "");
+        let site: Value = serde_json::from_str(&site).ok()?;
+        (site["endpoints"][1]["targets"][1]["health"] == "up").then_some(())
+    });
+    drop(service);
+    let annotations = duty.wait_for("firing");
+    wait(|| (duty.beats.load(Ordering::SeqCst) > 0).then_some(()));
+    let link = annotations["ack_url"].as_str().expect("a link").to_owned();
+    let path = link.strip_prefix(&format!("http://{listen}")).expect("our address").to_owned();
+    let (head, page) = ask(&listen, "GET", &path, "");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
+    assert!(page.contains("Xã Tân Lập"), "{page}");
+    let (head, _) = ask(&listen, "POST", &path, "act=ack&name=Nguyen+Ha");
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    // What was confirmed is on disk: the program gets no time to tidy up.
+    drop(running);
+
+    let running = run(dir);
+    wait(|| TcpStream::connect(&listen).ok());
+    let (_, page) = ask(&listen, "GET", &path, "");
+    assert!(page.contains("Đã tiếp nhận lúc") && page.contains("Nguyen Ha (duty)"), "{page}");
+    let (head, _) = ask(&listen, "POST", &path, "act=silence-4");
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    let config = dir.to_str().unwrap();
+    assert_eq!(said(&["silence", "--config", config]), "nothing is silenced\n");
+
+    let listed = said(&["incidents", "--config", config]);
+    assert!(listed.contains("taken on by Nguyen Ha (duty)"), "{listed}");
+    let id = listed.lines().next().unwrap().to_owned();
+    let taken = said(&["ack", &id, "--for", "30m", "--reason", "đang đi", "--config", config]);
+    assert!(taken.starts_with(&format!("{id} is taken on until ")), "{taken}");
+    assert!(said(&["incidents", "--config", config]).contains("taken on by ha at"));
+    let at = format!("http://{listen}");
+    let set = said(&["silence", "Xã Tân Lập", "--for", "2h", "--reason", "kéo cáp", "--at", &at]);
+    assert!(set.starts_with("tan-lap is silenced until "), "{set}");
+    assert!(said(&["silence", "--config", config]).contains("by ha: kéo cáp"));
+    assert!(said(&["unsilence", "tan-lap", "--config", config]).contains("is over"));
+    let work = ["maintenance", "tan-lap", "--for", "1h", "--reason", "thay router"];
+    let set = said(&[&work[..], &["--config", config]].concat());
+    let end = set.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(said(&["maintenance", "--config", config]).contains("by ha: thay router"));
+    assert!(said(&["maintenance", "--end", &end, "--config", config]).contains("is over"));
+
+    for (args, code, why) in [
+        (&["ack", "nothing", "--at", &at][..], 1, "there is no such incident"),
+        (&["silence", "tan-lpa", "--for", "1h", "--at", &at], 1, "did you mean `tan-lap`?"),
+        (&["silence", "tan-lap", "--at", &at], 64, "say for how long"),
+        (&["unsilence", "tan-lap", "--at", &at], 1, "no silence tan-lap"),
+        (&["maintenance", "tan-lap", "--for", "1h", "--at", &at], 64, "say what is done"),
+        (&["incidents", "--at", "http://127.0.0.1:1"], 1, "is `vchealth run` running"),
+    ] {
+        let output = command(args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(why), "{args:?}: {stderr}");
+    }
+    drop(running);
+}
+
+#[test]
+fn a_template_with_a_mistake_is_told_with_its_place_before_it_is_needed() {
+    let scratch = Scratch::new("templates");
+    let dir = scratch.path();
+    configure(dir, "127.0.0.1:1", "127.0.0.1:1", 1);
+    let config = dir.to_str().unwrap();
+    let templates = dir.join("templates/vi");
+    std::fs::create_dir_all(&templates).unwrap();
+    std::fs::write(templates.join("summary.txt"), "{{ severity | upper }} {{ default.summary }}\n")
+        .unwrap();
+    let sound = said(&["check-config", "--config", config]);
+    assert!(sound.contains("Texts of your own: vi/summary."), "{sound}");
+
+    std::fs::write(templates.join("action.txt"), "Gọi ngay.\n{{ sitee }}\n").unwrap();
+    std::fs::write(templates.join("contact.txt"), "{{ contacts[0].name }}\n").unwrap();
+    let output = command(&["check-config", "--config", config]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    for told in [
+        "templates/vi/action.txt:2:4: error: undefined value",
+        "2 | {{ sitee }}",
+        "a template knows kind, over",
+        "templates/vi/contact.txt:1:",
+        "2 problems in 2 files",
+    ] {
+        assert!(stderr.contains(told), "{told} in {stderr}");
+    }
+
+    std::fs::write(templates.join("sumary.txt"), "x").unwrap();
+    let output = command(&["check-config", "--config", config]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("sumary.txt:1:1: error: no part of a message"), "{stderr}");
+}
