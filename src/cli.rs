@@ -6,6 +6,7 @@ mod alert_test;
 mod args;
 mod check_config;
 mod demo;
+mod import;
 mod log;
 mod probe;
 mod run;
@@ -146,6 +147,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
         Command::AlertTest(config) => alert_test::run(&config.dir),
+        Command::Import(import) => import::run(&import),
     }
 }
 

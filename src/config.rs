@@ -17,6 +17,7 @@ mod cost;
 mod defaults;
 mod diagnostic;
 mod hint;
+pub mod import;
 mod names;
 mod people;
 mod read;
@@ -34,7 +35,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cost::LineCost;
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{CellPlace, Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
     Days, EmailSettings, EsmsSettings, ExecSettings, FlappingSettings, Hours, HygieneSettings,
@@ -47,6 +48,7 @@ pub use source::{File, SourceSet};
 
 use diagnostic::Findings;
 use routes::Known;
+use sites::{Province, Sites};
 use source::Span;
 
 /// Reads and checks everything.
@@ -71,6 +73,28 @@ pub fn sample() -> SourceSet {
         .with(File::Sessions, "config/sessions.yaml", include_str!("../config/sessions.yaml"))
 }
 
+/// Reads what is watched, in which there may be no site yet.
+fn draft(sources: &SourceSet) -> Result<Province, Diagnostics> {
+    let out = Findings::new();
+    let mut province = None;
+    for file in [File::Settings, File::Sites] {
+        if sources.get(file).is_none() {
+            out.say(Span::top(file), "the file is missing");
+        }
+    }
+    if let (Some(settings), Some(sites)) = (sources.get(File::Settings), sources.get(File::Sites)) {
+        let settings = yaml::read(File::Settings, settings, &out);
+        let sites = yaml::read(File::Sites, sites, &out);
+        let vchealth = settings.as_ref().and_then(|node| vchealth::read(node, &out));
+        let checks = vchealth.as_ref().map(|file| file.checks.as_slice());
+        province = sites.and_then(|node| sites::read(&node, checks, Sites::ToCome, &out));
+    }
+    match province {
+        Some(province) if out.count() == 0 => Ok(province),
+        _ => Err(out.into_diagnostics(sources)),
+    }
+}
+
 fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     let tree = |file: File| match sources.get(file) {
         Some(source) => yaml::read(file, source, out),
@@ -91,7 +115,7 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     let [settings, sites, sessions] = &trees;
     let vchealth = settings.as_ref().and_then(|node| vchealth::read(node, out));
     let checks = vchealth.as_ref().map(|file| file.checks.as_slice());
-    let mut province = sites.as_ref().and_then(|node| sites::read(node, checks, out));
+    let mut province = sites.as_ref().and_then(|node| sites::read(node, checks, Sites::Some, out));
     if let (Some(province), Some(node)) =
         (&mut province, vchealth.as_ref().and_then(|file| file.vantage))
     {

@@ -47,6 +47,8 @@ pub(super) enum Command {
     Who(Who),
     /// Send a test message through every channel and say which ones took it
     AlertTest(ConfigDir),
+    /// Compare a spreadsheet with sites.yaml or with a session, and take it over when told to
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +122,21 @@ fn cause(text: &str) -> Result<Cause, String> {
     let words = Cause::ALL.map(Cause::word);
     let found = Cause::ALL.into_iter().find(|cause| cause.word() == text);
     found.ok_or_else(|| format!("expected one of {}", words.join(", ")))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// An XLSX or CSV file: a list of sites, or of who takes part in a session
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The session of sessions.yaml whose sites and delegates the file lists
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Write the changes, keeping the file as it was beside the new one; nothing is written without
+    #[arg(long)]
+    pub(super) write: bool,
 }
 
 fn language(text: &str) -> Result<Language, String> {
