@@ -10,6 +10,7 @@ mod import;
 mod log;
 mod probe;
 mod run;
+mod sessions;
 mod who;
 
 use std::error::Error;
@@ -147,6 +148,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
         Command::AlertTest(config) => alert_test::run(&config.dir),
+        Command::Sessions(sessions) => sessions::run(&sessions),
         Command::Import(import) => import::run(&import),
     }
 }

@@ -11,6 +11,8 @@
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
 
+pub mod agenda;
+pub mod calendar;
 mod channels;
 mod checks;
 mod cost;
@@ -113,13 +115,18 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     };
     let trees = File::ALL.map(tree);
     let [settings, sites, sessions] = &trees;
-    let vchealth = settings.as_ref().and_then(|node| vchealth::read(node, out));
+    let mut vchealth = settings.as_ref().and_then(|node| vchealth::read(node, out));
     let checks = vchealth.as_ref().map(|file| file.checks.as_slice());
     let mut province = sites.as_ref().and_then(|node| sites::read(node, checks, Sites::Some, out));
     if let (Some(province), Some(node)) =
         (&mut province, vchealth.as_ref().and_then(|file| file.vantage))
     {
         province.topology.vantage = province.sites.find(node, out);
+    }
+    if let Some(file) = &mut vchealth
+        && let Some(node) = file.calendars
+    {
+        file.settings.calendars = calendar::calendars(node, province.as_ref(), out);
     }
     let zone = vchealth
         .as_ref()

@@ -35,6 +35,7 @@ use crate::model::Language;
 pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
+pub use http::tls;
 pub use letter::{Item, Letter};
 
 /// What the courier needs of the settings. A reload hands it another.

@@ -47,6 +47,8 @@ pub(super) enum Command {
     Who(Who),
     /// Send a test message through every channel and say which ones took it
     AlertTest(ConfigDir),
+    /// List the sessions that are coming, with their sites, delegates and where each is known from
+    Sessions(Sessions),
     /// Compare a spreadsheet with sites.yaml or with a session, and take it over when told to
     Import(Import),
 }
@@ -122,6 +124,15 @@ fn cause(text: &str) -> Result<Cause, String> {
     let words = Cause::ALL.map(Cause::word);
     let found = Cause::ALL.into_iter().find(|cause| cause.word() == text);
     found.ok_or_else(|| format!("expected one of {}", words.join(", ")))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Also those that are over
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -902,6 +902,24 @@ pub const WITHDRAWN: Metric = counter(
     1,
     "Messages that needed no sending any more: told by a later one, or taken back",
 );
+/// Whether a calendar can be read.
+pub const CALENDAR_WORKING: Metric = gauge(
+    "vchealth_calendar_working",
+    Unit::One,
+    &["calendar"],
+    Per::Daemon,
+    16,
+    "1 while the calendar can be read, 0 while every look at it fails and the last good copy counts",
+);
+/// What a calendar gives.
+pub const CALENDAR_SESSIONS: Metric = gauge(
+    "vchealth_calendar_sessions",
+    Unit::One,
+    &["calendar"],
+    Per::Daemon,
+    16,
+    "Sessions known from the calendar",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1117,6 +1135,8 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             GIVEN_UP,
             RETRIED,
             WITHDRAWN,
+            CALENDAR_WORKING,
+            CALENDAR_SESSIONS,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

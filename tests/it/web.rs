@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
-    TargetView,
+    Ack, Agenda, ChannelStatus, IncidentId, Language, Now, SessionChange, SessionId, Silence,
+    SilenceId, Snapshot, StoreStatus, TargetView,
 };
 use vchealth::web::{Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
@@ -44,6 +44,8 @@ pub(crate) struct Fake {
     pub(crate) acks: Mutex<Vec<(IncidentId, Ack)>>,
     pub(crate) silences: Mutex<Vec<Silence>>,
     pub(crate) lifted: Mutex<Vec<SilenceId>>,
+    pub(crate) agenda: Mutex<Agenda>,
+    pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
 }
 
 impl Fake {
@@ -64,6 +66,8 @@ impl Fake {
             acks: Mutex::default(),
             silences: Mutex::default(),
             lifted: Mutex::default(),
+            agenda: Mutex::default(),
+            changes: Mutex::default(),
         })
     }
 
@@ -114,6 +118,19 @@ impl Daemon for Fake {
             self.reloaded.send_modify(|count| *count += 1);
             self.reload.lock().unwrap().clone()
         })
+    }
+
+    fn agenda(&self) -> Arc<Agenda> {
+        Arc::new(self.agenda.lock().unwrap().clone())
+    }
+
+    fn change_session(
+        &self,
+        id: SessionId,
+        change: Option<SessionChange>,
+    ) -> Answer<'_, Result<(), ControlError>> {
+        self.changes.lock().unwrap().push((id, change));
+        Box::pin(async { Ok(()) })
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {

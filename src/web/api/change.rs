@@ -72,7 +72,7 @@ impl SilenceRequest {
 }
 
 /// Who asks for a change: one line.
-fn person(written: &str) -> Result<String, String> {
+pub(in crate::web) fn person(written: &str) -> Result<String, String> {
     let name = written.trim();
     if name.is_empty() {
         return Err("`by` must say who asks for this".to_owned());
