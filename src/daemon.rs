@@ -139,6 +139,7 @@ impl Daemon {
             settings: ArcSwap::from_pointee(settings.clone()),
             keeper,
             base: ArcSwap::new(Arc::clone(&config)),
+            gathering: tokio::sync::Mutex::default(),
             heartbeat: Arc::clone(&heartbeat),
             requests: ArcSwap::from_pointee(Some(requests)),
             writer: writer.handle(),

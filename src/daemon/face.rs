@@ -38,6 +38,8 @@ pub(super) struct Face {
     pub(super) keeper: Arc<Keeper>,
     /// What the files say, without those.
     pub(super) base: ArcSwap<Config>,
+    /// One change of what is known together at a time.
+    pub(super) gathering: tokio::sync::Mutex<()>,
     pub(super) heartbeat: Arc<Heartbeat>,
     /// Emptied when the daemon stops, which ends the loop.
     pub(super) requests: ArcSwap<Option<mpsc::Sender<Request>>>,
@@ -90,6 +92,7 @@ impl Face {
         };
         self.warn_of_restart(&config.settings);
         let base = Arc::new(config);
+        let _only = self.gathering.lock().await;
         let config = Arc::new(self.keeper.gather(&base, self.clock.now().wall));
         self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
         self.base.store(base);
@@ -100,7 +103,7 @@ impl Face {
 
     /// Tells the brain what is known together, if that is not what it goes by.
     async fn gather_again(&self) -> Result<(), ControlError> {
-        let _only = self.reloading.lock().await;
+        let _only = self.gathering.lock().await;
         let before = self.keeper.shown();
         let config = self.keeper.gather(&self.base.load_full(), self.clock.now().wall);
         if before.sessions == self.keeper.shown().sessions {

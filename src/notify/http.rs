@@ -96,6 +96,9 @@ pub(super) fn header(name: &'static str, value: &str) -> Option<(HeaderName, Hea
 }
 
 /// TLS that trusts whom this machine trusts.
+///
+/// # Panics
+/// Never: ring offers both protocol versions.
 #[must_use]
 pub fn tls() -> ClientConfig {
     let mut roots = RootCertStore::empty();

@@ -394,11 +394,10 @@ fn the_sites_of_a_session_are_set_and_what_still_holds_stays_as_written() {
 fn the_first_sites_of_a_province_come_from_a_spreadsheet() {
     let sample = include_str!("../../config/sites.yaml");
     let head = &sample[..sample.find("\nsites:").unwrap()];
-    let sources = SourceSet::new().with(File::Settings, "vchealth.yaml", "channels: {}\n").with(
-        File::Sites,
-        "sites.yaml",
-        format!("{head}\nsites: []   # from the spreadsheet\n"),
-    );
+    let sources = SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", "channels: {}\n")
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n")
+        .with(File::Sites, "sites.yaml", format!("{head}\nsites: []   # from the spreadsheet\n"));
     let text = "Name,Parent,Router,Codec\nTỉnh Bắc Kạn,,10.64.0.1,10.64.0.10\n\
                 Huyện Ba Bể,Tỉnh Bắc Kạn,10.67.0.1,10.67.0.10\nXã Hà Hiệu,Ba Bể,10.67.4.1,\n";
     let book: Book = import::open("x.csv", text.as_bytes()).unwrap();

@@ -19,11 +19,10 @@ sites:
   - {id: tan-lap, name: Xã Tân Lập, parent: tinh, router: 10.0.1.1}
   - {id: hoa-muc, name: Xã Hòa Mục, parent: tan-lap, router: 10.0.2.1}
 ";
-    let sources = SourceSet::new().with(File::Settings, "vchealth.yaml", settings).with(
-        File::Sites,
-        "sites.yaml",
-        sites,
-    );
+    let sources = SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", settings)
+        .with(File::Sites, "sites.yaml", sites)
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n");
     config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -276,7 +275,7 @@ fn files_count_before_calendars_and_changes_before_both() {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use crate::config::agenda::gather;
+    use crate::config::agenda::{Gathered, gather};
     use crate::model::{SessionChange, SessionId};
 
     let base = config();
@@ -292,7 +291,7 @@ fn files_count_before_calendars_and_changes_before_both() {
     };
     let none = BTreeMap::new();
     let gathered = gather(&base, &copies, &none, now());
-    let of = |gathered: &crate::config::agenda::Gathered| {
+    let of = |gathered: &Gathered| {
         gathered.sessions.iter().map(|(s, from)| format!("{} {from}", s.id)).collect::<Vec<_>>()
     };
     assert_eq!(of(&gathered), ["hop office"]);
@@ -336,4 +335,31 @@ fn files_count_before_calendars_and_changes_before_both() {
 
 fn none_of() -> std::collections::BTreeMap<String, std::sync::Arc<[u8]>> {
     std::collections::BTreeMap::new()
+}
+
+#[test]
+fn the_example_of_the_sample_is_understood_and_states_the_defaults() {
+    let sample = include_str!("../../../config/vchealth.yaml");
+    let (_, rest) = sample.split_once("\ncalendars: {}\n").unwrap();
+    let example: String = rest
+        .lines()
+        .map_while(|line| line.strip_prefix("  # "))
+        .map(|line| format!("  {line}\n"))
+        .collect();
+    let load = |example: &str| {
+        let text = format!("channels: {{}}\ncalendars:\n{example}");
+        let sources = config::sample().with(File::Settings, "vchealth.yaml", text);
+        let config = config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+        config.settings.calendars[0].clone()
+    };
+    let stated = load(&example);
+    assert_eq!((stated.name.as_str(), stated.delegates, stated.sites.len()), ("office", 20, 204));
+    let keys = ["refresh", "timeout", "sites", "importance"];
+    let silent: String = example
+        .lines()
+        .filter(|line| !keys.iter().any(|key| line.trim().starts_with(&format!("{key}: "))))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_ne!(silent, example);
+    assert_eq!(load(&silent), stated);
 }
