@@ -288,3 +288,127 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{self, File};
+
+    /// A directory of our own that goes with us.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+            let dir =
+                std::env::temp_dir().join(format!("vchealth-agenda-{}-{nth}", std::process::id()));
+            fs::create_dir_all(&dir).unwrap();
+            Self(dir)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn config(url: &str) -> Arc<Config> {
+        let text =
+            format!("channels: {{}}\ncalendars: {{office: {{url: \"{url}\", timeout: 5s}}}}\n");
+        let sources = config::sample().with(File::Settings, "vchealth.yaml", text).with(
+            File::Sessions,
+            "sessions.yaml",
+            "sessions: []\n",
+        );
+        Arc::new(config::load(&sources).unwrap_or_else(|problems| panic!("{problems}")))
+    }
+
+    fn keeper(dir: &Scratch) -> Arc<Keeper> {
+        let started = "2026-12-01T00:00:00Z".parse().unwrap();
+        Arc::new(Keeper::open(&dir.0, Figures::new("0", started)).unwrap())
+    }
+
+    fn at(minutes: u64) -> Now {
+        let wall: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        let passed = Duration::from_mins(minutes);
+        Now { mono: Mono::ZERO + passed, wall: wall.checked_add(passed).unwrap() }
+    }
+
+    /// Answers one request after the other with these bodies, then listens no longer.
+    async fn serve(answers: Vec<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hop.ics?key=secret", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for body in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 4096];
+                let _ = stream.read(&mut asked).await.unwrap();
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+                );
+                stream.write_all((head + body).as_bytes()).await.unwrap();
+            }
+        });
+        url
+    }
+
+    const CALENDAR: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:u\r\nSUMMARY:Họp\r\n\
+        DTSTART:20261209T080000\r\nDURATION:PT2H\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+
+    #[tokio::test]
+    async fn a_calendar_server_that_fails_changes_nothing() {
+        let dir = Scratch::new();
+        let base = config(&serve(vec![CALENDAR, "<html>log in</html>"]).await);
+        let keeper = keeper(&dir);
+        assert_eq!(keeper.gather(&base, at(0).wall).sessions.len(), 0);
+
+        assert!(keeper.fetch_due(&base, at(0)).await);
+        assert_eq!(keeper.gather(&base, at(0).wall).sessions.len(), 1);
+        assert!(!keeper.fetch_due(&base, at(1)).await, "it is not due yet");
+
+        // A page instead of a calendar, then nobody at all: what is known stays.
+        for (minutes, why) in [(6, "BEGIN:VCALENDAR"), (12, "error")] {
+            assert!(keeper.fetch_due(&base, at(minutes)).await);
+            assert_eq!(keeper.gather(&base, at(minutes).wall).sessions.len(), 1);
+            let status = keeper.shown().calendars[0].clone();
+            assert_eq!(status.failing_since, Some(at(6).wall));
+            let told = status.last_error.unwrap();
+            assert!(told.contains(why) && !told.contains("secret"), "{told}");
+        }
+
+        // After a restart as well.
+        let again = self::keeper(&dir);
+        assert_eq!(again.gather(&base, at(20).wall).sessions.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_a_session_survives_a_restart() {
+        let dir = Scratch::new();
+        let base = config("http://127.0.0.1:1/");
+        let id = SessionId::new("hop");
+        let change = |title: &str| -> SessionChange {
+            let text = serde_json::json!({
+                "id": "hop", "title": title, "start": "2026-12-09T01:00:00Z",
+                "end": "2026-12-09T03:00:00Z", "all": true, "by": "Hà", "at": "2026-12-01T00:00:00Z",
+            });
+            serde_json::from_value(text).unwrap()
+        };
+        let first = keeper(&dir);
+        assert_eq!(first.change(&id, Some(change("Họp"))), Ok(None));
+        drop(first);
+
+        let again = keeper(&dir);
+        let sessions = again.gather(&base, at(0).wall).sessions;
+        assert_eq!((sessions.len(), sessions[0].title.as_str()), (1, "Họp"));
+        assert_eq!(again.change(&id, None), Ok(Some(change("Họp"))));
+        assert_eq!(keeper(&dir).gather(&base, at(0).wall).sessions.len(), 0);
+    }
+}
