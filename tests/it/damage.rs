@@ -16,9 +16,9 @@ use vchealth::lab::fault::{Fault, Loss};
 use vchealth::lab::world::{Nature, Place, Vanished};
 use vchealth::lab::{self, Lab, Tally};
 use vchealth::model::{
-    Check, CheckId, CheckKind, Endpoint, EndpointId, EndpointIx, EngineHealth, Failure, Host,
-    IcmpCheck, Level, LevelIx, Mono, Paces, RemoteFailure, Site, SiteId, SiteIx, Target, TargetIx,
-    Topology,
+    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, EngineHealth, Failure,
+    Host, IcmpCheck, Level, LevelIx, Mono, Paces, RemoteFailure, Site, SiteId, SiteIx, Target,
+    TargetIx, Topology,
 };
 use vchealth::probe::icmp::{self, EchoParams, PingDone, PingJob};
 
@@ -265,6 +265,7 @@ fn topology(endpoints: usize) -> Topology {
         topology.sites.push(Site {
             name: format!("Điểm cầu {n}"),
             level: LevelIx::new(0),
+            class: ClassId::new("room"),
             parent: None,
             children: Vec::new(),
             contacts: Vec::new(),
