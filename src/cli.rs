@@ -6,10 +6,12 @@ mod alert_test;
 mod args;
 mod check_config;
 mod demo;
+mod import;
 mod log;
 mod probe;
 mod remote;
 mod run;
+mod sessions;
 mod who;
 
 use std::error::Error;
@@ -154,6 +156,8 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Silence(given) => remote::silence(&given),
         Command::Unsilence(given) => remote::unsilence(&given),
         Command::Maintenance(given) => remote::maintenance(&given),
+        Command::Sessions(sessions) => sessions::run(&sessions),
+        Command::Import(import) => import::run(&import),
     }
 }
 

@@ -11,12 +11,15 @@
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
 
+pub mod agenda;
+pub mod calendar;
 mod channels;
 mod checks;
 mod cost;
 mod defaults;
 mod diagnostic;
 mod hint;
+pub mod import;
 mod names;
 mod people;
 mod read;
@@ -35,7 +38,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cost::LineCost;
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{CellPlace, Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
     Days, DrillSettings, EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings,
@@ -50,6 +53,7 @@ pub use template::{Template, TemplatePart};
 
 use diagnostic::Findings;
 use routes::Known;
+use sites::{Province, Sites};
 use source::Span;
 
 /// Reads and checks everything.
@@ -74,6 +78,28 @@ pub fn sample() -> SourceSet {
         .with(File::Sessions, "config/sessions.yaml", include_str!("../config/sessions.yaml"))
 }
 
+/// Reads what is watched, in which there may be no site yet.
+fn draft(sources: &SourceSet) -> Result<Province, Diagnostics> {
+    let out = Findings::new();
+    let mut province = None;
+    for file in [File::Settings, File::Sites] {
+        if sources.get(file).is_none() {
+            out.say(Span::top(file), "the file is missing");
+        }
+    }
+    if let (Some(settings), Some(sites)) = (sources.get(File::Settings), sources.get(File::Sites)) {
+        let settings = yaml::read(File::Settings, settings, &out);
+        let sites = yaml::read(File::Sites, sites, &out);
+        let vchealth = settings.as_ref().and_then(|node| vchealth::read(node, &out));
+        let checks = vchealth.as_ref().map(|file| file.checks.as_slice());
+        province = sites.and_then(|node| sites::read(&node, checks, Sites::ToCome, &out));
+    }
+    match province {
+        Some(province) if out.count() == 0 => Ok(province),
+        _ => Err(out.into_diagnostics(sources)),
+    }
+}
+
 fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     let tree = |file: File| match sources.get(file) {
         Some(source) => yaml::read(file, source, out),
@@ -92,13 +118,18 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
     };
     let trees = File::ALL.map(tree);
     let [settings, sites, sessions] = &trees;
-    let vchealth = settings.as_ref().and_then(|node| vchealth::read(node, out));
+    let mut vchealth = settings.as_ref().and_then(|node| vchealth::read(node, out));
     let checks = vchealth.as_ref().map(|file| file.checks.as_slice());
-    let mut province = sites.as_ref().and_then(|node| sites::read(node, checks, out));
+    let mut province = sites.as_ref().and_then(|node| sites::read(node, checks, Sites::Some, out));
     if let (Some(province), Some(node)) =
         (&mut province, vchealth.as_ref().and_then(|file| file.vantage))
     {
         province.topology.vantage = province.sites.find(node, out);
+    }
+    if let Some(file) = &mut vchealth
+        && let Some(node) = file.calendars
+    {
+        file.settings.calendars = calendar::calendars(node, province.as_ref(), out);
     }
     let zone = vchealth
         .as_ref()

@@ -10,6 +10,7 @@
 //! ```
 //! Start and reload read the configuration on the same path.
 
+mod agenda;
 mod brain;
 mod error;
 mod face;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::agenda::Keeper;
 use self::brain::{Heartbeat, Loop};
 use self::face::{Face, Shown};
 use self::hands::Hands;
@@ -44,6 +46,7 @@ use crate::probe::{Probes, Trust};
 use crate::store::{Store, StoreError, Writer};
 use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
 
+pub use self::agenda::kept_sessions;
 pub use self::error::{DaemonError, chain};
 pub use self::files::{Source, read};
 
@@ -99,10 +102,13 @@ impl Daemon {
         let link_uses = store.link_uses().map_err(DaemonError::Store)?;
         let waiting = store.outstanding().map_err(DaemonError::Store)?;
         let standing = store.standing().map_err(DaemonError::Store)?;
-        let mut monitor = Monitor::new(Arc::clone(&config), durable, now);
+        let figures = Figures::new(env!("CARGO_PKG_VERSION"), now.wall);
+        let keeper = Keeper::open(&settings.state_dir, figures.clone());
+        let keeper = Arc::new(keeper.map_err(DaemonError::Calendars)?);
+        let gathered = Arc::new(keeper.gather(&config, now.wall));
+        let mut monitor = Monitor::new(Arc::clone(&gathered), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
 
-        let figures = Figures::new(env!("CARGO_PKG_VERSION"), now.wall);
         let mut tally = figures.tally();
         tally.adopt(monitor.topology(), monitor.generation());
         let heartbeat = Arc::new(Heartbeat::default());
@@ -147,6 +153,9 @@ impl Daemon {
             link_uses: Mutex::new(face::by_nonce(link_uses)),
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
+            keeper,
+            base: ArcSwap::new(Arc::clone(&config)),
+            gathering: tokio::sync::Mutex::default(),
             heartbeat: Arc::clone(&heartbeat),
             requests: ArcSwap::from_pointee(Some(requests)),
             writer: writer.handle(),
@@ -167,6 +176,7 @@ impl Daemon {
         });
 
         tokio::spawn(watchdog::run(Arc::clone(&face), stop_server.clone()));
+        tokio::spawn(face::keep(Arc::clone(&face), stop_server.clone()));
         let (writing, telling) = (writer.handle(), courier.remote());
         let hands = Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
@@ -181,7 +191,7 @@ impl Daemon {
                 runtime.block_on(brain.run());
             })
             .map_err(DaemonError::System)?;
-        let amounts_to = face::summary(&config, Duration::ZERO);
+        let amounts_to = face::summary(&gathered, Duration::ZERO);
         info!(
             sites = amounts_to.sites,
             targets = amounts_to.targets,

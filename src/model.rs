@@ -3,6 +3,7 @@
 //! Everything else in the crate is written in these words, so this room depends on nothing but
 //! plain data crates. It holds no logic beyond what keeps a value valid.
 
+mod agenda;
 mod batch;
 mod check;
 mod health;
@@ -17,6 +18,7 @@ mod time;
 mod topology;
 mod trace;
 
+pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
     Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, Maintenance, Rollup, Silence,
     Withdrawal,

@@ -41,7 +41,7 @@ pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
-pub use http::{client, encoded};
+pub use http::{client, encoded, tls};
 pub use letter::{Item, Letter};
 pub use link::{Link, LinkError, LinkKey, Links};
 pub use texts::{Templates, check_templates};

@@ -6,6 +6,7 @@
 //! time.
 
 mod admin;
+mod agenda;
 mod api;
 mod app;
 mod guard;
@@ -26,8 +27,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, Silence, SilenceId,
-    Snapshot, StoreStatus,
+    Ack, Agenda, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, SessionChange,
+    SessionId, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::notify::{Link, LinkError};
 
@@ -63,6 +64,16 @@ pub trait Daemon: Send + Sync + 'static {
     /// Reads the configuration again. The error is the full text of all diagnostics, and the old
     /// configuration stays.
     fn reload(&self) -> Answer<'_, Result<Reloaded, String>>;
+
+    /// What is coming, and how the calendars do.
+    fn agenda(&self) -> Arc<Agenda>;
+
+    /// Sets what somebody changed about a session, or withdraws it.
+    fn change_session(
+        &self,
+        id: SessionId,
+        change: Option<SessionChange>,
+    ) -> Answer<'_, Result<(), ControlError>>;
 
     /// Records that somebody took on an incident.
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>>;

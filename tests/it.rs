@@ -35,6 +35,8 @@ mod fixtures;
 mod grafana;
 #[path = "it/icmp.rs"]
 mod icmp;
+#[path = "it/import.rs"]
+mod import;
 #[path = "it/lab.rs"]
 mod lab;
 #[path = "it/metrics.rs"]

@@ -57,6 +57,10 @@ pub(super) enum Command {
     Unsilence(Unsilence),
     /// Announce planned work at sites and everything below them; without a site, list it
     Maintenance(Maintain),
+    /// List the sessions that are coming, with their sites, delegates and where each is known from
+    Sessions(Sessions),
+    /// Compare a spreadsheet with sites.yaml or with a session, and take it over when told to
+    Import(Import),
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +239,30 @@ fn cause(text: &str) -> Result<Cause, String> {
     let words = Cause::ALL.map(Cause::word);
     let found = Cause::ALL.into_iter().find(|cause| cause.word() == text);
     found.ok_or_else(|| format!("expected one of {}", words.join(", ")))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sessions {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Also those that are over
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// An XLSX or CSV file: a list of sites, or of who takes part in a session
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The session of sessions.yaml whose sites and delegates the file lists
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Option<String>,
+    /// Write the changes, keeping the file as it was beside the new one; nothing is written without
+    #[arg(long)]
+    pub(super) write: bool,
 }
 
 fn language(text: &str) -> Result<Language, String> {

@@ -47,6 +47,10 @@ pub(super) const ZALO_OAUTH_URL: &str = "https://oauth.zaloapp.com";
 pub(super) const TELEGRAM_URL: &str = "https://api.telegram.org";
 /// The gateway eSMS.
 pub(super) const ESMS_URL: &str = "https://rest.esms.vn";
+/// How often a calendar is looked at.
+pub(super) const CALENDAR_REFRESH: Duration = Duration::from_mins(5);
+/// Time limit of one look at a calendar.
+pub(super) const CALENDAR_TIMEOUT: Duration = Duration::from_secs(15);
 /// Importance of a session.
 pub(super) const IMPORTANCE: Importance = Importance::Normal;
 /// Delegates at a taking-part site.
@@ -87,6 +91,7 @@ impl Default for Settings {
             quiet_hours: QuietSettings::default(),
             drill: DrillSettings::default(),
             heartbeat: None,
+            calendars: Vec::new(),
         }
     }
 }

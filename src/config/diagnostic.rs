@@ -16,6 +16,9 @@ use super::source::{File, SourceSet, Span, line_ends};
 pub struct Diagnostic {
     /// The file, as people know it.
     pub file: String,
+    /// The cell that is meant, if the file is a spreadsheet. `excerpt` then shows its row, `line`
+    /// is the number of that row, and `column` and `width` are where the cell stands in `excerpt`.
+    pub cell: Option<CellPlace>,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -30,6 +33,39 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Another place that has to do with it, and how.
     pub other: Option<(String, String)>,
+}
+
+/// A cell of a spreadsheet, as programs show it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellPlace {
+    /// The sheet; none in a file that has only one and no name for it.
+    pub sheet: Option<String>,
+    /// Row, from 1.
+    pub row: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+/// `!Danh sách:R47C5 (E47)`, to be written behind the name of the file.
+impl fmt::Display for CellPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sheet) = &self.sheet {
+            write!(f, "!{sheet}")?;
+        }
+        let letters = column_letters(self.column);
+        write!(f, ":R{}C{} ({letters}{})", self.row, self.column, self.row)
+    }
+}
+
+/// The letters over a column: 1 is `A`, 27 is `AA`.
+pub(super) fn column_letters(mut column: u32) -> String {
+    let mut letters = Vec::new();
+    while column > 0 {
+        let digit = u8::try_from((column - 1) % 26).unwrap_or_default();
+        letters.push(char::from(b'A' + digit));
+        column = (column - 1) / 26;
+    }
+    letters.iter().rev().collect()
 }
 
 /// Every problem of every file, at least one, by file and place.
@@ -73,7 +109,12 @@ impl fmt::Display for Diagnostics {
 /// Compiler style, without a final line break.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: error: {}", self.file, self.line, self.column, self.reason)?;
+        match &self.cell {
+            Some(cell) => write!(f, "{}{cell}: error: {}", self.file, self.reason)?,
+            None => {
+                write!(f, "{}:{}:{}: error: {}", self.file, self.line, self.column, self.reason)?;
+            }
+        }
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
         if !self.excerpt.is_empty() {
@@ -243,6 +284,7 @@ impl Findings {
                 });
                 Diagnostic {
                     file: sources.name(span.file).to_owned(),
+                    cell: None,
                     line: span.line,
                     column: span.column,
                     width: span.width,

@@ -53,7 +53,7 @@ impl Names {
 }
 
 /// What a name is read as: lower case, with every word's tone marks at its end.
-fn reading(name: &str) -> String {
+pub(super) fn reading(name: &str) -> String {
     let mut reading = String::new();
     for word in name.split_whitespace() {
         let lower: String = word.to_lowercase();

@@ -19,7 +19,7 @@ use crate::model::{Importance, LevelIx, Session, SessionId, SiteIx};
 /// Longest session.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Most delegates at one site.
-const DELEGATES: u32 = 100_000;
+pub(super) const DELEGATES: u32 = 100_000;
 /// Most sessions.
 const SESSIONS: usize = 10_000;
 
@@ -167,7 +167,7 @@ pub(super) fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Tim
 /// 1. `levels`, `classes`, `subtrees` and `list` add up.
 /// 2. Where none of them is written, everybody takes part.
 /// 3. `except` names in the same ways who does not.
-fn taking_part(
+pub(super) fn taking_part(
     node: &Node,
     province: Option<&Province>,
     out: &Findings,

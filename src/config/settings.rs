@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::calendar::Calendar;
 use super::template::Template;
 use crate::model::{Language, Paces, PersonId, RotaId, Session, Topology};
 
@@ -73,6 +74,8 @@ pub struct Settings {
     pub budget: Budget,
     /// Ways to reach people.
     pub channels: Vec<Channel>,
+    /// Calendars that others keep, whose events are sessions.
+    pub calendars: Vec<Calendar>,
     /// Who can be told.
     pub people: Vec<Person>,
     /// Who of them is on duty when.

@@ -40,7 +40,28 @@ pub(super) struct Province {
     /// Whether everything in it could be read. If not, `topology` lacks what could not and nobody
     /// hangs on anybody, so that nothing can be said of who is where.
     pub(super) whole: bool,
+    /// What kinds of sites there are, by position.
+    pub(super) kinds: Vec<Kind>,
+    /// The class of sites that name none.
+    pub(super) default_class: Option<usize>,
     pub(super) topology: Topology,
+}
+
+/// A class, as far as somebody who adds a site has to know it.
+pub(super) struct Kind {
+    pub(super) id: String,
+    pub(super) level: Option<LevelIx>,
+    /// The endpoints that a site of this class names an address for.
+    pub(super) endpoints: Vec<String>,
+}
+
+/// Whether a file without any site is good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sites {
+    /// There has to be one.
+    Some,
+    /// The first are yet to come.
+    ToCome,
 }
 
 /// What a kind of site has.
@@ -66,7 +87,12 @@ const SITE_KEYS: [&str; 8] =
 
 /// Reads the file. Without `checks`, because their file could not be read, their names are not
 /// looked at.
-pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Option<Province> {
+pub(super) fn read(
+    node: &Node,
+    checks: Option<&[Check]>,
+    expected: Sites,
+    out: &Findings,
+) -> Option<Province> {
     if node.is_nothing() {
         out.say(node.span, "the file is empty: it needs `levels`, `classes` and `sites`");
         return None;
@@ -99,7 +125,7 @@ pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Opt
     let at = file.at("sites");
     file.end();
     let (tiers, classes, written) = (tiers?, classes?, written?);
-    if written.is_empty() {
+    if written.is_empty() && expected == Sites::Some {
         out.say(at, "there is no site");
     }
     if written.len() > SITES {
@@ -143,7 +169,29 @@ pub(super) fn read(node: &Node, checks: Option<&[Check]>, out: &Findings) -> Opt
     if whole {
         hang_together(&mut topology);
     }
-    Some(Province { levels: reader.levels, class_ids, sites, class_of, spans, whole, topology })
+    let kinds = class_ids.ids().filter_map(|id| Some((id, *class_ids.get(id)?)));
+    let mut kinds: Vec<(usize, Kind)> = kinds
+        .map(|(id, at)| {
+            let class = &classes[at];
+            let endpoints = class.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
+            (at, Kind { id: id.to_owned(), level: class.level, endpoints })
+        })
+        .collect();
+    kinds.sort_by_key(|(at, _)| *at);
+    Some(Province {
+        levels: reader.levels,
+        class_ids,
+        sites,
+        class_of,
+        spans,
+        whole,
+        kinds: kinds.into_iter().map(|(_, kind)| kind).collect(),
+        default_class: match default_class {
+            DefaultClass::Written(class) => class,
+            DefaultClass::None => None,
+        },
+        topology,
+    })
 }
 
 fn read_levels(node: &Node, levels: &mut Defined<LevelIx>, out: &Findings) -> Option<Vec<Level>> {
@@ -611,7 +659,7 @@ pub(super) fn host(node: &Node, out: &Findings) -> Option<Host> {
 }
 
 /// A host name (RFC 1123 §2.1); its last part is not a number, so that no mistyped address passes.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let part = |part: &str| {
         (1..=63).contains(&part.len())
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -94,6 +94,12 @@ impl SourceSet {
         &self.templates
     }
 
+    /// The bytes of a file; none when it was not found.
+    #[must_use]
+    pub fn bytes(&self, file: File) -> Option<&[u8]> {
+        self.get(file).map(|source| source.bytes.as_slice())
+    }
+
     pub(super) fn get(&self, file: File) -> Option<&Source> {
         self.files[file as usize].as_ref()
     }

@@ -37,6 +37,8 @@ pub(super) struct Vchealth<'a> {
     pub(super) names: Names,
     /// The routes, which can only be read when the sites are known.
     pub(super) routes: Option<&'a Node>,
+    /// Calendars; whom their events concern is known once the sites are.
+    pub(super) calendars: Option<&'a Node>,
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -92,14 +94,16 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
             .read("quiet_hours", default.quiet_hours, |node, out| quiet(node, &names, out)),
         drill: file.read("drill", default.drill, drill),
         heartbeat: file.get("heartbeat").and_then(|node| heartbeat(node, out)),
+        calendars: default.calendars,
         state_dir,
     };
     within_the_limit(&settings, &file);
     let routes = file.get("routes");
     let checks = file.read("checks", defaults::checks(), checks::read);
     let vantage = file.get("vantage");
+    let calendars = file.get("calendars");
     file.end();
-    Some(Vchealth { settings, checks, vantage, names, routes })
+    Some(Vchealth { settings, checks, vantage, names, routes, calendars })
 }
 
 fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {

@@ -32,6 +32,8 @@ pub enum DaemonError {
     Icmp(String),
     /// Encrypted connections to alert receivers cannot be set up.
     Courier(CourierError),
+    /// Encrypted connections to calendars cannot be set up.
+    Calendars(reqwest::Error),
     /// The operating system refuses a thread or a timer.
     System(io::Error),
 }
@@ -54,6 +56,7 @@ impl fmt::Display for DaemonError {
             Self::Store(_) => f.write_str("cannot use the state directory"),
             Self::Icmp(why) => write!(f, "cannot send echo requests: {why}"),
             Self::Courier(_) => f.write_str("cannot deliver alerts"),
+            Self::Calendars(_) => f.write_str("cannot fetch calendars"),
             Self::System(_) => f.write_str("the operating system refuses what the daemon needs"),
         }
     }
@@ -66,6 +69,7 @@ impl std::error::Error for DaemonError {
             Self::Configuration(_) | Self::Icmp(_) => None,
             Self::Store(error) => Some(error),
             Self::Courier(error) => Some(error),
+            Self::Calendars(error) => Some(error),
             Self::System(error) => Some(error),
         }
     }

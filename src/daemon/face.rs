@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::agenda::{EVERY, GATHER_EVERY, Keeper};
 use super::brain::{Heartbeat, Request};
 use super::files::Source;
 use super::together::Together;
@@ -16,8 +18,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, ChannelStatus, Incident, IncidentId, LinkUse, Maintenance, Now, Silence, SilenceId,
-    Snapshot, StoreStatus,
+    Ack, Agenda, ChannelStatus, Incident, IncidentId, LinkUse, Maintenance, Now, SessionChange,
+    SessionId, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
@@ -38,6 +40,12 @@ pub(super) struct Face {
     pub(super) link_uses: Mutex<BTreeMap<String, LinkUse>>,
     pub(super) shown: Arc<Shown>,
     pub(super) settings: ArcSwap<Settings>,
+    /// Calendars and last-minute changes.
+    pub(super) keeper: Arc<Keeper>,
+    /// What the files say, without those.
+    pub(super) base: ArcSwap<Config>,
+    /// One change of what is known together at a time.
+    pub(super) gathering: tokio::sync::Mutex<()>,
     pub(super) heartbeat: Arc<Heartbeat>,
     /// Emptied when the daemon stops, which ends the loop.
     pub(super) requests: ArcSwap<Option<mpsc::Sender<Request>>>,
@@ -131,12 +139,31 @@ impl Face {
             Err(panicked) => return Err(panicked.to_string()),
         };
         self.warn_of_restart(&config.settings);
-        let config = Arc::new(config);
+        let base = Arc::new(config);
+        let _only = self.gathering.lock().await;
+        let config = Arc::new(self.keeper.gather(&base, self.clock.now().wall));
         self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
         let setup = Setup::of(&config, self.address, Some(&self.key));
         self.courier.configure(setup);
+        self.base.store(base);
         self.settings.store(Arc::new(config.settings.clone()));
         Ok(summary(&config, self.clock.mono() - began))
+    }
+
+    /// Tells the brain what is known together, if that is not what it goes by.
+    async fn gather_again(&self) -> Result<(), ControlError> {
+        let _only = self.gathering.lock().await;
+        let before = self.keeper.shown();
+        let config = self.keeper.gather(&self.base.load_full(), self.clock.now().wall);
+        if before.sessions == self.keeper.shown().sessions {
+            return Ok(());
+        }
+        info!(sessions = config.sessions.len(), "the calendar has changed");
+        let told = self.tell(Input::Reload(Arc::new(config))).await;
+        if told.is_err() {
+            self.keeper.show_again(before);
+        }
+        told
     }
 
     /// Some settings take part in what was done once at the start.
@@ -167,6 +194,25 @@ fn is_open(snapshot: &Snapshot, incident: &IncidentId) -> bool {
 fn has(snapshot: &Snapshot, id: &SilenceId) -> bool {
     snapshot.silences.iter().any(|silence| silence.id == *id)
         || snapshot.maintenance.iter().any(|window| window.id == *id)
+}
+
+/// Keeps calendars up to date until told to stop.
+pub(super) async fn keep(face: Arc<Face>, stop: CancellationToken) {
+    let mut gathered = face.clock.mono();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let (base, now) = (face.base.load_full(), face.clock.now());
+        let looked = face.keeper.fetch_due(&base, now).await;
+        if looked || face.clock.mono() - gathered >= GATHER_EVERY {
+            gathered = face.clock.mono();
+            if let Err(error) = face.gather_again().await {
+                warn!(%error, "what calendars say is not taken on; it is tried again");
+            }
+        }
+    }
 }
 
 /// What a configuration amounts to.
@@ -219,6 +265,25 @@ impl Daemon for Face {
             }
             done
         }))
+    }
+
+    fn agenda(&self) -> Arc<Agenda> {
+        self.keeper.shown()
+    }
+
+    fn change_session(
+        &self,
+        id: SessionId,
+        change: Option<SessionChange>,
+    ) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async move {
+            let refused = |why: String| ControlError::Refused(why);
+            let before = self.keeper.change(&id, change.clone()).map_err(refused)?;
+            if change.is_none() && before.is_none() {
+                return Err(ControlError::NotFound);
+            }
+            self.gather_again().await
+        })
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {

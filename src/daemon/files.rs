@@ -138,6 +138,7 @@ fn stranger(file: String) -> Diagnostic {
         line: 1,
         column: 1,
         width: 0,
+        cell: None,
         excerpt: String::new(),
         reason: "no part of a message is written by this file".to_owned(),
         hint: Some(format!("known are {}", known.join(", "))),

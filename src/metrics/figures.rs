@@ -11,8 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::model::{CheckId, Detail, LevelId, Outcome, RttList, Topology};
@@ -30,6 +30,8 @@ pub struct Figures {
     reloads_failed: IntCounter,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
+    calendar_working: IntGaugeVec,
+    calendar_sessions: IntGaugeVec,
     requests: IntCounterVec,
     connections: IntGauge,
     renderings: Histogram,
@@ -67,6 +69,8 @@ impl Figures {
                 &registry,
                 Gauge::with_opts(options(&table::RELOAD_SUCCESS_TIME)),
             ),
+            calendar_working: gauges(&registry, &table::CALENDAR_WORKING),
+            calendar_sessions: gauges(&registry, &table::CALENDAR_SESSIONS),
             requests: counters(&registry, &table::HTTP_REQUESTS),
             connections: kept(&registry, IntGauge::with_opts(options(&table::HTTP_CONNECTIONS))),
             renderings: times(&registry, &table::RENDER_DURATION, table::RENDER_BUCKETS),
@@ -104,6 +108,19 @@ impl Figures {
             self.reloads_failed.inc();
         }
         self.reload_successful.set(i64::from(success));
+    }
+
+    /// Notes how a calendar does.
+    pub fn calendar(&self, name: &str, working: bool, sessions: u32) {
+        self.calendar_working.with_label_values(&[name]).set(working.into());
+        self.calendar_sessions.with_label_values(&[name]).set(sessions.into());
+    }
+
+    /// Forgets a calendar that is in the settings no longer.
+    pub fn no_calendar(&self, name: &str) {
+        // They are there unless it was never noted.
+        let _ = self.calendar_working.remove_label_values(&[name]);
+        let _ = self.calendar_sessions.remove_label_values(&[name]);
     }
 
     /// Counts an answered request. `handler` is the pattern of a route, never a path as asked for.
@@ -250,6 +267,10 @@ fn buckets(metric: &Metric, upper: &[f64]) -> HistogramOpts {
 
 fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
     kept(registry, IntCounterVec::new(options(metric), metric.labels))
+}
+
+fn gauges(registry: &Registry, metric: &Metric) -> IntGaugeVec {
+    kept(registry, IntGaugeVec::new(options(metric), metric.labels))
 }
 
 fn times(registry: &Registry, metric: &Metric, upper: &[f64]) -> Histogram {

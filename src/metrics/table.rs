@@ -956,6 +956,24 @@ pub const HEARTBEAT_HELD: Metric = gauge(
     1,
     "1 while the heartbeat is held back because probes or disk stand still, else 0",
 );
+/// Whether a calendar can be read.
+pub const CALENDAR_WORKING: Metric = gauge(
+    "vchealth_calendar_working",
+    Unit::One,
+    &["calendar"],
+    Per::Daemon,
+    16,
+    "1 while the calendar can be read, 0 while every look at it fails and the last good copy counts",
+);
+/// What a calendar gives.
+pub const CALENDAR_SESSIONS: Metric = gauge(
+    "vchealth_calendar_sessions",
+    Unit::One,
+    &["calendar"],
+    Per::Daemon,
+    16,
+    "Sessions known from the calendar",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1177,6 +1195,8 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             HEARTBEAT_SUCCESS,
             HEARTBEAT_FAILURES,
             HEARTBEAT_HELD,
+            CALENDAR_WORKING,
+            CALENDAR_SESSIONS,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

@@ -103,7 +103,12 @@ pub(super) fn header(name: &'static str, value: &str) -> Option<(HeaderName, Hea
     Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
 }
 
-fn tls() -> ClientConfig {
+/// TLS that trusts whom this machine trusts.
+///
+/// # Panics
+/// Never: ring offers both protocol versions.
+#[must_use]
+pub fn tls() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());

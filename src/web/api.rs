@@ -186,11 +186,11 @@ pub(super) async fn end_maintenance(
 }
 
 /// A body that should be a JSON object.
-type Body = Result<Json<Map<String, Value>>, JsonRejection>;
+pub(super) type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 
 /// Reads a request from its body. It is read as an object first, since a record would also be
 /// taken from a list of its fields.
-fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
+pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
     let Json(fields) = body.map_err(|rejection| {
         let status = match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
@@ -203,7 +203,7 @@ fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
 }
 
 /// What the daemon did not do.
-fn refused(failed: Option<Result<(), ControlError>>) -> Response {
+pub(super) fn refused(failed: Option<Result<(), ControlError>>) -> Response {
     let Some(Err(error)) = failed else {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "this broke off");
     };

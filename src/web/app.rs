@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 
 use crate::metrics::{self, Figures};
@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, guard, link, openapi, overview};
+use super::{Daemon, admin, agenda, api, guard, link, openapi, overview};
 
 /// What handlers share.
 pub(super) struct App {
@@ -89,7 +89,9 @@ pub(super) fn router(
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
-        .route("/api/v1/sessions", get(api::sessions))
+        .route("/api/v1/sessions", get(api::sessions).post(agenda::create))
+        .route("/api/v1/sessions/{id}", put(agenda::change).delete(agenda::withdraw))
+        .route("/api/v1/calendar", get(agenda::coming))
         .route("/api/v1/oncall", get(api::oncall))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))

@@ -86,6 +86,12 @@ fn body_for(operation: &str) -> Option<Value> {
             "sites": ["cho-don"], "until": "2023-11-24T05:00:00Z", "by": "Hà",
             "reason": "thay bộ định tuyến",
         })),
+        "createSession" => Some(json!({
+            "id": "hop-bat-thuong", "title": "Họp bất thường", "start": "2023-11-24T05:00:00Z",
+            "end": "2023-11-24T07:00:00Z", "all": true, "drop": ["nam-mau"],
+            "delegates": {"cho-don": 12}, "by": "Hà",
+        })),
+        "changeSession" => Some(json!({ "cancelled": true, "by": "Hà" })),
         _ => None,
     }
 }
@@ -113,7 +119,10 @@ async fn every_documented_operation_answers_as_documented() {
             let path = path.replace("{id}", id);
             let method = method.to_ascii_uppercase();
             let reply = match &body {
-                Some(body) => house.post(&path, body).await,
+                Some(body) => {
+                    let json = [("content-type", "application/json")];
+                    house.ask(&method, &path, &json, &body.to_string()).await
+                }
                 None => house.ask(&method, &path, &[], "").await,
             };
             let answers = operation["responses"].as_object().expect("answers");
@@ -307,4 +316,41 @@ fn the_test_of_schemas_can_fail() {
     assert!(!holds(&json!({ "n": 1, "t": "noon" })));
     assert!(!holds(&json!({ "t": null })));
     assert!(!holds(&json!({ "n": 1, "more": 1 })));
+}
+
+#[tokio::test]
+async fn a_change_of_a_session_is_checked_before_it_reaches_the_daemon() {
+    let house = House::open(province::troubled(204));
+    let json = [("content-type", "application/json")];
+    let put = async |id: &str, body: Value| {
+        house.ask("PUT", &format!("/api/v1/sessions/{id}"), &json, &body.to_string()).await
+    };
+    let times = ("2023-11-24T05:00:00Z", "2023-11-24T07:00:00Z");
+    let whole = json!({
+        "title": "Họp", "start": times.0, "end": times.1, "add": ["tan-lap", "cho-don"], "by": "Hà",
+    });
+    for (id, field, value, why) in [
+        ("x", "add", json!(["nowhere"]), "there is no site"),
+        ("x", "drop", json!(["tan-lap"]), "both added and dropped"),
+        ("x", "end", json!(times.0), "ends before it starts"),
+        ("x", "by", json!(" "), "`by`"),
+        ("x", "title", json!("a\nb"), "`title`"),
+        ("x", "delegates", json!({"tan-lap": 100_001}), "100000"),
+        ("x", "bogus", json!(1), "bogus"),
+        ("x", "id", json!("y"), "not that of the path"),
+        ("X", "by", json!("Hà"), "lower-case"),
+    ] {
+        let mut body = whole.clone();
+        body[field] = value;
+        let reply = put(id, body).await;
+        assert_eq!(reply.status, 400, "{field}: {reply:?}");
+        assert!(reply.json()["error"].as_str().unwrap().contains(why), "{reply:?}");
+    }
+    assert!(house.daemon.changes.lock().unwrap().is_empty());
+
+    assert_eq!(put("x", whole).await.status, 200);
+    let changes = house.daemon.changes.lock().unwrap().clone();
+    let (id, change) = &changes[0];
+    assert_eq!((id.as_str(), change.as_ref().unwrap().by.as_str()), ("x", "Hà"));
+    assert_eq!(change.as_ref().unwrap().add.len(), 2);
 }

@@ -265,7 +265,7 @@ fn topology(endpoints: usize) -> Topology {
         topology.sites.push(Site {
             name: format!("Điểm cầu {n}"),
             level: LevelIx::new(0),
-            class: ClassId::new("agency"),
+            class: ClassId::new("room"),
             parent: None,
             children: Vec::new(),
             contacts: Vec::new(),

@@ -36,7 +36,7 @@ fn table(sample: &str) -> String {
         };
         if line.starts_with(' ') {
             let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
-            if !["channels", "people", "rotas", "routes"].contains(&section.as_str()) {
+            if !["channels", "people", "rotas", "routes", "calendars"].contains(&section.as_str()) {
                 // What stands in a comment has no default of its own.
                 let (key, value) = match key.trim().strip_prefix("# ") {
                     Some(key) => (key, "none"),
@@ -49,6 +49,7 @@ fn table(sample: &str) -> String {
             above.clear();
         } else {
             let _ = writeln!(table, "| `{key}` | `{}` | {above} |", rest.trim());
+            key.clone_into(&mut section);
             above.clear();
         }
     }

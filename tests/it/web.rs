@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, Silence, SilenceId,
-    Snapshot, StoreStatus, TargetView,
+    Ack, Agenda, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, SessionChange,
+    SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::web::{Act, Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
@@ -47,6 +47,8 @@ pub(crate) struct Fake {
     pub(crate) windows: Mutex<Vec<Maintenance>>,
     pub(crate) lifted: Mutex<Vec<SilenceId>>,
     pub(crate) link_uses: Mutex<Vec<(LinkUse, Act)>>,
+    pub(crate) agenda: Mutex<Agenda>,
+    pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
 }
 
 impl Fake {
@@ -69,6 +71,8 @@ impl Fake {
             windows: Mutex::default(),
             lifted: Mutex::default(),
             link_uses: Mutex::default(),
+            agenda: Mutex::default(),
+            changes: Mutex::default(),
         })
     }
 
@@ -119,6 +123,19 @@ impl Daemon for Fake {
             self.reloaded.send_modify(|count| *count += 1);
             self.reload.lock().unwrap().clone()
         })
+    }
+
+    fn agenda(&self) -> Arc<Agenda> {
+        Arc::new(self.agenda.lock().unwrap().clone())
+    }
+
+    fn change_session(
+        &self,
+        id: SessionId,
+        change: Option<SessionChange>,
+    ) -> Answer<'_, Result<(), ControlError>> {
+        self.changes.lock().unwrap().push((id, change));
+        Box::pin(async { Ok(()) })
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {

@@ -19,7 +19,7 @@ fn read(text: &str) -> Result<Vec<Channel>, String> {
 
 /// The examples of the shipped settings, one block for each.
 fn examples() -> Vec<String> {
-    let section = VCHEALTH.split("\n# The echo engine.").next().unwrap();
+    let section = VCHEALTH.split("\n# Calendars that others keep").next().unwrap();
     let mut blocks: Vec<String> = Vec::new();
     for line in section.lines().filter_map(|line| line.strip_prefix("  # ")) {
         let starts = line.strip_suffix(':').is_some_and(|name| {

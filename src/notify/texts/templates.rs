@@ -316,6 +316,7 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
         line: short(line),
         column: short(column),
         width: short(width),
+        cell: None,
         excerpt,
         reason,
         hint: unknown.then(|| format!("a template knows {}", KNOWN.join(", "))),

@@ -100,6 +100,11 @@ pub(super) fn all() -> Value {
         ("Ack", object(&[("by", text()), ("at", time()), ("note?", text()), ("until?", time())])),
         ("Sessions", list("sessions", "Session")),
         ("Session", session()),
+        ("SessionRequest", session_request()),
+        ("SessionChange", session_change()),
+        ("Calendar", calendar()),
+        ("ComingSession", coming_session()),
+        ("CalendarStatus", calendar_status()),
         ("Silences", list("silences", "Silence")),
         (
             "SilenceRequest",
@@ -317,6 +322,70 @@ fn session() -> Value {
         ("sites", a("ByHealth")),
         ("delegates", a("ByHealth")),
         ("lost_seconds", count()),
+    ])
+}
+
+/// What a change of a session may say; `true` where it has to be said.
+fn change_fields(of_request: bool) -> Vec<(&'static str, Value)> {
+    let field = |asked: &'static str, kept: &'static str| if of_request { asked } else { kept };
+    vec![
+        (field("id?", "id"), text()),
+        ("title?", text()),
+        ("start?", time()),
+        ("end?", time()),
+        ("importance?", words(&["low", "normal", "high"])),
+        (field("cancelled?", "cancelled"), flag()),
+        (field("all?", "all"), flag()),
+        (field("add?", "add"), array(&text())),
+        (field("drop?", "drop"), array(&text())),
+        (field("delegates?", "delegates"), figures()),
+        ("by", text()),
+    ]
+}
+
+fn session_request() -> Value {
+    object(&change_fields(true))
+}
+
+fn session_change() -> Value {
+    let mut fields = change_fields(false);
+    fields.push(("at", time()));
+    object(&fields)
+}
+
+/// Delegates by site.
+fn figures() -> Value {
+    json!({ "type": "object", "additionalProperties": count() })
+}
+
+fn calendar() -> Value {
+    object(&[
+        ("taken", time()),
+        ("sessions", array(&a("ComingSession"))),
+        ("calendars", array(&a("CalendarStatus"))),
+    ])
+}
+
+fn coming_session() -> Value {
+    object(&[
+        ("id", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("importance", words(&["low", "normal", "high"])),
+        ("source", text()),
+        ("sites", figures()),
+    ])
+}
+
+fn calendar_status() -> Value {
+    object(&[
+        ("name", text()),
+        ("sessions", count()),
+        ("last_success", maybe(&time())),
+        ("failing_since", maybe(&time())),
+        ("last_error", maybe(&text())),
+        ("troubles", array(&text())),
     ])
 }
 

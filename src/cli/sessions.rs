@@ -1,0 +1,70 @@
+//! `vchealth sessions`: what is coming, as far as the files, the kept copies of the calendars and the
+//! last-minute changes say. Nothing is fetched; a daemon that runs does that.
+
+use super::args::Sessions;
+use super::{Exit, Failed};
+use crate::clock::Clock;
+use crate::daemon::{self, Source};
+
+/// Lists the sessions.
+pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
+    let config = Source::directory(&asked.config.dir).load()?;
+    let now = Clock::start().now().wall;
+    let gathered = daemon::kept_sessions(&config, now);
+    let zone = &config.settings.time_zone;
+    let rows: Vec<[String; 6]> = gathered
+        .sessions
+        .iter()
+        .filter(|(session, _)| asked.all || session.end > now)
+        .map(|(session, source)| {
+            let (start, end) = (zone.to_datetime(session.start), zone.to_datetime(session.end));
+            let same_day = start.date() == end.date();
+            let end = end.strftime(if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" });
+            let mark = if (session.start..session.end).contains(&now) { " (on)" } else { "" };
+            [
+                format!("{} – {end}{mark}", start.strftime("%Y-%m-%d %H:%M")),
+                session.id.to_string(),
+                session.sites.len().to_string(),
+                session.delegates().to_string(),
+                source.clone(),
+                session.title.clone(),
+            ]
+        })
+        .collect();
+    let head = ["when", "session", "sites", "delegates", "source", "title"].map(str::to_owned);
+    let mut widths = head.clone().map(|cell| cell.chars().count());
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in std::iter::once(&head).chain(&rows) {
+        let mut line = String::new();
+        for (n, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let gap = width - cell.chars().count();
+            // Figures stand on the right.
+            if matches!(n, 2 | 3) {
+                line += &format!("{}{cell}  ", " ".repeat(gap));
+            } else {
+                line += &format!("{cell}{}  ", " ".repeat(gap));
+            }
+        }
+        println!("{}", line.trim_end());
+    }
+    for (name, read) in &gathered.calendars {
+        match read {
+            Ok(read) => {
+                for trouble in &read.troubles {
+                    println!("calendar {name}: {trouble}");
+                }
+            }
+            Err(why) => println!("calendar {name}: its kept copy cannot be read: {why}"),
+        }
+    }
+    for calendar in &config.settings.calendars {
+        if !gathered.calendars.contains_key(&calendar.name) {
+            println!("calendar {}: not fetched yet; `vchealth run` does that", calendar.name);
+        }
+    }
+    Ok(Exit::Well)
+}

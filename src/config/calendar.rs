@@ -1,0 +1,164 @@
+//! `calendars` of `vchealth.yaml`: calendars that others keep, read as iCalendar (RFC 5545).
+//!
+//! ```text
+//! bytes ─▶ ics: components ─▶ zone: what local times mean ─▶ recur: which days ─▶ event: Sessions
+//! ```
+//! Pure: the bytes are handed in, with the moment that says which events are still worth knowing.
+//! They come from strangers, so everything is bounded: bytes, events, nesting, recurrences, and
+//! how far ahead they are followed.
+
+mod event;
+mod ics;
+mod recur;
+mod zone;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use event::{Read, sessions};
+
+use super::defaults;
+use super::diagnostic::Findings;
+use super::read::{Fields, duration, line, well_formed_id, whole, word};
+use super::sessions::{DELEGATES, taking_part};
+use super::sites::Province;
+use super::yaml::Node;
+use crate::model::{Importance, SiteIx};
+
+/// Most calendars.
+const CALENDARS: usize = 16;
+/// Longest name of a calendar: the ids of its sessions begin with it.
+const NAME: usize = 24;
+/// Largest calendar that is read, in bytes.
+pub const LARGEST: usize = 4 << 20;
+
+/// A calendar that somebody else keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calendar {
+    /// Its name in the settings.
+    pub name: String,
+    /// Where it comes from.
+    pub source: CalendarSource,
+    /// Time between two looks at it.
+    pub refresh: Duration,
+    /// A fetch without an end after this long has failed.
+    pub timeout: Duration,
+    /// Only events of this category are sessions; all are when there is none.
+    pub category: Option<String>,
+    /// Who takes part in an event that does not say.
+    pub sites: BTreeSet<SiteIx>,
+    /// Delegates at each site of an event that does not say.
+    pub delegates: u32,
+    /// Importance of its sessions.
+    pub importance: Importance,
+}
+
+/// Where a calendar comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CalendarSource {
+    /// A file on this machine.
+    File(PathBuf),
+    /// Fetched by HTTP.
+    Url(String),
+}
+
+/// Reads the section, once it is known which sites there are.
+pub(super) fn calendars(node: &Node, province: Option<&Province>, out: &Findings) -> Vec<Calendar> {
+    let Some(mut fields) = Fields::of(node, "`calendars`", out) else { return Vec::new() };
+    let written = fields.others();
+    if let Some((extra, _)) = written.get(CALENDARS) {
+        out.say(extra.span, format!("more than {CALENDARS} calendars"));
+    }
+    let mut found = Vec::new();
+    for (key, node) in written.into_iter().take(CALENDARS) {
+        if !well_formed_id(&key.text, key.span, out) {
+            continue;
+        }
+        if key.text.len() > NAME {
+            out.say(key.span, format!("the name of a calendar has at most {NAME} characters"));
+            continue;
+        }
+        found.extend(calendar(&key.text, node, province, out));
+    }
+    found
+}
+
+fn calendar(
+    name: &str,
+    node: &Node,
+    province: Option<&Province>,
+    out: &Findings,
+) -> Option<Calendar> {
+    let second = Duration::from_secs(1);
+    let mut fields = Fields::of(node, "a calendar", out)?;
+    let file = fields.get("file").and_then(|node| line(4096)(node, out)).map(PathBuf::from);
+    let url = fields.get("url").and_then(|node| url(node, out));
+    let source = match (file, url) {
+        (Some(_), Some(_)) => {
+            out.say(fields.at("url"), "a calendar has either `file` or `url`, not both");
+            None
+        }
+        (Some(file), None) => Some(CalendarSource::File(file)),
+        (None, Some(url)) => Some(CalendarSource::Url(url)),
+        (None, None) => {
+            if !fields.has("file") && !fields.has("url") {
+                out.say(fields.span, "a calendar needs `file` or `url`");
+            }
+            None
+        }
+    };
+    let refresh = fields.read(
+        "refresh",
+        defaults::CALENDAR_REFRESH,
+        duration(10 * second..=Duration::from_hours(24)),
+    );
+    let timeout = fields.read(
+        "timeout",
+        defaults::CALENDAR_TIMEOUT,
+        duration(second..=Duration::from_mins(1)),
+    );
+    let category = fields.get("category").and_then(|node| line(100)(node, out));
+    let everybody = || province.map(|p| p.topology.site_ixs().collect()).unwrap_or_default();
+    let sites = match fields.get("sites") {
+        Some(node) => taking_part(node, province, out).unwrap_or_default(),
+        None => everybody(),
+    };
+    let delegates = fields.read("delegates", defaults::DELEGATES, whole(0..=DELEGATES));
+    let importances = word(&[
+        ("low", Importance::Low),
+        ("normal", Importance::Normal),
+        ("high", Importance::High),
+    ]);
+    let importance = fields.read("importance", defaults::IMPORTANCE, importances);
+    fields.end();
+    Some(Calendar {
+        name: name.to_owned(),
+        source: source?,
+        refresh,
+        timeout,
+        category,
+        sites,
+        delegates,
+        importance,
+    })
+}
+
+/// An address to fetch from; `webcal` is what calendar programs call `https`.
+fn url(node: &Node, out: &Findings) -> Option<String> {
+    let text = line(2000)(node, out)?;
+    let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let good = rest.is_some_and(|rest| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && !text.contains(char::is_whitespace)
+    });
+    if !good {
+        let hint =
+            text.strip_prefix("webcal://").map(|rest| format!("did you mean `https://{rest}`?"));
+        out.hint(node.span, "expected an address that begins with `https://` or `http://`", hint);
+    }
+    good.then_some(text)
+}
+
+#[cfg(test)]
+mod tests;
