@@ -5,11 +5,14 @@
 
 mod batch;
 mod check;
+mod form;
 mod health;
 mod id;
 mod incident;
 mod outcome;
+mod record;
 mod session;
+mod sketch;
 mod snapshot;
 mod status;
 mod text;
@@ -17,12 +20,13 @@ mod time;
 mod topology;
 mod trace;
 
-pub use batch::{Batch, Change, Durable, Maintenance, Rollup, Silence, Withdrawal};
+pub use batch::{Batch, Change, Durable, Maintenance, Rollup, Silence, Watch, Withdrawal};
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,
 };
-pub use health::{HardState, Health, Standing};
+pub use form::ReportFormat;
+pub use health::{HardState, Health, HealthChange, Standing};
 pub use id::{
     ChannelId, CheckId, ClassId, EndpointId, EndpointIx, IncidentId, LevelId, LevelIx,
     NotificationId, PersonId, RotaId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
@@ -36,7 +40,9 @@ pub use outcome::{
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
     Trigger, Unreachable,
 };
+pub use record::{Attendance, SessionRecord, Stay};
 pub use session::{Importance, Phase, Session};
+pub use sketch::{Sketch, Spread};
 pub use snapshot::{
     DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, SessionView, SiteView,
     Snapshot, TargetView,

@@ -30,7 +30,16 @@ pub(super) fn log(batch: &Batch) {
                 info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
             }
             Change::Lift(id) => info!(%id, "silence or maintenance ended"),
-            Change::Forget(_) | Change::Rollup(_) => {}
+            Change::Session(record) => {
+                let (id, sites) = (&record.id, record.sites.len());
+                match record.closed {
+                    Some(_) => info!(%id, sites, "session over, everything about it is known"),
+                    None => info!(%id, sites, start = %record.start, "session written down"),
+                }
+            }
+            Change::Cancelled(id) => info!(%id, "session cancelled"),
+            Change::Reported { session, .. } => info!(%session, "report written"),
+            Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) => {}
         }
     }
 }

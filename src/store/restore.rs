@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError};
-use crate::model::{Durable, HardState, Incident, Maintenance, Silence};
+use crate::model::{Durable, HardState, Incident, Maintenance, SessionRecord, Silence};
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
 /// the settings allow for either.
@@ -42,6 +42,13 @@ impl Store {
         )? {
             durable.maintenance.insert(window.id.clone(), window);
         }
+        for session in self.records::<SessionRecord>(
+            "session",
+            "SELECT id, record FROM session WHERE closed IS NULL OR ended >= ?",
+            recent,
+        )? {
+            durable.sessions.insert(session.id.clone(), session);
+        }
         Ok(durable)
     }
 
@@ -58,6 +65,7 @@ impl Store {
             let state = HardState {
                 health: health(row.get(0).doing("read")?),
                 since: instant(row.get(1).doing("read")?),
+                began: None,
                 seen_up: row.get(2).doing("read")?,
             };
             durable.health.insert(key(row, 3).doing("read")?, state);
