@@ -8,6 +8,7 @@ mod check_config;
 mod demo;
 mod log;
 mod probe;
+mod report;
 mod run;
 mod who;
 
@@ -145,6 +146,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
+        Command::Report(asked) => report::run(&asked),
         Command::AlertTest(config) => alert_test::run(&config.dir),
     }
 }

@@ -39,9 +39,10 @@ pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
     Days, EmailSettings, EsmsSettings, ExecSettings, FlappingSettings, Hours, HygieneSettings,
     Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person, PhaseSettings,
-    QualitySettings, QuietSettings, Receiver, ReminderSettings, ReminderTimes, ResolverSettings,
-    Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
-    TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    QualitySettings, QuietSettings, Receiver, ReminderSettings, ReminderTimes, ReportSettings,
+    ResolverSettings, RetentionSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway,
+    SmsHttpSettings, SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When,
+    ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 

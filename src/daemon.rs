@@ -17,6 +17,7 @@ mod files;
 mod hands;
 mod journal;
 mod together;
+mod write_up;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
 
 pub use self::error::{DaemonError, chain};
 pub use self::files::{Source, read};
+pub use self::write_up::{file_name, put, write_up};
 
 /// Requests that wait for the brain at most; more means that it stands still.
 const REQUESTS: usize = 64;
@@ -71,6 +73,8 @@ pub struct Daemon {
     brain_ended: CancellationToken,
     server: tokio::task::JoinHandle<()>,
     stop_server: CancellationToken,
+    reporter: tokio::task::JoinHandle<()>,
+    stop_reporter: CancellationToken,
 }
 
 impl Daemon {
@@ -137,7 +141,12 @@ impl Daemon {
             courier: courier.remote(),
             figures: figures.clone(),
             reloading: Together::new(clock),
+            reporting: tokio::sync::Mutex::default(),
         });
+        face.writer.set_retention(face::retention(settings));
+        let (closed, news) = watch::channel(None);
+        let stop_reporter = CancellationToken::new();
+        let reporter = tokio::spawn(write_up::run(Arc::clone(&face), news, stop_reporter.clone()));
         let stop_server = CancellationToken::new();
         let server = Server::new(listener, Arc::clone(&face) as _, figures, Limits::default())
             .map_err(DaemonError::System)?;
@@ -150,7 +159,7 @@ impl Daemon {
             }
         });
 
-        let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
+        let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally, closed };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
@@ -172,7 +181,18 @@ impl Daemon {
             "watching; board and metrics at {}",
             face.board
         );
-        Ok(Self { face, probes, courier, writer, brain, brain_ended, server, stop_server })
+        Ok(Self {
+            face,
+            probes,
+            courier,
+            writer,
+            brain,
+            brain_ended,
+            server,
+            stop_server,
+            reporter,
+            stop_reporter,
+        })
     }
 
     /// Reads the configuration again; a wrong one is refused whole and logged.
@@ -218,7 +238,18 @@ impl Daemon {
     /// Ends everything in order: what was decided is committed, messages on their way get a few
     /// seconds, and what still waits stays in the outbox.
     pub async fn stop(self) {
-        let Self { face, probes, courier, writer, brain, server, stop_server, .. } = self;
+        let Self {
+            face,
+            probes,
+            courier,
+            writer,
+            brain,
+            server,
+            stop_server,
+            reporter,
+            stop_reporter,
+            ..
+        } = self;
         info!("stopping");
         face.requests.store(Arc::new(None));
         stop_server.cancel();
@@ -228,6 +259,9 @@ impl Daemon {
             warn!("the event loop does not end");
         }
         probes.stop().await;
+        // A report that is half done is written at the next start.
+        stop_reporter.cancel();
+        let _ = tokio::time::timeout(LAST_WORDS, reporter).await;
         let untold = courier.stop(LAST_WORDS).await;
         if untold > 0 {
             warn!(messages = untold, "not delivered yet; they are sent after the next start");

@@ -2,7 +2,8 @@
 //!
 //! A [`Courier`] takes messages from the outbox to their channels. What to try, when, in which
 //! order and what needs no telling any more is decided by a pure queue that is given the time;
-//! the courier and the channels only carry it out. Delivery is at least once: a message keeps its
+//! the courier and the channels only carry it out. What a message says is written by
+//! [`texts`](crate::texts). Delivery is at least once: a message keeps its
 //! id at every repeat, so that a receiver can drop repeats.
 //!
 //! A channel is one file and one variant of [`config::ChannelKind`](crate::config::ChannelKind).
@@ -11,31 +12,28 @@ mod alertmanager;
 mod ascii;
 mod channel;
 mod courier;
-mod drill;
+pub(crate) mod drill;
 mod email;
 mod exec;
 mod http;
 mod keys;
-mod letter;
 mod parts;
 mod queue;
 mod secret;
 mod sms;
 mod split;
 mod telegram;
-pub mod texts;
 mod webhook;
 mod zalo;
 
-use jiff::tz::TimeZone;
-
 use crate::config::{Channel, Settings};
-use crate::model::Language;
+use crate::texts;
 
 pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
-pub use letter::{Item, Letter};
+
+pub use crate::texts::{Item, Letter, Style};
 
 /// What the courier needs of the settings. A reload hands it another.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,17 +42,6 @@ pub struct Setup {
     pub channels: Vec<Channel>,
     /// How messages are written.
     pub style: Style,
-}
-
-/// How messages are written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Style {
-    /// In which language.
-    pub language: Language,
-    /// In which time zone.
-    pub time_zone: TimeZone,
-    /// Where people find the board, such as `http://10.0.0.5:8080`; without a slash at the end.
-    pub board: String,
 }
 
 impl Setup {

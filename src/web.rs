@@ -11,6 +11,7 @@ mod app;
 mod guard;
 mod openapi;
 mod overview;
+mod report;
 mod server;
 mod shared;
 mod stream;
@@ -25,8 +26,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, IncidentId, Language, Now, SessionId, Silence, SilenceId, Snapshot,
+    StoreStatus,
 };
+use crate::report::Report;
 
 pub use server::{Limits, Server};
 
@@ -69,6 +72,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Ends a silence early.
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Writes up a session that is on or over, from the history.
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>>;
 }
 
 /// How texts for people are written.

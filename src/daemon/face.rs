@@ -11,14 +11,16 @@ use super::brain::{Heartbeat, Request};
 use super::files::Source;
 use super::together::Together;
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{Config, RetentionSettings, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, IncidentId, Now, SessionId, SessionRecord, Silence, SilenceId, Snapshot,
+    StoreStatus,
 };
 use crate::monitor::Input;
 use crate::notify::{Remote, Setup};
-use crate::store::WriterHandle;
+use crate::report::Report;
+use crate::store::{History, Retention, StoreError, WriterHandle};
 use crate::web::{Answer, ControlError, Daemon, Look, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
@@ -39,6 +41,8 @@ pub(super) struct Face {
     pub(super) figures: Figures,
     /// One reload at a time, for all who ask meanwhile.
     pub(super) reloading: Together<Result<Reloaded, String>>,
+    /// One report at a time, and the last one of a session that is over, which stays as it is.
+    pub(super) reporting: tokio::sync::Mutex<Option<(SessionRecord, Arc<Report>)>>,
 }
 
 /// What everybody sees.
@@ -85,7 +89,10 @@ impl Face {
         let config = Arc::new(config);
         self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
         self.courier.configure(Setup::of(&config.settings, &self.board));
-        self.settings.store(Arc::new(config.settings.clone()));
+        self.writer.set_retention(retention(&config.settings));
+        // The store stays where it was opened until the next start.
+        let state_dir = self.settings.load().state_dir.clone();
+        self.settings.store(Arc::new(Settings { state_dir, ..config.settings.clone() }));
         Ok(summary(&config, self.clock.mono() - began))
     }
 
@@ -102,6 +109,12 @@ impl Face {
             }
         }
     }
+}
+
+/// How long history is kept.
+pub(super) fn retention(settings: &Settings) -> Retention {
+    let RetentionSettings { minutes, history, messages } = settings.retention;
+    Retention { minutes, history, messages }
 }
 
 /// What a configuration amounts to.
@@ -179,6 +192,36 @@ impl Daemon for Face {
                 return Err(ControlError::NotFound);
             }
             self.tell(Input::Lift(silence)).await
+        })
+    }
+
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
+        Box::pin(async move {
+            let mut last = self.reporting.lock().await;
+            let state_dir = self.settings.load().state_dir.clone();
+            let known = last.clone();
+            let now = self.clock.now().wall;
+            let work = tokio::task::spawn_blocking(move || {
+                let record = History::open(&state_dir)?.session(&session)?;
+                let Some(record) = record.filter(|record| record.start <= now) else {
+                    return Ok(None);
+                };
+                match known {
+                    Some((of, report)) if of == record && of.closed.is_some() => {
+                        Ok(Some((record, report)))
+                    }
+                    _ => {
+                        let report = super::write_up(&state_dir, record.clone(), now)?;
+                        Ok(Some((record, Arc::new(report))))
+                    }
+                }
+            });
+            let made: Result<_, StoreError> =
+                work.await.map_err(|broken| ControlError::Refused(broken.to_string()))?;
+            let made = made.map_err(|error| ControlError::Refused(super::chain(&error)))?;
+            let (record, report) = made.ok_or(ControlError::NotFound)?;
+            *last = Some((record, Arc::clone(&report)));
+            Ok(report)
         })
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::ledger::Scope;
 use super::plan::Plan;
 use super::rollup::Rollups;

@@ -67,7 +67,7 @@ async fn try_channel(
 }
 
 /// A letter that tells of nothing but itself.
-pub(super) fn test_letter(
+pub(crate) fn test_letter(
     channel: &ChannelId,
     kind: NotificationKind,
     now: jiff::Timestamp,

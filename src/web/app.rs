@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, guard, openapi, overview};
+use super::{Daemon, admin, api, guard, openapi, overview, report};
 
 /// What handlers share.
 pub(super) struct App {
@@ -54,7 +54,7 @@ impl App {
     }
 }
 
-/// All routes. The OpenAPI document describes all but the page for people.
+/// All routes. The OpenAPI document describes all but the pages for people.
 pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
@@ -87,6 +87,8 @@ pub(super) fn router(
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
         .route("/api/v1/sessions", get(api::sessions))
         .route("/api/v1/oncall", get(api::oncall))
+        .route("/api/v1/sessions/{id}/report", get(report::data))
+        .route("/sessions/{id}/report", get(report::page))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))
         .fallback(nowhere)

@@ -46,7 +46,7 @@ const fn read(
     }
 }
 
-/// Everything the server answers except the page for people.
+/// Everything the server answers except the pages for people.
 const OPERATIONS: &[Operation] = &[
     read("/api/v1/status", "status", "How the whole does, in one look", "Status"),
     read("/api/v1/sites", "sites", "All sites in the order of the file", "Sites"),
@@ -78,6 +78,16 @@ const OPERATIONS: &[Operation] = &[
     },
     read("/api/v1/sessions", "sessions", "Sessions that are on or near, soonest first", "Sessions"),
     read("/api/v1/oncall", "oncall", "Who is on duty by each rota, and who is next", "OnCall"),
+    Operation {
+        names: Some("a session"),
+        errors: &[400, 404, 503],
+        ..read(
+            "/api/v1/sessions/{id}/report",
+            "report",
+            "What a session that is on or over was like for each of its sites",
+            "Report",
+        )
+    },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
         method: "post",

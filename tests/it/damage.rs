@@ -265,6 +265,7 @@ fn topology(endpoints: usize) -> Topology {
         topology.sites.push(Site {
             name: format!("Điểm cầu {n}"),
             level: LevelIx::new(0),
+            class: vchealth::model::ClassId::new("commune"),
             parent: None,
             children: Vec::new(),
             contacts: Vec::new(),

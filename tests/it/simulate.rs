@@ -2,7 +2,7 @@
 //! be.
 
 #[path = "simulate/run.rs"]
-mod run;
+pub(crate) mod run;
 
 use std::fs;
 use std::path::Path;

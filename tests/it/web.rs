@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
-    TargetView,
+    Ack, ChannelStatus, IncidentId, Language, Now, SessionId, Silence, SilenceId, Snapshot,
+    StoreStatus, TargetView,
 };
+use vchealth::report::Report;
 use vchealth::web::{Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
 use crate::province;
@@ -129,6 +130,13 @@ impl Daemon for Fake {
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {
         self.lifted.lock().unwrap().push(silence);
         Box::pin(async { Ok(()) })
+    }
+
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
+        let report = crate::report::small();
+        Box::pin(async move {
+            if report.id == session { Ok(Arc::new(report)) } else { Err(ControlError::NotFound) }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use vchealth::lab::scenario::{Act, Heard, Scenario, Step};
 use vchealth::lab::world::World;
 use vchealth::model::{
     Ack, Batch, Change, ChannelId, Durable, Maintenance, Mono, Notification, Now, Outcome, Session,
-    Silence, SilenceId, SiteIx, Snapshot, TargetIx, TargetKey, Topology,
+    Silence, SilenceId, SiteId, SiteIx, Snapshot, TargetIx, TargetKey, Topology,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
@@ -37,22 +37,64 @@ pub(crate) struct Run {
     pub(crate) now: Now,
     /// Probes ordered since the beginning.
     pub(crate) probes: u64,
+    /// Everything that was committed, and everything that probes learned as it was told to the
+    /// brain, if somebody wants to look back.
+    pub(crate) kept: Option<Kept>,
     begins: Now,
     topology: Arc<Topology>,
-    under_way: BTreeMap<(Mono, u64), Outcome>,
+    /// The calendar of the whole province.
+    sessions: Vec<Arc<Session>>,
+    /// What probes will have learned when they are back, and of which site.
+    under_way: BTreeMap<(Mono, u64), (SiteIx, Outcome)>,
     returns_at: Option<Mono>,
     orders: u64,
     /// Maps the targets of the brain's present topology to those of the whole province.
     targets: Vec<TargetIx>,
 }
 
+/// What happened.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) learned: Vec<Learned>,
+}
+
+/// What a probe learned.
+pub(crate) struct Learned {
+    pub(crate) site: SiteId,
+    /// When it was asked, and when the brain was told.
+    pub(crate) asked: Timestamp,
+    pub(crate) told: Timestamp,
+    /// Whether a reply came; none when it could not be asked.
+    pub(crate) reply: Option<bool>,
+}
+
 impl Run {
     /// A brain that has just been started for the first time.
     pub(crate) fn new(config: Config, world: World, begins: Timestamp) -> Self {
+        let mut run = Self::ready(config, world, begins);
+        run.start();
+        run
+    }
+
+    /// A brain that remembers, of which everything is kept.
+    pub(crate) fn remembering(
+        config: Config,
+        world: World,
+        begins: Timestamp,
+        durable: Durable,
+    ) -> Self {
+        let kept = Some(Kept::default());
+        let mut run = Self { durable, kept, ..Self::ready(config, world, begins) };
+        run.start();
+        run
+    }
+
+    fn ready(config: Config, world: World, begins: Timestamp) -> Self {
         let now = Now { mono: Mono::ZERO + Duration::from_secs(10_000), wall: begins };
         let topology = Arc::clone(&config.topology);
         let config = Arc::new(config);
-        let mut run = Self {
+        Self {
             monitor: None,
             world,
             durable: Durable::default(),
@@ -60,15 +102,15 @@ impl Run {
             begins: now,
             now,
             probes: 0,
+            kept: None,
             under_way: BTreeMap::new(),
             returns_at: None,
             orders: 0,
             targets: topology.target_ixs().collect(),
             topology,
+            sessions: config.sessions.clone(),
             config,
-        };
-        run.start();
-        run
+        }
     }
 
     /// The run of a scenario, warmed up, with time zero now.
@@ -129,7 +171,8 @@ impl Run {
             while let Some(((at, _), _)) = self.under_way.first_key_value()
                 && *at <= self.now.mono
             {
-                let (_, outcome) = self.under_way.pop_first().unwrap();
+                let (_, (site, outcome)) = self.under_way.pop_first().unwrap();
+                self.keep(site, &outcome);
                 self.tell(Input::Outcome(outcome));
                 quiet = false;
             }
@@ -154,7 +197,8 @@ impl Run {
                     self.orders += 1;
                     let outcome =
                         Outcome { request, started: self.now, finished, result: sight.result };
-                    self.under_way.insert((finished, self.orders), outcome);
+                    let site = self.topology.target(target).site;
+                    self.under_way.insert((finished, self.orders), (site, outcome));
                 }
                 Command::Commit(batch) => self.commit(&batch),
             }
@@ -231,7 +275,7 @@ impl Run {
             });
             Arc::new(Session { sites: sites.collect(), ..(**session).clone() })
         };
-        let sessions = self.config.sessions.iter().map(moved).collect();
+        let sessions = self.sessions.iter().map(moved).collect();
         let config = Config { settings: self.config.settings.clone(), topology, sessions };
         // Probes under way are answered as they were asked.
         self.config = Arc::new(config);
@@ -253,8 +297,21 @@ impl Run {
         }
     }
 
+    fn keep(&mut self, site: SiteIx, outcome: &Outcome) {
+        let Some(kept) = &mut self.kept else { return };
+        kept.learned.push(Learned {
+            site: self.topology.site(site).id.clone(),
+            asked: outcome.started.wall,
+            told: self.now.wall,
+            reply: (!outcome.is_local_failure()).then_some(outcome.result.is_ok()),
+        });
+    }
+
     fn commit(&mut self, batch: &Batch) {
         self.durable.apply(batch);
+        if let Some(kept) = &mut self.kept {
+            kept.batches.push(batch.clone());
+        }
         let at = self.elapsed();
         for change in &batch.changes {
             if let Change::Notify(notification) = change {

@@ -6,7 +6,8 @@ use jiff::civil::DateTime;
 
 use super::seen::{Seen, named_by};
 use super::{
-    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+    Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
+    units,
 };
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
@@ -35,6 +36,12 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
         action: "Nothing to do.".to_owned(),
         contact: "Whoever has just started the test.".to_owned(),
     }
+}
+
+/// Tells what an incident was.
+pub(super) fn account(facts: &Facts<'_>) -> Account {
+    let fault = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
+    Account { subject: subject(facts), fault, likely: likely(facts) }
 }
 
 /// A message as one text.

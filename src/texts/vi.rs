@@ -6,7 +6,8 @@ use jiff::civil::{DateTime, Weekday};
 
 use super::seen::{Seen, named_by};
 use super::{
-    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+    Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
+    units,
 };
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
@@ -36,6 +37,13 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
         action: "Không cần làm gì.".to_owned(),
         contact: "Người vừa chạy lệnh gửi tin thử.".to_owned(),
     }
+}
+
+/// Tells what an incident was.
+pub(super) fn account(facts: &Facts<'_>) -> Account {
+    let fault =
+        if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
+    Account { subject: sentence_case(&subject(facts)), fault, likely: likely(facts) }
 }
 
 /// A message as one text.
