@@ -10,6 +10,7 @@ mod import;
 mod log;
 mod probe;
 mod remote;
+mod report;
 mod run;
 mod sessions;
 mod who;
@@ -150,6 +151,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
+        Command::Report(asked) => report::run(&asked),
         Command::AlertTest(test) => alert_test::run(&test.config.dir, test.channel.as_deref()),
         Command::Incidents(list) => remote::incidents(&list.to, list.json),
         Command::Ack(given) => remote::ack(&given),

@@ -44,9 +44,9 @@ pub use settings::{
     Days, DrillSettings, EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings,
     HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity,
     Matter, Person, PhaseSettings, QualitySettings, QuietSettings, Receiver, ReminderSettings,
-    ReminderTimes, ResolverSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway,
-    SmsHttpSettings, SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When,
-    ZaloRecipient, ZaloSettings,
+    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota, Route, SecretSource,
+    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step, TelegramSettings,
+    WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};

@@ -19,6 +19,7 @@ mod hands;
 mod journal;
 mod together;
 mod watchdog;
+mod write_up;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -41,7 +42,7 @@ use crate::config::Settings;
 use crate::metrics::Figures;
 use crate::model::Snapshot;
 use crate::monitor::{Input, Monitor};
-use crate::notify::{Courier, Inbox, LinkKey, Setup};
+use crate::notify::{Courier, Inbox, Setup, load_link_key};
 use crate::probe::{Probes, Trust};
 use crate::store::{Store, StoreError, Writer};
 use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
@@ -49,6 +50,7 @@ use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
 pub use self::agenda::kept_sessions;
 pub use self::error::{DaemonError, chain};
 pub use self::files::{Source, read};
+pub use self::write_up::{file_name, put, write_up};
 
 /// Requests that wait for the brain at most; more means that it stands still.
 const REQUESTS: usize = 64;
@@ -75,6 +77,8 @@ pub struct Daemon {
     brain_ended: CancellationToken,
     server: tokio::task::JoinHandle<()>,
     stop_server: CancellationToken,
+    reporter: tokio::task::JoinHandle<()>,
+    stop_reporter: CancellationToken,
 }
 
 impl Daemon {
@@ -95,7 +99,7 @@ impl Daemon {
         let now = clock.now();
         let (store, durable) =
             Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
-        let key = LinkKey::load(store.dir()).map_err(|source| {
+        let key = load_link_key(store.dir()).map_err(|source| {
             let path = store.dir().to_owned();
             DaemonError::Store(StoreError::File { doing: "keep the key of links in", path, source })
         })?;
@@ -162,7 +166,12 @@ impl Daemon {
             courier: courier.remote(),
             figures: figures.clone(),
             reloading: Together::new(clock),
+            reporting: tokio::sync::Mutex::default(),
         });
+        face.writer.set_retention(face::retention(settings));
+        let (closed, news) = watch::channel(None);
+        let stop_reporter = CancellationToken::new();
+        let reporter = tokio::spawn(write_up::run(Arc::clone(&face), news, stop_reporter.clone()));
         let stop_server = CancellationToken::new();
         let server = Server::new(listener, Arc::clone(&face) as _, figures, Limits::default())
             .map_err(DaemonError::System)?;
@@ -178,7 +187,8 @@ impl Daemon {
         tokio::spawn(watchdog::run(Arc::clone(&face), stop_server.clone()));
         tokio::spawn(face::keep(Arc::clone(&face), stop_server.clone()));
         let (writing, telling) = (writer.handle(), courier.remote());
-        let hands = Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally };
+        let hands =
+            Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally, closed };
         let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
@@ -200,7 +210,18 @@ impl Daemon {
             "watching; board and metrics at {}",
             setup.style.board
         );
-        Ok(Self { face, probes, courier, writer, brain, brain_ended, server, stop_server })
+        Ok(Self {
+            face,
+            probes,
+            courier,
+            writer,
+            brain,
+            brain_ended,
+            server,
+            stop_server,
+            reporter,
+            stop_reporter,
+        })
     }
 
     /// Reads the configuration again; a wrong one is refused whole and logged.
@@ -252,7 +273,18 @@ impl Daemon {
     /// Ends everything in order: what was decided is committed, messages on their way get a few
     /// seconds, and what still waits stays in the outbox.
     pub async fn stop(self) {
-        let Self { face, probes, courier, writer, brain, server, stop_server, .. } = self;
+        let Self {
+            face,
+            probes,
+            courier,
+            writer,
+            brain,
+            server,
+            stop_server,
+            reporter,
+            stop_reporter,
+            ..
+        } = self;
         info!("stopping");
         face.requests.store(Arc::new(None));
         stop_server.cancel();
@@ -262,6 +294,9 @@ impl Daemon {
             warn!("the event loop does not end");
         }
         probes.stop().await;
+        // A report that is half done is written at the next start.
+        stop_reporter.cancel();
+        let _ = tokio::time::timeout(LAST_WORDS, reporter).await;
         let untold = courier.stop(LAST_WORDS).await;
         if untold > 0 {
             warn!(messages = untold, "not delivered yet; they are sent after the next start");

@@ -22,7 +22,8 @@
 //! [`wire`] bytes ⇄ messages · [`quality`] loss, jitter, delay, E-model ·
 //! [`config`] what people wrote, checked · [`monitor`] the brain ·
 //! [`probe`] asking the devices · [`store`] what survives a restart ·
-//! [`notify`] telling people · [`metrics`] telling Prometheus · [`web`] serving both ·
+//! [`texts`] what is told, in two languages · [`notify`] telling people · [`report`] writing up
+//! what was · [`metrics`] telling Prometheus · [`web`] serving both ·
 //! [`daemon`] the loop that joins them · [`lab`] an emulated province to break ·
 //! [`cli`] the commands · [`clock`] the one place that reads the clocks.
 //!
@@ -74,12 +75,14 @@ pub mod notify;
 )]
 pub mod probe;
 pub mod quality;
+pub mod report;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "it owns a file and the threads that write it"
 )]
 pub mod store;
+pub mod texts;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -6,11 +6,14 @@
 mod agenda;
 mod batch;
 mod check;
+mod form;
 mod health;
 mod id;
 mod incident;
 mod outcome;
+mod record;
 mod session;
+mod sketch;
 mod snapshot;
 mod status;
 mod text;
@@ -21,13 +24,14 @@ mod trace;
 pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
     Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, Maintenance, Rollup, Silence,
-    Withdrawal,
+    Watch, Withdrawal,
 };
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,
 };
-pub use health::{HardState, Health, Standing};
+pub use form::ReportFormat;
+pub use health::{HardState, Health, HealthChange, Standing};
 pub use id::{
     ChannelId, CheckId, ClassId, EndpointId, EndpointIx, IncidentId, LevelId, LevelIx,
     NotificationId, PersonId, RotaId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
@@ -41,13 +45,15 @@ pub use outcome::{
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
     Trigger, Unreachable,
 };
+pub use record::{Attendance, SessionRecord, Stay};
 pub use session::{Importance, Phase, Session};
+pub use sketch::{Sketch, Spread};
 pub use snapshot::{
     DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, SessionView, SiteView,
     Snapshot, TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus};
-pub use text::{Bilingual, Language};
+pub use text::{Bilingual, Language, encoded};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

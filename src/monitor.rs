@@ -17,7 +17,7 @@
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
 //! - `drill`: the proof before a session that alerts arrive;
-//! - `record`: how all that is written down.
+//! - `record`: how all that is written down; `minutes`: who took part in which session.
 //!
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
 //! something changed, not with every outcome.
@@ -30,6 +30,7 @@ mod grade;
 mod hygiene;
 mod hysteresis;
 mod ledger;
+mod minutes;
 mod mute;
 mod picture;
 mod plan;
@@ -59,6 +60,7 @@ use self::blind::Sight;
 use self::drill::Drills;
 use self::hygiene::Hygiene;
 use self::ledger::Ledger;
+use self::minutes::Minutes;
 use self::mute::Mutes;
 use self::picture::Picture;
 use self::rollup::Rollups;
@@ -99,6 +101,7 @@ pub struct Monitor {
     commands: VecDeque<Command>,
     changes: Vec<Change>,
     rollups: Rollups,
+    minutes: Minutes,
     look_at: Mono,
     review_at: Mono,
     reviewed_at: Mono,
@@ -160,6 +163,8 @@ pub enum Input {
     LinkUse(LinkUse),
     /// The configuration has changed; it has been checked.
     Reload(Arc<Config>),
+    /// The daemon stops: everything that was measured is to be kept.
+    Stop,
     /// Somebody wants a target probed now.
     Demand {
         /// Which target of the present topology.
@@ -237,6 +242,10 @@ impl Monitor {
                 self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
             }
             Input::Reload(config) => self.reload(config, now),
+            Input::Stop => {
+                self.changes.extend(Rollups::all(&mut self.picture, now));
+                self.commit_at = now.mono;
+            }
             Input::Demand { target } => {
                 if target.ix() < self.picture.targets.len() {
                     self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
@@ -254,7 +263,13 @@ impl Monitor {
     /// When [`handle`](Self::handle) wants to be called with [`Input::Tick`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        let timers = [self.look_at, self.rollups.due(), self.review_at, self.commit_at];
+        let timers = [
+            self.look_at,
+            self.rollups.due(),
+            self.minutes.watch_due(),
+            self.review_at,
+            self.commit_at,
+        ];
         timers.into_iter().chain(self.schedule.next()).min()
     }
 
@@ -400,9 +415,14 @@ impl Monitor {
             self.changes.extend(rollups);
             self.commit_at = now.mono;
         }
+        if now.mono >= self.minutes.watch_due() {
+            self.commit_at = now.mono;
+        }
         if now.mono >= self.commit_at {
             self.commit_at = Mono::NEVER;
-            if !self.changes.is_empty() {
+            if !self.changes.is_empty() || now.mono >= self.minutes.watch_due() {
+                // Whatever is known was seen: the sign that we were there goes with it.
+                self.changes.push(self.minutes.watch(&self.picture, now));
                 let batch = Batch { changes: std::mem::take(&mut self.changes) };
                 self.commands.push_back(Command::Commit(batch));
             }

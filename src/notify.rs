@@ -2,7 +2,8 @@
 //!
 //! A [`Courier`] takes messages from the outbox to their channels. What to try, when, in which
 //! order and what needs no telling any more is decided by a pure queue that is given the time;
-//! the courier and the channels only carry it out. Delivery is at least once: a message keeps its
+//! the courier and the channels only carry it out. What a message says is written by
+//! [`texts`](crate::texts). Delivery is at least once: a message keeps its
 //! id at every repeat, so that a receiver can drop repeats.
 //!
 //! A channel is one file and one variant of [`config::ChannelKind`](crate::config::ChannelKind).
@@ -11,41 +12,40 @@ mod alertmanager;
 mod ascii;
 mod channel;
 mod courier;
-mod drill;
+pub(crate) mod drill;
 mod email;
 mod exec;
 mod heartbeat;
 mod http;
 mod keys;
-mod letter;
-mod link;
+mod link_key;
 mod parts;
 mod queue;
 mod secret;
 mod sms;
 mod split;
 mod telegram;
-pub mod texts;
 mod trouble;
 mod webhook;
 mod zalo;
 
 use std::net::{IpAddr, SocketAddr};
 
-use jiff::tz::TimeZone;
-
 use crate::config::{Channel, Config};
-use crate::model::Language;
+use crate::texts;
 
 pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
-pub use http::{client, encoded, tls};
-pub use letter::{Item, Letter};
-pub use link::{Link, LinkError, LinkKey, Links};
-pub use texts::{Templates, check_templates};
+pub use http::{client, tls};
+pub use link_key::load as load_link_key;
 pub use trouble::trouble;
+
+pub use crate::model::encoded;
+pub use crate::texts::{
+    Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,
+};
 
 /// What the courier needs of the settings. A reload hands it another.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,22 +54,6 @@ pub struct Setup {
     pub channels: Vec<Channel>,
     /// How messages are written.
     pub style: Style,
-}
-
-/// How messages are written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Style {
-    /// In which language.
-    pub language: Language,
-    /// In which time zone.
-    pub time_zone: TimeZone,
-    /// Where people find the board, such as `http://10.0.0.5:8080`; without a slash at the end.
-    pub board: String,
-    /// How links are made with which an incident is taken on; none when people could not open
-    /// them.
-    pub links: Option<Links>,
-    /// Texts of people's own.
-    pub templates: Templates,
 }
 
 impl Setup {
@@ -87,20 +71,6 @@ impl Setup {
         Self {
             channels: settings.channels.clone(),
             style: Style { links, templates, ..Style::new(language, time_zone, board) },
-        }
-    }
-}
-
-impl Style {
-    /// Messages without links, in the built-in texts.
-    #[must_use]
-    pub fn new(language: Language, time_zone: TimeZone, board: impl Into<String>) -> Self {
-        Self {
-            language,
-            time_zone,
-            board: board.into(),
-            links: None,
-            templates: Templates::default(),
         }
     }
 }

@@ -26,7 +26,7 @@ use rusqlite::Connection;
 
 use crate::model::TargetKey;
 
-pub use history::{HealthChange, History};
+pub use history::History;
 pub use open::Damage;
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use retention::Retention;

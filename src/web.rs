@@ -13,6 +13,7 @@ mod guard;
 mod link;
 mod openapi;
 mod overview;
+mod report;
 mod server;
 mod shared;
 mod stream;
@@ -31,6 +32,7 @@ use crate::model::{
     SessionId, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::notify::{Link, LinkError};
+use crate::report::Report;
 
 pub use server::{Limits, Server};
 
@@ -98,6 +100,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Ends a silence or planned work early.
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Writes up a session that is on or over, from the history.
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>>;
 }
 
 /// What somebody does about an incident.

@@ -55,6 +55,8 @@ mod province;
 mod readme;
 #[path = "it/reasons.rs"]
 mod reasons;
+#[path = "it/report.rs"]
+mod report;
 #[path = "it/rooms.rs"]
 mod rooms;
 #[path = "it/service.rs"]

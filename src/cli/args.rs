@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::{Cause, Language};
+use crate::model::{Cause, Language, ReportFormat};
 
 /// Keeps a province's video conferences healthy.
 #[derive(Debug, Parser)]
@@ -45,6 +45,8 @@ pub(super) enum Command {
     Probe(Probe),
     /// Show whom an alert about a site would reach, at once and if nobody takes it on
     Who(Who),
+    /// Write up what a session was like for each of its sites
+    Report(Report),
     /// Send a test message through every channel and say which ones took it
     AlertTest(AlertTest),
     /// List the open incidents of the running daemon
@@ -263,6 +265,29 @@ pub(super) struct Import {
     /// Write the changes, keeping the file as it was beside the new one; nothing is written without
     #[arg(long)]
     pub(super) write: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Id of the session; the last one that ended unless given
+    #[arg(value_name = "SESSION")]
+    pub(super) session: Option<String>,
+    /// Form: html, xlsx, csv or json
+    #[arg(long, value_name = "FORMAT", default_value = "html", value_parser = format)]
+    pub(super) format: ReportFormat,
+    /// Language: vi or en; that of the settings unless given
+    #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
+    pub(super) language: Option<Language>,
+    /// File to write, or a directory for a file named after the session; standard output unless
+    /// given
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+fn format(text: &str) -> Result<ReportFormat, String> {
+    ReportFormat::named(text).ok_or_else(|| "expected html, xlsx, csv or json".to_owned())
 }
 
 fn language(text: &str) -> Result<Language, String> {

@@ -15,11 +15,11 @@ use jiff::tz::{Offset, TimeZone};
 use super::{
     Budget, CorrelationSettings, DrillSettings, FlappingSettings, HygieneSettings, Hysteresis,
     IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings,
-    ReminderTimes, ResolverSettings, Settings,
+    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Settings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
-    Paces, Severity, SipCheck, SipTransport, TcpCheck,
+    Paces, ReportFormat, Severity, SipCheck, SipTransport, TcpCheck,
 };
 
 /// Whether a channel tells the end of an incident.
@@ -82,6 +82,8 @@ impl Default for Settings {
             flapping: FlappingSettings::default(),
             hygiene: HygieneSettings::default(),
             budget: Budget::default(),
+            report: ReportSettings::default(),
+            retention: RetentionSettings::default(),
             channels: Vec::new(),
             people: Vec::new(),
             rotas: Vec::new(),
@@ -200,6 +202,21 @@ impl Default for HygieneSettings {
 impl Default for Budget {
     fn default() -> Self {
         Self { line_kbit_s: 64, in_flight: 512 }
+    }
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        let formats = vec![ReportFormat::Html, ReportFormat::Xlsx];
+        Self { dir: None, formats, language: None }
+    }
+}
+
+impl Default for RetentionSettings {
+    /// Thirteen months of what reports compare.
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_hours(24 * days);
+        Self { minutes: days(14), history: days(400), messages: days(90) }
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::calendar::Calendar;
 use super::template::Template;
-use crate::model::{Language, Paces, PersonId, RotaId, Session, Topology};
+use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
@@ -72,6 +72,10 @@ pub struct Settings {
     pub hygiene: HygieneSettings,
     /// What probing may cost.
     pub budget: Budget,
+    /// How sessions are written up.
+    pub report: ReportSettings,
+    /// How long history is kept.
+    pub retention: RetentionSettings,
     /// Ways to reach people.
     pub channels: Vec<Channel>,
     /// Calendars that others keep, whose events are sessions.
@@ -106,6 +110,18 @@ impl Settings {
     #[must_use]
     pub fn rota(&self, id: &RotaId) -> Option<&Rota> {
         self.rotas.iter().find(|rota| rota.id == *id)
+    }
+
+    /// Where reports are put.
+    #[must_use]
+    pub fn report_dir(&self) -> PathBuf {
+        self.report.dir.clone().unwrap_or_else(|| self.state_dir.join("reports"))
+    }
+
+    /// In which language they are written.
+    #[must_use]
+    pub fn report_language(&self) -> Language {
+        self.report.language.unwrap_or(self.language)
     }
 }
 
@@ -254,4 +270,26 @@ pub struct Budget {
     pub line_kbit_s: u32,
     /// Probes other than echoes under way at once.
     pub in_flight: u32,
+}
+
+/// How sessions are written up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSettings {
+    /// Where reports are put once a session is over; none means `reports` in the state directory.
+    pub dir: Option<PathBuf>,
+    /// In which forms; none at all means that they are only made when asked for.
+    pub formats: Vec<ReportFormat>,
+    /// In which language; none means that of messages.
+    pub language: Option<Language>,
+}
+
+/// How long history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Measurements by the minute. Older ones become one row for each session and day.
+    pub minutes: Duration,
+    /// Everything that reports are made from.
+    pub history: Duration,
+    /// Messages that were delivered, withdrawn or given up.
+    pub messages: Duration,
 }

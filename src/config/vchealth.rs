@@ -4,7 +4,7 @@
 //! have to be written even when there are none: a file cut short must not silence all alerts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -21,11 +21,12 @@ use super::routes::SEVERITIES;
 use super::settings::{
     Budget, CorrelationSettings, DrillSettings, FlappingSettings, HeartbeatSettings,
     HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
-    QuietSettings, ReminderSettings, ReminderTimes, ResolverSettings, Settings,
+    QuietSettings, ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings,
+    RetentionSettings, Settings,
 };
 use super::sites;
 use super::yaml::{Node, Value, brief};
-use crate::model::{Check, Language, Paces};
+use crate::model::{Check, Language, Paces, ReportFormat};
 
 /// What stands in `vchealth.yaml`.
 pub(super) struct Vchealth<'a> {
@@ -66,14 +67,10 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         file.read("people", default.people, |node, out| people::people(node, &mut names, out));
     let rotas = file
         .read("rotas", default.rotas, |node, out| people::rotas(node, &time_zone, &mut names, out));
-    let settings = Settings {
+    let mut settings = Settings {
         listen: file.read("listen", default.listen, listen),
         public_url: file.get("public_url").and_then(|node| base_address(node, out)),
-        language: file.read(
-            "language",
-            default.language,
-            word(&[("vi", Language::Vi), ("en", Language::En)]),
-        ),
+        language: file.read("language", default.language, language),
         time_zone,
         icmp: file.read("icmp", default.icmp, icmp),
         resolver: file.read("resolver", default.resolver, resolver),
@@ -84,6 +81,8 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         flapping: file.read("flapping", default.flapping, flapping),
         hygiene: file.read("hygiene", default.hygiene, hygiene),
         budget: file.read("budget", default.budget, budget),
+        report: file.read("report", default.report, |node, out| report(node, &state_dir, out)),
+        retention: file.read("retention", default.retention, retention),
         channels: channels.unwrap_or_default(),
         people,
         rotas,
@@ -97,6 +96,9 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         calendars: default.calendars,
         state_dir,
     };
+    // Whatever is told in the language of messages changes with it.
+    let usual = settings.language;
+    settings.report.language = settings.report.language.filter(|language| *language != usual);
     within_the_limit(&settings, &file);
     let routes = file.get("routes");
     let checks = file.read("checks", defaults::checks(), checks::read);
@@ -104,6 +106,10 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
     let calendars = file.get("calendars");
     file.end();
     Some(Vchealth { settings, checks, vantage, names, routes, calendars })
+}
+
+fn language(node: &Node, out: &Findings) -> Option<Language> {
+    word(&[("vi", Language::Vi), ("en", Language::En)])(node, out)
 }
 
 fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
@@ -435,6 +441,42 @@ fn budget(node: &Node, out: &Findings) -> Option<Budget> {
         line_kbit_s: fields.read("line_kbit_s", default.line_kbit_s, whole(1..=10_000_000)),
         in_flight: fields.read("in_flight", default.in_flight, whole(1..=100_000)),
     };
+    fields.end();
+    Some(read)
+}
+
+fn report(node: &Node, state_dir: &Path, out: &Findings) -> Option<ReportSettings> {
+    let default = ReportSettings::default();
+    let mut fields = Fields::of(node, "`report`", out)?;
+    let form = word(&[
+        ("html", ReportFormat::Html),
+        ("xlsx", ReportFormat::Xlsx),
+        ("csv", ReportFormat::Csv),
+        ("json", ReportFormat::Json),
+    ]);
+    let formats = |node: &Node, out: &Findings| each(node, out, |item| form(item, out));
+    let usual = state_dir.join("reports");
+    let read = ReportSettings {
+        dir: fields.get("dir").and_then(|node| directory(node, out)).filter(|dir| *dir != usual),
+        formats: fields.read("formats", default.formats, formats),
+        language: fields.get("language").and_then(|node| language(node, out)),
+    };
+    fields.end();
+    Some(read)
+}
+
+fn retention(node: &Node, out: &Findings) -> Option<RetentionSettings> {
+    let default = RetentionSettings::default();
+    let mut fields = Fields::of(node, "`retention`", out)?;
+    let read = RetentionSettings {
+        minutes: fields.read("minutes", default.minutes, duration(DAY..=3650 * DAY)),
+        history: fields.read("history", default.history, duration(30 * DAY..=3650 * DAY)),
+        messages: fields.read("messages", default.messages, duration(DAY..=3650 * DAY)),
+    };
+    if read.minutes > read.history {
+        let at = if fields.has("minutes") { "minutes" } else { "history" };
+        out.say(fields.at(at), "`minutes` is longer than `history`");
+    }
     fields.end();
     Some(read)
 }

@@ -108,6 +108,7 @@ impl Loop {
                 () = sleep_until(self.clock.instant(wake).into()) => {}
             }
         }
+        self.monitor.handle(Input::Stop, self.clock.now());
         let batch = self.carry_out();
         let snapshot = Arc::new(self.monitor.snapshot(self.clock.now()));
         self.hands.commit(batch, Some(snapshot));

@@ -15,15 +15,16 @@ use super::brain::{Heartbeat, Request};
 use super::files::Source;
 use super::together::Together;
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{Config, RetentionSettings, Settings};
 use crate::metrics::Figures;
 use crate::model::{
     Ack, Agenda, ChannelStatus, Incident, IncidentId, LinkUse, Maintenance, Now, SessionChange,
-    SessionId, Silence, SilenceId, Snapshot, StoreStatus,
+    SessionId, SessionRecord, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
-use crate::store::WriterHandle;
+use crate::report::Report;
+use crate::store::{History, Retention, StoreError, WriterHandle};
 use crate::web::{Act, Answer, ControlError, Daemon, Look, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
@@ -54,6 +55,8 @@ pub(super) struct Face {
     pub(super) figures: Figures,
     /// One reload at a time, for all who ask meanwhile.
     pub(super) reloading: Together<Result<Reloaded, String>>,
+    /// One report at a time, and the last one of a session that is over, which stays as it is.
+    pub(super) reporting: tokio::sync::Mutex<Option<(SessionRecord, Arc<Report>)>>,
 }
 
 /// What everybody sees.
@@ -146,7 +149,10 @@ impl Face {
         let setup = Setup::of(&config, self.address, Some(&self.key));
         self.courier.configure(setup);
         self.base.store(base);
-        self.settings.store(Arc::new(config.settings.clone()));
+        self.writer.set_retention(retention(&config.settings));
+        // The store stays where it was opened until the next start.
+        let state_dir = self.settings.load().state_dir.clone();
+        self.settings.store(Arc::new(Settings { state_dir, ..config.settings.clone() }));
         Ok(summary(&config, self.clock.mono() - began))
     }
 
@@ -213,6 +219,12 @@ pub(super) async fn keep(face: Arc<Face>, stop: CancellationToken) {
             }
         }
     }
+}
+
+/// How long history is kept.
+pub(super) fn retention(settings: &Settings) -> Retention {
+    let RetentionSettings { minutes, history, messages } = settings.retention;
+    Retention { minutes, history, messages }
 }
 
 /// What a configuration amounts to.
@@ -350,6 +362,36 @@ impl Daemon for Face {
                 self.link_uses().remove(&nonce);
             }
             done
+        })
+    }
+
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
+        Box::pin(async move {
+            let mut last = self.reporting.lock().await;
+            let state_dir = self.settings.load().state_dir.clone();
+            let known = last.clone();
+            let now = self.clock.now().wall;
+            let work = tokio::task::spawn_blocking(move || {
+                let record = History::open(&state_dir)?.session(&session)?;
+                let Some(record) = record.filter(|record| record.start <= now) else {
+                    return Ok(None);
+                };
+                match known {
+                    Some((of, report)) if of == record && of.closed.is_some() => {
+                        Ok(Some((record, report)))
+                    }
+                    _ => {
+                        let report = super::write_up(&state_dir, record.clone(), now)?;
+                        Ok(Some((record, Arc::new(report))))
+                    }
+                }
+            });
+            let made: Result<_, StoreError> =
+                work.await.map_err(|broken| ControlError::Refused(broken.to_string()))?;
+            let made = made.map_err(|error| ControlError::Refused(super::chain(&error)))?;
+            let (record, report) = made.ok_or(ControlError::NotFound)?;
+            *last = Some((record, Arc::clone(&report)));
+            Ok(report)
         })
     }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::journal;
 use crate::config::Config;
 use crate::metrics::Tally;
-use crate::model::{Batch, Outcome, ProbeRequest, Snapshot};
+use crate::model::{Batch, Change, Outcome, ProbeRequest, Snapshot};
 use crate::monitor::{Input, Part};
 use crate::notify::{self, Remote};
 use crate::probe::{Probes, ResolverHealth};
-use crate::store::WriterHandle;
+use crate::store::{Ticket, WriterHandle};
 
 /// What carries out the brain's commands.
 pub(super) struct Hands {
@@ -19,6 +20,8 @@ pub(super) struct Hands {
     pub(super) writer: WriterHandle,
     pub(super) courier: Remote,
     pub(super) tally: Tally,
+    /// Told whenever a session is closed, with when that is on disk.
+    pub(super) closed: watch::Sender<Option<Ticket>>,
 }
 
 impl Hands {
@@ -45,7 +48,13 @@ impl Hands {
     /// Commits what changed, then publishes the snapshot, then delivers.
     pub(super) fn commit(&self, batch: Batch, snapshot: Option<Arc<Snapshot>>) {
         journal::log(&batch);
-        self.writer.submit(batch, snapshot);
+        let closes =
+            |change: &Change| matches!(change, Change::Session(record) if record.closed.is_some());
+        let closed = batch.changes.iter().any(closes);
+        let ticket = self.writer.submit(batch, snapshot);
+        if closed {
+            self.closed.send_replace(Some(ticket));
+        }
     }
 
     /// Goes over to another configuration, before the first order that belongs to it.

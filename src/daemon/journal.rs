@@ -32,7 +32,16 @@ pub(super) fn log(batch: &Batch) {
             Change::Lift(id) => info!(%id, "silence or maintenance ended"),
             Change::Drill(drill) => log_drill(drill),
             Change::LinkUse(used) => info!(incident = %used.incident, by = used.by, "link used"),
-            Change::Forget(_) | Change::Rollup(_) => {}
+            Change::Session(record) => {
+                let (id, sites) = (&record.id, record.sites.len());
+                match record.closed {
+                    Some(_) => info!(%id, sites, "session over, everything about it is known"),
+                    None => info!(%id, sites, start = %record.start, "session written down"),
+                }
+            }
+            Change::Cancelled(id) => info!(%id, "session cancelled"),
+            Change::Reported { session, .. } => info!(%session, "report written"),
+            Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) => {}
         }
     }
 }

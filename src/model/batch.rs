@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, HardState, Incident, IncidentId, Notification, NotificationId, SessionId, SilenceId,
-    SiteId, TargetKey,
+    ChannelId, HardState, Incident, IncidentId, Notification, NotificationId, SessionId,
+    SessionRecord, SilenceId, SiteId, Spread, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -48,6 +48,29 @@ pub enum Change {
     LinkUse(LinkUse),
     /// Measurements of one target over a stretch of time.
     Rollup(Rollup),
+    /// What is known of a session that is near, on or over; replaces the record with this id.
+    Session(Box<SessionRecord>),
+    /// A session is not held: it was taken out of the calendar before it began.
+    Cancelled(SessionId),
+    /// The report on a session was written; it need not be again.
+    Reported {
+        /// Which session.
+        session: SessionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Up to when this monitor has been watching without a break.
+    Watch(Watch),
+}
+
+/// A stretch of time for which this monitor was there to see. What lies between two of them it
+/// did not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// When it was started.
+    pub since: Timestamp,
+    /// When it was last there for sure.
+    pub until: Timestamp,
 }
 
 /// Why a waiting message is taken back.
@@ -174,6 +197,8 @@ pub struct Rollup {
     pub sent: u32,
     /// Packets lost.
     pub lost: u32,
+    /// Packets of those lost while the target was confirmed down: then there is no path to judge.
+    pub lost_down: u32,
     /// Smallest round trip in microseconds; none without a reply.
     pub rtt_min_us: Option<u32>,
     /// Mean round trip in microseconds.
@@ -182,6 +207,43 @@ pub struct Rollup {
     pub rtt_max_us: Option<u32>,
     /// Round-trip jitter by RFC 3550 at the end of the stretch, in microseconds.
     pub jitter_us: Option<u32>,
+    /// The same as distributions.
+    pub spread: Spread,
+}
+
+impl Rollup {
+    /// Adds the measurements of a later stretch of the same target. The mean is weighted by the
+    /// probes with a reply. Whatever is added in whatever order comes to the same distributions.
+    pub fn join(&mut self, later: &Self) {
+        let replies = |it: &Self| u64::from(it.probes.saturating_sub(it.failed));
+        self.rtt_mean_us = match (self.rtt_mean_us, later.rtt_mean_us) {
+            (Some(a), Some(b)) => {
+                let weight = (replies(self) + replies(later)).max(1);
+                let sum = u64::from(a) * replies(self) + u64::from(b) * replies(later);
+                Some(u32::try_from(sum / weight).unwrap_or(u32::MAX))
+            }
+            (one, other) => one.or(other),
+        };
+        let either = |a: Option<u32>, b: Option<u32>, pick: fn(u32, u32) -> u32| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (one, other) => one.or(other),
+        };
+        self.rtt_min_us = either(self.rtt_min_us, later.rtt_min_us, u32::min);
+        self.rtt_max_us = either(self.rtt_max_us, later.rtt_max_us, u32::max);
+        self.jitter_us = later.jitter_us.or(self.jitter_us);
+        for (sum, more) in [
+            (&mut self.seconds, later.seconds),
+            (&mut self.probes, later.probes),
+            (&mut self.failed, later.failed),
+            (&mut self.local, later.local),
+            (&mut self.sent, later.sent),
+            (&mut self.lost, later.lost),
+            (&mut self.lost_down, later.lost_down),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.spread.merge(&later.spread);
+    }
 }
 
 /// What the brain must remember over a restart.
@@ -197,6 +259,8 @@ pub struct Durable {
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
     /// Drills of late.
     pub drills: BTreeMap<SessionId, Drill>,
+    /// Sessions that are not closed, and those that ended so recently that they may go on.
+    pub sessions: BTreeMap<SessionId, SessionRecord>,
 }
 
 impl Durable {
@@ -226,10 +290,18 @@ impl Durable {
                 Change::Drill(drill) => {
                     self.drills.insert(drill.session.clone(), drill.clone());
                 }
+                Change::Session(record) => {
+                    self.sessions.insert(record.id.clone(), (**record).clone());
+                }
+                Change::Cancelled(id) => {
+                    self.sessions.remove(id);
+                }
                 Change::Notify(_)
                 | Change::Withdraw(_)
                 | Change::LinkUse(_)
-                | Change::Rollup(_) => {}
+                | Change::Rollup(_)
+                | Change::Reported { .. }
+                | Change::Watch(_) => {}
             }
         }
     }

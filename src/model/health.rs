@@ -53,9 +53,24 @@ pub struct Standing {
 pub struct HardState {
     /// The confirmed health.
     pub health: Health,
-    /// Since when.
+    /// Since when it is confirmed.
     pub since: Timestamp,
+    /// When it began, by the first outcome that said so; none when that is not known. What was
+    /// lost counts from here, not from the moment at which it was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
     /// Whether it was ever seen to work. What never worked is not missed.
     #[serde(default)]
     pub seen_up: bool,
+}
+
+/// A confirmed change of health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChange {
+    /// When it was confirmed.
+    pub at: Timestamp,
+    /// When it began, by the first outcome that said so; none when that is not known.
+    pub began: Option<Timestamp>,
+    /// The health from then on.
+    pub health: Health,
 }

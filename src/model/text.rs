@@ -1,4 +1,4 @@
-//! Texts that exist in both languages.
+//! Texts that exist in both languages, and texts as parts of addresses.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,4 +34,20 @@ impl Bilingual {
             Language::En => &self.en,
         }
     }
+}
+
+/// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
+/// §2.3 in percent-encoding.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::QualitySettings;
 use crate::model::{IcmpDetail, Mono, Quality, QualityGrade, Saw};
-use crate::quality::{CodecLoss, Echoes, Limits, LossJudge, LossTest};
+use crate::quality::{CodecLoss, Echoes, Figures, Limits, LossJudge, LossTest};
 
 /// A worse delay must last this long to count. The median it rests on takes half the window to
 /// move, so a path that turns slow is told within twenty seconds.
@@ -51,6 +51,11 @@ impl GradeRules {
             better_after: quality.better_after,
             codec: CodecLoss { ie: quality.ie, bpl: quality.bpl },
         }
+    }
+
+    /// What figures mean for a conversation.
+    pub(super) fn quality(&self, figures: &Figures) -> Quality {
+        figures.quality(self.codec, QualityGrade::default())
     }
 
     /// How far back echoes count: the window, or longer where the pace is so slow that it would

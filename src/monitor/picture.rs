@@ -77,6 +77,8 @@ pub(super) struct SiteNow {
 pub(super) struct Judged {
     pub(super) hard: Health,
     pub(super) since: Option<Timestamp>,
+    /// When the present health began by the outcomes, for sites; it never goes back.
+    pub(super) began: Option<Timestamp>,
     pub(super) seen_up: bool,
 }
 
@@ -269,6 +271,7 @@ impl Judged {
         state.map_or_else(Self::default, |state| Self {
             hard: state.health,
             since: Some(state.since),
+            began: state.began,
             seen_up: state.seen_up,
         })
     }
@@ -279,14 +282,31 @@ impl Judged {
         if news {
             self.hard = health;
             self.since = Some(at);
+            self.began = None;
             self.seen_up |= health == Health::Up;
+        }
+        news
+    }
+
+    /// Takes over a health that by the outcomes began at `began`; whether that is news. It does not
+    /// begin before the one that it follows.
+    pub(super) fn set_from(&mut self, health: Health, began: Timestamp, at: Timestamp) -> bool {
+        let before = self.began.or(self.since).unwrap_or(Timestamp::MIN);
+        let news = self.set(health, at);
+        if news {
+            self.began = Some(began.max(before.min(at)).min(at));
         }
         news
     }
 
     /// As it is kept.
     pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
-        HardState { health: self.hard, since: self.since.unwrap_or(at), seen_up: self.seen_up }
+        HardState {
+            health: self.hard,
+            since: self.since.unwrap_or(at),
+            began: self.began,
+            seen_up: self.seen_up,
+        }
     }
 
     /// As it is shown; `soft` is what the latest evidence hints at.

@@ -12,6 +12,7 @@ use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
 use super::ledger::{Ledger, Scope};
+use super::minutes::Minutes;
 use super::mute::Mutes;
 use super::picture::{Judged, Picture};
 use super::policy;
@@ -22,8 +23,8 @@ use super::target::Watched;
 use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, Incident, Mono, Now, Resolution,
-    SiteIx, TargetKey, Topology,
+    Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
+    Now, Resolution, SiteIx, TargetKey, Topology,
 };
 
 /// Generations whose probes may still be under way.
@@ -76,6 +77,7 @@ impl Monitor {
             commands: VecDeque::new(),
             changes: Vec::new(),
             rollups: Rollups::new(now.mono),
+            minutes: Minutes::new(durable.sessions, now),
             look_at: now.mono,
             review_at: now.mono,
             reviewed_at: Mono::ZERO,
@@ -86,7 +88,7 @@ impl Monitor {
             picture,
         };
         let gone = durable.health.into_keys().filter(|key| !is_watched(&topology, key));
-        monitor.changes.extend(gone.map(Change::Forget));
+        monitor.changes.extend(gone.flat_map(|key| forget(key, now)));
         let mut incidents: Vec<Incident> = durable.incidents.into_values().collect();
         incidents.sort_by(|a, b| a.opened.cmp(&b.opened).then_with(|| a.id.cmp(&b.id)));
         for incident in incidents {
@@ -230,7 +232,7 @@ impl Monitor {
         let sites = was.site_ixs().map(|ix| was.site_key(ix));
         let gone = sites.chain(endpoints.into_keys()).chain(places.into_keys());
         let gone = gone.filter(|key| !is_watched(&new, key));
-        self.changes.extend(gone.map(Change::Forget));
+        self.changes.extend(gone.flat_map(|key| forget(key, now)));
         self.schedule = schedule;
         for map in self.earlier.values_mut() {
             for at in map.iter_mut() {
@@ -248,6 +250,7 @@ impl Monitor {
         self.rollups.start_over();
         self.find(now);
         self.move_incidents(&was, &site_moved, now);
+        self.take_minutes(now);
         self.commit_at = now.mono;
         self.minute = None;
         self.retell(now.mono);
@@ -299,6 +302,17 @@ impl Monitor {
             self.ledger.lay_to_rest(slot);
         }
     }
+}
+
+/// What makes durable that something is watched no longer. That a site is not known from now on
+/// stays in its history: should it come back, nobody may think that it was down all the time.
+fn forget(key: TargetKey, now: Now) -> impl Iterator<Item = Change> {
+    let unknown = key.endpoint.is_none().then(|| {
+        let (health, since) = (Health::Unknown, now.wall);
+        let state = HardState { health, since, began: None, seen_up: false };
+        Change::Health { key: key.clone(), state }
+    });
+    unknown.into_iter().chain([Change::Forget(key)])
 }
 
 /// Whether a key names something in the topology.

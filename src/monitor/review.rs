@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::blind::Sight;
 use super::ledger::Scope;
 use super::plan::Plan;
+use super::rollup::Rollups;
 use super::severity::{self, Stake};
 use super::site::{self, Finding, Kind};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
@@ -54,6 +55,7 @@ impl Monitor {
                 *lost += ms * u64::try_from(down.count()).unwrap_or(0);
             }
         }
+        self.take_minutes(now);
         let over = self.mutes.expire(now.wall);
         if !over.is_empty() || self.mutes_changed_since(now) {
             self.changes.extend(over);
@@ -73,6 +75,19 @@ impl Monitor {
                 || flap::may_return(&entry.incident, flapping, now.wall)
         });
         self.want_review(now.mono);
+    }
+
+    /// Writes down who takes part in which session from now on.
+    pub(super) fn take_minutes(&mut self, now: Now) {
+        let looked = self.minutes.look(&self.picture, now);
+        if looked.edge {
+            // No stretch of measurements reaches over the edge of a session.
+            self.changes.extend(Rollups::all(&mut self.picture, now));
+        }
+        if looked.edge || !looked.changes.is_empty() {
+            self.changes.extend(looked.changes);
+            self.commit_at = now.mono;
+        }
     }
 
     /// Whether a silence or a window began since the last look.
@@ -178,14 +193,17 @@ impl Monitor {
         }
     }
 
-    /// Lets a site's state be learned anew: failures before this moment prove nothing any more.
+    /// Lets a site's state be learned anew: failures before this moment prove nothing any more,
+    /// replies still do.
     fn ask_again(&mut self, site: SiteIx, at: Mono) {
         let topology = Arc::clone(self.topology());
         let endpoints = &topology.site(site).endpoints;
         for target in endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets) {
             let watched = &mut self.picture.targets[target.ix()];
             if watched.streak.hard == Health::Down {
-                watched.start_over();
+                if watched.streak.is_failing() {
+                    watched.start_over();
+                }
                 self.schedule.demand(*target, Trigger::Correlate, Effort::Thorough, at);
             }
         }
@@ -198,22 +216,32 @@ impl Monitor {
     /// 2. A site of which everything works is up, one of which nothing is known is unknown.
     /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
     ///    was: one whose cause was taken out of the configuration does not.
+    /// 4. An outage counts from its first failed probe to the first reply after it, however long
+    ///    it takes to be sure of either.
     fn judge_sites(&mut self, now: Now) {
         let mut calm = Vec::new();
         for site in &self.active {
             let explained = self.ledger.is_explained(&self.picture, *site);
+            let back = self.back_since(*site, now);
             let known = self.picture.site_mut(*site);
-            let health = match known.finding {
-                Finding::Well => Health::Up,
-                Finding::Unknown => Health::Unknown,
-                Finding::Trouble(trouble) if explained && trouble.down => Health::Down,
-                Finding::Trouble(_) if explained => Health::Degraded,
-                Finding::Trouble(_) | Finding::Unsettled => match known.judged.hard {
-                    Health::Down | Health::Degraded if !explained => Health::Unknown,
-                    hard => hard,
+            let was = known.judged.hard;
+            let (health, began) = match known.finding {
+                Finding::Well if was == Health::Down => (Health::Up, back),
+                Finding::Well => (Health::Up, now.wall),
+                Finding::Unknown => (Health::Unknown, now.wall),
+                Finding::Trouble(trouble) if explained && trouble.down => {
+                    (Health::Down, now.wall_at(trouble.since))
+                }
+                Finding::Trouble(_) if explained && was == Health::Down => (Health::Degraded, back),
+                Finding::Trouble(trouble) if explained => {
+                    (Health::Degraded, now.wall_at(trouble.since))
+                }
+                Finding::Trouble(_) | Finding::Unsettled => match was {
+                    Health::Down | Health::Degraded if !explained => (Health::Unknown, now.wall),
+                    was => (was, now.wall),
                 },
             };
-            if known.judged.set(health, now.wall) {
+            if known.judged.set_from(health, began, now.wall) {
                 let state = known.judged.hard_state(now.wall);
                 let key = self.picture.config.topology.site_key(*site);
                 self.changes.push(Change::Health { key, state });
@@ -228,6 +256,19 @@ impl Monitor {
         for site in calm {
             self.active.remove(&site);
         }
+    }
+
+    /// Since when a site that was down can take part again: the first reply of the last of its
+    /// targets that came back since, or now when that is not known.
+    fn back_since(&self, site: SiteIx, now: Now) -> Timestamp {
+        let topology = self.topology();
+        let endpoints = &topology.site(site).endpoints;
+        let targets = endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+        let back = targets.map(|ix| self.picture.target(*ix).back_since).max();
+        let judged = &self.picture.site(site).judged;
+        let began = judged.began.or(judged.since);
+        let back = back.map(|at| now.wall_at(at));
+        back.filter(|at| began.is_none_or(|began| *at > began)).unwrap_or(now.wall)
     }
 
     /// Everything is unknown from now on: what the last outcomes said was said about us.

@@ -40,17 +40,31 @@ impl Rollups {
         self.next = 0;
     }
 
+    /// Everything at once: at the edges of sessions, so that no stretch reaches over one, and when
+    /// the daemon stops.
+    pub(super) fn all(picture: &mut Picture, now: Now) -> Vec<Change> {
+        let config = std::sync::Arc::clone(&picture.config);
+        let rules = picture.rules;
+        let targets = config.topology.target_ixs().filter_map(|ix| {
+            let key = || config.topology.target_key(ix);
+            picture.targets[ix.ix()].roll_up(key, &rules, now).map(Change::Rollup)
+        });
+        targets.collect()
+    }
+
     /// One go.
     pub(super) fn go(&mut self, picture: &mut Picture, now: Now) -> Vec<Change> {
         let end = (self.next + CHUNK).min(picture.targets.len());
         let idle_too = self.round.is_multiple_of(IDLE_ROUNDS);
         let mut changes = Vec::new();
         let config = std::sync::Arc::clone(&picture.config);
+        let rules = picture.rules;
         for at in self.next..end {
             let ix = TargetIx::new(at);
             let idle = picture.plan.site(config.topology.target(ix).site).pace == Phase::Idle;
             if !idle || idle_too {
-                let rollup = picture.targets[at].roll_up(|| config.topology.target_key(ix), now);
+                let rollup =
+                    picture.targets[at].roll_up(|| config.topology.target_key(ix), &rules, now);
                 changes.extend(rollup.map(Change::Rollup));
             }
         }

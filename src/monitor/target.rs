@@ -9,10 +9,10 @@ use super::hysteresis::{Sign, Streak};
 use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
-    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
-    TargetKey, TargetView,
+    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Sketch,
+    Spread, Standing, TargetKey, TargetView,
 };
-use crate::quality::Jitter;
+use crate::quality::{Figures, Jitter};
 
 /// What is kept of one target.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,11 @@ pub(super) struct Watched {
     pub(super) seen_up: bool,
     /// When the first failure of the present row was asked for.
     pub(super) bad_since: Mono,
+    /// When the first reply since the last failure was asked for, whatever was begun anew
+    /// meanwhile; none while it fails.
+    answered_since: Option<Mono>,
+    /// The same when it was last confirmed up.
+    pub(super) back_since: Mono,
     /// When the last probe that was answered, and the last that learned anything, was asked for.
     pub(super) good_at: Mono,
     pub(super) asked_at: Mono,
@@ -74,11 +79,13 @@ struct Stretch {
     local: u32,
     sent: u32,
     lost: u32,
+    lost_down: u32,
     rtts: u32,
     rtt_sum_us: u64,
     rtt_min_us: u32,
     rtt_max_us: u32,
     jitter: Jitter,
+    sketch: Sketch,
 }
 
 impl Watched {
@@ -165,7 +172,15 @@ impl Watched {
                 self.counts.lost += 1;
                 self.stretch.sent += 1;
                 self.stretch.lost += 1;
+                self.stretch.lost_down += u32::from(self.streak.hard == Health::Down);
             }
+        }
+        match sign {
+            Sign::Good => {
+                self.answered_since.get_or_insert(asked);
+            }
+            Sign::Bad => self.answered_since = None,
+            Sign::Nothing => {}
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
         let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
@@ -174,7 +189,10 @@ impl Watched {
         step.confirm |= host.confirm;
         if step.changed {
             self.since = Some(outcome.started.wall);
-            self.seen_up |= self.streak.hard == Health::Up;
+            if self.streak.hard == Health::Up {
+                self.seen_up = true;
+                self.back_since = self.answered_since.unwrap_or(asked);
+            }
             if let Some(path) = &mut self.path {
                 path.start_over();
             }
@@ -249,6 +267,7 @@ impl Watched {
         HardState {
             health: self.streak.hard,
             since: self.since.unwrap_or(at),
+            began: None,
             seen_up: self.seen_up,
         }
     }
@@ -290,7 +309,12 @@ impl Watched {
     }
 
     /// Ends the present stretch: its measurements, unless there are none.
-    pub(super) fn roll_up(&mut self, key: impl FnOnce() -> TargetKey, now: Now) -> Option<Rollup> {
+    pub(super) fn roll_up(
+        &mut self,
+        key: impl FnOnce() -> TargetKey,
+        rules: &GradeRules,
+        now: Now,
+    ) -> Option<Rollup> {
         let jitter = self.stretch.jitter;
         let next = Stretch { began: now.mono, jitter, ..Stretch::default() };
         let done = std::mem::replace(&mut self.stretch, next);
@@ -299,6 +323,7 @@ impl Watched {
             return None;
         }
         let measured = done.rtts > 0;
+        let spread = done.spread(rules);
         let mean = done.rtt_sum_us.checked_div(u64::from(done.rtts));
         Some(Rollup {
             key: key(),
@@ -309,10 +334,12 @@ impl Watched {
             local: done.local,
             sent: done.sent,
             lost: done.lost,
+            lost_down: done.lost_down,
             rtt_min_us: measured.then_some(done.rtt_min_us),
             rtt_mean_us: mean.and_then(|us| u32::try_from(us).ok()),
             rtt_max_us: measured.then_some(done.rtt_max_us),
             jitter_us: measured.then(|| micros(jitter.get())),
+            spread,
         })
     }
 
@@ -396,7 +423,39 @@ impl Stretch {
         self.rtt_sum_us += u64::from(us);
         self.rtts += 1;
         self.jitter.record(rtt);
+        self.sketch.record(us);
     }
+
+    /// The stretch as distributions: of every reply its round trip; of the stretch as a whole, if
+    /// the target was pinged and answered at all, its jitter, its loss and what they mean for a
+    /// conversation. Silence is no bad path; it is counted elsewhere.
+    fn spread(&self, rules: &GradeRules) -> Spread {
+        let mut spread = Spread { rtt: self.sketch.clone(), ..Spread::default() };
+        let sent = self.sent.saturating_sub(self.lost_down);
+        let Some(median) = self.sketch.percentile(50).filter(|_| sent > 0) else { return spread };
+        let lost = self.lost.saturating_sub(self.lost_down).min(sent);
+        let figures = Figures {
+            samples: sent,
+            loss: f64::from(lost) / f64::from(sent),
+            median: Duration::from_micros(u64::from(median)),
+            p95: Duration::ZERO,
+            jitter: self.jitter.get(),
+        };
+        spread.jitter = Sketch::of(micros(figures.jitter));
+        spread.loss = Sketch::of(hundredths(figures.loss * 100.0));
+        spread.mos = Sketch::of(hundredths(rules.quality(&figures).mos));
+        spread
+    }
+}
+
+/// A small figure in hundredths.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=10000 before"
+)]
+fn hundredths(figure: f64) -> u32 {
+    (figure * 100.0).round().clamp(0.0, 10_000.0) as u32
 }
 
 fn micros(duration: Duration) -> u32 {

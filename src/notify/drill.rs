@@ -1,18 +1,15 @@
 //! The proof that telling works: a clearly marked test through every channel.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::channel::Hand;
 use super::http::Http;
-use super::{CourierError, DeliveryError, Item, Letter, Retry, Setup};
+use super::{CourierError, DeliveryError, Retry, Setup};
 use crate::clock::Clock;
 use crate::config::Channel;
-use crate::model::{
-    Alert, Cause, ChannelId, Incident, IncidentId, Notification, NotificationId, NotificationKind,
-    Phase, Severity,
-};
+use crate::model::{ChannelId, NotificationKind};
+use crate::texts::test_letter;
 
 /// How a channel took the test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,66 +61,4 @@ async fn try_channel(
         }
     }
     Ok(clock.mono() - began.mono)
-}
-
-/// A letter that tells of nothing but itself.
-pub(super) fn test_letter(
-    channel: &ChannelId,
-    kind: NotificationKind,
-    now: jiff::Timestamp,
-) -> Letter {
-    let incident = IncidentId::new(format!("test-{channel}-{}", now.as_second()));
-    let id = NotificationId::new(format!("{incident}-{}", kind.word()));
-    let alert = Alert {
-        incident: Incident {
-            id: incident,
-            cause: Cause::Monitor,
-            site: None,
-            endpoint: None,
-            check: None,
-            common: None,
-            began: now,
-            opened: now,
-            resolved: (kind == NotificationKind::Resolved).then_some(now),
-            severity: Severity::Info,
-            affected: Vec::new(),
-            of: 0,
-            delegates: 0,
-            session: None,
-            evidence: Vec::new(),
-            ack: None,
-            waiting_since: None,
-            flapping: false,
-            relapses: Vec::new(),
-            absorbed_by: None,
-            resolution: None,
-            told: Vec::new(),
-        },
-        site_name: String::new(),
-        level: String::new(),
-        level_name: String::new(),
-        parent: String::new(),
-        parent_name: String::new(),
-        contacts: Vec::new(),
-        names: BTreeMap::new(),
-        phase: Phase::Idle,
-        session_title: None,
-        session_start: None,
-        drill: false,
-    };
-    let notification = Notification {
-        id: id.clone(),
-        channel: channel.clone(),
-        kind,
-        created: now,
-        alert,
-        instead_of: None,
-    };
-    Letter {
-        id,
-        channel: channel.clone(),
-        created: now,
-        items: vec![Item { told_as: kind, notification: Arc::new(notification) }],
-        test: true,
-    }
 }

@@ -15,7 +15,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Client, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
-pub use exchange::encoded;
 pub(super) use exchange::{Answer, Body, Request, one_line, scrubbed};
 
 use super::secret::Secret;

@@ -3,8 +3,8 @@
 //! While the disk works this holds a few changes for a few milliseconds. When it does not, hours
 //! may pass, and memory must not grow with them:
 //!
-//! 1. The last record of every incident, silence and maintenance window and the last health of
-//!    everything is kept, always; records that a later one replaces go.
+//! 1. The last record of every incident, session, silence and maintenance window and the last
+//!    health of everything is kept, always; records that a later one replaces go.
 //! 2. A message that is still to be told is kept, always. One that was told or given up
 //!    meanwhile, its disk row never having been written, goes.
 //! 3. Earlier changes of health matter for reports only: beyond the limit the oldest go, counted.
@@ -114,6 +114,8 @@ impl Backlog {
         let mut seen_health = BTreeSet::new();
         let mut seen_withdrawal = BTreeSet::new();
         let mut seen_drill = BTreeSet::new();
+        let mut seen_session = BTreeSet::new();
+        let mut seen_watch = BTreeSet::new();
         let mut history = 0;
         let mut lost = 0;
         let mut kept: Vec<Change> = Vec::new();
@@ -142,7 +144,10 @@ impl Backlog {
                     !settled
                 }
                 Change::Drill(drill) => seen_drill.insert(drill.session.clone()),
-                Change::LinkUse(_) | Change::Rollup(_) => true,
+                Change::Session(record) => seen_session.insert(record.id.clone()),
+                Change::Cancelled(id) => seen_session.insert(id.clone()),
+                Change::Watch(watch) => seen_watch.insert(watch.since),
+                Change::LinkUse(_) | Change::Rollup(_) | Change::Reported { .. } => true,
             };
             if keep {
                 kept.push(change);
@@ -160,7 +165,7 @@ impl Backlog {
         let mut joined: Vec<Rollup> = Vec::with_capacity(rollups.len());
         for rollup in rollups {
             match joined.last_mut() {
-                Some(last) if follows(last, &rollup) => *last = join(last, &rollup),
+                Some(last) if follows(last, &rollup) => last.join(&rollup),
                 _ => joined.push(rollup),
             }
         }
@@ -181,37 +186,6 @@ fn follows(last: &Rollup, next: &Rollup) -> bool {
             .from
             .checked_add(Duration::from_secs(u64::from(last.seconds)))
             .is_ok_and(|end| end == next.from)
-}
-
-/// Two stretches as one. The mean is weighted by the probes with a reply.
-fn join(a: &Rollup, b: &Rollup) -> Rollup {
-    let replies = |r: &Rollup| u64::from(r.probes.saturating_sub(r.failed));
-    let mean = match (a.rtt_mean_us, b.rtt_mean_us) {
-        (Some(x), Some(y)) => {
-            let weight = (replies(a) + replies(b)).max(1);
-            let sum = u64::from(x) * replies(a) + u64::from(y) * replies(b);
-            Some(u32::try_from(sum / weight).unwrap_or(u32::MAX))
-        }
-        (one, other) => one.or(other),
-    };
-    let either = |x: Option<u32>, y: Option<u32>, pick: fn(u32, u32) -> u32| match (x, y) {
-        (Some(x), Some(y)) => Some(pick(x, y)),
-        (one, other) => one.or(other),
-    };
-    Rollup {
-        key: a.key.clone(),
-        from: a.from,
-        seconds: a.seconds + b.seconds,
-        probes: a.probes.saturating_add(b.probes),
-        failed: a.failed.saturating_add(b.failed),
-        local: a.local.saturating_add(b.local),
-        sent: a.sent.saturating_add(b.sent),
-        lost: a.lost.saturating_add(b.lost),
-        rtt_min_us: either(a.rtt_min_us, b.rtt_min_us, u32::min),
-        rtt_mean_us: mean,
-        rtt_max_us: either(a.rtt_max_us, b.rtt_max_us, u32::max),
-        jitter_us: b.jitter_us.or(a.jitter_us),
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::value::{health_number, key, key_columns, nanos};
 use super::{Doing, Mark, Store, StoreError, outbox};
 use crate::model::{
-    Batch, Change, Drill, Incident, LinkUse, Maintenance, Rollup, SessionId, Silence, SiteId,
-    TargetKey,
+    Batch, Change, Drill, Incident, LinkUse, Maintenance, Rollup, SessionId, SessionRecord,
+    Silence, SiteId, TargetKey, Watch,
 };
 
 impl Store {
@@ -89,9 +89,10 @@ fn write_change(
             )?
             .execute((row, number, since, state.seen_up))?;
             db.prepare_cached(
-                "INSERT OR REPLACE INTO health_change (target, at, health) VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO health_change (target, at, health, began)
+                 VALUES (?, ?, ?, ?)",
             )?
-            .execute((row, since, number))?;
+            .execute((row, since, number, state.began.map(nanos)))?;
         }
         Change::Forget(key) => {
             let row = target(db, known, fresh, key)?;
@@ -102,7 +103,10 @@ fn write_change(
         Change::Maintenance(window) => write_maintenance(db, window)?,
         Change::Lift(id) => {
             db.prepare_cached("DELETE FROM silence WHERE id = ?")?.execute([id.as_str()])?;
-            db.prepare_cached("DELETE FROM maintenance WHERE id = ?")?.execute([id.as_str()])?;
+            // Planned work that is over, or was ended early, still explains what a report leaves
+            // out.
+            db.prepare_cached("UPDATE maintenance SET until = min(until, ?2) WHERE id = ?1")?
+                .execute((id.as_str(), nanos(now)))?;
         }
         Change::Notify(notification) => outbox::add(db, notification)?,
         Change::Withdraw(withdrawal) => {
@@ -113,6 +117,21 @@ fn write_change(
         Change::Rollup(rollup) => {
             let row = target(db, known, fresh, &rollup.key)?;
             write_rollup(db, row, rollup)?;
+        }
+        Change::Session(record) => write_session(db, record)?,
+        Change::Cancelled(id) => {
+            db.prepare_cached("DELETE FROM session WHERE id = ?")?.execute([id.as_str()])?;
+        }
+        Change::Reported { session, at } => {
+            // A session that goes on meanwhile is written up again once it is closed.
+            db.prepare_cached(
+                "UPDATE session SET reported = ?2 WHERE id = ?1 AND closed IS NOT NULL",
+            )?
+            .execute((session.as_str(), nanos(*at)))?;
+        }
+        Change::Watch(Watch { since, until }) => {
+            db.prepare_cached("INSERT OR REPLACE INTO watch (since, until) VALUES (?, ?)")?
+                .execute((nanos(*since), nanos(*until)))?;
         }
     }
     Ok(())
@@ -181,13 +200,41 @@ fn write_link_use(db: &Connection, used: &LinkUse) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_rollup(db: &Connection, target: i64, rollup: &Rollup) -> rusqlite::Result<()> {
+/// Writes a session down; one that goes on after it was closed has to be reported again.
+fn write_session(db: &Connection, session: &SessionRecord) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "INSERT OR REPLACE INTO rollup
-             (at, target, seconds, probes, failed, local, sent, lost,
-              rtt_min, rtt_mean, rtt_max, jitter)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO session (id, began, ended, closed, record) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET began = ?2, ended = ?3, closed = ?4, record = ?5,
+             reported = CASE WHEN closed IS ?4 THEN reported END",
     )?
+    .execute((
+        session.id.as_str(),
+        nanos(session.start),
+        nanos(session.end),
+        session.closed.map(nanos),
+        record(session)?,
+    ))?;
+    Ok(())
+}
+
+fn write_rollup(db: &Connection, target: i64, rollup: &Rollup) -> rusqlite::Result<()> {
+    insert_rollup(db, "rollup", target, rollup)
+}
+
+/// Writes measurements into one of the two tables that hold such.
+pub(super) fn insert_rollup(
+    db: &Connection,
+    table: &str,
+    target: i64,
+    rollup: &Rollup,
+) -> rusqlite::Result<()> {
+    let spread = rollup.spread.encode();
+    db.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO {table}
+             (at, target, seconds, probes, failed, local, sent, lost,
+              rtt_min, rtt_mean, rtt_max, jitter, lost_down, spread)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ))?
     .execute((
         rollup.from.as_second(),
         target,
@@ -201,6 +248,8 @@ fn write_rollup(db: &Connection, target: i64, rollup: &Rollup) -> rusqlite::Resu
         rollup.rtt_mean_us,
         rollup.rtt_max_us,
         rollup.jitter_us,
+        rollup.lost_down,
+        (!spread.is_empty()).then_some(spread),
     ))?;
     Ok(())
 }

@@ -2,28 +2,23 @@
 //!
 //! A history is a connection of its own that cannot write. It sees every transaction whole.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::value::{health, instant, key, key_columns, nanos, parse};
 use super::{ChannelTotals, Doing, FILE_NAME, Message, StoreError, open, outbox};
-use crate::model::{Health, Incident, IncidentId, Rollup, TargetKey};
+use crate::model::{
+    HealthChange, Incident, IncidentId, Maintenance, Rollup, SessionId, SessionRecord, SiteId,
+    Spread, TargetKey, Watch,
+};
 
 /// A connection that reads.
 #[derive(Debug)]
 pub struct History {
     db: Connection,
-}
-
-/// A confirmed change of health.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthChange {
-    /// When it came.
-    pub at: Timestamp,
-    /// The health from then on.
-    pub health: Health,
 }
 
 impl History {
@@ -86,7 +81,7 @@ impl History {
             .prepare_cached(
                 r#"WITH it AS (SELECT id FROM target
                                WHERE site = ?1 AND endpoint = ?2 AND "check" = ?3)
-                   SELECT at, health FROM health_change
+                   SELECT at, health, began FROM health_change
                    WHERE target = (SELECT id FROM it) AND at < ?5 AND at >= coalesce(
                        (SELECT max(at) FROM health_change
                         WHERE target = (SELECT id FROM it) AND at <= ?4), ?4)
@@ -96,10 +91,38 @@ impl History {
         let [site, endpoint, check] = key_columns(key);
         let rows = select
             .query_map((site, endpoint, check, nanos(from), nanos(until)), |row| {
-                Ok(HealthChange { at: instant(row.get(0)?), health: health(row.get(1)?) })
+                Ok(HealthChange {
+                    at: instant(row.get(0)?),
+                    health: health(row.get(1)?),
+                    began: row.get::<_, Option<i64>>(2)?.map(instant),
+                })
             })
             .doing("read")?;
         rows.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
+    /// The confirmed changes of every site in `from..until`, oldest first, each led by the one in
+    /// force at `from` if there was any.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn site_health(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<BTreeMap<SiteId, Vec<HealthChange>>, StoreError> {
+        let mut sites = self
+            .db
+            .prepare_cached(r#"SELECT site FROM target WHERE endpoint = '' AND "check" = ''"#)
+            .doing("read")?;
+        let sites = sites.query_map([], |row| row.get::<_, String>(0)).doing("read")?;
+        let mut changes = BTreeMap::new();
+        for site in sites {
+            let site = SiteId::new(site.doing("read")?);
+            let key = TargetKey { site: site.clone(), endpoint: None, check: None };
+            changes.insert(site, self.health(&key, from, until)?);
+        }
+        Ok(changes)
     }
 
     /// The measurements of all targets that began in `from..until`, in order of time.
@@ -107,31 +130,151 @@ impl History {
     /// # Errors
     /// When the file cannot be read.
     pub fn rollups(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Rollup>, StoreError> {
+        let mut all = Vec::new();
+        self.each_rollup(from, until, |_| true, |rollup| all.push(rollup))?;
+        Ok(all)
+    }
+
+    /// Hands out the measurements of the `wanted` targets that began in `from..until`: those that
+    /// have been brought together before the others, each in order of time.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn path_rollups(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        wanted: &BTreeSet<TargetKey>,
+        take: impl FnMut(Rollup),
+    ) -> Result<(), StoreError> {
+        self.each_rollup(from, until, |key| wanted.contains(key), take)
+    }
+
+    fn each_rollup(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        wanted: impl Fn(&TargetKey) -> bool,
+        mut take: impl FnMut(Rollup),
+    ) -> Result<(), StoreError> {
+        let mut keys = self
+            .db
+            .prepare_cached(r#"SELECT id, site, endpoint, "check" FROM target"#)
+            .doing("read")?;
+        let keys = keys.query_map([], |row| Ok((row.get(0)?, key(row, 1)?))).doing("read")?;
+        let keys: BTreeMap<i64, TargetKey> = keys.collect::<rusqlite::Result<_>>().doing("read")?;
+        for table in ["rollup_old", "rollup"] {
+            let mut select = self
+                .db
+                .prepare_cached(&format!(
+                    "SELECT target, {ROLLUP_COLUMNS} FROM {table}
+                     WHERE at >= ?1 AND at < ?2 ORDER BY at, target"
+                ))
+                .doing("read")?;
+            let bounds = [seconds_from(from), seconds_from(until)];
+            let mut rows = select.query(bounds).doing("read")?;
+            while let Some(row) = rows.next().doing("read")? {
+                let target: i64 = row.get(0).doing("read")?;
+                if let Some(key) = keys.get(&target).filter(|key| wanted(key)) {
+                    take(read_rollup(row, 1, key.clone()).doing("read")?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions that ended in `from..until`, the one that ended first first.
+    ///
+    /// # Errors
+    /// When the file or a record in it cannot be read.
+    pub fn sessions(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
         let mut select = self
             .db
             .prepare_cached(
-                r#"SELECT site, endpoint, "check", at, seconds, probes, failed, local, sent, lost,
-                          rtt_min, rtt_mean, rtt_max, jitter
-                   FROM rollup JOIN target ON target.id = rollup.target
-                   WHERE at >= ?1 AND at < ?2 ORDER BY at, target"#,
+                "SELECT record FROM session WHERE ended >= ?1 AND ended < ?2 ORDER BY ended, id",
             )
             .doing("read")?;
         let rows = select
-            .query_map([from.as_second(), until.as_second()], |row| {
-                Ok(Rollup {
-                    key: key(row, 0)?,
-                    from: Timestamp::from_second(row.get(3)?).unwrap_or_default(),
-                    seconds: row.get(4)?,
-                    probes: row.get(5)?,
-                    failed: row.get(6)?,
-                    local: row.get(7)?,
-                    sent: row.get(8)?,
-                    lost: row.get(9)?,
-                    rtt_min_us: row.get(10)?,
-                    rtt_mean_us: row.get(11)?,
-                    rtt_max_us: row.get(12)?,
-                    jitter_us: row.get(13)?,
-                })
+            .query_map([nanos(from), nanos(until)], |row| parse(row.get::<_, String>(0)?))
+            .doing("read")?;
+        rows.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
+    /// The session with this id.
+    ///
+    /// # Errors
+    /// When the file or the record cannot be read.
+    pub fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.db
+            .query_row("SELECT record FROM session WHERE id = ?", [id.as_str()], |row| {
+                parse(row.get::<_, String>(0)?)
+            })
+            .optional()
+            .doing("read")
+    }
+
+    /// The sessions that are closed and of which no report was written, the oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn unreported(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut select = self
+            .db
+            .prepare_cached(
+                "SELECT id FROM session WHERE closed IS NOT NULL AND reported IS NULL
+                 ORDER BY ended, id",
+            )
+            .doing("read")?;
+        let rows = select
+            .query_map([], |row| Ok(SessionId::new(row.get::<_, String>(0)?)))
+            .doing("read")?;
+        rows.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
+    /// The planned work that went on at any moment in `from..until`, by its beginning; what was
+    /// ended early ends then.
+    ///
+    /// # Errors
+    /// When the file or a record in it cannot be read.
+    pub fn maintenance(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Maintenance>, StoreError> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT record, until FROM maintenance WHERE until > ?1")
+            .doing("read")?;
+        let rows = select
+            .query_map([nanos(from)], |row| {
+                let window: Maintenance = parse(row.get::<_, String>(0)?)?;
+                Ok(Maintenance { until: instant(row.get(1)?), ..window })
+            })
+            .doing("read")?;
+        let mut windows: Vec<Maintenance> = rows.collect::<rusqlite::Result<_>>().doing("read")?;
+        windows.retain(|window| window.from < until && window.from < window.until);
+        windows.sort_by(|a, b| (a.from, &a.id).cmp(&(b.from, &b.id)));
+        Ok(windows)
+    }
+
+    /// When this monitor was watching in `from..until`, in order.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn watches(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Watch>, StoreError> {
+        let mut select = self
+            .db
+            .prepare_cached(
+                "SELECT since, until FROM watch WHERE until > ?1 AND since < ?2 ORDER BY since",
+            )
+            .doing("read")?;
+        let rows = select
+            .query_map([nanos(from), nanos(until)], |row| {
+                Ok(Watch { since: instant(row.get(0)?), until: instant(row.get(1)?) })
             })
             .doing("read")?;
         rows.collect::<rusqlite::Result<_>>().doing("read")
@@ -152,4 +295,35 @@ impl History {
     pub fn outbox(&self) -> Result<Vec<ChannelTotals>, StoreError> {
         outbox::totals(&self.db).doing("read")
     }
+}
+
+/// The columns that [`read_rollup`] reads, in its order.
+pub(super) const ROLLUP_COLUMNS: &str = "at, seconds, probes, failed, local, sent, lost,
+    rtt_min, rtt_mean, rtt_max, jitter, lost_down, spread";
+
+/// The measurements of a row whose columns from `first` on are [`ROLLUP_COLUMNS`].
+pub(super) fn read_rollup(row: &Row<'_>, first: usize, key: TargetKey) -> rusqlite::Result<Rollup> {
+    let spread: Option<Vec<u8>> = row.get(first + 12)?;
+    Ok(Rollup {
+        key,
+        from: Timestamp::from_second(row.get(first)?).unwrap_or_default(),
+        seconds: row.get(first + 1)?,
+        probes: row.get(first + 2)?,
+        failed: row.get(first + 3)?,
+        local: row.get(first + 4)?,
+        sent: row.get(first + 5)?,
+        lost: row.get(first + 6)?,
+        rtt_min_us: row.get(first + 7)?,
+        rtt_mean_us: row.get(first + 8)?,
+        rtt_max_us: row.get(first + 9)?,
+        jitter_us: row.get(first + 10)?,
+        lost_down: row.get(first + 11)?,
+        // A garbled distribution costs its percentiles, not the counts.
+        spread: spread.and_then(|bytes| Spread::decode(&bytes)).unwrap_or_default(),
+    })
+}
+
+/// The first whole second that is not before `at`.
+fn seconds_from(at: Timestamp) -> i64 {
+    at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }

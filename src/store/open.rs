@@ -32,7 +32,7 @@ pub(super) const LOCK_NAME: &str = "lock";
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Tables that decide who is alerted.
 const VITAL: &[&str] =
-    &["meta", "target", "health", "incident", "silence", "maintenance", "outbox"];
+    &["meta", "target", "health", "incident", "silence", "maintenance", "outbox", "session"];
 /// All tables with the order of their rows, the most needed first.
 const TABLES: &[(&str, &str)] = &[
     ("meta", "key"),
@@ -45,6 +45,9 @@ const TABLES: &[(&str, &str)] = &[
     ("link_use", "nonce"),
     ("drill", "session"),
     ("health_change", "target, at"),
+    ("session", "id"),
+    ("watch", "since"),
+    ("rollup_old", "at, target"),
     ("rollup", "at, target"),
 ];
 /// Rows of one table that are carried over at most, newest first, so that the start stays short.
@@ -243,6 +246,10 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// Checks the vital tables page by page.
 fn check(db: &Connection) -> Result<(), Unusable> {
     for table in VITAL {
+        // An older version's file has fewer.
+        if !db.table_exists(None, *table).unwrap_or(true) {
+            continue;
+        }
         let mut found: Option<String> = None;
         let checked = db.pragma(None, "quick_check", table, |row| {
             let lines: String = row.get(0)?;
@@ -314,6 +321,10 @@ fn carry_over(from: &Path, to: &Path) -> Result<(Connection, u64, Vec<String>), 
             schema::upgrade(&mut fresh, 0, &STEPS[..taken]).doing("create")?;
             let transaction = fresh.transaction().doing("write")?;
             for (table, order) in TABLES {
+                // An older version's file has fewer.
+                if !transaction.table_exists(None, *table).doing("write")? {
+                    continue;
+                }
                 let (rows, whole) = copy_table(&old, &transaction, table, order);
                 saved += rows;
                 if !whole {

@@ -8,7 +8,9 @@ use tracing::error;
 
 use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError};
-use crate::model::{Drill, Durable, HardState, Incident, LinkUse, Maintenance, Silence};
+use crate::model::{
+    Drill, Durable, HardState, Incident, LinkUse, Maintenance, SessionRecord, Silence,
+};
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
 /// the settings allow for either.
@@ -53,6 +55,13 @@ impl Store {
         )? {
             durable.drills.insert(drill.session.clone(), drill);
         }
+        for session in self.records::<SessionRecord>(
+            "session",
+            "SELECT id, record FROM session WHERE closed IS NULL OR ended >= ?",
+            recent,
+        )? {
+            durable.sessions.insert(session.id.clone(), session);
+        }
         Ok(durable)
     }
 
@@ -77,6 +86,7 @@ impl Store {
             let state = HardState {
                 health: health(row.get(0).doing("read")?),
                 since: instant(row.get(1).doing("read")?),
+                began: None,
                 seen_up: row.get(2).doing("read")?,
             };
             durable.health.insert(key(row, 3).doing("read")?, state);

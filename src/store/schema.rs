@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
-pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL];
+pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -128,6 +128,55 @@ CREATE TABLE drill (
     record TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// What reports need: sessions as they were held, when we were there to see, when each change
+/// began, and measurements as distributions. Older rows have none of it and stay as they are.
+const REPORTS: &str = r#"
+-- When the change began by the first outcome that said so; NULL where only `at` is known.
+ALTER TABLE health_change ADD COLUMN began INTEGER;
+
+-- Packets lost while the target was confirmed down, and the distributions (model::Spread).
+ALTER TABLE rollup ADD COLUMN lost_down INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollup ADD COLUMN spread BLOB;
+
+-- The same of longer stretches: what the rows of `rollup` become when they are old.
+CREATE TABLE rollup_old (
+    at INTEGER NOT NULL,
+    target INTEGER NOT NULL REFERENCES target,
+    seconds INTEGER NOT NULL,
+    probes INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    local INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    rtt_min INTEGER,
+    rtt_mean INTEGER,
+    rtt_max INTEGER,
+    jitter INTEGER,
+    lost_down INTEGER NOT NULL,
+    spread BLOB,
+    PRIMARY KEY (at, target)
+) STRICT, WITHOUT ROWID;
+
+-- The record is whole; the columns beside it are for finding it. A session that is closed and not
+-- reported is still to be written up.
+CREATE TABLE session (
+    id TEXT PRIMARY KEY,
+    began INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    closed INTEGER,
+    reported INTEGER,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_ended ON session (ended);
+
+-- When this monitor was watching, one row for each run.
+CREATE TABLE watch (
+    since INTEGER PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX watch_until ON watch (until);
+"#;
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::{
     Affected, Alert, Batch, Cause, Change, ChannelId, CheckId, Contact, Durable, EndpointId,
-    HardState, Health, Incident, IncidentId, Maintenance, Notification, NotificationId,
-    NotificationKind, Phase, Rollup, Severity, Silence, SilenceId, SiteId, Withdrawal,
+    HardState, Health, Importance, Incident, IncidentId, Maintenance, Notification, NotificationId,
+    NotificationKind, Phase, Rollup, SessionId, SessionRecord, Severity, Silence, SilenceId,
+    SiteId, Sketch, Spread, Withdrawal,
 };
 
 /// A directory of its own that goes with the test.
@@ -48,7 +49,7 @@ pub(crate) fn site_key(site: &str) -> TargetKey {
 pub(crate) fn health(site: &str, health: Health, since: &str) -> Change {
     Change::Health {
         key: site_key(site),
-        state: HardState { health, since: at(since), seen_up: true },
+        state: HardState { health, since: at(since), began: None, seen_up: true },
     }
 }
 
@@ -130,6 +131,8 @@ pub(crate) fn rollup(site: &str, from: &str, seconds: u32) -> Rollup {
         rtt_mean_us: Some(1_500),
         rtt_max_us: Some(70_000),
         jitter_us: None,
+        lost_down: 0,
+        spread: Spread { rtt: Sketch::of(1_500), ..Spread::default() },
     }
 }
 
@@ -340,7 +343,7 @@ fn a_newer_file_and_a_strangers_file_are_refused_untouched() {
     assert!(matches!(refused, StoreError::Newer { found: 99, .. }), "{refused}");
     assert!(History::open(scratch.path()).is_err());
 
-    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    set("PRAGMA user_version = 2; PRAGMA application_id = 7");
     let refused = Store::open(scratch.path(), now()).unwrap_err();
     assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
 }
@@ -407,7 +410,7 @@ fn old_history_goes_and_what_is_open_stays() {
     let (mut store, _) = scratch.open();
     store.commit(&[everything()], &[], now()).unwrap();
     let day = Duration::from_hours(24);
-    let retention = Retention { rollups: day, incidents: day, outbox: day };
+    let retention = Retention { minutes: day, history: day, messages: day };
     assert_eq!(store.prune(retention, at("2026-02-03T01:00:00Z"), 1_000).unwrap(), 2);
 
     let much_later = at("2027-02-03T00:00:00Z");
@@ -485,4 +488,71 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
     assert_eq!(fallbacks, vec![Some(ChannelId::new("sms")); 3]);
     assert_eq!(store.link_uses().unwrap(), [used], "the first use stays");
     assert_eq!(durable.drills.values().collect::<Vec<_>>(), [&drill]);
+}
+
+#[test]
+fn a_file_of_the_first_version_keeps_all_that_is_in_it() {
+    let scratch = Scratch::new("first-version");
+    std::fs::create_dir_all(scratch.path()).unwrap();
+    let mut old = Connection::open(scratch.path().join(FILE_NAME)).unwrap();
+    schema::upgrade(&mut old, 0, &schema::STEPS[..1]).unwrap();
+    old.execute_batch(
+        r#"INSERT INTO target VALUES (1, 'tan-lap', '', ''), (2, 'tan-lap', 'codec', 'ping');
+           INSERT INTO health VALUES (1, 2, 1770000000000000000, 1);
+           INSERT INTO health_change VALUES (1, 1770000000000000000, 2);
+           INSERT INTO rollup VALUES
+               (1770000060, 2, 60, 60, 3, 0, 60, 3, 900, 1500, 70000, 400);"#,
+    )
+    .unwrap();
+    drop(old);
+
+    let (store, durable) = scratch.open();
+    assert_eq!(store.damage(), None);
+    assert_eq!(durable.health[&site_key("tan-lap")].health, Health::Down);
+    let history = History::open(scratch.path()).unwrap();
+    let changes = history.health(&site_key("tan-lap"), Timestamp::MIN, Timestamp::MAX).unwrap();
+    assert_eq!((changes.len(), changes[0].began), (1, None));
+    let rollups = history.rollups(Timestamp::MIN, Timestamp::MAX).unwrap();
+    assert_eq!((rollups[0].sent, rollups[0].lost, rollups[0].lost_down), (60, 3, 0));
+    assert_eq!(rollups[0].spread, Spread::default(), "what was not kept is not made up");
+}
+
+#[test]
+fn a_session_that_goes_on_after_it_was_closed_is_reported_again() {
+    let scratch = Scratch::new("sessions");
+    let (mut store, _) = scratch.open();
+    let mut record = SessionRecord {
+        id: SessionId::new("s"),
+        title: "Phiên họp".to_owned(),
+        start: at("2026-02-03T00:00:00Z"),
+        end: at("2026-02-03T01:00:00Z"),
+        importance: Importance::Normal,
+        sites: Vec::new(),
+        levels: Default::default(),
+        names: Default::default(),
+        closed: None,
+    };
+    let mut keep = |changes: Vec<Change>| store.commit(&[batch(changes)], &[], now()).unwrap();
+    let session = |record: &SessionRecord| vec![Change::Session(Box::new(record.clone()))];
+    keep(session(&record));
+    let history = History::open(scratch.path()).unwrap();
+    let unreported = || history.unreported().unwrap().len();
+    assert_eq!(unreported(), 0, "it is not over");
+    record.closed = Some(at("2026-02-03T01:00:20Z"));
+    keep(session(&record));
+    assert_eq!(unreported(), 1);
+    let reported = Change::Reported { session: record.id.clone(), at: at("2026-02-03T01:00:25Z") };
+    keep(vec![reported]);
+    assert_eq!(unreported(), 0);
+    (record.end, record.closed) = (at("2026-02-03T02:00:00Z"), None);
+    keep(session(&record));
+    record.closed = Some(at("2026-02-03T02:00:20Z"));
+    keep(session(&record));
+    assert_eq!(unreported(), 1, "the whole of it is still to be written up");
+    assert_eq!(history.session(&record.id).unwrap(), Some(record.clone()));
+    let (_, durable) = {
+        drop(store);
+        scratch.open()
+    };
+    assert_eq!(durable.sessions[&record.id], record, "it may go on once more");
 }

@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, agenda, api, guard, link, openapi, overview};
+use super::{Daemon, admin, agenda, api, guard, link, openapi, overview, report};
 
 /// What handlers share.
 pub(super) struct App {
@@ -56,7 +56,7 @@ impl App {
     }
 }
 
-/// All routes. The OpenAPI document describes all but the page for people.
+/// All routes. The OpenAPI document describes all but the pages for people.
 pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
@@ -93,6 +93,8 @@ pub(super) fn router(
         .route("/api/v1/sessions/{id}", put(agenda::change).delete(agenda::withdraw))
         .route("/api/v1/calendar", get(agenda::coming))
         .route("/api/v1/oncall", get(api::oncall))
+        .route("/api/v1/sessions/{id}/report", get(report::data))
+        .route("/sessions/{id}/report", get(report::page))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))
         .route("/api/v1/maintenance", get(api::maintenance).post(api::maintain))

@@ -114,6 +114,16 @@ const OPERATIONS: &[Operation] = &[
         "Calendar",
     ),
     read("/api/v1/oncall", "oncall", "Who is on duty by each rota, and who is next", "OnCall"),
+    Operation {
+        names: Some("a session"),
+        errors: &[400, 404, 503],
+        ..read(
+            "/api/v1/sessions/{id}/report",
+            "report",
+            "What a session that is on or over was like for each of its sites",
+            "Report",
+        )
+    },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
         method: "post",

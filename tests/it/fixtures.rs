@@ -40,7 +40,10 @@ pub(crate) fn site_key(site: &str) -> TargetKey {
 }
 
 pub(crate) fn health(site: &str, health: Health, since: Timestamp) -> Change {
-    Change::Health { key: site_key(site), state: HardState { health, since, seen_up: true } }
+    Change::Health {
+        key: site_key(site),
+        state: HardState { health, since, began: None, seen_up: true },
+    }
 }
 
 pub(crate) fn incident(id: &str, site: &str) -> Incident {

@@ -15,18 +15,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("metrics", &["model"]),
     ("probe", &["model", "wire", "config", "clock"]),
     ("store", &["model", "clock"]),
-    ("notify", &["model", "config", "store", "clock"]),
-    ("web", &["model", "config", "metrics", "store", "notify", "probe", "clock"]),
+    ("texts", &["model", "config"]),
+    ("report", &["model", "texts"]),
+    ("notify", &["model", "config", "store", "texts", "clock"]),
+    (
+        "web",
+        &["model", "config", "metrics", "store", "texts", "report", "notify", "probe", "clock"],
+    ),
     ("lab", &["model", "wire", "config", "clock"]),
     (
         "daemon",
-        &["model", "clock", "config", "monitor", "metrics", "probe", "store", "notify", "web"],
+        &[
+            "model", "clock", "config", "monitor", "metrics", "probe", "store", "texts", "report",
+            "notify", "web",
+        ],
     ),
     (
         "cli",
         &[
-            "model", "clock", "config", "monitor", "metrics", "probe", "store", "notify", "web",
-            "lab", "daemon",
+            "model", "clock", "config", "monitor", "metrics", "probe", "store", "texts", "report",
+            "notify", "web", "lab", "daemon",
         ],
     ),
 ];

@@ -20,6 +20,7 @@ use vchealth::model::{
     SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
+use vchealth::report::Report;
 use vchealth::web::{Act, Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
 use crate::province;
@@ -174,6 +175,13 @@ impl Daemon for Fake {
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {
         self.lifted.lock().unwrap().push(silence);
         Box::pin(async { Ok(()) })
+    }
+
+    fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
+        let report = crate::report::small();
+        Box::pin(async move {
+            if report.id == session { Ok(Arc::new(report)) } else { Err(ControlError::NotFound) }
+        })
     }
 }
 

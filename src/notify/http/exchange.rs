@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::{Http, retry, unanswered};
+use crate::model::encoded;
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry};
 
@@ -156,22 +157,6 @@ pub(in crate::notify) fn form(fields: &[(String, String)]) -> String {
         .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
         .collect();
     fields.join("&")
-}
-
-/// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
-/// §2.3 in percent-encoding.
-#[must_use]
-pub fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Asked, Short};
 use crate::config::{SmsBody, SmsHttpSettings};
-use crate::notify::http::{Answer, Body, Request, encoded};
+use crate::model::encoded;
+use crate::notify::http::{Answer, Body, Request};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry, keys};
 

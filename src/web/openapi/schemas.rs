@@ -3,6 +3,8 @@
 //! An object lists all its fields and admits no others. Fields of requests that may be left out
 //! end in `?`; answers always have all of theirs, except where a record is stored as it stands.
 
+mod report;
+
 use serde_json::{Map, Value, json};
 
 use crate::model::{Cause, Health, NotificationKind, Phase, Severity};
@@ -105,6 +107,11 @@ pub(super) fn all() -> Value {
         ("Calendar", calendar()),
         ("ComingSession", coming_session()),
         ("CalendarStatus", calendar_status()),
+        ("Report", report::report()),
+        ("ReportTotals", report::totals()),
+        ("ReportSite", report::site()),
+        ("ReportPath", report::path()),
+        ("ReportIncident", report::incident()),
         ("Silences", list("silences", "Silence")),
         (
             "SilenceRequest",

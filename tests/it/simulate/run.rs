@@ -62,20 +62,60 @@ pub(crate) struct Run {
     /// The calendar of the whole province.
     sessions: Vec<Arc<Session>>,
     begins: Now,
-    under_way: BTreeMap<(Mono, u64), Outcome>,
+    /// Everything that was committed, and everything that probes learned as it was told to the
+    /// brain, if somebody wants to look back.
+    pub(crate) kept: Option<Kept>,
+    /// What probes will have learned when they are back, and of which site.
+    under_way: BTreeMap<(Mono, u64), (SiteIx, Outcome)>,
     returns_at: Option<Mono>,
     orders: u64,
     /// Maps the targets of the brain's present topology to those of the whole province.
     targets: Vec<TargetIx>,
 }
 
+/// What happened.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) learned: Vec<Learned>,
+}
+
+/// What a probe learned.
+pub(crate) struct Learned {
+    pub(crate) site: SiteId,
+    /// When it was asked, and when the brain was told.
+    pub(crate) asked: Timestamp,
+    pub(crate) told: Timestamp,
+    /// Whether a reply came; none when it could not be asked.
+    pub(crate) reply: Option<bool>,
+}
+
 impl Run {
     /// A brain that has just been started for the first time.
     pub(crate) fn new(config: Config, world: World, begins: Timestamp) -> Self {
+        let mut run = Self::ready(config, world, begins);
+        run.start();
+        run
+    }
+
+    /// A brain that remembers, of which everything is kept.
+    pub(crate) fn remembering(
+        config: Config,
+        world: World,
+        begins: Timestamp,
+        durable: Durable,
+    ) -> Self {
+        let kept = Some(Kept::default());
+        let mut run = Self { durable, kept, ..Self::ready(config, world, begins) };
+        run.start();
+        run
+    }
+
+    fn ready(config: Config, world: World, begins: Timestamp) -> Self {
         let now = Now { mono: Mono::ZERO + Duration::from_secs(10_000), wall: begins };
         let topology = Arc::clone(&config.topology);
         let config = Arc::new(config);
-        let mut run = Self {
+        Self {
             monitor: None,
             sessions: config.sessions.clone(),
             world,
@@ -91,15 +131,14 @@ impl Run {
             tamper: None,
             outcomes: None,
             thought: None,
+            kept: None,
             under_way: BTreeMap::new(),
             returns_at: None,
             orders: 0,
             targets: topology.target_ixs().collect(),
             topology,
             config,
-        };
-        run.start();
-        run
+        }
     }
 
     /// The run of a scenario, warmed up, with time zero now.
@@ -170,10 +209,11 @@ impl Run {
             while let Some(((at, _), _)) = self.under_way.first_key_value()
                 && *at <= self.now.mono
             {
-                let (_, outcome) = self.under_way.pop_first().unwrap();
+                let (_, (site, outcome)) = self.under_way.pop_first().unwrap();
                 if let Some(outcomes) = &mut self.outcomes {
                     outcomes.push(outcome.clone());
                 }
+                self.keep(site, &outcome);
                 self.tell(Input::Outcome(outcome));
                 quiet = false;
             }
@@ -216,7 +256,8 @@ impl Run {
                     self.orders += 1;
                     let outcome =
                         Outcome { request, started: self.now, finished, result: sight.result };
-                    self.under_way.insert((finished, self.orders), outcome);
+                    let site = self.topology.target(target).site;
+                    self.under_way.insert((finished, self.orders), (site, outcome));
                 }
                 Command::Commit(batch) => self.commit(&batch),
             }
@@ -335,8 +376,21 @@ impl Run {
         }
     }
 
+    fn keep(&mut self, site: SiteIx, outcome: &Outcome) {
+        let Some(kept) = &mut self.kept else { return };
+        kept.learned.push(Learned {
+            site: self.topology.site(site).id.clone(),
+            asked: outcome.started.wall,
+            told: self.now.wall,
+            reply: (!outcome.is_local_failure()).then_some(outcome.result.is_ok()),
+        });
+    }
+
     fn commit(&mut self, batch: &Batch) {
         self.durable.apply(batch);
+        if let Some(kept) = &mut self.kept {
+            kept.batches.push(batch.clone());
+        }
         let at = self.elapsed();
         let mut judged = false;
         for change in &batch.changes {

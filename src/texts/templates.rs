@@ -17,10 +17,10 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
+use super::Style;
 use super::{Facts, Message, en, samples, vi};
 use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
 use crate::model::{Contact, Language};
-use crate::notify::Style;
 
 /// Steps that one rendering may take: a loop without end ends within milliseconds.
 const FUEL: u64 = 100_000;
@@ -357,7 +357,7 @@ const KNOWN: [&str; 26] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::texts::write;
+    use crate::texts::write;
 
     fn template(language: Language, part: TemplatePart, text: &str) -> Template {
         let file = format!("templates/{}/{}.txt", language_word(language), part.word());

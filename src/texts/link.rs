@@ -7,22 +7,15 @@
 //! whoever carries it out.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ring::hmac;
 
-use super::http::encoded;
-use crate::model::{ChannelId, IncidentId, Notification, NotificationKind};
+use crate::model::{ChannelId, IncidentId, Notification, NotificationKind, encoded};
 
-/// Name of the key in the state directory.
-const FILE_NAME: &str = "link.key";
 /// Bytes of the key, as many as a SHA-256 has.
-const KEY: usize = 32;
+pub const KEY: usize = 32;
 /// Bytes of the proof: 128 bits, which nobody guesses, in a link that still fits a line.
 const PROOF: usize = 16;
 /// How long a link works if its incident is not over before.
@@ -98,36 +91,6 @@ impl Links {
 }
 
 impl LinkKey {
-    /// The key in the state directory, made when there is none. Only its owner may read it.
-    ///
-    /// # Errors
-    /// When it cannot be read, is no key, or cannot be made.
-    pub fn load(dir: &Path) -> io::Result<Self> {
-        let path = dir.join(FILE_NAME);
-        let mut bytes = Vec::new();
-        match File::open(&path) {
-            Ok(file) => {
-                file.take(KEY as u64 + 1).read_to_end(&mut bytes)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        if let Ok(key) = <[u8; KEY]>::try_from(bytes.as_slice()) {
-            return Ok(Self(key));
-        }
-        // None yet, or cut short by a full disk: links made with it are lost either way.
-        let mut key = [0; KEY];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        let fresh = dir.join(format!("{FILE_NAME}.new"));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&key)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)?;
-        File::open(dir)?.sync_all()?;
-        Ok(Self(key))
-    }
-
     /// The key of these bytes.
     #[must_use]
     pub const fn new(bytes: [u8; KEY]) -> Self {
@@ -195,7 +158,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{Scratch, at, incident, notification};
+    use crate::store::tests::{at, incident, notification};
 
     const FIRING: NotificationKind = NotificationKind::Firing;
 
@@ -243,19 +206,5 @@ mod tests {
             assert_eq!(key.open(bad, now), Err(LinkError::Foreign), "{bad}");
         }
         assert_eq!(LinkKey::new([8; KEY]).open(good, now), Err(LinkError::Foreign));
-    }
-
-    #[test]
-    fn the_key_is_made_once_and_is_its_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let scratch = Scratch::new("link-key");
-        fs::create_dir_all(scratch.path()).unwrap();
-        let key = LinkKey::load(scratch.path()).unwrap();
-        assert_eq!(LinkKey::load(scratch.path()).unwrap(), key);
-        let path = scratch.path().join(FILE_NAME);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        fs::write(&path, b"short").unwrap();
-        assert_ne!(LinkKey::load(scratch.path()).unwrap(), key, "a torn one is replaced");
-        assert_eq!(format!("{key:?}"), "LinkKey(***)");
     }
 }

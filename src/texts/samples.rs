@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::{Item, test_letter};
 use crate::model::{
     Ack, Affected, Cause, CheckId, Contact, EndpointId, Evidence, Failure, IncidentId,
     Notification, NotificationKind, Phase, RemoteFailure, Saw, SessionId, Severity, SiteId,
     TargetKey,
 };
-use crate::notify::Item;
-use crate::notify::drill::test_letter;
 
 /// Every cause, kind after kind: first with everything, then with nothing.
 pub(super) fn all() -> Vec<Item> {

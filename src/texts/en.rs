@@ -6,7 +6,8 @@ use jiff::civil::DateTime;
 
 use super::seen::{Seen, named_by};
 use super::{
-    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+    Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
+    units,
 };
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
@@ -64,6 +65,12 @@ pub(super) fn drill(facts: &Facts<'_>) -> Message {
         contact: "Whoever looks after the monitor.".to_owned(),
         link: None,
     }
+}
+
+/// Tells what an incident was.
+pub(super) fn account(facts: &Facts<'_>) -> Account {
+    let fault = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
+    Account { subject: subject(facts), fault, likely: likely(facts) }
 }
 
 /// A message as one text.

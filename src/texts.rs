@@ -4,14 +4,19 @@
 //! must tell what is broken, where and since when; the rest what it means, what to try and whom to
 //! phone. Each language is one file that puts the same [`Facts`] into words. Site names stand
 //! exactly as written in the settings. Pure: nothing here asks what time it is.
+//!
+//! Messages and reports tell the same causes in the same words.
 
 mod en;
+mod letter;
+mod link;
 mod samples;
 mod seen;
 mod templates;
 mod vi;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,16 +26,60 @@ use jiff::tz::TimeZone;
 pub use self::templates::{Templates, check as check_templates};
 
 use self::seen::Seen;
-use super::{Item, Letter, Style};
 use crate::model::{
-    Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, NotificationKind, Phase,
-    Resolution, Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, Notification,
+    NotificationId, NotificationKind, Phase, Resolution, Severity, SiteId, TargetKey, Told,
 };
+
+pub(crate) use letter::test_letter;
+pub use letter::{Item, Letter};
+pub use link::{KEY, Link, LinkError, LinkKey, Links};
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
 const NAMED: (usize, usize) = (10, 60);
 /// Observations of targets that a description names.
 const SEEN: usize = 3;
+
+/// How messages are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Style {
+    /// In which language.
+    pub language: Language,
+    /// In which time zone.
+    pub time_zone: TimeZone,
+    /// Where people find the board, such as `http://10.0.0.5:8080`; without a slash at the end.
+    pub board: String,
+    /// How links are made with which an incident is taken on; none when people could not open
+    /// them.
+    pub links: Option<Links>,
+    /// Texts of people's own.
+    pub templates: Templates,
+}
+
+impl Style {
+    /// Messages without links, in the built-in texts.
+    #[must_use]
+    pub fn new(language: Language, time_zone: TimeZone, board: impl Into<String>) -> Self {
+        Self {
+            language,
+            time_zone,
+            board: board.into(),
+            links: None,
+            templates: Templates::default(),
+        }
+    }
+}
+
+/// What an incident was, in a few words of one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// What failed, such as "Điểm cầu Xã Tân Lập".
+    pub subject: String,
+    /// What was wrong with it, in the middle of a sentence.
+    pub fault: String,
+    /// What most likely happened, in the middle of a sentence.
+    pub likely: String,
+}
 
 /// A message in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +135,25 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
                 Language::En => en::digest(&facts, &style.board),
             }
         }
+    }
+}
+
+/// Tells what an incident was.
+#[must_use]
+pub fn account(alert: &Alert, style: &Style) -> Account {
+    let notification = Notification {
+        id: NotificationId::new(""),
+        channel: ChannelId::new(""),
+        kind: NotificationKind::Firing,
+        created: alert.incident.resolved.unwrap_or(alert.incident.opened),
+        alert: alert.clone(),
+        instead_of: None,
+    };
+    let item = Item { told_as: NotificationKind::Firing, notification: Arc::new(notification) };
+    let facts = Facts::new(&item, style);
+    match style.language {
+        Language::Vi => vi::account(&facts),
+        Language::En => en::account(&facts),
     }
 }
 
@@ -451,4 +519,5 @@ fn tenths(tenths: u32, point: char) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the golden files are read and written")]
 mod tests;

@@ -11,12 +11,11 @@ use jiff::tz::{Offset, TimeZone};
 use unicode_normalization::is_nfc;
 
 use super::*;
+use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, IcmpError,
     Notification, NotificationId, RemoteFailure, Saw, SessionId, SiteId, TargetKey, Unreachable,
 };
-use crate::notify::drill::test_letter;
-use crate::notify::{LinkKey, Links};
 use crate::store::tests::{at, incident, notification};
 
 fn style(language: Language) -> Style {

@@ -6,7 +6,8 @@ use jiff::civil::{DateTime, Weekday};
 
 use super::seen::{Seen, named_by};
 use super::{
-    Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
+    Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
+    units,
 };
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
 
@@ -65,6 +66,13 @@ pub(super) fn drill(facts: &Facts<'_>) -> Message {
         contact: "Người quản trị hệ thống giám sát.".to_owned(),
         link: None,
     }
+}
+
+/// Tells what an incident was.
+pub(super) fn account(facts: &Facts<'_>) -> Account {
+    let fault =
+        if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
+    Account { subject: sentence_case(&subject(facts)), fault, likely: likely(facts) }
 }
 
 /// A message as one text.

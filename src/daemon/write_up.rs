@@ -1,0 +1,209 @@
+//! Writing sessions up: gathers what the store knows of a session, and puts the reports of those
+//! that are over where people find them.
+//!
+//! The store remembers which sessions are closed and not written up yet, so nothing is forgotten
+//! when this program, or the disk, is away at the wrong moment: what is due is written at the next
+//! start, or as soon as the disk takes it.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::error::chain;
+use super::face::Face;
+use crate::config::Settings;
+use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord};
+use crate::report::{self, Material, Measured, Report, Style};
+use crate::store::{History, StoreError, Ticket};
+
+/// Earlier sessions that are read for comparison.
+const EARLIER: usize = 5;
+/// Longest that a session's last changes are waited for until they are on disk.
+const ON_DISK: Duration = Duration::from_secs(30);
+/// Time between two attempts when a report cannot be written.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Works out the report on a session from the history in `state_dir`, as of `as_of`.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn write_up(
+    state_dir: &Path,
+    session: SessionRecord,
+    as_of: Timestamp,
+) -> Result<Report, StoreError> {
+    let history = History::open(state_dir)?;
+    let mut before = history.sessions(Timestamp::MIN, session.start)?;
+    let skip = before.len().saturating_sub(EARLIER);
+    let earlier = before
+        .drain(skip..)
+        .map(|record| gather(&history, record, as_of))
+        .collect::<Result<Vec<Material>, StoreError>>()?;
+    let mut material = gather(&history, session, as_of)?;
+    let mut measured = Measured::of(&material.session);
+    history.path_rollups(
+        material.session.start,
+        material.session.end.min(as_of),
+        &measured.wanted(),
+        |rollup| measured.add(&rollup),
+    )?;
+    material.measured = measured;
+    Ok(report::compile(&material, &earlier))
+}
+
+/// What the history knows of the time of a session, but for measurements.
+fn gather(
+    history: &History,
+    session: SessionRecord,
+    as_of: Timestamp,
+) -> Result<Material, StoreError> {
+    // What was confirmed shortly after the end may have begun before it.
+    let (from, until) = (session.start, session.settled());
+    Ok(Material {
+        as_of,
+        health: history.site_health(from, until)?,
+        watches: history.watches(from, until)?,
+        maintenance: history.maintenance(from, until)?,
+        incidents: history.incidents(from, until)?,
+        measured: Measured::default(),
+        session,
+    })
+}
+
+/// Writes what is due whenever a session is closed, until told to stop.
+pub(super) async fn run(
+    face: Arc<Face>,
+    mut closed: watch::Receiver<Option<Ticket>>,
+    stop: CancellationToken,
+) {
+    loop {
+        let ticket = *closed.borrow_and_update();
+        if let Some(ticket) = ticket {
+            face.writer.committed(ticket, ON_DISK).await;
+        }
+        let all = write_due(&face).await;
+        let retry = async {
+            if all {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(RETRY).await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            more = closed.changed() => if more.is_err() { return },
+            () = retry => {}
+        }
+    }
+}
+
+/// Writes the reports that are due; whether that is all of them.
+async fn write_due(face: &Arc<Face>) -> bool {
+    let settings = face.settings.load_full();
+    let now = face.clock.now().wall;
+    let work = tokio::task::spawn_blocking(move || {
+        let due = match History::open(&settings.state_dir).and_then(|it| it.unreported()) {
+            Ok(due) => due,
+            Err(why) => {
+                error!("cannot look for sessions to write up: {}", chain(&why));
+                return (Vec::new(), false);
+            }
+        };
+        let mut written = Vec::new();
+        let mut all = true;
+        for session in due {
+            match write_one(&settings, &session, now) {
+                Ok(files) => {
+                    let files: Vec<String> =
+                        files.iter().map(|file| file.display().to_string()).collect();
+                    info!(%session, files = files.join(", "), "session written up");
+                    written.push(session);
+                }
+                Err(why) => {
+                    error!(%session, "cannot write the session up, trying again: {why}");
+                    all = false;
+                }
+            }
+        }
+        (written, all)
+    });
+    // A panic was logged by its own thread; the session stays due.
+    let Ok((written, all)) = work.await else { return false };
+    if !written.is_empty() {
+        let changes =
+            written.into_iter().map(|session| Change::Reported { session, at: now }).collect();
+        let ticket = face.writer.submit(Batch { changes }, None);
+        face.writer.committed(ticket, ON_DISK).await;
+    }
+    all
+}
+
+/// Writes the report on a session in every form that the settings name.
+fn write_one(
+    settings: &Settings,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<Vec<PathBuf>, String> {
+    let told = |error: &StoreError| chain(error);
+    let history = History::open(&settings.state_dir).map_err(|error| told(&error))?;
+    let Some(record) = history.session(session).map_err(|error| told(&error))? else {
+        return Ok(Vec::new());
+    };
+    let report = write_up(&settings.state_dir, record, now).map_err(|error| told(&error))?;
+    let style = Style::new(settings.report_language(), settings.time_zone.clone(), "");
+    let dir = settings.report_dir();
+    let mut files = Vec::new();
+    for format in &settings.report.formats {
+        let bytes = report::write(&report, *format, &style)?;
+        let path = dir.join(file_name(&report.id, *format));
+        put(&path, &bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+/// The name of a report's file.
+#[must_use]
+pub fn file_name(session: &SessionId, format: ReportFormat) -> String {
+    // Ids are letters, digits and hyphens by the rules of the configuration; one from elsewhere
+    // must not lead out of the directory.
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = session.as_str().chars().map(plain).collect();
+    format!("{}.{}", name.trim_start_matches('.'), format.word())
+}
+
+/// Puts a file in place whole: whoever opens it sees the old one or the new one.
+///
+/// # Errors
+/// When the directory cannot be made or the file cannot be written.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o640)
+        .open(&fresh)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&fresh, path));
+    if written.is_err() {
+        // What is half-written is of no use to anybody.
+        let _ = std::fs::remove_file(&fresh);
+    }
+    written
+}

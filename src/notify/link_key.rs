@@ -1,0 +1,61 @@
+//! The key that links in messages are signed with, kept in the state directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::texts::{KEY, LinkKey};
+
+/// Name of the key in the state directory.
+const FILE_NAME: &str = "link.key";
+
+/// The key in the state directory, made when there is none. Only its owner may read it.
+///
+/// # Errors
+/// When it cannot be read, is no key, or cannot be made.
+pub fn load(dir: &Path) -> io::Result<LinkKey> {
+    let path = dir.join(FILE_NAME);
+    let mut bytes = Vec::new();
+    match File::open(&path) {
+        Ok(file) => {
+            file.take(KEY as u64 + 1).read_to_end(&mut bytes)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if let Ok(key) = <[u8; KEY]>::try_from(bytes.as_slice()) {
+        return Ok(LinkKey::new(key));
+    }
+    // None yet, or cut short by a full disk: links made with it are lost either way.
+    let mut key = [0; KEY];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let fresh = dir.join(format!("{FILE_NAME}.new"));
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    fs::rename(&fresh, &path)?;
+    File::open(dir)?.sync_all()?;
+    Ok(LinkKey::new(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::Scratch;
+
+    #[test]
+    fn the_key_is_made_once_and_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = Scratch::new("link-key");
+        fs::create_dir_all(scratch.path()).unwrap();
+        let key = load(scratch.path()).unwrap();
+        assert_eq!(load(scratch.path()).unwrap(), key);
+        let path = scratch.path().join(FILE_NAME);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, b"short").unwrap();
+        assert_ne!(load(scratch.path()).unwrap(), key, "a torn one is replaced");
+        assert_eq!(format!("{key:?}"), "LinkKey(***)");
+    }
+}

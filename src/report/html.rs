@@ -1,0 +1,497 @@
+//! The report as one page: for the desk of whoever asked for it, on A4, and for a phone.
+//!
+//! The first half page has to be enough: who, when, one paragraph, six figures. What follows is for
+//! those who ask why. Nothing is fetched from elsewhere and nothing runs, so that the file can be
+//! mailed and opened anywhere, years later.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::words::Words;
+use super::{
+    Earlier, IncidentReport, Outage, Report, SiteReport, Style, Totals, availability, chart,
+};
+use crate::model::{Cause, SiteId};
+use crate::texts;
+
+/// Affected sites that an incident names.
+const NAMED: usize = 8;
+
+/// Writes the page.
+pub(super) fn page(report: &Report, style: &Style) -> String {
+    Page { report, style, words: Words::of(style) }.whole().into_string()
+}
+
+struct Page<'a> {
+    report: &'a Report,
+    style: &'a Style,
+    words: Words<'a>,
+}
+
+impl Page<'_> {
+    fn whole(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            (DOCTYPE)
+            html lang=(words.code()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width,initial-scale=1";
+                    title { (self.kicker()) " – " (report.title) }
+                    link rel="icon" href="data:,";
+                    style { (PreEscaped(include_str!("style.css"))) }
+                }
+                body {
+                    (self.heading())
+                    main {
+                        (self.figures())
+                        (self.course())
+                        (self.trouble())
+                        (self.incidents())
+                        (self.groups())
+                        (self.earlier())
+                        (self.exclusions())
+                        (self.method())
+                        (self.appendix())
+                    }
+                }
+            }
+        }
+    }
+
+    fn kicker(&self) -> &'static str {
+        self.words.pick("Báo cáo chất lượng kết nối phiên họp", "Report on a session's connections")
+    }
+
+    fn heading(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            header {
+                p.kicker { (self.kicker()) }
+                h1 { (report.title) }
+                p.when {
+                    (words.span(report.start, report.end)) " · "
+                    (words.site_count(report.totals.sites))
+                    @if report.totals.delegates > 0 {
+                        " · " (words.count(report.totals.delegates)) " "
+                        (words.pick("đại biểu", "delegates"))
+                    }
+                    " · " (words.importance(report.importance))
+                }
+                @if report.until < report.end {
+                    p.unfinished {
+                        (words.pick("Phiên họp đang diễn ra; số liệu đến", "The session is still on; figures up to"))
+                        " " (words.hour(report.until)) "."
+                    }
+                }
+                p.summary { (words.summary(report)) }
+            }
+        }
+    }
+
+    fn figures(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        let totals = &report.totals;
+        let longest = self.longest();
+        let share = totals.availability();
+        html! {
+            ul.figures {
+                li.bad[totals.well < totals.sites] {
+                    b { (totals.well) small { "/" (totals.sites) } }
+                    span { (words.pick("điểm cầu kết nối tốt suốt phiên", "sites connected well throughout")) }
+                }
+                li {
+                    b { (share.map_or_else(|| "–".to_owned(), |share| words.availability(share))) }
+                    span { (words.pick("mức sẵn sàng chung", "availability over all sites")) }
+                }
+                li.bad[!totals.lost.is_zero()] {
+                    b { (words.lasting(totals.lost)) }
+                    span { (words.pick("tổng thời gian gián đoạn của các điểm cầu", "lost, summed over sites")) }
+                }
+                li {
+                    b { (longest.map_or_else(|| "–".to_owned(), |(_, outage)| words.lasting(outage.lasted()))) }
+                    span { (words.pick("lần gián đoạn dài nhất", "longest interruption")) }
+                }
+                li {
+                    b { (report.incidents.len()) }
+                    span { (words.pick("sự cố", if report.incidents.len() == 1 { "incident" } else { "incidents" })) }
+                }
+                li {
+                    b { (words.count(totals.delegates_interrupted)) small { "/" (words.count(totals.delegates)) } }
+                    span { (words.pick("đại biểu ở điểm cầu bị gián đoạn", "delegates at interrupted sites")) }
+                }
+            }
+        }
+    }
+
+    fn longest(&self) -> Option<(&SiteReport, Outage)> {
+        let outages = self
+            .report
+            .sites
+            .iter()
+            .flat_map(|site| site.outages.iter().map(move |outage| (site, *outage)));
+        outages.max_by_key(|(_, outage)| outage.lasted())
+    }
+
+    fn course(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        let peak = chart::peak(report);
+        html! {
+            section.keep {
+                h2 { (words.pick("Diễn biến trong phiên", "Course of the session")) }
+                @if peak == 0 {
+                    p { (words.pick("Không lúc nào có điểm cầu bị gián đoạn hay kết nối kém.", "No site was interrupted or bad at any moment.")) }
+                } @else {
+                    p.note {
+                        (words.pick("Số điểm cầu bị gián đoạn hoặc kết nối kém tại từng thời điểm; nhiều nhất cùng lúc:", "Sites that were interrupted or bad at each moment; most at once:"))
+                        " " b { (peak) } "."
+                    }
+                    (chart::course(report))
+                    (chart::axis(report, words))
+                    (self.legend())
+                }
+            }
+        }
+    }
+
+    fn legend(&self) -> Markup {
+        let words = self.words;
+        html! {
+            p.legend {
+                span.key.down { (words.pick("gián đoạn", "interrupted")) }
+                span.key.degraded { (words.pick("chất lượng kém", "bad quality")) }
+                span.key.unseen { (words.pick("không quan sát được", "not seen")) }
+                span.key.planned { (words.pick("bảo trì", "planned work")) }
+                span.key.up { (words.pick("tốt", "well")) }
+            }
+        }
+    }
+
+    fn trouble(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        let bad = |site: &&SiteReport| !site.time.down.is_zero() || !site.time.degraded.is_zero();
+        let troubled: Vec<&SiteReport> = report.sites.iter().filter(bad).collect();
+        html! {
+            @if !troubled.is_empty() {
+                section {
+                    h2 { (words.pick("Điểm cầu có trục trặc", "Sites in trouble")) " · " (troubled.len()) }
+                    table.cards.trouble {
+                        thead { tr {
+                            th { (words.pick("Điểm cầu", "Site")) }
+                            th.n { (words.pick("Đại biểu", "Delegates")) }
+                            th.n { (words.pick("Gián đoạn", "Interrupted")) }
+                            th.n { (words.pick("Số lần", "Times")) }
+                            th.n { (words.pick("Kém", "Bad")) }
+                            th.n { (words.pick("Sẵn sàng", "Available")) }
+                            th.wide { (words.pick("Diễn biến", "Course")) }
+                        } }
+                        tbody { @for site in troubled { (self.trouble_row(site)) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn trouble_row(&self, site: &SiteReport) -> Markup {
+        let words = self.words;
+        let zero = |time: std::time::Duration| {
+            if time.is_zero() { "–".to_owned() } else { words.clock(time) }
+        };
+        let group = self.report.groups.get(site.group).map(|group| words.group(&group.name));
+        html! {
+            tr {
+                th scope="row" {
+                    (site.name)
+                    @if let Some(group) = group.filter(|name| *name != site.name) { small { (group) } }
+                    @if site.earlier.0 > 0 {
+                        small.again {
+                            (words.pick("đã gián đoạn ở", "was interrupted in")) " "
+                            (site.earlier.0) "/" (site.earlier.1) " "
+                            (words.pick("phiên trước", "earlier sessions"))
+                        }
+                    }
+                }
+                td.n data-label=(words.pick("Đại biểu", "Delegates")) { (site.delegates) }
+                td.n.strong[!site.time.down.is_zero()] data-label=(words.pick("Gián đoạn", "Interrupted")) { (zero(site.time.down)) }
+                td.n data-label=(words.pick("Số lần", "Times")) { (site.outages.len()) }
+                td.n data-label=(words.pick("Kém", "Bad")) { (zero(site.time.degraded)) }
+                td.n data-label=(words.pick("Sẵn sàng", "Available")) { (self.share(site.time.availability())) }
+                td.wide { (chart::strip(self.report, &site.course)) }
+            }
+        }
+    }
+
+    fn share(&self, share: Option<f64>) -> String {
+        share.map_or_else(|| "–".to_owned(), |share| self.words.availability(share))
+    }
+
+    fn incidents(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            section {
+                h2 { (words.pick("Sự cố", "Incidents")) " · " (report.incidents.len()) }
+                @if report.incidents.is_empty() {
+                    p { (words.pick("Không có sự cố nào.", "There was none.")) }
+                }
+                @for incident in &report.incidents { (self.incident(incident)) }
+            }
+        }
+    }
+
+    fn incident(&self, it: &IncidentReport) -> Markup {
+        let (report, words) = (self.report, self.words);
+        let account = texts::account(&it.alert, self.style);
+        let incident = &it.alert.incident;
+        let end = it.ended.map_or_else(
+            || {
+                words
+                    .pick("chưa kết thúc khi lập báo cáo", "not over when this was made")
+                    .to_owned()
+            },
+            |at| words.precise(at),
+        );
+        let name = |id: &SiteId| {
+            let site = report.sites.iter().find(|site| site.site == *id);
+            site.map_or_else(String::new, |site| site.name.clone())
+        };
+        html! {
+            article.(it.severity.word()) {
+                h3 { (account.subject) " " (account.fault) }
+                p.times {
+                    (words.precise(it.began)) "–" (end) " · " (words.severity(it.severity))
+                    @if incident.flapping {
+                        " · " (incident.relapses.len()) " " (words.pick("lần tái diễn", "relapses"))
+                    }
+                }
+                p {
+                    (words.pick("Nguyên nhân có khả năng nhất: ", "Most likely cause: "))
+                    (account.likely) "."
+                }
+                @if it.cause == Cause::Monitor {
+                    p { (words.pick(
+                        "Trong thời gian này không rõ tình trạng các điểm cầu; xem mục những gì không được tính.",
+                        "Nothing is known of the sites in that time; see what was not counted."
+                    )) }
+                } @else if !it.sites.is_empty() {
+                    p {
+                        (words.pick("Ảnh hưởng: ", "Affected: ")) (words.site_count(it.sites.len()))
+                        @if it.delegates > 0 {
+                            ", " (words.count(it.delegates)) " " (words.pick("đại biểu", "delegates"))
+                        }
+                        @if !it.lost.is_zero() {
+                            ", " (words.pick("gián đoạn tổng cộng", "interrupted in all")) " " (words.lasting(it.lost))
+                        }
+                        @if it.planned {
+                            " (" (words.pick("trong thời gian bảo trì đã báo trước, không tính", "during announced work, not counted")) ")"
+                        }
+                        @if it.sites.len() > 1 {
+                            ": " (it.sites.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", "))
+                            @if it.sites.len() > NAMED {
+                                " " (words.pick("và", "and")) " " (it.sites.len() - NAMED) " "
+                                (words.pick("điểm cầu khác", "others"))
+                            }
+                        }
+                        "."
+                    }
+                }
+                dl.handled {
+                    div {
+                        dt { (words.pick("Phát hiện sau", "Detected after")) }
+                        dd { (words.lasting(it.detected_after)) }
+                    }
+                    div {
+                        dt { (words.pick("Tiếp nhận sau", "Taken on after")) }
+                        dd {
+                            @if let Some((after, by)) = &it.acked_after {
+                                (words.lasting(*after)) " (" (by) ")"
+                            } @else { (words.pick("chưa ai tiếp nhận", "nobody did")) }
+                        }
+                    }
+                    div {
+                        dt { (words.pick("Khôi phục sau", "Repaired after")) }
+                        dd { (it.repaired_after.map_or_else(|| end.clone(), |after| words.lasting(after))) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn groups(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            @if report.groups.len() > 1 {
+                section {
+                    h2 { (words.pick("Theo khu vực", "By part of the province")) }
+                    div.groups {
+                        @for group in &report.groups {
+                            div.group {
+                                h3 { (words.group(&group.name)) }
+                                p {
+                                    (words.site_count(group.sites.len())) " · "
+                                    (self.share(availability(group.counted, group.lost)))
+                                    @if group.interrupted > 0 {
+                                        br;
+                                        strong {
+                                            (words.site_count(group.interrupted)) " " (words.pick("gián đoạn", "interrupted"))
+                                            ", " (words.lasting(group.lost))
+                                        }
+                                    }
+                                }
+                                (chart::group(report, group))
+                                (chart::axis(report, words))
+                            }
+                        }
+                    }
+                    p.note { (words.pick(
+                        "Chiều cao của cột là tỷ lệ điểm cầu trong khu vực bị gián đoạn hoặc kết nối kém vào lúc đó.",
+                        "The height of a column is the share of the sites there that were interrupted or bad at that time."
+                    )) }
+                }
+            }
+        }
+    }
+
+    fn earlier(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        let most = report.earlier.iter().map(|it| it.totals.lost).chain([report.totals.lost]).max();
+        let most = most.unwrap_or_default().as_secs_f64().max(1.0);
+        let row = |title: &str, at, totals: &Totals, incidents: usize, this: bool| {
+            let wide = totals.lost.as_secs_f64() / most * 100.0;
+            html! {
+                tr.this[this] {
+                    th scope="row" { (title) small { (words.day(at)) } }
+                    td.n data-label=(words.pick("Điểm cầu", "Sites")) { (totals.sites) }
+                    td.n data-label=(words.pick("Đại biểu", "Delegates")) { (words.count(totals.delegates)) }
+                    td.n data-label=(words.pick("Bị gián đoạn", "Interrupted")) { (totals.interrupted) }
+                    td.n data-label=(words.pick("Sự cố", "Incidents")) { (incidents) }
+                    td.n data-label=(words.pick("Sẵn sàng", "Available")) { (self.share(totals.availability())) }
+                    td.wide {
+                        div.bar { i style=(format!("width:{wide:.1}%")) {} span { (words.lasting(totals.lost)) } }
+                    }
+                }
+            }
+        };
+        html! {
+            section {
+                h2 { (words.pick("So với các phiên trước", "Compared with earlier sessions")) }
+                @if report.earlier.is_empty() {
+                    p { (words.pick("Chưa có phiên nào trước phiên này được ghi lại.", "No session before this one is on record.")) }
+                } @else {
+                    table.cards {
+                        thead { tr {
+                            th { (words.pick("Phiên họp", "Session")) }
+                            th.n { (words.pick("Điểm cầu", "Sites")) }
+                            th.n { (words.pick("Đại biểu", "Delegates")) }
+                            th.n { (words.pick("Bị gián đoạn", "Interrupted")) }
+                            th.n { (words.pick("Sự cố", "Incidents")) }
+                            th.n { (words.pick("Sẵn sàng", "Available")) }
+                            th.wide { (words.pick("Tổng thời gian gián đoạn", "Time lost, summed over sites")) }
+                        } }
+                        tbody {
+                            (row(words.pick("Phiên này", "This session"), report.start, &report.totals, report.incidents.len(), true))
+                            @for Earlier { title, start, totals, incidents, .. } in &report.earlier {
+                                (row(title, *start, totals, *incidents, false))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn exclusions(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            section {
+                h2 { (words.pick("Những gì không được tính", "What was not counted")) }
+                @if report.exclusions.is_empty() {
+                    p { (words.pick(
+                        "Không có: mọi điểm cầu được giám sát suốt phiên.",
+                        "Nothing: every site was watched throughout."
+                    )) }
+                } @else {
+                    ul.plain {
+                        @for exclusion in &report.exclusions { li { (words.exclusion(report, exclusion)) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn method(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            section.method {
+                h2 { (words.pick("Cách đo", "How it was measured")) }
+                p { (words.pick(
+                    "vchealth hỏi thiết bị của từng điểm cầu nhiều lần mỗi phút qua chính đường truyền của phiên họp. \
+                     Điểm cầu bị coi là gián đoạn khi không tham gia họp được vì đường truyền hoặc thiết bị không trả lời; \
+                     thời gian gián đoạn tính từ lần hỏi đầu tiên không có trả lời đến lần trả lời đầu tiên sau đó. \
+                     Chất lượng kém là khi vẫn kết nối nhưng mất gói, trễ, biến động trễ quá mức hoặc một dịch vụ của thiết bị ngừng. \
+                     Mức sẵn sàng là phần thời gian được tính mà điểm cầu không bị gián đoạn; số lẻ được cắt, không làm tròn lên.",
+                    "vchealth asks the devices of every site many times a minute over the very lines of the session. \
+                     A site counts as interrupted when it cannot take part because its line or its device does not answer; \
+                     that lasts from the first probe without an answer to the first answer after it. \
+                     Quality is bad when it is connected but loses, delays or jitters too much, or a service of the device is out. \
+                     Availability is the share of the time that counts in which a site was not interrupted; it is cut, not rounded up."
+                )) }
+                p { (words.pick(
+                    "Mất gói, độ trễ khứ hồi và biến động trễ (jitter, RFC 3550) đo bằng gói ICMP đến thiết bị; \
+                     điểm MOS ước lượng theo ITU-T G.107 cho âm thanh. Đây là phép đo đường truyền và thiết bị, \
+                     không phải hình ảnh và âm thanh trong phòng họp.",
+                    "Loss, round trip and jitter (RFC 3550) are measured with ICMP echoes to the device; the opinion \
+                     score (MOS) is estimated by ITU-T G.107 for voice. This measures lines and devices, not \
+                     picture and sound in the room."
+                )) }
+                p.made {
+                    (words.pick("Lập lúc", "Made at")) " " (words.hour(report.as_of)) ", " (words.day(report.as_of))
+                    " · vchealth " (env!("CARGO_PKG_VERSION")) " · " (report.id)
+                }
+            }
+        }
+    }
+
+    fn appendix(&self) -> Markup {
+        let (report, words) = (self.report, self.words);
+        html! {
+            section.appendix {
+                h2 { (words.pick("Phụ lục: tất cả điểm cầu", "Appendix: all sites")) }
+                p.note { (words.pick(
+                    "Mất gói: cả phiên / p95 theo phút, %. Độ trễ và jitter: trung vị / p95, ms. MOS: trung vị / p5.",
+                    "Loss: whole session / p95 of minutes, %. Round trip and jitter: median / p95, ms. MOS: median / p5."
+                )) }
+                @for (at, group) in report.groups.iter().enumerate() {
+                    @let members = report.sites.iter().filter(|site| site.group == at);
+                    table.dense {
+                        thead {
+                            tr {
+                                th { (words.group(&group.name)) }
+                                th.n { (words.pick("Sẵn sàng", "Available")) }
+                                th.n { (words.pick("Gián đoạn", "Interrupted")) }
+                                th.n { (words.pick("Mất gói", "Loss")) }
+                                th.n { (words.pick("Độ trễ", "Round trip")) }
+                                th.n { "Jitter" }
+                                th.n { "MOS" }
+                            }
+                        }
+                        tbody {
+                            @for site in members {
+                                @let [loss, rtt, jitter, mos] = words.path(site.path.as_ref());
+                                tr {
+                                    th scope="row" { (site.name) }
+                                    td.n { (self.share(site.time.availability())) }
+                                    td.n.strong[!site.time.down.is_zero()] {
+                                        @if site.time.down.is_zero() { "–" } @else { (words.clock(site.time.down)) }
+                                    }
+                                    td.n { (loss) }
+                                    td.n { (rtt) }
+                                    td.n { (jitter) }
+                                    td.n { (mos) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

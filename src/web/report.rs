@@ -1,0 +1,94 @@
+//! Reports on sessions: as data under the API, and as the page or file that people want.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::model::{Language, ReportFormat, SessionId};
+use crate::report::{self, Style};
+
+use super::ControlError;
+use super::app::{App, problem};
+
+/// What the address may ask for.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+    format: Option<String>,
+}
+
+/// `GET /api/v1/sessions/{id}/report`.
+pub(super) async fn data(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    answer(&app, id, asked.lang.as_deref(), ReportFormat::Json).await
+}
+
+/// `GET /sessions/{id}/report`: the page, or another form with `?format=`.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let format = match asked.format.as_deref() {
+        None => ReportFormat::Html,
+        Some(word) => match ReportFormat::named(word) {
+            Some(format) => format,
+            None => {
+                return problem(StatusCode::BAD_REQUEST, "format is html, xlsx, csv or json");
+            }
+        },
+    };
+    answer(&app, id, asked.lang.as_deref(), format).await
+}
+
+async fn answer(app: &App, id: String, lang: Option<&str>, format: ReportFormat) -> Response {
+    let look = app.daemon.look();
+    let language = match lang {
+        None => look.language,
+        Some("vi") => Language::Vi,
+        Some("en") => Language::En,
+        Some(_) => return problem(StatusCode::BAD_REQUEST, "lang is vi or en"),
+    };
+    let made = match app.daemon.report(SessionId::new(id)).await {
+        Ok(made) => made,
+        Err(error) => return refused(&error),
+    };
+    let style = Style::new(language, look.time_zone, "");
+    // Writing a large workbook takes longer than a thread that serves others may be held up.
+    let name = format!("{}.{}", made.id, format.word());
+    let written = tokio::task::spawn_blocking(move || report::write(&made, format, &style)).await;
+    match written {
+        Ok(Ok(bytes)) => {
+            let mut response = bytes.into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+            let file = matches!(format, ReportFormat::Xlsx | ReportFormat::Csv);
+            let named = format!("attachment; filename=\"{name}\"");
+            if let (true, Ok(value)) = (file, HeaderValue::from_str(&named)) {
+                headers.insert(header::CONTENT_DISPOSITION, value);
+            }
+            response
+        }
+        Ok(Err(why)) => problem(StatusCode::INTERNAL_SERVER_ERROR, why),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "this broke off"),
+    }
+}
+
+fn refused(error: &ControlError) -> Response {
+    match error {
+        ControlError::NotFound => problem(
+            StatusCode::NOT_FOUND,
+            "there is no such session on record, or it has not begun",
+        ),
+        ControlError::Refused(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why.as_str()),
+        ControlError::Used | ControlError::Stopping => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        }
+    }
+}
