@@ -8,6 +8,7 @@ mod check_config;
 mod demo;
 mod log;
 mod probe;
+mod ready;
 mod run;
 
 use std::error::Error;
@@ -30,6 +31,10 @@ enum Exit {
     Well = 0,
     /// The work could not be done, or what was asked is not so; the reason was printed.
     Failed = 1,
+    /// Some site of a session is not ready.
+    NotReady = 2,
+    /// Whether a session is ready could not be found out.
+    CannotTell = 3,
     /// The command line was wrong (`EX_USAGE` of sysexits).
     Usage = 64,
     /// The configuration was wrong (`EX_CONFIG` of sysexits).
@@ -143,6 +148,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Demo(demo) => demo::run(&demo),
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
+        Command::Ready(ready) => ready::run(&ready),
         Command::AlertTest(config) => alert_test::run(&config.dir),
     }
 }

@@ -35,9 +35,9 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, EmailSettings,
     EsmsSettings, ExecSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ResolverSettings, SecretSource,
-    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings,
-    ZaloRecipient, ZaloSettings,
+    IcmpSettings, MailSecurity, PhaseSettings, QualitySettings, ReadinessSettings,
+    ResolverSettings, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
+    TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 

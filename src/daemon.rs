@@ -16,6 +16,7 @@ mod face;
 mod files;
 mod hands;
 mod journal;
+mod readiness;
 mod together;
 
 use std::net::TcpListener;
@@ -125,12 +126,14 @@ impl Daemon {
         courier.restore(standing);
 
         let (requests, incoming) = mpsc::channel(REQUESTS);
+        let answers = requests.downgrade();
         let face = Arc::new(Face {
             clock,
             source,
             board,
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
+            sessions: ArcSwap::from_pointee(config.sessions.clone()),
             heartbeat: Arc::clone(&heartbeat),
             requests: ArcSwap::from_pointee(Some(requests)),
             writer: writer.handle(),
@@ -151,7 +154,7 @@ impl Daemon {
         });
 
         let hands = Hands { probes: Arc::clone(&probes), writer: writer.handle(), tally };
-        let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
+        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
         let runtime = Handle::current();

@@ -9,6 +9,7 @@ mod health;
 mod id;
 mod incident;
 mod outcome;
+mod readiness;
 mod session;
 mod snapshot;
 mod status;
@@ -35,6 +36,10 @@ pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
     Trigger, Unreachable,
+};
+pub use readiness::{
+    Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,
+    ReadinessRun, SiteReadiness, TrainFigures, Verdict,
 };
 pub use session::{Importance, Phase, Session};
 pub use snapshot::{

@@ -14,6 +14,7 @@
 //! - `site`: what a site's own evidence says is wrong;
 //! - `blind`: whether it is not us; `correlate`: whether something wider explains it;
 //! - `ledger`: which incidents are open, how they grow, rest and end; `flap`: when they are over;
+//! - `readiness`: when it is looked whether everybody is ready, and what becomes of it;
 //! - `hygiene`: what gives notice; `severity`, `mute`, `policy`: who is told what, and when;
 //! - `record`: how all that is written down.
 //!
@@ -31,6 +32,7 @@ mod mute;
 mod picture;
 mod plan;
 mod policy;
+mod readiness;
 mod record;
 mod restore;
 mod review;
@@ -41,7 +43,7 @@ mod site;
 mod snapshot;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -55,13 +57,14 @@ use self::hygiene::Hygiene;
 use self::ledger::Ledger;
 use self::mute::Mutes;
 use self::picture::Picture;
+use self::readiness::Readiness;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
 use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, Detail, Effort, EngineHealth, Failure, Health, IncidentId, LocalFailure,
-    Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply, SessionId, Silence, SilenceId,
-    SiteIx, TargetIx, Topology, Trigger,
+    Ack, Batch, Change, Confirmation, Detail, Effort, EngineHealth, Failure, Health, IncidentId,
+    LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, ReadinessOrder,
+    ReadinessRun, Reply, SessionId, Silence, SilenceId, SiteIx, TargetIx, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -86,6 +89,7 @@ pub struct Monitor {
     mutes: Mutes,
     sight: Sight,
     hygiene: Hygiene,
+    readiness: Readiness,
     /// Sites that are not simply well.
     active: BTreeSet<SiteIx>,
     commands: VecDeque<Command>,
@@ -140,6 +144,12 @@ pub enum Input {
         /// Which target of the present topology.
         target: TargetIx,
     },
+    /// A readiness run is over: one that was ordered, or one that a person made.
+    Readiness(Box<ReadinessRun>),
+    /// A readiness run that was ordered came to nothing.
+    NoReadiness,
+    /// Somebody confirmed picture and sound of a site.
+    Confirm(Box<Confirmation>),
 }
 
 /// A part of this program that may be in trouble without stopping it.
@@ -162,6 +172,8 @@ pub enum Command {
     Probe(ProbeRequest),
     /// Make these changes durable, in one transaction, before anybody is shown or told.
     Commit(Batch),
+    /// Find out whether everybody is ready, beside the probes that go on.
+    Readiness(ReadinessOrder),
 }
 
 impl Monitor {
@@ -208,6 +220,9 @@ impl Monitor {
                     self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
                 }
             }
+            Input::Readiness(run) => self.take_in_readiness(*run, now),
+            Input::NoReadiness => self.readiness_failed(now),
+            Input::Confirm(said) => self.confirm(*said, now),
         }
         self.advance(now);
     }

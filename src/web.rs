@@ -25,7 +25,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, Confirmation, IncidentId, Language, Now, ReadinessRun, Silence, SilenceId,
+    Snapshot, StoreStatus,
 };
 
 pub use server::{Limits, Server};
@@ -66,6 +67,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Holds back messages for a while.
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Keeps a readiness run that a person made.
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Records what somebody confirmed of picture and sound.
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>>;
 
     /// Ends a silence early.
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;

@@ -87,7 +87,7 @@ fn progress(text: &str) {
 }
 
 /// The site with this id or this name.
-fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
+pub(super) fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
     let by_name = || {
         // Names are kept in NFC; some systems hand them over decomposed.
         let lower = asked.nfc().collect::<String>().to_lowercase();

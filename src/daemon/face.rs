@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, ChannelStatus, IncidentId, Now, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, ChannelStatus, Confirmation, IncidentId, Now, ReadinessRun, Session, SessionId, Silence,
+    SilenceId, Snapshot, StoreStatus,
 };
 use crate::monitor::Input;
 use crate::notify::{Remote, Setup};
@@ -31,6 +32,7 @@ pub(super) struct Face {
     pub(super) board: String,
     pub(super) shown: Arc<Shown>,
     pub(super) settings: ArcSwap<Settings>,
+    pub(super) sessions: ArcSwap<Vec<Arc<Session>>>,
     pub(super) heartbeat: Arc<Heartbeat>,
     /// Emptied when the daemon stops, which ends the loop.
     pub(super) requests: ArcSwap<Option<mpsc::Sender<Request>>>,
@@ -86,7 +88,13 @@ impl Face {
         self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
         self.courier.configure(Setup::of(&config.settings, &self.board));
         self.settings.store(Arc::new(config.settings.clone()));
+        self.sessions.store(Arc::new(config.sessions.clone()));
         Ok(summary(&config, self.clock.mono() - began))
+    }
+
+    /// Whether a session stands in the calendar.
+    fn knows(&self, session: &SessionId) -> bool {
+        self.sessions.load().iter().any(|it| it.id == *session)
     }
 
     /// Some settings take part in what was done once at the start.
@@ -168,6 +176,24 @@ impl Daemon for Face {
 
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>> {
         Box::pin(self.tell(Input::Silence(silence)))
+    }
+
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            if !self.knows(&run.session) {
+                return Err(ControlError::NotFound);
+            }
+            self.tell(Input::Readiness(Box::new(run))).await
+        })
+    }
+
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            if !self.knows(&said.session) {
+                return Err(ControlError::NotFound);
+            }
+            self.tell(Input::Confirm(Box::new(said))).await
+        })
     }
 
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {

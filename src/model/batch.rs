@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HardState, Incident, IncidentId, Notification, NotificationId, SilenceId, SiteId, TargetKey,
+    Confirmation, HardState, Incident, IncidentId, Notification, NotificationId, PastVerdict,
+    ReadinessRun, SessionId, SilenceId, SiteId, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -43,6 +44,10 @@ pub enum Change {
     Withdraw(Withdrawal),
     /// Measurements of one target over a stretch of time.
     Rollup(Rollup),
+    /// A readiness run is over.
+    Readiness(Box<ReadinessRun>),
+    /// Somebody confirmed picture and sound of a site; replaces what was said of it before.
+    Confirm(Box<Confirmation>),
 }
 
 /// Why a waiting message is taken back.
@@ -128,6 +133,12 @@ pub struct Durable {
     pub silences: BTreeMap<SilenceId, Silence>,
     /// Maintenance windows that have not ended.
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
+    /// The last readiness run of each session that is not long over.
+    pub readiness: BTreeMap<SessionId, ReadinessRun>,
+    /// What people confirmed for those sessions.
+    pub confirmations: BTreeMap<(SessionId, SiteId), Confirmation>,
+    /// What the last runs before each site's sessions said of it, newest first.
+    pub verdicts: BTreeMap<SiteId, Vec<PastVerdict>>,
 }
 
 impl Durable {
@@ -153,6 +164,17 @@ impl Durable {
                 Change::Lift(id) => {
                     self.silences.remove(id);
                     self.maintenance.remove(id);
+                }
+                Change::Readiness(run) => {
+                    for site in &run.sites {
+                        let list = self.verdicts.entry(site.site.clone()).or_default();
+                        PastVerdict::remember(list, run, site);
+                    }
+                    self.readiness.insert(run.session.clone(), (**run).clone());
+                }
+                Change::Confirm(said) => {
+                    let key = (said.session.clone(), said.site.clone());
+                    self.confirmations.insert(key, (**said).clone());
                 }
                 Change::Notify(_) | Change::Withdraw(_) | Change::Rollup(_) => {}
             }

@@ -250,6 +250,7 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         phase: session.map_or(Phase::Idle, |session| super::plan::phase(session, phases, now.wall)),
         session_title: session.map(|session| session.title.clone()),
         session_start: session.map(|session| session.start),
+        readiness: None,
     };
     if let Some(ix) = site {
         let site = topology.site(ix);

@@ -13,6 +13,7 @@ use super::hygiene::Hygiene;
 use super::ledger::{Ledger, Scope};
 use super::mute::Mutes;
 use super::picture::{Judged, Picture};
+use super::readiness::Readiness;
 use super::rollup::Rollups;
 use super::schedule::Schedule;
 use super::site::{Finding, Kind};
@@ -35,7 +36,7 @@ impl Monitor {
     ///    told again.
     /// 3. What is watched no longer is forgotten, and an incident about it ends with that reason.
     #[must_use]
-    pub fn new(config: Arc<Config>, durable: Durable, now: Now) -> Self {
+    pub fn new(config: Arc<Config>, mut durable: Durable, now: Now) -> Self {
         let topology = Arc::clone(&config.topology);
         let mut picture = Picture::new(config, now.wall);
         let mut schedule = Schedule::default();
@@ -60,6 +61,7 @@ impl Monitor {
             active: topology.site_ixs().collect(),
             sight: Sight::new(topology.targets.len()),
             hygiene: Hygiene::default(),
+            readiness: Readiness::restored(&mut durable),
             ledger: Ledger::default(),
             mutes: Mutes { silences: durable.silences, maintenance: durable.maintenance },
             mute_at: None,

@@ -45,6 +45,7 @@ impl Monitor {
                 *lost += ms * u64::try_from(down.count()).unwrap_or(0);
             }
         }
+        self.look_ahead(now);
         let over = self.mutes.expire(now.wall);
         if !over.is_empty() || self.mutes_changed_since(now) {
             self.changes.extend(over);

@@ -108,6 +108,7 @@ pub(super) fn test_letter(
         phase: Phase::Idle,
         session_title: None,
         session_start: None,
+        readiness: None,
     };
     let notification =
         Notification { id: id.clone(), channel: channel.clone(), kind, created: now, alert };

@@ -121,8 +121,13 @@ impl AlertJson {
         let alert = &notification.alert;
         let incident = &alert.incident;
         let message = texts::write(item, test, style);
+        let alertname = match (test, &alert.readiness) {
+            (true, _) => "TestAlert",
+            (false, Some(_)) => "NotReady",
+            (false, None) => name(incident.cause),
+        };
         let mut labels: Labels = [
-            ("alertname", if test { "TestAlert" } else { name(incident.cause) }.to_owned()),
+            ("alertname", alertname.to_owned()),
             ("site", incident.site.as_ref().map(ToString::to_string).unwrap_or_default()),
             ("level", alert.level.clone()),
             ("parent", alert.parent.clone()),

@@ -140,7 +140,7 @@ impl Backlog {
                     }
                     !settled
                 }
-                Change::Rollup(_) => true,
+                Change::Readiness(_) | Change::Confirm(_) | Change::Rollup(_) => true,
             };
             if keep {
                 kept.push(change);

@@ -42,6 +42,9 @@ const TABLES: &[(&str, &str)] = &[
     ("health", "target"),
     ("silence", "id"),
     ("maintenance", "id"),
+    ("readiness", "session, began"),
+    ("readiness_verdict", "site, start, session"),
+    ("confirmation", "session, site"),
     ("health_change", "target, at"),
     ("rollup", "at, target"),
 ];

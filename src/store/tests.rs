@@ -105,6 +105,7 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             phase: Phase::Live,
             session_title: None,
             session_start: None,
+            readiness: None,
         },
     }
 }

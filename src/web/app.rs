@@ -86,6 +86,14 @@ pub(super) fn router(
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
         .route("/api/v1/sessions", get(api::sessions))
+        .route(
+            "/api/v1/sessions/{id}/readiness",
+            get(api::readiness::show).merge(
+                post(api::readiness::keep)
+                    .layer(DefaultBodyLimit::max(limits.body_bytes.max(api::readiness::LARGEST))),
+            ),
+        )
+        .route("/api/v1/sessions/{id}/confirmations", post(api::readiness::confirm))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
         .route("/api/v1/silences/{id}", delete(api::lift))
         .fallback(nowhere)

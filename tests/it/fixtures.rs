@@ -89,6 +89,7 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             phase: Phase::Idle,
             session_title: None,
             session_start: None,
+            readiness: None,
         },
     }
 }

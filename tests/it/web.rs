@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, ChannelStatus, IncidentId, Language, Now, Silence, SilenceId, Snapshot, StoreStatus,
-    TargetView,
+    Ack, ChannelStatus, Confirmation, IncidentId, Language, Now, ReadinessRun, Silence, SilenceId,
+    Snapshot, StoreStatus, TargetView,
 };
 use vchealth::web::{Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
 
@@ -44,6 +44,8 @@ pub(crate) struct Fake {
     pub(crate) acks: Mutex<Vec<(IncidentId, Ack)>>,
     pub(crate) silences: Mutex<Vec<Silence>>,
     pub(crate) lifted: Mutex<Vec<SilenceId>>,
+    pub(crate) runs: Mutex<Vec<ReadinessRun>>,
+    pub(crate) confirmed: Mutex<Vec<Confirmation>>,
 }
 
 impl Fake {
@@ -64,6 +66,8 @@ impl Fake {
             acks: Mutex::default(),
             silences: Mutex::default(),
             lifted: Mutex::default(),
+            runs: Mutex::default(),
+            confirmed: Mutex::default(),
         })
     }
 
@@ -123,6 +127,16 @@ impl Daemon for Fake {
 
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>> {
         self.silences.lock().unwrap().push(silence);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
+        self.runs.lock().unwrap().push(run);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>> {
+        self.confirmed.lock().unwrap().push(said);
         Box::pin(async { Ok(()) })
     }
 

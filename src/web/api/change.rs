@@ -72,7 +72,7 @@ impl SilenceRequest {
 }
 
 /// Who asks for a change: one line.
-fn person(written: &str) -> Result<String, String> {
+pub(super) fn person(written: &str) -> Result<String, String> {
     let name = written.trim();
     if name.is_empty() {
         return Err("`by` must say who asks for this".to_owned());
@@ -87,7 +87,7 @@ fn person(written: &str) -> Result<String, String> {
 }
 
 /// A text of several lines, without the control characters that could forge others in a log.
-fn text(field: &str, written: &str) -> Result<String, String> {
+pub(super) fn text(field: &str, written: &str) -> Result<String, String> {
     let text = written.trim();
     if text.chars().count() > NOTE {
         return Err(format!("`{field}` is longer than {NOTE} characters"));
