@@ -18,7 +18,7 @@ mod time;
 mod topology;
 mod trace;
 
-pub use batch::{Batch, Change, Durable, Maintenance, Rollup, Silence, Withdrawal};
+pub use batch::{Batch, Change, Durable, LostTime, Maintenance, Rollup, Silence, Withdrawal};
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,

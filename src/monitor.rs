@@ -28,6 +28,7 @@ mod grade;
 mod hygiene;
 mod hysteresis;
 mod ledger;
+mod lost;
 mod mute;
 mod picture;
 mod plan;
@@ -55,6 +56,7 @@ use jiff::Timestamp;
 use self::blind::Sight;
 use self::hygiene::Hygiene;
 use self::ledger::Ledger;
+use self::lost::Lost;
 use self::mute::Mutes;
 use self::picture::Picture;
 use self::readiness::Readiness;
@@ -64,7 +66,7 @@ use crate::config::Config;
 use crate::model::{
     Ack, Batch, Change, Confirmation, Detail, Effort, EngineHealth, Failure, Health, IncidentId,
     LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, ReadinessOrder,
-    ReadinessRun, Reply, SessionId, Silence, SilenceId, SiteIx, TargetIx, Topology, Trigger,
+    ReadinessRun, Reply, Silence, SilenceId, SiteIx, TargetIx, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -104,8 +106,7 @@ pub struct Monitor {
     /// When something that had to wait may be told.
     tell_at: Option<Timestamp>,
     worst_lateness: Duration,
-    /// Milliseconds that sites of each session were down while it was on.
-    lost_ms: BTreeMap<SessionId, u64>,
+    lost: Lost,
 }
 
 /// What the brain can be told.

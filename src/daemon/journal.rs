@@ -35,7 +35,7 @@ pub(super) fn log(batch: &Batch) {
                 let (session, site, by) = (&said.session, &said.site, &said.by);
                 info!(%session, %site, by, said.picture, said.sound, "picture and sound");
             }
-            Change::Forget(_) | Change::Rollup(_) => {}
+            Change::Forget(_) | Change::Rollup(_) | Change::Lost { .. } => {}
         }
     }
 }

@@ -46,8 +46,24 @@ pub enum Change {
     Rollup(Rollup),
     /// A readiness run is over.
     Readiness(Box<ReadinessRun>),
+    /// What a session lost so far; replaces what was said before.
+    Lost {
+        /// The session.
+        session: SessionId,
+        /// How much.
+        lost: LostTime,
+    },
     /// Somebody confirmed picture and sound of a site; replaces what was said of it before.
     Confirm(Box<Confirmation>),
+}
+
+/// Time that sites of a session were down while it was on, summed over sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostTime {
+    /// Until when it is counted.
+    pub at: Timestamp,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// Why a waiting message is taken back.
@@ -137,6 +153,8 @@ pub struct Durable {
     pub readiness: BTreeMap<SessionId, ReadinessRun>,
     /// What people confirmed for those sessions.
     pub confirmations: BTreeMap<(SessionId, SiteId), Confirmation>,
+    /// What each session that is on, or was lately, lost so far.
+    pub lost: BTreeMap<SessionId, LostTime>,
     /// What the last runs before each site's sessions said of it, newest first.
     pub verdicts: BTreeMap<SiteId, Vec<PastVerdict>>,
 }
@@ -171,6 +189,9 @@ impl Durable {
                         PastVerdict::remember(list, run, site);
                     }
                     self.readiness.insert(run.session.clone(), (**run).clone());
+                }
+                Change::Lost { session, lost } => {
+                    self.lost.insert(session.clone(), *lost);
                 }
                 Change::Confirm(said) => {
                     let key = (said.session.clone(), said.site.clone());

@@ -11,6 +11,7 @@ use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
 use super::ledger::{Ledger, Scope};
+use super::lost::Lost;
 use super::mute::Mutes;
 use super::picture::{Judged, Picture};
 use super::readiness::Readiness;
@@ -74,7 +75,7 @@ impl Monitor {
             reviewed_at: Mono::ZERO,
             commit_at: now.mono,
             worst_lateness: Duration::ZERO,
-            lost_ms: BTreeMap::new(),
+            lost: Lost::restored(std::mem::take(&mut durable.lost)),
             schedule,
             picture,
         };

@@ -23,7 +23,6 @@ const GAP: Duration = Duration::from_millis(4);
 impl Monitor {
     /// What happens about once a second: the calendar, the clocks, the ends of silences.
     pub(super) fn look(&mut self, now: Now) {
-        let elapsed = now.mono - self.look_at + LOOK_EVERY;
         self.look_at = now.mono + LOOK_EVERY;
         self.sight.note_clocks(now);
         if self.picture.plan.is_over(now.wall) {
@@ -40,10 +39,13 @@ impl Monitor {
                 let down = session.sites.keys().filter(|site| {
                     self.picture.sites.get(site.ix()).is_some_and(|s| s.judged.hard == Health::Down)
                 });
-                let ms = u64::try_from(elapsed.as_millis()).unwrap_or(0);
-                let lost = self.lost_ms.entry(session.id.clone()).or_default();
-                *lost += ms * u64::try_from(down.count()).unwrap_or(0);
+                self.lost.count(&session.id, session.start, down.count(), now.wall);
             }
+        }
+        let lost = self.lost.changes(now.wall);
+        if !lost.is_empty() {
+            self.changes.extend(lost);
+            self.commit_at = now.mono;
         }
         self.look_ahead(now);
         let over = self.mutes.expire(now.wall);

@@ -38,7 +38,7 @@ impl Monitor {
                 phase: plan::phase(session, &picture.settings().phases, now.wall),
                 sites: [0; 4],
                 delegates: [0; 4],
-                seconds_lost: self.lost_ms.get(&session.id).map_or(0, |ms| ms / 1000),
+                seconds_lost: self.lost.of(&session.id) / 1000,
                 session: Arc::clone(session),
             };
             for (site, delegates) in &session.sites {

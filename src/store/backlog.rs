@@ -113,6 +113,7 @@ impl Backlog {
         let mut seen_silence = BTreeSet::new();
         let mut seen_health = BTreeSet::new();
         let mut seen_withdrawal = BTreeSet::new();
+        let mut seen_lost = BTreeSet::new();
         let mut history = 0;
         let mut lost = 0;
         let mut kept: Vec<Change> = Vec::new();
@@ -140,6 +141,7 @@ impl Backlog {
                     }
                     !settled
                 }
+                Change::Lost { session, .. } => seen_lost.insert(session.clone()),
                 Change::Readiness(_) | Change::Confirm(_) | Change::Rollup(_) => true,
             };
             if keep {

@@ -114,6 +114,13 @@ fn write_change(
         }
         Change::Readiness(run) => write_readiness(db, run)?,
         Change::Confirm(said) => write_confirmation(db, said)?,
+        Change::Lost { session, lost } => {
+            let ms = i64::try_from(lost.ms).unwrap_or(i64::MAX);
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO session_lost (session, at, ms) VALUES (?, ?, ?)",
+            )?
+            .execute((session.as_str(), nanos(lost.at), ms))?;
+        }
     }
     Ok(())
 }

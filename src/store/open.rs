@@ -45,6 +45,7 @@ const TABLES: &[(&str, &str)] = &[
     ("readiness", "session, began"),
     ("readiness_verdict", "site, start, session"),
     ("confirmation", "session, site"),
+    ("session_lost", "session"),
     ("health_change", "target, at"),
     ("rollup", "at, target"),
 ];

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::value::{instant, key, parse};
+use super::value::{instant, key, nanos, parse};
 use super::{Doing, History, StoreError};
 use crate::model::{
-    Confirmation, PastVerdict, ReadinessRun, SessionId, SiteId, TargetKey, Verdict,
+    Confirmation, LostTime, PastVerdict, ReadinessRun, SessionId, SiteId, TargetKey, Verdict,
 };
 
 impl History {
@@ -101,4 +102,18 @@ pub(super) fn verdicts(db: &Connection) -> rusqlite::Result<BTreeMap<SiteId, Vec
         all.entry(SiteId::new(row.get::<_, String>(0)?)).or_default().push(past);
     }
     Ok(all)
+}
+
+/// What each session lost so far that was on since `recent`.
+pub(super) fn lost(
+    db: &Connection,
+    recent: Timestamp,
+) -> rusqlite::Result<BTreeMap<SessionId, LostTime>> {
+    let mut select = db.prepare("SELECT session, at, ms FROM session_lost WHERE at > ?")?;
+    let rows = select.query_map([nanos(recent)], |row| {
+        let ms = u64::try_from(row.get::<_, i64>(2)?).unwrap_or_default();
+        let lost = LostTime { at: instant(row.get(1)?), ms };
+        Ok((SessionId::new(row.get::<_, String>(0)?), lost))
+    })?;
+    rows.collect()
 }

@@ -62,6 +62,7 @@ impl Store {
             durable.confirmations.insert((said.session.clone(), said.site.clone()), said);
         }
         durable.verdicts = readiness::verdicts(&self.db).doing("read")?;
+        durable.lost = readiness::lost(&self.db, recent).doing("read")?;
         Ok(durable)
     }
 

@@ -67,9 +67,12 @@ impl Store {
                      (SELECT seq FROM outbox WHERE state <> 0 AND settled < ? LIMIT ?)",
                 (nanos(before(retention.outbox)), limit),
             )?;
-            for (table, column) in
-                [("readiness", "start"), ("readiness_verdict", "start"), ("confirmation", "at")]
-            {
+            for (table, column) in [
+                ("readiness", "start"),
+                ("readiness_verdict", "start"),
+                ("confirmation", "at"),
+                ("session_lost", "at"),
+            ] {
                 deleted += transaction
                     .execute(&format!("DELETE FROM {table} WHERE {column} < ?"), [incidents])?;
             }

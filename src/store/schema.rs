@@ -138,6 +138,13 @@ CREATE TABLE confirmation (
     PRIMARY KEY (session, site)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX confirmation_at ON confirmation (at);
+
+-- Milliseconds that sites of a session were down while it was on, counted until `at`.
+CREATE TABLE session_lost (
+    session TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// How far a file is.
