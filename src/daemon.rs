@@ -17,6 +17,7 @@ mod face;
 mod files;
 mod hands;
 mod journal;
+mod readiness;
 mod together;
 mod watchdog;
 
@@ -145,6 +146,7 @@ impl Daemon {
         courier.restore(standing);
 
         let (requests, incoming) = mpsc::channel(REQUESTS);
+        let answers = requests.downgrade();
         let face = Arc::new(Face {
             clock,
             source,
@@ -179,7 +181,7 @@ impl Daemon {
         tokio::spawn(face::keep(Arc::clone(&face), stop_server.clone()));
         let (writing, telling) = (writer.handle(), courier.remote());
         let hands = Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally };
-        let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
+        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
         let runtime = Handle::current();

@@ -21,6 +21,7 @@
 //! [`model`] the words: site, endpoint, check, target, outcome, incident, snapshot ·
 //! [`wire`] bytes ⇄ messages · [`quality`] loss, jitter, delay, E-model ·
 //! [`config`] what people wrote, checked · [`monitor`] the brain ·
+//! [`readiness`] whether everybody is ready before a session ·
 //! [`probe`] asking the devices · [`store`] what survives a restart ·
 //! [`notify`] telling people · [`metrics`] telling Prometheus · [`web`] serving both ·
 //! [`daemon`] the loop that joins them · [`lab`] an emulated province to break ·
@@ -74,6 +75,7 @@ pub mod notify;
 )]
 pub mod probe;
 pub mod quality;
+pub mod readiness;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

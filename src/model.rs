@@ -10,6 +10,7 @@ mod health;
 mod id;
 mod incident;
 mod outcome;
+mod readiness;
 mod session;
 mod snapshot;
 mod status;
@@ -20,8 +21,8 @@ mod trace;
 
 pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
-    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, Maintenance, Rollup, Silence,
-    Withdrawal,
+    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
+    Silence, Withdrawal,
 };
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
@@ -40,6 +41,10 @@ pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
     Trigger, Unreachable,
+};
+pub use readiness::{
+    Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,
+    ReadinessRun, SiteReadiness, TrainFigures, Verdict,
 };
 pub use session::{Importance, Phase, Session};
 pub use snapshot::{

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, HardState, Incident, IncidentId, Notification, NotificationId, SessionId, SilenceId,
-    SiteId, TargetKey,
+    ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, NotificationId,
+    PastVerdict, ReadinessRun, SessionId, SilenceId, SiteId, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -48,6 +48,26 @@ pub enum Change {
     LinkUse(LinkUse),
     /// Measurements of one target over a stretch of time.
     Rollup(Rollup),
+    /// A readiness run is over.
+    Readiness(Box<ReadinessRun>),
+    /// What a session lost so far; replaces what was said before.
+    Lost {
+        /// The session.
+        session: SessionId,
+        /// How much.
+        lost: LostTime,
+    },
+    /// Somebody confirmed picture and sound of a site; replaces what was said of it before.
+    Confirm(Box<Confirmation>),
+}
+
+/// Time that sites of a session were down while it was on, summed over sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostTime {
+    /// Until when it is counted.
+    pub at: Timestamp,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// Why a waiting message is taken back.
@@ -197,6 +217,14 @@ pub struct Durable {
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
     /// Drills of late.
     pub drills: BTreeMap<SessionId, Drill>,
+    /// The last readiness run of each session that is not long over.
+    pub readiness: BTreeMap<SessionId, ReadinessRun>,
+    /// What people confirmed for those sessions.
+    pub confirmations: BTreeMap<(SessionId, SiteId), Confirmation>,
+    /// What each session that is on, or was lately, lost so far.
+    pub lost: BTreeMap<SessionId, LostTime>,
+    /// What the last runs before each site's sessions said of it, newest first.
+    pub verdicts: BTreeMap<SiteId, Vec<PastVerdict>>,
 }
 
 impl Durable {
@@ -225,6 +253,20 @@ impl Durable {
                 }
                 Change::Drill(drill) => {
                     self.drills.insert(drill.session.clone(), drill.clone());
+                }
+                Change::Readiness(run) => {
+                    for site in &run.sites {
+                        let list = self.verdicts.entry(site.site.clone()).or_default();
+                        PastVerdict::remember(list, run, site);
+                    }
+                    self.readiness.insert(run.session.clone(), (**run).clone());
+                }
+                Change::Lost { session, lost } => {
+                    self.lost.insert(session.clone(), *lost);
+                }
+                Change::Confirm(said) => {
+                    let key = (said.session.clone(), said.site.clone());
+                    self.confirmations.insert(key, (**said).clone());
                 }
                 Change::Notify(_)
                 | Change::Withdraw(_)

@@ -110,6 +110,7 @@ pub(super) fn test_letter(
         session_title: None,
         session_start: None,
         drill: false,
+        readiness: None,
     };
     let notification = Notification {
         id: id.clone(),

@@ -114,6 +114,7 @@ impl Backlog {
         let mut seen_health = BTreeSet::new();
         let mut seen_withdrawal = BTreeSet::new();
         let mut seen_drill = BTreeSet::new();
+        let mut seen_lost = BTreeSet::new();
         let mut history = 0;
         let mut lost = 0;
         let mut kept: Vec<Change> = Vec::new();
@@ -142,7 +143,11 @@ impl Backlog {
                     !settled
                 }
                 Change::Drill(drill) => seen_drill.insert(drill.session.clone()),
-                Change::LinkUse(_) | Change::Rollup(_) => true,
+                Change::Lost { session, .. } => seen_lost.insert(session.clone()),
+                Change::Readiness(_)
+                | Change::Confirm(_)
+                | Change::LinkUse(_)
+                | Change::Rollup(_) => true,
             };
             if keep {
                 kept.push(change);

@@ -44,6 +44,10 @@ const TABLES: &[(&str, &str)] = &[
     ("maintenance", "id"),
     ("link_use", "nonce"),
     ("drill", "session"),
+    ("readiness", "session, began"),
+    ("readiness_verdict", "site, start, session"),
+    ("confirmation", "session, site"),
+    ("session_lost", "session"),
     ("health_change", "target, at"),
     ("rollup", "at, target"),
 ];

@@ -15,7 +15,7 @@ const LINKS_DAYS: u64 = 7;
 pub struct Retention {
     /// Measurements.
     pub rollups: Duration,
-    /// Resolved incidents and confirmed changes of health.
+    /// Resolved incidents, confirmed changes of health and readiness runs.
     pub incidents: Duration,
     /// Messages that were delivered, withdrawn or given up.
     pub outbox: Duration,
@@ -70,6 +70,15 @@ impl Store {
                      (SELECT seq FROM outbox WHERE state <> 0 AND settled < ? LIMIT ?)",
                 (nanos(before(retention.outbox)), limit),
             )?;
+            for (table, column) in [
+                ("readiness", "start"),
+                ("readiness_verdict", "start"),
+                ("confirmation", "at"),
+                ("session_lost", "at"),
+            ] {
+                deleted += transaction
+                    .execute(&format!("DELETE FROM {table} WHERE {column} < ?"), [incidents])?;
+            }
             for table in ["silence", "maintenance"] {
                 deleted += transaction
                     .execute(&format!("DELETE FROM {table} WHERE until < ?"), [incidents])?;
