@@ -9,6 +9,7 @@ mod demo;
 mod import;
 mod log;
 mod probe;
+mod ready;
 mod remote;
 mod report;
 mod run;
@@ -35,6 +36,10 @@ enum Exit {
     Well = 0,
     /// The work could not be done, or what was asked is not so; the reason was printed.
     Failed = 1,
+    /// Some site of a session is not ready.
+    NotReady = 2,
+    /// Whether a session is ready could not be found out.
+    CannotTell = 3,
     /// The command line was wrong (`EX_USAGE` of sysexits).
     Usage = 64,
     /// The configuration was wrong (`EX_CONFIG` of sysexits).
@@ -151,6 +156,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::CheckConfig(config) => check_config::run(&config.dir),
         Command::Probe(probe) => probe::run(&probe.config.dir, &probe.site, probe.language),
         Command::Who(who) => who::run(&who.config.dir, &who.site, who.cause, who.at.as_deref()),
+        Command::Ready(ready) => ready::run(&ready),
         Command::Report(asked) => report::run(&asked),
         Command::AlertTest(test) => alert_test::run(&test.config.dir, test.channel.as_deref()),
         Command::Incidents(list) => remote::incidents(&list.to, list.json),

@@ -43,10 +43,10 @@ pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
     Days, DrillSettings, EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings,
     HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity,
-    Matter, Person, PhaseSettings, QualitySettings, QuietSettings, Receiver, ReminderSettings,
-    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota, Route, SecretSource,
-    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step, TelegramSettings,
-    WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    Matter, Person, PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings, Receiver,
+    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota,
+    Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
+    TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};

@@ -17,6 +17,7 @@ mod face;
 mod files;
 mod hands;
 mod journal;
+mod readiness;
 mod together;
 mod watchdog;
 mod write_up;
@@ -149,6 +150,7 @@ impl Daemon {
         courier.restore(standing);
 
         let (requests, incoming) = mpsc::channel(REQUESTS);
+        let answers = requests.downgrade();
         let face = Arc::new(Face {
             clock,
             source,
@@ -189,7 +191,7 @@ impl Daemon {
         let (writing, telling) = (writer.handle(), courier.remote());
         let hands =
             Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally, closed };
-        let brain = Loop { monitor, hands, requests: incoming, clock, heartbeat };
+        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
         let runtime = Handle::current();

@@ -21,6 +21,7 @@
 //! [`model`] the words: site, endpoint, check, target, outcome, incident, snapshot ·
 //! [`wire`] bytes ⇄ messages · [`quality`] loss, jitter, delay, E-model ·
 //! [`config`] what people wrote, checked · [`monitor`] the brain ·
+//! [`readiness`] whether everybody is ready before a session ·
 //! [`probe`] asking the devices · [`store`] what survives a restart ·
 //! [`texts`] what is told, in two languages · [`notify`] telling people · [`report`] writing up
 //! what was · [`metrics`] telling Prometheus · [`web`] serving both ·
@@ -75,6 +76,7 @@ pub mod notify;
 )]
 pub mod probe;
 pub mod quality;
+pub mod readiness;
 pub mod report;
 #[allow(
     clippy::disallowed_methods,

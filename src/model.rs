@@ -11,6 +11,7 @@ mod health;
 mod id;
 mod incident;
 mod outcome;
+mod readiness;
 mod record;
 mod session;
 mod sketch;
@@ -23,8 +24,8 @@ mod trace;
 
 pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
-    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, Maintenance, Rollup, Silence,
-    Watch, Withdrawal,
+    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
+    Silence, Watch, Withdrawal,
 };
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
@@ -44,6 +45,10 @@ pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
     Trigger, Unreachable,
+};
+pub use readiness::{
+    Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,
+    ReadinessRun, SiteReadiness, TrainFigures, Verdict,
 };
 pub use record::{Attendance, SessionRecord, Stay};
 pub use session::{Importance, Phase, Session};

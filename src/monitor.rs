@@ -14,6 +14,7 @@
 //! - `site`: what a site's own evidence says is wrong;
 //! - `blind`: whether it is not us; `correlate`: whether something wider explains it;
 //! - `ledger`: which incidents are open, how they grow, rest and end; `flap`: when they are over;
+//! - `readiness`: when it is looked whether everybody is ready, and what becomes of it;
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
 //! - `drill`: the proof before a session that alerts arrive;
@@ -30,11 +31,13 @@ mod grade;
 mod hygiene;
 mod hysteresis;
 mod ledger;
+mod lost;
 mod minutes;
 mod mute;
 mod picture;
 mod plan;
 mod policy;
+mod readiness;
 mod record;
 mod restore;
 mod review;
@@ -47,7 +50,7 @@ mod snapshot;
 mod target;
 mod tell;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,17 +63,20 @@ use self::blind::Sight;
 use self::drill::Drills;
 use self::hygiene::Hygiene;
 use self::ledger::Ledger;
+use self::lost::Lost;
 use self::minutes::Minutes;
 use self::mute::Mutes;
 use self::picture::Picture;
+use self::readiness::Readiness;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, ChannelId, Detail, DutyView, Effort, EngineHealth, Failure, Health,
-    IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Phase, ProbeRequest, Reply,
-    SessionId, Silence, SilenceId, SiteIx, TargetIx, Topology, Trigger,
+    Ack, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth, Failure,
+    Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Phase,
+    ProbeRequest, ReadinessOrder, ReadinessRun, Reply, Silence, SilenceId, SiteIx, TargetIx,
+    Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -96,6 +102,7 @@ pub struct Monitor {
     drills: Drills,
     sight: Sight,
     hygiene: Hygiene,
+    readiness: Readiness,
     /// Sites that are not simply well.
     active: BTreeSet<SiteIx>,
     commands: VecDeque<Command>,
@@ -118,8 +125,7 @@ pub struct Monitor {
     /// Who is on duty.
     duty: Vec<DutyView>,
     worst_lateness: Duration,
-    /// Milliseconds that sites of each session were down while it was on.
-    lost_ms: BTreeMap<SessionId, u64>,
+    lost: Lost,
 }
 
 /// What the brain can be told.
@@ -170,6 +176,12 @@ pub enum Input {
         /// Which target of the present topology.
         target: TargetIx,
     },
+    /// A readiness run is over: one that was ordered, or one that a person made.
+    Readiness(Box<ReadinessRun>),
+    /// A readiness run that was ordered came to nothing.
+    NoReadiness,
+    /// Somebody confirmed picture and sound of a site.
+    Confirm(Box<Confirmation>),
 }
 
 /// A part of this program that may be in trouble without stopping it.
@@ -192,6 +204,8 @@ pub enum Command {
     Probe(ProbeRequest),
     /// Make these changes durable, in one transaction, before anybody is shown or told.
     Commit(Batch),
+    /// Find out whether everybody is ready, beside the probes that go on.
+    Readiness(ReadinessOrder),
 }
 
 impl Monitor {
@@ -251,6 +265,9 @@ impl Monitor {
                     self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
                 }
             }
+            Input::Readiness(run) => self.take_in_readiness(*run, now),
+            Input::NoReadiness => self.readiness_failed(now),
+            Input::Confirm(said) => self.confirm(*said, now),
         }
         self.advance(now);
     }

@@ -21,10 +21,12 @@ mod memory;
 mod notes;
 mod resolver;
 mod sip;
+mod survey;
 mod tcp;
 mod tls;
 
 pub use hands::{ProbeSettings, Probes};
 pub use memory::{Explanation, Record};
 pub use resolver::ResolverHealth;
+pub use survey::{Progress, survey};
 pub use tls::Trust;

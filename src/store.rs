@@ -10,6 +10,7 @@ mod history;
 mod keep;
 mod open;
 mod outbox;
+mod readiness;
 mod restore;
 mod retention;
 mod schema;

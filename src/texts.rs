@@ -10,6 +10,7 @@
 mod en;
 mod letter;
 mod link;
+mod readiness;
 mod samples;
 mod seen;
 mod templates;
@@ -99,6 +100,10 @@ pub struct Message {
 /// Writes what a letter tells of one incident.
 #[must_use]
 pub fn write(item: &Item, test: bool, style: &Style) -> Message {
+    let alert = &item.notification.alert;
+    if let Some(notice) = &alert.readiness {
+        return readiness::message(alert, notice, style);
+    }
     let facts = Facts::new(item, style);
     let message = match (style.language, test, facts.alert.drill) {
         (Language::Vi, true, _) => vi::test(&facts),
@@ -128,12 +133,22 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
         (Some(message), Language::Vi) => vi::whole(&message, &style.board),
         (Some(message), Language::En) => en::whole(&message, &style.board),
         (None, language) => {
+            let alerts = letter.items.iter().map(|item| (item, &item.notification.alert));
+            let (runs, incidents): (Vec<_>, Vec<_>) =
+                alerts.partition(|(_, alert)| alert.readiness.is_some());
             let facts: Vec<Facts> =
-                letter.items.iter().map(|item| Facts::new(item, style)).collect();
-            match language {
+                incidents.iter().map(|(item, _)| Facts::new(item, style)).collect();
+            let mut text = match language {
+                _ if facts.is_empty() => String::new(),
                 Language::Vi => vi::digest(&facts, &style.board),
                 Language::En => en::digest(&facts, &style.board),
+            };
+            for (_, alert) in runs {
+                if let Some(notice) = &alert.readiness {
+                    text.push_str(&format!("• {}\n", readiness::line(alert, notice, style)));
+                }
             }
+            text
         }
     }
 }

@@ -28,8 +28,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, Agenda, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, SessionChange,
-    SessionId, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, Agenda, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
+    ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::notify::{Link, LinkError};
 use crate::report::Report;
@@ -97,6 +97,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Does what somebody chose with a link, once for each link.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Keeps a readiness run that a person made.
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Records what somebody confirmed of picture and sound.
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>>;
 
     /// Ends a silence or planned work early.
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>>;

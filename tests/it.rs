@@ -51,6 +51,8 @@ mod probing;
 mod prometheus;
 #[path = "it/province.rs"]
 mod province;
+#[path = "it/readiness.rs"]
+mod readiness;
 #[path = "it/readme.rs"]
 mod readme;
 #[path = "it/reasons.rs"]

@@ -25,6 +25,9 @@ pub(super) struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes: 0 well, 1 failed, 64 wrong usage, 78 wrong configuration.";
 
+const READY_CODES: &str = "Exit codes: 0 all ready, 1 something at risk, 2 something not ready, \
+     3 something cannot be told, 64 wrong usage, 78 wrong configuration.";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// For people
@@ -43,6 +46,10 @@ pub(super) enum Command {
     CheckConfig(ConfigDir),
     /// Run every check of a site once and explain step by step what was seen
     Probe(Probe),
+    /// Find out whether every site of a session is ready to connect, or record that people saw and
+    /// heard them
+    #[command(after_help = READY_CODES)]
+    Ready(Ready),
     /// Show whom an alert about a site would reach, at once and if nobody takes it on
     Who(Who),
     /// Write up what a session was like for each of its sites
@@ -275,7 +282,7 @@ pub(super) struct Report {
     #[arg(value_name = "SESSION")]
     pub(super) session: Option<String>,
     /// Form: html, xlsx, csv or json
-    #[arg(long, value_name = "FORMAT", default_value = "html", value_parser = format)]
+    #[arg(long, value_name = "FORMAT", default_value = "html", value_parser = report_format)]
     pub(super) format: ReportFormat,
     /// Language: vi or en; that of the settings unless given
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
@@ -286,8 +293,57 @@ pub(super) struct Report {
     pub(super) output: Option<PathBuf>,
 }
 
-fn format(text: &str) -> Result<ReportFormat, String> {
+fn report_format(text: &str) -> Result<ReportFormat, String> {
     ReportFormat::named(text).ok_or_else(|| "expected html, xlsx, csv or json".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ready {
+    #[command(flatten)]
+    pub(super) config: ConfigDir,
+    /// Id or title of the session; the one that is on or begins next unless given
+    #[arg(value_name = "SESSION")]
+    pub(super) session: Option<String>,
+    /// Look again only at the sites that were not ready the last time
+    #[arg(long)]
+    pub(super) again: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
+    /// Write the result to a file and only its first line here
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Language of the result: vi or en; that of the settings unless given
+    #[arg(long = "lang", value_name = "LANGUAGE", value_parser = language)]
+    pub(super) language: Option<Language>,
+    /// Look at nothing; record that the picture and the sound of this site were confirmed
+    #[arg(long, value_name = "SITE", requires = "by", conflicts_with_all = ["again", "output", "format"])]
+    pub(super) confirm: Vec<String>,
+    /// Who confirms
+    #[arg(long, value_name = "NAME", requires = "confirm")]
+    pub(super) by: Option<String>,
+    /// There is no picture
+    #[arg(long, requires = "confirm")]
+    pub(super) no_picture: bool,
+    /// There is no sound
+    #[arg(long, requires = "confirm")]
+    pub(super) no_sound: bool,
+    /// What else there is to say
+    #[arg(long, value_name = "TEXT", requires = "confirm")]
+    pub(super) note: Option<String>,
+}
+
+/// How a readiness run is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For a terminal
+    Table,
+    /// For programs
+    Json,
+    /// A page to print or to mail
+    Html,
+    /// For whatever collects test reports
+    Junit,
 }
 
 fn language(text: &str) -> Result<Language, String> {

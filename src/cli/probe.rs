@@ -87,7 +87,6 @@ fn progress(text: &str) {
 }
 
 /// The site with this id or this name.
-/// The site with this id or name.
 pub(super) fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
     let by_name = || {
         // Names are kept in NFC; some systems hand them over decomposed.

@@ -14,12 +14,12 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::{
     Budget, CorrelationSettings, DrillSettings, FlappingSettings, HygieneSettings, Hysteresis,
-    IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReminderSettings,
-    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Settings,
+    IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings,
+    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Settings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
-    Paces, ReportFormat, Severity, SipCheck, SipTransport, TcpCheck,
+    Paces, ReportFormat, Severity, SipCheck, SipTransport, TcpCheck, Verdict,
 };
 
 /// Whether a channel tells the end of an incident.
@@ -81,6 +81,7 @@ impl Default for Settings {
             correlation: CorrelationSettings::default(),
             flapping: FlappingSettings::default(),
             hygiene: HygieneSettings::default(),
+            readiness: ReadinessSettings::default(),
             budget: Budget::default(),
             report: ReportSettings::default(),
             retention: RetentionSettings::default(),
@@ -196,6 +197,24 @@ impl Default for QuietSettings {
 impl Default for HygieneSettings {
     fn default() -> Self {
         Self { certificate_before: Duration::from_hours(14 * 24), clock_offset: minutes(1) }
+    }
+}
+
+impl Default for ReadinessSettings {
+    /// Time to send somebody, to drive there, to phone, and to know. The train goes at the pace of
+    /// a voice codec's packets (20 ms) with the mark of interactive video, and fits the budget of
+    /// a line beside what probing puts on it.
+    fn default() -> Self {
+        Self {
+            at: vec![Duration::from_hours(24), minutes(60), minutes(30), minutes(10)],
+            tell: Verdict::NotReady,
+            train: seconds(5),
+            packet_rate: 50,
+            packet_size: 100,
+            dscp: 34,
+            mtu: 1500,
+            sites_at_once: 32,
+        }
     }
 }
 

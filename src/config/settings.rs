@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::calendar::Calendar;
 use super::template::Template;
-use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology};
+use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
@@ -70,6 +70,8 @@ pub struct Settings {
     pub flapping: FlappingSettings,
     /// When certificates and clocks are complained of.
     pub hygiene: HygieneSettings,
+    /// How readiness is found out.
+    pub readiness: ReadinessSettings,
     /// What probing may cost.
     pub budget: Budget,
     /// How sessions are written up.
@@ -261,6 +263,27 @@ pub struct HygieneSettings {
     pub certificate_before: Duration,
     /// A clock that is off by more than this is an incident.
     pub clock_offset: Duration,
+}
+
+/// How readiness is found out, by the daemon at its moments and by `vchealth ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadinessSettings {
+    /// How long before a session the daemon looks by itself, longest first; never when empty.
+    pub at: Vec<Duration>,
+    /// The mildest verdict that makes a message; [`Verdict::Ready`] makes one of every run.
+    pub tell: Verdict,
+    /// Length of the train of echoes to each device.
+    pub train: Duration,
+    /// Echoes a second in it; fewer where the line's budget is less.
+    pub packet_rate: u32,
+    /// Bytes of each of its IP packets.
+    pub packet_size: u16,
+    /// Their code point, 0 to 63.
+    pub dscp: u8,
+    /// Bytes of an IP packet that must pass whole; none is asked for at 0.
+    pub mtu: u16,
+    /// Sites that the daemon looks at together; `vchealth ready` looks at all of them at once.
+    pub sites_at_once: u32,
 }
 
 /// What probing may cost.

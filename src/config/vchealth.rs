@@ -21,12 +21,12 @@ use super::routes::SEVERITIES;
 use super::settings::{
     Budget, CorrelationSettings, DrillSettings, FlappingSettings, HeartbeatSettings,
     HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
-    QuietSettings, ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings,
-    RetentionSettings, Settings,
+    QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes, ReportSettings,
+    ResolverSettings, RetentionSettings, Settings,
 };
 use super::sites;
 use super::yaml::{Node, Value, brief};
-use crate::model::{Check, Language, Paces, ReportFormat};
+use crate::model::{Check, Language, Paces, ReportFormat, Verdict};
 
 /// What stands in `vchealth.yaml`.
 pub(super) struct Vchealth<'a> {
@@ -80,6 +80,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         correlation: file.read("correlation", default.correlation, correlation),
         flapping: file.read("flapping", default.flapping, flapping),
         hygiene: file.read("hygiene", default.hygiene, hygiene),
+        readiness: file.read("readiness", default.readiness, readiness),
         budget: file.read("budget", default.budget, budget),
         report: file.read("report", default.report, |node, out| report(node, &state_dir, out)),
         retention: file.read("retention", default.retention, retention),
@@ -343,6 +344,40 @@ fn drill(node: &Node, out: &Findings) -> Option<DrillSettings> {
         let reason = "a drill is over only when the session has begun: `before` is not longer than \
                       `accept_within`";
         out.say(fields.at("before"), reason);
+    }
+    fields.end();
+    Some(read)
+}
+
+fn readiness(node: &Node, out: &Findings) -> Option<ReadinessSettings> {
+    let default = ReadinessSettings::default();
+    let mut fields = Fields::of(node, "`readiness`", out)?;
+    let moments = |node: &Node, out: &Findings| {
+        let read = duration(MINUTE..=7 * DAY);
+        let mut moments = each(node, out, |item| read(item, out))?;
+        moments.sort_by(|a, b| b.cmp(a));
+        Some(moments)
+    };
+    let verdicts = word(&[
+        ("not-ready", Verdict::NotReady),
+        ("cannot-tell", Verdict::CannotTell),
+        ("at-risk", Verdict::AtRisk),
+        ("always", Verdict::Ready),
+    ]);
+    let read = ReadinessSettings {
+        at: fields.read("at", default.at, moments),
+        tell: fields.read("tell", default.tell, verdicts),
+        train: fields.read("train", default.train, duration(SECOND..=MINUTE)),
+        packet_rate: fields.read("packet_rate", default.packet_rate, whole(1..=200)),
+        // The headers of IPv6 and ICMP and the mark that knows an echo again.
+        packet_size: fields.read("packet_size", default.packet_size, whole(64..=1500)),
+        dscp: fields.read("dscp", default.dscp, whole(0..=63)),
+        mtu: fields.read("mtu", default.mtu, whole(0..=9000)),
+        sites_at_once: fields.read("sites_at_once", default.sites_at_once, whole(1..=10_000)),
+    };
+    if (1..576).contains(&read.mtu) {
+        // What every host takes (RFC 791 §3.1) is taken for granted.
+        out.say(fields.at("mtu"), "`mtu` is 0, which asks for nothing, or at least 576");
     }
     fields.end();
     Some(read)

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::hands::Hands;
+use super::readiness;
 use crate::clock::Clock;
-use crate::model::{Batch, Mono, Outcome};
+use crate::model::{Batch, Mono, Outcome, ReadinessOrder};
 use crate::monitor::{Command, Input, Monitor};
 
 /// Shortest time between two rounds. What comes meanwhile is handled together, which keeps ten
@@ -65,6 +66,8 @@ pub(super) struct Loop {
     pub(super) monitor: Monitor,
     pub(super) hands: Hands,
     pub(super) requests: mpsc::Receiver<Request>,
+    /// For what comes back later. It does not keep the loop from ending.
+    pub(super) answers: mpsc::WeakSender<Request>,
     pub(super) clock: Clock,
     pub(super) heartbeat: Arc<Heartbeat>,
 }
@@ -143,10 +146,27 @@ impl Loop {
             match command {
                 Command::Probe(order) => orders.push(order),
                 Command::Commit(more) => batch.changes.extend(more.changes),
+                Command::Readiness(order) => self.look_ahead(order),
             }
         }
         self.hands.probe(&orders);
         batch
+    }
+
+    /// Has readiness measured in a task of its own; what it learns comes back as a request.
+    fn look_ahead(&self, order: ReadinessOrder) {
+        let config = Arc::clone(self.monitor.config());
+        let past = self.monitor.past(self.clock.now());
+        let (probes, answers) = (Arc::clone(&self.hands.probes), self.answers.clone());
+        let clock = self.clock;
+        tokio::spawn(async move {
+            let run = readiness::run(probes, &config, &order, &past, clock).await;
+            let input = run.map_or(Input::NoReadiness, |run| Input::Readiness(Box::new(run)));
+            // The daemon may have ended meanwhile.
+            if let Some(answers) = answers.upgrade() {
+                let _ = answers.send(Request { input, taken: None }).await;
+            }
+        });
     }
 
     fn learn(&mut self, outcomes: Vec<Outcome>) {

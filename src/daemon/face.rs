@@ -18,8 +18,9 @@ use crate::clock::Clock;
 use crate::config::{Config, RetentionSettings, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, Agenda, ChannelStatus, Incident, IncidentId, LinkUse, Maintenance, Now, SessionChange,
-    SessionId, SessionRecord, Silence, SilenceId, Snapshot, StoreStatus,
+    Ack, Agenda, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
+    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, Snapshot,
+    StoreStatus,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
@@ -172,6 +173,11 @@ impl Face {
         told
     }
 
+    /// Whether a session stands in the calendar.
+    fn knows(&self, session: &SessionId) -> bool {
+        self.keeper.shown().sessions.iter().any(|(it, _)| it.id == *session)
+    }
+
     /// Some settings take part in what was done once at the start.
     fn warn_of_restart(&self, new: &Settings) {
         let old = self.settings.load();
@@ -312,6 +318,24 @@ impl Daemon for Face {
             self.tell(Input::Maintenance(window)).await?;
             self.shown(|snapshot| snapshot.maintenance.iter().any(|window| window.id == id)).await;
             Ok(())
+        })
+    }
+
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            if !self.knows(&run.session) {
+                return Err(ControlError::NotFound);
+            }
+            self.tell(Input::Readiness(Box::new(run))).await
+        })
+    }
+
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async {
+            if !self.knows(&said.session) {
+                return Err(ControlError::NotFound);
+            }
+            self.tell(Input::Confirm(Box::new(said))).await
         })
     }
 

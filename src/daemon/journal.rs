@@ -2,7 +2,9 @@
 
 use tracing::{error, info, warn};
 
-use crate::model::{Batch, Change, Drill, DrillState, Health, Incident, Notification};
+use crate::model::{
+    Batch, Change, Drill, DrillState, Health, Incident, Notification, ReadinessRun, Verdict,
+};
 
 /// Logs what a batch changes for good.
 pub(super) fn log(batch: &Batch) {
@@ -41,7 +43,12 @@ pub(super) fn log(batch: &Batch) {
             }
             Change::Cancelled(id) => info!(%id, "session cancelled"),
             Change::Reported { session, .. } => info!(%session, "report written"),
-            Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) => {}
+            Change::Readiness(run) => log_readiness(run),
+            Change::Confirm(said) => {
+                let (session, site, by) = (&said.session, &said.site, &said.by);
+                info!(%session, %site, by, said.picture, said.sound, "picture and sound");
+            }
+            Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) | Change::Lost { .. } => {}
         }
     }
 }
@@ -78,4 +85,11 @@ fn log_incident(incident: &Incident) {
 fn log_notification(notification: &Notification) {
     let Notification { id, channel, kind, .. } = notification;
     info!(%id, %channel, kind = kind.word(), "message queued");
+}
+
+fn log_readiness(run: &ReadinessRun) {
+    let (session, sites) = (&run.session, run.sites.len());
+    let [ready, at_risk, cannot_tell, not_ready] = Verdict::ALL.map(|verdict| run.count(verdict));
+    let took_s = run.finished.duration_since(run.began).as_secs();
+    info!(%session, sites, ready, at_risk, cannot_tell, not_ready, took_s, "readiness");
 }

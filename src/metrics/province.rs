@@ -1,4 +1,5 @@
-//! The families of a snapshot: sites, endpoints, targets, levels, sessions, incidents, monitor.
+//! The families of a snapshot: sites, endpoints, targets, levels, sessions, readiness, incidents,
+//! monitor.
 //!
 //! 1. Only what is present in the topology has series, so a site that is removed is gone from the
 //!    next scrape.
@@ -7,10 +8,12 @@
 //!    snapshot are equal byte for byte.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::model::{
-    Cause, CheckKind, EndpointView, Health, Importance, Incident, Quality, QualityGrade, Severity,
-    Site, SiteView, Snapshot, Target, TargetView,
+    Cause, CheckKind, EndpointView, FindingKind, Health, Importance, Incident, Quality,
+    QualityGrade, ReadinessRun, Severity, Site, SiteId, SiteView, Snapshot, Target, TargetView,
+    Verdict,
 };
 
 use super::table::{self, Metric};
@@ -24,6 +27,7 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut String) {
     targets(snapshot, &labels, out);
     levels(snapshot, out);
     sessions(snapshot, out);
+    readiness(snapshot, &labels, out);
     incidents(snapshot, out);
     monitor(snapshot, out);
 }
@@ -312,6 +316,62 @@ fn sessions(snapshot: &Snapshot, out: &mut String) {
         }
     }
     each(out, &table::SESSION_LOST, &blocks, views(), |view| Some(view.seconds_lost));
+}
+
+fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+    let mut blocks = Blocks::default();
+    for run in &snapshot.readiness {
+        let mut label = String::new();
+        push_label(&mut label, "session", run.session.as_str());
+        blocks.text.push_str(&label);
+        blocks.close();
+    }
+    let runs = || snapshot.readiness.iter();
+
+    let mut family = Family::new(out, &table::READINESS_SITES);
+    for (labels, run) in blocks.iter().zip(runs()) {
+        for (verdict, count) in Verdict::ALL.into_iter().zip(run.counts()) {
+            family.series_with(labels, "verdict", verdict.word(), count);
+        }
+    }
+    let mut family = Family::new(out, &table::READINESS_FINDINGS);
+    for (labels, run) in blocks.iter().zip(runs()) {
+        for kind in FindingKind::ALL {
+            let main = run.sites.iter().filter_map(|site| site.main());
+            let count = main.filter(|it| it.found.kind() == kind).count();
+            if let Ok(count @ 1..) = u64::try_from(count) {
+                family.series_with(labels, "kind", kind.word(), count);
+            }
+        }
+    }
+    let mut family = Family::new(out, &table::READINESS_SITE);
+    let mut first: BTreeMap<&SiteId, (&ReadinessRun, Verdict)> = BTreeMap::new();
+    for run in runs() {
+        for site in &run.sites {
+            first.entry(&site.site).or_insert((run, site.verdict));
+        }
+    }
+    for (labels, site) in labels.sites.iter().zip(&snapshot.topology.sites) {
+        if let Some((run, verdict)) = first.get(&site.id) {
+            let mut list = labels.to_owned();
+            push_label(&mut list, "session", run.session.as_str());
+            push_label(&mut list, "verdict", verdict.word());
+            family.series(&list, true);
+        }
+    }
+    each(out, &table::READINESS_TIME, &blocks, runs(), |run| Some(run.finished));
+    each(out, &table::READINESS_DURATION, &blocks, runs(), |run| {
+        Duration::try_from(run.finished.duration_since(run.began)).ok()
+    });
+    each(out, &table::READINESS_CONFIRMED, &blocks, runs(), |run| {
+        let both = snapshot.confirmations.iter().filter(|it| {
+            it.session == run.session
+                && it.picture
+                && it.sound
+                && run.sites.iter().any(|site| site.site == it.site)
+        });
+        u64::try_from(both.count()).ok()
+    });
 }
 
 /// The word for an importance in labels.

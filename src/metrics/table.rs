@@ -504,6 +504,63 @@ pub const SESSION_LOST: Metric = counter(
     "Time that sites of the session were down since its start, summed over sites",
 );
 
+// Readiness.
+
+/// Sites by verdict.
+pub const READINESS_SITES: Metric = gauge(
+    "vchealth_readiness_sites",
+    Unit::One,
+    &["session", "verdict"],
+    Per::Session,
+    4,
+    "Sites by what the last readiness run before the session says: ready (the connection is good), at-risk, cannot-tell, not-ready",
+);
+/// Sites by what was found.
+pub const READINESS_FINDINGS: Metric = gauge(
+    "vchealth_readiness_findings",
+    Unit::One,
+    &["session", "kind"],
+    Per::Session,
+    18,
+    "Sites by the gravest finding of the last readiness run; only kinds that were found",
+);
+/// The verdict on a site.
+pub const READINESS_SITE: Metric = gauge(
+    "vchealth_readiness_site_verdict",
+    Unit::One,
+    &["site", "level", "parent", "session", "verdict"],
+    Per::Site,
+    1,
+    "Always 1; the verdict of the last readiness run on the site, for the session that begins first",
+);
+/// When a run ended.
+pub const READINESS_TIME: Metric = gauge(
+    "vchealth_readiness_checked_timestamp_seconds",
+    Unit::UnixSeconds,
+    &["session"],
+    Per::Session,
+    1,
+    "When the last readiness run of the session was over",
+);
+/// How long a run took.
+pub const READINESS_DURATION: Metric = gauge(
+    "vchealth_readiness_duration_seconds",
+    Unit::Seconds,
+    &["session"],
+    Per::Session,
+    1,
+    "How long the last readiness run of the session took",
+);
+/// Sites that people saw and heard.
+pub const READINESS_CONFIRMED: Metric = gauge(
+    "vchealth_readiness_confirmed_sites",
+    Unit::One,
+    &["session"],
+    Per::Session,
+    1,
+    "Sites of which people confirmed both picture and sound",
+);
+
 // Incidents.
 
 /// Open incidents.
@@ -1129,6 +1186,17 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             SESSION_SITES,
             SESSION_DELEGATES,
             SESSION_LOST,
+        ],
+    ),
+    (
+        "Readiness, until an hour after the session",
+        &[
+            READINESS_SITES,
+            READINESS_FINDINGS,
+            READINESS_SITE,
+            READINESS_TIME,
+            READINESS_DURATION,
+            READINESS_CONFIRMED,
         ],
     ),
     (

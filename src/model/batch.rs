@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, HardState, Incident, IncidentId, Notification, NotificationId, SessionId,
-    SessionRecord, SilenceId, SiteId, Spread, TargetKey,
+    ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, NotificationId,
+    PastVerdict, ReadinessRun, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -61,6 +61,17 @@ pub enum Change {
     },
     /// Up to when this monitor has been watching without a break.
     Watch(Watch),
+    /// A readiness run is over.
+    Readiness(Box<ReadinessRun>),
+    /// What a session lost so far; replaces what was said before.
+    Lost {
+        /// The session.
+        session: SessionId,
+        /// How much.
+        lost: LostTime,
+    },
+    /// Somebody confirmed picture and sound of a site; replaces what was said of it before.
+    Confirm(Box<Confirmation>),
 }
 
 /// A stretch of time for which this monitor was there to see. What lies between two of them it
@@ -71,6 +82,15 @@ pub struct Watch {
     pub since: Timestamp,
     /// When it was last there for sure.
     pub until: Timestamp,
+}
+
+/// Time that sites of a session were down while it was on, summed over sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostTime {
+    /// Until when it is counted.
+    pub at: Timestamp,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// Why a waiting message is taken back.
@@ -261,6 +281,14 @@ pub struct Durable {
     pub drills: BTreeMap<SessionId, Drill>,
     /// Sessions that are not closed, and those that ended so recently that they may go on.
     pub sessions: BTreeMap<SessionId, SessionRecord>,
+    /// The last readiness run of each session that is not long over.
+    pub readiness: BTreeMap<SessionId, ReadinessRun>,
+    /// What people confirmed for those sessions.
+    pub confirmations: BTreeMap<(SessionId, SiteId), Confirmation>,
+    /// What each session that is on, or was lately, lost so far.
+    pub lost: BTreeMap<SessionId, LostTime>,
+    /// What the last runs before each site's sessions said of it, newest first.
+    pub verdicts: BTreeMap<SiteId, Vec<PastVerdict>>,
 }
 
 impl Durable {
@@ -295,6 +323,20 @@ impl Durable {
                 }
                 Change::Cancelled(id) => {
                     self.sessions.remove(id);
+                }
+                Change::Readiness(run) => {
+                    for site in &run.sites {
+                        let list = self.verdicts.entry(site.site.clone()).or_default();
+                        PastVerdict::remember(list, run, site);
+                    }
+                    self.readiness.insert(run.session.clone(), (**run).clone());
+                }
+                Change::Lost { session, lost } => {
+                    self.lost.insert(session.clone(), *lost);
+                }
+                Change::Confirm(said) => {
+                    let key = (said.session.clone(), said.site.clone());
+                    self.confirmations.insert(key, (**said).clone());
                 }
                 Change::Notify(_)
                 | Change::Withdraw(_)

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase, SessionId,
-    SiteId, TargetKey,
+    ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
+    ReadinessNotice, SessionId, SiteId, TargetKey,
 };
 
 /// Why something fails, as far as it can be told from here.
@@ -378,6 +378,11 @@ pub struct Alert {
     /// Whether it only proves that alerts arrive.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drill: bool,
+    /// What a readiness run found, when the message is about that. The incident beside it is then
+    /// no entry of the ledger: it only says how urgent, since when and which sites, so that order,
+    /// repeats and threads work as for any other message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Box<ReadinessNotice>>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Certificate, ChannelId, EngineHealth, Failure, Health, Incident, IncidentId, Maintenance, Now,
-    PersonId, Phase, RotaId, Session, SessionId, Silence, Standing, Topology,
+    Certificate, ChannelId, Confirmation, EngineHealth, Failure, Health, Incident, IncidentId,
+    Maintenance, Now, PersonId, Phase, ReadinessRun, RotaId, Session, SessionId, Silence, Standing,
+    Topology,
 };
 
 /// The whole state at one moment. The views stand at the positions of the topology.
@@ -30,6 +31,10 @@ pub struct Snapshot {
     pub incidents: Vec<Arc<Incident>>,
     /// Sessions that are on or near, soonest first.
     pub sessions: Vec<SessionView>,
+    /// The last readiness run of every session that is to come, on, or just over, soonest first.
+    pub readiness: Vec<Arc<ReadinessRun>>,
+    /// What people confirmed of picture and sound for those sessions.
+    pub confirmations: Vec<Confirmation>,
     /// Silences in force or to come.
     pub silences: Vec<Silence>,
     /// Maintenance windows in force or to come.

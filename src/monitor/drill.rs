@@ -215,6 +215,7 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
             session_title: Some(drill.title.clone()),
             session_start: Some(drill.start),
             drill: true,
+            readiness: None,
         },
         instead_of: None,
     }))

@@ -252,6 +252,7 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         session_title: session.map(|session| session.title.clone()),
         session_start: session.map(|session| session.start),
         drill: false,
+        readiness: None,
     };
     if let Some(ix) = site {
         let site = topology.site(ix);

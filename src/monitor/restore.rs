@@ -12,10 +12,12 @@ use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
 use super::ledger::{Ledger, Scope};
+use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
 use super::picture::{Judged, Picture};
 use super::policy;
+use super::readiness::Readiness;
 use super::rollup::Rollups;
 use super::schedule::Schedule;
 use super::site::{Finding, Kind};
@@ -41,7 +43,7 @@ impl Monitor {
     /// 4. What is over is remembered while it may come back, and until everybody who was told of
     ///    it has been told its end.
     #[must_use]
-    pub fn new(config: Arc<Config>, durable: Durable, now: Now) -> Self {
+    pub fn new(config: Arc<Config>, mut durable: Durable, now: Now) -> Self {
         let topology = Arc::clone(&config.topology);
         let mut picture = Picture::new(config, now.wall);
         let mut schedule = Schedule::default();
@@ -66,6 +68,7 @@ impl Monitor {
             active: topology.site_ixs().collect(),
             sight: Sight::new(topology.targets.len()),
             hygiene: Hygiene::default(),
+            readiness: Readiness::restored(&mut durable),
             ledger: Ledger::default(),
             mutes: Mutes { silences: durable.silences, maintenance: durable.maintenance },
             drills: Drills::restored(durable.drills),
@@ -83,7 +86,7 @@ impl Monitor {
             reviewed_at: Mono::ZERO,
             commit_at: now.mono,
             worst_lateness: Duration::ZERO,
-            lost_ms: BTreeMap::new(),
+            lost: Lost::restored(std::mem::take(&mut durable.lost)),
             schedule,
             picture,
         };

@@ -33,7 +33,6 @@ impl Monitor {
 
     /// What happens about once a second: the calendar, the clocks, the ends of silences.
     pub(super) fn look(&mut self, now: Now) {
-        let elapsed = now.mono - self.look_at + LOOK_EVERY;
         self.look_at = now.mono + LOOK_EVERY;
         self.want_review(now.mono);
         if self.picture.plan.is_over(now.wall) {
@@ -50,12 +49,16 @@ impl Monitor {
                 let down = session.sites.keys().filter(|site| {
                     self.picture.sites.get(site.ix()).is_some_and(|s| s.judged.hard == Health::Down)
                 });
-                let ms = u64::try_from(elapsed.as_millis()).unwrap_or(0);
-                let lost = self.lost_ms.entry(session.id.clone()).or_default();
-                *lost += ms * u64::try_from(down.count()).unwrap_or(0);
+                self.lost.count(&session.id, session.start, down.count(), now.wall);
             }
         }
         self.take_minutes(now);
+        let lost = self.lost.changes(now.wall);
+        if !lost.is_empty() {
+            self.changes.extend(lost);
+            self.commit_at = now.mono;
+        }
+        self.look_ahead(now);
         let over = self.mutes.expire(now.wall);
         if !over.is_empty() || self.mutes_changed_since(now) {
             self.changes.extend(over);

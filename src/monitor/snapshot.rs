@@ -6,8 +6,8 @@ use super::site::{self, Life};
 use super::target::Watched;
 use super::{Monitor, plan};
 use crate::model::{
-    EndpointView, Health, Incident, IncidentId, MonitorView, Now, SessionView, Severity, SiteView,
-    Snapshot,
+    EndpointView, Health, Incident, IncidentId, MonitorView, Now, ReadinessRun, SessionView,
+    Severity, SiteView, Snapshot,
 };
 
 /// Incidents that ended are shown for this long.
@@ -38,7 +38,7 @@ impl Monitor {
                 phase: plan::phase(session, &picture.settings().phases, now.wall),
                 sites: [0; 4],
                 delegates: [0; 4],
-                seconds_lost: self.lost_ms.get(&session.id).map_or(0, |ms| ms / 1000),
+                seconds_lost: self.lost.of(&session.id) / 1000,
                 session: Arc::clone(session),
             };
             for (site, delegates) in &session.sites {
@@ -55,6 +55,8 @@ impl Monitor {
             endpoints: endpoints.collect(),
             sessions: sessions.collect(),
             incidents: self.incidents(now),
+            readiness: self.runs(),
+            confirmations: self.readiness.confirmations.values().cloned().collect(),
             silences: self.mutes.silences.values().cloned().collect(),
             maintenance: self.mutes.maintenance.values().cloned().collect(),
             duty: self.duty.clone(),
@@ -93,6 +95,13 @@ impl Monitor {
             in_maintenance: self.mutes.is_in_maintenance(picture, ix, now.wall),
             silenced: self.mutes.is_silenced(picture, ix, now.wall),
         }
+    }
+
+    /// The last readiness runs, that of the session that begins first first.
+    fn runs(&self) -> Vec<Arc<ReadinessRun>> {
+        let mut runs: Vec<_> = self.readiness.runs.values().cloned().collect();
+        runs.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| a.session.cmp(&b.session)));
+        runs
     }
 
     /// Open incidents, gravest first, then those that ended lately, the latest first.

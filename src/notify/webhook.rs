@@ -200,10 +200,11 @@ const fn status(resolved: bool) -> &'static str {
 }
 
 const fn alertname(alert: &Alert, test: bool) -> &'static str {
-    match (test, alert.drill) {
-        (true, _) => "TestAlert",
-        (false, true) => "DrillAlert",
-        (false, false) => name(alert.incident.cause),
+    match (test, alert.drill, &alert.readiness) {
+        (true, ..) => "TestAlert",
+        (false, true, _) => "DrillAlert",
+        (false, false, Some(_)) => "NotReady",
+        (false, false, None) => name(alert.incident.cause),
     }
 }
 

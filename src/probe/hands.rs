@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use super::converse::{Conversation, converse};
 use super::echoes::{self, Echoes, Waiting, echo_train};
-use super::icmp::{self, PingDone, PingJob, Pinger, Sink};
+use super::icmp::{self, EchoParams, PingDone, PingJob, Pinger, Sink};
 use super::mailbox::Mailbox;
 use super::memory::{Explanation, Memory, Record};
 use super::notes::Notes;
@@ -33,8 +33,8 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
-    CheckKind, Effort, EngineHealth, Failure, Host, IcmpCheck, LocalFailure, Now, Outcome,
-    ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger,
+    CheckKind, Detail, Effort, EngineHealth, Failure, Host, IcmpCheck, IcmpDetail, LocalFailure,
+    Mono, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger,
 };
 
 /// What hands need of the settings.
@@ -243,6 +243,62 @@ impl Probes {
         // Whoever waits here is always answered: by the engine, or when everything stops.
         let stopped = |_| self.shared.not_asked(order, LocalFailure::Stopping);
         Some(answer.await.unwrap_or_else(stopped))
+    }
+
+    /// Sends echoes of the caller's own making to the device of a target, one train at each of
+    /// `dues`, and gives what each learned, in that order; nothing when there is no such target.
+    /// All are handed to the engine at once, ahead of their time.
+    pub async fn echoes(
+        &self,
+        target: &TargetKey,
+        check: &IcmpCheck,
+        timeout: Duration,
+        dues: &[Mono],
+    ) -> Vec<Result<IcmpDetail, Failure>> {
+        let scene = self.shared.scene.load_full();
+        let Some(ix) = scene.find(target) else { return Vec::new() };
+        let order = |due: Mono| ProbeRequest {
+            generation: scene.generation,
+            target: ix,
+            trigger: Trigger::Demand,
+            effort: Effort::Normal,
+            due,
+        };
+        let asked = self.place(order(self.shared.clock.mono()), &scene).and_then(|address| {
+            let engine = self.engine.as_ref().map_err(|_| self.no_engine())?;
+            Ok((address, engine))
+        });
+        let (address, engine) = match asked {
+            Ok(asked) => asked,
+            Err(why) => return dues.iter().map(|_| Err(Failure::Local(why.clone()))).collect(),
+        };
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        {
+            let mut echoes = self.shared.echoes();
+            for due in dues {
+                let (caller, answer) = oneshot::channel();
+                let waiting = Waiting { request: order(*due), address, caller: Some(caller) };
+                jobs.push(PingJob {
+                    token: echoes.take(waiting),
+                    address,
+                    check: EchoParams::from(check),
+                    timeout,
+                    due: *due,
+                });
+                answers.push(answer);
+            }
+        }
+        engine.submit(jobs);
+        let mut learned = Vec::with_capacity(answers.len());
+        for answer in answers {
+            learned.push(match answer.await.map(|record| record.outcome.result) {
+                Ok(Ok(Reply { detail: Detail::Icmp(detail), .. })) => Ok(detail),
+                Ok(Err(failure)) => Err(failure),
+                // Whoever waits here is always answered: by the engine, or when everything stops.
+                Ok(Ok(_)) | Err(_) => Err(Failure::Local(LocalFailure::Stopping)),
+            });
+        }
+        learned
     }
 
     /// What the last probes of a target looked like; none when there is no such target.

@@ -325,6 +325,7 @@ fn alert(incident: &Incident, session: &SessionRecord) -> Alert {
         session_title: Some(session.title.clone()),
         session_start: Some(session.start),
         drill: false,
+        readiness: None,
         incident,
     }
 }

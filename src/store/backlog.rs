@@ -116,6 +116,7 @@ impl Backlog {
         let mut seen_drill = BTreeSet::new();
         let mut seen_session = BTreeSet::new();
         let mut seen_watch = BTreeSet::new();
+        let mut seen_lost = BTreeSet::new();
         let mut history = 0;
         let mut lost = 0;
         let mut kept: Vec<Change> = Vec::new();
@@ -147,7 +148,12 @@ impl Backlog {
                 Change::Session(record) => seen_session.insert(record.id.clone()),
                 Change::Cancelled(id) => seen_session.insert(id.clone()),
                 Change::Watch(watch) => seen_watch.insert(watch.since),
-                Change::LinkUse(_) | Change::Rollup(_) | Change::Reported { .. } => true,
+                Change::Lost { session, .. } => seen_lost.insert(session.clone()),
+                Change::Readiness(_)
+                | Change::Confirm(_)
+                | Change::LinkUse(_)
+                | Change::Rollup(_)
+                | Change::Reported { .. } => true,
             };
             if keep {
                 kept.push(change);

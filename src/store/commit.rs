@@ -8,8 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::value::{health_number, key, key_columns, nanos};
 use super::{Doing, Mark, Store, StoreError, outbox};
 use crate::model::{
-    Batch, Change, Drill, Incident, LinkUse, Maintenance, Rollup, SessionId, SessionRecord,
-    Silence, SiteId, TargetKey, Watch,
+    Batch, Change, Confirmation, Drill, Incident, LinkUse, Maintenance, ReadinessRun, Rollup,
+    SessionId, SessionRecord, Silence, SiteId, TargetKey, Watch,
 };
 
 impl Store {
@@ -133,6 +133,15 @@ fn write_change(
             db.prepare_cached("INSERT OR REPLACE INTO watch (since, until) VALUES (?, ?)")?
                 .execute((nanos(*since), nanos(*until)))?;
         }
+        Change::Readiness(run) => write_readiness(db, run)?,
+        Change::Confirm(said) => write_confirmation(db, said)?,
+        Change::Lost { session, lost } => {
+            let ms = i64::try_from(lost.ms).unwrap_or(i64::MAX);
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO session_lost (session, at, ms) VALUES (?, ?, ?)",
+            )?
+            .execute((session.as_str(), nanos(lost.at), ms))?;
+        }
     }
     Ok(())
 }
@@ -251,6 +260,35 @@ pub(super) fn insert_rollup(
         rollup.lost_down,
         (!spread.is_empty()).then_some(spread),
     ))?;
+    Ok(())
+}
+
+fn write_readiness(db: &Connection, run: &ReadinessRun) -> rusqlite::Result<()> {
+    let (session, start) = (run.session.as_str(), nanos(run.start));
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO readiness (session, began, start, record) VALUES (?, ?, ?, ?)",
+    )?
+    .execute((session, nanos(run.began), start, record(run)?))?;
+    if run.began >= run.start {
+        return Ok(());
+    }
+    // The session may have been moved since the run before.
+    db.prepare_cached("DELETE FROM readiness_verdict WHERE session = ?")?.execute([session])?;
+    let mut insert = db.prepare_cached(
+        "INSERT OR REPLACE INTO readiness_verdict (site, start, session, verdict)
+         VALUES (?, ?, ?, ?)",
+    )?;
+    for site in &run.sites {
+        insert.execute((site.site.as_str(), start, session, site.verdict.word()))?;
+    }
+    Ok(())
+}
+
+fn write_confirmation(db: &Connection, said: &Confirmation) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO confirmation (session, site, at, record) VALUES (?, ?, ?, ?)",
+    )?
+    .execute((said.session.as_str(), said.site.as_str(), nanos(said.at), record(said)?))?;
     Ok(())
 }
 

@@ -30,6 +30,11 @@ impl History {
         Ok(Self { db: open::open_to_read(&dir.join(FILE_NAME))? })
     }
 
+    /// The connection, for the other rooms of history.
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// The incidents that were on at any moment in `from..until`, oldest first.
     ///
     /// # Errors

@@ -7,14 +7,17 @@ use serde::de::DeserializeOwned;
 use tracing::error;
 
 use super::value::{health, instant, key, nanos};
-use super::{Doing, Store, StoreError};
+use super::{Doing, Store, StoreError, readiness};
 use crate::model::{
-    Drill, Durable, HardState, Incident, LinkUse, Maintenance, SessionRecord, Silence,
+    Confirmation, Drill, Durable, HardState, Incident, LinkUse, Maintenance, ReadinessRun,
+    SessionRecord, Silence,
 };
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
 /// the settings allow for either.
 const RECENT: Duration = Duration::from_hours(24);
+/// What was confirmed this recently may be about a session that is still to come.
+const CONFIRMED: Duration = Duration::from_hours(24 * 31);
 
 /// Drills this old are of no session that is still to come: none begins earlier before one.
 const DRILLS: Duration = Duration::from_hours(8 * 24);
@@ -62,6 +65,23 @@ impl Store {
         )? {
             durable.sessions.insert(session.id.clone(), session);
         }
+        for run in self.records::<ReadinessRun>(
+            "readiness",
+            "SELECT session, record FROM readiness WHERE start > ? ORDER BY began",
+            recent,
+        )? {
+            durable.readiness.insert(run.session.clone(), run);
+        }
+        let lately = now.checked_sub(CONFIRMED).unwrap_or(Timestamp::MIN);
+        for said in self.records::<Confirmation>(
+            "confirmation",
+            "SELECT site, record FROM confirmation WHERE at > ?",
+            lately,
+        )? {
+            durable.confirmations.insert((said.session.clone(), said.site.clone()), said);
+        }
+        durable.verdicts = readiness::verdicts(&self.db).doing("read")?;
+        durable.lost = readiness::lost(&self.db, recent).doing("read")?;
         Ok(durable)
     }
 

@@ -102,6 +102,15 @@ impl Store {
                      (SELECT seq FROM outbox WHERE state <> 0 AND settled < ? LIMIT ?)",
                 (nanos(before(retention.messages)), limit),
             )?;
+            for (table, column) in [
+                ("readiness", "start"),
+                ("readiness_verdict", "start"),
+                ("confirmation", "at"),
+                ("session_lost", "at"),
+            ] {
+                deleted += transaction
+                    .execute(&format!("DELETE FROM {table} WHERE {column} < ?"), [old])?;
+            }
             for table in ["silence", "maintenance"] {
                 deleted +=
                     transaction.execute(&format!("DELETE FROM {table} WHERE until < ?"), [old])?;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
-pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS];
+pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -177,6 +177,45 @@ CREATE TABLE watch (
 ) STRICT;
 CREATE INDEX watch_until ON watch (until);
 "#;
+
+/// Readiness runs, what they said of each site, and what people confirmed.
+const READINESS: &str = "
+-- The record is whole; the columns beside it are for finding it.
+CREATE TABLE readiness (
+    session TEXT NOT NULL,
+    began INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (session, began)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX readiness_start ON readiness (start);
+
+-- What the last run before a session said of each site.
+CREATE TABLE readiness_verdict (
+    site TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    PRIMARY KEY (site, start, session)
+) STRICT, WITHOUT ROWID;
+
+-- Who saw the picture and heard the sound of a site.
+CREATE TABLE confirmation (
+    session TEXT NOT NULL,
+    site TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (session, site)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX confirmation_at ON confirmation (at);
+
+-- Milliseconds that sites of a session were down while it was on, counted until `at`.
+CREATE TABLE session_lost (
+    session TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,6 +82,7 @@ pub(crate) fn test_letter(channel: &ChannelId, kind: NotificationKind, now: Time
         session_title: None,
         session_start: None,
         drill: false,
+        readiness: None,
     };
     let notification = Notification {
         id: id.clone(),

@@ -13,8 +13,9 @@ use unicode_normalization::is_nfc;
 use super::*;
 use super::{LinkKey, Links, test_letter};
 use crate::model::{
-    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, IcmpError,
-    Notification, NotificationId, RemoteFailure, Saw, SessionId, SiteId, TargetKey, Unreachable,
+    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding, Found,
+    IcmpError, LocalFailure, Notification, NotificationId, ReadinessNotice, ReadinessRun,
+    RemoteFailure, Saw, SessionId, SiteId, SiteReadiness, TargetKey, Unreachable, Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -543,4 +544,90 @@ fn counts_are_grouped_in_threes() {
     for (count, text) in [(7, "7"), (204, "204"), (10_899, "10.899"), (1_000_000, "1.000.000")] {
         assert_eq!(grouped(count, '.'), text);
     }
+}
+
+/// A readiness run as a message.
+fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) -> Letter {
+    let site = |(id, name, found, verdict): &(&str, &str, Found, Verdict)| SiteReadiness {
+        site: SiteId::new(*id),
+        name: (*name).to_owned(),
+        delegates: 22,
+        verdict: *verdict,
+        findings: vec![Finding {
+            verdict: *verdict,
+            endpoint: match found.kind().cause() {
+                Cause::Access | Cause::Uplink => None,
+                _ => Some(EndpointId::new("codec")),
+            },
+            check: None,
+            found: found.clone(),
+        }],
+        train: None,
+        mtu: None,
+        contacts: vec![Contact {
+            name: format!("Trực {name}"),
+            phone: "0209 000 0169".to_owned(),
+            email: String::new(),
+        }],
+        checked: at("2026-02-03T00:30:40Z"),
+    };
+    let run = ReadinessRun {
+        session: SessionId::new("giao-ban-2"),
+        title: "Giao ban trực tuyến tháng 2".to_owned(),
+        start: at("2026-02-03T01:00:00Z"),
+        end: at("2026-02-03T03:00:00Z"),
+        lead_s: Some(1800),
+        began: at("2026-02-03T00:30:00Z"),
+        finished: at("2026-02-03T00:30:41Z"),
+        own_clock_off_s: None,
+        sites: found.iter().map(site).collect(),
+    };
+    let mut counts = run.counts();
+    counts[0] = 204 - counts.iter().sum::<u32>();
+    let mut it = notification("readiness", incident("readiness.giao-ban-2", "tan-lap"), kind);
+    it.created = run.finished;
+    it.alert.incident.site = None;
+    it.alert.session_title = Some(run.title.clone());
+    it.alert.session_start = Some(run.start);
+    it.alert.readiness = Some(Box::new(ReadinessNotice { counts, run }));
+    letter(vec![it])
+}
+
+#[test]
+fn a_readiness_run_tells_who_is_not_ready_why_and_whom_to_phone() {
+    let silent = || Found::Silent(Failure::Remote(RemoteFailure::Timeout));
+    let uplink = || Found::Uplink {
+        above: SiteId::new("ba-be"),
+        name: "Huyện Ba Bể".to_owned(),
+        answers: false,
+    };
+    let bad = Verdict::NotReady;
+    let morning = [
+        ("tan-lap", "Xã Tân Lập", silent(), bad),
+        ("ba-be", "Huyện Ba Bể", silent(), bad),
+        ("nam-mau", "Xã Nam Mẫu", uplink(), bad),
+        ("quang-khe", "Xã Quảng Khê", uplink(), bad),
+        ("kim-hy", "Xã Kim Hỷ", Found::BlackHole { tried: 1500, passes: 1400 }, bad),
+        ("van-lang", "Xã Văn Lang", Found::Loss { lost: 31, sent: 250 }, bad),
+        (
+            "y-te",
+            "Sở Y tế",
+            Found::Name(LocalFailure::Unresolved("codec.syt.example".to_owned())),
+            Verdict::CannotTell,
+        ),
+        ("cong-an", "Công an tỉnh", Found::Clock { offset_s: -900 }, Verdict::AtRisk),
+        ("cao-ky", "Xã Cao Kỳ", Found::FailedBefore { failed: 3, of: 5 }, Verdict::AtRisk),
+    ];
+    let names: Vec<String> = (1..=40).map(|n| format!("Cơ quan {n}")).collect();
+    let many: Vec<_> = names.iter().map(|name| ("co-quan", &**name, silent(), bad)).collect();
+    let firing = NotificationKind::Firing;
+    write_all(
+        "readiness",
+        &[
+            ("some are not ready", ready_letter(&morning, firing)),
+            ("many are not", ready_letter(&many, firing)),
+            ("some are at risk", ready_letter(&morning[7..], firing)),
+            ("all are ready", ready_letter(&[], NotificationKind::Resolved)),
+        ],
+    );
 }

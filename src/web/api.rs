@@ -4,6 +4,7 @@
 //! secrets, since the configuration's never enter a snapshot.
 
 mod change;
+pub(super) mod readiness;
 mod views;
 
 use std::sync::Arc;

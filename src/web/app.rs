@@ -93,6 +93,14 @@ pub(super) fn router(
         .route("/api/v1/sessions/{id}", put(agenda::change).delete(agenda::withdraw))
         .route("/api/v1/calendar", get(agenda::coming))
         .route("/api/v1/oncall", get(api::oncall))
+        .route(
+            "/api/v1/sessions/{id}/readiness",
+            get(api::readiness::show).merge(
+                post(api::readiness::keep)
+                    .layer(DefaultBodyLimit::max(limits.body_bytes.max(api::readiness::LARGEST))),
+            ),
+        )
+        .route("/api/v1/sessions/{id}/confirmations", post(api::readiness::confirm))
         .route("/api/v1/sessions/{id}/report", get(report::data))
         .route("/sessions/{id}/report", get(report::page))
         .route("/api/v1/silences", get(api::silences).post(api::silence))

@@ -124,6 +124,35 @@ const OPERATIONS: &[Operation] = &[
             "Report",
         )
     },
+    Operation {
+        errors: &[404],
+        ..read(
+            "/api/v1/sessions/{id}/readiness",
+            "readiness",
+            "What the last readiness run says of every site, and what people confirmed",
+            "Readiness",
+        )
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/sessions/{id}/readiness",
+        id: "keepReadiness",
+        summary: "Keep a run that was made elsewhere; `vchealth ready` does so",
+        names: Some("a session"),
+        takes: Some("ReadinessRun"),
+        gives: (204, ""),
+        errors: &[400, 403, 404, 413, 415, 503],
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/sessions/{id}/confirmations",
+        id: "confirm",
+        summary: "Record that somebody saw the picture and heard the sound of a site",
+        names: Some("a session"),
+        takes: Some("ConfirmationRequest"),
+        gives: (200, "Confirmation"),
+        errors: &[400, 403, 404, 413, 415, 503],
+    },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
         method: "post",

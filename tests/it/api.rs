@@ -92,6 +92,14 @@ fn body_for(operation: &str) -> Option<Value> {
             "delegates": {"cho-don": 12}, "by": "Hà",
         })),
         "changeSession" => Some(json!({ "cancelled": true, "by": "Hà" })),
+        "keepReadiness" => {
+            let snapshot = province::troubled(204);
+            let run = province::readiness(&snapshot, &snapshot.sessions[1].session);
+            serde_json::to_value(run).ok()
+        }
+        "confirm" => Some(json!({
+            "site": "nam-mau", "picture": true, "sound": false, "by": "Hà", "note": "không tiếng",
+        })),
         _ => None,
     }
 }
@@ -112,6 +120,7 @@ async fn every_documented_operation_answers_as_documented() {
                 "site" => "nam-mau",
                 "lift" => "s-1",
                 "end_maintenance" => "m-1",
+                "readiness" | "keepReadiness" | "confirm" => "2023-11-24-giao-ban",
                 _ => "cho-don-1",
             };
             let body = body_for(name);
@@ -297,6 +306,55 @@ async fn a_silence_that_makes_no_sense_is_refused_with_the_reason() {
         assert!(said.contains(reason), "{body}: {said}");
     }
     assert!(house.daemon.silences.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn readiness_is_shown_kept_and_confirmed() {
+    let house = House::open(province::troubled(204));
+    let path = "/api/v1/sessions/2023-11-24-giao-ban/readiness";
+    let shown = house.get(path).await.json();
+    assert_eq!(shown["verdict"], "not-ready");
+    let counts = json!({ "ready": 58, "at-risk": 1, "cannot-tell": 0, "not-ready": 1 });
+    assert_eq!(shown["counts"], counts);
+    assert_eq!(shown["sites"][1]["findings"][0]["found"]["kind"], "silent");
+    assert_eq!(shown["confirmations"][0]["by"], "Nguyễn Thị Hà");
+    assert_eq!(house.get("/api/v1/sessions/nothing/readiness").await.status, 404);
+
+    let run = body_for("keepReadiness").expect("a run");
+    assert_eq!(house.post(path, &run).await.status, 204);
+    let kept = house.daemon.runs.lock().unwrap().clone();
+    assert_eq!((kept.len(), kept[0].lead_s), (1, None), "only the daemon's own have a moment");
+    let refused = |change: fn(&mut Value)| {
+        let mut run = run.clone();
+        change(&mut run);
+        run
+    };
+    for (body, reason) in [
+        (refused(|run| run["session"] = json!("other")), "a run of"),
+        (refused(|run| run["finished"] = json!("2030-01-01T00:00:00Z")), "future"),
+        (refused(|run| run["sites"][0]["site"] = json!("cho-dan")), "no site"),
+        (refused(|run| run["sites"] = json!(7)), "invalid type"),
+    ] {
+        let reply = house.post(path, &body).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        let said = reply.json()["error"].as_str().expect("a reason").to_owned();
+        assert!(said.contains(reason), "{said}");
+    }
+
+    let path = "/api/v1/sessions/2023-11-24-giao-ban/confirmations";
+    let body = body_for("confirm").expect("words");
+    assert_eq!(house.post(path, &body).await.json()["sound"], false);
+    let said = house.daemon.confirmed.lock().unwrap().clone();
+    assert_eq!((said[0].site.as_str(), said[0].at), ("nam-mau", province::now().wall));
+    for (body, reason) in [
+        (json!({ "site": "nam-mau", "picture": true, "by": "Hà" }), "missing field `sound`"),
+        (json!({ "site": "x", "picture": true, "sound": true, "by": "Hà" }), "no site"),
+        (json!({ "site": "nam-mau", "picture": true, "sound": true, "by": "" }), "must say who"),
+    ] {
+        let reply = house.post(path, &body).await;
+        assert_eq!(reply.status, 400);
+        assert!(reply.text().contains(reason), "{}", reply.text());
+    }
 }
 
 #[test]

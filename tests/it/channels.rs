@@ -174,6 +174,7 @@ pub(crate) fn letter_of(
         session_title: Some("Giao ban trực tuyến".to_owned()),
         session_start: Some(began - Duration::from_secs(600)),
         drill: false,
+        readiness: None,
     };
     let id = NotificationId::new(id);
     let channel = ChannelId::new("truc");

@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
-    ClassId, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView, Evidence, Failure,
-    H323Check, Health, Host, HttpCheck, HttpMethod, IcmpCheck, IcmpError, Importance, Incident,
-    IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono, NotificationKind, Now, OnDuty,
-    Paces, PersonId, Phase, Quality, QualityGrade, RemoteFailure, Resolution, RotaId, Saw, Session,
-    SessionId, SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId,
-    SiteIx, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology,
-    Unreachable,
+    ClassId, Confirmation, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView,
+    Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck, HttpMethod, IcmpCheck,
+    IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono,
+    NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality, QualityGrade, ReadinessRun,
+    RemoteFailure, Resolution, RotaId, Saw, Session, SessionId, SessionView, Severity, Silence,
+    SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView, Snapshot,
+    Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable, Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -292,6 +292,8 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         generation: 1,
         incidents: Vec::new(),
         sessions: Vec::new(),
+        readiness: Vec::new(),
+        confirmations: Vec::new(),
         silences: Vec::new(),
         maintenance: Vec::new(),
         duty: vec![duty()],
@@ -405,6 +407,63 @@ fn sessions(snapshot: &mut Snapshot) {
             seconds_lost: 0,
         },
     ];
+    look_ahead(snapshot);
+}
+
+/// Both sessions were looked at: one site is dead, one at risk, one seen and heard.
+fn look_ahead(snapshot: &mut Snapshot) {
+    let [on, next] = [0, 1].map(|at| Arc::clone(&snapshot.sessions[at].session));
+    snapshot.readiness = [&on, &next].map(|it| Arc::new(readiness(snapshot, it))).to_vec();
+    snapshot.confirmations = vec![Confirmation {
+        session: next.id.clone(),
+        site: snapshot.topology.sites[0].id.clone(),
+        picture: true,
+        sound: true,
+        by: "Nguyễn Thị Hà".to_owned(),
+        at: ago(4),
+        note: String::new(),
+    }];
+}
+
+/// A readiness run of a session.
+pub(crate) fn readiness(snapshot: &Snapshot, session: &Session) -> ReadinessRun {
+    let finding = |verdict, found| Finding { verdict, endpoint: None, check: None, found };
+    let sites = session.sites.iter().enumerate().map(|(n, (ix, delegates))| {
+        let site = snapshot.topology.site(*ix);
+        let silent = Found::Silent(Failure::Remote(RemoteFailure::Timeout));
+        let findings = match n {
+            1 => vec![finding(Verdict::NotReady, silent)],
+            2 => vec![finding(Verdict::AtRisk, Found::Clock { offset_s: 300 })],
+            _ => Vec::new(),
+        };
+        SiteReadiness {
+            site: site.id.clone(),
+            name: site.name.clone(),
+            delegates: *delegates,
+            verdict: findings.first().map_or(Verdict::Ready, |it| it.verdict),
+            train: (n != 1).then_some(TrainFigures {
+                sent: 250,
+                lost: 0,
+                rtt_us: Some(8_100),
+                jitter_us: Some(400),
+            }),
+            mtu: (n != 1).then_some(1500),
+            contacts: if findings.is_empty() { Vec::new() } else { site.contacts.clone() },
+            findings,
+            checked: ago(5),
+        }
+    });
+    ReadinessRun {
+        session: session.id.clone(),
+        title: session.title.clone(),
+        start: session.start,
+        end: session.end,
+        lead_s: Some(3600 * 24),
+        began: ago(6),
+        finished: ago(5),
+        own_clock_off_s: None,
+        sites: sites.collect(),
+    }
 }
 
 /// Who is on duty.

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, Agenda, ChannelStatus, IncidentId, Language, LinkUse, Maintenance, Now, SessionChange,
-    SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
+    Ack, Agenda, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
+    ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::report::Report;
@@ -50,6 +50,8 @@ pub(crate) struct Fake {
     pub(crate) link_uses: Mutex<Vec<(LinkUse, Act)>>,
     pub(crate) agenda: Mutex<Agenda>,
     pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
+    pub(crate) runs: Mutex<Vec<ReadinessRun>>,
+    pub(crate) confirmed: Mutex<Vec<Confirmation>>,
 }
 
 impl Fake {
@@ -74,6 +76,8 @@ impl Fake {
             link_uses: Mutex::default(),
             agenda: Mutex::default(),
             changes: Mutex::default(),
+            runs: Mutex::default(),
+            confirmed: Mutex::default(),
         })
     }
 
@@ -170,6 +174,16 @@ impl Daemon for Fake {
             uses.push((used, act));
         }
         Box::pin(async move { if again { Err(ControlError::Used) } else { Ok(()) } })
+    }
+
+    fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
+        self.runs.lock().unwrap().push(run);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>> {
+        self.confirmed.lock().unwrap().push(said);
+        Box::pin(async { Ok(()) })
     }
 
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {

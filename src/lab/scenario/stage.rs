@@ -14,6 +14,7 @@ impl Scenario {
     /// 2. The province is the drawn one, or that of `base` if the scenario plays in the sample.
     /// 3. The calendar is the scenario's. A scenario without sessions has none: those of `base`
     ///    belong to other days.
+    /// 4. Nobody looks for readiness by itself: what a scenario expects is what incidents say.
     ///
     /// # Errors
     /// Every site, level, label and endpoint that the province does not have.
@@ -28,7 +29,8 @@ impl Scenario {
             (Ok(mut calendar), Ok(script)) => {
                 calendar.sort_by_key(|session| session.start);
                 let sessions = calendar.into_iter().map(Arc::new).collect();
-                let settings = base.settings.clone();
+                let mut settings = base.settings.clone();
+                settings.readiness.at.clear();
                 Ok((Config { settings, topology, sessions, templates: Vec::new() }, script))
             }
             (Err(mut problems), Err(more)) => {

@@ -55,7 +55,10 @@ impl Standing {
                 if let Some(before) = before.filter(|before| before.labels != new.labels) {
                     alerts.push(ending(before.clone(), now));
                 }
-                alerts.push(ending(new, later(now, lapse)));
+                // What a readiness run found is of no use once its session is on.
+                let start = item.notification.alert.session_start;
+                let end = start.filter(|_| item.notification.alert.readiness.is_some());
+                alerts.push(ending(new, end.unwrap_or_else(|| later(now, lapse))));
             }
         }
         alerts
@@ -68,7 +71,7 @@ impl Standing {
             self.ending.remove(id);
             if item.told_as == NotificationKind::Resolved {
                 self.alerts.remove(id);
-            } else {
+            } else if item.notification.alert.readiness.is_none() {
                 self.alerts.insert(id.clone(), alert(item, letter.test, style));
             }
         }

@@ -7,7 +7,7 @@ mod report;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Cause, Health, NotificationKind, Phase, Severity};
+use crate::model::{Cause, FindingKind, Health, NotificationKind, Phase, Severity, Verdict};
 
 /// All schemas by name.
 pub(super) fn all() -> Value {
@@ -112,6 +112,33 @@ pub(super) fn all() -> Value {
         ("ReportSite", report::site()),
         ("ReportPath", report::path()),
         ("ReportIncident", report::incident()),
+        ("Verdict", words(&Verdict::ALL.map(Verdict::word))),
+        ("Readiness", readiness()),
+        ("ReadinessRun", object(&readiness_run())),
+        ("SiteReadiness", site_readiness()),
+        ("Finding", finding()),
+        (
+            "ConfirmationRequest",
+            object(&[
+                ("site", text()),
+                ("picture", flag()),
+                ("sound", flag()),
+                ("by", person()),
+                ("note?", note()),
+            ]),
+        ),
+        (
+            "Confirmation",
+            object(&[
+                ("session", text()),
+                ("site", text()),
+                ("picture", flag()),
+                ("sound", flag()),
+                ("by", text()),
+                ("at", time()),
+                ("note?", text()),
+            ]),
+        ),
         ("Silences", list("silences", "Silence")),
         (
             "SilenceRequest",
@@ -160,6 +187,64 @@ pub(super) fn all() -> Value {
         all.insert(name.to_owned(), schema);
     }
     Value::Object(all)
+}
+
+fn readiness() -> Value {
+    let counts: Vec<(&str, Value)> =
+        Verdict::ALL.into_iter().map(|verdict| (verdict.word(), count())).collect();
+    let mut fields = readiness_run();
+    fields.push(("verdict", a("Verdict")));
+    fields.push(("counts", object(&counts)));
+    fields.push(("confirmations", array(&a("Confirmation"))));
+    object(&fields)
+}
+
+fn readiness_run() -> Vec<(&'static str, Value)> {
+    vec![
+        ("session", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("lead_s?", count()),
+        ("began", time()),
+        ("finished", time()),
+        ("own_clock_off_s?", json!({ "type": "integer" })),
+        ("sites", array(&a("SiteReadiness"))),
+    ]
+}
+
+fn site_readiness() -> Value {
+    let train = [
+        ("sent", count()),
+        ("lost", count()),
+        ("rtt_us", maybe(&count())),
+        ("jitter_us", maybe(&count())),
+    ];
+    object(&[
+        ("site", text()),
+        ("name", text()),
+        ("delegates", count()),
+        ("verdict", a("Verdict")),
+        ("findings?", array(&a("Finding"))),
+        ("train?", object(&train)),
+        ("mtu?", count()),
+        ("contacts?", array(&a("Contact"))),
+        ("checked", time()),
+    ])
+}
+
+fn finding() -> Value {
+    let found = json!({
+        "type": "object",
+        "required": ["kind"],
+        "properties": { "kind": words(&FindingKind::ALL.map(FindingKind::word)), "evidence": {} },
+    });
+    object(&[
+        ("verdict", a("Verdict")),
+        ("endpoint?", text()),
+        ("check?", text()),
+        ("found", found),
+    ])
 }
 
 fn status() -> Value {

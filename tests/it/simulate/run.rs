@@ -260,6 +260,8 @@ impl Run {
                     self.under_way.insert((finished, self.orders), (site, outcome));
                 }
                 Command::Commit(batch) => self.commit(&batch),
+                // Nothing is measured beside the probes here.
+                Command::Readiness(_) => {}
             }
         }
     }

@@ -1,0 +1,240 @@
+//! `vchealth ready [SESSION]`: is every site of a session ready to connect?
+//!
+//! It probes by itself, with an echo engine of its own, so it answers the same whether a daemon
+//! runs beside it or none does. What it found is kept where the daemon keeps its own runs: in the
+//! store if that is free, through the daemon's API if one runs.
+
+mod keep;
+mod progress;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::keep::Keeper;
+use self::progress::Bar;
+use super::args::{Format, Ready};
+use super::{Exit, Failed, runtime};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::{self, Source, chain};
+use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict};
+use crate::probe::{self, Probes, Trust};
+use crate::readiness::{self, Occasion, Scope, Sheet, words};
+use crate::store::History;
+
+/// Longest that names are waited for before the first check.
+const NAMES: Duration = Duration::from_secs(5);
+/// Generation of the only topology there is here.
+const GENERATION: u32 = 1;
+
+/// Finds out whether a session is ready, or records what people confirmed.
+pub(super) fn run(ready: &Ready) -> Result<Exit, Failed> {
+    match look(ready) {
+        // What stopped us says nothing about the sites.
+        Err(error) if error.exit() == Exit::Failed => {
+            eprintln!("vchealth: {}", chain(&error));
+            Ok(Exit::CannotTell)
+        }
+        done => done,
+    }
+}
+
+fn look(ready: &Ready) -> Result<Exit, Failed> {
+    let mut config = Source::directory(&ready.config.dir).load()?;
+    let clock = Clock::start();
+    let known = daemon::kept_sessions(&config, clock.now().wall).sessions;
+    config.sessions = known.into_iter().map(|(session, _)| session).collect();
+    let session = session(&config, ready.session.as_deref(), clock.now().wall)?;
+    let keeper = Keeper::new(&config.settings);
+    if !ready.confirm.is_empty() {
+        return confirm(ready, &config, session, &keeper, clock.now().wall);
+    }
+    let history = History::open(&config.settings.state_dir);
+    if let (Err(error), true) = (&history, config.settings.state_dir.exists()) {
+        eprintln!("what was found before is not read: {}", chain(error));
+    }
+    let history = history.ok();
+    let before = history.as_ref().and_then(|it| it.last_readiness(&session.id).ok().flatten());
+    let scope = if ready.again { again(session, before.as_ref())? } else { Scope::All };
+    let before = before.filter(|_| ready.again);
+    let past = history.as_ref().map(|it| past(it, &config, clock.now().wall)).unwrap_or_default();
+    let confirmed = history.and_then(|it| it.confirmations(&session.id).ok()).unwrap_or_default();
+    let run = runtime()?.block_on(measure(&config, session, &scope, before.as_ref(), &past, clock));
+    let sheet = Sheet {
+        language: ready.language.unwrap_or(config.settings.language),
+        time_zone: config.settings.time_zone.clone(),
+        confirmed: &confirmed,
+        now: clock.now().wall,
+    };
+    let text = match ready.format {
+        Format::Table => readiness::text(&run, &sheet),
+        Format::Json => json(&run, &confirmed),
+        Format::Html => readiness::html(&run, &sheet),
+        Format::Junit => readiness::junit(&run, &sheet),
+    };
+    write(&text, ready.output.as_deref())?;
+    if ready.output.is_some() {
+        println!("{}", words::summary(&run, sheet.language));
+    }
+    let verdict = run.verdict();
+    if let Err(why) = runtime()?.block_on(keeper.run(run)) {
+        eprintln!("the result is not kept, so `--again` will not know it: {why}");
+    }
+    Ok(exit(verdict))
+}
+
+/// The exit status that the monitoring-plugin convention has for a verdict.
+const fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Ready => Exit::Well,
+        Verdict::AtRisk => Exit::Failed,
+        Verdict::NotReady => Exit::NotReady,
+        Verdict::CannotTell => Exit::CannotTell,
+    }
+}
+
+async fn measure(
+    config: &Config,
+    session: &Session,
+    scope: &Scope,
+    before: Option<&ReadinessRun>,
+    past: &Past,
+    clock: Clock,
+) -> ReadinessRun {
+    let (settings, topology) = (&config.settings, &config.topology);
+    let began = clock.now().wall;
+    let probes = Probes::start(settings, GENERATION, Arc::clone(topology), Trust::system(), clock);
+    let probes = Arc::new(probes);
+    if tokio::time::timeout(NAMES, probes.names_settled()).await.is_err() {
+        eprintln!("names are not resolved yet; going on without");
+    }
+    let survey = readiness::survey(config, session, scope);
+    let mut bar = Bar::start(&session.title, survey.sites.len());
+    let at_once = survey.sites.len();
+    let conversations = usize::try_from(settings.budget.in_flight).unwrap_or(usize::MAX);
+    let told = |progress| bar.show(progress);
+    let measured =
+        probe::survey(Arc::clone(&probes), clock, survey, at_once, conversations, told).await;
+    bar.end();
+    probes.stop().await;
+    let finished = clock.now().wall;
+    let occasion = Occasion { session, lead_s: None, began, finished, before };
+    readiness::judge(config, &occasion, &measured, past)
+}
+
+/// What is remembered of the sites.
+fn past(history: &History, config: &Config, now: Timestamp) -> Past {
+    let window = config.settings.flapping.window;
+    let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
+    let mut past = Past {
+        verdicts: history.verdicts().unwrap_or_default(),
+        never_up: history.never_up().unwrap_or_default(),
+        ..Past::default()
+    };
+    for incident in history.incidents(from, now).unwrap_or_default() {
+        let lately = incident.relapses.iter().filter(|at| **at >= from).count();
+        for affected in incident.affected.iter().filter(|_| lately > 0) {
+            let known = past.relapses.entry(affected.site.clone()).or_default();
+            *known = (*known).max(u32::try_from(lately).unwrap_or(u32::MAX));
+        }
+    }
+    past
+}
+
+/// The sites that the last run did not find ready.
+fn again(session: &Session, before: Option<&ReadinessRun>) -> Result<Scope, Failed> {
+    let Some(before) = before else {
+        return Err(Failed::Usage(format!(
+            "there is no earlier result of {}: leave `--again` out",
+            session.id
+        )));
+    };
+    let left = before.sites.iter().filter(|site| site.verdict != Verdict::Ready);
+    let left: BTreeSet<SiteId> = left.map(|site| site.site.clone()).collect();
+    Ok(Scope::Only(left))
+}
+
+/// The session with this id or title, or the one that is on or begins next.
+fn session<'a>(
+    config: &'a Config,
+    asked: Option<&str>,
+    now: Timestamp,
+) -> Result<&'a Session, Failed> {
+    let Some(asked) = asked else {
+        let to_come = config.sessions.iter().filter(|session| session.end > now);
+        return to_come
+            .min_by_key(|session| session.start)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| Failed::Usage("no session is to come: name one, or add it".to_owned()));
+    };
+    let lower = asked.to_lowercase();
+    let named = |session: &&Arc<Session>| {
+        session.id.as_str() == asked || session.title.to_lowercase() == lower
+    };
+    config.sessions.iter().find(named).map(AsRef::as_ref).ok_or_else(|| {
+        let near = config
+            .sessions
+            .iter()
+            .map(|session| (strsim::jaro_winkler(session.id.as_str(), asked), session))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(likeness, _)| *likeness > 0.7);
+        let hint = near.map_or_else(String::new, |(_, session)| {
+            format!("; did you mean `{}` ({})?", session.id, session.title)
+        });
+        Failed::Usage(format!("there is no session `{asked}`{hint}"))
+    })
+}
+
+/// Records that people saw and heard sites.
+fn confirm(
+    ready: &Ready,
+    config: &Config,
+    session: &Session,
+    keeper: &Keeper,
+    now: Timestamp,
+) -> Result<Exit, Failed> {
+    let by = ready.by.clone().unwrap_or_default();
+    let mut said = Vec::new();
+    for asked in &ready.confirm {
+        let ix = super::probe::find(&config.topology, asked)?;
+        let site = config.topology.site(ix);
+        if !session.sites.contains_key(&ix) {
+            return Err(Failed::Usage(format!("{} does not take part in {}", site.id, session.id)));
+        }
+        said.push(Confirmation {
+            session: session.id.clone(),
+            site: site.id.clone(),
+            picture: !ready.no_picture,
+            sound: !ready.no_sound,
+            by: by.trim().to_owned(),
+            at: now,
+            note: ready.note.clone().unwrap_or_default(),
+        });
+    }
+    let count = said.len();
+    match runtime()?.block_on(keeper.confirmations(said)) {
+        Ok(()) => {
+            println!("recorded for {count} sites of {}", session.id);
+            Ok(Exit::Well)
+        }
+        Err(why) => Err(Failed::Other(format!("not recorded: {why}"), why.into())),
+    }
+}
+
+fn json(run: &ReadinessRun, confirmed: &[Confirmation]) -> String {
+    let document = readiness::Document::of(run, confirmed);
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+fn write(text: &str, to: Option<&Path>) -> Result<(), Failed> {
+    let Some(path) = to else {
+        print!("{text}");
+        return Ok(());
+    };
+    std::fs::write(path, text)
+        .map_err(|error| Failed::Other(format!("cannot write {}", path.display()), error.into()))
+}

@@ -1,0 +1,137 @@
+//! A run as one page of HTML to print or to mail: no script, nothing fetched, every site a line of
+//! the checklist.
+
+use std::fmt::Write as _;
+
+use super::junit::escape;
+use super::text::{confirmed, own_clock};
+use super::words::{self, Pen, pick};
+use super::{Sheet, Summary};
+use crate::model::{Confirmation, Language, ReadinessRun, SiteReadiness, Verdict};
+
+const STYLE: &str = include_str!("style.css");
+
+/// Writes a run as a page.
+#[must_use]
+pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
+    let language = sheet.language;
+    let pen = Pen { language, time_zone: sheet.time_zone.clone() };
+    let summary = Summary::of(run);
+    let line = words::summary(run, language);
+    let mut out = String::new();
+    let lang = match language {
+        Language::Vi => "vi",
+        Language::En => "en",
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"{lang}\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style></head>\n<body>",
+        escape(&format!("{line} · {}", run.title))
+    );
+    let _ = writeln!(out, "<header><h1>{}</h1>", escape(&line));
+    let _ = writeln!(
+        out,
+        "<p><b>{}</b> ({})<br>{} · {}</p>",
+        escape(&run.title),
+        escape(run.session.as_str()),
+        pen.moment(run.start),
+        pick(language, "kiểm tra lúc", "checked at").to_owned() + " " + &pen.moment(run.finished)
+    );
+    let _ = writeln!(out, "<p class=\"note\">{}</p>", words::reservation(language));
+    if let Some(off) = run.own_clock_off_s {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(&own_clock(off, language)));
+    }
+    out += "</header>\n";
+    for verdict in [Verdict::NotReady, Verdict::CannotTell, Verdict::AtRisk] {
+        if run.count(verdict) == 0 {
+            continue;
+        }
+        let _ = writeln!(
+            out,
+            "<h2 class=\"{}\">{} ({})</h2>",
+            verdict.word(),
+            words::verdict(verdict, language),
+            run.count(verdict)
+        );
+        for group in summary.with(verdict) {
+            let _ = writeln!(
+                out,
+                "<section><h3>{} ({})</h3>\n<p>{}: {}.<br>{}: {}.</p>\n<table>",
+                escape(&words::heading(group, language)),
+                group.sites.len(),
+                pick(language, "Khả năng", "Likely"),
+                words::likely(group.kind, language),
+                pick(language, "Việc cần làm", "Try"),
+                words::action(group.kind, language),
+            );
+            for site in &group.sites {
+                let found: Vec<String> =
+                    site.findings.iter().map(|it| escape(&pen.finding(it))).collect();
+                let _ = writeln!(
+                    out,
+                    "<tr><th>{}</th><td>{}</td><td class=\"who\">{}</td></tr>",
+                    escape(&site.name),
+                    found.join("<br>"),
+                    escape(&pen.contact(site))
+                );
+            }
+            out += "</table></section>\n";
+        }
+    }
+    checklist(run, sheet, &pen, &mut out);
+    out += "</body></html>\n";
+    out
+}
+
+/// Every site with what was measured and whether people saw and heard it.
+fn checklist(run: &ReadinessRun, sheet: &Sheet<'_>, pen: &Pen, out: &mut String) {
+    let language = sheet.language;
+    let head = match language {
+        Language::Vi => ["Điểm cầu", "Đại biểu", "Kết nối", "Số đo", "Hình", "Tiếng", "Xác nhận"],
+        Language::En => {
+            ["Site", "Delegates", "Connection", "Measured", "Picture", "Sound", "Confirmed"]
+        }
+    };
+    let _ = writeln!(
+        out,
+        "<h2>{}</h2>\n<p>{}</p>\n<table class=\"list\"><thead><tr><th>{}</th></tr></thead><tbody>",
+        pick(language, "Danh sách kiểm tra", "Checklist"),
+        confirmed(run, sheet.confirmed, language),
+        head.join("</th><th>")
+    );
+    for site in &run.sites {
+        let said = sheet.confirmed.iter().rev().find(|it| it.site == site.site);
+        let mark = |seen: fn(&Confirmation) -> bool| match said.map(seen) {
+            Some(true) => "✔",
+            Some(false) => "✘",
+            None => "☐",
+        };
+        let who = said.map_or_else(String::new, |it| {
+            let note = if it.note.is_empty() { String::new() } else { format!(" ({})", it.note) };
+            format!("{}, {}{note}", it.by, pen.moment(it.at))
+        });
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"{}\">{}</td><td>{}</td>\
+             <td class=\"m\">{}</td><td class=\"m\">{}</td><td>{}</td></tr>",
+            escape(&site.name),
+            site.delegates,
+            site.verdict.word(),
+            words::verdict(site.verdict, language),
+            escape(&measured(site, pen)),
+            mark(|it| it.picture),
+            mark(|it| it.sound),
+            escape(&who)
+        );
+    }
+    out.push_str("</tbody></table>\n");
+}
+
+fn measured(site: &SiteReadiness, pen: &Pen) -> String {
+    let train = site.train.map(|train| pen.train(&train));
+    let mtu = site.mtu.map(|mtu| format!("MTU {mtu}"));
+    train.into_iter().chain(mtu).collect::<Vec<_>>().join(" · ")
+}

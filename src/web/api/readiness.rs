@@ -1,0 +1,133 @@
+//! Readiness through the API: the last run of a session, runs that people made, and what they
+//! confirmed of picture and sound.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::change::{person, text};
+use super::{Body, read, refused};
+use crate::model::{Confirmation, ReadinessRun, SessionId, SiteId, Snapshot};
+use crate::readiness::Document;
+use crate::web::app::{App, carry_out, problem};
+
+/// Largest run that is taken: ten thousand sites of which none is ready.
+pub(in crate::web) const LARGEST: usize = 8 << 20;
+/// How far the clock of whoever made a run may be ahead of ours.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// `GET /api/v1/sessions/{id}/readiness`.
+pub(in crate::web) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let snapshot = app.daemon.snapshot();
+    match snapshot.readiness.iter().find(|run| run.session.as_str() == id) {
+        Some(run) => Json(Document::of(run, &snapshot.confirmations)).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such session, or no run of it yet"),
+    }
+}
+
+/// `POST /api/v1/sessions/{id}/readiness`.
+pub(in crate::web) async fn keep(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Result<Json<ReadinessRun>, JsonRejection>,
+) -> Response {
+    let run = match body {
+        Ok(Json(run)) => run,
+        Err(rejection) => {
+            let status = match rejection.status() {
+                StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+                status => status,
+            };
+            return problem(status, rejection.body_text());
+        }
+    };
+    if let Err(why) = sound(&run, &id, &app.daemon.snapshot(), app.daemon.now().wall) {
+        return problem(StatusCode::BAD_REQUEST, why);
+    }
+    // Only the daemon's own runs are for a configured moment.
+    let run = ReadinessRun { lead_s: None, ..run };
+    tracing::info!(session = id, sites = run.sites.len(), "a readiness run came through the API");
+    let daemon = Arc::clone(&app.daemon);
+    match carry_out(async move { daemon.keep_readiness(run).await }).await {
+        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        failed => refused(failed),
+    }
+}
+
+/// Somebody saw the picture and heard the sound of a site.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmationRequest {
+    site: String,
+    picture: bool,
+    sound: bool,
+    by: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// `POST /api/v1/sessions/{id}/confirmations`.
+pub(in crate::web) async fn confirm(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response {
+    let request: ConfirmationRequest = match read(body) {
+        Ok(request) => request,
+        Err((status, why)) => return problem(status, why),
+    };
+    let said = match request.checked(&id, &app.daemon.snapshot(), app.daemon.now().wall) {
+        Ok(said) => said,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    tracing::info!(session = id, site = %said.site, by = said.by, "confirmed through the API");
+    let (daemon, given) = (Arc::clone(&app.daemon), said.clone());
+    match carry_out(async move { daemon.confirm(given).await }).await {
+        Some(Ok(())) => Json(said).into_response(),
+        failed => refused(failed),
+    }
+}
+
+impl ConfirmationRequest {
+    /// What was confirmed, or why it makes no sense.
+    fn checked(
+        self,
+        session: &str,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Confirmation, String> {
+        let Self { site, picture, sound, by, note } = self;
+        let (by, note) = (person(&by)?, text("note", &note)?);
+        let site = SiteId::new(site);
+        if snapshot.topology.find_site(&site).is_none() {
+            return Err(format!("`site`: there is no site {:?}", site.as_str()));
+        }
+        let session = SessionId::new(session);
+        Ok(Confirmation { session, site, picture, sound, by, at: now, note })
+    }
+}
+
+/// Whether a run can be what it says.
+fn sound(run: &ReadinessRun, id: &str, snapshot: &Snapshot, now: Timestamp) -> Result<(), String> {
+    if run.session.as_str() != id {
+        return Err(format!("`session`: this is a run of {:?}", run.session.as_str()));
+    }
+    let latest = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    if run.began > run.finished || run.finished > latest {
+        return Err("`began` must lie before `finished`, and that not in the future".to_owned());
+    }
+    let topology = &snapshot.topology;
+    if run.sites.len() > topology.sites.len() {
+        return Err("`sites`: there are more than are watched".to_owned());
+    }
+    match run.sites.iter().find(|site| topology.find_site(&site.site).is_none()) {
+        Some(unknown) => Err(format!("`sites`: there is no site {:?}", unknown.site.as_str())),
+        None => Ok(()),
+    }
+}
