@@ -324,6 +324,7 @@ fn commonest_cause(sites: &[&SiteReadiness]) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Channel, Receiver, Route, Step, When};
     use crate::lab::world::{Nature, World};
     use crate::model::{
         Batch, Failure, Finding, Found, Importance, Maintenance, Outcome, RemoteFailure, Session,
@@ -582,6 +583,40 @@ mod tests {
             desk.pass(60, found);
             assert_eq!(desk.messages.len(), messages, "{tell:?} {found:?}");
         }
+    }
+
+    #[test]
+    fn routes_say_who_is_told_and_the_end_goes_where_the_problem_went() {
+        let start = 7200;
+        let mut config = config(start);
+        let first = config.settings.channels[0].clone();
+        let channel = |id: &str| Channel { id: ChannelId::new(id), ..first.clone() };
+        config.settings.channels = ["urgent", "later", "rest"].map(channel).to_vec();
+        let to = |id: &str| vec![Receiver::Channel(ChannelId::new(id))];
+        let route = |severities: Vec<Severity>, id: &str| Route {
+            name: id.to_owned(),
+            when: When { severities, ..When::default() },
+            to: to(id),
+            escalate: Vec::new(),
+            goes_on: false,
+        };
+        let minute = Duration::from_mins(1);
+        let mut urgent = route(vec![Severity::Critical], "urgent");
+        urgent.escalate = vec![Step { after: minute, live: minute, to: to("later") }];
+        config.settings.routes = vec![urgent, route(Vec::new(), "rest")];
+        let mut desk = Desk::open(config, Durable::default(), at(start - 1900));
+        desk.pass(start - 1700, &[dead("a")]);
+        let told = |desk: &mut Desk| -> Vec<String> {
+            let messages = desk.messages.drain(..);
+            messages.map(|it| format!("{} {}", it.channel, it.kind.word())).collect()
+        };
+        assert_eq!(
+            told(&mut desk),
+            ["urgent firing"],
+            "at once, and nobody is asked to take it on"
+        );
+        desk.pass(start - 500, &[]);
+        assert_eq!(told(&mut desk), ["urgent resolved"], "though its end is no longer critical");
     }
 
     #[test]
