@@ -8,7 +8,7 @@ use super::seen::{Seen, named_by};
 use super::{
     Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -579,14 +579,27 @@ fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
         Seen::CertificateNotYet(at) => {
             format!("{what}: valid only from {}", day(&facts.local(at)))
         }
-        Seen::Gateway(gateway) => {
-            format!("neither gateway {gateway} nor any site answers at {when}")
-        }
-        Seen::Nobody => format!("no site answers any more at {when}"),
-        Seen::Local(why) => format!("probes cannot be sent ({why}) at {when}"),
-        Seen::Engine => format!("the machine does not keep up with its probes at {when}"),
-        Seen::ClockSet(by) => format!("the machine's clock was set by {by} s at {when}"),
+        Seen::Ourselves(doubt) => format!("{} at {when}", self_doubt(doubt)),
         Seen::Words(words) => format!("{words} at {when}"),
+    }
+}
+
+/// Why the monitor does not trust itself.
+fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("neither gateway {host} nor any site answers")
+        }
+        SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
+        SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
+        SelfDoubt::ClockSet { by_s } => format!("the machine's clock was set by {by_s} s"),
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let off = duration(Duration::from_secs(by_s.unsigned_abs()));
+            let way = if *by_s > 0 { "fast" } else { "slow" };
+            format!("the machine's clock seems {off} {way}: {devices} of {of} devices disagree")
+        }
+        SelfDoubt::Part { words } => words.clone(),
     }
 }
 

@@ -13,7 +13,8 @@ use unicode_normalization::is_nfc;
 use super::*;
 use crate::model::{
     Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, IcmpError,
-    Notification, NotificationId, RemoteFailure, Saw, SessionId, SiteId, TargetKey, Unreachable,
+    Notification, NotificationId, RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, TargetKey,
+    Unreachable,
 };
 use crate::notify::drill::test_letter;
 use crate::store::tests::{at, incident, notification};
@@ -140,12 +141,12 @@ fn sample(cause: Cause) -> Notification {
             alert.site_name.clear();
             alert.level_name.clear();
             alert.parent_name.clear();
-            let saw = "our gateway 10.0.0.1 does not answer, nor does what is behind it";
-            let mut gateway = seen("router", "ping", words(saw), "2026-02-03T00:42:10Z");
+            let saw = Saw::Ourselves(SelfDoubt::GatewaySilent { host: "10.0.0.1".to_owned() });
+            let mut gateway = seen("router", "ping", saw, "2026-02-03T00:42:10Z");
             gateway.target =
                 TargetKey { site: SiteId::new("bac-kan"), endpoint: None, check: None };
             let mut clock = gateway.clone();
-            clock.saw = words("the clock was set by -30 s");
+            clock.saw = Saw::Ourselves(SelfDoubt::ClockSet { by_s: -30 });
             incident.evidence = vec![gateway, clock];
             alert.names.clear();
             affect(alert, &BEHIND);

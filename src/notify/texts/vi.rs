@@ -8,7 +8,7 @@ use super::seen::{Seen, named_by};
 use super::{
     Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths, units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -584,14 +584,26 @@ fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
         Seen::CertificateNotYet(at) => {
             format!("{what}: chỉ có hiệu lực từ {}", day(&facts.local(at)))
         }
-        Seen::Gateway(gateway) => {
-            format!("cổng ra {gateway} và mọi điểm cầu không phản hồi lúc {when}")
-        }
-        Seen::Nobody => format!("không điểm cầu nào còn trả lời lúc {when}"),
-        Seen::Local(why) => format!("máy giám sát không gửi được phép đo ({why}) lúc {when}"),
-        Seen::Engine => format!("máy giám sát không theo kịp các phép đo lúc {when}"),
-        Seen::ClockSet(by) => format!("giờ của máy giám sát bị chỉnh {by} giây lúc {when}"),
+        Seen::Ourselves(doubt) => format!("{} lúc {when}", self_doubt(doubt)),
         Seen::Words(words) => format!("{words}, lúc {when}"),
+    }
+}
+
+/// Why the monitor does not trust itself.
+fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("cổng ra {host} và mọi điểm cầu không phản hồi")
+        }
+        SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("máy giám sát không gửi được phép đo ({how})"),
+        SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
+        SelfDoubt::ClockSet { by_s } => format!("giờ của máy giám sát bị chỉnh {by_s} giây"),
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let (off, way) = clock(*by_s);
+            format!("giờ của máy giám sát có vẻ {way} {off}: {devices}/{of} thiết bị lệch với nó")
+        }
+        SelfDoubt::Part { words } => format!("{words},"),
     }
 }
 

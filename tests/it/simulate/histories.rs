@@ -35,6 +35,8 @@ const WARM_UP: Duration = Duration::from_secs(20);
 /// What is wrong ends at last; this much later nobody may be left with a problem that is none.
 /// Messages may wait an hour for their turn, and an hour more if the hour was used up.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3 * 3600);
+/// How often a target is tried to learn what is the matter with it in truth.
+const TRIES: u32 = 5;
 /// The channel that wants to know everything.
 const ALL: &str = "all";
 /// The channel that wants no ends.
@@ -296,8 +298,7 @@ fn pace() -> impl Strategy<Value = Pace> {
 }
 
 fn history(what: impl Strategy<Value = What>, most: usize) -> impl Strategy<Value = History> {
-    // With no site but ours it cannot be told whether the site or our own network is out.
-    let parents = prop::collection::vec(any::<u8>(), 1..8);
+    let parents = prop::collection::vec(any::<u8>(), 0..8);
     // Most sites are built as usual and have no label.
     let build = prop::collection::vec((0u8..40, 0u8..6), 9);
     let events = prop::collection::vec(event(what), 0..most);
@@ -416,7 +417,12 @@ fn truths(run: &Run) -> Vec<(SiteIx, Truth)> {
         let (mut answers, mut fails, mut speaks) = (0, 0, 0);
         for endpoint in &whole.site(there).endpoints {
             for target in &whole.endpoint(*endpoint).targets {
-                match world.probe(run.now, *target, Effort::Thorough).result {
+                // One answer is enough: a path may lose what is sent over it and live.
+                let mut tries = (0..TRIES)
+                    .map(|_| world.probe(run.now, *target, Effort::Thorough).result)
+                    .collect::<Vec<_>>();
+                let best = tries.iter().position(Result::is_ok).unwrap_or_default();
+                match tries.swap_remove(best) {
                     Ok(_) => answers += 1,
                     Err(failure) => {
                         fails += 1;
@@ -645,12 +651,13 @@ fn agrees_with_the_truth(run: &mut Run, history: &History) -> Result<(), String>
         truth(*site) != Truth::Well && !above
     });
     let roots = roots.count();
-    let explaining = open.iter().filter(|incident| explains(incident)).count();
+    // One that affects nobody any more is only held open to see whether it stays so.
+    let explaining = open
+        .iter()
+        .filter(|incident| explains(incident) && incident.affected_now().next().is_some())
+        .count();
     if explaining > roots && !history.worsens_paths() {
-        let held = open.iter().filter(|incident| incident.affected_now().next().is_none()).count();
-        if explaining - held > roots {
-            return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
-        }
+        return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
     }
     for incident in open.iter().filter(|incident| incident.affected_now().next().is_some()) {
         let told = incident.told.iter().filter(|told| told.channel.as_str() == ALL);
