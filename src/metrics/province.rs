@@ -414,6 +414,12 @@ fn monitor(snapshot: &Snapshot, out: &mut String) {
     let view = &snapshot.monitor;
     let engine = &view.engine;
     single(out, &table::BLIND, view.blind);
+    let mut family = Family::new(out, &table::NOTIFICATIONS_HELD);
+    for (channel, held) in &view.held_back {
+        let mut label = String::new();
+        push_label(&mut label, "channel", channel.as_str());
+        family.series(&label, *held);
+    }
     single(out, &table::SNAPSHOT_TIME, snapshot.taken.wall);
     single(out, &table::GENERATION, snapshot.generation);
     targets_by_health(snapshot, out);

@@ -147,6 +147,10 @@ pub struct Incident {
     pub resolution: Option<Resolution>,
     /// What was told, to whom, when.
     pub told: Vec<Told>,
+    /// Channels that something is to be said to and is not, since the messages of the hour are
+    /// used up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<ChannelId>,
 }
 
 /// How an incident ended.
@@ -351,6 +355,10 @@ pub struct Told {
     /// The step of escalation that it was; 0 is the route itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub step: u32,
+    /// Whether it used up the messages of the hour about something that comes and goes, so that
+    /// nothing is said for a while unless it becomes critical.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last_for_now: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]

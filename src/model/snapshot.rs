@@ -211,4 +211,7 @@ pub struct MonitorView {
     pub worst_lateness: Duration,
     /// How the echo engine does.
     pub engine: EngineHealth,
+    /// For each channel, of how many incidents something is to be said and is not yet, since the
+    /// messages of the hour are used up.
+    pub held_back: Vec<(ChannelId, u32)>,
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::ledger::Entry;
 use super::site::{self, Life};
 use super::target::Watched;
 use super::{Monitor, plan};
 use crate::model::{
-    EndpointView, Health, Incident, IncidentId, MonitorView, Now, SessionView, Severity, SiteView,
-    Snapshot,
+    ChannelId, EndpointView, Health, Incident, IncidentId, MonitorView, Now, SessionView, Severity,
+    SiteView, Snapshot,
 };
 
 /// Incidents that ended are shown for this long.
@@ -65,10 +66,21 @@ impl Monitor {
                 overlaps_avoided: self.schedule.overlaps(),
                 worst_lateness: std::mem::take(&mut self.worst_lateness),
                 engine: self.sight.engine,
+                held_back: self.held_back(),
             },
             sites,
             topology,
         }
+    }
+
+    fn held_back(&self) -> Vec<(ChannelId, u32)> {
+        let channels = self.picture.settings().channels.iter();
+        let held = channels.map(|channel| {
+            let waits = |entry: &Entry| entry.incident.held_back.contains(&channel.id);
+            let count = self.ledger.iter().filter(|(_, entry)| waits(entry)).count();
+            (channel.id.clone(), u32::try_from(count).unwrap_or(u32::MAX))
+        });
+        held.collect()
     }
 
     fn site_view(&self, ix: crate::model::SiteIx, now: Now) -> SiteView {

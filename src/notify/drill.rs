@@ -92,6 +92,7 @@ pub(super) fn test_letter(
             session: None,
             evidence: Vec::new(),
             ack: None,
+            held_back: Vec::new(),
             waiting_since: None,
             flapping: false,
             relapses: Vec::new(),

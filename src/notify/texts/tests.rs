@@ -261,6 +261,7 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
 
 fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> Told {
     Told {
+        last_for_now: false,
         channel: ChannelId::new(channel),
         kind,
         at: at(when),
@@ -383,6 +384,14 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let mut flapping = sample(Cause::Access);
     flapping.alert.incident.flapping = true;
     flapping.alert.incident.relapses = vec![at("2026-02-03T00:43:00Z"); 3];
+    let mut again = sample(Cause::Access);
+    again.alert.incident.relapses = vec![at("2026-02-03T00:55:00Z")];
+    again.created = at("2026-02-03T00:55:04Z");
+    let mut last = again.clone();
+    let told = told(last.channel.as_str(), NotificationKind::Firing, "2026-02-03T00:55:04Z", &[]);
+    last.alert.incident.told = vec![Told { last_for_now: true, ..told }];
+    let mut other = again.clone();
+    other.alert.site_name = "Xã Bộc Bố".to_owned();
     let mut no_session = sample(Cause::Access);
     no_session.alert.phase = Phase::Idle;
     no_session.alert.session_title = None;
@@ -432,6 +441,9 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     write_all(
         "special",
         &[
+            ("on again", letter(vec![again.clone()])),
+            ("on again, the last that is told for a while", letter(vec![last])),
+            ("two that are on again", letter(vec![again, other])),
             ("comes and goes", letter(vec![flapping.clone()])),
             ("came and went, over", letter(vec![stage(flapping, NotificationKind::Resolved)])),
             ("no session, nobody listed", letter(vec![no_session])),

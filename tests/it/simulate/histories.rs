@@ -474,7 +474,14 @@ fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
         before.push(message);
         let hour = jiff::SignedDuration::from_secs(3600);
         let recent = before.iter().filter(|m| message.created.duration_since(m.created) < hour);
-        if limit && recent.count() > 3 {
+        let recent: Vec<_> = recent.collect();
+        // That it is critical is told all the same, once.
+        let grave = |m: &Notification| m.alert.incident.severity == Severity::Critical;
+        let (_, earlier) = recent.split_last().expect("it is one itself");
+        let rises = message.kind != NotificationKind::Resolved
+            && grave(message)
+            && !earlier.iter().any(|m| grave(m));
+        if limit && recent.len() > 3 && !rises {
             found.push(format!("{at:?}: {} is the fourth within an hour", message.id));
         }
     }
