@@ -37,6 +37,8 @@ const WARM_UP: Duration = Duration::from_secs(20);
 const SETTLES_WITHIN: Duration = Duration::from_secs(3 * 3600);
 /// How often a target is tried to learn what is the matter with it in truth.
 const TRIES: u32 = 5;
+/// The brain writes down what it was told within this time.
+const WRITES_WITHIN: Duration = Duration::from_millis(50);
 /// The channel that wants to know everything.
 const ALL: &str = "all";
 /// The channel that wants no ends.
@@ -530,16 +532,22 @@ fn restored_differs(run: &Run) -> Option<String> {
     })
 }
 
-/// Plays a history up to where its faults are taken away, with a look at every step.
+/// Plays a history up to where its faults are taken away, with a look at every step. What happens
+/// at one moment, such as a reload and a fault, is looked at together, once the brain has had the
+/// time to write down what it makes of it.
 fn play(
     run: &mut Run,
     steps: &[Step],
     looks: &mut impl FnMut(&mut Run) -> Result<(), String>,
 ) -> Result<(), String> {
+    let mut acted = None;
     for step in steps {
         run.until(step.at);
-        looks(run)?;
+        if acted.is_none_or(|at| run.elapsed() >= at + WRITES_WITHIN) {
+            looks(run)?;
+        }
         run.act(&step.act);
+        acted = Some(run.elapsed());
     }
     Ok(())
 }
