@@ -39,7 +39,7 @@ pub use id::{
 };
 pub use incident::{
     Ack, Affected, Alert, Cause, CommonFactor, Evidence, Incident, Notification, NotificationKind,
-    Resolution, Saw, Severity, Told,
+    Resolution, Saw, SelfDoubt, Severity, Told,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,

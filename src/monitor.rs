@@ -81,9 +81,14 @@ use crate::model::{
 
 /// Time between two looks at the calendar, the clocks and ourselves.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Shortest time between two reviews, so that a province that fails all at once is reviewed
-/// fifty times a second and not with every outcome.
+/// Shortest time between two reviews, so that what fails all at once is reviewed fifty times a
+/// second and not with every outcome.
 const REVIEW_GAP: Duration = Duration::from_millis(20);
+/// What each site that is not simply well adds to that time: a review looks at all of them, so the
+/// more they are the longer it takes, and the fewer reviews there must be.
+const REVIEW_GAP_PER_SITE: Duration = Duration::from_micros(400);
+/// Longest that a review waits for the one before to have been long enough ago.
+const REVIEW_GAP_MOST: Duration = Duration::from_millis(500);
 /// Changes that nobody is told of are committed after this long at the latest, so that a storm of
 /// them makes few transactions.
 const COMMIT_WITHIN: Duration = Duration::from_millis(200);
@@ -478,7 +483,9 @@ impl Monitor {
 
     /// Asks for a review, now or as soon after the last one as is reasonable.
     fn want_review(&mut self, now: Mono) {
-        let at = now.max(self.reviewed_at + REVIEW_GAP);
+        let active = u32::try_from(self.active.len()).unwrap_or(u32::MAX);
+        let gap = REVIEW_GAP + REVIEW_GAP_PER_SITE.saturating_mul(active);
+        let at = now.max(self.reviewed_at + gap.min(REVIEW_GAP_MOST));
         self.review_at = self.review_at.min(at);
     }
 

@@ -198,6 +198,10 @@ struct Facts<'a> {
     decided: Timestamp,
     now: DateTime,
     began: DateTime,
+    /// When it came back, where the message is about that, and for which time it is on.
+    again: Option<(DateTime, usize)>,
+    /// Whether nothing is said of it for a while unless it becomes critical.
+    last_for_now: bool,
     /// How long it has been on when the message was decided.
     so_far: Duration,
     /// When it was over, and after how long.
@@ -268,6 +272,11 @@ impl<'a> Facts<'a> {
             .ended()
             .filter(|_| item.told_as == NotificationKind::Resolved)
             .map(|at| (tz.to_datetime(at), between(incident.began, at)));
+        let again = incident
+            .relapses
+            .last()
+            .filter(|_| item.told_as == NotificationKind::Firing && over.is_none());
+        let told = incident.told.iter().rfind(|told| told.channel == notification.channel);
         Self {
             kind: item.told_as,
             alert,
@@ -279,6 +288,8 @@ impl<'a> Facts<'a> {
             decided: notification.created,
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(incident.began),
+            again: again.map(|at| (tz.to_datetime(*at), incident.relapses.len() + 1)),
+            last_for_now: told.is_some_and(|told| told.last_for_now),
             so_far: between(incident.began, notification.created),
             over,
             removed: incident.resolution == Some(Resolution::Removed),
@@ -287,6 +298,17 @@ impl<'a> Facts<'a> {
             session: Meeting::of(alert, notification.created, tz),
             tz,
         }
+    }
+
+    /// Since when it is on: since it came back, if that is what the message is about.
+    fn since(&self) -> &DateTime {
+        self.again.as_ref().map_or(&self.began, |(at, _)| at)
+    }
+
+    /// Whether it is to be called unsteady rather than down: it is known to come and go, or
+    /// nothing is said of it for a while because it does.
+    const fn is_unsteady(&self) -> bool {
+        self.incident.flapping || self.last_for_now
     }
 
     /// Who took it on, while that holds.

@@ -69,6 +69,9 @@ fn log_incident(incident: &Incident) {
     let endpoint = incident.endpoint.as_ref().map_or("", |endpoint| endpoint.as_str());
     let (id, cause) = (&incident.id, incident.cause.word());
     let affected = incident.affected_now().count();
+    for channel in &incident.held_back {
+        warn!(%id, %channel, "message held back: those of this hour are used up");
+    }
     match (incident.resolved, &incident.ack) {
         (Some(_), _) => info!(%id, cause, site, endpoint, "incident resolved"),
         (None, Some(ack)) => info!(%id, cause, site, by = ack.by, "incident acknowledged"),

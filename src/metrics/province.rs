@@ -478,6 +478,12 @@ fn monitor(snapshot: &Snapshot, out: &mut String) {
         single(out, &table::DRILL_TIME, at);
         single(out, &table::DRILL_SUCCESS, passed);
     }
+    let mut family = Family::new(out, &table::NOTIFICATIONS_HELD);
+    for (channel, held) in &view.held_back {
+        let mut label = String::new();
+        push_label(&mut label, "channel", channel.as_str());
+        family.series(&label, *held);
+    }
     single(out, &table::SNAPSHOT_TIME, snapshot.taken.wall);
     single(out, &table::GENERATION, snapshot.generation);
     targets_by_health(snapshot, out);

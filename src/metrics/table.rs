@@ -905,6 +905,15 @@ pub const OUTBOX_QUEUED: Metric = gauge(
     1,
     "Messages that wait for delivery",
 );
+/// Messages that wait for their hour.
+pub const NOTIFICATIONS_HELD: Metric = gauge(
+    "vchealth_notifications_held",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Incidents of which something is to be said and is not yet, since `flapping.messages_per_hour` is used up",
+);
 /// Age of the oldest waiting message.
 pub const OUTBOX_OLDEST: Metric = gauge(
     "vchealth_outbox_oldest_age_seconds",
@@ -1216,6 +1225,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
         "The monitor itself",
         &[
             BLIND,
+            NOTIFICATIONS_HELD,
             SNAPSHOT_TIME,
             GENERATION,
             TARGETS,

@@ -1,6 +1,7 @@
 //! One cause with all it explains, and what is said about it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,10 @@ pub struct Incident {
     pub resolution: Option<Resolution>,
     /// What was told, to whom, when.
     pub told: Vec<Told>,
+    /// Channels that something is to be said to and is not, since the messages of the hour are
+    /// used up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<ChannelId>,
 }
 
 /// How an incident ended.
@@ -239,8 +244,68 @@ pub enum Saw {
         /// Sites that were asked.
         of: u32,
     },
-    /// What a part of this program says of itself.
+    /// Why the monitor does not trust itself.
+    Ourselves(SelfDoubt),
+    /// The same in words, as records of earlier versions have it.
     Words(String),
+}
+
+/// Why the monitor does not trust what it sees, or something that it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfDoubt {
+    /// Our own gateway is silent, and so is what is behind it.
+    GatewaySilent {
+        /// The gateway, as the configuration names it.
+        host: String,
+    },
+    /// Nearly all sites fell silent, and no gateway is known that could be asked.
+    NobodyAnswers,
+    /// Most probes fail on this machine.
+    ProbesFail {
+        /// The word of the last such failure.
+        how: String,
+    },
+    /// The echo engine does not keep up.
+    EngineLate,
+    /// The wall clock of this machine was set.
+    ClockSet {
+        /// By so many seconds.
+        by_s: i64,
+    },
+    /// The clocks of most devices disagree with ours.
+    ClockOff {
+        /// Ours minus theirs, in seconds.
+        by_s: i64,
+        /// Devices that disagree.
+        devices: u32,
+        /// Devices whose clocks were seen.
+        of: u32,
+    },
+    /// A part of this program is in trouble.
+    Part {
+        /// What it says.
+        words: String,
+    },
+}
+
+impl fmt::Display for SelfDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GatewaySilent { host } => {
+                write!(f, "our gateway {host} does not answer, nor does what is behind it")
+            }
+            Self::NobodyAnswers => f.write_str("no site answers any more"),
+            Self::ProbesFail { how } => write!(f, "probes fail on this machine: {how}"),
+            Self::EngineLate => f.write_str("the echo engine does not keep up"),
+            Self::ClockSet { by_s } => write!(f, "the clock was set by {by_s} s"),
+            Self::ClockOff { by_s, devices, of } => write!(
+                f,
+                "our clock seems to be off by {by_s} s: {devices} of {of} devices disagree"
+            ),
+            Self::Part { words } => f.write_str(words),
+        }
+    }
 }
 
 /// Somebody took an incident on.
@@ -290,6 +355,10 @@ pub struct Told {
     /// The step of escalation that it was; 0 is the route itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub step: u32,
+    /// Whether it used up the messages of the hour about something that comes and goes, so that
+    /// nothing is said for a while unless it becomes critical.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last_for_now: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]

@@ -218,4 +218,7 @@ pub struct MonitorView {
     pub engine: EngineHealth,
     /// When the last drill began that is over, and whether every channel accepted it.
     pub drill: Option<(Timestamp, bool)>,
+    /// For each channel, of how many incidents something is to be said and is not yet, since the
+    /// messages of the hour are used up.
+    pub held_back: Vec<(ChannelId, u32)>,
 }

@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Part;
 use super::picture::Picture;
 use super::site::{self, Kind, Life};
-use crate::model::{EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SiteIx};
+use crate::model::{
+    EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SelfDoubt, SiteIx,
+};
 
 /// A wall clock that moved this much against the monotonic one was set.
 const STEP: Duration = Duration::from_secs(5);
@@ -56,7 +58,7 @@ pub(super) struct Sight {
     /// Parts of this program in trouble.
     pub(super) parts: BTreeMap<Part, String>,
     /// Why we are blind, and since when.
-    pub(super) blind: BTreeMap<Blindness, String>,
+    pub(super) blind: BTreeMap<Blindness, SelfDoubt>,
     pub(super) since: Mono,
 }
 
@@ -91,6 +93,19 @@ impl Sight {
             blind: BTreeMap::new(),
             since: Mono::ZERO,
         }
+    }
+
+    /// Takes up a doubt from before a restart: who could not see does not see yet. That all was
+    /// silent is known, and what of it was silent for which reason is not to be learned anew.
+    pub(super) fn remember(&mut self, doubt: &SelfDoubt, has_gateway: bool, now: Mono) {
+        let reason = match doubt {
+            SelfDoubt::GatewaySilent { .. } if has_gateway => Blindness::Gateway,
+            SelfDoubt::NobodyAnswers if !has_gateway => Blindness::Everything,
+            // Whatever else there is shows at once if it is still so.
+            _ => return,
+        };
+        self.blind.insert(reason, doubt.clone());
+        self.since = now;
     }
 
     /// Takes over another number of targets.
@@ -178,21 +193,21 @@ impl Sight {
     pub(super) fn look(&mut self, picture: &Picture, now: Mono) -> bool {
         let was_blind = self.is_blind();
         let mut reasons = BTreeMap::new();
-        if let Some((reason, words)) = self.silence(picture, now) {
-            reasons.insert(reason, words);
+        if let Some((reason, doubt)) = self.silence(picture, now) {
+            reasons.insert(reason, doubt);
         }
         let local = if self.blind.contains_key(&Blindness::Local) { LOCAL.1 } else { LOCAL.0 };
         if self.local >= local {
             let why = self.last_local.as_ref().map(|failure| Failure::Local(failure.clone()));
             let why = why.as_ref().map_or("local", Failure::word);
-            reasons.insert(Blindness::Local, format!("probes fail on this machine: {why}"));
+            reasons.insert(Blindness::Local, SelfDoubt::ProbesFail { how: why.to_owned() });
         }
         let long = |since: Mono| now - since >= DISTRUST * 3;
         if now < self.distrust_until && self.distrust_since.is_some_and(long) {
-            reasons.insert(Blindness::Engine, "the echo engine does not keep up".to_owned());
+            reasons.insert(Blindness::Engine, SelfDoubt::EngineLate);
         }
-        if let Some((seconds, _)) = self.step.filter(|(_, until)| now < *until) {
-            reasons.insert(Blindness::Clock, format!("the clock was set by {seconds} s"));
+        if let Some((by_s, _)) = self.step.filter(|(_, until)| now < *until) {
+            reasons.insert(Blindness::Clock, SelfDoubt::ClockSet { by_s });
         }
         self.blind = reasons;
         if self.is_blind() && !was_blind {
@@ -205,8 +220,11 @@ impl Sight {
     /// has to be learned first.
     pub(super) fn sees(picture: &Picture, now: Mono) -> bool {
         let gateway = picture.gateway();
-        gateway.is_some_and(|gateway| matches!(site::life(picture, gateway, now), Life::Alive))
-            || share(confirmed(picture), others(picture).count()) >= SOME
+        let is_back = |gateway| {
+            matches!(site::life(picture, gateway, now), Life::Alive)
+                || is_confirmed(picture, gateway)
+        };
+        gateway.is_some_and(is_back) || share(confirmed(picture), others(picture).count()) >= SOME
     }
 
     /// Whether it may soon turn out that we are blind: our gateway does not answer, and nobody
@@ -224,7 +242,7 @@ impl Sight {
     }
 
     /// Rules 1 and 2 of [`look`](Self::look).
-    fn silence(&self, picture: &Picture, now: Mono) -> Option<(Blindness, String)> {
+    fn silence(&self, picture: &Picture, now: Mono) -> Option<(Blindness, SelfDoubt)> {
         let others = || others(picture);
         let answering = |since: Mono| answering(picture, since);
         let silent_enough = |Answering { asked, alive, witnesses }| {
@@ -236,6 +254,7 @@ impl Sight {
             let life = site::life(picture, gateway, now);
             if self.blind.contains_key(&Blindness::Gateway) {
                 let back = matches!(life, Life::Alive)
+                    || is_confirmed(picture, gateway)
                     || share(confirmed(picture), others().count()) >= SOME;
                 return (!back)
                     .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
@@ -244,10 +263,8 @@ impl Sight {
             if !silent_enough(answering(since)) {
                 return None;
             }
-            let gateway = picture.topology().endpoint(gateway);
-            let words =
-                format!("our gateway {} does not answer, nor does what is behind it", gateway.host);
-            return Some((Blindness::Gateway, words));
+            let host = picture.topology().endpoint(gateway).host.to_string();
+            return Some((Blindness::Gateway, SelfDoubt::GatewaySilent { host }));
         }
         if self.blind.contains_key(&Blindness::Everything) {
             let back = share(confirmed(picture), others().count()) >= SOME;
@@ -261,7 +278,7 @@ impl Sight {
         let was_well = others().any(|site| picture.site(site).judged.hard == Health::Up);
         let count = others().count();
         (count >= FEWEST && was_well && silent_enough(answering(onset)))
-            .then(|| (Blindness::Everything, "no site answers any more".to_owned()))
+            .then_some((Blindness::Everything, SelfDoubt::NobodyAnswers))
     }
 }
 
@@ -307,11 +324,16 @@ fn answering(picture: &Picture, since: Mono) -> Answering {
 fn confirmed(picture: &Picture) -> usize {
     let topology = picture.topology();
     let lives = |site: &SiteIx| {
-        let endpoints = topology.site(*site).endpoints.iter();
-        let mut targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
-        targets.any(|target| picture.target(*target).host.hard == Health::Up)
+        topology.site(*site).endpoints.iter().any(|endpoint| is_confirmed(picture, *endpoint))
     };
     others(picture).filter(lives).count()
+}
+
+/// Whether a device has proved alive more than once since we went blind. A refused connection is
+/// such a proof, although nothing on the device works.
+fn is_confirmed(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let mut targets = picture.topology().endpoint(endpoint).targets.iter();
+    targets.any(|target| picture.target(*target).host.hard == Health::Up)
 }
 
 /// Whether nothing answers where we stand.

@@ -190,6 +190,7 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
         session: Some(drill.session.clone()),
         evidence: Vec::new(),
         ack: None,
+        held_back: Vec::new(),
         waiting_since: None,
         flapping: false,
         relapses: Vec::new(),

@@ -10,7 +10,7 @@ use super::record;
 use super::severity::{self, Stake};
 use super::target::Watched;
 use crate::model::{
-    Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SiteIx, TargetIx,
+    Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SelfDoubt, SiteIx, TargetIx,
 };
 
 /// A clock must be seen off this often in a row.
@@ -26,7 +26,7 @@ pub(super) struct Hygiene {
     /// How often in a row each clock was seen off.
     off: BTreeMap<TargetIx, u8>,
     /// Why our own clock is suspected; none when it is not.
-    pub(super) own_clock: Option<String>,
+    pub(super) own_clock: Option<SelfDoubt>,
 }
 
 impl Hygiene {
@@ -236,16 +236,14 @@ impl Clocks {
     }
 
     /// Rule 2 of [`Hygiene::look`]: why our own clock is suspected.
-    fn suspect_own(&self) -> Option<String> {
+    fn suspect_own(&self) -> Option<SelfDoubt> {
         let (off, seen) = (self.off.len(), self.seen);
         let fewest = FEWEST.min(seen.max(2));
         if off < fewest || off * 2 <= seen {
             return None;
         }
         let middle = self.off[off / 2];
-        Some(format!(
-            "our clock seems to be off by {} s: {off} of {seen} devices disagree",
-            -middle
-        ))
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Some(SelfDoubt::ClockOff { by_s: -middle, devices: number(off), of: number(seen) })
     }
 }

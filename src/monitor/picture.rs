@@ -13,7 +13,7 @@ use super::grade::GradeRules;
 use super::hysteresis::Step;
 use super::ledger::Slot;
 use super::plan::Plan;
-use super::site::Finding;
+use super::site::{Finding, Kind};
 use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
@@ -64,6 +64,8 @@ pub(super) struct SiteNow {
     pub(super) poor_line: bool,
     /// Since when that finding has been waiting for an explanation.
     pub(super) waits_since: Mono,
+    /// The gravest kind of trouble that has been waiting since then.
+    pub(super) waits_for: Option<Kind>,
     /// Targets whose losses raise a suspicion.
     pub(super) suspicious: u16,
     /// The incident of its own trouble.

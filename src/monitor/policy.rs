@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::flap::within;
 use super::routing::Reach;
 use crate::config::Channel;
-use crate::model::{Incident, NotificationKind, Told};
+use crate::model::{Incident, NotificationKind, Severity, Told};
 
 /// The time over which messages are counted.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -43,6 +43,8 @@ pub(super) enum Need {
     Tell(Why),
     /// Something is to be said, but not before this moment.
     Later(Timestamp),
+    /// Something was to be said now, but the messages of the hour are used up until this moment.
+    Held(Timestamp),
 }
 
 /// What decides, besides the incident and the channel.
@@ -92,6 +94,10 @@ impl Why {
 ///    end may be told late, but is always told. What is said in between needs two messages left,
 ///    for itself and for the end; a mere reminder three, so that what comes back after the end is
 ///    never late because of it.
+/// 6. Beyond the limit one thing is told all the same: that it is critical, when nothing told in
+///    this hour was. So what came and went as a warning does not hide what now keeps a session
+///    from going on. The message that uses up the hour of what comes and goes says that it is the
+///    last for a while; see [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
@@ -125,7 +131,7 @@ pub(super) fn needs_notification(
         told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
     let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
     let limit = rules.limit.max(2);
-    if used + spare <= limit {
+    if used + spare <= limit || rises_to_critical(incident, &told, why, now) {
         return Need::Tell(why);
     }
     if spare > limit {
@@ -134,7 +140,17 @@ pub(super) fn needs_notification(
     // The message that must fall out of the hour for enough to be left.
     let nth = (used + spare - limit - 1) as usize;
     let at = recent.get(nth).copied().unwrap_or(now);
-    Need::Later(at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX))
+    let at = at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX);
+    // Nobody misses a reminder.
+    if why == Why::Still { Need::Later(at) } else { Need::Held(at) }
+}
+
+/// Rule 6 of [`needs_notification`].
+fn rises_to_critical(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) -> bool {
+    let mut recent = told.iter().filter(|told| within(told.at, HOUR, now));
+    incident.severity == Severity::Critical
+        && matches!(why, Why::News | Why::Graver | Why::Untaken(_))
+        && recent.all(|told| told.severity < Severity::Critical)
 }
 
 /// Rules 1 to 3 for an incident that is on and not muted.
@@ -195,11 +211,15 @@ fn on(
 }
 
 /// Notes that a channel was told; gives the running number of the message.
+///
+/// When that uses up the `limit` of the hour and the incident has come back before, it says so:
+/// whoever hears no more of it for a while shall know why.
 pub(super) fn note_told(
     incident: &mut Incident,
     channel: &Channel,
     why: Why,
     reach: &[Reach],
+    limit: u32,
     now: Timestamp,
 ) -> usize {
     let affected = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
@@ -215,6 +235,10 @@ pub(super) fn note_told(
         // It is told because it was told before.
         before.map_or_else(Default::default, |told| (told.people.clone(), told.on_duty))
     };
+    let recent = incident.told.iter().filter(|told| told.channel == channel.id);
+    let recent = recent.filter(|told| within(told.at, HOUR, now)).count() + 1;
+    let used_up = recent >= limit.max(2) as usize;
+    let last_for_now = used_up && !incident.relapses.is_empty() && why != Why::Over;
     incident.told.push(Told {
         channel: channel.id.clone(),
         kind: why.kind(),
@@ -224,6 +248,7 @@ pub(super) fn note_told(
         people,
         on_duty,
         step,
+        last_for_now,
     });
     incident.told.len()
 }

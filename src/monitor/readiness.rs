@@ -171,7 +171,10 @@ impl Monitor {
             verdicts: self.readiness.verdicts.clone(),
             relapses,
             never_up: never_up.map(|ix| topology.target_key(ix)).collect(),
-            blind: self.sight.is_blind().then(|| self.reasons(now.wall).join("; ")),
+            blind: self.sight.is_blind().then(|| {
+                let doubts = self.reasons(now.wall);
+                doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }),
         }
     }
 
@@ -265,6 +268,7 @@ impl Monitor {
             session: Some(run.session.clone()),
             evidence: Vec::new(),
             ack: None,
+            held_back: Vec::new(),
             waiting_since: None,
             flapping: false,
             relapses: Vec::new(),

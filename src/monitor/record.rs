@@ -76,6 +76,7 @@ pub(super) fn blank(id: IncidentId, cause: Cause, since: Mono, now: Now) -> Inci
         session: None,
         evidence: Vec::new(),
         ack: None,
+        held_back: Vec::new(),
         waiting_since: None,
         flapping: false,
         relapses: Vec::new(),

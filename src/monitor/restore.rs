@@ -26,7 +26,7 @@ use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
-    Now, Resolution, SiteIx, TargetKey, Topology,
+    Now, Resolution, Saw, SiteIx, TargetKey, Topology,
 };
 
 /// Generations whose probes may still be under way.
@@ -39,6 +39,7 @@ impl Monitor {
     ///    fresh outcomes confirm or refute it.
     /// 2. Open incidents go on. They end only on fresh evidence, and what was told of them is not
     ///    told again.
+    ///    Who was blind is blind until it is known that it sees.
     /// 3. What is watched no longer is forgotten, and an incident about it ends with that reason.
     /// 4. What is over is remembered while it may come back, and until everybody who was told of
     ///    it has been told its end.
@@ -110,6 +111,14 @@ impl Monitor {
             return;
         }
         let topology = Arc::clone(self.topology());
+        if incident.cause == Cause::Monitor && incident.is_open() {
+            let has_gateway = self.picture.gateway().is_some();
+            for evidence in &incident.evidence {
+                if let Saw::Ourselves(doubt) = &evidence.saw {
+                    self.sight.remember(doubt, has_gateway, now.mono);
+                }
+            }
+        }
         let scope = scope(&incident, &topology);
         let kind = kind(&incident);
         let known = |site: &crate::model::SiteId| topology.find_site(site);

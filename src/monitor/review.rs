@@ -14,8 +14,8 @@ use super::severity::{self, Stake};
 use super::site::{self, Finding, Kind};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
 use crate::model::{
-    Affected, Change, Effort, Evidence, Health, Mono, Now, Phase, Resolution, Saw, SiteIx,
-    TargetKey, Trigger,
+    Affected, Change, Effort, Evidence, Health, Mono, Now, Phase, Resolution, Saw, SelfDoubt,
+    SiteIx, TargetKey, Trigger,
 };
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
@@ -166,11 +166,15 @@ impl Monitor {
             if self.ledger.is_unexplained(&self.picture, *site) {
                 waiting.insert(*site);
                 let known = self.picture.site_mut(*site);
-                if known.waits_since == Mono::ZERO {
+                let kind = known.finding.trouble().map(|trouble| trouble.kind);
+                // What turns out to be graver has other witnesses.
+                if known.waits_since == Mono::ZERO || kind > known.waits_for {
                     known.waits_since = now.mono;
+                    known.waits_for = kind;
                 }
             } else {
-                self.picture.site_mut(*site).waits_since = Mono::ZERO;
+                let known = self.picture.site_mut(*site);
+                (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             }
         }
         let mut wake = Mono::NEVER;
@@ -294,7 +298,7 @@ impl Monitor {
         for ix in topology.site_ixs() {
             let known = self.picture.site_mut(ix);
             known.finding = Finding::Unknown;
-            known.waits_since = Mono::ZERO;
+            (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             if known.judged.set(Health::Unknown, now.wall) {
                 let state = known.judged.hard_state(now.wall);
                 self.changes.push(Change::Health { key: topology.site_key(ix), state });
@@ -315,11 +319,12 @@ impl Monitor {
         self.active.extend(topology.site_ixs());
     }
 
-    /// Why we do not trust ourselves, in plain words.
-    pub(super) fn reasons(&self, now: Timestamp) -> Vec<String> {
-        let blind = self.sight.blind.values();
-        let known = blind.chain(self.sight.parts.values()).chain(&self.hygiene.own_clock).cloned();
-        known.chain(self.drills.reasons(now)).collect()
+    /// Why we do not trust ourselves.
+    pub(super) fn reasons(&self, now: Timestamp) -> Vec<SelfDoubt> {
+        let blind = self.sight.blind.values().cloned();
+        let parts = self.sight.parts.values().cloned();
+        let told = parts.chain(self.drills.reasons(now)).map(|words| SelfDoubt::Part { words });
+        blind.chain(told).chain(self.hygiene.own_clock.clone()).collect()
     }
 
     /// Keeps the one incident about this monitor: open while there is any reason, over when there
@@ -359,7 +364,7 @@ impl Monitor {
             |site| topology.site(site).id.clone(),
         );
         let target = TargetKey { site: here, endpoint: None, check: None };
-        for saw in reasons.into_iter().map(Saw::Words) {
+        for saw in reasons.into_iter().map(Saw::Ourselves) {
             if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
                 let evidence = Evidence { target: target.clone(), at: now.wall, saw };
                 record::add_evidence(entry.change(), vec![evidence]);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::ledger::Entry;
 use super::site::{self, Life};
 use super::target::Watched;
 use super::{Monitor, plan};
 use crate::model::{
-    EndpointView, Health, Incident, IncidentId, MonitorView, Now, ReadinessRun, SessionView,
-    Severity, SiteView, Snapshot,
+    ChannelId, EndpointView, Health, Incident, IncidentId, MonitorView, Now, ReadinessRun,
+    SessionView, Severity, SiteView, Snapshot,
 };
 
 /// Incidents that ended are shown for this long.
@@ -62,16 +63,27 @@ impl Monitor {
             duty: self.duty.clone(),
             monitor: MonitorView {
                 blind: self.sight.is_blind(),
-                reasons: self.reasons(now.wall),
+                reasons: self.reasons(now.wall).iter().map(ToString::to_string).collect(),
                 in_flight: self.schedule.in_flight(),
                 overlaps_avoided: self.schedule.overlaps(),
                 worst_lateness: std::mem::take(&mut self.worst_lateness),
                 engine: self.sight.engine,
                 drill: self.drills.last(),
+                held_back: self.held_back(),
             },
             sites,
             topology,
         }
+    }
+
+    fn held_back(&self) -> Vec<(ChannelId, u32)> {
+        let channels = self.picture.settings().channels.iter();
+        let held = channels.map(|channel| {
+            let waits = |entry: &Entry| entry.incident.held_back.contains(&channel.id);
+            let count = self.ledger.iter().filter(|(_, entry)| waits(entry)).count();
+            (channel.id.clone(), u32::try_from(count).unwrap_or(u32::MAX))
+        });
+        held.collect()
     }
 
     fn site_view(&self, ix: crate::model::SiteIx, now: Now) -> SiteView {

@@ -92,7 +92,7 @@ impl Monitor {
                 for (at, channel) in channels.iter().enumerate() {
                     match weighed.needs[at] {
                         Need::Nothing => {}
-                        Need::Later(moment) => {
+                        Need::Later(moment) | Need::Held(moment) => {
                             entry.unsaid = true;
                             later = Some(later.map_or(moment, |other| other.min(moment)));
                         }
@@ -110,7 +110,9 @@ impl Monitor {
                                 incident.waiting_since.get_or_insert(now.wall);
                             }
                             let reach = &weighed.reach[at];
-                            let n = policy::note_told(incident, channel, why, reach, now.wall);
+                            let limit = weighed.rules[at].limit;
+                            let n =
+                                policy::note_told(incident, channel, why, reach, limit, now.wall);
                             let kind = why.kind();
                             let id = format!("{}/{}/{}/{n}", incident.id, channel.id, kind.word());
                             notifications.push((NotificationId::new(id), channel.id.clone(), kind));
@@ -122,6 +124,12 @@ impl Monitor {
                 }
                 weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
                 may_tell = reopened;
+            }
+            let held = channels.iter().zip(&weighed.needs);
+            let held = held.filter(|(_, need)| matches!(need, Need::Held(_)));
+            let held: Vec<_> = held.map(|(channel, _)| channel.id.clone()).collect();
+            if entry.incident.held_back != held {
+                entry.change().held_back = held;
             }
             entry.touched = waits;
             if entry.committed.as_ref().is_some_and(|before| **before == *entry.incident) {

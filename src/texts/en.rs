@@ -9,7 +9,7 @@ use super::{
     Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
     units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -98,7 +98,7 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
             continue;
         }
         let subject = subject(facts);
-        let what = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
+        let what = if facts.is_unsteady() { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => format!(
                 "{subject} {what} {}–{}, {}",
@@ -107,7 +107,8 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
                 duration(*lasted)
             ),
             None => {
-                let since = hour(&facts.began, &facts.now);
+                let since = hour(facts.since(), &facts.now);
+                let what = if facts.again.is_some() { format!("{what} again") } else { what };
                 format!("{subject} {what} since {since}{}{}", extent(facts), first_contact(facts))
             }
         };
@@ -153,16 +154,22 @@ fn first_contact(facts: &Facts<'_>) -> String {
 fn summary(facts: &Facts<'_>) -> String {
     let subject = subject(facts);
     let extent = extent(facts);
-    let since = hour(&facts.began, &facts.now);
+    let since = hour(facts.since(), &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
-    let fault = if facts.incident.flapping { "UNSTABLE".to_owned() } else { fault(facts) };
+    let fault = match (facts.again, facts.is_unsteady()) {
+        (Some(_), true) => format!("UNSTABLE, {} AGAIN", fault(facts)),
+        (Some(_), false) => format!("{} AGAIN", fault(facts)),
+        (None, true) => "UNSTABLE".to_owned(),
+        (None, false) => fault(facts),
+    };
     match facts.kind {
         NotificationKind::Firing if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
             noticed(facts, &subject)
         }
         NotificationKind::Firing => {
-            format!("[{grade}] {subject} {fault} since {since}{extent}{session}")
+            let nth = facts.again.map_or_else(String::new, |(_, n)| format!(" ({} time)", nth(n)));
+            format!("[{grade}] {subject} {fault} since {since}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
             format!("[UPDATE – {grade}] {subject} {fault} since {since}{extent}{session}")
@@ -281,6 +288,11 @@ fn what_happened(facts: &Facts<'_>) -> String {
         1 => " It recurred once.".to_owned(),
         times => format!(" It recurred {times} times."),
     };
+    let told = match facts.again {
+        Some((again, _)) => format!(", {fault} again since {}", moment(&again)),
+        None => String::new(),
+    };
+    let last = if facts.last_for_now { " You will hear when it is stable." } else { "" };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place}: {fault} since {began}. No longer monitored since {}, as it was taken \
@@ -294,14 +306,32 @@ fn what_happened(facts: &Facts<'_>) -> String {
             precise(end),
             duration(*lasted)
         ),
-        None if facts.incident.flapping => {
-            format!("{subject}{place}: comes and goes since {began}.{relapses}")
+        None if facts.is_unsteady() => {
+            format!("{subject}{place}: comes and goes since {began}{told}.{relapses}{last}")
         }
         None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
             format!("{subject}{place}: {fault}, noticed at {began}.")
         }
-        None => format!("{subject}{place}: {fault} since {began}.{relapses}"),
+        None => match &facts.again {
+            Some((again, _)) => format!(
+                "{subject}{place}: {fault} again since {}, for the first time at {began}.{relapses}",
+                moment(again)
+            ),
+            None => format!("{subject}{place}: {fault} since {began}.{relapses}"),
+        },
     }
+}
+
+/// A place in a row.
+fn nth(n: usize) -> String {
+    let ending = match (n % 100, n % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
 }
 
 /// What an update is about.
@@ -395,7 +425,7 @@ fn plain_fault(facts: &Facts<'_>) -> String {
 }
 
 const fn works_again(facts: &Facts<'_>) -> &'static str {
-    if facts.incident.flapping {
+    if facts.is_unsteady() {
         return "stable again";
     }
     match facts.cause {
@@ -441,7 +471,7 @@ pub(super) fn likely(facts: &Facts<'_>) -> String {
         }
         Place::Monitor | Place::Site { .. } => {}
     }
-    if facts.incident.flapping && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+    if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
         return "a loose cable, or unstable power or line".to_owned();
     }
     match facts.cause {
@@ -505,7 +535,7 @@ fn action(facts: &Facts<'_>) -> String {
             "Check network cable, gateway, disk space and clock of the monitoring machine. Until \
              then ask the sites by phone."
         }
-        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.incident.flapping => {
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_unsteady() => {
             "Call the technician on duty there: check plugs, power adapters and cable ends of router \
              and optical modem. If that does not help, have the provider check the line."
         }
@@ -624,14 +654,27 @@ fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
         Seen::CertificateNotYet(at) => {
             format!("{what}: valid only from {}", day(&facts.local(at)))
         }
-        Seen::Gateway(gateway) => {
-            format!("neither gateway {gateway} nor any site answers at {when}")
-        }
-        Seen::Nobody => format!("no site answers any more at {when}"),
-        Seen::Local(why) => format!("probes cannot be sent ({why}) at {when}"),
-        Seen::Engine => format!("the machine does not keep up with its probes at {when}"),
-        Seen::ClockSet(by) => format!("the machine's clock was set by {by} s at {when}"),
+        Seen::Ourselves(doubt) => format!("{} at {when}", self_doubt(doubt)),
         Seen::Words(words) => format!("{words} at {when}"),
+    }
+}
+
+/// Why the monitor does not trust itself.
+fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("neither gateway {host} nor any site answers")
+        }
+        SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
+        SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
+        SelfDoubt::ClockSet { by_s } => format!("the machine's clock was set by {by_s} s"),
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let off = duration(Duration::from_secs(by_s.unsigned_abs()));
+            let way = if *by_s > 0 { "fast" } else { "slow" };
+            format!("the machine's clock seems {off} {way}: {devices} of {of} devices disagree")
+        }
+        SelfDoubt::Part { words } => words.clone(),
     }
 }
 

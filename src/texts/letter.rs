@@ -64,6 +64,7 @@ pub(crate) fn test_letter(channel: &ChannelId, kind: NotificationKind, now: Time
             session: None,
             evidence: Vec::new(),
             ack: None,
+            held_back: Vec::new(),
             waiting_since: None,
             flapping: false,
             relapses: Vec::new(),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Evidence, Failure, RemoteFailure, Saw};
+use crate::model::{Evidence, Failure, RemoteFailure, Saw, SelfDoubt};
 
 /// What an observation says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,17 +23,9 @@ pub(super) enum Seen<'a> {
     CertificateEnds(Timestamp),
     /// A certificate is not valid yet.
     CertificateNotYet(Timestamp),
-    /// Our own gateway is silent.
-    Gateway(&'a str),
-    /// No site answers.
-    Nobody,
-    /// Probes fail here; the word for how.
-    Local(&'a str),
-    /// The echo engine is late.
-    Engine,
-    /// Our clock was set, by so many seconds.
-    ClockSet(&'a str),
-    /// Something else that this program says of itself.
+    /// Why the monitor does not trust itself.
+    Ourselves(&'a SelfDoubt),
+    /// What a record of an earlier version says in words.
     Words(&'a str),
 }
 
@@ -54,7 +46,8 @@ impl<'a> Seen<'a> {
             }
             Saw::Certificate { not_after, .. } => Self::CertificateEnds(*not_after),
             Saw::Below { answer, of } => Self::Below { answer: *answer, of: *of },
-            Saw::Words(words) => Self::ourselves(words).unwrap_or(Self::Words(words)),
+            Saw::Ourselves(doubt) => Self::Ourselves(doubt),
+            Saw::Words(words) => Self::Words(words),
         }
     }
 
@@ -66,25 +59,6 @@ impl<'a> Seen<'a> {
     /// Whether it says how a probe failed.
     pub(super) const fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_))
-    }
-
-    /// What the monitor says of itself is English; what is recognised is told in the reader's
-    /// language, anything else as it stands.
-    fn ourselves(words: &'a str) -> Option<Self> {
-        if words == "no site answers any more" {
-            return Some(Self::Nobody);
-        }
-        if words == "the echo engine does not keep up" {
-            return Some(Self::Engine);
-        }
-        if let Some(why) = words.strip_prefix("probes fail on this machine: ") {
-            return Some(Self::Local(why));
-        }
-        if let Some(by) = words.strip_prefix("the clock was set by ") {
-            return by.strip_suffix(" s").map(Self::ClockSet);
-        }
-        let (gateway, _) = words.strip_prefix("our gateway ")?.split_once(" does not answer")?;
-        Some(Self::Gateway(gateway))
     }
 }
 
@@ -104,27 +78,5 @@ pub(super) fn named_by(failure: &Failure) -> Option<String> {
             | RemoteFailure::Tls(why),
         ) => Some(why.clone()),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_monitor_says_of_itself_is_recognised() {
-        for (words, seen) in [
-            (
-                "our gateway 10.0.0.1 does not answer, nor does what is behind it",
-                Some(Seen::Gateway("10.0.0.1")),
-            ),
-            ("no site answers any more", Some(Seen::Nobody)),
-            ("probes fail on this machine: no-route", Some(Seen::Local("no-route"))),
-            ("the echo engine does not keep up", Some(Seen::Engine)),
-            ("the clock was set by -30 s", Some(Seen::ClockSet("-30"))),
-            ("a face at the window", None),
-        ] {
-            assert_eq!(Seen::ourselves(words), seen, "{words}");
-        }
     }
 }

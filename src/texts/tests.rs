@@ -15,7 +15,8 @@ use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding, Found,
     IcmpError, LocalFailure, Notification, NotificationId, ReadinessNotice, ReadinessRun,
-    RemoteFailure, Saw, SessionId, SiteId, SiteReadiness, TargetKey, Unreachable, Verdict,
+    RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, SiteReadiness, TargetKey, Unreachable,
+    Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -137,12 +138,12 @@ fn sample(cause: Cause) -> Notification {
             alert.site_name.clear();
             alert.level_name.clear();
             alert.parent_name.clear();
-            let saw = "our gateway 10.0.0.1 does not answer, nor does what is behind it";
-            let mut gateway = seen("router", "ping", words(saw), "2026-02-03T00:42:10Z");
+            let saw = Saw::Ourselves(SelfDoubt::GatewaySilent { host: "10.0.0.1".to_owned() });
+            let mut gateway = seen("router", "ping", saw, "2026-02-03T00:42:10Z");
             gateway.target =
                 TargetKey { site: SiteId::new("bac-kan"), endpoint: None, check: None };
             let mut clock = gateway.clone();
-            clock.saw = words("the clock was set by -30 s");
+            clock.saw = Saw::Ourselves(SelfDoubt::ClockSet { by_s: -30 });
             incident.evidence = vec![gateway, clock];
             alert.names.clear();
             affect(alert, &BEHIND);
@@ -257,6 +258,7 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
 
 fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> Told {
     Told {
+        last_for_now: false,
         channel: ChannelId::new(channel),
         kind,
         at: at(when),
@@ -379,6 +381,14 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let mut flapping = sample(Cause::Access);
     flapping.alert.incident.flapping = true;
     flapping.alert.incident.relapses = vec![at("2026-02-03T00:43:00Z"); 3];
+    let mut again = sample(Cause::Access);
+    again.alert.incident.relapses = vec![at("2026-02-03T00:55:00Z")];
+    again.created = at("2026-02-03T00:55:04Z");
+    let mut last = again.clone();
+    let told = told(last.channel.as_str(), NotificationKind::Firing, "2026-02-03T00:55:04Z", &[]);
+    last.alert.incident.told = vec![Told { last_for_now: true, ..told }];
+    let mut other = again.clone();
+    other.alert.site_name = "Xã Bộc Bố".to_owned();
     let mut no_session = sample(Cause::Access);
     no_session.alert.phase = Phase::Idle;
     no_session.alert.session_title = None;
@@ -428,6 +438,9 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     write_all(
         "special",
         &[
+            ("on again", letter(vec![again.clone()])),
+            ("on again, the last that is told for a while", letter(vec![last])),
+            ("two that are on again", letter(vec![again, other])),
             ("comes and goes", letter(vec![flapping.clone()])),
             ("came and went, over", letter(vec![stage(flapping, NotificationKind::Resolved)])),
             ("no session, nobody listed", letter(vec![no_session])),

@@ -9,7 +9,7 @@ use super::{
     Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
     units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, Severity};
+use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -101,7 +101,7 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
         }
         let subject = sentence_case(&subject(facts));
         let what =
-            if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
+            if facts.is_unsteady() { "chập chờn".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => format!(
                 "{subject} {what} {}–{}, {}",
@@ -110,7 +110,8 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
                 duration(*lasted)
             ),
             None => {
-                let since = hour(&facts.began, &facts.now);
+                let since = hour(facts.since(), &facts.now);
+                let what = if facts.again.is_some() { format!("lại {what}") } else { what };
                 format!("{subject} {what} từ {since}{}{}", extent(facts), first_contact(facts))
             }
         };
@@ -156,18 +157,24 @@ fn first_contact(facts: &Facts<'_>) -> String {
 fn summary(facts: &Facts<'_>) -> String {
     let subject = sentence_case(&subject(facts));
     let extent = extent(facts);
-    let since = hour(&facts.began, &facts.now);
+    let since = hour(facts.since(), &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
-    let fault = if facts.incident.flapping { "CHẬP CHỜN".to_owned() } else { fault(facts) };
+    let fault = match (facts.again, facts.is_unsteady()) {
+        (Some(_), true) => format!("CHẬP CHỜN, LẠI {}", fault(facts)),
+        (Some(_), false) => format!("LẠI {}", fault(facts)),
+        (None, true) => "CHẬP CHỜN".to_owned(),
+        (None, false) => fault(facts),
+    };
     match facts.kind {
         NotificationKind::Firing => {
             let when = match facts.cause {
                 Cause::Certificate | Cause::Clock => return noticed(facts, &subject),
-                _ if facts.incident.flapping => "từ",
+                _ if facts.is_unsteady() && facts.again.is_none() => "từ",
                 _ => "lúc",
             };
-            format!("[{grade}] {subject} {fault} {when} {since}{extent}{session}")
+            let nth = facts.again.map_or_else(String::new, |(_, nth)| format!(" (lần {nth})"));
+            format!("[{grade}] {subject} {fault} {when} {since}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
             format!("[CẬP NHẬT – {grade}] {subject} {fault} từ {since}{extent}{session}")
@@ -288,6 +295,11 @@ fn what_happened(facts: &Facts<'_>) -> String {
         0 => String::new(),
         times => format!(" Đã lặp lại {times} lần."),
     };
+    let told = match facts.again {
+        Some((again, _)) => format!(", lại {fault} lúc {}", moment(&again)),
+        None => String::new(),
+    };
+    let last = if facts.last_for_now { " Sẽ báo lại khi ổn định." } else { "" };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place} {fault} từ {began}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
@@ -301,13 +313,19 @@ fn what_happened(facts: &Facts<'_>) -> String {
             precise(end),
             duration(*lasted)
         ),
-        None if facts.incident.flapping => {
-            format!("{subject}{place} chập chờn, lúc được lúc mất, từ {began}.{relapses}")
-        }
+        None if facts.is_unsteady() => format!(
+            "{subject}{place} chập chờn, lúc được lúc mất, từ {began}{told}.{relapses}{last}"
+        ),
         None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
             format!("{subject}{place} {fault}, phát hiện lúc {began}.")
         }
-        None => format!("{subject}{place} {fault} từ {began}.{relapses}"),
+        None => match &facts.again {
+            Some((again, _)) => format!(
+                "{subject}{place} lại {fault} lúc {}, lần đầu lúc {began}.{relapses}",
+                moment(again)
+            ),
+            None => format!("{subject}{place} {fault} từ {began}.{relapses}"),
+        },
     }
 }
 
@@ -409,7 +427,7 @@ fn plain_fault(facts: &Facts<'_>) -> String {
 }
 
 const fn works_again(facts: &Facts<'_>) -> &'static str {
-    if facts.incident.flapping {
+    if facts.is_unsteady() {
         return "đã ổn định trở lại";
     }
     match facts.cause {
@@ -451,7 +469,7 @@ pub(super) fn likely(facts: &Facts<'_>) -> String {
         }
         Place::Monitor | Place::Site { .. } => {}
     }
-    if facts.incident.flapping && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+    if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
         return "lỏng cáp, nguồn điện hoặc đường truyền không ổn định".to_owned();
     }
     match facts.cause {
@@ -512,7 +530,7 @@ fn action(facts: &Facts<'_>) -> String {
             "Kiểm tra dây mạng, cổng ra, dung lượng đĩa và giờ của máy giám sát. Cho đến khi xong, \
              hỏi tình trạng các điểm cầu qua điện thoại."
         }
-        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.incident.flapping => {
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_unsteady() => {
             "Gọi cán bộ trực tại đó: kiểm tra phích cắm, bộ nguồn và đầu cáp của bộ định tuyến và \
              modem quang. Nếu vẫn chập chờn, báo nhà mạng kiểm tra đường truyền."
         }
@@ -632,14 +650,26 @@ fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
         Seen::CertificateNotYet(at) => {
             format!("{what}: chỉ có hiệu lực từ {}", day(&facts.local(at)))
         }
-        Seen::Gateway(gateway) => {
-            format!("cổng ra {gateway} và mọi điểm cầu không phản hồi lúc {when}")
-        }
-        Seen::Nobody => format!("không điểm cầu nào còn trả lời lúc {when}"),
-        Seen::Local(why) => format!("máy giám sát không gửi được phép đo ({why}) lúc {when}"),
-        Seen::Engine => format!("máy giám sát không theo kịp các phép đo lúc {when}"),
-        Seen::ClockSet(by) => format!("giờ của máy giám sát bị chỉnh {by} giây lúc {when}"),
+        Seen::Ourselves(doubt) => format!("{} lúc {when}", self_doubt(doubt)),
         Seen::Words(words) => format!("{words}, lúc {when}"),
+    }
+}
+
+/// Why the monitor does not trust itself.
+fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("cổng ra {host} và mọi điểm cầu không phản hồi")
+        }
+        SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("máy giám sát không gửi được phép đo ({how})"),
+        SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
+        SelfDoubt::ClockSet { by_s } => format!("giờ của máy giám sát bị chỉnh {by_s} giây"),
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let (off, way) = clock(*by_s);
+            format!("giờ của máy giám sát có vẻ {way} {off}: {devices}/{of} thiết bị lệch với nó")
+        }
+        SelfDoubt::Part { words } => format!("{words},"),
     }
 }
 

@@ -150,6 +150,7 @@ pub(crate) fn letter_of(
         session: Some(SessionId::new("giao-ban")),
         evidence: Vec::new(),
         ack: None,
+        held_back: Vec::new(),
         waiting_since: None,
         flapping: false,
         relapses: Vec::new(),

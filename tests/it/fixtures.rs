@@ -65,6 +65,7 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
         session: None,
         evidence: Vec::new(),
         ack: None,
+        held_back: Vec::new(),
         waiting_since: None,
         flapping: false,
         relapses: Vec::new(),

@@ -582,7 +582,9 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         relapses: Vec::new(),
         absorbed_by: None,
         resolution: None,
+        held_back: Vec::new(),
         told: vec![Told {
+            last_for_now: false,
             channel: ChannelId::new("zalo"),
             kind: NotificationKind::Escalation,
             at: now().wall,

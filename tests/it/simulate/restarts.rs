@@ -74,6 +74,10 @@ fn a_restart_in_the_middle_of_any_scenario_neither_loses_nor_repeats_a_message()
                     "{}, killed at {at:?}: {told:?} instead of {usual:?} {:?}",
                     scenario.file, run.complaints
                 );
+                if only.is_some() {
+                    println!("{words} {restarts:?}");
+                    super::print_told(&run);
+                }
                 wrong.push(words);
             }
         }
