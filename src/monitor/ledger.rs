@@ -506,30 +506,35 @@ impl Ledger {
             return;
         }
         let id = entry.incident.id.clone();
+        let rest_under_it = |(_, other): &(&Slot, &Entry)| {
+            other.is_open()
+                && other.incident.absorbed_by.as_ref() == Some(&id)
+                && matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
+        };
+        let narrower: Vec<Slot> =
+            self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
         for site in left {
             // What is still being asked stays until that is settled.
-            if picture.site(site).finding.trouble().is_none() {
+            let Some(kind) = picture.site(site).finding.trouble().map(|trouble| trouble.kind)
+            else {
                 continue;
-            }
+            };
             self.give_up(slot, picture, site, now);
             picture.site_mut(site).group = None;
-            let narrower = self.entries.iter().find(|(_, other)| {
-                other.is_open()
-                    && other.incident.absorbed_by.as_ref() == Some(&id)
-                    && matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
-                    && other.members.contains_key(&site)
-            });
-            match narrower.map(|(slot, _)| *slot) {
-                Some(narrower) => {
-                    picture.site_mut(site).group = Some(narrower);
-                    if let Some(other) = self.entries.get_mut(&narrower) {
-                        other.change().absorbed_by = None;
-                        other.members.insert(site, false);
-                    }
+            for narrower in &narrower {
+                let Some(other) = self.entries.get_mut(narrower) else { continue };
+                let Some(well) = other.members.get(&site).copied() else { continue };
+                if other.kind == Some(kind) && picture.site(site).group.is_none() {
+                    picture.site_mut(site).group = Some(*narrower);
+                    other.change().absorbed_by = None;
+                    other.members.insert(site, false);
+                } else if !well {
+                    // It has another trouble by now, or something else explains it.
+                    give_up(other, picture, site, now);
                 }
-                None => {
-                    pass.left.insert(site);
-                }
+            }
+            if picture.site(site).group.is_none() {
+                pass.left.insert(site);
             }
         }
     }

@@ -111,7 +111,9 @@ impl Monitor {
             return;
         }
         let topology = Arc::clone(self.topology());
-        if incident.cause == Cause::Monitor && incident.is_open() {
+        // Who is blind knows nothing of anybody; who knows something has seen since.
+        let knew_nothing = self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown);
+        if incident.cause == Cause::Monitor && incident.is_open() && knew_nothing {
             let has_gateway = self.picture.gateway().is_some();
             for evidence in &incident.evidence {
                 if let Saw::Ourselves(doubt) = &evidence.saw {
