@@ -297,7 +297,11 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         silences: Vec::new(),
         maintenance: Vec::new(),
         duty: vec![duty()],
-        monitor: MonitorView { drill: Some((ago(60), true)), ..MonitorView::default() },
+        monitor: MonitorView {
+            drill: Some((ago(60), true)),
+            held_back: vec![(ChannelId::new("duty"), 2)],
+            ..MonitorView::default()
+        },
     }
 }
 
