@@ -34,6 +34,8 @@ fn play(file: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_vchealth"))
         .args(["demo", "--json", "--untimed", "--listen", "127.0.0.1:0", "--scenario"])
         .arg(file)
+        // In memory: a disk that is busy for seconds is trouble that the daemon tells of, rightly.
+        .env("TMPDIR", "/dev/shm")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
