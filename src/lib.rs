@@ -6,14 +6,14 @@
 //! test in a second, and the same history always gives the same incidents.
 //!
 //! ```text
-//! sites.yaml ┐                             ┌─────────────── monitor (pure) ───────────────┐
-//! sessions   ├─▶ config ─▶ plan(now) ────▶ │ schedule ▸ hysteresis ▸ site ▸ correlate ▸ policy │
-//! vchealth   ┘                             └──┬──────────────▲───────────────────┬────────┘
-//!                                     Probe(target)       Outcome            Commit(batch)
-//!                                             ▼              │                   ▼
-//!                                           probe ───────────┘   store: history + incidents + outbox
+//! sites.yaml ┐                          ┌──────────────── monitor (pure) ────────────────┐
+//! sessions   ├─▶ config ─▶ plan(now) ─▶ │ schedule ▸ hysteresis ▸ site ▸ correlate ▸ tell │
+//! vchealth   ┘                          └──┬──────────────▲──────────────────────┬───────┘
+//!                                    Probe(target)     Outcome             Commit(batch)
+//!                                          ▼              │                      ▼
+//!                                        probe ───────────┘   store: history, incidents, outbox
 //!                                                                                ▼
-//!  snapshot ─▶ metrics │ web                                        courier ─▶ channel
+//!  snapshot ─▶ metrics │ web │ readiness      history ─▶ report         courier ─▶ channel
 //! ```
 //! Commit, then publish, then deliver: what people are shown and told is on disk before.
 //!

@@ -18,7 +18,9 @@
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
 //! - `drill`: the proof before a session that alerts arrive;
-//! - `record`: how all that is written down; `minutes`: who took part in which session.
+//! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
+//!   much of it; `rollup`: what reports measure by;
+//! - `snapshot`: what everybody is shown; `restore`: how it goes on after a restart or a reload.
 //!
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
 //! something changed, not with every outcome.

@@ -3,8 +3,8 @@
 //! A [`Courier`] takes messages from the outbox to their channels. What to try, when, in which
 //! order and what needs no telling any more is decided by a pure queue that is given the time;
 //! the courier and the channels only carry it out. What a message says is written by
-//! [`texts`](crate::texts). Delivery is at least once: a message keeps its
-//! id at every repeat, so that a receiver can drop repeats.
+//! [`texts`](crate::texts). Delivery is at least once: a message keeps its id at every repeat, so
+//! that a receiver can drop repeats.
 //!
 //! A channel is one file and one variant of [`config::ChannelKind`](crate::config::ChannelKind).
 
