@@ -169,6 +169,16 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
     }
 }
 
+/// What was most likely meant by `asked`, of what has these names; none if nothing is like it.
+fn nearest<'a, T>(asked: &str, known: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
+    known
+        .into_iter()
+        .map(|(name, meant)| (strsim::jaro_winkler(name, asked), meant))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .map(|(_, meant)| meant)
+}
+
 /// A runtime for commands that talk to the network.
 fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
     tokio::runtime::Builder::new_multi_thread()

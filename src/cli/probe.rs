@@ -94,14 +94,11 @@ pub(super) fn find(topology: &Topology, asked: &str) -> Result<SiteIx, Failed> {
         topology.site_ixs().find(|ix| topology.site(*ix).name.to_lowercase() == lower)
     };
     topology.find_site(&SiteId::new(asked)).or_else(by_name).ok_or_else(|| {
-        let near = topology
+        let known = topology
             .sites
             .iter()
-            .flat_map(|site| [(site.id.as_str(), site), (site.name.as_str(), site)])
-            .map(|(text, site)| (strsim::jaro_winkler(text, asked), site))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.7);
-        let hint = near.map_or_else(String::new, |(_, site)| {
+            .flat_map(|site| [(site.id.as_str(), site), (site.name.as_str(), site)]);
+        let hint = super::nearest(asked, known).map_or_else(String::new, |site| {
             format!("; did you mean `{}` ({})?", site.id, site.name)
         });
         Failed::Usage(format!("there is no site `{asked}`{hint}"))

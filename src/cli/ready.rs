@@ -176,13 +176,8 @@ fn session<'a>(
         session.id.as_str() == asked || session.title.to_lowercase() == lower
     };
     config.sessions.iter().find(named).map(AsRef::as_ref).ok_or_else(|| {
-        let near = config
-            .sessions
-            .iter()
-            .map(|session| (strsim::jaro_winkler(session.id.as_str(), asked), session))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.7);
-        let hint = near.map_or_else(String::new, |(_, session)| {
+        let known = config.sessions.iter().map(|session| (session.id.as_str(), session));
+        let hint = super::nearest(asked, known).map_or_else(String::new, |session| {
             format!("; did you mean `{}` ({})?", session.id, session.title)
         });
         Failed::Usage(format!("there is no session `{asked}`{hint}"))
@@ -221,7 +216,7 @@ fn confirm(
             println!("recorded for {count} sites of {}", session.id);
             Ok(Exit::Well)
         }
-        Err(why) => Err(Failed::Other(format!("not recorded: {why}"), why.into())),
+        Err(why) => Err(Failed::Other("not recorded".to_owned(), why.into())),
     }
 }
 

@@ -64,12 +64,8 @@ fn find(config: &Config, asked: Option<&str>, now: Timestamp) -> Result<SessionR
                 .collect();
             known.sort();
             known.dedup();
-            let near = known
-                .iter()
-                .map(|id| (strsim::jaro_winkler(id, asked), id))
-                .max_by(|a, b| a.0.total_cmp(&b.0))
-                .filter(|(likeness, _)| *likeness > 0.7);
-            let hint = near.map_or_else(String::new, |(_, id)| format!("; did you mean `{id}`?"));
+            let near = super::nearest(asked, known.iter().map(|id| (id.as_str(), id)));
+            let hint = near.map_or_else(String::new, |id| format!("; did you mean `{id}`?"));
             Err(Failed::Usage(format!("there is no session `{asked}`{hint}")))
         }
     }

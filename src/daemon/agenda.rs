@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::files::read_bounded;
 use crate::config::Config;
 use crate::config::agenda::{Gathered, gather};
 use crate::config::calendar::{self, Calendar, CalendarSource, LARGEST};
@@ -266,15 +267,6 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 /// How often what is known is gathered though nothing was fetched: time passes, and what was far
 /// ahead comes near.
 pub(super) const GATHER_EVERY: Duration = Duration::from_mins(10);
-
-fn read_bounded(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > largest {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large"));
-    }
-    Ok(bytes)
-}
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -75,7 +75,7 @@ pub fn read(dir: &Path) -> Result<SourceSet, DaemonError> {
     for file in File::ALL {
         let path = dir.join(file.name());
         let name = path.display().to_string();
-        match read_bounded(&path) {
+        match read_bounded(&path, LARGEST) {
             Ok(bytes) => files = files.with(file, name, bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 files = files.without(file, name, alike(file, &names));
@@ -112,7 +112,7 @@ fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonE
                 }
                 continue;
             };
-            let text = read_bounded(&path).and_then(|bytes| {
+            let text = read_bounded(&path, LARGEST).and_then(|bytes| {
                 String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
             });
             match text {
@@ -154,14 +154,15 @@ fn alike(file: File, names: &[String]) -> Option<String> {
     near.min_by_key(distance).cloned()
 }
 
-/// Reads a file that may be anything, a device included. A pipe that nobody writes to is empty
+/// Reads a file of at most `largest` bytes that may be anything, a device included. A pipe that nobody writes to is empty
 /// instead of being waited for.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        let why = format!("it is larger than {} MiB", largest >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)
 }
@@ -189,7 +190,7 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let pipe = dir.join("sites.yaml");
         nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-        assert_eq!(read_bounded(&pipe).unwrap(), b"");
+        assert_eq!(read_bounded(&pipe, LARGEST).unwrap(), b"");
         std::fs::remove_dir_all(dir).unwrap();
     }
 }
