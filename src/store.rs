@@ -87,6 +87,11 @@ pub enum StoreError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Where the database belongs lies something that is no file, such as a pipe.
+    NoFile {
+        /// The place.
+        path: PathBuf,
+    },
     /// Another vchealth uses this state directory.
     InUse {
         /// The state directory.
@@ -136,6 +141,11 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { doing, path, .. } => write!(f, "cannot {doing} {}", path.display()),
+            Self::NoFile { path } => write!(
+                f,
+                "{} is no file; remove it, or set `state_dir` to a directory that is vchealth's own",
+                path.display()
+            ),
             Self::InUse { dir, process } => {
                 write!(f, "another vchealth ")?;
                 if let Some(process) = process {
@@ -171,7 +181,8 @@ impl std::error::Error for StoreError {
         match self {
             Self::File { source, .. } => Some(source),
             Self::Database { source, .. } => Some(source),
-            Self::InUse { .. }
+            Self::NoFile { .. }
+            | Self::InUse { .. }
             | Self::Newer { .. }
             | Self::Foreign { .. }
             | Self::Replaced { .. } => None,

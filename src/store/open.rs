@@ -104,6 +104,7 @@ impl Store {
 
 /// Opens the file for reading only, beside a daemon that writes it.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    file_or_nothing(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).doing("open")?;
     db.busy_timeout(BUSY).doing("open")?;
@@ -157,6 +158,7 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
 /// Takes the lock and leaves our process id in it, for whoever is refused.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK_NAME);
+    file_or_nothing(&path)?;
     let failed = |doing, source| StoreError::File { doing, path: path.clone(), source };
     let mut file = OpenOptions::new()
         .read(true)
@@ -185,6 +187,15 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
         .and_then(|()| file.rewind())
         .and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
+}
+
+/// Opening a pipe would wait for ever for somebody at its other end, and a device may act on it.
+fn file_or_nothing(path: &Path) -> Result<(), StoreError> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(StoreError::NoFile { path: path.to_owned() }),
+        // What cannot be looked at is reported by whoever opens it.
+        _ => Ok(()),
+    }
 }
 
 fn known() -> i64 {
@@ -219,6 +230,7 @@ fn open_sound(path: &Path) -> Result<Connection, Unusable> {
 
 /// Opens the file and sets how this connection writes.
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    file_or_nothing(path)?;
     // Names, telephone numbers and messages lie here: for nobody else to read, even where the
     // directory was there before. SQLite gives its log the mode of the database.
     OpenOptions::new()
