@@ -15,6 +15,7 @@ mod text;
 
 pub use figures::{Connected, Figures, Tally};
 pub use readme::{BEGIN, END, readme};
+pub use text::Page;
 
 use jiff::Timestamp;
 
@@ -24,7 +25,7 @@ use crate::model::{ChannelStatus, Snapshot, StoreStatus};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Appends every series of `snapshot` in the text format.
-pub fn write(snapshot: &Snapshot, out: &mut String) {
+pub fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     province::write(snapshot, out);
 }
 
@@ -33,7 +34,7 @@ pub fn write_delivery(
     store: &StoreStatus,
     channels: &[ChannelStatus],
     now: Timestamp,
-    out: &mut String,
+    out: &mut Page<'_>,
 ) {
     delivery::write(store, channels, now, out);
 }

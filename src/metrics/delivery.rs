@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::model::{ChannelStatus, StoreStatus};
 
 use super::table;
-use super::text::{Family, push_label};
+use super::text::{Family, Page, push_label};
 
 /// A counter of a channel.
 type Count = fn(&ChannelStatus) -> u64;
@@ -19,7 +19,7 @@ pub(super) fn write(
     store: &StoreStatus,
     channels: &[ChannelStatus],
     now: Timestamp,
-    out: &mut String,
+    out: &mut Page<'_>,
 ) {
     Family::new(out, &table::STORE_TROUBLE).series("", store.trouble.is_some());
     Family::new(out, &table::STORE_WAITING).series("", store.waiting);

@@ -18,6 +18,7 @@ use prometheus::{
 use crate::model::{CheckId, Detail, LevelId, Outcome, RttList, Topology};
 
 use super::table::{self, Metric};
+use super::text::Page;
 
 /// The daemon's own figures. Clones share them.
 #[derive(Debug, Clone)]
@@ -169,10 +170,10 @@ impl Figures {
     }
 
     /// Appends the families in the text format.
-    pub fn write(&self, out: &mut String) {
+    pub fn write(&self, out: &mut Page<'_>) {
         // The encoder refuses only families without a name or a series, which gathering leaves
         // out.
-        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), out);
+        let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), out.text());
     }
 }
 

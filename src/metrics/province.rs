@@ -17,10 +17,10 @@ use crate::model::{
 };
 
 use super::table::{self, Metric};
-use super::text::{Family, Value, push_label};
+use super::text::{Family, Page, Value, push_label};
 
 /// Writes all families of `snapshot`.
-pub(super) fn write(snapshot: &Snapshot, out: &mut String) {
+pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     let labels = Labels::of(snapshot);
     sites(snapshot, &labels, out);
     endpoints(snapshot, &labels, out);
@@ -113,7 +113,7 @@ const fn is_up(health: Health) -> Option<bool> {
 
 /// Writes a family with at most one series for each of `items`, whose labels stand in `labels`.
 fn each<T, V: Value>(
-    out: &mut String,
+    out: &mut Page<'_>,
     metric: &'static Metric,
     labels: &Blocks,
     items: impl Iterator<Item = T>,
@@ -127,7 +127,7 @@ fn each<T, V: Value>(
     }
 }
 
-fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     let views = || labels.sites.iter().zip(&snapshot.sites);
 
     let mut family = Family::new(out, &table::SITE_HEALTH);
@@ -191,13 +191,13 @@ fn free_labels(labels: &BTreeMap<String, String>) -> Vec<(String, &str)> {
     named
 }
 
-fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     let blocks = &labels.endpoints;
     let views = || snapshot.endpoints.iter();
     let up = |view: &EndpointView| is_up(view.standing.hard);
     each(out, &table::ENDPOINT_UP, blocks, views(), up);
 
-    let figure = |out: &mut String, metric, figure: fn(&Quality) -> f64| {
+    let figure = |out: &mut Page<'_>, metric, figure: fn(&Quality) -> f64| {
         each(out, metric, blocks, views(), |view| view.quality.as_ref().map(figure));
     };
     figure(out, &table::LOSS_RATIO, |quality| quality.loss);
@@ -213,7 +213,7 @@ fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
     });
 }
 
-fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     let blocks = &labels.targets;
     let views = || snapshot.targets.iter();
     let up = |view: &TargetView| is_up(view.standing.hard);
@@ -234,7 +234,7 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
 
     let checks = &snapshot.topology.checks;
     let counts = |target: &Target| matches!(checks[target.check].kind, CheckKind::Icmp(_));
-    let packets = |out: &mut String, metric, packets: fn(&TargetView) -> u64| {
+    let packets = |out: &mut Page<'_>, metric, packets: fn(&TargetView) -> u64| {
         let items = snapshot.topology.targets.iter().zip(views());
         each(out, metric, blocks, items, |(target, view)| counts(target).then(|| packets(view)));
     };
@@ -248,7 +248,7 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
     each(out, &table::CLOCK_OFFSET, blocks, views(), |view| view.clock_offset_s);
 }
 
-fn levels(snapshot: &Snapshot, out: &mut String) {
+fn levels(snapshot: &Snapshot, out: &mut Page<'_>) {
     let topology = &*snapshot.topology;
     let mut family = Family::new(out, &table::LEVEL_INFO);
     let mut list = String::new();
@@ -274,7 +274,7 @@ fn levels(snapshot: &Snapshot, out: &mut String) {
     }
 }
 
-fn sessions(snapshot: &Snapshot, out: &mut String) {
+fn sessions(snapshot: &Snapshot, out: &mut Page<'_>) {
     let mut blocks = Blocks::default();
     for view in &snapshot.sessions {
         let mut label = String::new();
@@ -318,7 +318,7 @@ fn sessions(snapshot: &Snapshot, out: &mut String) {
     each(out, &table::SESSION_LOST, &blocks, views(), |view| Some(view.seconds_lost));
 }
 
-fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut String) {
+fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     let mut blocks = Blocks::default();
     for run in &snapshot.readiness {
         let mut label = String::new();
@@ -383,7 +383,7 @@ const fn importance_word(importance: Importance) -> &'static str {
     }
 }
 
-fn incidents(snapshot: &Snapshot, out: &mut String) {
+fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
     let active: Vec<&Incident> =
         snapshot.incidents.iter().map(AsRef::as_ref).filter(|i| i.is_active()).collect();
 
@@ -470,7 +470,7 @@ fn incident_site(snapshot: &Snapshot, incident: &Incident, list: &mut String) {
     }
 }
 
-fn monitor(snapshot: &Snapshot, out: &mut String) {
+fn monitor(snapshot: &Snapshot, out: &mut Page<'_>) {
     let view = &snapshot.monitor;
     let engine = &view.engine;
     single(out, &table::BLIND, view.blind);
@@ -510,11 +510,11 @@ fn monitor(snapshot: &Snapshot, out: &mut String) {
     single(out, &table::ENGINE_BUFFER, engine.receive_buffer);
 }
 
-fn single(out: &mut String, metric: &'static Metric, value: impl Value) {
+fn single(out: &mut Page<'_>, metric: &'static Metric, value: impl Value) {
     Family::new(out, metric).series("", value);
 }
 
-fn targets_by_health(snapshot: &Snapshot, out: &mut String) {
+fn targets_by_health(snapshot: &Snapshot, out: &mut Page<'_>) {
     let topology = &*snapshot.topology;
     let mut counts = vec![[0_u32; Health::ALL.len()]; topology.checks.len()];
     for (target, view) in topology.targets.iter().zip(&snapshot.targets) {

@@ -1,7 +1,7 @@
 //! The text exposition format 0.0.4: families, label values, numbers.
 //!
 //! A province has tens of thousands of series that change at every scrape. Writing them straight
-//! into one string costs a tenth of keeping a metric object for each.
+//! into text costs a tenth of keeping a metric object for each.
 //!
 //! 1. A family is written in one piece: `HELP`, `TYPE`, then its series.
 //! 2. A family without a series is not written at all.
@@ -17,28 +17,68 @@ use jiff::Timestamp;
 
 use super::table::Metric;
 
+/// How much of a page gathers before it is handed on, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// A page under way. The whole of ten thousand endpoints takes more memory than all else that is
+/// known of them, so it is handed on in pieces.
+pub struct Page<'t> {
+    text: String,
+    take: &'t mut dyn FnMut(&str),
+}
+
+impl Page<'_> {
+    /// Has `write` write a page, of which `take` gets one piece after the other.
+    pub fn in_pieces(take: &mut dyn FnMut(&str), write: impl FnOnce(&mut Page<'_>)) {
+        let mut page = Page { text: String::with_capacity(2 * PIECE), take };
+        write(&mut page);
+        page.hand_on();
+    }
+
+    /// The page that `write` writes, in one piece.
+    #[must_use]
+    pub fn whole(write: impl FnOnce(&mut Page<'_>)) -> String {
+        let mut whole = String::new();
+        Self::in_pieces(&mut |piece| whole.push_str(piece), write);
+        whole
+    }
+
+    /// The end of the text, to be written on.
+    pub(super) fn text(&mut self) -> &mut String {
+        if self.text.len() >= PIECE {
+            self.hand_on();
+        }
+        &mut self.text
+    }
+
+    fn hand_on(&mut self) {
+        (self.take)(&self.text);
+        self.text.clear();
+    }
+}
+
 /// One family being written.
-pub(super) struct Family<'o> {
-    out: &'o mut String,
+pub(super) struct Family<'o, 't> {
+    out: &'o mut Page<'t>,
     metric: &'static Metric,
     opened: bool,
 }
 
-impl<'o> Family<'o> {
+impl<'o, 't> Family<'o, 't> {
     /// Begins the family; nothing is written before its first series.
-    pub(super) fn new(out: &'o mut String, metric: &'static Metric) -> Self {
+    pub(super) fn new(out: &'o mut Page<'t>, metric: &'static Metric) -> Self {
         Self { out, metric, opened: false }
     }
 
     /// Writes one series. `labels` is a finished list such as [`push_label`] makes.
     pub(super) fn series(&mut self, labels: &str, value: impl Value) {
-        self.begin();
+        let text = self.begin();
         if !labels.is_empty() {
-            self.out.push('{');
-            self.out.push_str(labels);
-            self.out.push('}');
+            text.push('{');
+            text.push_str(labels);
+            text.push('}');
         }
-        self.end(value);
+        end(text, value);
     }
 
     /// Writes one series with one more label, whose value needs no escaping because it is a word
@@ -50,41 +90,43 @@ impl<'o> Family<'o> {
         word: &'static str,
         value: impl Value,
     ) {
-        self.begin();
-        self.out.push('{');
-        self.out.push_str(labels);
+        let text = self.begin();
+        text.push('{');
+        text.push_str(labels);
         if !labels.is_empty() {
-            self.out.push(',');
+            text.push(',');
         }
-        self.out.push_str(name);
-        self.out.push_str("=\"");
-        self.out.push_str(word);
-        self.out.push_str("\"}");
-        self.end(value);
+        text.push_str(name);
+        text.push_str("=\"");
+        text.push_str(word);
+        text.push_str("\"}");
+        end(text, value);
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> &mut String {
+        let text = self.out.text();
         if !self.opened {
             self.opened = true;
             let Metric { name, kind, help, .. } = self.metric;
-            self.out.push_str("# HELP ");
-            self.out.push_str(name);
-            self.out.push(' ');
-            push_help(self.out, help);
-            self.out.push_str("\n# TYPE ");
-            self.out.push_str(name);
-            self.out.push(' ');
-            self.out.push_str(kind.word());
-            self.out.push('\n');
+            text.push_str("# HELP ");
+            text.push_str(name);
+            text.push(' ');
+            push_help(text, help);
+            text.push_str("\n# TYPE ");
+            text.push_str(name);
+            text.push(' ');
+            text.push_str(kind.word());
+            text.push('\n');
         }
-        self.out.push_str(self.metric.name);
+        text.push_str(self.metric.name);
+        text
     }
+}
 
-    fn end(&mut self, value: impl Value) {
-        self.out.push(' ');
-        value.push(self.out);
-        self.out.push('\n');
-    }
+fn end(text: &mut String, value: impl Value) {
+    text.push(' ');
+    value.push(text);
+    text.push('\n');
 }
 
 /// Appends `name="value"` to a list of labels, escaped.

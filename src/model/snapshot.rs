@@ -93,11 +93,11 @@ pub struct TargetView {
     /// When the last outcome came.
     pub last: Option<Timestamp>,
     /// What the last failure said, kept also after a success.
-    pub last_failure: Option<(Timestamp, Failure)>,
+    pub last_failure: Option<Arc<(Timestamp, Failure)>>,
     /// Whether the last outcome was a failure.
     pub failing: bool,
     /// The last certificate seen.
-    pub certificate: Option<Box<Certificate>>,
+    pub certificate: Option<Arc<Certificate>>,
     /// The last status code seen.
     pub status: Option<u16>,
     /// The device's clock minus ours, in whole seconds.

@@ -1,5 +1,6 @@
 //! What is kept of one target: its health, its counts, its echoes and what people look at.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,8 +52,9 @@ pub(super) struct Watched {
 struct Seen {
     rtt: Option<Duration>,
     last: Option<Timestamp>,
-    last_failure: Option<(Timestamp, Failure)>,
-    certificate: Option<Box<Certificate>>,
+    /// Shared with what people look at: every snapshot has it.
+    last_failure: Option<Arc<(Timestamp, Failure)>>,
+    certificate: Option<Arc<Certificate>>,
     status: Option<u16>,
     clock_offset_s: Option<i64>,
     shows_clock: bool,
@@ -229,12 +231,12 @@ impl Watched {
     /// The failure of the last outcome, unless that was a reply.
     pub(super) fn failure(&self) -> Option<&Failure> {
         let failing = self.streak.is_failing() || self.streak.hard == Health::Down;
-        self.seen.last_failure.as_ref().filter(|_| failing).map(|(_, failure)| failure)
+        self.seen.last_failure.as_deref().filter(|_| failing).map(|(_, failure)| failure)
     }
 
     /// The last failure with its moment, kept also after a success.
-    pub(super) const fn last_failure(&self) -> Option<&(Timestamp, Failure)> {
-        self.seen.last_failure.as_ref()
+    pub(super) fn last_failure(&self) -> Option<&(Timestamp, Failure)> {
+        self.seen.last_failure.as_deref()
     }
 
     /// The round trip of the last reply, and when the last outcome came.
@@ -392,10 +394,10 @@ impl Watched {
             Failure::Remote(ServiceOut { status, .. }) => self.seen.status = Some(*status),
             _ => {}
         }
+        // Most failures are like the one before; then nothing is allocated, unless a snapshot has it.
         match &mut self.seen.last_failure {
-            // Most failures are like the one before; then nothing is allocated.
-            Some((when, known)) if known == failure => *when = at,
-            other => *other = Some((at, failure.clone())),
+            Some(last) if last.1 == *failure => Arc::make_mut(last).0 = at,
+            other => *other = Some(Arc::new((at, failure.clone()))),
         }
     }
 
@@ -410,7 +412,7 @@ impl Watched {
         if let Some(certificate) = certificate
             && self.seen.certificate.as_deref() != Some(certificate)
         {
-            self.seen.certificate = Some(Box::new(certificate.clone()));
+            self.seen.certificate = Some(Arc::new(certificate.clone()));
         }
     }
 }

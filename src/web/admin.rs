@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::metrics;
+use crate::metrics::{self, Page};
 
 use super::app::{App, carry_out};
 
@@ -20,15 +20,15 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     let snapshot = app.daemon.snapshot();
     let now = app.daemon.now().mono;
     let (shown, of) = (Arc::clone(&app), Arc::clone(&snapshot));
-    let render = move || {
+    let render = move |take: &mut dyn FnMut(&str)| {
         let started = shown.daemon.now().mono;
-        let mut out = String::new();
-        metrics::write(&of, &mut out);
-        let (store, channels) = (shown.daemon.store(), shown.daemon.channels());
-        metrics::write_delivery(&store, &channels, shown.daemon.now().wall, &mut out);
-        shown.figures.rendered(shown.daemon.now().mono - started);
-        shown.figures.write(&mut out);
-        out
+        Page::in_pieces(take, |page| {
+            metrics::write(&of, page);
+            let (store, channels) = (shown.daemon.store(), shown.daemon.channels());
+            metrics::write_delivery(&store, &channels, shown.daemon.now().wall, page);
+            shown.figures.rendered(shown.daemon.now().mono - started);
+            shown.figures.write(page);
+        });
     };
     app.metrics.get(&snapshot, now, &headers, render).await
 }

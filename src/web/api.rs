@@ -37,7 +37,9 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
 pub(super) async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let snapshot = app.daemon.snapshot();
     let of = Arc::clone(&snapshot);
-    let render = move || serde_json::to_string(&Sites::of(&of)).unwrap_or_default();
+    let render = move |take: &mut dyn FnMut(&str)| {
+        take(&serde_json::to_string(&Sites::of(&of)).unwrap_or_default());
+    };
     app.sites.get(&snapshot, app.daemon.now().mono, &headers, render).await
 }
 

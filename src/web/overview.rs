@@ -64,7 +64,9 @@ pub(super) async fn show(
     let look = asked.look(app.daemon.look());
     let shared = &app.overview[look.language as usize];
     let of = Arc::clone(&snapshot);
-    let render = move || Page::new(&of, now.wall, look).whole().into_string();
+    let render = move |take: &mut dyn FnMut(&str)| {
+        take(&Page::new(&of, now.wall, look).whole().into_string());
+    };
     shared.get(&snapshot, now.mono, &headers, render).await
 }
 

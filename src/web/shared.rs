@@ -1,17 +1,31 @@
 //! One rendering for all: a page is made at most once per snapshot, however many ask for it.
+//!
+//! A page of ten thousand endpoints is larger than all else that is known of them, and shrinks to
+//! a twentieth when it is compressed. So it is made piece by piece and kept compressed only; who
+//! does not take that gets it unpacked on the way.
 
+use std::io::{self, Cursor, Read as _, Write as _};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Response, header};
-use tokio::sync::{Mutex, OnceCell};
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::Mutex;
 
 use crate::model::{Mono, Snapshot};
 
 /// A page that does not change for this long is made anew all the same, since it shows more than
 /// the snapshot: age of messages, the process itself.
 const MAX_AGE: Duration = Duration::from_secs(2);
+
+/// Bytes that are unpacked at a time.
+const PIECE: usize = 64 << 10;
 
 /// A page that is the same for everybody.
 pub(super) struct Shared {
@@ -25,8 +39,9 @@ struct Rendering {
     /// Weak, so that a page nobody asks for again does not keep an old state alive.
     of: Weak<Snapshot>,
     made: Mono,
-    plain: Bytes,
-    gzip: OnceCell<Bytes>,
+    gzip: Bytes,
+    /// Bytes that it has unpacked.
+    length: u64,
 }
 
 impl Shared {
@@ -36,24 +51,24 @@ impl Shared {
     }
 
     /// The page for `snapshot`, made by `render` unless it is there; compressed if `headers` say
-    /// that the client takes that.
+    /// that the client takes that. `render` hands over one piece of the page after the other.
     pub(super) async fn get(
         &self,
         snapshot: &Arc<Snapshot>,
         now: Mono,
         headers: &HeaderMap,
-        render: impl FnOnce() -> String + Send + 'static,
+        render: impl FnOnce(&mut dyn FnMut(&str)) + Send + 'static,
     ) -> Response<Body> {
         let rendering = self.rendering(snapshot, now, render).await;
+        let gzip = rendering.gzip.clone();
         let mut response = if takes_gzip(headers) {
-            let plain = rendering.plain.clone();
-            let gzip = rendering.gzip.get_or_init(|| compress(plain)).await.clone();
             let mut response = Response::new(Body::from(gzip));
             let gzip = HeaderValue::from_static("gzip");
             response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
             response
         } else {
-            Response::new(Body::from(rendering.plain.clone()))
+            let (left, page) = (rendering.length, GzDecoder::new(Cursor::new(gzip)));
+            Response::new(Body::new(Unpacked { page, left }))
         };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, self.content_type.clone());
@@ -65,7 +80,7 @@ impl Shared {
         &self,
         snapshot: &Arc<Snapshot>,
         now: Mono,
-        render: impl FnOnce() -> String + Send + 'static,
+        render: impl FnOnce(&mut dyn FnMut(&str)) + Send + 'static,
     ) -> Arc<Rendering> {
         let last = Arc::clone(&self.last).lock_owned().await;
         if let Some(rendering) = &*last
@@ -81,32 +96,71 @@ impl Shared {
             let mut last = last;
             // The page before is not kept beside the new one: they are large.
             *last = None;
-            let plain = Bytes::from(render());
-            let rendering = Arc::new(Rendering { of, made: now, plain, gzip: OnceCell::new() });
+            let (gzip, length) = compressed(render);
+            let rendering = Arc::new(Rendering { of, made: now, gzip, length });
             *last = Some(Arc::clone(&rendering));
             rendering
         });
         // Only a panic keeps the task from ending; an empty page then shows that something is
         // wrong.
         made.await.unwrap_or_else(|_| {
-            let (of, plain, gzip) = (Weak::new(), Bytes::new(), OnceCell::new());
-            Arc::new(Rendering { of, made: now, plain, gzip })
+            let (gzip, length) = compressed(|_| {});
+            Arc::new(Rendering { of: Weak::new(), made: now, gzip, length })
         })
     }
 }
 
 /// Compresses at the lowest level: the text is so repetitive that it shrinks to a twentieth
-/// anyway, in a tenth of the time of the highest.
-async fn compress(plain: Bytes) -> Bytes {
-    let compressed = tokio::task::spawn_blocking(move || {
-        use std::io::Write as _;
-        let half = Vec::with_capacity(plain.len() / 8);
-        let mut encoder = flate2::write::GzEncoder::new(half, flate2::Compression::fast());
+/// anyway, in a tenth of the time of the highest. Gives the length before as well.
+fn compressed(render: impl FnOnce(&mut dyn FnMut(&str))) -> (Bytes, u64) {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut length = 0;
+    render(&mut |piece| {
+        length += piece.len() as u64;
         // Writing to memory cannot fail.
-        let _ = encoder.write_all(&plain);
-        encoder.finish().unwrap_or_default()
+        let _ = encoder.write_all(piece.as_bytes());
     });
-    Bytes::from(compressed.await.unwrap_or_default())
+    let mut gzip = encoder.finish().unwrap_or_default();
+    // What gathered piece by piece has room for up to as much again.
+    gzip.shrink_to_fit();
+    (Bytes::from(gzip), length)
+}
+
+/// A page on its way to a client that does not take it compressed.
+struct Unpacked {
+    page: GzDecoder<Cursor<Bytes>>,
+    /// Bytes still to come.
+    left: u64,
+}
+
+impl HttpBody for Unpacked {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let this = self.get_mut();
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = this.page.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        Poll::Ready(match read {
+            Ok(0) => None,
+            Ok(read) => {
+                this.left = this.left.saturating_sub(read as u64);
+                Some(Ok(Frame::data(Bytes::from(piece))))
+            }
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// Whether `Accept-Encoding` admits gzip (RFC 9110 §12.5.3): named, or by `*`, with a weight above
@@ -139,6 +193,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, accept.parse().unwrap());
         takes_gzip(&headers)
+    }
+
+    #[tokio::test]
+    async fn a_page_of_many_pieces_is_the_same_unpacked_on_the_way() {
+        use http_body_util::BodyExt as _;
+
+        let pieces: Vec<String> =
+            (0..5_000).map(|n| format!("series{{n=\"{n}\"}} {n}\n")).collect();
+        let whole = pieces.concat();
+        assert!(whole.len() > PIECE);
+        let (gzip, length) = compressed(|take| pieces.iter().for_each(|piece| take(piece)));
+        assert_eq!(length, whole.len() as u64);
+        let body = Unpacked { page: GzDecoder::new(Cursor::new(gzip)), left: length };
+        assert_eq!(body.size_hint().exact(), Some(length));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), whole);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::{Encoder as _, GaugeVec, Opts, Registry, TextEncoder};
 use vchealth::config;
-use vchealth::metrics;
+use vchealth::metrics::{self, Page};
 use vchealth::model::Snapshot;
 
 fn main() {
@@ -75,9 +75,7 @@ fn compare(name: &str, snapshot: &Snapshot) {
 }
 
 fn page(snapshot: &Snapshot) -> String {
-    let mut page = String::new();
-    metrics::write(snapshot, &mut page);
-    page
+    Page::whole(|page| metrics::write(snapshot, page))
 }
 
 /// The same families in the crate, each series with its handle kept.

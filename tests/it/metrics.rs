@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vchealth::metrics::{self, Figures, table};
+use vchealth::metrics::{self, Figures, Page, table};
 use vchealth::model::{
     ChannelStatus, CheckId, Detail, Effort, EndpointId, Failure, Health, IcmpDetail, LevelId,
     Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SiteId, Snapshot, StoreStatus, TargetIx,
@@ -18,26 +18,25 @@ use crate::exposition::{Series, is_name, read};
 use crate::province;
 
 fn page(snapshot: &Snapshot) -> String {
-    let mut out = String::new();
-    metrics::write(snapshot, &mut out);
-    out
+    Page::whole(|page| metrics::write(snapshot, page))
 }
 
 /// A page with every family on it.
 fn full_page() -> String {
     let mut snapshot = province::troubled(204);
     snapshot.targets[0].local_failures = 2;
-    let mut out = page(&snapshot);
     let now = province::now().wall;
-    metrics::write_delivery(&StoreStatus::default(), &[province::channel()], now, &mut out);
     let figures = Figures::new("0.1.0", now);
     let mut tally = figures.tally();
     tally.adopt(&snapshot.topology, 1);
     tally.record(&outcome(0, Err(Failure::Remote(RemoteFailure::Timeout))));
     figures.answered("/metrics", "200");
     figures.calendar("office", true, 4);
-    figures.write(&mut out);
-    out
+    Page::whole(|page| {
+        metrics::write(&snapshot, page);
+        metrics::write_delivery(&StoreStatus::default(), &[province::channel()], now, page);
+        figures.write(page);
+    })
 }
 
 fn outcome(target: usize, result: Result<Reply, Failure>) -> Outcome {
@@ -324,8 +323,7 @@ fn round_trips_fall_into_the_buckets_of_their_level() {
     tally.adopt(&topology, 1);
     tally.record(&outcome(0, Ok(echo(Duration::from_millis(7)))));
     tally.record(&outcome(0, Ok(echo(Duration::from_millis(120)))));
-    let mut out = String::new();
-    figures.write(&mut out);
+    let out = Page::whole(|page| figures.write(page));
     let read = read(&out);
     let bucket = |level: &str, le: &str| {
         let of = |s: &&Series| {
@@ -356,8 +354,7 @@ fn a_reload_keeps_the_counts_of_what_stays_and_drops_the_rest() {
     // An answer to a question asked before the reload.
     tally.record(&outcome(0, Ok(echo(Duration::from_millis(7)))));
 
-    let mut out = String::new();
-    figures.write(&mut out);
+    let out = Page::whole(|page| figures.write(page));
     let read = read(&out);
     let count = |level: &str| {
         let named = |s: &&Series| s.name.ends_with("_count") && s.labels["level"] == level;
@@ -377,25 +374,25 @@ fn an_outcome_of_a_stranger_is_not_counted() {
     let mut tally = figures.tally();
     tally.adopt(&Arc::new(Topology::default()), 1);
     tally.record(&outcome(5, Err(Failure::Remote(RemoteFailure::Timeout))));
-    let mut out = String::new();
-    figures.write(&mut out);
+    let out = Page::whole(|page| figures.write(page));
     assert!(read(&out).family("vchealth_probe_failures_total").is_empty());
 }
 
 #[test]
 fn the_oldest_waiting_message_has_an_age() {
-    let mut out = String::new();
     let later = province::now().wall + jiff::SignedDuration::from_millis(2_500);
-    metrics::write_delivery(&StoreStatus::default(), &[province::channel()], later, &mut out);
+    let written = |channel: ChannelStatus| {
+        let store = StoreStatus::default();
+        Page::whole(|page| metrics::write_delivery(&store, &[channel], later, page))
+    };
+    let out = written(province::channel());
     let webhook = [("channel", "webhook")];
     let read = read(&out);
     assert_eq!(read.value("vchealth_outbox_oldest_age_seconds", &webhook), Some(62.5));
     assert_eq!(read.value("vchealth_outbox_queued", &webhook), Some(2.0));
     assert_eq!(read.value("vchealth_channel_failing", &webhook), Some(1.0));
 
-    let mut out = String::new();
-    let empty = ChannelStatus { oldest: None, ..province::channel() };
-    metrics::write_delivery(&StoreStatus::default(), &[empty], later, &mut out);
+    let out = written(ChannelStatus { oldest: None, ..province::channel() });
     assert!(out.contains("vchealth_outbox_oldest_age_seconds{channel=\"webhook\"} 0\n"));
 }
 

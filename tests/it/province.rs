@@ -268,7 +268,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
             lost: if icmp { u64::from(number % 11) } else { 0 },
             rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321)),
             last: Some(now().wall),
-            certificate: web.then(|| Box::new(certificate.clone())),
+            certificate: web.then(|| Arc::new(certificate.clone())),
             status: match kind {
                 "sip" => Some(200),
                 "http" => Some(401),
@@ -550,7 +550,7 @@ fn fail_endpoint(snapshot: &mut Snapshot, endpoint: EndpointIx, minutes: i64) {
             offender: Some(IpAddr::V4(Ipv4Addr::new(10, 6, 0, 1))),
         };
         let failure = Failure::Remote(RemoteFailure::Unreachable(unreachable));
-        view.last_failure = Some((now().wall, failure));
+        view.last_failure = Some(Arc::new((now().wall, failure)));
     }
 }
 

@@ -262,7 +262,7 @@ impl<'a> TargetDetail<'a> {
             since,
             last: view.last,
             failing: view.failing,
-            last_failure: view.last_failure.as_ref().map(|(at, failure)| FailureDetail {
+            last_failure: view.last_failure.as_deref().map(|(at, failure)| FailureDetail {
                 at: *at,
                 reason: failure.word(),
                 detail: failure,
