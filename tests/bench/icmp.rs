@@ -1,8 +1,8 @@
 //! Echo engines side by side in one run: what a ping costs and how far what they say is from what
 //! a capture on the interface says.
 //!
-//! Every engine runs in a process of its own against addresses of the loopback, in a network
-//! namespace of its own. `cargo bench --bench icmp -- --help` tells the options.
+//! Every engine runs in a process of its own against addresses of the loopback, or with `--far`
+//! against a network that others answer for, in a network namespace of its own. `cargo bench --bench icmp -- --help` tells the options.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,6 +20,8 @@ mod blackbox;
 mod capture;
 #[path = "icmp/engine.rs"]
 mod engine;
+#[path = "icmp/far.rs"]
+mod far;
 #[path = "icmp/fping.rs"]
 mod fping;
 #[path = "icmp/options.rs"]
@@ -52,13 +54,17 @@ fn main() -> ExitCode {
         }
     };
     process::own_network(options.unprivileged);
+    if options.far {
+        far::start();
+    }
     let mut table = Table::default();
     for &targets in &options.targets {
+        let Options { seconds, far, .. } = options;
+        let run = Run { targets, seconds, timing: Timing::Spread, far };
         for &load in &options.loads {
             let busy = Busy::start(if load == Load::Busy { 2 } else { 0 });
             for &subject in &options.subjects {
                 if subject.carries(targets) {
-                    let run = Run { targets, seconds: options.seconds, timing: Timing::Spread };
                     table.add(measure(subject, run, load, options.capture));
                 }
             }
@@ -67,7 +73,7 @@ fn main() -> ExitCode {
         if options.one_tick {
             for &subject in &options.subjects {
                 if subject.is_ours() && subject.carries(targets) {
-                    let run = Run { targets, seconds: options.seconds, timing: Timing::OneTick };
+                    let run = Run { timing: Timing::OneTick, ..run };
                     table.add(measure(subject, run, Load::Idle, options.capture));
                 }
             }
@@ -80,7 +86,7 @@ fn main() -> ExitCode {
 /// One engine, one size, one load, beside a capture of a sample of its packets.
 fn measure(subject: Subject, run: Run, load: Load, with_capture: bool) -> Row {
     eprintln!("{subject}, {} targets, {load}, {:?} …", run.targets, run.timing);
-    let capture = with_capture.then(Capture::start);
+    let capture = with_capture.then(|| Capture::start(run));
     let told = match subject {
         Subject::Kernel | Subject::Surge => engine::run(subject.word(), run),
         Subject::Fping => fping::run(run),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::far;
 use crate::targets::Run;
 
 /// A capture of the sample's packets under way.
@@ -31,13 +32,23 @@ pub(crate) struct Seen {
 }
 
 impl Capture {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(run: Run) -> Self {
         let file = std::env::temp_dir().join(format!("capture-{}.pcap", std::process::id()));
         let mut tcpdump = Command::new("tcpdump")
-            .args(["-i", "lo", "-n", "-B", "65536", "-s", "64", "-Z", "root"])
+            .args([
+                "-i",
+                if run.far { far::LINK } else { "lo" },
+                "-n",
+                "-B",
+                "65536",
+                "-s",
+                "64",
+                "-Z",
+                "root",
+            ])
             .args(["--time-stamp-precision=nano", "-w"])
             .arg(&file)
-            .arg("icmp and net 127.200.0.0/16")
+            .arg("icmp and (net 127.200.0.0/16 or net 10.200.0.0/16)")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -70,18 +81,19 @@ impl Capture {
     }
 }
 
-/// The round trips in a capture file with nanoseconds of an Ethernet-like interface.
+/// The round trips in a capture file with nanoseconds.
 fn round_trips(bytes: &[u8]) -> BTreeMap<usize, Vec<Option<u64>>> {
-    const LINK: usize = 14;
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(number(0), 0xa1b2_3c4d, "a capture with nanoseconds in this machine's order");
+    // The loopback looks like Ethernet (link type 1); a TUN device has bare packets.
+    let link = if number(20) == 1 { 14 } else { 0 };
     let mut asked: BTreeMap<(usize, u16, u16), (usize, u64)> = BTreeMap::new();
     let mut sample: BTreeMap<usize, Vec<Option<u64>>> = BTreeMap::new();
     let mut at = 24;
     while at + 16 <= bytes.len() {
         let stamp = u64::from(number(at)) * 1_000_000_000 + u64::from(number(at + 4));
         let length = number(at + 8) as usize;
-        let packet = &bytes[at + 16 + LINK..at + 16 + length];
+        let packet = &bytes[at + 16 + link..at + 16 + length];
         at += 16 + length;
         let address = |from: usize| {
             let octets: [u8; 4] = packet[from..from + 4].try_into().unwrap();

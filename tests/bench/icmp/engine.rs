@@ -35,6 +35,7 @@ pub(crate) fn run(engine: &str, run: Run) -> Told {
         &run.targets.to_string(),
         &run.seconds.to_string(),
         timing,
+        if run.far { "far" } else { "near" },
     ]));
     let mut told = Told { cpu: ended.cpu, rss_kib: ended.rss_kib, ..Told::default() };
     for line in ended.stdout.lines() {
@@ -67,10 +68,15 @@ struct Results {
 
 /// The child: pings and tells.
 pub(crate) fn child(arguments: &[String]) -> ExitCode {
-    let [engine, targets, seconds, timing] = arguments else { return ExitCode::from(64) };
+    let [engine, targets, seconds, timing, way] = arguments else { return ExitCode::from(64) };
     let engine = if engine == "surge" { IcmpEngine::Surge } else { IcmpEngine::Kernel };
     let timing = if timing == "spread" { Timing::Spread } else { Timing::OneTick };
-    let run = Run { targets: targets.parse().unwrap(), seconds: seconds.parse().unwrap(), timing };
+    let run = Run {
+        targets: targets.parse().unwrap(),
+        seconds: seconds.parse().unwrap(),
+        timing,
+        far: way == "far",
+    };
     let began = Instant::now();
     let clock = Clock::start();
     let rounds = usize::try_from(run.seconds).unwrap();

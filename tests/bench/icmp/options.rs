@@ -11,6 +11,7 @@ pub(crate) struct Options {
     pub(crate) one_tick: bool,
     pub(crate) capture: bool,
     pub(crate) unprivileged: bool,
+    pub(crate) far: bool,
 }
 
 const HELP: &str = "\
@@ -22,6 +23,8 @@ cargo bench --bench icmp -- [options]        (as root; needs fping, tcpdump and,
   --seconds 20                      length of each measurement
   --no-one-tick                     leave out the runs with all targets on one tick
   --no-capture                      leave out the capture, and with it the over-read
+  --far                             have others answer behind a TUN device, as on a real network,
+                                    instead of the loopback, where an engine answers itself
   --raw                             forbid unprivileged sockets, so that raw ones are measured";
 
 impl Options {
@@ -34,6 +37,7 @@ impl Options {
             one_tick: true,
             capture: true,
             unprivileged: true,
+            far: false,
         };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
@@ -55,6 +59,7 @@ impl Options {
                 }
                 "--no-one-tick" => options.one_tick = false,
                 "--no-capture" => options.capture = false,
+                "--far" => options.far = true,
                 "--raw" => options.unprivileged = false,
                 // Cargo adds this to the arguments of every benchmark.
                 "--bench" => {}

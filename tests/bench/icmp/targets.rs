@@ -12,6 +12,8 @@ pub(crate) struct Run {
     pub(crate) targets: u32,
     pub(crate) seconds: u32,
     pub(crate) timing: Timing,
+    /// Whether the targets are behind the interface of [`crate::far`].
+    pub(crate) far: bool,
 }
 
 /// When in the second the targets have their turn.
@@ -42,12 +44,13 @@ impl Run {
             Some(nth) => (200, nth),
             None => (1, target),
         };
-        Ipv4Addr::from(0x7f00_0000 | ((net << 16) + host / 250 * 256 + host % 250 + 1))
+        let base = if self.far { 0x0a00_0000 } else { 0x7f00_0000 };
+        Ipv4Addr::from(base | ((net << 16) + host / 250 * 256 + host % 250 + 1))
     }
 
     /// The place in the sample of an address.
     pub(crate) fn place(address: Ipv4Addr) -> Option<usize> {
-        let [127, 200, high, low] = address.octets() else { return None };
+        let [10 | 127, 200, high, low] = address.octets() else { return None };
         (usize::from(high) * 250 + usize::from(low)).checked_sub(1)
     }
 
