@@ -490,6 +490,9 @@ fn monitor(snapshot: &Snapshot, out: &mut Page<'_>) {
     single(out, &table::IN_FLIGHT, view.in_flight);
     single(out, &table::OVERLAPS_AVOIDED, view.overlaps_avoided);
     single(out, &table::WORST_LATENESS, view.worst_lateness);
+    if !engine.name.is_empty() {
+        Family::new(out, &table::ENGINE_INFO).series_with("", "engine", engine.name, true);
+    }
     single(out, &table::ENGINE_SENT, engine.sent);
     single(out, &table::ENGINE_RECEIVED, engine.received);
     let mut family = Family::new(out, &table::ENGINE_DISCARDED);

@@ -716,6 +716,15 @@ pub const FAILURES: Metric = counter(
     24,
     "Failed probes by check and reason, our own failures included; a reason appears once it has happened",
 );
+/// Which engine.
+pub const ENGINE_INFO: Metric = gauge(
+    "vchealth_engine_info",
+    Unit::One,
+    &["engine"],
+    Per::Daemon,
+    1,
+    "Always 1; the echo engine at work: kernel, or surge where that cannot be had or is asked for",
+);
 /// Echo requests of the engine.
 pub const ENGINE_SENT: Metric = counter(
     "vchealth_engine_sent_total",
@@ -1234,6 +1243,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             WORST_LATENESS,
             LATENESS,
             FAILURES,
+            ENGINE_INFO,
             ENGINE_SENT,
             ENGINE_RECEIVED,
             ENGINE_DISCARDED,

@@ -351,6 +351,8 @@ impl Outcome {
 /// How the echo engine itself does. Counters grow from the engine's start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineHealth {
+    /// Which engine it is, in the word of the settings; empty where none could be had.
+    pub name: &'static str,
     /// Echo requests handed to the kernel.
     pub sent: u64,
     /// Replies matched to a request in time.

@@ -53,8 +53,9 @@ pub struct PingJob {
     /// up to `(count - 1) * spacing + timeout`.
     pub timeout: Duration,
     /// When the first request leaves, within a millisecond; within about ten where so many leave
-    /// (more than 1,500 a second) that a job of one request may wait for company. What is past is
-    /// sent at once; what is past by more than `timeout` is not sent and answered as late.
+    /// (more than 1,500 a second) that a job of one request may wait for company. What is past by
+    /// more than that is sent at once, what is past by more than `timeout` is not sent and answered
+    /// as late.
     pub due: Mono,
 }
 
@@ -98,9 +99,7 @@ pub struct PingDone {
 /// submitter holds.
 pub type Sink = Box<dyn Fn(Vec<PingDone>) + Send + Sync>;
 
-/// Starts the engine that the settings name. Left to choose, the kernel's where the system has all
-/// that it needs, else the portable one: some emulated and hardened kernels have sockets for echo
-/// requests but no time stamps on them.
+/// Starts the engine that the settings name, or the better one that can be had.
 ///
 /// # Errors
 /// When this machine does not let us send echo requests, or not by this engine.
@@ -109,21 +108,48 @@ pub fn start(
     clock: Clock,
     sink: Sink,
 ) -> Result<Arc<dyn Pinger>, StartError> {
-    let by_kernel = match settings.engine {
-        IcmpEngine::Surge => false,
-        IcmpEngine::Kernel => true,
-        IcmpEngine::Auto => match kernel::Kernel::can_start(settings) {
-            Err(StartError::Socket(error)) => {
-                tracing::warn!(%error, "no kernel time stamps here; using the portable engine");
-                false
+    match choose(settings.engine, || kernel::Kernel::can_start(settings)) {
+        Choice::Kernel => Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?)),
+        Choice::Surge { instead } => {
+            let engine = surge::Surge::start(settings, clock, sink)?;
+            if let Some(why) = instead {
+                let cause = why.source().map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(
+                    cause,
+                    "the kernel engine cannot be had on this machine, so echoes go by surge: a \
+                     busy machine adds to its round trips"
+                );
             }
-            _ => true,
+            Ok(Arc::new(engine))
+        }
+    }
+}
+
+/// Which engine is started.
+#[derive(Debug)]
+enum Choice {
+    Kernel,
+    Surge {
+        /// Why it is not the kernel's, if nobody asked for that.
+        instead: Option<StartError>,
+    },
+}
+
+/// Which engine to start:
+///
+/// 1. One that the settings name.
+/// 2. Left to choose, the kernel's, where this machine has all that it needs.
+/// 3. Else the portable one, which needs less: some emulated and hardened kernels have sockets for
+///    echo requests but no time stamps or filters on them. Where nothing is permitted it is refused
+///    as well, and says so.
+fn choose(asked: IcmpEngine, kernel: impl FnOnce() -> Result<(), StartError>) -> Choice {
+    match asked {
+        IcmpEngine::Kernel => Choice::Kernel,
+        IcmpEngine::Surge => Choice::Surge { instead: None },
+        IcmpEngine::Auto => match kernel() {
+            Ok(()) => Choice::Kernel,
+            Err(why) => Choice::Surge { instead: Some(why) },
         },
-    };
-    if by_kernel {
-        Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?))
-    } else {
-        Ok(Arc::new(surge::Surge::start(settings, clock, sink)?))
     }
 }
 
@@ -171,3 +197,36 @@ this machine does not let us send echo requests; grant it by one of
       (to keep it, put the setting into /etc/sysctl.d/50-ping.conf)
   raw sockets, for this program:            setcap cap_net_raw+ep /path/to/vchealth
   raw sockets, for the systemd service:     AmbientCapabilities=CAP_NET_RAW";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forbidden() -> Result<(), StartError> {
+        Err(StartError::NotPermitted(io::ErrorKind::PermissionDenied.into()))
+    }
+
+    fn lacking() -> Result<(), StartError> {
+        Err(StartError::Socket(io::ErrorKind::Unsupported.into()))
+    }
+
+    #[test]
+    fn an_engine_that_is_named_is_taken_whatever_the_machine_has() {
+        for machine in [|| Ok(()), forbidden, lacking] {
+            assert!(matches!(choose(IcmpEngine::Kernel, machine), Choice::Kernel));
+            let surge = choose(IcmpEngine::Surge, machine);
+            assert!(matches!(surge, Choice::Surge { instead: None }));
+        }
+    }
+
+    #[test]
+    fn left_to_choose_the_portable_engine_stands_in_and_knows_why() {
+        assert!(matches!(choose(IcmpEngine::Auto, || Ok(())), Choice::Kernel));
+        for machine in [forbidden, lacking] {
+            let Choice::Surge { instead: Some(why) } = choose(IcmpEngine::Auto, machine) else {
+                panic!("the kernel engine cannot start");
+            };
+            assert!(why.source().is_some());
+        }
+    }
+}

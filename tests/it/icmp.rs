@@ -3,6 +3,8 @@
 //! Every test makes a network namespace of its own on a thread of its own, so that nothing
 //! outside it is touched and the tests may run side by side.
 
+#[path = "icmp/choice.rs"]
+mod choice;
 #[path = "icmp/engine.rs"]
 mod engine;
 #[path = "icmp/hostile.rs"]

@@ -10,12 +10,13 @@ use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     ClassId, Confirmation, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView,
-    Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck, HttpMethod, IcmpCheck,
-    IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono,
-    NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality, QualityGrade, ReadinessRun,
-    RemoteFailure, Resolution, RotaId, Saw, Session, SessionId, SessionView, Severity, Silence,
-    SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView, Snapshot,
-    Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable, Verdict,
+    EngineHealth, Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck,
+    HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx,
+    Maintenance, MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality,
+    QualityGrade, ReadinessRun, RemoteFailure, Resolution, RotaId, Saw, Session, SessionId,
+    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
+    SiteReadiness, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology,
+    TrainFigures, Unreachable, Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -300,6 +301,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         monitor: MonitorView {
             drill: Some((ago(60), true)),
             held_back: vec![(ChannelId::new("duty"), 2)],
+            engine: EngineHealth { name: "kernel", ..EngineHealth::default() },
             ..MonitorView::default()
         },
     }

@@ -25,6 +25,7 @@ use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use self::core::{Class, Core};
+use self::queue::Lags;
 use self::run::Engine;
 use self::socket::Socket;
 use super::{PingJob, Pinger, Sink, StartError};
@@ -50,9 +51,22 @@ struct Shared {
 #[derive(Default)]
 struct Inbox {
     jobs: Vec<PingJob>,
-    /// Jobs due before this need the thread to be woken. Zero while it is awake.
-    wake_before: Mono,
+    /// When the thread looks again by itself. Zero while it is awake.
+    awake_at: Mono,
+    /// How long after their time requests may leave.
+    lags: Lags,
     stopped: bool,
+}
+
+impl Inbox {
+    /// Jobs that wait at most. The thread keeps them in half the room that they take here.
+    const ROOM: usize = 4_096;
+
+    /// Whether `jobs` would have to wait here for longer than they may, or there are too many.
+    fn is_urgent(&self, jobs: &[PingJob]) -> bool {
+        let by = |job: &PingJob| job.due + self.lags.of(job.check.count > 1);
+        self.jobs.len() + jobs.len() > Self::ROOM || jobs.iter().any(|job| by(job) < self.awake_at)
+    }
 }
 
 impl Kernel {
@@ -100,14 +114,13 @@ impl Kernel {
 
 impl Pinger for Kernel {
     fn submit(&self, jobs: Vec<PingJob>) {
-        let Some(earliest) = jobs.iter().map(|job| job.due).min() else { return };
         let mut inbox = self.shared.inbox();
+        let wake = inbox.is_urgent(&jobs);
         if inbox.jobs.is_empty() {
             inbox.jobs = jobs;
         } else {
             inbox.jobs.extend(jobs);
         }
-        let wake = earliest < inbox.wake_before;
         drop(inbox);
         if wake {
             self.shared.wake_up();
@@ -117,7 +130,7 @@ impl Pinger for Kernel {
     fn health(&self) -> EngineHealth {
         let waiting = self.shared.inbox().jobs.len();
         let mut health = self.shared.health();
-        let mut reading = *health;
+        let mut reading = EngineHealth { name: self.name(), ..*health };
         health.worst_lateness = Duration::ZERO;
         reading.in_flight =
             reading.in_flight.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX));
@@ -161,5 +174,42 @@ impl Shared {
     fn rest(&self) {
         // There may be nothing to take back.
         let _ = self.wake.read();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::EchoParams;
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn job(due: u32, count: u16) -> PingJob {
+        let check = EchoParams { count, spacing: MS, size: 56, dscp: 0, dont_fragment: false };
+        let address = Ipv4Addr::LOCALHOST.into();
+        PingJob { token: 0, address, check, timeout: 900 * MS, due: Mono::ZERO + MS * due }
+    }
+
+    #[test]
+    fn the_thread_is_woken_only_for_what_cannot_wait_until_it_wakes_by_itself() {
+        let lags = Lags::new(MS, 9 * MS);
+        let inbox = Inbox { awake_at: Mono::ZERO + 100 * MS, lags, ..Inbox::default() };
+        assert!(!inbox.is_urgent(&[job(91, 1), job(200, 1)]));
+        assert!(inbox.is_urgent(&[job(200, 1), job(90, 1)]));
+        assert!(!inbox.is_urgent(&[job(99, 2)]));
+        assert!(inbox.is_urgent(&[job(98, 2)]), "a train keeps its time");
+        let asleep = Inbox { awake_at: Mono::NEVER, lags, ..Inbox::default() };
+        assert!(asleep.is_urgent(&[job(10_000, 1)]));
+        assert!(!Inbox::default().is_urgent(&[job(0, 1)]), "it is awake");
+    }
+
+    #[test]
+    fn the_thread_takes_in_what_is_due_later_before_too_much_waits() {
+        let awake_at = Mono::ZERO + 100 * MS;
+        let inbox = Inbox { awake_at, jobs: vec![job(5_000, 1); 4_000], ..Inbox::default() };
+        assert!(!inbox.is_urgent(&[job(5_000, 1); 96]));
+        assert!(inbox.is_urgent(&[job(5_000, 1); 97]));
     }
 }

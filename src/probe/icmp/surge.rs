@@ -100,7 +100,7 @@ impl Pinger for Surge {
 
     fn health(&self) -> EngineHealth {
         let mut health = lock(&self.health);
-        let reading = *health;
+        let reading = EngineHealth { name: self.name(), ..*health };
         health.worst_lateness = Duration::ZERO;
         reading
     }

@@ -1,6 +1,7 @@
 //! The kernel engine in trouble: too much at once, no room, no way out, no time left.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -173,6 +174,21 @@ fn what_the_kernel_will_not_send_says_why_and_is_not_lost() {
             assert_eq!(done.result.is_ok(), token % 2 == 0, "{done:?}");
         }
     });
+}
+
+#[test]
+fn a_machine_without_ipv6_says_so_and_pings_on_by_ipv4() {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || {
+            fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").expect("it is ours");
+            let engine = Engine::start(IcmpEngine::Kernel);
+            for address in [Ipv6Addr::LOCALHOST, "2001:db8::1".parse().expect("an address")] {
+                let done = engine.ask(address, PLAIN);
+                assert_eq!(done.result, Err(Failure::Local(LocalFailure::NoRoute)), "{address}");
+            }
+            assert!(engine.ask(Ipv4Addr::LOCALHOST, PLAIN).result.is_ok());
+        });
+    }
 }
 
 #[test]

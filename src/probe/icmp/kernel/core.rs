@@ -22,7 +22,7 @@ use super::super::blind::Blindness;
 use super::super::tally::Tally;
 use super::super::{EchoParams, PingDone, PingJob};
 use super::probe::Probe;
-use super::queue::Queue;
+use super::queue::{Lags, Queue};
 use super::table::{Echo, PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, MARK, MAX_PAYLOAD, Mark};
@@ -320,6 +320,11 @@ impl Core {
     /// When to ask [`Self::next_send`] again at the latest.
     pub(super) fn next_wake(&self) -> Option<Mono> {
         self.queue.next_wake()
+    }
+
+    /// How long after their time requests may leave now.
+    pub(super) fn lags(&self) -> Lags {
+        self.queue.lags()
     }
 
     /// How long replies that come thick may gather before they are read.

@@ -17,6 +17,26 @@ pub(super) struct Queue {
     pace: Pace,
 }
 
+/// How long after its time a request may leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Lags {
+    /// One whose distance to others matters.
+    strict: Duration,
+    /// One that stands alone.
+    loose: Duration,
+}
+
+impl Lags {
+    pub(super) const fn new(strict: Duration, loose: Duration) -> Self {
+        Self { strict, loose }
+    }
+
+    /// That of a request of a train, or of one that stands alone.
+    pub(super) const fn of(self, strict: bool) -> Duration {
+        if strict { self.strict } else { self.loose }
+    }
+}
+
 type Heap = BinaryHeap<Reverse<(Mono, u32, u32)>>;
 
 impl Queue {
@@ -45,10 +65,16 @@ impl Queue {
 
     /// When to send again at the latest.
     pub(super) fn next_wake(&self) -> Option<Mono> {
+        let Lags { strict, loose } = self.lags();
         let first = |heap: &Heap| heap.peek().map(|Reverse((due, ..))| *due);
-        let strict = first(&self.strict).map(|due| due + Pace::TIGHT.lag());
-        let loose = first(&self.loose).map(|due| due + self.pace.lag());
+        let strict = first(&self.strict).map(|due| due + strict);
+        let loose = first(&self.loose).map(|due| due + loose);
         strict.into_iter().chain(loose).min()
+    }
+
+    /// How long after their time requests may leave now.
+    pub(super) fn lags(&self) -> Lags {
+        Lags::new(Pace::TIGHT.lag(), self.pace.lag())
     }
 
     /// How long replies that come thick may gather before they are read. The kernel stamps them,

@@ -168,7 +168,7 @@ impl Engine {
     /// Takes in what was submitted. Returns whether the owner is gone.
     fn take_jobs(&mut self) -> bool {
         let mut inbox = self.shared.inbox();
-        inbox.wake_before = Mono::ZERO;
+        inbox.awake_at = Mono::ZERO;
         let jobs = std::mem::take(&mut inbox.jobs);
         let stopped = inbox.stopped;
         drop(inbox);
@@ -295,7 +295,7 @@ impl Engine {
                 self.expected = now;
                 return;
             }
-            inbox.wake_before = until;
+            (inbox.awake_at, inbox.lags) = (until, self.core.lags());
         }
         self.expected = until;
         let (last, before) = self.drained;
