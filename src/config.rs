@@ -41,12 +41,13 @@ pub use cost::LineCost;
 pub use diagnostic::{CellPlace, Diagnostic, Diagnostics};
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
-    Days, DrillSettings, EmailSettings, EsmsSettings, ExecSettings, Fallback, FlappingSettings,
-    HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity,
-    Matter, Person, PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings, Receiver,
-    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota,
-    Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
-    TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    Days, DrillSettings, EmailSettings, EscalationSettings, EsmsSettings, ExecSettings, Fallback,
+    FlappingSettings, HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine,
+    IcmpSettings, MailSecurity, Matter, Person, PhaseSettings, QualitySettings, QuietSettings,
+    ReadinessSettings, Receiver, ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings,
+    RetentionSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings,
+    SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient,
+    ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};
@@ -139,8 +140,12 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         .map(|node| sessions::read(node, province.as_ref(), &zone, out))
         .unwrap_or_default();
     let routes = vchealth.as_ref().and_then(|file| {
-        let known =
-            Known { names: &file.names, rotas: &file.settings.rotas, province: province.as_ref() };
+        let known = Known {
+            names: &file.names,
+            rotas: &file.settings.rotas,
+            escalation: file.settings.escalation,
+            province: province.as_ref(),
+        };
         routes::routes(file.routes?, &known, out)
     });
     let (mut vchealth, province) = (vchealth?, province?);

@@ -3,6 +3,7 @@
 //! Everything else in the crate is written in these words, so this room depends on nothing but
 //! plain data crates. It holds no logic beyond what keeps a value valid.
 
+mod address;
 mod agenda;
 mod batch;
 mod check;
@@ -22,6 +23,7 @@ mod time;
 mod topology;
 mod trace;
 
+pub use address::WebAddress;
 pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
     Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,

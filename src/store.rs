@@ -15,6 +15,7 @@ mod restore;
 mod retention;
 mod schema;
 mod value;
+mod whole;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use history::History;
 pub use open::Damage;
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use retention::Retention;
+pub use whole::write_whole;
 pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
 
 /// Name of the database in the state directory.

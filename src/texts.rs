@@ -34,7 +34,7 @@ use crate::model::{
 
 pub(crate) use letter::test_letter;
 pub use letter::{Item, Letter};
-pub use link::{KEY, Link, LinkError, LinkKey, Links};
+pub use link::{KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
 const NAMED: (usize, usize) = (10, 60);

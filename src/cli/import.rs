@@ -1,7 +1,8 @@
 //! `vchealth import`: what a spreadsheet would change, and with `--write` the change itself.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use super::{Exit, Failed};
 use crate::config::import::{self, Book, LARGEST, NoSession, Plan};
 use crate::config::{Diagnostics, SourceSet};
 use crate::daemon::{self, DaemonError};
+use crate::store::write_whole;
 
 /// Reads the spreadsheet, says what would change, and changes it if that was asked for.
 pub(super) fn run(asked: &Import) -> Result<Exit, Failed> {
@@ -100,25 +102,7 @@ fn replace(path: &Path, text: &str) -> io::Result<PathBuf> {
     let permissions = fs::metadata(&path)?.permissions();
     let backup = free_name(&path)?;
     fs::copy(&path, &backup)?;
-    let mut name = path.clone().into_os_string();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
-        file.set_permissions(permissions)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)
-    })();
-    if written.is_err() {
-        // Half a file helps nobody; that it is there does no harm either.
-        let _ = fs::remove_file(&new);
-    }
-    written?;
-    if let Some(dir) = path.parent() {
-        // The new name is on disk only when its directory is.
-        File::open(dir)?.sync_all()?;
-    }
+    write_whole(&path, text.as_bytes(), permissions.mode())?;
     Ok(backup)
 }
 

@@ -24,7 +24,7 @@ use super::read::{Fields, duration, line, well_formed_id, whole, word};
 use super::sessions::{DELEGATES, taking_part};
 use super::sites::Province;
 use super::yaml::Node;
-use crate::model::{Importance, SiteIx};
+use crate::model::{Importance, SiteIx, WebAddress};
 
 /// Most calendars.
 const CALENDARS: usize = 16;
@@ -60,7 +60,7 @@ pub enum CalendarSource {
     /// A file on this machine.
     File(PathBuf),
     /// Fetched by HTTP.
-    Url(String),
+    Url(WebAddress),
 }
 
 /// Reads the section, once it is known which sites there are.
@@ -145,7 +145,7 @@ fn calendar(
 }
 
 /// An address to fetch from; `webcal` is what calendar programs call `https`.
-fn url(node: &Node, out: &Findings) -> Option<String> {
+fn url(node: &Node, out: &Findings) -> Option<WebAddress> {
     let text = line(2000)(node, out)?;
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let good = rest.is_some_and(|rest| {
@@ -157,7 +157,7 @@ fn url(node: &Node, out: &Findings) -> Option<String> {
             text.strip_prefix("webcal://").map(|rest| format!("did you mean `https://{rest}`?"));
         out.hint(node.span, "expected an address that begins with `https://` or `http://`", hint);
     }
-    good.then_some(text)
+    good.then(|| WebAddress::new(text))
 }
 
 #[cfg(test)]

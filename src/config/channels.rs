@@ -19,7 +19,7 @@ use super::settings::{
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 use super::yaml::{Key, Node, brief};
-use crate::model::ChannelId;
+use crate::model::{ChannelId, WebAddress};
 
 /// Longest text of a setting.
 const LONG: usize = 2_048;
@@ -234,8 +234,9 @@ fn zalo(fields: &mut Fields<'_>, token_store: PathBuf) -> Option<ZaloSettings> {
     if groups.is_empty() && users.is_empty() {
         fields.missing("groups");
     }
-    let base_url = fields.read("base_url", defaults::ZALO_URL.to_owned(), web_address);
-    let oauth_url = fields.read("oauth_url", defaults::ZALO_OAUTH_URL.to_owned(), web_address);
+    let base_url = fields.read("base_url", WebAddress::new(defaults::ZALO_URL), web_address);
+    let oauth_url =
+        fields.read("oauth_url", WebAddress::new(defaults::ZALO_OAUTH_URL), web_address);
     let timeout = timeout(fields, defaults::SERVICE_TIMEOUT);
     let groups = groups.into_iter().map(ZaloRecipient::Group);
     let to = groups.chain(users.into_iter().map(ZaloRecipient::User)).collect();
@@ -254,7 +255,7 @@ fn zalo(fields: &mut Fields<'_>, token_store: PathBuf) -> Option<ZaloSettings> {
 fn telegram(fields: &mut Fields<'_>) -> Option<TelegramSettings> {
     let token = needed(fields, "token", "token_file", "token_env");
     let chats = fields.need("chats", some(chat));
-    let base_url = fields.read("base_url", defaults::TELEGRAM_URL.to_owned(), web_address);
+    let base_url = fields.read("base_url", WebAddress::new(defaults::TELEGRAM_URL), web_address);
     let timeout = timeout(fields, defaults::SERVICE_TIMEOUT);
     Some(TelegramSettings { token: token?, chats: chats?, base_url, timeout })
 }
@@ -274,7 +275,8 @@ fn sms(fields: &mut Fields<'_>) -> Option<SmsSettings> {
             let api_key = needed(fields, "api_key", "api_key_file", "api_key_env");
             let secret_key = needed(fields, "secret_key", "secret_key_file", "secret_key_env");
             let brandname = fields.need("brandname", line(32));
-            let base_url = fields.read("base_url", defaults::ESMS_URL.to_owned(), web_address);
+            let base_url =
+                fields.read("base_url", WebAddress::new(defaults::ESMS_URL), web_address);
             SmsGateway::Esms(EsmsSettings {
                 api_key: api_key?,
                 secret_key: secret_key?,
@@ -294,7 +296,7 @@ fn sms_http(fields: &mut Fields<'_>) -> Option<SmsHttpSettings> {
     // What stands in braces is no part of an address yet.
     let url = fields.need("url", |node, out| {
         let text = line(LONG)(node, out)?;
-        judged(&text.replace(['{', '}'], "x"), node, out).map(|_| text)
+        judged(&text.replace(['{', '}'], "x"), node, out).map(|_| WebAddress::new(text))
     });
     let form = fields.get("form").and_then(|node| texts(node, fields.out));
     let json = fields.get("json").and_then(|node| texts(node, fields.out));
@@ -466,9 +468,9 @@ fn mail_address(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// A web address.
-pub(super) fn web_address(node: &Node, out: &Findings) -> Option<String> {
+pub(super) fn web_address(node: &Node, out: &Findings) -> Option<WebAddress> {
     let text = line(LONG)(node, out)?;
-    judged(&text, node, out).map(|()| text)
+    judged(&text, node, out).map(|()| WebAddress::new(text))
 }
 
 /// Judges a web address by the same reader that the client uses.

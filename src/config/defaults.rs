@@ -13,9 +13,10 @@ use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{
-    Budget, CorrelationSettings, DrillSettings, FlappingSettings, HygieneSettings, Hysteresis,
-    IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings,
-    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Settings,
+    Budget, CorrelationSettings, DrillSettings, EscalationSettings, FlappingSettings,
+    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
+    QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes, ReportSettings,
+    ResolverSettings, RetentionSettings, Settings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
@@ -89,6 +90,7 @@ impl Default for Settings {
             people: Vec::new(),
             rotas: Vec::new(),
             routes: Vec::new(),
+            escalation: EscalationSettings::default(),
             grouping: GROUPING,
             reminders: ReminderSettings::default(),
             quiet_hours: QuietSettings::default(),
@@ -96,6 +98,13 @@ impl Default for Settings {
             heartbeat: None,
             calendars: Vec::new(),
         }
+    }
+}
+
+impl Default for EscalationSettings {
+    /// Time to read a message and find out; in a session people are waiting.
+    fn default() -> Self {
+        Self { after: minutes(15), live: minutes(5) }
     }
 }
 

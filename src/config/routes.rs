@@ -11,7 +11,7 @@ use super::diagnostic::Findings;
 use super::hint::nearest;
 use super::people::{Names, days, hours, one_or_more, quoted};
 use super::read::{Fields, duration, flag, line, list, word};
-use super::settings::{Receiver, Rota, Route, Step, When};
+use super::settings::{EscalationSettings, Receiver, Rota, Route, Step, When};
 use super::sites::{Province, well_formed_label};
 use super::source::Span;
 use super::yaml::{Node, Value};
@@ -21,7 +21,7 @@ use crate::model::{Cause, ClassId, Importance, Phase, Severity, SiteId, SiteIx};
 const ROUTES: usize = 1_000;
 const STEPS: usize = 20;
 /// Bounds of the time after which somebody else is told.
-const SOONEST: Duration = Duration::from_secs(10);
+pub(super) const SOONEST: Duration = Duration::from_secs(10);
 const LATEST: Duration = Duration::from_hours(7 * 24);
 
 const CAUSES: &[(&str, Cause)] = &[
@@ -50,6 +50,8 @@ pub(super) const SEVERITIES: &[(&str, Severity)] =
 pub(super) struct Known<'a> {
     pub(super) names: &'a Names,
     pub(super) rotas: &'a [Rota],
+    /// When a step comes that does not say so itself.
+    pub(super) escalation: EscalationSettings,
     /// None when the sites cannot be read; then nothing is said of places.
     pub(super) province: Option<&'a Province>,
 }
@@ -198,7 +200,8 @@ fn receiver(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Receiver> 
     Some(Receiver::Next(id))
 }
 
-/// Steps of escalation, each later than the one before.
+/// Steps of escalation, each later than the one before. One that does not say when comes as long
+/// after that as the settings have it for all.
 fn steps(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Vec<Step>> {
     let items = list(node, out)?;
     if items.len() > STEPS {
@@ -208,25 +211,28 @@ fn steps(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Vec<Step>> {
     let mut steps: Vec<Step> = Vec::new();
     for item in items {
         let Some(mut fields) = Fields::of(item, "a step of `escalate`", out) else { continue };
-        let after = fields.need("after", duration(SOONEST..=LATEST));
-        let usual = after.unwrap_or(LATEST);
-        let live = fields.read("live", usual, duration(SOONEST..=LATEST));
+        let times = known.escalation;
+        let (last_after, last_live) =
+            steps.last().map_or_else(Default::default, |last| (last.after, last.live));
+        let said = fields.has("after");
+        let usual = (last_after + times.after).min(LATEST);
+        let after = fields.read("after", usual, duration(SOONEST..=LATEST));
+        let quick = if said { after } else { (last_live + times.live).min(after) };
+        let live = fields.read("live", quick, duration(SOONEST..=LATEST));
         let to = fields.need("to", |node, out| receivers(node, known, out));
         if to.as_ref().is_some_and(Vec::is_empty) {
             out.say(fields.at("to"), "this escalates to nobody");
         }
-        if live > usual {
+        if live > after {
             out.say(fields.at("live"), "`live` is longer than `after`");
         }
-        if let (Some(last), Some(after)) = (steps.last(), after)
-            && (after <= last.after || live <= last.live)
-        {
-            let key = if after <= last.after { "after" } else { "live" };
+        if !steps.is_empty() && (after <= last_after || live <= last_live) {
+            let key = if after <= last_after { "after" } else { "live" };
             let reason = format!("`{key}` is not later than in the step before");
             out.hint(fields.at(key), reason, "all steps count from the first message".to_owned());
         }
         fields.end();
-        if let (Some(after), Some(to)) = (after, to) {
+        if let Some(to) = to {
             steps.push(Step { after, live, to });
         }
     }

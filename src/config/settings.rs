@@ -15,7 +15,9 @@ use jiff::tz::TimeZone;
 
 use super::calendar::Calendar;
 use super::template::Template;
-use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict};
+use crate::model::{
+    Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict, WebAddress,
+};
 
 pub use channel::{
     AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
@@ -24,7 +26,8 @@ pub use channel::{
 };
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
 pub use route::{
-    Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route, Step, When,
+    EscalationSettings, Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route,
+    Step, When,
 };
 
 /// Everything that people wrote, checked.
@@ -88,6 +91,8 @@ pub struct Settings {
     pub rotas: Vec<Rota>,
     /// Which alerts reach whom, in order; none means that everything goes to every channel.
     pub routes: Vec<Route>,
+    /// How long somebody has to take an incident on, where a route does not say.
+    pub escalation: EscalationSettings,
     /// Longest that a message waits for others that are about to be decided, so that they leave as
     /// one.
     pub grouping: Paces,
@@ -140,7 +145,7 @@ pub struct DrillSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatSettings {
     /// Where it is given, by a GET. Whoever knows the address can give it in our place.
-    pub url: String,
+    pub url: WebAddress,
     /// How often.
     pub every: Duration,
 }

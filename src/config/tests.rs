@@ -123,6 +123,9 @@ fn the_people_rotas_and_routes_of_the_sample_are_understood() {
     assert_eq!(on_duty("2026-03-07T12:00:00+07:00"), ["ha", "tu"]);
     assert_eq!(on_duty("2027-02-07T12:00:00+07:00"), ["tu"], "the days of Tết");
     assert_eq!(settings.routes[0].escalate[1].live, std::time::Duration::from_mins(6));
+    let usual = &settings.routes[0].escalate[2];
+    let minutes = [usual.after, usual.live].map(|time| time.as_secs() / 60);
+    assert_eq!(minutes, [35, 11], "as long after the step before as the settings have it for all");
 }
 
 #[test]

@@ -17,12 +17,12 @@ use super::hint::nearest;
 use super::people::{self, Names};
 use super::read::written as written_time;
 use super::read::{Fields, bytes, duration, each, line, number, share, whole, word};
-use super::routes::SEVERITIES;
+use super::routes::{SEVERITIES, SOONEST};
 use super::settings::{
-    Budget, CorrelationSettings, DrillSettings, FlappingSettings, HeartbeatSettings,
-    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
-    QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes, ReportSettings,
-    ResolverSettings, RetentionSettings, Settings,
+    Budget, CorrelationSettings, DrillSettings, EscalationSettings, FlappingSettings,
+    HeartbeatSettings, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings,
+    QualitySettings, QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes,
+    ReportSettings, ResolverSettings, RetentionSettings, Settings,
 };
 use super::sites;
 use super::yaml::{Node, Value, brief};
@@ -88,6 +88,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         people,
         rotas,
         routes: default.routes,
+        escalation: file.read("escalation", default.escalation, escalation),
         grouping: file.read("grouping", default.grouping, grouping),
         reminders: file.read("reminders", default.reminders, reminders),
         quiet_hours: file
@@ -127,6 +128,7 @@ fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
 /// A web address that paths can be added to.
 fn base_address(node: &Node, out: &Findings) -> Option<String> {
     let text = web_address(node, out)?;
+    let text = text.reveal();
     if text.contains(['?', '#']) {
         let hint = "write it like `https://giam-sat.example` or `https://tinh.example/giam-sat`";
         out.hint(node.span, "paths are added to this address", hint.to_owned());
@@ -381,6 +383,19 @@ fn readiness(node: &Node, out: &Findings) -> Option<ReadinessSettings> {
     }
     fields.end();
     Some(read)
+}
+
+fn escalation(node: &Node, out: &Findings) -> Option<EscalationSettings> {
+    let default = EscalationSettings::default();
+    let mut fields = Fields::of(node, "`escalation`", out)?;
+    let lengths = || duration(SOONEST..=DAY);
+    let after = fields.read("after", default.after, lengths());
+    let live = fields.read("live", default.live.min(after), lengths());
+    if live > after {
+        out.say(fields.at("live"), "`live` is longer than `after`");
+    }
+    fields.end();
+    Some(EscalationSettings { after, live })
 }
 
 fn reminders(node: &Node, out: &Findings) -> Option<ReminderSettings> {

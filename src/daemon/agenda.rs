@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::config::agenda::{Gathered, gather};
 use crate::config::calendar::{self, Calendar, CalendarSource, LARGEST};
 use crate::metrics::Figures;
 use crate::model::{Agenda, CalendarStatus, Mono, Now, SessionChange, SessionId};
+use crate::store::write_whole;
 
 /// Directory of the copies, and name of the changes, in the state directory.
 const COPIES: &str = "calendars";
@@ -173,7 +173,7 @@ impl Keeper {
                 state.copies.insert(name.clone(), bytes.clone().into());
                 drop(state);
                 let kept = fs::create_dir_all(self.dir.join(COPIES))
-                    .and_then(|()| write_whole(&self.copy(name), &bytes));
+                    .and_then(|()| write_whole(&self.copy(name), &bytes, 0o600));
                 if let Err(error) = kept {
                     warn!(calendar = name, %error, "no copy of the calendar could be kept");
                 }
@@ -201,7 +201,7 @@ impl Keeper {
             CalendarSource::Url(url) => url,
         };
         let told = |error: reqwest::Error| super::error::chain(&error.without_url());
-        let mut answer = self.client.get(url).send().await.map_err(told)?;
+        let mut answer = self.client.get(url.reveal()).send().await.map_err(told)?;
         if !answer.status().is_success() {
             return Err(format!("the server answers {}", answer.status()));
         }
@@ -232,7 +232,7 @@ impl Keeper {
             return Err(format!("there are {MOST_CHANGES} changes already: withdraw some"));
         }
         let text = serde_json::to_vec(&changes).map_err(|error| error.to_string())?;
-        write_whole(&self.dir.join(CHANGES), &text)
+        write_whole(&self.dir.join(CHANGES), &text, 0o600)
             .map_err(|error| format!("the change cannot be kept: {error}"))?;
         state.changes = changes;
         Ok(before)
@@ -267,19 +267,6 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 /// How often what is known is gathered though nothing was fetched: time passes, and what was far
 /// ahead comes near.
 pub(super) const GATHER_EVERY: Duration = Duration::from_mins(10);
-
-/// Writes a file whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    match path.parent() {
-        Some(dir) => fs::File::open(dir)?.sync_all(),
-        None => Ok(()),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -26,6 +27,7 @@ use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
 use crate::report::Report;
 use crate::store::{History, Retention, StoreError, WriterHandle};
+use crate::texts::LINK_LASTS;
 use crate::web::{Act, Answer, ControlError, Daemon, Look, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
@@ -196,6 +198,13 @@ impl Face {
 /// Uses of links by the number of the link.
 pub(super) fn by_nonce(uses: Vec<LinkUse>) -> BTreeMap<String, LinkUse> {
     uses.into_iter().map(|used| (used.nonce.clone(), used)).collect()
+}
+
+/// Forgets uses of links that open no more, so that their number is bounded by the messages of two
+/// days. Twice as long as a link lasts, in case the clock is set back meanwhile.
+fn forget_expired(uses: &mut BTreeMap<String, LinkUse>, now: Timestamp) {
+    let oldest = now.checked_sub(LINK_LASTS.saturating_mul(2)).unwrap_or(Timestamp::MIN);
+    uses.retain(|_, used| used.at >= oldest);
 }
 
 fn is_open(snapshot: &Snapshot, incident: &IncidentId) -> bool {
@@ -371,6 +380,7 @@ impl Daemon for Face {
                 if uses.contains_key(&nonce) {
                     return Err(ControlError::Used);
                 }
+                forget_expired(&mut uses, used.at);
                 uses.insert(nonce.clone(), used.clone());
             }
             let incident = used.incident.clone();

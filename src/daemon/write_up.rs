@@ -5,9 +5,9 @@
 //! when this program, or the disk, is away at the wrong moment: what is due is written at the next
 //! start, or as soon as the disk takes it.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::face::Face;
 use crate::config::Settings;
 use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord};
 use crate::report::{self, Material, Measured, Report, Style};
-use crate::store::{History, StoreError, Ticket};
+use crate::store::{History, StoreError, Ticket, write_whole};
 
 /// Earlier sessions that are read for comparison.
 const EARLIER: usize = 5;
@@ -179,7 +179,7 @@ pub fn file_name(session: &SessionId, format: ReportFormat) -> String {
     format!("{}.{}", name.trim_start_matches('.'), format.word())
 }
 
-/// Puts a file in place whole: whoever opens it sees the old one or the new one.
+/// Puts a report in place, and the directory for it if there is none.
 ///
 /// # Errors
 /// When the directory cannot be made or the file cannot be written.
@@ -187,23 +187,5 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(&fresh)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&fresh, path));
-    if written.is_err() {
-        // What is half-written is of no use to anybody.
-        let _ = std::fs::remove_file(&fresh);
-    }
-    written
+    write_whole(path, bytes, 0o640)
 }

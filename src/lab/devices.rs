@@ -83,7 +83,7 @@ pub(super) async fn run(
     topology: Arc<Topology>,
     shared: Arc<Shared>,
     certificates: Certificates,
-    mut changes: mpsc::UnboundedReceiver<()>,
+    mut changes: mpsc::Receiver<()>,
     ready: impl FnOnce(Result<usize, LabError>),
 ) {
     let mut devices = devices(&topology);
@@ -97,8 +97,6 @@ pub(super) async fn run(
     }
     ready(Ok(ports));
     while changes.recv().await.is_some() {
-        // Many changes at one moment are looked at once.
-        while changes.try_recv().is_ok() {}
         if let Err(error) = follow(&mut devices, &shared, &tls) {
             tracing::warn!(%error, "an emulated device could not open a port again");
         }

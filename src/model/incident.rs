@@ -355,6 +355,10 @@ pub struct Told {
     /// The step of escalation that it was; 0 is the route itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub step: u32,
+    /// Its running number among the messages about the incident; 0 in records of before there was
+    /// one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nth: u32,
     /// Whether it used up the messages of the hour about something that comes and goes, so that
     /// nothing is said for a while unless it becomes critical.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

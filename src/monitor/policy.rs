@@ -210,7 +210,8 @@ fn on(
     }
 }
 
-/// Notes that a channel was told; gives the running number of the message.
+/// Notes that a channel was told; gives the running number of the message. What nothing goes by any
+/// more is forgotten.
 ///
 /// When that uses up the `limit` of the hour and the incident has come back before, it says so:
 /// whoever hears no more of it for a while shall know why.
@@ -221,7 +222,7 @@ pub(super) fn note_told(
     reach: &[Reach],
     limit: u32,
     now: Timestamp,
-) -> usize {
+) -> u32 {
     let affected = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
     let step = if let Why::Untaken(step) = why { step } else { 0 };
     let before = incident.told.iter().rfind(|told| told.channel == channel.id);
@@ -239,7 +240,12 @@ pub(super) fn note_told(
     let recent = recent.filter(|told| within(told.at, HOUR, now)).count() + 1;
     let used_up = recent >= limit.max(2) as usize;
     let last_for_now = used_up && !incident.relapses.is_empty() && why != Why::Over;
+    // Records of before messages were numbered count by their place.
+    let known = u32::try_from(incident.told.len()).unwrap_or(u32::MAX);
+    let last = incident.told.iter().map(|told| told.nth).max().unwrap_or_default();
+    let nth = last.max(known).saturating_add(1);
     incident.told.push(Told {
+        nth,
         channel: channel.id.clone(),
         kind: why.kind(),
         at: now,
@@ -250,7 +256,30 @@ pub(super) fn note_told(
         step,
         last_for_now,
     });
-    incident.told.len()
+    forget(incident, now);
+    nth
+}
+
+/// Forgets what was told long ago, so that a fault that comes and goes for weeks has a record of
+/// bounded size.
+///
+/// Of each channel there stay what was told in the last hour, the first and the last message, the
+/// last end, and the last of each step of escalation: all else has no say in who is told of what.
+fn forget(incident: &mut Incident, now: Timestamp) {
+    let told = &incident.told;
+    let stays = |at: usize| {
+        let this = &told[at];
+        let same = |other: &&Told| other.channel == this.channel;
+        let mut later = told[at + 1..].iter().filter(same);
+        within(this.at, HOUR, now)
+            || !told[..at].iter().any(|other| other.channel == this.channel)
+            || later.clone().next().is_none()
+            || (this.kind == NotificationKind::Resolved
+                && !later.clone().any(|other| other.kind == this.kind))
+            || (this.step > 0 && !later.any(|other| other.step == this.step))
+    };
+    let mut stays = (0..told.len()).map(stays).collect::<Vec<_>>().into_iter();
+    incident.told.retain(|_| stays.next().unwrap_or(true));
 }
 
 /// Whether people who acknowledged it should look again: it has grown since they were told.

@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Channel, ChannelKind, Config, Settings, WebhookSettings};
 use crate::lab::scenario::Scenario;
-use crate::model::{ChannelId, Importance, Mono, Now, Session, SessionId, SiteIx, Topology};
+use crate::model::{
+    ChannelId, Importance, Mono, Now, Session, SessionId, SiteIx, Topology, WebAddress,
+};
 
 /// The wall-clock time at which tests begin: a Monday morning in Vietnam.
 pub(crate) const START: &str = "2026-01-05T00:00:00Z";
@@ -50,7 +52,7 @@ pub(crate) fn session(topology: &Topology, id: &str, from: i64, to: i64) -> Arc<
 
 /// Ordinary settings with one channel that wants to know everything.
 pub(crate) fn settings() -> Settings {
-    let url = "http://127.0.0.1/".to_owned();
+    let url = WebAddress::new("http://127.0.0.1/");
     let timeout = Duration::from_secs(5);
     Settings {
         channels: vec![Channel {

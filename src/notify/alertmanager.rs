@@ -21,7 +21,7 @@ use super::http::{Body, Http, Request};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, parts};
 use crate::config::AlertmanagerSettings;
-use crate::model::Notification;
+use crate::model::{Notification, WebAddress};
 
 /// Where alerts are posted (Alertmanager's OpenAPI document, `postAlerts`).
 const PATH: &str = "/api/v2/alerts";
@@ -159,10 +159,10 @@ impl Cluster {
             headers.insert(AUTHORIZATION, value);
         }
         let body = serde_json::to_value(alerts).unwrap_or_default();
-        let members: BTreeSet<&str> = self.settings.urls.iter().map(String::as_str).collect();
+        let members: BTreeSet<&WebAddress> = self.settings.urls.iter().collect();
         let mut posts = JoinSet::new();
         for member in members {
-            let url = Secret::new(format!("{}{PATH}", member.trim_end_matches('/')));
+            let url = member.below(PATH);
             let request = Request {
                 url: url.clone(),
                 headers: headers.clone(),

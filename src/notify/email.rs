@@ -21,6 +21,7 @@ use super::http::{one_line, scrubbed};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, parts};
 use crate::config::{EmailSettings, MailSecurity};
+use crate::model::WebAddress;
 
 /// Largest file of certificates.
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
@@ -143,7 +144,8 @@ impl Email {
     fn failed(&self, error: &Error, password: Option<&Secret>) -> DeliveryError {
         let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
         let secrets: Vec<&Secret> = password.into_iter().collect();
-        let why = scrubbed(&one_line(&error.to_string()), &Secret::new(self.server()), &secrets);
+        let why =
+            scrubbed(&one_line(&error.to_string()), &WebAddress::new(self.server()), &secrets);
         DeliveryError { retry, text: format!("{}: {why}", self.server()) }
     }
 

@@ -13,10 +13,9 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 
 use super::http::{Body, Http, Request};
-use super::secret::Secret;
 use super::{CourierError, DeliveryError};
 use crate::clock::Clock;
-use crate::model::{CheckKind, Mono, Phase, Topology};
+use crate::model::{CheckKind, Mono, Phase, Topology, WebAddress};
 
 /// Wait after a sign that did not get through.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -88,7 +87,7 @@ impl Beats {
 /// Gives signs. The address is a secret: whoever knows it can give them in our place.
 #[derive(Debug)]
 pub struct Beep {
-    url: Secret,
+    url: WebAddress,
     http: Http,
 }
 
@@ -97,8 +96,8 @@ impl Beep {
     ///
     /// # Errors
     /// When encrypted connections cannot be set up.
-    pub fn new(url: &str, clock: Clock) -> Result<Self, CourierError> {
-        Ok(Self { url: Secret::new(url), http: Http::new(clock).map_err(CourierError::Http)? })
+    pub fn new(url: &WebAddress, clock: Clock) -> Result<Self, CourierError> {
+        Ok(Self { url: url.clone(), http: Http::new(clock).map_err(CourierError::Http)? })
     }
 
     /// Gives one.

@@ -17,9 +17,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub(super) use exchange::{Answer, Body, Request, one_line, scrubbed};
 
-use super::secret::Secret;
 use super::{DeliveryError, Retry};
 use crate::clock::Clock;
+use crate::model::WebAddress;
 
 /// Bytes of a refusal's body that are read, for the log.
 const EXCERPT: usize = 1_024;
@@ -52,7 +52,7 @@ impl Http {
     /// of `url` and nothing else of it.
     pub(super) async fn post(
         &self,
-        url: &Secret,
+        url: &WebAddress,
         headers: HeaderMap,
         body: Vec<u8>,
         limit: Duration,
@@ -142,7 +142,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Why there was no answer, without the address.
-fn unanswered(url: &Secret, error: &reqwest::Error, limit: Duration) -> DeliveryError {
+fn unanswered(url: &WebAddress, error: &reqwest::Error, limit: Duration) -> DeliveryError {
     let origin = url.origin();
     if error.is_builder() {
         let text = "the address in the settings is not valid".to_owned();

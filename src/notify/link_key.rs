@@ -1,10 +1,10 @@
 //! The key that links in messages are signed with, kept in the state directory.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use crate::store::write_whole;
 use crate::texts::{KEY, LinkKey};
 
 /// Name of the key in the state directory.
@@ -30,18 +30,14 @@ pub fn load(dir: &Path) -> io::Result<LinkKey> {
     // None yet, or cut short by a full disk: links made with it are lost either way.
     let mut key = [0; KEY];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let fresh = dir.join(format!("{FILE_NAME}.new"));
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    fs::rename(&fresh, &path)?;
-    File::open(dir)?.sync_all()?;
+    write_whole(&path, &key, 0o600)?;
     Ok(LinkKey::new(key))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::store::tests::Scratch;
 

@@ -16,6 +16,7 @@ use super::parts::{self, Accepted};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, split, texts};
 use crate::config::TelegramSettings;
+use crate::model::WebAddress;
 
 /// Longest text of a message, in UTF-16 units (Bot API, `sendMessage`).
 const LONGEST: usize = 4_096;
@@ -58,11 +59,7 @@ impl Telegram {
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let text = texts::plain(letter, &self.style);
         let token = keys::read(&self.settings.token)?;
-        let url = Secret::new(format!(
-            "{}/bot{}/sendMessage",
-            self.settings.base_url.trim_end_matches('/'),
-            token.reveal()
-        ));
+        let url = self.settings.base_url.below(&format!("/bot{}/sendMessage", token.reveal()));
         let pieces = split::pieces(&text, LONGEST, char::len_utf16);
         let mut accepted = self.memory().of(&letter.id);
         let mut failures = Vec::new();
@@ -89,7 +86,7 @@ impl Telegram {
     /// Sends the pieces that a chat has not accepted yet, up to the first that it does not accept.
     async fn send(
         &self,
-        url: &Secret,
+        url: &WebAddress,
         token: &Secret,
         chat: &str,
         pieces: &[&str],
@@ -123,7 +120,7 @@ impl Telegram {
 
     async fn post(
         &self,
-        url: &Secret,
+        url: &WebAddress,
         token: &Secret,
         chat: &str,
         text: &str,
@@ -183,7 +180,7 @@ struct ParametersJson {
 /// 4. 429 without it, and 5xx – later.
 /// 5. Anything else, such as 400 `chat not found`, 401 for a wrong token and 403 for a bot that
 ///    was thrown out – never.
-fn fate(answer: &Answer, url: &Secret, token: &Secret) -> Fate {
+fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
     let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
         return Fate::Refused(answer.unexplained(url, &[token]));
     };
@@ -210,7 +207,7 @@ mod tests {
     fn read(status: u16, body: &str) -> Fate {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
         let answer = Answer { status, retry, body: body.to_owned() };
-        let url = Secret::new("https://api.telegram.org/bot1:TOKENTOKEN/sendMessage");
+        let url = WebAddress::new("https://api.telegram.org/bot1:TOKENTOKEN/sendMessage");
         fate(&answer, &url, &Secret::new("1:TOKENTOKEN"))
     }
 

@@ -26,7 +26,7 @@ use super::http::{Http, header};
 use super::secret::Secret;
 use super::{DeliveryError, Item, Letter, Style, keys, texts};
 use crate::config::{SecretSource, WebhookSettings};
-use crate::model::{Alert, Cause};
+use crate::model::{Alert, Cause, WebAddress};
 
 /// What Go writes for a time that is not set.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -34,7 +34,7 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// A webhook that can be posted to.
 #[derive(Debug)]
 pub(super) struct Webhook {
-    url: Secret,
+    url: WebAddress,
     secret: Option<SecretSource>,
     timeout: Duration,
     style: Arc<Style>,
@@ -44,7 +44,7 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) fn new(settings: &WebhookSettings, style: Arc<Style>, http: Http) -> Self {
         Self {
-            url: Secret::new(settings.url.clone()),
+            url: settings.url.clone(),
             secret: settings.secret.clone(),
             timeout: settings.timeout,
             style,

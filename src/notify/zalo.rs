@@ -134,7 +134,7 @@ impl Zalo {
         token: &Secret,
     ) -> Result<Fate, DeliveryError> {
         let (path, _) = place(recipient);
-        let url = Secret::new(format!("{}{path}", self.settings.base_url.trim_end_matches('/')));
+        let url = self.settings.base_url.below(path);
         let headers = secret_header("access_token", token)?;
         let request =
             Request { url: url.clone(), headers, body: Body::Json(body(recipient, text)) };

@@ -19,7 +19,7 @@ pub const KEY: usize = 32;
 /// Bytes of the proof: 128 bits, which nobody guesses, in a link that still fits a line.
 const PROOF: usize = 16;
 /// How long a link works if its incident is not over before.
-const LASTS: Duration = Duration::from_hours(24);
+pub const LASTS: Duration = Duration::from_hours(24);
 
 /// What links are signed with.
 #[derive(Clone, PartialEq, Eq)]

@@ -258,6 +258,7 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
 
 fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> Told {
     Told {
+        nth: 1,
         last_for_now: false,
         channel: ChannelId::new(channel),
         kind,

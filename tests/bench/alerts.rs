@@ -171,9 +171,8 @@ fn configuration(sites: usize, port: u16, receiver: &str, dir: &std::path::Path)
             "  - {{id: site-{n}, name: Điểm cầu {n}, router: 127.1.{high}.{low}, codec: 127.2.{high}.{low}}}"
         );
     }
-    SourceSet::new().with(File::Settings, "vchealth.yaml", settings).with(
-        File::Sites,
-        "sites.yaml",
-        list,
-    )
+    SourceSet::new()
+        .with(File::Settings, "vchealth.yaml", settings)
+        .with(File::Sites, "sites.yaml", list)
+        .with(File::Sessions, "sessions.yaml", "sessions: []\n")
 }

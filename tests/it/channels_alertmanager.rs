@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use vchealth::config::{AlertmanagerSettings, ChannelKind};
-use vchealth::model::{NotificationKind, Severity};
+use vchealth::model::{NotificationKind, Severity, WebAddress};
 use vchealth::notify::{Direct, Letter, Retry};
 
 use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
@@ -76,7 +76,7 @@ impl Alertmanager {
 
 fn channel(urls: Vec<String>, resend: Duration) -> Direct {
     direct(ChannelKind::Alertmanager(AlertmanagerSettings {
-        urls,
+        urls: urls.into_iter().map(WebAddress::new).collect(),
         token: None,
         timeout: Duration::from_secs(20),
         resend,

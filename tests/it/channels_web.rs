@@ -10,7 +10,7 @@ use vchealth::config::{
     ChannelKind, EsmsSettings, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, ZaloRecipient, ZaloSettings,
 };
-use vchealth::model::NotificationKind;
+use vchealth::model::{NotificationKind, WebAddress};
 use vchealth::notify::{Letter, Retry};
 
 use crate::channels::{Fake, Got, Place, direct, free_port, letter};
@@ -68,8 +68,8 @@ fn zalo_settings(fake: &Fake, place: &Place, to: &[ZaloRecipient]) -> ZaloSettin
         refresh_token: place.key("refresh", "refresh-1"),
         token_store: place.path().join("zalo-oa.json"),
         to: to.to_vec(),
-        base_url: fake.url.clone(),
-        oauth_url: fake.url.clone(),
+        base_url: WebAddress::new(fake.url.clone()),
+        oauth_url: WebAddress::new(fake.url.clone()),
         timeout: TIMEOUT,
     }
 }
@@ -164,7 +164,7 @@ fn telegram_settings(fake: &Fake, place: &Place, chats: &[&str]) -> TelegramSett
     TelegramSettings {
         token: place.key("token", "12345:SECRETTOKEN"),
         chats: chats.iter().map(|chat| (*chat).to_owned()).collect(),
-        base_url: fake.url.clone(),
+        base_url: WebAddress::new(fake.url.clone()),
         timeout: TIMEOUT,
     }
 }
@@ -240,7 +240,7 @@ async fn telegram_gets_long_texts_in_pieces() {
 async fn a_service_that_is_away_is_tried_again_and_no_key_is_told() {
     let place = Place::new("away");
     let token = place.key("token", "12345:SECRETTOKEN");
-    let base_url = format!("http://127.0.0.1:{}", free_port());
+    let base_url = WebAddress::new(format!("http://127.0.0.1:{}", free_port()));
     let settings =
         TelegramSettings { token, chats: vec!["1".to_owned()], base_url, timeout: TIMEOUT };
     let error = direct(ChannelKind::Telegram(settings)).deliver(&firing()).await.unwrap_err();
@@ -281,7 +281,7 @@ async fn esms_gets_one_short_message_without_diacritics_for_each_phone() {
         api_key: place.key("api", "esms-api-key"),
         secret_key: place.key("secret", "esms-secret"),
         brandname: "BACKAN".to_owned(),
-        base_url: fake.url.clone(),
+        base_url: WebAddress::new(fake.url.clone()),
     };
     let gateway = SmsGateway::Esms(account.clone());
     direct(sms(gateway.clone(), &["0912345678", "0900000000"])).deliver(&firing()).await.unwrap();
@@ -310,7 +310,7 @@ async fn any_gateway_is_asked_as_the_settings_say() {
     let place = Place::new("gateway");
     let gateway = |url: &str, source: SecretSource| {
         SmsGateway::Http(SmsHttpSettings {
-            url: format!("{}{url}", fake.url),
+            url: WebAddress::new(format!("{}{url}", fake.url)),
             body: SmsBody::Form(BTreeMap::from([("m".to_owned(), "{text}".to_owned())])),
             headers: BTreeMap::from([("x-key".to_owned(), "{key}".to_owned())]),
             secrets: BTreeMap::from([("key".to_owned(), source)]),

@@ -18,6 +18,7 @@ use vchealth::clock::Clock;
 use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
 use vchealth::model::{
     Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind,
+    WebAddress,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{ChannelTotals, History, MarkState, Store, Ticket, Writer};
@@ -171,7 +172,11 @@ async fn answer(
 fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
-        kind: ChannelKind::Webhook(WebhookSettings { url: url.to_owned(), secret: None, timeout }),
+        kind: ChannelKind::Webhook(WebhookSettings {
+            url: WebAddress::new(url),
+            secret: None,
+            timeout,
+        }),
         send_resolved: true,
         fallback: None,
     }

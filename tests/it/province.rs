@@ -590,6 +590,7 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         resolution: None,
         held_back: Vec::new(),
         told: vec![Told {
+            nth: 1,
             last_for_now: false,
             channel: ChannelId::new("zalo"),
             kind: NotificationKind::Escalation,

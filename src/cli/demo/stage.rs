@@ -9,7 +9,7 @@ use super::Failed;
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind, Config, File, SourceSet, WebhookSettings};
 use crate::daemon::{Options, Source};
-use crate::model::{ChannelId, Session, SiteIx, Topology};
+use crate::model::{ChannelId, Session, SiteIx, Topology, WebAddress};
 
 /// The sample configuration as it is shipped; the demo needs no file beside the program.
 fn sample() -> SourceSet {
@@ -66,7 +66,7 @@ impl Stage {
         whole.settings.channels = vec![Channel {
             id: ChannelId::new("demo"),
             kind: ChannelKind::Webhook(WebhookSettings {
-                url: receiver,
+                url: WebAddress::new(receiver),
                 secret: None,
                 timeout: Duration::from_secs(5),
             }),

@@ -4,10 +4,11 @@
 //! in the room that tells.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::ChannelId;
+use crate::model::{ChannelId, WebAddress};
 
 /// A way to reach people.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +82,7 @@ pub enum SecretSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookSettings {
     /// The receiver.
-    pub url: String,
+    pub url: WebAddress,
     /// What posts are signed with, if they are.
     pub secret: Option<SecretSource>,
     /// A post with no answer after this long has failed.
@@ -93,7 +94,7 @@ pub struct WebhookSettings {
 pub struct AlertmanagerSettings {
     /// Every member of the cluster, at least one: `http://10.0.0.5:9093`, with the path prefix if
     /// there is one. Each is told; one that accepts is enough.
-    pub urls: Vec<String>,
+    pub urls: Vec<WebAddress>,
     /// What goes into `Authorization: Bearer …`, if anything.
     pub token: Option<SecretSource>,
     /// A member that has not answered after this long has failed.
@@ -162,9 +163,9 @@ pub struct ZaloSettings {
     /// Recipients, at least one.
     pub to: Vec<ZaloRecipient>,
     /// Address of the messaging service.
-    pub base_url: String,
+    pub base_url: WebAddress,
     /// Address of the token service.
-    pub oauth_url: String,
+    pub oauth_url: WebAddress,
     /// A request with no answer after this long has failed.
     pub timeout: Duration,
 }
@@ -177,7 +178,7 @@ pub struct TelegramSettings {
     /// Chats by number or `@name`, at least one.
     pub chats: Vec<String>,
     /// Address of the service.
-    pub base_url: String,
+    pub base_url: WebAddress,
     /// A request with no answer after this long has failed.
     pub timeout: Duration,
 }
@@ -212,15 +213,15 @@ pub struct EsmsSettings {
     /// The registered brand name.
     pub brandname: String,
     /// Address of the service.
-    pub base_url: String,
+    pub base_url: WebAddress,
 }
 
 /// A gateway described by the request that it takes. In every text `{phone}`, `{text}`, `{id}` and
 /// the names of [`secrets`](Self::secrets) in braces are replaced, encoded for where they stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SmsHttpSettings {
     /// Where to.
-    pub url: String,
+    pub url: WebAddress,
     /// What the body is.
     pub body: SmsBody,
     /// Headers by name.
@@ -232,8 +233,19 @@ pub struct SmsHttpSettings {
     pub accepted_if: Option<String>,
 }
 
+/// What people wrote into a request may hold keys though the settings have a place for them.
+impl fmt::Debug for SmsHttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmsHttpSettings")
+            .field("url", &self.url)
+            .field("headers", &self.headers.keys())
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the body of a request to a gateway is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SmsBody {
     /// There is none: a GET.
     None,
@@ -243,8 +255,18 @@ pub enum SmsBody {
     Json(BTreeMap<String, String>),
 }
 
+impl fmt::Debug for SmsBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Form(fields) => f.debug_tuple("Form").field(&fields.keys()).finish(),
+            Self::Json(fields) => f.debug_tuple("Json").field(&fields.keys()).finish(),
+        }
+    }
+}
+
 /// A program on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExecSettings {
     /// Its absolute path; no shell is asked.
     pub program: PathBuf,
@@ -254,4 +276,15 @@ pub struct ExecSettings {
     pub env: BTreeMap<String, String>,
     /// When it has not ended after this long, it is killed with everything that it started.
     pub timeout: Duration,
+}
+
+/// Arguments and variables may be keys.
+impl fmt::Debug for ExecSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecSettings")
+            .field("program", &self.program)
+            .field("env", &self.env.keys())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }

@@ -42,6 +42,16 @@ pub struct Step {
     pub to: Vec<Receiver>,
 }
 
+/// How long somebody has to take an incident on before the next step of escalation, where a route
+/// does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EscalationSettings {
+    /// After the first message, and after each step.
+    pub after: Duration,
+    /// The same while its session is live.
+    pub live: Duration,
+}
+
 /// Whom a route names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Receiver {

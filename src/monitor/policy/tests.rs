@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{ChannelKind, WebhookSettings};
-use crate::model::{Ack, ChannelId, Severity};
+use crate::model::{Ack, ChannelId, Severity, WebAddress};
 use crate::store::tests::{at, incident};
 
 const LIMIT: u32 = 3;
@@ -14,7 +14,7 @@ const LIMIT: u32 = 3;
 fn channel(id: &str) -> Channel {
     let timeout = Duration::from_secs(5);
     let kind = ChannelKind::Webhook(WebhookSettings {
-        url: "http://a/".to_owned(),
+        url: WebAddress::new("http://a/"),
         secret: None,
         timeout,
     });
@@ -101,6 +101,34 @@ const ALL: [&str; 3] = ["a", "b", "c"];
 
 fn steps() -> Vec<Reach> {
     vec![reach("a", 0, 0), reach("b", 1, 5), reach("c", 2, 10)]
+}
+
+#[test]
+fn a_fault_that_comes_and_goes_for_weeks_has_a_record_of_bounded_size() {
+    let mut case = Case::new(steps());
+    case.rules.limit = 6;
+    case.rules.remind_every = Some(Duration::from_mins(30));
+    let (mut numbers, mut most, mut messages) = (Vec::new(), 0, 0);
+    // Four weeks: on for five hours without anybody taking it on, then over for one.
+    for minute in (0..28 * 24 * 60).step_by(5) {
+        match minute % 360 {
+            0 if minute > 0 => case.come_back(),
+            300 => case.end(),
+            _ => {}
+        }
+        messages += case.tell_at(minute, &ALL).len();
+        if case.incident.resolved.is_some() {
+            case.incident.waiting_since = None;
+        }
+        numbers.extend(case.incident.told.iter().map(|told| told.nth));
+        most = most.max(case.incident.told.len());
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), messages, "each message has a number of its own");
+    assert!(messages > 1_000, "{messages}");
+    // Three channels, each with the six of the hour, the first, the last, an end and two steps.
+    assert!(most <= 3 * 11, "{most} of {messages} are kept");
 }
 
 #[test]
@@ -203,7 +231,7 @@ fn the_message_that_uses_up_the_hour_says_so_and_what_follows_is_known_to_be_hel
     assert_eq!(case.tell_at(20, &ALL), [""; 0]);
     assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:05:01Z")));
     assert_eq!(case.tell_at(66, &ALL), ["a resolved"]);
-    assert!(!case.incident.told[3].last_for_now);
+    assert!(!case.incident.told.last().unwrap().last_for_now);
 }
 
 #[test]

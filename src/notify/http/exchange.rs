@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::{Http, retry, unanswered};
+use crate::model::WebAddress;
 use crate::model::encoded;
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry};
@@ -19,7 +20,7 @@ const EXCERPT_CHARS: usize = 160;
 #[derive(Debug)]
 pub(in crate::notify) struct Request {
     /// Where. Holds keys with some services.
-    pub(in crate::notify) url: Secret,
+    pub(in crate::notify) url: WebAddress,
     /// With which headers, besides the kind of body.
     pub(in crate::notify) headers: HeaderMap,
     /// With which body.
@@ -68,7 +69,7 @@ impl Answer {
     /// the request held and the answer may repeat.
     pub(in crate::notify) fn unexplained(
         &self,
-        url: &Secret,
+        url: &WebAddress,
         secrets: &[&Secret],
     ) -> DeliveryError {
         let mut text = format!("{} answers {}", url.origin(), self.status);
@@ -96,7 +97,7 @@ pub(in crate::notify) fn one_line(text: &str) -> String {
 }
 
 /// `text` without what must not be seen.
-pub(in crate::notify) fn scrubbed(text: &str, url: &Secret, secrets: &[&Secret]) -> String {
+pub(in crate::notify) fn scrubbed(text: &str, url: &WebAddress, secrets: &[&Secret]) -> String {
     let clean = secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text));
     url.scrub(&clean)
 }
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn an_unexplained_answer_is_told_in_one_line_without_keys() {
-        let url = Secret::new("https://api.example/bot123:SECRETKEY/send");
+        let url = WebAddress::new("https://api.example/bot123:SECRETKEY/send");
         let key = Secret::new("an0ther-key");
         let body = "<html>\n an0ther-key \u{7} /bot123:SECRETKEY/</html>".to_owned();
         let answer = Answer { status: 302, retry: Retry::Never, body };
@@ -187,6 +188,6 @@ mod tests {
     #[test]
     fn a_success_that_nobody_understands_is_tried_again() {
         let answer = Answer { status: 200, retry: Retry::Never, body: "log in here".to_owned() };
-        assert_eq!(answer.unexplained(&Secret::new("http://a"), &[]).retry, Retry::Later);
+        assert_eq!(answer.unexplained(&WebAddress::new("http://a"), &[]).retry, Retry::Later);
     }
 }

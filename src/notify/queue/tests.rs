@@ -6,7 +6,7 @@ mod fallback;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::model::NotificationKind;
+use crate::model::{NotificationKind, WebAddress};
 use crate::notify::Retry;
 use crate::store::tests::{at, incident, notification};
 

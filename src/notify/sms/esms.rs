@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Asked, Short};
 use crate::config::EsmsSettings;
+use crate::model::WebAddress;
 use crate::notify::http::{Answer, Body, Request, one_line, scrubbed};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry, keys};
@@ -20,7 +21,7 @@ const CUSTOMER_CARE: &str = "2";
 /// The request for one message.
 pub(super) fn ask(account: &EsmsSettings, short: Short<'_>) -> Result<Asked, DeliveryError> {
     let (api_key, secret_key) = (keys::read(&account.api_key)?, keys::read(&account.secret_key)?);
-    let url = Secret::new(format!("{}{PATH}", account.base_url.trim_end_matches('/')));
+    let url = account.base_url.below(PATH);
     let body = Body::Json(serde_json::json!({
         "ApiKey": api_key.reveal(),
         "SecretKey": secret_key.reveal(),
@@ -53,7 +54,7 @@ struct AnswerJson {
 /// 3. No such body – a status of 5xx or something in between; later.
 pub(super) fn read(
     answer: &Answer,
-    url: &Secret,
+    url: &WebAddress,
     secrets: &[&Secret],
 ) -> Result<(), DeliveryError> {
     let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
@@ -100,7 +101,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Result<(), DeliveryError> {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
         let answer = Answer { status, retry, body: body.to_owned() };
-        read(&answer, &Secret::new("https://rest.esms.vn/x"), &[&Secret::new("api-k3y-api")])
+        read(&answer, &WebAddress::new("https://rest.esms.vn/x"), &[&Secret::new("api-k3y-api")])
     }
 
     #[test]

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Asked, Short};
 use crate::config::{SmsBody, SmsHttpSettings};
-use crate::model::encoded;
+use crate::model::{WebAddress, encoded};
 use crate::notify::http::{Answer, Body, Request};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry, keys};
@@ -25,7 +25,7 @@ pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, 
     for (name, key) in &secrets {
         values.insert(name, key.reveal());
     }
-    let url = Secret::new(filled(&gateway.url, &values, encoded));
+    let url = WebAddress::new(filled(gateway.url.reveal(), &values, encoded));
     let plain = |template: &String| filled(template, &values, str::to_owned);
     let body = match &gateway.body {
         SmsBody::None => Body::None,
@@ -61,7 +61,7 @@ pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, 
 pub(super) fn read(
     gateway: &SmsHttpSettings,
     answer: &Answer,
-    url: &Secret,
+    url: &WebAddress,
     secrets: &[&Secret],
 ) -> Result<(), DeliveryError> {
     let accepted = gateway.accepted_if.as_ref().is_none_or(|text| answer.body.contains(text));
@@ -104,7 +104,9 @@ mod tests {
 
     fn gateway() -> SmsHttpSettings {
         SmsHttpSettings {
-            url: "http://sms.example/send?to={phone}&text={text}&ref={id}&brand={x}".to_owned(),
+            url: WebAddress::new(
+                "http://sms.example/send?to={phone}&text={text}&ref={id}&brand={x}",
+            ),
             body: SmsBody::None,
             headers: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -159,7 +161,8 @@ mod tests {
                 SmsHttpSettings { accepted_if: accepted_if.map(str::to_owned), ..gateway() };
             let retry = if status >= 500 { Retry::Later } else { Retry::Never };
             let answer = Answer { status, retry, body: body.to_owned() };
-            read(&gateway, &answer, &Secret::new("http://sms.example/"), &[]).map_err(|e| e.retry)
+            read(&gateway, &answer, &WebAddress::new("http://sms.example/"), &[])
+                .map_err(|e| e.retry)
         };
         assert_eq!(read(None, 202, ""), Ok(()));
         assert_eq!(read(Some("\"status\":\"success\""), 200, r#"{"status":"success"}"#), Ok(()));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::model::WebAddress;
 use crate::notify::http::{Answer, one_line, scrubbed};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry};
@@ -37,7 +38,7 @@ struct AnswerJson {
 /// 3. -32 – too many requests, a minute later; -200 – sending failed, later.
 /// 4. Every other number – never, so that the next channel takes over.
 /// 5. No such body – a status of 5xx or something in between; later.
-pub(super) fn fate(answer: &Answer, url: &Secret, token: &Secret) -> Fate {
+pub(super) fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
     let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
         return Fate::Refused(answer.unexplained(url, &[token]));
     };
@@ -97,7 +98,7 @@ mod tests {
     fn read(status: u16, body: &str) -> Fate {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
         let answer = Answer { status, retry, body: body.to_owned() };
-        fate(&answer, &Secret::new("https://openapi.zalo.me/x"), &Secret::new("acc3ss-t0ken"))
+        fate(&answer, &WebAddress::new("https://openapi.zalo.me/x"), &Secret::new("acc3ss-t0ken"))
     }
 
     #[test]

@@ -4,10 +4,9 @@
 //! lost, somebody has to log in at Zalo's console and write a new one into the settings. So it is
 //! on the disk, whole and synced, before the access token that came with it is used.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::secret_header;
 use crate::config::ZaloSettings;
+use crate::model::WebAddress;
 use crate::notify::http::{Answer, Body, Http, Request, one_line, scrubbed};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry, keys};
+use crate::store::write_whole;
 
 /// An access token that ends within this time is renewed before it is used.
 const MARGIN: Duration = Duration::from_mins(10);
@@ -120,8 +121,7 @@ async fn refresh(
     now: Timestamp,
 ) -> Result<Held, DeliveryError> {
     let secret_key = keys::read(&settings.secret_key)?;
-    let base = settings.oauth_url.trim_end_matches('/');
-    let url = Secret::new(format!("{base}/v4/oa/access_token"));
+    let url = settings.oauth_url.below("/v4/oa/access_token");
     let form = vec![
         ("refresh_token".to_owned(), spent.reveal().to_owned()),
         ("app_id".to_owned(), settings.app_id.clone()),
@@ -151,7 +151,7 @@ struct AnswerJson {
 /// What a refresh gave.
 fn read(
     answer: &Answer,
-    url: &Secret,
+    url: &WebAddress,
     secrets: &[&Secret],
     seed: &Secret,
     now: Timestamp,
@@ -211,29 +211,9 @@ fn load(path: &Path) -> Result<Option<Held>, DeliveryError> {
     Ok(read.ok())
 }
 
-/// Puts the tokens in the file, whole or not at all: a crash leaves the old file or the new one.
-/// Nobody but the daemon's own user may read it.
+/// Puts the tokens in the file, for nobody but the daemon's own user to read.
 fn write(path: &Path, held: &Held) -> io::Result<()> {
-    let text = serde_json::to_vec(held)?;
-    let beside = beside(path);
-    // One left by a crash may be anybody's, with other rights.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// The name under which the next version is written.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+    write_whole(path, &serde_json::to_vec(held)?, 0o600)
 }
 
 fn disk(doing: &str, path: &Path, error: &io::Error) -> DeliveryError {
@@ -243,6 +223,7 @@ fn disk(doing: &str, path: &Path, error: &io::Error) -> DeliveryError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -255,7 +236,7 @@ mod tests {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
         let answer = Answer { status, retry, body: body.to_owned() };
         let (key, spent) = (Secret::new("s3cret-key"), Secret::new("sp3nt-token"));
-        let url = Secret::new("https://oauth.zaloapp.com/v4/oa/access_token");
+        let url = WebAddress::new("https://oauth.zaloapp.com/v4/oa/access_token");
         read(&answer, &url, &[&key, &spent], &Secret::new("seed"), now())
     }
 
@@ -295,12 +276,9 @@ mod tests {
         assert_eq!(load(&path).unwrap(), None);
         let body = r#"{"access_token":"A","refresh_token":"R","expires_in":"90000"}"#;
         let held = read_body(200, body).unwrap();
-        // A leftover of a crash, with rights for everybody, is not written into.
-        fs::write(beside(&path), "torn").unwrap();
         write(&path, &held).unwrap();
         assert_eq!(load(&path).unwrap(), Some(held));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!beside(&path).exists());
         fs::write(&path, "{\"access_tok").unwrap();
         assert_eq!(load(&path).unwrap(), None);
         fs::remove_dir_all(&dir).unwrap();

@@ -65,6 +65,7 @@ pub(super) fn all() -> Value {
                 ("people?", array(&text())),
                 ("on_duty?", flag()),
                 ("step?", count()),
+                ("nth?", count()),
             ]),
         ),
         ("OnCall", list("rotas", "Rota")),

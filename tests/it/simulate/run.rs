@@ -15,7 +15,7 @@ use vchealth::model::{
     Ack, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
     EndpointIx, Health, Host, Incident, Maintenance, Mono, Notification, Now, Outcome,
     ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot, Target, TargetIx,
-    TargetKey, Topology,
+    TargetKey, Topology, WebAddress,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
@@ -420,7 +420,7 @@ impl Run {
 
 /// The shipped settings with one channel that wants to know everything.
 pub(crate) fn settings() -> Settings {
-    let url = "http://127.0.0.1/".to_owned();
+    let url = WebAddress::new("http://127.0.0.1/");
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),

@@ -10,18 +10,18 @@ fn kinds() -> [ChannelKind; 4] {
     let secret = || SecretSource::Env("NONE".to_owned());
     let timeout = seconds(10);
     let gateway = SmsGateway::Http(SmsHttpSettings {
-        url: String::new(),
+        url: WebAddress::new(""),
         body: SmsBody::None,
         headers: BTreeMap::new(),
         secrets: BTreeMap::new(),
         accepted_if: None,
     });
     [
-        ChannelKind::Webhook(WebhookSettings { url: String::new(), secret: None, timeout }),
+        ChannelKind::Webhook(WebhookSettings { url: WebAddress::new(""), secret: None, timeout }),
         ChannelKind::Telegram(TelegramSettings {
             token: secret(),
             chats: Vec::new(),
-            base_url: String::new(),
+            base_url: WebAddress::new(""),
             timeout,
         }),
         ChannelKind::Sms(SmsSettings { gateway, to: Vec::new(), timeout }),
@@ -31,8 +31,8 @@ fn kinds() -> [ChannelKind; 4] {
             refresh_token: secret(),
             token_store: std::path::PathBuf::new(),
             to: Vec::new(),
-            base_url: String::new(),
-            oauth_url: String::new(),
+            base_url: WebAddress::new(""),
+            oauth_url: WebAddress::new(""),
             timeout,
         }),
     ]

@@ -117,6 +117,7 @@ fn who_was_told_in_their_own_right_is_not_told_twice() {
     let mut desk = chain(&["truc", "sms"]);
     let mut it = incident("i1", "tan-lap");
     it.told.push(Told {
+        nth: 1,
         channel: ChannelId::new("sms"),
         kind: FIRING,
         at: desk.now.wall,
