@@ -394,7 +394,7 @@ impl Watched {
             Failure::Remote(ServiceOut { status, .. }) => self.seen.status = Some(*status),
             _ => {}
         }
-        // Most failures are like the one before; then nothing is allocated, unless a snapshot has it.
+        // Most failures are like the one before; then only what a snapshot still has is copied.
         match &mut self.seen.last_failure {
             Some(last) if last.1 == *failure => Arc::make_mut(last).0 = at,
             other => *other = Some(Arc::new((at, failure.clone()))),

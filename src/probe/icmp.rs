@@ -172,7 +172,8 @@ impl fmt::Display for StartError {
             Self::NotPermitted(_) => PERMISSION,
             Self::WrongSocket => "surge-ping opened another kind of socket than it was told to",
             Self::Socket(_) => {
-                "an ICMP socket could not be made ready; icmp.engine: surge needs less of the system"
+                "an ICMP socket could not be made ready; \
+                 icmp.engine: surge needs less of the system"
             }
             Self::Thread(_) => "the echo engine's thread could not be started",
         })

@@ -246,7 +246,8 @@ pub fn parse_quoted(family: Family, bytes: &[u8]) -> Option<Quoted> {
 ///
 /// What stands before the IP header depends on the interface: nothing, or a link header of 14
 /// bytes and more. The header is therefore looked for at every even place up to 32, behind the
-/// usual link header first, which finds candidates only; `ours` decides by the mark, and says what it knows of the request.
+/// usual link header first, which finds candidates only; `ours` decides by the mark, and says what
+/// it knows of the request.
 #[must_use]
 pub fn find_request<T>(
     family: Family,

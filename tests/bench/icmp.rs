@@ -2,7 +2,8 @@
 //! a capture on the interface says.
 //!
 //! Every engine runs in a process of its own against addresses of the loopback, or with `--far`
-//! against a network that others answer for, in a network namespace of its own. `cargo bench --bench icmp -- --help` tells the options.
+//! against a network that others answer for, in a network namespace of its own.
+//! `cargo bench --bench icmp -- --help` tells the options.
 
 #![allow(
     clippy::disallowed_methods,

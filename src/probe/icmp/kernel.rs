@@ -3,7 +3,8 @@
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
 //! neither many targets nor a busy machine bend what it says. `core` decides, over `probe` (what
 //! is known of each), `queue` (what is due), `table` (what is under way) and `stamps` (what time
-//! it was); all five are pure. `run` is the thread, `socket`, `transmit` and `receive` are its hands.
+//! it was); all five are pure. `run` is the thread, `socket`, `transmit` and `receive` are its
+//! hands.
 
 mod core;
 mod probe;

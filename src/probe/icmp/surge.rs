@@ -5,14 +5,13 @@
 //! trips, and it learns why a host is unreachable only on raw sockets.
 
 mod client;
+mod echo;
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use surge_ping::{IcmpPacket, SurgeError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep_until;
@@ -20,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::client::{Client, Clients, Kind};
+use self::echo::{Fate, echo};
 use super::blind::Blindness;
 use super::tally::Tally;
-use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure, refused_by_own_interface};
+use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
-use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono};
-use crate::wire::icmp::{ECHO_HEADER, Family, MARK, MAX_PAYLOAD, is_refusal, meaning};
+use crate::model::{EngineHealth, LocalFailure, Mono};
+use crate::wire::icmp::Family;
 
 /// How often the engine looks after itself.
 const TICK: Duration = Duration::from_millis(50);
@@ -36,9 +36,6 @@ const STALL: Duration = Duration::from_millis(100);
 
 /// How long a time of blindness is remembered; longer than any echo is waited for.
 const MEMORY: Duration = Duration::from_secs(120);
-
-/// What surge-ping reads of a packet; the rest of a longer one is cut off.
-const SURGE_READS: usize = 2048;
 
 /// The engine, as its owner sees it.
 pub(super) struct Surge {
@@ -215,15 +212,6 @@ impl Watch {
     }
 }
 
-/// The fate of one echo.
-enum Fate {
-    Answered { rtt: Duration, ttl: Option<u8> },
-    Refused(IcmpError),
-    Cut { got: u16, sent: u16 },
-    Lost,
-    Unknown(LocalFailure),
-}
-
 /// Runs one job to its end.
 async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
     let mut tally = Tally::new(job.check.count);
@@ -314,100 +302,6 @@ fn judge(tally: &mut Tally, index: u16, fate: Fate) {
         Fate::Lost => tally.lost(),
         Fate::Unknown(ours) => tally.unknown(ours),
     }
-}
-
-/// Sends one echo request and waits for what becomes of it.
-async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
-    let address = job.address.to_canonical();
-    let size = job.check.size.clamp(u16::try_from(MARK).unwrap_or(0), MAX_PAYLOAD);
-    let payload = vec![0x56; usize::from(size)];
-    let sent = engine.clock.mono();
-    lock(&engine.health).sent += 1;
-    let answer = tokio::select! {
-        biased;
-        () = engine.stop.cancelled() => return Fate::Unknown(LocalFailure::Stopping),
-        answer = client.ping(address, &payload, job.timeout) => answer,
-    };
-    let now = engine.clock.mono();
-    let mut health = lock(&engine.health);
-    match answer {
-        Ok((packet, rtt)) => {
-            let fate = read(&packet, address, rtt, now - sent, payload.len());
-            match fate {
-                Fate::Answered { .. } => health.received += 1,
-                Fate::Refused(_) => health.refused += 1,
-                Fate::Cut { .. } => health.truncated += 1,
-                Fate::Lost | Fate::Unknown(_) => {}
-            }
-            fate
-        }
-        Err(SurgeError::Timeout { .. }) => {
-            let overdue = now - (sent + job.timeout) > STALL;
-            if overdue || lock(&engine.blind).covers(sent, now) {
-                health.unknown += 1;
-                Fate::Unknown(LocalFailure::Late)
-            } else {
-                Fate::Lost
-            }
-        }
-        Err(SurgeError::IOError(error)) => {
-            health.send_errors += 1;
-            refused_by_own_interface(Family::of(address), &error)
-                .map_or_else(|| Fate::Unknown(local_failure(&error)), Fate::Refused)
-        }
-        Err(SurgeError::IdenticalRequests { .. }) => Fate::Unknown(LocalFailure::Overloaded),
-        Err(other) => Fate::Unknown(LocalFailure::Other(other.to_string())),
-    }
-}
-
-/// What a packet that surge-ping matched to the request means. It matches ICMP errors as well.
-///
-/// `elapsed` is the time around the whole exchange: it stands in for a round trip of zero, which
-/// surge-ping gives when it stamped the reply before it stamped the request.
-fn read(
-    packet: &IcmpPacket,
-    asked: IpAddr,
-    rtt: Duration,
-    elapsed: Duration,
-    payload: usize,
-) -> Fate {
-    let (family, icmp_type, icmp_code, source, size, ttl) = match packet {
-        IcmpPacket::V4(packet) => (
-            Family::V4,
-            packet.get_icmp_type().0,
-            packet.get_icmp_code().0,
-            IpAddr::V4(packet.get_source()),
-            packet.get_size(),
-            packet.get_ttl(),
-        ),
-        IcmpPacket::V6(packet) => (
-            Family::V6,
-            packet.get_icmpv6_type().0,
-            packet.get_icmpv6_code().0,
-            IpAddr::V6(packet.get_source()),
-            packet.get_size(),
-            None,
-        ),
-    };
-    let is_reply = match family {
-        Family::V4 => icmp_type == 0,
-        Family::V6 => icmp_type == 129,
-    };
-    if is_reply && source == asked {
-        let got = size.saturating_sub(ECHO_HEADER);
-        // What surge-ping itself cut off cannot be held against the other end; 20 bytes of
-        // header stand before the message on a raw socket.
-        if got < payload.min(SURGE_READS - ECHO_HEADER - 20) {
-            let narrow = |bytes| u16::try_from(bytes).unwrap_or(u16::MAX);
-            return Fate::Cut { got: narrow(got), sent: narrow(payload) };
-        }
-        return Fate::Answered { rtt: if rtt.is_zero() { elapsed } else { rtt }, ttl };
-    }
-    if is_refusal(family, icmp_type) {
-        let kind = meaning(family, icmp_type, icmp_code, 0);
-        return Fate::Refused(IcmpError { kind, icmp_type, icmp_code, offender: Some(source) });
-    }
-    Fate::Lost
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

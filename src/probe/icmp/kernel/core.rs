@@ -5,9 +5,10 @@
 //!
 //! One echo after another: [`accept`](Core::accept) → [`next_send`](Core::next_send) →
 //! [`sent`](Core::sent) or [`unsendable`](Core::unsendable) → [`left`](Core::left) →
-//! [`reply`](Core::reply), [`refusal`](Core::refusal) or [`expire`](Core::expire). A probe whose last echo is over stands in
-//! [`take_done`](Core::take_done).
+//! [`reply`](Core::reply), [`refusal`](Core::refusal) or [`expire`](Core::expire). A probe whose
+//! last echo is over stands in [`take_done`](Core::take_done).
 
+mod expiry;
 mod judge;
 
 use std::collections::hash_map::RandomState;
@@ -23,7 +24,7 @@ use super::super::tally::Tally;
 use super::super::{EchoParams, PingDone, PingJob};
 use super::probe::Probe;
 use super::queue::{Lags, Queue};
-use super::table::{Echo, PER_SOCKET, ProbeKey, Table};
+use super::table::{PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, MARK, MAX_PAYLOAD, Mark};
 
@@ -93,8 +94,6 @@ pub(super) struct Core {
     /// Requests whose reply is awaited, by time limit, each list in sending order and so in the
     /// order in which they expire.
     awaited: BTreeMap<Duration, VecDeque<Awaited>>,
-    /// Room for what expires at one time, kept between calls.
-    over: Vec<Awaited>,
     blind: Blindness,
     longest: Duration,
     /// The last reading of both clocks.
@@ -125,15 +124,8 @@ impl Core {
     /// identification.
     const WHOLE: u16 = 576 - 28;
 
-    /// A request is given up this long after its time limit: its reply may have been on time and
-    /// still wait to be read, and it may have left a little after it was handed over.
-    const GRACE: Duration = Duration::from_millis(1);
-
     /// Sockets per lane: a million echoes of one class under way.
     const SOCKETS: u32 = 16;
-
-    /// Lists of awaited requests that are kept though empty, for the time limits in common use.
-    const LIMITS: usize = 64;
 
     /// Lanes at most: every DSCP in both families, with and without fragments.
     const LANES: usize = 256;
@@ -146,7 +138,6 @@ impl Core {
             serial: 0,
             queue: Queue::default(),
             awaited: BTreeMap::new(),
-            over: Vec::new(),
             blind: Blindness::default(),
             longest: Duration::ZERO,
             clock,
@@ -264,44 +255,6 @@ impl Core {
         self.blind.record(from, until);
     }
 
-    /// Whether the time limit of an awaited request has passed.
-    pub(super) fn is_expiring(&mut self, now: Mono) -> bool {
-        self.next_limit().is_some_and(|limit| limit <= now)
-    }
-
-    /// Gives up the requests whose time limit has passed. The sockets have been read before.
-    pub(super) fn expire(&mut self, now: Mono) {
-        let Self { lanes, awaited, over, .. } = self;
-        for (timeout, awaited) in awaited {
-            while let Some(&first) = awaited.front() {
-                match first.echo(lanes) {
-                    None => {}
-                    Some(echo) if Self::limit(&echo, *timeout) <= now => over.push(first),
-                    Some(_) => break,
-                }
-                awaited.pop_front();
-            }
-        }
-        for Awaited { slot, lane, .. } in std::mem::take(&mut self.over) {
-            if let Some(table) = self.table(lane)
-                && let Some(echo) = table.awaited(slot)
-            {
-                table.end(slot, false, now);
-                self.give_up(&echo, now);
-            }
-        }
-        self.blind.forget(now.earlier(self.longest + Duration::from_secs(1)));
-    }
-
-    /// A request stays unanswered: lost, or unknown if we could not see all the time.
-    fn give_up(&mut self, echo: &Echo, now: Mono) {
-        if self.blind.covers(echo.asked, now) {
-            self.unknown(echo.probe, LocalFailure::Late, now);
-        } else {
-            self.settle(echo.probe, now, Tally::lost);
-        }
-    }
-
     /// Answers every open probe, since the engine stops.
     pub(super) fn stop(&mut self, now: Now) {
         self.queue.clear();
@@ -330,30 +283,6 @@ impl Core {
     /// How long replies that come thick may gather before they are read.
     pub(super) fn rest(&self) -> Duration {
         self.queue.rest()
-    }
-
-    /// When the next request is given up, unless it is answered before. Those that were answered
-    /// are forgotten here, so that nobody is woken for them.
-    pub(super) fn next_limit(&mut self) -> Option<Mono> {
-        let Self { lanes, awaited, .. } = self;
-        if awaited.len() > Self::LIMITS {
-            awaited.retain(|_, awaited| !awaited.is_empty());
-        }
-        let limits = awaited.iter_mut().filter_map(|(timeout, awaited)| {
-            loop {
-                let first = awaited.front()?;
-                if let Some(echo) = first.echo(lanes) {
-                    return Some(Self::limit(&echo, *timeout));
-                }
-                awaited.pop_front();
-            }
-        });
-        limits.min()
-    }
-
-    /// When a request is given up.
-    fn limit(echo: &Echo, timeout: Duration) -> Mono {
-        echo.asked + timeout + Self::GRACE
     }
 
     /// Probes accepted and not over.
@@ -392,14 +321,6 @@ impl Core {
             let probe = self.probes.remove(key.at as usize);
             self.done.push(probe.done(tally, now, self.clock));
         }
-    }
-}
-
-impl Awaited {
-    /// The request, unless it is over.
-    fn echo(&self, lanes: &[Lane]) -> Option<Echo> {
-        let lane = lanes.get(usize::from(self.lane))?;
-        lane.table.awaited(self.slot).filter(|echo| echo.round == self.round)
     }
 }
 

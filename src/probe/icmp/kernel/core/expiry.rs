@@ -1,0 +1,88 @@
+//! What stays unanswered: when a request is given up, and what that means.
+
+use std::time::Duration;
+
+use super::super::super::tally::Tally;
+use super::super::table::Echo;
+use super::{Awaited, Core, Lane};
+use crate::model::{LocalFailure, Mono};
+
+impl Core {
+    /// A request is given up this long after its time limit: its reply may have been on time and
+    /// still wait to be read, and it may have left a little after it was handed over.
+    const GRACE: Duration = Duration::from_millis(1);
+
+    /// Lists of awaited requests that are kept though empty, for the time limits in common use.
+    const LIMITS: usize = 64;
+
+    /// Whether the time limit of an awaited request has passed.
+    pub(in super::super) fn is_expiring(&mut self, now: Mono) -> bool {
+        self.next_limit().is_some_and(|limit| limit <= now)
+    }
+
+    /// Gives up the requests whose time limit has passed. The sockets have been read before.
+    pub(in super::super) fn expire(&mut self, now: Mono) {
+        let Self { lanes, awaited, .. } = self;
+        let mut over = Vec::new();
+        for (timeout, awaited) in awaited {
+            while let Some(&first) = awaited.front() {
+                match first.echo(lanes) {
+                    None => {}
+                    Some(echo) if Self::limit(&echo, *timeout) <= now => over.push(first),
+                    Some(_) => break,
+                }
+                awaited.pop_front();
+            }
+        }
+        for Awaited { slot, lane, .. } in over {
+            if let Some(table) = self.table(lane)
+                && let Some(echo) = table.awaited(slot)
+            {
+                table.end(slot, false, now);
+                self.give_up(&echo, now);
+            }
+        }
+        self.blind.forget(now.earlier(self.longest + Duration::from_secs(1)));
+    }
+
+    /// A request stays unanswered: lost, or unknown if we could not see all the time.
+    pub(super) fn give_up(&mut self, echo: &Echo, now: Mono) {
+        if self.blind.covers(echo.asked, now) {
+            self.unknown(echo.probe, LocalFailure::Late, now);
+        } else {
+            self.settle(echo.probe, now, Tally::lost);
+        }
+    }
+
+    /// When the next request is given up, unless it is answered before. Those that were answered
+    /// are forgotten here, so that nobody is woken for them.
+    pub(in super::super) fn next_limit(&mut self) -> Option<Mono> {
+        let Self { lanes, awaited, .. } = self;
+        if awaited.len() > Self::LIMITS {
+            awaited.retain(|_, awaited| !awaited.is_empty());
+        }
+        let limits = awaited.iter_mut().filter_map(|(timeout, awaited)| {
+            loop {
+                let first = awaited.front()?;
+                if let Some(echo) = first.echo(lanes) {
+                    return Some(Self::limit(&echo, *timeout));
+                }
+                awaited.pop_front();
+            }
+        });
+        limits.min()
+    }
+
+    /// When a request is given up.
+    fn limit(echo: &Echo, timeout: Duration) -> Mono {
+        echo.asked + timeout + Self::GRACE
+    }
+}
+
+impl Awaited {
+    /// The request, unless it is over.
+    fn echo(&self, lanes: &[Lane]) -> Option<Echo> {
+        let lane = lanes.get(usize::from(self.lane))?;
+        lane.table.awaited(self.slot).filter(|echo| echo.round == self.round)
+    }
+}
