@@ -464,6 +464,36 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 impl Incident {
+    /// A record that says nothing but what kind of fault has been open since `began`.
+    #[must_use]
+    pub const fn blank(id: IncidentId, cause: Cause, began: Timestamp) -> Self {
+        Self {
+            id,
+            cause,
+            site: None,
+            endpoint: None,
+            check: None,
+            common: None,
+            began,
+            opened: began,
+            resolved: None,
+            severity: Severity::Info,
+            affected: Vec::new(),
+            of: 0,
+            delegates: 0,
+            session: None,
+            evidence: Vec::new(),
+            ack: None,
+            waiting_since: None,
+            flapping: false,
+            relapses: Vec::new(),
+            absorbed_by: None,
+            resolution: None,
+            told: Vec::new(),
+            held_back: Vec::new(),
+        }
+    }
+
     /// Whether it is not over.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -173,30 +173,12 @@ impl Drills {
 fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Timestamp) -> Change {
     let over = kind == NotificationKind::Resolved;
     let incident = Incident {
-        id: drill.incident.clone(),
-        cause: Cause::Monitor,
-        site: None,
-        endpoint: None,
-        check: None,
-        common: None,
-        began: drill.at,
-        opened: drill.at,
         resolved: over.then_some(now),
         // As loud as the alerts that matter: a way that is open for whispers proves nothing.
         severity: Severity::Critical,
-        affected: Vec::new(),
-        of: 0,
-        delegates: 0,
         session: Some(drill.session.clone()),
-        evidence: Vec::new(),
-        ack: None,
-        held_back: Vec::new(),
-        waiting_since: None,
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
         resolution: over.then_some(Resolution::Recovered),
-        told: Vec::new(),
+        ..Incident::blank(drill.incident.clone(), Cause::Monitor, drill.at)
     };
     Change::Notify(Box::new(Notification {
         id: NotificationId::new(format!("{}/{channel}/{}", drill.incident, kind.word())),

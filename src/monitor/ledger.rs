@@ -378,7 +378,9 @@ impl Ledger {
         let id = record::id(picture, &scope, cause, now.wall);
         let taken = |id: &IncidentId| self.entries.values().any(|entry| entry.incident.id == *id);
         let id = (1..).map(|n| record::nth(&id, n)).find(|id| !taken(id)).unwrap_or(id);
-        let incident = Arc::new(record::blank(id, cause, since, now));
+        let mut incident = Incident::blank(id, cause, now.wall_at(since));
+        incident.opened = now.wall;
+        let incident = Arc::new(incident);
         let entry = Entry {
             incident,
             scope,

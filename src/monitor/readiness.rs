@@ -249,13 +249,6 @@ impl Monitor {
         let touched: Vec<&SiteReadiness> = touched.collect();
         let delegates = touched.iter().map(|site| site.delegates).fold(0, u32::saturating_add);
         Incident {
-            id: IncidentId::new(format!("readiness.{}", run.session)),
-            cause: commonest_cause(&touched),
-            site: None,
-            endpoint: None,
-            check: None,
-            common: None,
-            began: run.began,
             opened: run.finished,
             resolved: (!bad).then_some(run.finished),
             severity: self.readiness_severity(run, now),
@@ -266,15 +259,11 @@ impl Monitor {
             of: u32::try_from(run.sites.len()).unwrap_or(u32::MAX),
             delegates,
             session: Some(run.session.clone()),
-            evidence: Vec::new(),
-            ack: None,
-            held_back: Vec::new(),
-            waiting_since: None,
-            flapping: false,
-            relapses: Vec::new(),
-            absorbed_by: None,
-            resolution: None,
-            told: Vec::new(),
+            ..Incident::blank(
+                IncidentId::new(format!("readiness.{}", run.session)),
+                commonest_cause(&touched),
+                run.began,
+            )
         }
     }
 

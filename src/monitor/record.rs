@@ -11,8 +11,8 @@ use super::picture::Picture;
 use super::severity::{self, Stake};
 use super::site::{self, Kind, Life};
 use crate::model::{
-    Affected, Alert, Cause, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw,
-    Severity, SiteId, SiteIx, TargetIx, TargetKey,
+    Affected, Alert, Cause, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw, SiteId,
+    SiteIx, TargetIx, TargetKey,
 };
 
 /// Observations kept with an incident at most.
@@ -55,35 +55,6 @@ pub(super) fn nth(id: &IncidentId, n: u32) -> IncidentId {
 /// A text as part of an id: letters and digits, hyphens for the rest.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
-}
-
-/// A record of which nothing is known but its id and its times.
-pub(super) fn blank(id: IncidentId, cause: Cause, since: Mono, now: Now) -> Incident {
-    Incident {
-        id,
-        cause,
-        site: None,
-        endpoint: None,
-        check: None,
-        common: None,
-        began: now.wall_at(since),
-        opened: now.wall,
-        resolved: None,
-        severity: Severity::Info,
-        affected: Vec::new(),
-        of: 0,
-        delegates: 0,
-        session: None,
-        evidence: Vec::new(),
-        ack: None,
-        held_back: Vec::new(),
-        waiting_since: None,
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
-        resolution: None,
-        told: Vec::new(),
-    }
 }
 
 /// Writes down what an incident is about as it is known now, with the evidence for it.

@@ -54,11 +54,11 @@ impl Stake {
 
 /// How urgent a fault is.
 ///
-/// 1. **Outages** (monitor, uplink, access, device, and a service without which the site cannot
-///    take part): critical from readiness to the end of the session, since people are waiting or
-///    about to; a mere warning when the session is of low importance. Outside, a warning: it is
-///    mended in working hours. Only when a site of the highest level or half of the province is
-///    gone is it critical at any hour.
+/// 1. **What keeps sites from taking part** (monitor, uplink, access, device, and a service without
+///    which they cannot): critical from readiness to the end of the session, since people are
+///    waiting or about to; a mere warning when the session is of low importance. Outside, a
+///    warning: it is mended in working hours. Only when a site of the highest level or half of the
+///    province is gone is it critical at any hour.
 /// 2. **Impairments** (quality, and a service beside which others work): a warning from readiness
 ///    to the end, critical when 200 delegates or more suffer it live, otherwise worth knowing.
 /// 3. **Certificates and clocks**: a warning at any time; they give notice.

@@ -56,15 +56,8 @@ pub(crate) fn health(site: &str, health: Health, since: &str) -> Change {
 
 pub(crate) fn incident(id: &str, site: &str) -> Incident {
     Incident {
-        id: IncidentId::new(id),
-        cause: Cause::Access,
         site: Some(SiteId::new(site)),
-        endpoint: None,
-        check: None,
-        common: None,
-        began: at("2026-02-03T00:42:00.5Z"),
         opened: at("2026-02-03T00:42:02Z"),
-        resolved: None,
         severity: Severity::Critical,
         affected: vec![Affected {
             site: SiteId::new(site),
@@ -73,16 +66,7 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
         }],
         of: 1,
         delegates: 31,
-        session: None,
-        evidence: Vec::new(),
-        ack: None,
-        held_back: Vec::new(),
-        waiting_since: None,
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
-        resolution: None,
-        told: Vec::new(),
+        ..Incident::blank(IncidentId::new(id), Cause::Access, at("2026-02-03T00:42:00.5Z"))
     }
 }
 

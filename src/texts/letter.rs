@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Alert, Cause, ChannelId, Incident, IncidentId, Notification, NotificationId, NotificationKind,
-    Phase, Severity,
+    Phase,
 };
 
 /// What leaves through a channel at once.
@@ -48,29 +48,8 @@ pub(crate) fn test_letter(channel: &ChannelId, kind: NotificationKind, now: Time
     let id = NotificationId::new(format!("{incident}-{}", kind.word()));
     let alert = Alert {
         incident: Incident {
-            id: incident,
-            cause: Cause::Monitor,
-            site: None,
-            endpoint: None,
-            check: None,
-            common: None,
-            began: now,
-            opened: now,
             resolved: (kind == NotificationKind::Resolved).then_some(now),
-            severity: Severity::Info,
-            affected: Vec::new(),
-            of: 0,
-            delegates: 0,
-            session: None,
-            evidence: Vec::new(),
-            ack: None,
-            held_back: Vec::new(),
-            waiting_since: None,
-            flapping: false,
-            relapses: Vec::new(),
-            absorbed_by: None,
-            resolution: None,
-            told: Vec::new(),
+            ..Incident::blank(incident, Cause::Monitor, now)
         },
         site_name: String::new(),
         level: String::new(),

@@ -134,13 +134,7 @@ pub(crate) fn letter_of(
     let site = SiteId::new("tan-lap");
     let over = kind == NotificationKind::Resolved;
     let incident = Incident {
-        id: IncidentId::new(incident),
-        cause: Cause::Access,
         site: Some(site.clone()),
-        endpoint: None,
-        check: None,
-        common: None,
-        began,
         opened: began + Duration::from_secs(4),
         resolved: over.then(|| began + Duration::from_secs(60)),
         severity: Severity::Critical,
@@ -148,15 +142,7 @@ pub(crate) fn letter_of(
         of: 1,
         delegates: 31,
         session: Some(SessionId::new("giao-ban")),
-        evidence: Vec::new(),
-        ack: None,
-        held_back: Vec::new(),
-        waiting_since: None,
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
-        resolution: None,
-        told: Vec::new(),
+        ..Incident::blank(IncidentId::new(incident), Cause::Access, began)
     };
     let alert = Alert {
         incident,

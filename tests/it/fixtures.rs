@@ -49,29 +49,13 @@ pub(crate) fn health(site: &str, health: Health, since: Timestamp) -> Change {
 pub(crate) fn incident(id: &str, site: &str) -> Incident {
     let began = at("2026-02-03T00:42:10Z");
     Incident {
-        id: IncidentId::new(id),
-        cause: Cause::Access,
         site: Some(SiteId::new(site)),
-        endpoint: None,
-        check: None,
-        common: None,
-        began,
         opened: at("2026-02-03T00:42:14Z"),
-        resolved: None,
         severity: Severity::Critical,
         affected: vec![Affected { site: SiteId::new(site), since: began, until: None }],
         of: 1,
         delegates: 31,
-        session: None,
-        evidence: Vec::new(),
-        ack: None,
-        held_back: Vec::new(),
-        waiting_since: None,
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
-        resolution: None,
-        told: Vec::new(),
+        ..Incident::blank(IncidentId::new(id), Cause::Access, began)
     }
 }
 

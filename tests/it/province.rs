@@ -567,28 +567,13 @@ fn fail_site(snapshot: &mut Snapshot, site: SiteIx, minutes: i64) {
 
 fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity) -> Incident {
     Incident {
-        id: IncidentId::new(id),
-        cause,
         site: Some(SiteId::new(site)),
-        endpoint: None,
-        check: None,
-        common: None,
-        began: ago(minutes),
-        opened: ago(minutes),
-        resolved: None,
         severity,
         affected: vec![Affected { site: SiteId::new(site), since: ago(minutes), until: None }],
         of: 1,
         delegates: 53,
         session: Some(SessionId::new("2023-11-24-ubnd")),
-        evidence: Vec::new(),
-        ack: None,
         waiting_since: Some(now().wall),
-        flapping: false,
-        relapses: Vec::new(),
-        absorbed_by: None,
-        resolution: None,
-        held_back: Vec::new(),
         told: vec![Told {
             nth: 1,
             last_for_now: false,
@@ -601,6 +586,7 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
             on_duty: true,
             step: 1,
         }],
+        ..Incident::blank(IncidentId::new(id), cause, ago(minutes))
     }
 }
 

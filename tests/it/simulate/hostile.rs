@@ -120,7 +120,7 @@ fn orders_that_concern_nobody_are_ignored() {
 }
 
 #[test]
-fn a_clock_that_jumps_by_a_year_leaves_outages_told_once_and_ended_once() {
+fn a_clock_that_jumps_by_a_year_leaves_incidents_told_once_and_ended_once() {
     for by in ["-8760h", "+8760h"] {
         for at in ["11s", "40s", "101s", "107s"] {
             let timeline = format!(
@@ -194,7 +194,7 @@ fn where_there_is_no_site_but_ours_its_devices_are_told_apart_from_our_own_netwo
 }
 
 #[test]
-fn tiers_may_have_any_names_and_any_number() {
+fn levels_may_have_any_names_and_any_number() {
     let deep = "province: {levels: [Bộ, Cục, Cụm, Trạm, Điểm], tree: {bo: {cuc: {cum: {tram: \
                 [diem-1, diem-2]}, cum-2: {tram-2: [diem-3]}}}}}\n";
     let timeline = "  - {at: 10s, site: cum, fault: uplink-cut, for: 60s}\n  \
@@ -282,7 +282,7 @@ fn rewired(whole: &Topology, dice: &mut Dice) -> Topology {
     for site in &mut topology.sites {
         site.children.clear();
     }
-    topology.levels = (0..9).map(|n| Level::named(&format!("t{n}"), "tầng", "tier")).collect();
+    topology.levels = (0..9).map(|n| Level::named(&format!("t{n}"), "tầng", "level")).collect();
     for n in 1..topology.sites.len() {
         let parent = usize::try_from(dice.up_to(n as u64 - 1)).unwrap();
         let depth = topology.sites[parent].level.ix() + 1;
