@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::correlate::Verdict;
 use super::flap;
@@ -12,7 +13,7 @@ use super::picture::Picture;
 use super::record;
 use super::site::{Finding, Kind, Trouble};
 use crate::model::{
-    Cause, CommonFactor, EndpointIx, Incident, IncidentId, Mono, Now, Resolution, SiteIx,
+    Cause, CommonFactor, EndpointIx, Health, Incident, IncidentId, Mono, Now, Resolution, SiteIx,
 };
 
 /// The place of an incident in the ledger; grows with every one that is opened.
@@ -56,6 +57,8 @@ pub(super) struct Entry {
     pub(super) well_since: Option<Mono>,
     /// Since when what made it wide is over, while some of its members are not well.
     pub(super) over_since: Option<Mono>,
+    /// When one of its members was last seen to come back.
+    pub(super) returned_at: Mono,
     /// The trouble that it was last named after.
     pub(super) named: Option<Trouble>,
     /// A milder trouble that its site has had since then.
@@ -389,6 +392,7 @@ impl Ledger {
             began_at: since,
             well_since: None,
             over_since: None,
+            returned_at: Mono::ZERO,
             named: None,
             milder: None,
             touched: true,
@@ -419,6 +423,7 @@ impl Ledger {
             began_at,
             well_since: None,
             over_since: None,
+            returned_at: Mono::ZERO,
             named: None,
             milder: None,
             touched: true,
@@ -446,9 +451,10 @@ impl Ledger {
     ///    or unknown changes nothing: opening may be held back, closing is never guessed.
     /// 2. When the site that others hang on answers again, or so many sites are well that the
     ///    common cause no longer holds, the incident is *over* for what is still in trouble: those
-    ///    sites are asked again, and when they are still in trouble after `correlation.window`
-    ///    they are `left` to be explained anew: by themselves, or by the highest of them. Until
-    ///    then they may just be slow to come back.
+    ///    sites are asked again. When they are still in trouble after as many turns as make a
+    ///    failure a fact, in which nobody else began to answer either, they are `left` to be explained
+    ///    anew: by themselves, or by the highest of them. Until then, and for
+    ///    `correlation.window` at the longest, they may just be slow to come back.
     /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
     /// 4. What rested under it and is well ends with it.
     pub(super) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
@@ -502,7 +508,13 @@ impl Ledger {
             pass.ask_again.extend(left.iter().copied());
         }
         let over_since = entry.over_since.unwrap_or(now.mono);
-        let deadline = over_since + picture.settings().correlation.window;
+        if left.iter().any(|site| answers_again(picture, *site)) {
+            entry.returned_at = now.mono;
+        }
+        let calm_since = over_since.max(entry.returned_at);
+        let patience = left.iter().filter_map(|site| turns_to_be_sure(picture, *site)).min();
+        let longest = over_since + picture.settings().correlation.window;
+        let deadline = patience.map_or(longest, |patience| longest.min(calm_since + patience));
         if now.mono < deadline {
             pass.wake(deadline);
             return;
@@ -631,6 +643,22 @@ impl Ledger {
     }
 }
 
+/// Whether something at a site that was down answers, confirmed or not.
+fn answers_again(picture: &Picture, site: SiteIx) -> bool {
+    let topology = picture.topology();
+    let endpoints = topology.site(site).endpoints.iter();
+    endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets).any(|target| {
+        let target = picture.target(*target);
+        target.streak.hard == Health::Down && target.is_good()
+    })
+}
+
+/// How long as many turns of a site take as make a failure a fact.
+fn turns_to_be_sure(picture: &Picture, site: SiteIx) -> Option<Duration> {
+    let (pace, timeout) = picture.pace(picture.pulse(site)?);
+    Some(pace * picture.settings().hysteresis.fail_after + timeout)
+}
+
 fn give_up(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now) {
     if let Some(well) = entry.members.get_mut(&site) {
         *well = true;
@@ -664,6 +692,7 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
         let finding = picture.site(site).finding;
         if finding == Finding::Well && !was_well {
             entry.members.insert(site, true);
+            entry.returned_at = now.mono;
             record::release(entry, picture, site, now);
             well_now.push(site);
         } else if let Some(trouble) = finding.trouble().filter(|_| was_well)
