@@ -163,7 +163,8 @@ impl Monitor {
     ///
     /// 1. Nothing waits unless something of its kind is about to be a fact: a failure that lacks
     ///    one confirmation or a cause, or an incident whose sites are well and only rest. So a
-    ///    site that fails alone is told at once.
+    ///    site that fails alone is told at once. Nor is a failure waited for that began later than
+    ///    the wait after those that are facts: by then they have been known for long enough.
     /// 2. The wait is that of the most urgent phase among what waits, counted from the first; then
     ///    all leave together. What is over may wait [`ENDS_WAIT`] times as long: nobody hurries
     ///    because of it, and sites return more slowly than they fail.
@@ -180,7 +181,12 @@ impl Monitor {
         };
         let news = deadline(self.gathering.news, Why::News, 1);
         let ends = deadline(self.gathering.ends, Why::Over, ENDS_WAIT);
-        let news = news.filter(|until| now.mono < *until && self.more_may_fail());
+        let news = news.filter(|until| {
+            let began = weighed.iter().filter(|it| it.needs.contains(&Need::Tell(Why::News)));
+            let began = began.filter_map(|it| Some((self.began(it.slot)?, it.standing.phase)));
+            let upto = began.map(|(began, phase)| began + times.get(phase)).min();
+            now.mono < *until && self.more_may_fail(upto.unwrap_or(Mono::NEVER))
+        });
         let ends = ends.filter(|until| now.mono < *until && self.more_may_end(*until, now));
         self.gathering = Gathering { news, ends };
         for until in [news, ends].into_iter().flatten() {
@@ -189,19 +195,28 @@ impl Monitor {
         (news.is_some(), ends.is_some())
     }
 
-    /// Whether a failure is about to be a fact or to be explained.
-    fn more_may_fail(&self) -> bool {
+    /// When the present trouble of an incident's sites began.
+    fn began(&self, slot: Slot) -> Option<Mono> {
+        let members = self.ledger.get(slot)?.members.keys();
+        let trouble = members.filter_map(|site| self.picture.site(*site).finding.trouble());
+        trouble.map(|trouble| trouble.since).min()
+    }
+
+    /// Whether a failure that began no later than `upto` is about to be a fact or to be explained.
+    fn more_may_fail(&self, upto: Mono) -> bool {
         let (picture, topology) = (&self.picture, self.topology());
         let last = picture.settings().hysteresis.fail_after.saturating_sub(1).max(1);
         self.active.iter().any(|site| {
-            if matches!(picture.site(*site).finding, Finding::Trouble(_)) {
-                return self.ledger.is_unexplained(picture, *site);
+            if let Finding::Trouble(trouble) = picture.site(*site).finding {
+                return trouble.since <= upto && self.ledger.is_unexplained(picture, *site);
             }
             let endpoints = topology.site(*site).endpoints.iter();
             let mut targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
             targets.any(|target| {
-                let streak = &picture.target(*target).streak;
-                streak.hard != Health::Down && streak.bad_in_a_row() >= last
+                let target = picture.target(*target);
+                let pending =
+                    target.streak.hard != Health::Down && target.streak.bad_in_a_row() >= last;
+                pending && target.bad_since <= upto
             })
         })
     }

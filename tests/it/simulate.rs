@@ -5,6 +5,8 @@
 mod histories;
 #[path = "simulate/hostile.rs"]
 mod hostile;
+#[path = "simulate/in_time.rs"]
+mod in_time;
 #[path = "simulate/orders.rs"]
 mod orders;
 #[path = "simulate/restarts.rs"]
