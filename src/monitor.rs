@@ -68,7 +68,7 @@ use self::ledger::Ledger;
 use self::lost::Lost;
 use self::minutes::Minutes;
 use self::mute::Mutes;
-use self::picture::Picture;
+use self::picture::{Picture, Trust};
 use self::readiness::Readiness;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
@@ -337,19 +337,30 @@ impl Monitor {
     /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly.
     /// 2. At the first and second failure the witnesses are asked.
     /// 3. A host that is back is asked for its services; it may still be starting. When it is our
-    ///    gateway that is back, everybody is asked again.
+    ///    gateway that is back, everybody is asked again. When it only failed for a moment, those
+    ///    are whose silence nothing explains yet. What was asked before it answered again and
+    ///    failed says nothing about anybody.
     /// 4. A path that loses enough to be suspected gets trains of echoes instead of single ones,
     ///    and in and before a session also more of them, until it is clear what it is.
     fn take_in(&mut self, target: TargetIx, outcome: &Outcome, now: Now) {
+        let without_clock;
+        let outcome = if blind::is_one_time(outcome.started, now) {
+            outcome
+        } else {
+            // Our clock was set meanwhile: what it shows of the device's is neither here nor there.
+            without_clock = blind::without_clock(outcome.clone());
+            &without_clock
+        };
         self.sight.note_outcome(outcome);
-        let trusted = self.sight.trusts(outcome, now.mono);
-        let learned = self.picture.take_in(target, outcome, trusted);
+        let trust = self.sight.trust(outcome, now.mono);
+        let learned = self.picture.take_in(target, outcome, trust);
         let watched = self.picture.target(target);
         let topology = Arc::clone(self.topology());
         let site = topology.target(target).site;
-        if learned.step.confirm {
-            let at = now.mono + topology.check_of(target).confirm_after;
-            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
+        let confirm_at = now.mono + topology.check_of(target).confirm_after;
+        let undecided = trust == Trust::Stale && outcome.result.is_err();
+        if learned.step.confirm || undecided {
+            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, confirm_at);
             self.active.insert(site);
         }
         if watched.streak.is_failing() && watched.streak.bad_in_a_row() <= 2 {
@@ -361,28 +372,27 @@ impl Monitor {
             && path.is_worth_a_closer_look()
             && self.picture.plan.site(site).pace >= Phase::Readiness
         {
-            let at = now.mono + topology.check_of(target).confirm_after;
-            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
+            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, confirm_at);
         }
-        if !blind::is_one_time(outcome.started, now) {
-            // Our clock was set meanwhile: what it shows of the device's is neither here nor there.
-            self.picture.targets[target.ix()].forget_clock();
-        } else if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
-        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) =
-            outcome.result
+        if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
+        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) = outcome.result
         {
             self.hygiene.note(target);
+        }
+        let is_gateway = self.picture.gateway() == Some(topology.target(target).endpoint);
+        // One lost echo is chance.
+        if is_gateway && learned.ends_row_of > 1 {
+            self.gateway_answers_again(outcome.started.mono, now);
         }
         let watched = self.picture.target(target);
         if learned.step.changed {
             let state = watched.hard_state(now.wall);
             let key = topology.target_key(target);
             let back = watched.streak.hard == Health::Up;
-            let was_lost = back && learned.was == Health::Down;
             if back {
                 self.ask_services(target, outcome.started.mono, now);
             }
-            if was_lost && self.picture.gateway() == Some(topology.target(target).endpoint) {
+            if is_gateway && back && learned.was == Health::Down {
                 // Whoever was asked while our own way out was gone has to be asked again.
                 self.see_again(now);
             }
@@ -407,14 +417,16 @@ impl Monitor {
             return;
         }
         self.picture.endpoints[endpoint.ix()].back_at = asked;
+        self.picture.site_mut(topology.endpoint(endpoint).site).found = false;
         let (pace, timeout) = self.picture.pace(host);
         let since = self.picture.target(host).bad_since.earlier(pace + timeout);
         for other in topology.endpoint(endpoint).targets.iter().filter(|ix| **ix != host) {
-            let watched = &mut self.picture.targets[other.ix()];
+            let watched = self.picture.target(*other);
             if !watched.streak.is_failing() && watched.streak.hard != Health::Down {
                 continue;
             }
-            watched.start_over();
+            self.picture.start_over(*other);
+            let watched = &mut self.picture.targets[other.ix()];
             if watched.bad_since >= since && watched.forget_health(now.wall) {
                 let state = watched.hard_state(now.wall);
                 self.changes.push(Change::Health { key: topology.target_key(*other), state });

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Part;
-use super::picture::Picture;
+use super::picture::{Picture, Trust};
 use super::site::{self, Kind, Life};
 use crate::model::{
-    EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SelfDoubt, SiteIx,
+    Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SelfDoubt,
+    SiteIx,
 };
 
 /// A wall clock that moved this much against the monotonic one was set.
@@ -51,6 +52,9 @@ pub(super) struct Sight {
     distrust_until: Mono,
     /// Since when failures have not been believed.
     distrust_since: Option<Mono>,
+    /// What failed may have failed because of us if it was asked before this moment: we could not
+    /// see until then, or our gateway did not answer.
+    sees_since: Mono,
     /// The last reading of both clocks.
     clocks: Option<(Mono, Timestamp)>,
     /// The last step of the wall clock in seconds, and until when it matters.
@@ -87,6 +91,7 @@ impl Sight {
             engine: EngineHealth::default(),
             distrust_until: Mono::ZERO,
             distrust_since: None,
+            sees_since: Mono::ZERO,
             clocks: None,
             step: None,
             parts: BTreeMap::new(),
@@ -117,9 +122,20 @@ impl Sight {
         !self.blind.is_empty()
     }
 
-    /// Whether a failure may be believed.
-    pub(super) fn trusts(&self, outcome: &Outcome, now: Mono) -> bool {
-        !self.is_blind() && now >= self.distrust_until && outcome.lateness() < LATE
+    /// How far a failure may be believed.
+    pub(super) fn trust(&self, outcome: &Outcome, now: Mono) -> Trust {
+        if self.is_blind() || now < self.distrust_until || outcome.lateness() >= LATE {
+            Trust::None
+        } else if outcome.started.mono < self.sees_since {
+            Trust::Stale
+        } else {
+            Trust::Full
+        }
+    }
+
+    /// Notes that what was asked from this moment on was asked with open eyes.
+    pub(super) fn sees_from(&mut self, at: Mono) {
+        self.sees_since = self.sees_since.max(at);
     }
 
     /// Counts an outcome. Names that do not resolve are not a matter of this machine's network.
@@ -159,17 +175,17 @@ impl Sight {
         }
     }
 
-    /// Compares the clocks. Whether the wall clock was set.
-    pub(super) fn note_clocks(&mut self, now: Now) -> bool {
-        let mut set = false;
+    /// Compares the clocks. By how many seconds the wall clock was set, if it was.
+    pub(super) fn note_clocks(&mut self, now: Now) -> Option<i64> {
+        let mut set = None;
         if let Some((mono, wall)) = self.clocks {
             let moved = moved(Now { mono, wall }, now);
             if moved.unsigned_abs() > STEP {
                 self.step = Some((moved.as_secs(), now.mono + SETTLES_AFTER));
-                set = true;
+                set = Some(moved.as_secs());
             } else if now.mono - mono < CLOCKS_EVERY {
                 // Seldom enough for a clock that is turned slowly to be seen turning.
-                return false;
+                return None;
             }
         }
         self.clocks = Some((now.mono, now.wall));
@@ -181,15 +197,15 @@ impl Sight {
     /// 1. Our gateway is dead and nearly all the sites asked since have been silent as well: it is
     ///    our own network. While others answer, the gateway just does not answer echoes. Those that
     ///    have been silent for a fact before need not be asked again. Where there are no others,
-    ///    everything behind the gateway is silent too.
+    ///    everything behind the gateway is silent too. A gateway that we fail to ask may be dead.
     /// 2. Where no gateway is known, nearly everything falling silent is taken for our own network
     ///    too: we cannot tell, and 117 alerts would help nobody.
     /// 3. Most of the latest outcomes are our own failures.
     /// 4. The engine has not kept up for a while.
     /// 5. The wall clock was set: what was known may be older than it seems.
     ///
-    /// We see again when the gateway or some sites are confirmed to answer, when most probes can be made, when
-    /// the clock runs evenly. Gives whether blindness came or went.
+    /// We see again when the gateway or some sites are confirmed to answer, when most probes can be
+    /// made, when the clock runs evenly. Gives whether blindness came or went.
     pub(super) fn look(&mut self, picture: &Picture, now: Mono) -> bool {
         let was_blind = self.is_blind();
         let mut reasons = BTreeMap::new();
@@ -219,12 +235,14 @@ impl Sight {
     /// Whether it is known that we see: our gateway or some of the others answer. After a start it
     /// has to be learned first.
     pub(super) fn sees(picture: &Picture, now: Mono) -> bool {
-        let gateway = picture.gateway();
-        let is_back = |gateway| {
+        let answers = |gateway| {
             matches!(site::life(picture, gateway, now), Life::Alive)
                 || is_confirmed(picture, gateway)
         };
-        gateway.is_some_and(is_back) || share(confirmed(picture), others(picture).count()) >= SOME
+        let others = others(picture).count();
+        picture.gateway().is_some_and(answers)
+            || share(confirmed(picture), others) >= SOME
+            || (others == 0 && own_is_confirmed(picture))
     }
 
     /// Whether it may soon turn out that we are blind: our gateway does not answer, and nobody
@@ -237,6 +255,8 @@ impl Sight {
             Life::Failing(since) | Life::Dead(since) => {
                 now - since < DOUBT && answering(picture, since).alive == 0
             }
+            Life::Unknown if is_mute(picture, gateway) => onset(picture, now)
+                .is_some_and(|since| now - since < DOUBT && answering(picture, since).alive == 0),
             Life::Alive | Life::Unknown => false,
         }
     }
@@ -251,15 +271,15 @@ impl Sight {
             alone || (enough && at_least(asked - alive.min(asked), asked))
         };
         if let Some(gateway) = picture.gateway() {
-            let life = site::life(picture, gateway, now);
             if self.blind.contains_key(&Blindness::Gateway) {
-                let back = matches!(life, Life::Alive)
-                    || is_confirmed(picture, gateway)
-                    || share(confirmed(picture), others().count()) >= SOME;
-                return (!back)
+                return (!Self::sees(picture, now))
                     .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
             }
-            let Life::Dead(since) = life else { return None };
+            let since = match site::life(picture, gateway, now) {
+                Life::Dead(since) => since,
+                Life::Unknown if is_mute(picture, gateway) => onset(picture, now)?,
+                _ => return None,
+            };
             if !silent_enough(answering(since)) {
                 return None;
             }
@@ -267,14 +287,10 @@ impl Sight {
             return Some((Blindness::Gateway, SelfDoubt::GatewaySilent { host }));
         }
         if self.blind.contains_key(&Blindness::Everything) {
-            let back = share(confirmed(picture), others().count()) >= SOME;
-            return (!back)
+            return (!Self::sees(picture, now))
                 .then(|| (Blindness::Everything, self.blind[&Blindness::Everything].clone()));
         }
-        let dead =
-            |site: SiteIx| picture.site(site).finding.trouble().filter(|trouble| trouble.down);
-        let fresh = now.earlier(picture.settings().correlation.window);
-        let onset = others().filter_map(dead).map(|t| t.since).filter(|at| *at >= fresh).min()?;
+        let onset = onset(picture, now)?;
         let was_well = others().any(|site| picture.site(site).judged.hard == Health::Up);
         let count = others().count();
         (count >= FEWEST && was_well && silent_enough(answering(onset)))
@@ -290,6 +306,18 @@ fn moved(before: Now, now: Now) -> SignedDuration {
 /// Whether our clock was not set between two moments.
 pub(super) fn is_one_time(before: Now, now: Now) -> bool {
     moved(before, now).unsigned_abs() <= STEP
+}
+
+/// The same outcome without what it shows of the device's clock.
+pub(super) fn without_clock(mut outcome: Outcome) -> Outcome {
+    if let Ok(reply) = &mut outcome.result {
+        match &mut reply.detail {
+            Detail::Http(detail) => detail.clock_offset_s = None,
+            Detail::Sip(detail) => detail.clock_offset_s = None,
+            Detail::Icmp(_) | Detail::Tcp(_) | Detail::H323(_) => {}
+        }
+    }
+    outcome
 }
 
 /// How many of the others were asked since a moment, and how many answered.
@@ -334,6 +362,26 @@ fn confirmed(picture: &Picture) -> usize {
 fn is_confirmed(picture: &Picture, endpoint: EndpointIx) -> bool {
     let mut targets = picture.topology().endpoint(endpoint).targets.iter();
     targets.any(|target| picture.target(*target).host.hard == Health::Up)
+}
+
+/// When the first of the sites went down, among those that did within the window.
+fn onset(picture: &Picture, now: Mono) -> Option<Mono> {
+    let down = |site: SiteIx| picture.site(site).finding.trouble().filter(|trouble| trouble.down);
+    let fresh = now.earlier(picture.settings().correlation.window);
+    let since = picture.topology().site_ixs().filter_map(down).map(|trouble| trouble.since);
+    since.filter(|at| *at >= fresh).min()
+}
+
+/// Whether we fail to ask a device.
+fn is_mute(picture: &Picture, endpoint: EndpointIx) -> bool {
+    picture.reachability(endpoint).all(|target| picture.target(target).streak.is_mute())
+}
+
+/// Whether something where we stand has proved alive more than once since we went blind.
+fn own_is_confirmed(picture: &Picture) -> bool {
+    let topology = picture.topology();
+    let own = topology.vantage.map(|site| &topology.site(site).endpoints);
+    own.is_some_and(|own| own.iter().any(|endpoint| is_confirmed(picture, *endpoint)))
 }
 
 /// Whether nothing answers where we stand.

@@ -8,9 +8,9 @@ use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
-use super::target::Watched;
 use crate::model::{
-    Cause, Certificate, EndpointIx, Evidence, Now, Resolution, Saw, SelfDoubt, SiteIx, TargetIx,
+    Cause, Certificate, CheckKind, EndpointIx, Evidence, Mono, Now, Resolution, Saw, SelfDoubt,
+    SiteIx, TargetIx,
 };
 
 /// A clock must be seen off this often in a row.
@@ -36,19 +36,37 @@ impl Hygiene {
     }
 
     /// Our clock was set: how often others were seen off says nothing any more.
-    pub(super) fn forget_clocks(&mut self) {
+    pub(super) fn our_clock_was_set(&mut self, picture: &mut Picture, by_s: i64) {
         self.off.clear();
+        let limit = limit_s(picture);
+        for target in &mut picture.targets {
+            let was_right = target.clock_offset_s().is_some_and(|it| it.unsigned_abs() <= limit);
+            target.our_clock_was_set(by_s, was_right);
+        }
+    }
+
+    /// The same after a change of the configuration; targets stand elsewhere now.
+    pub(super) fn reloaded(self, picture: &Picture) -> Self {
+        let clocks = Clocks::of(picture);
+        let own_clock = match self.own_clock {
+            doubt if !clocks.are_enough() => doubt,
+            doubt => clocks.suspect_own(doubt.is_some()),
+        };
+        Self { own_clock, ..Self::default() }
     }
 
     /// Opens and ends the incidents that give notice.
     ///
     /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
     ///    our clock and by the device's own if it shows it.
-    /// 2. A clock that is off by more than `clock_offset`, twice in a row. When most of the clocks
-    ///    seen are off, and three at least, it is ours that is wrong. Then neither clocks nor
-    ///    certificates are complained of: both are held against ours. Nor are they right after ours
-    ///    was set, until most of the clocks were seen again.
-    /// 3. They end when something better is seen. Of a device that does not answer nothing better
+    /// 2. A clock that is off by more than `clock_offset`, twice in a row, also by what most others
+    ///    show, and not just because ours was set.
+    /// 3. When most of the clocks seen are off, and three at least, it is ours that is wrong; so it
+    ///    is when most were right until ours was set, however few they are, and it stays so until
+    ///    most are right again. Then neither clocks nor certificates are complained of: both are
+    ///    held against ours. Nor are they right after ours was set, until most of the clocks were
+    ///    seen again.
+    /// 4. They end when something better is seen. Of a device that does not answer nothing better
     ///    is seen, so they stay open, and rest while a wider incident explains its site.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
@@ -60,6 +78,9 @@ impl Hygiene {
                 *seen = seen.saturating_add(1);
             } else {
                 self.off.remove(&target);
+                if picture.target(target).clock_offset_s().is_some() {
+                    picture.targets[target.ix()].clock_is_right();
+                }
             }
         }
         if endpoints.is_empty() {
@@ -68,7 +89,7 @@ impl Hygiene {
         }
         let clocks = Clocks::of(picture);
         if clocks.are_enough() {
-            self.own_clock = clocks.suspect_own();
+            self.own_clock = clocks.suspect_own(self.own_clock.is_some());
         }
         for endpoint in endpoints {
             // Of what cannot be judged now nothing is said, neither that it is wrong nor that it is
@@ -78,7 +99,7 @@ impl Hygiene {
             }
             let certificate = certificate(picture, endpoint, now.wall);
             settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
-            let clock = self.clock(picture, endpoint, now.wall);
+            let clock = self.clock(picture, endpoint, &clocks, now.wall);
             let targets = &picture.topology().endpoint(endpoint).targets;
             if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
                 settle(ledger, picture, endpoint, Cause::Clock, clock, now);
@@ -87,10 +108,20 @@ impl Hygiene {
         rest(ledger, picture);
     }
 
-    /// A clock of this device that is off for a fact.
-    fn clock(&self, picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
+    /// A clock of this device that is off for a fact: rule 2 of [`look`](Self::look).
+    fn clock(
+        &self,
+        picture: &Picture,
+        endpoint: EndpointIx,
+        clocks: &Clocks,
+        now: Timestamp,
+    ) -> Option<Evidence> {
         let targets = &picture.topology().endpoint(endpoint).targets;
-        let off = |ix: &&TargetIx| self.off.get(*ix).is_some_and(|seen| *seen >= CONFIRM);
+        let off = |ix: &&TargetIx| {
+            self.off.get(*ix).is_some_and(|seen| *seen >= CONFIRM)
+                && clocks.is_alone(picture, **ix)
+                && !blames_us(picture, **ix)
+        };
         let ix = targets.iter().find(off)?;
         let offset = picture.target(*ix).clock_offset_s()?;
         let saw = Saw::Clock { offset_s: offset };
@@ -144,7 +175,7 @@ fn rest(ledger: &mut Ledger, picture: &Picture) {
         })
         .collect();
     for (slot, site) in items {
-        let explained = explaining_outage(ledger, picture, site);
+        let explained = explaining_silence(ledger, picture, site);
         if let Some(entry) = ledger.get_mut(slot)
             && entry.incident.absorbed_by != explained
         {
@@ -153,7 +184,7 @@ fn rest(ledger: &mut Ledger, picture: &Picture) {
     }
 }
 
-fn explaining_outage(
+fn explaining_silence(
     ledger: &Ledger,
     picture: &Picture,
     site: SiteIx,
@@ -198,48 +229,83 @@ fn is_off(picture: &Picture, target: TargetIx) -> bool {
     picture.target(target).clock_offset_s().is_some_and(|offset| is_too_much(picture, offset))
 }
 
+/// Whether a target's clock would be right had ours not been set.
+fn blames_us(picture: &Picture, target: TargetIx) -> bool {
+    let target = picture.target(target);
+    let (Some(offset), Some(by)) = (target.clock_offset_s(), target.ours_set_by_s()) else {
+        return false;
+    };
+    offset.saturating_add(by).unsigned_abs() <= limit_s(picture)
+}
+
 fn is_too_much(picture: &Picture, offset_s: i64) -> bool {
-    offset_s.unsigned_abs() > picture.settings().hygiene.clock_offset.as_secs()
+    offset_s.unsigned_abs() > limit_s(picture)
+}
+
+fn limit_s(picture: &Picture) -> u64 {
+    picture.settings().hygiene.clock_offset.as_secs()
 }
 
 /// What is seen of the clocks of all devices.
 struct Clocks {
-    /// Devices that ever showed their clock.
+    /// Devices that ever showed their clock, or may as soon as they answer for the first time.
     known: usize,
-    /// Those that did since ours was set last.
-    seen: usize,
-    /// By how many seconds those are off that are off by too much, in order.
+    /// By how many seconds those are off that did since ours was set last, in order.
+    seen: Vec<i64>,
+    /// The same of those that are off by too much.
     off: Vec<i64>,
+    /// How many of these were right until ours was set.
+    blaming_us: usize,
 }
 
 impl Clocks {
     fn of(picture: &Picture) -> Self {
         let topology = picture.topology();
-        let mut clocks = Self { known: 0, seen: 0, off: Vec::new() };
+        let mut clocks = Self { known: 0, seen: Vec::new(), off: Vec::new(), blaming_us: 0 };
         for endpoint in topology.endpoint_ixs() {
-            let targets =
-                || topology.endpoint(endpoint).targets.iter().map(|ix| picture.target(*ix));
-            clocks.known += usize::from(targets().any(Watched::shows_clock));
-            let Some(offset) = targets().find_map(Watched::clock_offset_s) else { continue };
-            clocks.seen += 1;
+            let targets = &topology.endpoint(endpoint).targets;
+            let shows = |ix: &TargetIx| {
+                let may =
+                    matches!(topology.check_of(*ix).kind, CheckKind::Http(_) | CheckKind::Sip(_));
+                let target = picture.target(*ix);
+                target.shows_clock() || (may && target.asked_at == Mono::ZERO)
+            };
+            clocks.known += usize::from(targets.iter().any(shows));
+            let seen = |ix: &TargetIx| Some((*ix, picture.target(*ix).clock_offset_s()?));
+            let Some((target, offset)) = targets.iter().find_map(seen) else { continue };
+            clocks.seen.push(offset);
             if is_too_much(picture, offset) {
                 clocks.off.push(offset);
+                clocks.blaming_us += usize::from(blames_us(picture, target));
             }
         }
+        clocks.seen.sort_unstable();
         clocks.off.sort_unstable();
         clocks
     }
 
     /// Whether so many were seen that it can be said who is wrong.
-    const fn are_enough(&self) -> bool {
-        self.seen * 2 >= self.known
+    fn are_enough(&self) -> bool {
+        self.seen.len() * 2 >= self.known
     }
 
-    /// Rule 2 of [`Hygiene::look`]: why our own clock is suspected.
-    fn suspect_own(&self) -> Option<SelfDoubt> {
-        let (off, seen) = (self.off.len(), self.seen);
-        let fewest = FEWEST.min(seen.max(2));
-        if off < fewest || off * 2 <= seen {
+    /// Whether what a target shows is off by what most others show as well. Of two that differ
+    /// either may be wrong.
+    fn is_alone(&self, picture: &Picture, target: TargetIx) -> bool {
+        let middle = match self.seen.len() {
+            0..FEWEST => 0,
+            seen => self.seen[seen / 2],
+        };
+        let offset = picture.target(target).clock_offset_s();
+        offset.is_some_and(|offset| is_too_much(picture, offset.saturating_sub(middle)))
+    }
+
+    /// Rule 3 of [`Hygiene::look`]: why our own clock is suspected, if it is, or why it still is.
+    fn suspect_own(&self, suspected: bool) -> Option<SelfDoubt> {
+        let (off, seen) = (self.off.len(), self.seen.len());
+        let fewest = if suspected { 1 } else { FEWEST.min(seen.max(2)) };
+        let most = off >= fewest && off * 2 > seen;
+        if !most && self.blaming_us * 2 <= seen {
             return None;
         }
         let middle = self.off[off / 2];

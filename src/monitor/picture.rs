@@ -60,6 +60,8 @@ pub(super) struct SiteNow {
     pub(super) asked_at: Mono,
     /// What its own evidence came to at the last look.
     pub(super) finding: Finding,
+    /// Whether that still holds: nothing was learned since that could change it.
+    pub(super) found: bool,
     /// Whether its line was found bad and not good since.
     pub(super) poor_line: bool,
     /// Since when that finding has been waiting for an explanation.
@@ -94,6 +96,8 @@ pub(super) struct Learned {
     pub(super) graded: bool,
     /// Whether it may soon change.
     pub(super) doubtful: bool,
+    /// Failures in the row that this reply ends.
+    pub(super) ends_row_of: u32,
 }
 
 impl Picture {
@@ -150,6 +154,13 @@ impl Picture {
         &mut self.sites[ix.ix()]
     }
 
+    /// Lets the rows of a target begin anew: what was seen so far is not to be trusted.
+    pub(super) fn start_over(&mut self, target: TargetIx) {
+        let site = self.topology().target(target).site;
+        self.targets[target.ix()].start_over();
+        self.site_mut(site).found = false;
+    }
+
     /// The endpoint that stands between us and everything else: the first one where we stand.
     pub(super) fn gateway(&self) -> Option<EndpointIx> {
         let vantage = self.topology().vantage?;
@@ -190,20 +201,15 @@ impl Picture {
         all().find(up).or_else(|| all().next())
     }
 
-    /// Takes in what a probe of `target` learned. While failures are not `trusted` they count as
-    /// if we had not asked; replies always count.
+    /// Takes in what a probe of `target` learned. Failures count as far as `trust` goes; replies
+    /// always do.
     ///
     /// 1. A reply proves the device alive, and so does a failure that only a living host can
     ///    cause: a refused connection, a broken conversation, a service that says it is out.
     /// 2. An ICMP error proves the device alive that sent it, whatever it says: a router that
     ///    reports its neighbour dead has been heard.
     /// 3. A probe that was asked before its device came back and failed says nothing about now.
-    pub(super) fn take_in(
-        &mut self,
-        target: TargetIx,
-        outcome: &Outcome,
-        trusted: bool,
-    ) -> Learned {
+    pub(super) fn take_in(&mut self, target: TargetIx, outcome: &Outcome, trust: Trust) -> Learned {
         let (endpoint, site) = {
             let target = self.topology().target(target);
             (target.endpoint, target.site)
@@ -211,14 +217,11 @@ impl Picture {
         let asked = outcome.started.mono;
         let (pace, _) = self.pace(target);
         let config = Arc::clone(&self.config);
+        let trusted = trust == Trust::Full;
         let stale = asked < self.endpoints[endpoint.ix()].back_at;
-        let trust = match (trusted, stale) {
-            (false, _) => Trust::None,
-            (true, true) => Trust::Stale,
-            (true, false) => Trust::Full,
-        };
+        let trust = if trusted && stale { Trust::Stale } else { trust };
         let watched = &mut self.targets[target.ix()];
-        let suspicious = watched.is_suspicious();
+        let (suspicious, before) = (watched.is_suspicious(), watched.stand(&self.rules));
         let learned =
             watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trust);
         match (suspicious, watched.is_suspicious()) {
@@ -226,6 +229,9 @@ impl Picture {
             (true, false) => self.sites[site.ix()].suspicious -= 1,
             _ => {}
         }
+        // More of the same changes nothing. Whether a path is bad is weighed anew as long as it is
+        // in doubt.
+        let same = before == watched.stand(&self.rules) && !suspicious && !watched.is_suspicious();
         let proof = match &outcome.result {
             Ok(_) => true,
             Err(failure) => {
@@ -239,11 +245,18 @@ impl Picture {
                     let heard_site = self.config.topology.endpoint(*from).site;
                     let heard_site = &mut self.sites[heard_site.ix()];
                     heard_site.alive_at = heard_site.alive_at.max(asked);
+                    heard_site.found = false;
                 }
                 failure.host_alive() == Some(true)
             }
         };
         let site = &mut self.sites[site.ix()];
+        site.found &= same
+            && match site.finding {
+                Finding::Well => true,
+                Finding::Trouble(trouble) => trouble.settled && !proof,
+                Finding::Unknown | Finding::Unsettled => false,
+            };
         if proof {
             let endpoint = &mut self.endpoints[endpoint.ix()];
             endpoint.alive_at = endpoint.alive_at.max(asked);
@@ -261,7 +274,7 @@ impl Picture {
 pub(super) enum Trust {
     /// Wholly.
     Full,
-    /// It is about a time that is past.
+    /// It is about a time that is past, and says nothing about now.
     Stale,
     /// Not at all: it may be ours.
     None,

@@ -26,7 +26,7 @@ use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
-    Now, Resolution, Saw, SiteIx, TargetKey, Topology,
+    Now, Resolution, Saw, SelfDoubt, SiteIx, TargetKey, Topology,
 };
 
 /// Generations whose probes may still be under way.
@@ -39,7 +39,8 @@ impl Monitor {
     ///    fresh outcomes confirm or refute it.
     /// 2. Open incidents go on. They end only on fresh evidence, and what was told of them is not
     ///    told again.
-    ///    Who was blind is blind until it is known that it sees.
+    ///    Who was blind is blind until it is known that it sees, and whose clock was wrong has a
+    ///    wrong clock until the others' are seen.
     /// 3. What is watched no longer is forgotten, and an incident about it ends with that reason.
     /// 4. What is over is remembered while it may come back, and until everybody who was told of
     ///    it has been told its end.
@@ -121,6 +122,12 @@ impl Monitor {
                 }
             }
         }
+        if incident.cause == Cause::Monitor && incident.is_open() {
+            let last = incident.evidence.last().map(|evidence| &evidence.saw);
+            if let Some(Saw::Ourselves(doubt @ SelfDoubt::ClockOff { .. })) = last {
+                self.hygiene.own_clock = Some(doubt.clone());
+            }
+        }
         let scope = scope(&incident, &topology);
         let kind = kind(&incident);
         let known = |site: &crate::model::SiteId| topology.find_site(site);
@@ -132,28 +139,28 @@ impl Monitor {
                 .collect(),
             _ => BTreeMap::new(),
         };
-        let ago = now.wall.duration_since(incident.began).unsigned_abs();
-        let began_at = now.mono.earlier(ago);
         let (open, active) = (incident.is_open(), incident.is_active());
         let device = incident.endpoint.clone();
         let still: Vec<SiteIx> =
             members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
         let incident = Arc::new(incident);
+        let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
+        let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
+        let returned_at = returned_at.map_or(Mono::ZERO, ago);
+        let began_at = ago(incident.began);
         // Since when the site that others hang on answers again.
         let over_since = match &scope {
             Some(Scope::Below(node)) if open && !still.is_empty() => {
                 let id = &topology.site(*node).id;
                 let affected = incident.affected.iter().find(|affected| affected.site == *id);
-                affected
-                    .and_then(|affected| affected.until)
-                    .map(|at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs()))
+                affected.and_then(|affected| affected.until).map(ago)
             }
             _ => None,
         };
         let placed = scope.clone().unwrap_or(Scope::Gone);
         let slot = self.ledger.restore(incident, placed, kind, members, began_at);
         if let Some(entry) = self.ledger.get_mut(slot) {
-            entry.over_since = over_since;
+            (entry.over_since, entry.returned_at) = (over_since, returned_at);
         }
         match scope {
             None if open => {
@@ -233,7 +240,7 @@ impl Monitor {
             if let Some(from) = was.find_site(&new.site(ix).id) {
                 site_moved[from.ix()] = Some(ix);
                 let mut site = std::mem::take(&mut old.sites[from.ix()]);
-                site.finding = Finding::Unknown;
+                (site.finding, site.found) = (Finding::Unknown, false);
                 site.suspicious = 0;
                 *self.picture.site_mut(ix) = site;
             }
@@ -259,7 +266,7 @@ impl Monitor {
         }
         self.generation += 1;
         self.active = new.site_ixs().collect();
-        self.hygiene = Hygiene::default();
+        self.hygiene = std::mem::take(&mut self.hygiene).reloaded(&self.picture);
         self.sight.resize(new.targets.len());
         self.rollups.start_over();
         self.find(now);

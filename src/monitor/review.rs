@@ -22,11 +22,10 @@ use crate::model::{
 const GAP: Duration = Duration::from_millis(4);
 
 impl Monitor {
-    /// Forgets what was seen of other clocks when ours was set.
+    /// Notes when our clock is set: what was seen of others was seen by another time.
     pub(super) fn watch_the_clock(&mut self, now: Now) {
-        if self.sight.note_clocks(now) {
-            self.picture.targets.iter_mut().for_each(super::target::Watched::forget_clock);
-            self.hygiene.forget_clocks();
+        if let Some(by_s) = self.sight.note_clocks(now) {
+            self.hygiene.our_clock_was_set(&mut self.picture, by_s);
             self.want_review(now.mono);
         }
     }
@@ -128,13 +127,23 @@ impl Monitor {
         self.tell(now);
     }
 
-    /// Step 1.
+    /// Step 1, for those of whom something was learned that may change what is found.
     pub(super) fn find(&mut self, now: Now) {
         let topology = Arc::clone(self.topology());
         for site in &self.active {
+            if self.picture.site(*site).found && !site::is_passing(&self.picture, *site) {
+                debug_assert_eq!(
+                    self.picture.site(*site).finding,
+                    site::find(&self.picture, *site, now.mono),
+                    "{} was found otherwise",
+                    topology.site(*site).id
+                );
+                continue;
+            }
             let finding = site::find(&self.picture, *site, now.mono);
             let known = self.picture.site_mut(*site);
-            known.finding = finding;
+            // Whether a line is bad depends on whether it was.
+            (known.finding, known.found) = (finding, !finding.is(Kind::Quality));
             known.poor_line = match finding {
                 Finding::Well => false,
                 Finding::Trouble(trouble) if trouble.kind == Kind::Quality => {
@@ -206,10 +215,10 @@ impl Monitor {
         let topology = Arc::clone(self.topology());
         let endpoints = &topology.site(site).endpoints;
         for target in endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets) {
-            let watched = &mut self.picture.targets[target.ix()];
+            let watched = self.picture.target(*target);
             if watched.streak.hard == Health::Down {
                 if watched.streak.is_failing() {
-                    watched.start_over();
+                    self.picture.start_over(*target);
                 }
                 self.schedule.demand(*target, Trigger::Correlate, Effort::Thorough, at);
             }
@@ -223,7 +232,7 @@ impl Monitor {
     /// 2. A site of which everything works is up, one of which nothing is known is unknown.
     /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
     ///    was: one whose cause was taken out of the configuration does not.
-    /// 4. An outage counts from its first failed probe to the first reply after it, however long
+    /// 4. Being down counts from its first failed probe to the first reply after it, however long
     ///    it takes to be sure of either.
     fn judge_sites(&mut self, now: Now) {
         let mut calm = Vec::new();
@@ -297,7 +306,7 @@ impl Monitor {
         }
         for ix in topology.site_ixs() {
             let known = self.picture.site_mut(ix);
-            known.finding = Finding::Unknown;
+            (known.finding, known.found) = (Finding::Unknown, false);
             (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             if known.judged.set(Health::Unknown, now.wall) {
                 let state = known.judged.hard_state(now.wall);
@@ -308,11 +317,23 @@ impl Monitor {
         self.commit_at = now.mono;
     }
 
+    /// Our gateway answered what was asked at `asked`, having failed before. Who fell silent
+    /// meanwhile is asked again before anything is said of it: it may have been our own network.
+    pub(super) fn gateway_answers_again(&mut self, asked: Mono, now: Now) {
+        self.sight.sees_from(asked);
+        let open = |site: &&SiteIx| !self.ledger.is_explained(&self.picture, **site);
+        let sites: Vec<SiteIx> = self.active.iter().filter(open).copied().collect();
+        for (n, site) in (0u32..).zip(sites) {
+            self.ask_again(site, now.mono + GAP * n);
+        }
+    }
+
     /// Everybody is asked again, in one quick round, before anything is said of them.
     pub(super) fn see_again(&mut self, now: Now) {
+        self.sight.sees_from(now.mono);
         let topology = Arc::clone(self.topology());
         for ix in topology.target_ixs() {
-            self.picture.targets[ix.ix()].start_over();
+            self.picture.start_over(ix);
             let at = self.schedule.first_round(ix, now.mono);
             self.schedule.demand(ix, Trigger::Correlate, Effort::Normal, at);
         }

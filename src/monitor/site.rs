@@ -89,7 +89,7 @@ impl Finding {
 /// 2. A device whose host no target reaches is still alive when something else vouches for it: a
 ///    service that answered since and is not confirmed dead, a failure that only a living host
 ///    causes, or an ICMP error that it sent about another device. So a filter on echoes, or a
-///    router that is too busy to answer them, does not look like an outage. What was dead needs
+///    router that is too busy to answer them, does not look like a dead device. What was dead needs
 ///    more than one such sign.
 /// 3. It is dead when a target that decides is confirmed down and nothing vouches for it.
 pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
@@ -136,6 +136,13 @@ pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
     }
     let since = if since == Mono::NEVER { onset } else { since };
     if dead { Life::Dead(since) } else { Life::Failing(since) }
+}
+
+/// Whether what is found of a site may change by time alone: a device of it was heard through an
+/// error, which counts for a while only.
+pub(super) fn is_passing(picture: &Picture, site: SiteIx) -> bool {
+    let endpoints = &picture.topology().site(site).endpoints;
+    endpoints.iter().any(|endpoint| picture.endpoint(*endpoint).heard_at > Mono::ZERO)
 }
 
 /// Whether a device was heard lately and since `onset` through an ICMP error about another one.

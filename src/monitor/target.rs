@@ -58,6 +58,7 @@ struct Seen {
     status: Option<u16>,
     clock_offset_s: Option<i64>,
     shows_clock: bool,
+    ours_set_by_s: Option<i64>,
     ttl: Option<u8>,
     tos: Option<u8>,
 }
@@ -159,7 +160,7 @@ impl Watched {
             self.asked_at = asked;
         }
         if sign == Sign::Bad {
-            // A row that was made to begin anew is still the same outage, unless there was a sign
+            // A row that was made to begin anew is still the same silence, unless there was a sign
             // of life in between.
             let same = self.streak.hard == Health::Down && self.bad_since > self.proof_at;
             if !self.streak.is_failing() && !same {
@@ -186,7 +187,7 @@ impl Watched {
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
         let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
-        let was = self.streak.hard;
+        let (was, row) = (self.streak.hard, self.streak.bad_in_a_row());
         let mut step = self.streak.step(sign, rule);
         step.confirm |= host.confirm;
         if step.changed {
@@ -200,7 +201,18 @@ impl Watched {
             }
         }
         let doubtful = self.path.as_ref().is_some_and(|path| path.is_doubtful());
-        Learned { was, step, graded, doubtful }
+        let ends_row_of = if sign == Sign::Good { row } else { 0 };
+        Learned { was, step, graded, doubtful, ends_row_of }
+    }
+
+    /// All that a site is judged by, but for when it was last asked.
+    pub(super) fn stand(&self, rules: &GradeRules) -> impl PartialEq + use<> {
+        let streak =
+            |streak: &Streak| (streak.hard, streak.soft, streak.is_failing(), streak.is_mute());
+        let path = self.path.as_ref();
+        let path = path.map(|path| (path.grade(), path.is_doubtful(), path.is_known(rules)));
+        let rows = (self.bad_since, self.good_since, self.seen_up);
+        (streak(&self.streak), streak(&self.host), rows, path)
     }
 
     /// Makes rows begin anew: what was seen so far is not to be trusted.
@@ -259,9 +271,22 @@ impl Watched {
         self.seen.shows_clock
     }
 
-    /// Our clock was set: what was seen of the device's is not known any more.
-    pub(super) const fn forget_clock(&mut self) {
+    /// By how many seconds ours was set since the device's was right by it, if it was since then.
+    pub(super) const fn ours_set_by_s(&self) -> Option<i64> {
+        self.seen.ours_set_by_s
+    }
+
+    /// Ours was set: what was seen of the device's is not known any more, only whether it
+    /// `was_right` until then.
+    pub(super) fn our_clock_was_set(&mut self, by_s: i64, was_right: bool) {
+        let before = self.seen.ours_set_by_s.or(was_right.then_some(0));
+        self.seen.ours_set_by_s = before.map(|before| before.saturating_add(by_s));
         self.seen.clock_offset_s = None;
+    }
+
+    /// The device's clock is right by ours.
+    pub(super) const fn clock_is_right(&mut self) {
+        self.seen.ours_set_by_s = None;
     }
 
     /// The confirmed health as it is kept.
