@@ -468,7 +468,7 @@ impl Ledger {
             let free = note_members(entry, picture, now);
             let scope = entry.scope.clone();
             for site in free {
-                self.free(slot, picture, site);
+                self.free(slot, picture, site, now);
             }
             let Some(entry) = self.entries.get_mut(&slot) else { continue };
             match scope {
@@ -482,7 +482,7 @@ impl Ledger {
 
     /// A site that is well needs no wider incident to explain it; its own, which rested, ends by
     /// itself.
-    fn free(&mut self, slot: Slot, picture: &mut Picture, site: SiteIx) {
+    fn free(&mut self, slot: Slot, picture: &mut Picture, site: SiteIx, now: Now) {
         let known = picture.site_mut(site);
         if known.group != Some(slot) {
             return;
@@ -490,7 +490,7 @@ impl Ledger {
         known.group = None;
         if let Some(own) = known.own.and_then(|own| self.entries.get_mut(&own)) {
             own.change().absorbed_by = None;
-            own.members.insert(site, true);
+            give_up(own, picture, site, now);
         }
     }
 

@@ -735,7 +735,6 @@ fn local_failure(n: u64) -> Failure {
 }
 
 #[test]
-#[ignore = "rare histories are not judged right yet: our clock is set just before a restart"]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     for_all(
         5,
