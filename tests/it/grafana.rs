@@ -54,7 +54,18 @@ pub(crate) struct Dashboard {
     #[serde(default)]
     annotations: bool,
     variables: Vec<String>,
+    /// Pages of the daemon that it leads to.
+    #[serde(default)]
+    opens: Vec<Page>,
     panels: Vec<Panel>,
+}
+
+/// A page of the daemon.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    title: Words,
+    path: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,6 +217,12 @@ fn dashboard(plan: &Plan, dashboard: &Dashboard, language: &str) -> Value {
     links.push(json!({
         "title": board, "type": "link", "icon": "external link", "url": "$board",
         "targetBlank": true,
+    }));
+    links.extend(dashboard.opens.iter().map(|page| {
+        json!({
+            "title": page.title[language], "type": "link", "icon": "external link",
+            "url": format!("$board{}?lang={language}", page.path), "targetBlank": true,
+        })
     }));
     let mut annotations = Vec::new();
     if dashboard.annotations {

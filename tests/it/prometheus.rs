@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use vchealth::model::{
+    Failure, Finding, Found, ReadinessRun, RemoteFailure, SessionId, SiteId, SiteReadiness, Verdict,
+};
+
 use crate::channels::{Peer, Place, client, eventually, free_port, get};
 use crate::grafana;
 
@@ -128,6 +132,48 @@ async fn finds(url: &str, expr: &str, start: i64) -> Result<(), String> {
     found.then_some(()).ok_or_else(|| "nothing".to_owned())
 }
 
+/// Has somebody look whether the first session is ready: one site is not, one is at risk.
+async fn post_readiness(daemon: &str) {
+    let sessions = get(&format!("{daemon}/api/v1/sessions")).await.unwrap();
+    let sessions: Value = serde_json::from_str(&sessions).unwrap();
+    let session = &sessions["sessions"][0];
+    let now = jiff::Timestamp::now();
+    let site = |site: &str, name: &str, finding: Option<(Verdict, Found)>| SiteReadiness {
+        site: SiteId::new(site),
+        name: name.to_owned(),
+        delegates: 40,
+        verdict: finding.as_ref().map_or(Verdict::Ready, |(verdict, _)| *verdict),
+        findings: finding
+            .map(|(verdict, found)| Finding { verdict, endpoint: None, check: None, found })
+            .into_iter()
+            .collect(),
+        train: None,
+        mtu: None,
+        contacts: Vec::new(),
+        checked: now,
+    };
+    let silent = Found::Silent(Failure::Remote(RemoteFailure::Timeout));
+    let run = ReadinessRun {
+        session: SessionId::new(session["id"].as_str().unwrap()),
+        title: "Họp".to_owned(),
+        start: session["start"].as_str().unwrap().parse().unwrap(),
+        end: session["end"].as_str().unwrap().parse().unwrap(),
+        lead_s: None,
+        began: now,
+        finished: now,
+        own_clock_off_s: None,
+        sites: vec![
+            site(SITE, "Xã Tân Lập", Some((Verdict::NotReady, silent))),
+            site("cho-don", "Chợ Đồn", Some((Verdict::AtRisk, Found::Clock { offset_s: 300 }))),
+            site("phu-thong", "Phủ Thông", None),
+        ],
+    };
+    let url = format!("{daemon}/api/v1/sessions/{}/readiness", run.session);
+    let answer = client().post(url).json(&run).send().await.unwrap();
+    let (status, said) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{status}: {said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_query_of_every_panel_and_rule_finds_something_in_a_province_with_faults() {
     let place = Place::new("prometheus");
@@ -165,6 +211,8 @@ async fn every_query_of_every_panel_and_rule_finds_something_in_a_province_with_
         finds(&url, &died, start).await.ok()
     })
     .await;
+
+    post_readiness(&format!("http://127.0.0.1:{board}")).await;
 
     let panels = grafana::queries();
     let mut asked: Vec<(String, String)> =
