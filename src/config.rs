@@ -49,6 +49,7 @@ pub use settings::{
     SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient,
     ZaloSettings,
 };
+pub use hint::meant;
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};
 

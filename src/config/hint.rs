@@ -7,6 +7,9 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::diagnostic::Findings;
 
+/// Names that one guess looks at: more than there are sites.
+const PATIENCE: usize = 100_000;
+
 /// `did you mean `…`?` with the nearest of `known`, or all of them when they are few.
 pub(super) fn nearest<'a>(
     word: &str,
@@ -14,11 +17,29 @@ pub(super) fn nearest<'a>(
     out: &Findings,
 ) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
+    match meant_within(word, known.iter().copied(), &out.patience) {
+        Some(candidate) => Some(format!("did you mean `{candidate}`?")),
+        None if known.is_empty() || known.len() > 12 => None,
+        None => Some(format!("known are {}", listed(&known))),
+    }
+}
+
+/// The one of `known` that was most likely meant; none if nothing is like it.
+pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    meant_within(word, known, &Cell::new(PATIENCE))
+}
+
+/// The same among many guesses that share what they may cost: one for each name looked at.
+pub(super) fn meant_within<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    patience: &Cell<usize>,
+) -> Option<&'a str> {
     let meant = slug(word);
     let far = (meant.chars().count() / 3).max(1);
-    let best = known
-        .iter()
-        .take_while(|_| spend(&out.patience))
+    known
+        .into_iter()
+        .take_while(|_| spend(patience))
         .map(|candidate| {
             let near = candidate.len().abs_diff(meant.len()) <= far + 2;
             let distance = if meant.strip_suffix(candidate).is_some_and(|kind| kind.ends_with('-'))
@@ -32,15 +53,11 @@ pub(super) fn nearest<'a>(
             };
             // Of two at the same distance the one that begins alike is meant.
             let alike = strsim::jaro_winkler(&meant, candidate);
-            (distance, alike, *candidate)
+            (distance, alike, candidate)
         })
         .filter(|(distance, ..)| *distance <= far)
-        .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
-    match best {
-        Some((.., candidate)) => Some(format!("did you mean `{candidate}`?")),
-        None if known.is_empty() || known.len() > 12 => None,
-        None => Some(format!("known are {}", listed(&known))),
-    }
+        .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
+        .map(|(.., candidate)| candidate)
 }
 
 /// Hints are worth a moment, not a minute: ten thousand wrong references among ten thousand sites

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, SpanRelativeTo};
 use unicode_normalization::UnicodeNormalization;
 
 use super::diagnostic::{Findings, unseen};
-use super::hint::{listed, nearest, slug};
+use super::hint::{listed, meant_within, nearest, slug};
 use super::source::Span;
 use super::yaml::{Key, Kind, Node, Value, brief};
 
@@ -23,6 +23,9 @@ pub(super) struct Fields<'a> {
     entries: Vec<(&'a Key, &'a Node, bool)>,
     asked: Vec<&'static str>,
     chosen: Vec<&'a str>,
+    /// Keys that have to be there and are not. Told at the end, unless one that nobody asked for is
+    /// that key misspelt: one mistake is told once.
+    absent: Vec<&'static str>,
     pub(super) out: &'a Findings,
 }
 
@@ -36,6 +39,7 @@ impl<'a> Fields<'a> {
                 entries: map.iter().map(|(key, value)| (key, value, false)).collect(),
                 asked: Vec::new(),
                 chosen: Vec::new(),
+                absent: Vec::new(),
                 out,
             }),
             _ => {
@@ -117,7 +121,7 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         if !self.has(key) {
             self.asked.push(key);
-            self.missing(key);
+            self.absent.push(key);
             return None;
         }
         self.asked.push(key);
@@ -126,7 +130,16 @@ impl<'a> Fields<'a> {
 
     /// Tells that `key` is not there.
     pub(super) fn missing(&self, key: &str) {
-        self.out.say(self.span, format!("{} needs `{key}`", self.section));
+        self.tell_absent(&[key]);
+    }
+
+    /// Whether a key that nobody asked for so far is most likely `key`, misspelt.
+    pub(super) fn has_misspelt(&self, key: &str) -> bool {
+        let known = || self.asked.iter().chain(&self.chosen).copied();
+        let mut open = self.entries.iter().filter(|(_, _, used)| !used);
+        open.any(|(written, ..)| {
+            meant_within(&written.text, known(), &self.out.patience) == Some(key)
+        })
     }
 
     /// The keys that nobody asked for yet, for maps whose keys are names that people choose.
@@ -140,7 +153,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Every key has been asked for: what is left is a mistake.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
         let known = || self.asked.iter().chain(&self.chosen).copied();
         for (key, _, used) in &self.entries {
             if !used {
@@ -149,10 +162,28 @@ impl<'a> Fields<'a> {
                 self.out.hint(key.span, reason, hint);
             }
         }
+        let mut absent = std::mem::take(&mut self.absent);
+        absent.retain(|key| !self.has_misspelt(key));
+        self.tell_absent(&absent);
         #[cfg(test)]
         for key in &self.asked {
             self.out.asked.borrow_mut().insert((self.section, key, self.has(key)));
         }
+    }
+}
+
+impl Fields<'_> {
+    fn tell_absent(&self, absent: &[&str]) {
+        for key in absent {
+            self.out.say(self.span, format!("{} needs `{key}`", self.section));
+        }
+    }
+}
+
+impl Drop for Fields<'_> {
+    /// What is not there is told also where reading breaks off before the end.
+    fn drop(&mut self) {
+        self.tell_absent(&self.absent);
     }
 }
 
@@ -166,7 +197,11 @@ pub(super) fn list<'a>(node: &'a Node, out: &Findings) -> Option<&'a [Node]> {
     match &node.value {
         Value::List(items) => Some(items),
         _ => {
-            expected(node, "a list", out);
+            let one =
+                node.scalar().map(|scalar| scalar.text.trim()).filter(|text| !text.is_empty());
+            let hint =
+                one.map(|one| format!("a list has brackets: did you mean `[{}]`?", brief(one)));
+            out.hint(node.span, format!("expected a list, found {}", node.found()), hint);
             None
         }
     }
@@ -279,8 +314,7 @@ pub(super) fn duration_since(
         };
         if matches!(scalar.kind, Kind::Integer(_) | Kind::Float(_)) {
             let reason = format!("`{}` of what? A length of time needs its unit", scalar.text);
-            let hint = format!("did you mean `{}s`?", scalar.text);
-            out.hint(node.span, reason, hint);
+            out.hint(node.span, reason, with_unit(&scalar.text, &range));
             return None;
         }
         let Some(length) = length(&scalar.text) else {
@@ -300,6 +334,23 @@ pub(super) fn duration_since(
             }
         }
     }
+}
+
+/// What a length of time without a unit most likely means: hours, or minutes if that were more than
+/// a day, where minutes are the least that makes sense; else the smallest unit that does.
+fn with_unit(bare: &str, range: &RangeInclusive<Duration>) -> Option<String> {
+    let long = *range.start() >= Duration::from_mins(1) && *range.end() > Duration::from_hours(24);
+    let units = match bare.parse::<f64>() {
+        Ok(n) if long && n <= 24.0 => ["h", "m", "d", "s"],
+        _ if long => ["m", "h", "d", "s"],
+        _ => ["s", "m", "h", "d"],
+    };
+    let fits = |text: &String| {
+        let length = length(text).and_then(|length| Duration::try_from(length).ok());
+        length.is_some_and(|length| range.contains(&length))
+    };
+    let meant = units.iter().map(|unit| format!("{bare}{unit}")).find(fits);
+    meant.map(|meant| format!("did you mean `{meant}`?"))
 }
 
 /// A length of time in jiff's friendly notation, with days of 24 hours.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -131,7 +131,6 @@ fn end(fields: &mut Fields<'_>, start: Option<Timestamp>, zone: &TimeZone) -> Op
 /// A moment: local time in `zone`, or with its own offset.
 pub(super) fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Timestamp> {
     let text = node.scalar().map_or("", |scalar| scalar.text.as_str());
-    let hint = || "write it like `2026-12-08 08:00`".to_owned();
     // A date alone would be midnight, which nobody means.
     let clock = text.contains(':');
     let timestamp = match (text.parse::<Timestamp>(), text.parse::<DateTime>()) {
@@ -149,8 +148,10 @@ pub(super) fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Tim
             }
         },
         _ => {
-            let what = format!("expected a date and a time, found {}", node.found());
-            out.hint(node.span, what, hint());
+            let (reason, hint) = no_moment(text);
+            let reason = reason
+                .unwrap_or_else(|| format!("expected a date and a time, found {}", node.found()));
+            out.hint(node.span, reason, hint);
             return None;
         }
     };
@@ -160,6 +161,39 @@ pub(super) fn moment(node: &Node, zone: &TimeZone, out: &Findings) -> Option<Tim
         return None;
     }
     Some(timestamp)
+}
+
+/// Why a text is no moment, if that can be said more exactly, and how it is to be written: days and
+/// hours without a leading zero, and dates as Vietnamese people write them, are recognised.
+fn no_moment(text: &str) -> (Option<String>, String) {
+    let usual = || (None, "write it like `2026-12-08 08:00`".to_owned());
+    let Some((day, clock)) = text.trim().split_once([' ', 'T']) else { return usual() };
+    let numbers = |text: &str, between: char| -> Option<Vec<i16>> {
+        text.trim().split(between).map(|part| part.parse().ok()).collect()
+    };
+    let clock = numbers(clock, ':').or_else(|| numbers(clock, 'h'));
+    let parts = [numbers(day, '-'), numbers(day, '/'), numbers(day, '.')];
+    let day = parts.into_iter().flatten().find(|parts| parts.len() == 3);
+    let (Some(day), Some(clock)) = (day, clock) else { return usual() };
+    let (year, month, day) =
+        if day[0] > 31 { (day[0], day[1], day[2]) } else { (day[2], day[1], day[0]) };
+    let (hour, minute) = (clock[0], clock.get(1).copied().unwrap_or_default());
+    let small = |n: i16| i8::try_from(n).unwrap_or(-1);
+    if let Ok(first) = Date::new(year, small(month), 1)
+        && !(1..=i16::from(first.days_in_month())).contains(&day)
+    {
+        let days = first.days_in_month();
+        let reason = format!("there is no such day: month {month} of {year} has {days} days");
+        return (Some(reason), usual().1);
+    }
+    if Date::new(year, small(month), small(day)).is_err() {
+        return (Some(format!("there is no month {month}")), usual().1);
+    }
+    if Time::new(small(hour), small(minute), 0, 0).is_err() {
+        return (Some(format!("there is no such time: {hour}:{minute:02}")), usual().1);
+    }
+    let meant = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}");
+    (None, format!("did you mean `{meant}`?"))
 }
 
 /// The sites that take part: all, or those that are named less those that are excepted.

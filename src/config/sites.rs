@@ -1,4 +1,4 @@
-//! `sites.yaml`: the tiers, what a kind of site has, and the sites.
+//! `sites.yaml`: the levels, what a kind of site has, and the sites.
 //!
 //! A class says once what its sites have, so a site is one line: its id, its name, its parent and
 //! the addresses. The file is read twice over: first every id, so that a site may stand before its
@@ -100,7 +100,7 @@ pub(super) fn read(
     let before = out.count();
     let mut file = Fields::of_file(node, out)?;
     let mut levels = Defined::new("level");
-    let tiers = file.need("levels", |node, out| read_levels(node, &mut levels, out));
+    let read = file.need("levels", |node, out| read_levels(node, &mut levels, out));
     let reader = Reader {
         checks: checks.map(|checks| {
             let mut known = Defined::new("check");
@@ -124,7 +124,7 @@ pub(super) fn read(
     let written = file.need("sites", list);
     let at = file.at("sites");
     file.end();
-    let (tiers, classes, written) = (tiers?, classes?, written?);
+    let (all_levels, classes, written) = (read?, classes?, written?);
     if written.is_empty() && expected == Sites::Some {
         out.say(at, "there is no site");
     }
@@ -144,7 +144,7 @@ pub(super) fn read(
         names: Names::default(),
         addresses: BTreeMap::new(),
         topology: Topology {
-            levels: tiers,
+            levels: all_levels,
             checks: checks.unwrap_or_default().to_vec(),
             ..Topology::default()
         },
@@ -195,7 +195,7 @@ pub(super) fn read(
 }
 
 fn read_levels(node: &Node, levels: &mut Defined<LevelIx>, out: &Findings) -> Option<Vec<Level>> {
-    let mut tiers = Vec::new();
+    let mut read = Vec::new();
     for (at, node) in list(node, out)?.iter().take(1000).enumerate() {
         let Some(mut fields) = Fields::of(node, "a level", out) else { continue };
         let id = fields.need("id", id);
@@ -204,10 +204,10 @@ fn read_levels(node: &Node, levels: &mut Defined<LevelIx>, out: &Findings) -> Op
         fields.end();
         let id = id.filter(|id| levels.add(id, span, LevelIx::new(at), out));
         if let (Some(id), Some(name)) = (id, name) {
-            tiers.push(Level { id: LevelId::new(id), name });
+            read.push(Level { id: LevelId::new(id), name });
         }
     }
-    Some(tiers)
+    Some(read)
 }
 
 /// A name in both languages, or one that is the same in both.
@@ -542,6 +542,8 @@ impl<'a> Building<'a> {
                 self.endpoint(site, &endpoint.id, address.host, &checks);
             }
         }
+        // One that is there under a misspelt name is told once, at that name.
+        missing.retain(|id| !fields.has_misspelt(id));
         if !missing.is_empty() {
             let first = missing[0];
             let reason = format!("a site of this class needs {}", listed(&missing));

@@ -118,9 +118,31 @@ pub(super) fn brief(text: &str) -> String {
 /// The one document of a file; none when it could not be read, which has then been said.
 pub(super) fn read(file: File, source: &Source, out: &Findings) -> Option<Node> {
     let text = decode(file, &source.bytes, out)?;
+    if let Some(span) = no_break_space(file, text) {
+        let reason = "a no-break space, which looks like a space and is none";
+        let hint = "copied from Word or a web page? Type the spaces of this line anew";
+        out.hint(span, reason, hint.to_owned());
+        return None;
+    }
     let mut root = Builder::new(file, out).build(text)?;
     understand(&mut root, file, text, out)?;
     Some(root)
+}
+
+/// The first no-break space that stands where YAML needs a space: before a key or behind its colon.
+fn no_break_space(file: File, text: &str) -> Option<Span> {
+    lines(text).enumerate().find_map(|(n, line)| {
+        let blank = |c: char| matches!(c, ' ' | '-' | '\u{a0}');
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let key = line.trim_start_matches(blank);
+        let behind = key.trim_start_matches(plain);
+        let named = behind.len() < key.len();
+        let before = line[..line.len() - key.len()].find('\u{a0}').filter(|_| !key.is_empty());
+        let after = || behind.starts_with(":\u{a0}").then(|| line.len() - behind.len() + 1);
+        let at = before.or_else(|| after().filter(|_| named))?;
+        let column = line[..at].chars().count() + 1;
+        Some(Span { file, line: short(n + 1), column: short(column), width: 1 })
+    })
 }
 
 /// The text of a file, if it is UTF-8 of a reasonable length.
@@ -401,14 +423,38 @@ fn not_yaml(file: File, text: &str, at: (usize, usize), message: &str, out: &Fin
     let span = within(file, text, at);
     let written = lines(text).nth(at.0.saturating_sub(1)).unwrap_or_default();
     let indent = &written[..written.len() - written.trim_start().len()];
-    let hint =
-        indent.contains('\t').then(|| "YAML forbids tabs for indentation: use spaces".to_owned());
+    let hint = if indent.contains('\t') {
+        Some("YAML forbids tabs for indentation: use spaces".to_owned())
+    } else {
+        uneven(text, at.0)
+    };
     match begins.filter(|begins| *begins != at) {
         Some(begins) => {
             out.clash(span, reason, (within(file, text, begins), "it begins here"), hint);
         }
         None => out.hint(span, reason, hint),
     }
+}
+
+/// What the indentation of a line says about a syntax error in it.
+fn uneven(text: &str, line: usize) -> Option<String> {
+    let meant = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let here = lines(text).nth(line.checked_sub(1)?).filter(meant)?;
+    let before = lines(text).take(line - 1).filter(meant).last()?;
+    // What belongs to a key alone on its line is indented further, and rightly so.
+    if before.trim_end().ends_with([':', '|', '>']) {
+        return None;
+    }
+    let (here, before) = (indent(here), indent(before));
+    (here != before).then(|| {
+        format!(
+            "keys that belong together begin in the same column; this line begins in column {}, \
+             the one before in column {}",
+            here + 1,
+            before + 1
+        )
+    })
 }
 
 /// `3 column 5` as numbers.

@@ -149,9 +149,8 @@ fn stranger(file: String) -> Diagnostic {
 /// A file that looks as if it were meant: another ending, or a letter wrong.
 fn alike(file: File, names: &[String]) -> Option<String> {
     let yaml = |name: &&String| name.ends_with(".yaml") || name.ends_with(".yml");
-    let distance = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), file.name());
-    let near = names.iter().filter(yaml).filter(|name| distance(name) <= 2);
-    near.min_by_key(distance).cloned()
+    let known = names.iter().filter(yaml).map(String::as_str);
+    config::meant(file.name(), known).map(str::to_owned)
 }
 
 /// Reads a file of at most `largest` bytes that may be anything, a device included. A pipe that nobody writes to is empty

@@ -1,12 +1,12 @@
 //! The sites there are, as rows are matched against them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::book::{At, Book};
 use super::called::Called;
 use super::rows::{Got, Row};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::hint::{listed, slug};
+use crate::config::hint::{listed, meant, slug};
 use crate::config::sites::Province;
 use crate::model::{Site, SiteIx};
 
@@ -116,16 +116,10 @@ impl Known {
 
     /// What is wrong with a name that nobody has, and who may be meant.
     pub(super) fn nobody(&self, book: &Book, got: &Got<String>) -> Diagnostic {
-        let meant = Called::new(&got.value).slug;
-        let far = (meant.chars().count() / 4).max(1);
-        let near = self
-            .called
-            .iter()
-            .enumerate()
-            .map(|(at, called)| (strsim::damerau_levenshtein(&meant, &called.slug), at))
-            .filter(|(distance, _)| *distance <= far)
-            .min();
-        let hint = near.map(|(_, at)| {
+        let slugs = || self.called.iter().map(|called| called.slug.as_str());
+        let near = meant(&Called::new(&got.value).slug, slugs());
+        let near = near.and_then(|near| slugs().position(|slug| slug == near));
+        let hint = near.map(|at| {
             let site = &self.sites()[at];
             format!("did you mean `{}` (`{}`)?", site.name, site.id)
         });
@@ -254,25 +248,21 @@ impl Known {
             None => called.reading.split(' ').next().unwrap_or_default().to_owned(),
         };
         let word = first(&called);
-        let mut alike: BTreeMap<usize, usize> = BTreeMap::new();
-        for (at, known) in self.called.iter().enumerate().filter(|(_, known)| first(known) == word)
-        {
-            let _ = known;
-            *alike.entry(self.province.class_of[at]).or_default() += 1;
-        }
-        if alike.len() == 1
-            && let Some((class, _)) = alike.first_key_value()
-        {
+        let alike: BTreeSet<usize> = (self.called.iter().enumerate())
+            .filter(|(_, known)| first(known) == word)
+            .map(|(at, _)| self.province.class_of[at])
+            .collect();
+        if let (Some(class), 1) = (alike.first(), alike.len()) {
             return Ok(*class);
         }
-        let tier = match called.kind {
+        let level = match called.kind {
             Some("Tỉnh") => Some("province"),
             Some("Huyện" | "Quận" | "Thị xã" | "Thành phố") => Some("district"),
             Some(_) => Some("commune"),
             None => None,
         };
-        let by_tier = tier.and_then(|tier| ids.iter().position(|id| *id == tier));
-        by_tier.or(self.province.default_class).ok_or_else(|| {
+        let by_level = level.and_then(|level| ids.iter().position(|id| *id == level));
+        by_level.or(self.province.default_class).ok_or_else(|| {
             let reason = "which class of site is this?".to_owned();
             let hint = format!("add a column `Loại` or `Class` with one of {}", listed(&ids));
             book.wrong(row.named_at(), reason, Some(hint))

@@ -11,6 +11,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use saphyr_parser::{Event, Parser};
 
+use crate::config;
+
 /// A place in a file, both counted from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
@@ -297,12 +299,7 @@ impl<'a> Map<'a> {
 /// "; did you mean …" or what there is to choose from.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .min()
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4);
-    if let Some((_, candidate)) = near {
+    if let Some(candidate) = config::meant(word, known.iter().copied()) {
         return format!("; did you mean `{candidate}`?");
     }
     if known.is_empty() || known.len() > 40 {
