@@ -27,6 +27,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use self::args::{Arguments, Command};
+use crate::config;
 use crate::daemon::{self, DaemonError};
 
 /// What an exit status of the program means to scripts.
@@ -57,6 +58,8 @@ enum Failed {
     Refused(String),
     /// Anything else, with what was tried.
     Other(String, Box<dyn Error>),
+    /// What stopped us says nothing about the sites that were asked about.
+    CannotTell(Box<Failed>),
 }
 
 impl fmt::Display for Failed {
@@ -64,6 +67,7 @@ impl fmt::Display for Failed {
         match self {
             Self::Daemon(error) => error.fmt(f),
             Self::Usage(text) | Self::Refused(text) | Self::Other(text, _) => f.write_str(text),
+            Self::CannotTell(why) => why.fmt(f),
         }
     }
 }
@@ -74,6 +78,7 @@ impl Error for Failed {
             Self::Daemon(error) => error.source(),
             Self::Usage(_) | Self::Refused(_) => None,
             Self::Other(_, source) => Some(source.as_ref()),
+            Self::CannotTell(why) => why.source(),
         }
     }
 }
@@ -91,6 +96,7 @@ impl Failed {
                 Exit::Configuration
             }
             Self::Usage(_) => Exit::Usage,
+            Self::CannotTell(_) => Exit::CannotTell,
             Self::Daemon(_) | Self::Refused(_) | Self::Other(..) => Exit::Failed,
         }
     }
@@ -171,12 +177,9 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
 
 /// What was most likely meant by `asked`, of what has these names; none if nothing is like it.
 fn nearest<'a, T>(asked: &str, known: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
-    known
-        .into_iter()
-        .map(|(name, meant)| (strsim::jaro_winkler(name, asked), meant))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .map(|(_, meant)| meant)
+    let known: Vec<(&str, T)> = known.into_iter().collect();
+    let near = config::meant(asked, known.iter().map(|(name, _)| *name))?;
+    known.into_iter().find(|(name, _)| *name == near).map(|(_, meant)| meant)
 }
 
 /// A runtime for commands that talk to the network.

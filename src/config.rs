@@ -11,13 +11,13 @@
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
 
-pub mod agenda;
 pub mod calendar;
 mod channels;
 mod checks;
 mod cost;
 mod defaults;
 mod diagnostic;
+pub mod gather;
 mod hint;
 pub mod import;
 mod names;
@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 pub use cost::LineCost;
 pub use diagnostic::{CellPlace, Diagnostic, Diagnostics};
+pub use hint::meant;
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
     Days, DrillSettings, EmailSettings, EscalationSettings, EsmsSettings, ExecSettings, Fallback,
@@ -49,7 +50,6 @@ pub use settings::{
     SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient,
     ZaloSettings,
 };
-pub use hint::meant;
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};
 

@@ -10,8 +10,8 @@
 //! ```
 //! Start and reload read the configuration on the same path.
 
-mod agenda;
 mod brain;
+mod calendar;
 mod error;
 mod face;
 mod files;
@@ -33,8 +33,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::agenda::Keeper;
 use self::brain::{Heartbeat, Loop};
+use self::calendar::Keeper;
 use self::face::{Face, Shown};
 use self::hands::Hands;
 use self::together::Together;
@@ -46,9 +46,9 @@ use crate::monitor::{Input, Monitor};
 use crate::notify::{Courier, Inbox, Setup, load_link_key};
 use crate::probe::{Probes, Trust};
 use crate::store::{Store, StoreError, Writer};
-use crate::web::{ControlError, Daemon as _, Limits, Reloaded, Server};
+use crate::web::{ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
 
-pub use self::agenda::kept_sessions;
+pub use self::calendar::kept_sessions;
 pub use self::error::{DaemonError, chain};
 pub use self::files::{Source, read};
 pub use self::write_up::{file_name, put, write_up};
@@ -229,8 +229,8 @@ impl Daemon {
     /// Reads the configuration again; a wrong one is refused whole and logged.
     ///
     /// # Errors
-    /// Everything that is wrong with it, as text.
-    pub async fn reload(&self) -> Result<Reloaded, String> {
+    /// When it is wrong, or not taken on.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         self.face.reload().await
     }
 

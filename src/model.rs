@@ -4,8 +4,8 @@
 //! plain data crates. It holds no logic beyond what keeps a value valid.
 
 mod address;
-mod agenda;
 mod batch;
+mod calendar;
 mod check;
 mod form;
 mod health;
@@ -24,11 +24,11 @@ mod topology;
 mod trace;
 
 pub use address::WebAddress;
-pub use agenda::{Agenda, CalendarStatus, SessionChange};
 pub use batch::{
     Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
     Silence, Watch, Withdrawal,
 };
+pub use calendar::{Calendar, CalendarStatus, SessionChange};
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,

@@ -19,9 +19,11 @@ mod words;
 mod xlsx;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rust_xlsxwriter::XlsxError;
 
 use crate::model::{
     Alert, Cause, CheckId, EndpointId, HealthChange, Importance, Incident, LevelId, Maintenance,
@@ -176,7 +178,7 @@ pub struct SiteReport {
     pub site: SiteId,
     /// Its name.
     pub name: String,
-    /// Its tier.
+    /// Its level.
     pub level: LevelId,
     /// The group that it belongs to.
     pub group: usize,
@@ -312,7 +314,7 @@ pub struct IncidentReport {
 /// A part of the province.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// Its name: of the site that the lines of its sites run through, or of a tier.
+    /// Its name: of the site that the lines of its sites run through, or of a level.
     pub name: GroupName,
     /// Its sites, by position in [`Report::sites`].
     pub sites: Vec<usize>,
@@ -329,7 +331,7 @@ pub struct Group {
 pub enum GroupName {
     /// As the site that the lines run through.
     Site(String),
-    /// As a tier, in both languages.
+    /// As a level, in both languages.
     Level(crate::model::Bilingual),
 }
 
@@ -394,20 +396,45 @@ pub enum Why {
     Left,
 }
 
+/// Why a report cannot be put into a form.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The workbook cannot be put together.
+    Workbook(XlsxError),
+    /// The JSON cannot be put together.
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Workbook(_) => "the workbook cannot be put together",
+            Self::Json(_) => "the JSON cannot be put together",
+        })
+    }
+}
+
+impl std::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Workbook(source) => Some(source),
+            Self::Json(source) => Some(source),
+        }
+    }
+}
+
 /// Writes a report in a form.
 ///
 /// # Errors
-/// When the workbook cannot be put together; says why.
-pub fn write(report: &Report, format: ReportFormat, style: &Style) -> Result<Vec<u8>, String> {
+/// When the form cannot hold it.
+pub fn write(report: &Report, format: ReportFormat, style: &Style) -> Result<Vec<u8>, WriteError> {
     Ok(match format {
         ReportFormat::Html => html::page(report, style).into_bytes(),
-        ReportFormat::Xlsx => {
-            return xlsx::workbook(report, style).map_err(|error| error.to_string());
-        }
+        ReportFormat::Xlsx => xlsx::workbook(report, style).map_err(WriteError::Workbook)?,
         ReportFormat::Csv => csv::table(report, style).into_bytes(),
         ReportFormat::Json => {
-            let mut text = serde_json::to_vec_pretty(&json::value(report, style))
-                .map_err(|error| error.to_string())?;
+            let mut text =
+                serde_json::to_vec_pretty(&json::value(report, style)).map_err(WriteError::Json)?;
             text.push(b'\n');
             text
         }

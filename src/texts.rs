@@ -210,7 +210,7 @@ struct Facts<'a> {
     removed: bool,
     place: Place<'a>,
     affected: Vec<&'a str>,
-    session: Option<Meeting<'a>>,
+    session: Option<TouchedSession<'a>>,
     tz: &'a TimeZone,
 }
 
@@ -245,7 +245,7 @@ enum Place<'a> {
 
 /// The session that a fault touches.
 #[derive(Debug)]
-struct Meeting<'a> {
+struct TouchedSession<'a> {
     title: Option<&'a str>,
     start: DateTime,
     stands: Stands,
@@ -295,7 +295,7 @@ impl<'a> Facts<'a> {
             removed: incident.resolution == Some(Resolution::Removed),
             place: Place::of(alert),
             affected: affected_sites(alert),
-            session: Meeting::of(alert, notification.created, tz),
+            session: TouchedSession::of(alert, notification.created, tz),
             tz,
         }
     }
@@ -494,7 +494,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl<'a> Meeting<'a> {
+impl<'a> TouchedSession<'a> {
     fn of(alert: &'a Alert, now: Timestamp, tz: &TimeZone) -> Option<Self> {
         let start = alert.session_start?;
         let stands = if now < start {

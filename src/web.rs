@@ -6,9 +6,9 @@
 //! time.
 
 mod admin;
-mod agenda;
 mod api;
 mod app;
+mod calendar;
 mod guard;
 mod link;
 mod openapi;
@@ -28,7 +28,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use crate::model::{
-    Ack, Agenda, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
+    Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus,
 };
 use crate::notify::{Link, LinkError};
@@ -63,12 +63,11 @@ pub trait Daemon: Send + Sync + 'static {
     /// How texts for people are written at present; a reload may change it.
     fn look(&self) -> Look;
 
-    /// Reads the configuration again. The error is the full text of all diagnostics, and the old
-    /// configuration stays.
-    fn reload(&self) -> Answer<'_, Result<Reloaded, String>>;
+    /// Reads the configuration again; with an error the old one stays.
+    fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>>;
 
-    /// What is coming, and how the calendars do.
-    fn agenda(&self) -> Arc<Agenda>;
+    /// The calendar: the sessions that are known, and how the calendars of others do.
+    fn calendar(&self) -> Arc<Calendar>;
 
     /// Sets what somebody changed about a session, or withdraws it.
     fn change_session(
@@ -153,6 +152,26 @@ impl fmt::Display for Reloaded {
     }
 }
 
+/// Why a reload changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReloadError {
+    /// The configuration is wrong. Holds the full text of all diagnostics.
+    Refused(String),
+    /// The configuration is sound, and was not taken on all the same.
+    NotTaken(ControlError),
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(diagnostics) => f.write_str(diagnostics),
+            Self::NotTaken(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReloadError {}
+
 /// Why the daemon did not do as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ControlError {
@@ -162,6 +181,12 @@ pub enum ControlError {
     Used,
     /// It makes no sense; says why.
     Refused(String),
+    /// Whether it is done was not told in time. It may be done yet.
+    Late,
+    /// What it takes does not work: the disk, most often. Says why.
+    Failed(String),
+    /// A mistake of ours broke it off.
+    Broken,
     /// The daemon is stopping.
     Stopping,
 }
@@ -171,7 +196,9 @@ impl fmt::Display for ControlError {
         match self {
             Self::NotFound => f.write_str("there is no such thing, or no longer"),
             Self::Used => f.write_str("this link was used before"),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) | Self::Failed(why) => f.write_str(why),
+            Self::Late => f.write_str("the event loop does not answer"),
+            Self::Broken => f.write_str("this broke off"),
             Self::Stopping => f.write_str("the daemon is stopping"),
         }
     }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
+use crate::config::gather::Gathered;
 use crate::config::{Config, LineCost, Receiver, Rota, Settings};
-use crate::daemon::Source;
+use crate::daemon::{self, Source};
 use crate::model::{ChannelId, Language, PersonId, Phase, SiteIx};
 use crate::notify::{LinkKey, Setup};
 
@@ -17,8 +18,9 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let config = Source::directory(dir).load()?;
     print!("{}", describe(&config));
     let now = Clock::start().now().wall;
-    print!("{}{}", calendar(&config, now), texts(&config));
-    for note in notes(&config, now) {
+    let gathered = daemon::kept_sessions(&config, now);
+    print!("{}{}", calendar(&config, &gathered, now), texts(&config));
+    for note in notes(&config, now).into_iter().chain(of_calendars(&gathered)) {
         println!("note: {note}");
     }
     Ok(Exit::Well)
@@ -69,9 +71,28 @@ fn describe(config: &Config) -> String {
     text
 }
 
+/// What is not followed of calendars, as far as they are here already.
+fn of_calendars(gathered: &Gathered) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, read) in &gathered.calendars {
+        match read {
+            Ok(read) => {
+                notes.extend(read.troubles.iter().map(|it| format!("calendar {name}: {it}")));
+                let untold = read.troubled.saturating_sub(read.troubles.len());
+                if untold > 0 {
+                    notes.push(format!("calendar {name}: and {untold} more"));
+                }
+            }
+            Err(why) => notes.push(format!("calendar {name} cannot be read: {why}")),
+        }
+    }
+    notes
+}
+
 /// The session that is on or comes next, so that people see how their calendar was understood.
-fn calendar(config: &Config, now: Timestamp) -> String {
-    let Some(next) = config.sessions.iter().find(|session| session.end > now) else {
+fn calendar(config: &Config, gathered: &Gathered, now: Timestamp) -> String {
+    let mut sessions = gathered.sessions.iter().map(|(session, _)| session);
+    let Some(next) = sessions.find(|session| session.end > now) else {
         return String::new();
     };
     let start = next.start.to_zoned_datetime(config.settings.time_zone.clone());

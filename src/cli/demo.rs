@@ -175,7 +175,9 @@ impl Play {
             (Act::Reload { without }, watcher) => {
                 self.stage.leave_out(without);
                 if let Watcher::Awake(daemon) = &watcher {
-                    daemon.reload().await.map_err(Failed::Usage)?;
+                    let reloaded = daemon.reload().await;
+                    reloaded
+                        .map_err(|error| Failed::Other("cannot reload".to_owned(), error.into()))?;
                 }
                 return Ok(watcher);
             }

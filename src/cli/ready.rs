@@ -33,14 +33,10 @@ const GENERATION: u32 = 1;
 
 /// Finds out whether a session is ready, or records what people confirmed.
 pub(super) fn run(ready: &Ready) -> Result<Exit, Failed> {
-    match look(ready) {
-        // What stopped us says nothing about the sites.
-        Err(error) if error.exit() == Exit::Failed => {
-            eprintln!("vchealth: {}", chain(&error));
-            Ok(Exit::CannotTell)
-        }
-        done => done,
-    }
+    look(ready).map_err(|error| match error.exit() {
+        Exit::Failed => Failed::CannotTell(Box::new(error)),
+        _ => error,
+    })
 }
 
 fn look(ready: &Ready) -> Result<Exit, Failed> {
@@ -49,7 +45,7 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
     let known = daemon::kept_sessions(&config, clock.now().wall).sessions;
     config.sessions = known.into_iter().map(|(session, _)| session).collect();
     let session = session(&config, ready.session.as_deref(), clock.now().wall)?;
-    let keeper = Keeper::new(&config.settings);
+    let keeper = Keeper { settings: &config.settings };
     if !ready.confirm.is_empty() {
         return confirm(ready, &config, session, &keeper, clock.now().wall);
     }
@@ -81,8 +77,8 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
         println!("{}", words::summary(&run, sheet.language));
     }
     let verdict = run.verdict();
-    if let Err(why) = runtime()?.block_on(keeper.run(run)) {
-        eprintln!("the result is not kept, so `--again` will not know it: {why}");
+    if let Err(why) = keeper.run(run) {
+        eprintln!("the result is not kept, so `--again` will not know it: {}", chain(&why));
     }
     Ok(exit(verdict))
 }
@@ -189,7 +185,7 @@ fn confirm(
     ready: &Ready,
     config: &Config,
     session: &Session,
-    keeper: &Keeper,
+    keeper: &Keeper<'_>,
     now: Timestamp,
 ) -> Result<Exit, Failed> {
     let by = ready.by.clone().unwrap_or_default();
@@ -211,13 +207,10 @@ fn confirm(
         });
     }
     let count = said.len();
-    match runtime()?.block_on(keeper.confirmations(said)) {
-        Ok(()) => {
-            println!("recorded for {count} sites of {}", session.id);
-            Ok(Exit::Well)
-        }
-        Err(why) => Err(Failed::Other("not recorded".to_owned(), why.into())),
-    }
+    let recorded = keeper.confirmations(said);
+    recorded.map_err(|why| Failed::Other("not recorded".to_owned(), why.into()))?;
+    println!("recorded for {count} sites of {}", session.id);
+    Ok(Exit::Well)
 }
 
 fn json(run: &ReadinessRun, confirmed: &[Confirmation]) -> String {

@@ -1,6 +1,7 @@
 //! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`: what people tell the running
-//! daemon, through its API.
+//! daemon, through its API. Every command that asks a daemon does so through [`Remote`].
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::args::{AckIncident, Addressed, Asker, Maintain, SilenceSite, Unsilence};
 use super::{Exit, Failed, runtime};
+use crate::config::Settings;
 use crate::daemon::Source;
 use crate::model::{Incident, Maintenance, Silence, SiteId};
 use crate::notify;
@@ -21,7 +23,7 @@ use crate::notify;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A daemon that runs somewhere.
-struct Remote {
+pub(super) struct Remote {
     address: String,
     time_zone: TimeZone,
     client: reqwest::Client,
@@ -197,21 +199,26 @@ pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
 impl Remote {
     /// The daemon at the address that was given, or where the configuration says that it listens.
     fn new(to: &Addressed) -> Result<Self, Failed> {
-        let (address, time_zone) = match &to.at {
-            Some(address) => (address.trim_end_matches('/').to_owned(), TimeZone::system()),
-            None => {
-                let settings = Source::directory(&to.config.dir).load()?.settings;
-                let mut listen = settings.listen;
-                // A server that listens everywhere is reached here.
-                if listen.ip().is_unspecified() {
-                    listen.set_ip(match listen.ip() {
-                        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-                        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-                    });
-                }
-                (format!("http://{listen}"), settings.time_zone)
-            }
-        };
+        match &to.at {
+            Some(address) => Self::at(address.trim_end_matches('/').to_owned(), TimeZone::system()),
+            None => Self::local(&Source::directory(&to.config.dir).load()?.settings),
+        }
+    }
+
+    /// The daemon where the settings say that it listens.
+    pub(super) fn local(settings: &Settings) -> Result<Self, Failed> {
+        let mut listen = settings.listen;
+        // A server that listens everywhere is reached here.
+        if listen.ip().is_unspecified() {
+            listen.set_ip(match listen.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        Self::at(format!("http://{listen}"), settings.time_zone.clone())
+    }
+
+    fn at(address: String, time_zone: TimeZone) -> Result<Self, Failed> {
         let client = notify::client()
             .map_err(|error| Failed::Other("cannot ask a daemon".to_owned(), Box::new(error)))?;
         Ok(Self { address, time_zone, client, runtime: runtime()? })
@@ -230,6 +237,11 @@ impl Remote {
         let answer = self.ask(method, path, body)?;
         let value = serde_json::from_str(&answer).map_err(|error| self.strange(&error))?;
         self.read(value)
+    }
+
+    /// Tells the daemon something that it keeps.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<(), Failed> {
+        self.ask(Method::POST, path, Some(body)).map(drop)
     }
 
     /// Ends what stands at `path`.
@@ -295,12 +307,8 @@ impl Remote {
         if let Some(row) = found {
             return Ok(row.id.clone());
         }
-        let near = sites
-            .iter()
-            .map(|row| (strsim::damerau_levenshtein(&row.id, named), &row.id))
-            .min()
-            .filter(|(distance, _)| *distance <= 3)
-            .map(|(_, id)| format!("; did you mean `{id}`?"));
+        let near = super::nearest(named, sites.iter().map(|row| (row.id.as_str(), &row.id)))
+            .map(|id| format!("; did you mean `{id}`?"));
         Err(refused(format!("there is no site `{named}`{}", near.unwrap_or_default())))
     }
 

@@ -16,8 +16,10 @@ use crate::store::{FILE_NAME, History, StoreError};
 
 /// Writes the report to standard output, to a file or into a directory.
 pub(super) fn run(asked: &Report) -> Result<Exit, Failed> {
-    let config = Source::directory(&asked.config.dir).load()?;
+    let mut config = Source::directory(&asked.config.dir).load()?;
     let now = Clock::start().now().wall;
+    let known = daemon::kept_sessions(&config, now).sessions;
+    config.sessions = known.into_iter().map(|(session, _)| session).collect();
     let state_dir = &config.settings.state_dir;
     let record = find(&config, asked.session.as_deref(), now)?;
     let id = record.id.clone();

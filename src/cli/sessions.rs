@@ -57,9 +57,16 @@ pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
                 for trouble in &read.troubles {
                     println!("calendar {name}: {trouble}");
                 }
+                let untold = read.troubled.saturating_sub(read.troubles.len());
+                if untold > 0 {
+                    println!("calendar {name}: and {untold} more");
+                }
             }
             Err(why) => println!("calendar {name}: its kept copy cannot be read: {why}"),
         }
+    }
+    for (session, why) in &gathered.unfit {
+        println!("a change of {session} is left out: {why}");
     }
     for calendar in &config.settings.calendars {
         if !gathered.calendars.contains_key(&calendar.name) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ─▶ ics: components ─▶ zone: what local times mean ─▶ recur: which days ─▶ event: Sessions
+//!                                                             said: who takes part ──┘
 //! ```
 //! Pure: the bytes are handed in, with the moment that says which events are still worth knowing.
 //! They come from strangers, so everything is bounded: bytes, events, nesting, recurrences, and
@@ -10,9 +11,11 @@
 mod event;
 mod ics;
 mod recur;
+mod said;
 mod zone;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,7 +38,7 @@ pub const LARGEST: usize = 4 << 20;
 
 /// A calendar that somebody else keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Calendar {
+pub struct CalendarSettings {
     /// Its name in the settings.
     pub name: String,
     /// Where it comes from.
@@ -54,6 +57,24 @@ pub struct Calendar {
     pub importance: Importance,
 }
 
+impl CalendarSettings {
+    /// The name of the file that keeps a copy of it. Another source has another one, so that what one
+    /// place said is never taken for what another says.
+    #[must_use]
+    pub fn copy_name(&self) -> String {
+        let source = match &self.source {
+            CalendarSource::File(path) => path.as_os_str().as_encoded_bytes(),
+            CalendarSource::Url(url) => url.reveal().as_bytes(),
+        };
+        format!("{}-{:08x}.ics", self.name, fingerprint(source))
+    }
+}
+
+/// A short name for something long (FNV-1a, 32 bits).
+fn fingerprint(of: &[u8]) -> u32 {
+    of.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
 /// Where a calendar comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CalendarSource {
@@ -63,8 +84,52 @@ pub enum CalendarSource {
     Url(WebAddress),
 }
 
+/// Why something is no calendar that is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CalendarError {
+    /// It is larger than [`LARGEST`].
+    TooLarge,
+    /// It is not UTF-8.
+    NotUtf8 {
+        /// From which byte on.
+        from: usize,
+    },
+    /// It is something else: the page of a log-in, most often.
+    NoCalendar,
+    /// A line is longer than any that people write.
+    LongLine,
+    /// Its parts are within parts more deeply than any program writes.
+    Nested,
+    /// Its end is missing.
+    CutShort,
+    /// The grammar of RFC 5545 is not kept. Says in which line.
+    Grammar(String),
+}
+
+impl fmt::Display for CalendarError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => write!(f, "it is larger than {} MiB", LARGEST >> 20),
+            Self::NotUtf8 { from } => write!(f, "it is not UTF-8 from byte {from} on"),
+            Self::NoCalendar => f.write_str(
+                "it does not begin with BEGIN:VCALENDAR, so it is no calendar in iCalendar format",
+            ),
+            Self::LongLine => write!(f, "a line of more than {} KiB", ics::LONGEST >> 10),
+            Self::Nested => f.write_str("it is nested too deeply"),
+            Self::CutShort => f.write_str("its end is missing: it was cut short"),
+            Self::Grammar(line) => write!(f, "it cannot be read {line}"),
+        }
+    }
+}
+
+impl std::error::Error for CalendarError {}
+
 /// Reads the section, once it is known which sites there are.
-pub(super) fn calendars(node: &Node, province: Option<&Province>, out: &Findings) -> Vec<Calendar> {
+pub(super) fn calendars(
+    node: &Node,
+    province: Option<&Province>,
+    out: &Findings,
+) -> Vec<CalendarSettings> {
     let Some(mut fields) = Fields::of(node, "`calendars`", out) else { return Vec::new() };
     let written = fields.others();
     if let Some((extra, _)) = written.get(CALENDARS) {
@@ -89,7 +154,7 @@ fn calendar(
     node: &Node,
     province: Option<&Province>,
     out: &Findings,
-) -> Option<Calendar> {
+) -> Option<CalendarSettings> {
     let second = Duration::from_secs(1);
     let mut fields = Fields::of(node, "a calendar", out)?;
     let file = fields.get("file").and_then(|node| line(4096)(node, out)).map(PathBuf::from);
@@ -132,7 +197,7 @@ fn calendar(
     ]);
     let importance = fields.read("importance", defaults::IMPORTANCE, importances);
     fields.end();
-    Some(Calendar {
+    Some(CalendarSettings {
         name: name.to_owned(),
         source: source?,
         refresh,

@@ -42,14 +42,6 @@ impl LineCost {
         targets(topology, site).map(|target| Self::of_target(topology, target, phase)).sum()
     }
 
-    /// What passes the line of `site` in `phase`: its own probes and those of every site whose
-    /// line runs through it.
-    #[must_use]
-    pub fn through_site(topology: &Topology, site: SiteIx, phase: Phase) -> Self {
-        let below = topology.subtree(site).into_iter();
-        below.map(|site| Self::of_site(topology, site, phase)).sum()
-    }
-
     /// What the probes of one target cost in `phase`.
     #[must_use]
     pub fn of_target(topology: &Topology, target: TargetIx, phase: Phase) -> Self {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::calendar::Calendar;
+use super::calendar::CalendarSettings;
 use super::template::Template;
 use crate::model::{
     Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict, WebAddress,
@@ -84,7 +84,7 @@ pub struct Settings {
     /// Ways to reach people.
     pub channels: Vec<Channel>,
     /// Calendars that others keep, whose events are sessions.
-    pub calendars: Vec<Calendar>,
+    pub calendars: Vec<CalendarSettings>,
     /// Who can be told.
     pub people: Vec<Person>,
     /// Who of them is on duty when.

@@ -11,15 +11,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::agenda::{EVERY, GATHER_EVERY, Keeper};
 use super::brain::{Heartbeat, Request};
+use super::calendar::{EVERY, GATHER_EVERY, KeepError, Keeper};
+use super::error::chain;
 use super::files::Source;
 use super::together::Together;
 use crate::clock::Clock;
+use crate::config::gather::ChangeError;
 use crate::config::{Config, RetentionSettings, Settings};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, Agenda, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
+    Ack, Calendar, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, Snapshot,
     StoreStatus,
 };
@@ -28,7 +30,7 @@ use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
 use crate::report::Report;
 use crate::store::{History, Retention, StoreError, WriterHandle};
 use crate::texts::LINK_LASTS;
-use crate::web::{Act, Answer, ControlError, Daemon, Look, Reloaded};
+use crate::web::{Act, Answer, ControlError, Daemon, Look, ReloadError, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,8 +50,9 @@ pub(super) struct Face {
     pub(super) keeper: Arc<Keeper>,
     /// What the files say, without those.
     pub(super) base: ArcSwap<Config>,
-    /// One change of what is known together at a time.
-    pub(super) gathering: tokio::sync::Mutex<()>,
+    /// One change of what is known together at a time. Holds whether the brain may go by something
+    /// else than what is shown, because it did not say in time whether it took that.
+    pub(super) gathering: tokio::sync::Mutex<bool>,
     pub(super) heartbeat: Arc<Heartbeat>,
     /// Emptied when the daemon stops, which ends the loop.
     pub(super) requests: ArcSwap<Option<mpsc::Sender<Request>>>,
@@ -57,7 +60,7 @@ pub(super) struct Face {
     pub(super) courier: Remote,
     pub(super) figures: Figures,
     /// One reload at a time, for all who ask meanwhile.
-    pub(super) reloading: Together<Result<Reloaded, String>>,
+    pub(super) reloading: Together<Result<Reloaded, ReloadError>>,
     /// One report at a time, and the last one of a session that is over, which stays as it is.
     pub(super) reporting: tokio::sync::Mutex<Option<(SessionRecord, Arc<Report>)>>,
 }
@@ -87,8 +90,7 @@ impl Face {
             requests.send(request).await.map_err(|_| ControlError::Stopping)?;
             answer.await.map_err(|_| ControlError::Stopping)
         };
-        let late = || ControlError::Refused("the event loop does not answer".to_owned());
-        tokio::time::timeout(PATIENCE, told).await.map_err(|_| late())?
+        tokio::time::timeout(PATIENCE, told).await.map_err(|_| ControlError::Late)?
     }
 
     /// Waits until everybody is shown a state of which `holds` is true. By then it is on disk: what
@@ -134,43 +136,92 @@ impl Face {
     }
 
     /// Reads the configuration again and takes it on, or leaves everything as it was.
-    async fn load_again(&self) -> Result<Reloaded, String> {
+    async fn load_again(&self) -> Result<Reloaded, ReloadError> {
         let began = self.clock.mono();
         let source = self.source.clone();
         // Reading may take as long as a disk takes.
-        let read = tokio::task::spawn_blocking(move || source.load()).await;
-        let config = match read {
-            Ok(Ok(config)) => config,
-            Ok(Err(wrong)) => return Err(super::error::chain(&wrong)),
-            Err(panicked) => return Err(panicked.to_string()),
-        };
+        let read = blocking(move || source.load()).await.map_err(ReloadError::NotTaken)?;
+        let config = read.map_err(|wrong| ReloadError::Refused(chain(&wrong)))?;
         self.warn_of_restart(&config.settings);
         let base = Arc::new(config);
-        let _only = self.gathering.lock().await;
-        let config = Arc::new(self.keeper.gather(&base, self.clock.now().wall));
-        self.tell(Input::Reload(Arc::clone(&config))).await.map_err(|error| error.to_string())?;
+        let mut unsure = self.gathering.lock().await;
+        let before = self.keeper.shown();
+        let config = self.gather(&base).await.map_err(ReloadError::NotTaken)?;
+        let told = self.tell_calendar(&config, before, &mut unsure).await;
+        told.map_err(ReloadError::NotTaken)?;
         let setup = Setup::of(&config, self.address, Some(&self.key));
         self.courier.configure(setup);
-        self.base.store(base);
+        self.base.store(Arc::clone(&base));
         self.writer.set_retention(retention(&config.settings));
         // The store stays where it was opened until the next start.
         let state_dir = self.settings.load().state_dir.clone();
         self.settings.store(Arc::new(Settings { state_dir, ..config.settings.clone() }));
+        let keeper = Arc::clone(&self.keeper);
+        blocking(move || keeper.tidy(&base)).await.map_err(ReloadError::NotTaken)?;
         Ok(summary(&config, self.clock.mono() - began))
     }
 
     /// Tells the brain what is known together, if that is not what it goes by.
     async fn gather_again(&self) -> Result<(), ControlError> {
-        let _only = self.gathering.lock().await;
+        let mut unsure = self.gathering.lock().await;
+        self.gather_within(&mut unsure).await
+    }
+
+    async fn gather_within(&self, unsure: &mut bool) -> Result<(), ControlError> {
         let before = self.keeper.shown();
-        let config = self.keeper.gather(&self.base.load_full(), self.clock.now().wall);
-        if before.sessions == self.keeper.shown().sessions {
+        let config = self.gather(&self.base.load_full()).await?;
+        if before.sessions == self.keeper.shown().sessions && !*unsure {
             return Ok(());
         }
         info!(sessions = config.sessions.len(), "the calendar has changed");
-        let told = self.tell(Input::Reload(Arc::new(config))).await;
+        self.tell_calendar(&config, before, unsure).await
+    }
+
+    /// Tells the brain of a gathered configuration; what is shown is what it goes by.
+    async fn tell_calendar(
+        &self,
+        config: &Arc<Config>,
+        before: Arc<Calendar>,
+        unsure: &mut bool,
+    ) -> Result<(), ControlError> {
+        let told = self.tell(Input::Reload(Arc::clone(config))).await;
+        *unsure = told.is_err();
         if told.is_err() {
             self.keeper.show_again(before);
+        }
+        told
+    }
+
+    async fn gather(&self, base: &Arc<Config>) -> Result<Arc<Config>, ControlError> {
+        let (keeper, base) = (Arc::clone(&self.keeper), Arc::clone(base));
+        let now = self.clock.now().wall;
+        blocking(move || Arc::new(keeper.gather(&base, now))).await
+    }
+
+    /// Changes a session, or withdraws what was changed about it. What the brain does not take is
+    /// taken back.
+    async fn change(
+        &self,
+        id: SessionId,
+        change: Option<SessionChange>,
+    ) -> Result<(), ControlError> {
+        let mut unsure = self.gathering.lock().await;
+        let withdrawn = change.is_none();
+        let (keeper, base) = (Arc::clone(&self.keeper), self.base.load_full());
+        let (of, now) = (id.clone(), self.clock.now().wall);
+        let kept = blocking(move || keeper.change(&base, &of, change, now)).await?;
+        let before = kept.map_err(|why| match why {
+            KeepError::Unfit(ChangeError::Unknown) => ControlError::NotFound,
+            KeepError::Unfit(_) | KeepError::Many => ControlError::Refused(why.to_string()),
+            KeepError::Disk(_) => ControlError::Failed(chain(&why)),
+        })?;
+        if withdrawn && before.is_none() {
+            return Err(ControlError::NotFound);
+        }
+        let told = self.gather_within(&mut unsure).await;
+        if told.is_err() {
+            let keeper = Arc::clone(&self.keeper);
+            blocking(move || keeper.change_back(&id, before)).await?;
         }
         told
     }
@@ -193,6 +244,13 @@ impl Face {
             }
         }
     }
+}
+
+/// Does what takes as long as a disk takes where that holds nobody up.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ControlError::Broken)
 }
 
 /// Uses of links by the number of the link.
@@ -219,7 +277,11 @@ fn has(snapshot: &Snapshot, id: &SilenceId) -> bool {
 
 /// Keeps calendars up to date until told to stop.
 pub(super) async fn keep(face: Arc<Face>, stop: CancellationToken) {
+    let (keeper, base) = (Arc::clone(&face.keeper), face.base.load_full());
+    // What lies about from other settings is only in the way.
+    let _ = blocking(move || keeper.tidy(&base)).await;
     let mut gathered = face.clock.mono();
+    let mut again = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -227,9 +289,11 @@ pub(super) async fn keep(face: Arc<Face>, stop: CancellationToken) {
         }
         let (base, now) = (face.base.load_full(), face.clock.now());
         let looked = face.keeper.fetch_due(&base, now).await;
-        if looked || face.clock.mono() - gathered >= GATHER_EVERY {
+        if looked || again || face.clock.mono() - gathered >= GATHER_EVERY {
             gathered = face.clock.mono();
-            if let Err(error) = face.gather_again().await {
+            let told = face.gather_again().await;
+            again = told.is_err();
+            if let Err(error) = told {
                 warn!(%error, "what calendars say is not taken on; it is tried again");
             }
         }
@@ -282,7 +346,7 @@ impl Daemon for Face {
         Look { language: settings.language, time_zone: settings.time_zone.clone() }
     }
 
-    fn reload(&self) -> Answer<'_, Result<Reloaded, String>> {
+    fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {
         Box::pin(self.reloading.run(async {
             let done = self.load_again().await;
             self.figures.reloaded(done.is_ok(), self.clock.now().wall);
@@ -294,7 +358,7 @@ impl Daemon for Face {
         }))
     }
 
-    fn agenda(&self) -> Arc<Agenda> {
+    fn calendar(&self) -> Arc<Calendar> {
         self.keeper.shown()
     }
 
@@ -303,14 +367,7 @@ impl Daemon for Face {
         id: SessionId,
         change: Option<SessionChange>,
     ) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async move {
-            let refused = |why: String| ControlError::Refused(why);
-            let before = self.keeper.change(&id, change.clone()).map_err(refused)?;
-            if change.is_none() && before.is_none() {
-                return Err(ControlError::NotFound);
-            }
-            self.gather_again().await
-        })
+        Box::pin(self.change(id, change))
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {
@@ -420,9 +477,8 @@ impl Daemon for Face {
                     }
                 }
             });
-            let made: Result<_, StoreError> =
-                work.await.map_err(|broken| ControlError::Refused(broken.to_string()))?;
-            let made = made.map_err(|error| ControlError::Refused(super::chain(&error)))?;
+            let made: Result<_, StoreError> = work.await.map_err(|_| ControlError::Broken)?;
+            let made = made.map_err(|error| ControlError::Failed(chain(&error)))?;
             let (record, report) = made.ok_or(ControlError::NotFound)?;
             *last = Some((record, Arc::clone(&report)));
             Ok(report)

@@ -6,11 +6,11 @@
 //! start, or as soon as the disk takes it.
 
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use super::error::chain;
 use super::face::Face;
 use crate::config::Settings;
 use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord};
-use crate::report::{self, Material, Measured, Report, Style};
+use crate::report::{self, Material, Measured, Report, Style, WriteError};
 use crate::store::{History, StoreError, Ticket, write_whole};
 
 /// Earlier sessions that are read for comparison.
@@ -30,6 +30,43 @@ const EARLIER: usize = 5;
 const ON_DISK: Duration = Duration::from_secs(30);
 /// Time between two attempts when a report cannot be written.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// Why a session is not written up.
+#[derive(Debug)]
+enum WriteUpError {
+    /// The history cannot be read.
+    Store(StoreError),
+    /// The report does not go into one of its forms.
+    Form(WriteError),
+    /// A file cannot be put in place.
+    File { path: PathBuf, source: io::Error },
+}
+
+impl fmt::Display for WriteUpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(_) => f.write_str("the history cannot be read"),
+            Self::Form(why) => why.fmt(f),
+            Self::File { path, .. } => write!(f, "cannot write {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for WriteUpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(source) => Some(source),
+            Self::Form(why) => why.source(),
+            Self::File { source, .. } => Some(source),
+        }
+    }
+}
+
+impl From<StoreError> for WriteUpError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// Works out the report on a session from the history in `state_dir`, as of `as_of`.
 ///
@@ -113,11 +150,11 @@ async fn write_due(face: &Arc<Face>) -> bool {
             Ok(due) => due,
             Err(why) => {
                 error!("cannot look for sessions to write up: {}", chain(&why));
-                return (Vec::new(), false);
+                return (Vec::new(), 1);
             }
         };
         let mut written = Vec::new();
-        let mut all = true;
+        let mut failed = 0;
         for session in due {
             match write_one(&settings, &session, now) {
                 Ok(files) => {
@@ -127,22 +164,23 @@ async fn write_due(face: &Arc<Face>) -> bool {
                     written.push(session);
                 }
                 Err(why) => {
-                    error!(%session, "cannot write the session up, trying again: {why}");
-                    all = false;
+                    error!(%session, "cannot write the session up, trying again: {}", chain(&why));
+                    failed += 1;
                 }
             }
         }
-        (written, all)
+        (written, failed)
     });
     // A panic was logged by its own thread; the session stays due.
-    let Ok((written, all)) = work.await else { return false };
+    let (written, failed) = work.await.unwrap_or_else(|_| (Vec::new(), 1));
+    face.figures.written_up(written.len(), failed);
     if !written.is_empty() {
         let changes =
             written.into_iter().map(|session| Change::Reported { session, at: now }).collect();
         let ticket = face.writer.submit(Batch { changes }, None);
         face.writer.committed(ticket, ON_DISK).await;
     }
-    all
+    failed == 0
 }
 
 /// Writes the report on a session in every form that the settings name.
@@ -150,20 +188,19 @@ fn write_one(
     settings: &Settings,
     session: &SessionId,
     now: Timestamp,
-) -> Result<Vec<PathBuf>, String> {
-    let told = |error: &StoreError| chain(error);
-    let history = History::open(&settings.state_dir).map_err(|error| told(&error))?;
-    let Some(record) = history.session(session).map_err(|error| told(&error))? else {
-        return Ok(Vec::new());
-    };
-    let report = write_up(&settings.state_dir, record, now).map_err(|error| told(&error))?;
+) -> Result<Vec<PathBuf>, WriteUpError> {
+    let history = History::open(&settings.state_dir)?;
+    let Some(record) = history.session(session)? else { return Ok(Vec::new()) };
+    let report = write_up(&settings.state_dir, record, now)?;
     let style = Style::new(settings.report_language(), settings.time_zone.clone(), "");
     let dir = settings.report_dir();
     let mut files = Vec::new();
     for format in &settings.report.formats {
-        let bytes = report::write(&report, *format, &style)?;
+        let bytes = report::write(&report, *format, &style).map_err(WriteUpError::Form)?;
         let path = dir.join(file_name(&report.id, *format));
-        put(&path, &bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        if let Err(source) = put(&path, &bytes) {
+            return Err(WriteUpError::File { path, source });
+        }
         files.push(path);
     }
     Ok(files)

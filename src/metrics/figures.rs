@@ -33,6 +33,10 @@ pub struct Figures {
     reload_success_time: Gauge,
     calendar_working: IntGaugeVec,
     calendar_sessions: IntGaugeVec,
+    calendar_troubles: IntGaugeVec,
+    reports_written: IntCounter,
+    reports_failed: IntCounter,
+    reports_failing: IntGauge,
     requests: IntCounterVec,
     connections: IntGauge,
     renderings: Histogram,
@@ -50,6 +54,7 @@ impl Figures {
     pub fn new(version: &str, started: Timestamp) -> Self {
         let registry = Registry::new();
         let reloads = counters(&registry, &table::RELOADS);
+        let reports = counters(&registry, &table::REPORTS);
         let figures = Self {
             level_rtt: kept(
                 &registry,
@@ -72,6 +77,10 @@ impl Figures {
             ),
             calendar_working: gauges(&registry, &table::CALENDAR_WORKING),
             calendar_sessions: gauges(&registry, &table::CALENDAR_SESSIONS),
+            calendar_troubles: gauges(&registry, &table::CALENDAR_TROUBLES),
+            reports_written: reports.with_label_values(&["success"]),
+            reports_failed: reports.with_label_values(&["failure"]),
+            reports_failing: kept(&registry, IntGauge::with_opts(options(&table::REPORTS_FAILING))),
             requests: counters(&registry, &table::HTTP_REQUESTS),
             connections: kept(&registry, IntGauge::with_opts(options(&table::HTTP_CONNECTIONS))),
             renderings: times(&registry, &table::RENDER_DURATION, table::RENDER_BUCKETS),
@@ -112,7 +121,9 @@ impl Figures {
     }
 
     /// Notes how a calendar does.
-    pub fn calendar(&self, name: &str, working: bool, sessions: u32) {
+    pub fn calendar(&self, name: &str, working: bool, sessions: u32, troubles: usize) {
+        let troubles = i64::try_from(troubles).unwrap_or(i64::MAX);
+        self.calendar_troubles.with_label_values(&[name]).set(troubles);
         self.calendar_working.with_label_values(&[name]).set(working.into());
         self.calendar_sessions.with_label_values(&[name]).set(sessions.into());
     }
@@ -122,6 +133,15 @@ impl Figures {
         // They are there unless it was never noted.
         let _ = self.calendar_working.remove_label_values(&[name]);
         let _ = self.calendar_sessions.remove_label_values(&[name]);
+        let _ = self.calendar_troubles.remove_label_values(&[name]);
+    }
+
+    /// Counts attempts to write up sessions that are over; all that are due are tried together.
+    pub fn written_up(&self, written: usize, failed: usize) {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        self.reports_written.inc_by(count(written));
+        self.reports_failed.inc_by(count(failed));
+        self.reports_failing.set(i64::try_from(failed).unwrap_or(i64::MAX));
     }
 
     /// Counts an answered request. `handler` is the pattern of a route, never a path as asked for.

@@ -1049,6 +1049,33 @@ pub const CALENDAR_SESSIONS: Metric = gauge(
     16,
     "Sessions known from the calendar",
 );
+/// What in a calendar is not followed.
+pub const CALENDAR_TROUBLES: Metric = gauge(
+    "vchealth_calendar_troubles",
+    Unit::One,
+    &["calendar"],
+    Per::Daemon,
+    16,
+    "Things in the calendar that are not followed: `vchealth sessions` and the API name them",
+);
+/// Sessions written up.
+pub const REPORTS: Metric = counter(
+    "vchealth_reports_total",
+    Unit::One,
+    &["result"],
+    Per::Daemon,
+    2,
+    "Attempts to write up a session that is over: success, failure (it is tried again)",
+);
+/// Sessions that should be written up and are not.
+pub const REPORTS_FAILING: Metric = gauge(
+    "vchealth_reports_failing",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Sessions that are over and whose report could not be written at the last attempt",
+);
 /// Reloads.
 pub const RELOADS: Metric = counter(
     "vchealth_config_reloads_total",
@@ -1285,6 +1312,9 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             HEARTBEAT_HELD,
             CALENDAR_WORKING,
             CALENDAR_SESSIONS,
+            CALENDAR_TROUBLES,
+            REPORTS,
+            REPORTS_FAILING,
             RELOADS,
             RELOAD_SUCCESSFUL,
             RELOAD_SUCCESS_TIME,

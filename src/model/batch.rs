@@ -279,6 +279,8 @@ pub struct Durable {
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
     /// Drills of late.
     pub drills: BTreeMap<SessionId, Drill>,
+    /// When this monitor was last watching; none when it never was.
+    pub watched: Option<Watch>,
     /// Sessions that are not closed, and those that ended so recently that they may go on.
     pub sessions: BTreeMap<SessionId, SessionRecord>,
     /// The last readiness run of each session that is not long over.
@@ -342,8 +344,14 @@ impl Durable {
                 | Change::Withdraw(_)
                 | Change::LinkUse(_)
                 | Change::Rollup(_)
-                | Change::Reported { .. }
-                | Change::Watch(_) => {}
+                | Change::Reported { .. } => {}
+                Change::Watch(watch) => {
+                    let newer =
+                        |known: Watch| known.since == watch.since || known.until <= watch.until;
+                    if self.watched.is_none_or(newer) {
+                        self.watched = Some(*watch);
+                    }
+                }
             }
         }
     }

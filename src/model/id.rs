@@ -94,7 +94,7 @@ pub(super) mod kind {
     /// A place that joins sessions.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Site {}
-    /// A tier of places.
+    /// A level of sites.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Level {}
     /// What a kind of site has.
@@ -109,7 +109,7 @@ pub(super) mod kind {
     /// Endpoint × check.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Target {}
-    /// A meeting.
+    /// A session.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Session {}
     /// One cause with all it explains.

@@ -27,7 +27,7 @@ pub struct SessionRecord {
     pub importance: Importance,
     /// Every site that took part at any time, in file order, those added later behind.
     pub sites: Vec<Attendance>,
-    /// Names of the tiers.
+    /// Names of the levels.
     pub levels: BTreeMap<LevelId, Bilingual>,
     /// Names of the sites that lines of taking-part sites run through.
     pub names: BTreeMap<SiteId, String>,
@@ -43,7 +43,7 @@ pub struct Attendance {
     pub site: SiteId,
     /// Its name.
     pub name: String,
-    /// Its tier.
+    /// Its level.
     pub level: LevelId,
     /// The sites that its line runs through, nearest first.
     pub line: Vec<SiteId>,

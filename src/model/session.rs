@@ -1,4 +1,4 @@
-//! Meetings, and where a site stands relative to them.
+//! Sessions, and where a site stands relative to them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SessionId, SiteIx};
 
-/// A meeting (phiên họp).
+/// A session (phiên họp).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Its id.

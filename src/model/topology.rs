@@ -14,7 +14,7 @@ use super::{
 /// contiguous.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Topology {
-    /// The tiers, highest first.
+    /// The levels, highest first.
     pub levels: Vec<Level>,
     /// The named ways of probing.
     pub checks: Vec<Check>,
@@ -31,7 +31,7 @@ pub struct Topology {
     pub vantage: Option<SiteIx>,
 }
 
-/// A tier of sites. Its number and its names are configuration: districts came and went.
+/// A level of sites. Its number and its names are configuration: districts came and went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Level {
     /// The id used in labels and rules.
@@ -47,7 +47,7 @@ pub struct Site {
     pub id: SiteId,
     /// Its name exactly as written, in NFC.
     pub name: String,
-    /// Its tier.
+    /// Its level.
     pub level: LevelIx,
     /// Its class: what a site of its kind has.
     pub class: ClassId,
@@ -285,7 +285,7 @@ impl Level {
     }
 }
 
-/// Positions of levels, for tables by tier.
+/// Positions of levels, for tables by level.
 impl Topology {
     /// All level positions, highest first.
     pub fn level_ixs(&self) -> impl Iterator<Item = LevelIx> + use<> {

@@ -23,6 +23,8 @@ pub(super) struct Minutes {
     records: BTreeMap<SessionId, Entry>,
     /// Edges of sessions up to here have been taken notice of.
     looked: Timestamp,
+    /// Since when nobody watched, until the first look.
+    away_since: Option<Timestamp>,
     watch: Watch,
     watch_at: Mono,
 }
@@ -44,11 +46,16 @@ pub(super) struct Looked {
 
 impl Minutes {
     /// What a monitor that starts at `now` knows of sessions from before.
-    pub(super) fn new(records: BTreeMap<SessionId, SessionRecord>, now: Now) -> Self {
+    pub(super) fn new(
+        records: BTreeMap<SessionId, SessionRecord>,
+        watched: Option<Watch>,
+        now: Now,
+    ) -> Self {
         let entry = |(id, record)| (id, Entry { record, seen: None });
         Self {
             records: records.into_iter().map(entry).collect(),
             looked: now.wall,
+            away_since: watched.map(|watch| watch.until),
             watch: Watch { since: now.wall, until: now.wall },
             watch_at: now.mono,
         }
@@ -62,14 +69,29 @@ impl Minutes {
     ///    out while it was on ended then.
     /// 3. What happened until the end may be confirmed a little later: only then is it closed.
     ///    One that ended while this program was away is closed at the next start.
+    /// 4. One that began and ended while this program was away is written down at the next start as
+    ///    well, so that its report says that nobody watched. Of what was over before this program
+    ///    ever ran there is nothing to tell.
     pub(super) fn look(&mut self, picture: &Picture, now: Now) -> Looked {
         let at = now.wall;
         let mut looked = Looked::default();
         let topology = picture.topology();
+        if let Some(since) = self.away_since.take() {
+            for session in &picture.config.sessions {
+                if session.end > since
+                    && session.end <= at
+                    && !self.records.contains_key(&session.id)
+                {
+                    let record = SessionRecord::planned(session, topology);
+                    looked.changes.push(Change::Session(Box::new(record.clone())));
+                    let entry = Entry { record, seen: Some(Arc::clone(session)) };
+                    self.records.insert(session.id.clone(), entry);
+                }
+            }
+        }
         for session in picture.plan.near() {
             let entry = match self.records.get_mut(&session.id) {
                 Some(entry) => entry,
-                // Of what was over before we came there is nothing to tell.
                 None if session.end <= at => continue,
                 None => {
                     let record = SessionRecord::planned(session, topology);
@@ -134,5 +156,53 @@ impl Minutes {
         }
         self.watch.until = now.wall;
         Change::Watch(self.watch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::tests as testing;
+
+    /// What the first look finds of sessions that are over, when the last watch ended `away` seconds
+    /// before.
+    fn first_look(away: Option<i64>) -> Vec<(String, bool)> {
+        let mut config = testing::config(testing::province("{tinh: [a, b]}"));
+        config.sessions = vec![
+            testing::session(&config.topology, "before", -9_000, -5_000),
+            testing::session(&config.topology, "missed", -4_000, -1_000),
+            testing::session(&config.topology, "to-come", 90_000, 99_000),
+        ];
+        let now = testing::start();
+        let picture = Picture::new(Arc::new(config), now.wall);
+        let watched = away.map(|away| {
+            let until = now.wall - jiff::SignedDuration::from_secs(away);
+            Watch { since: Timestamp::MIN, until }
+        });
+        let mut minutes = Minutes::new(BTreeMap::new(), watched, now);
+        let told = |looked: Looked| -> Vec<(String, bool)> {
+            let records = looked.changes.into_iter().filter_map(|change| match change {
+                Change::Session(record) => Some((record.id.to_string(), record.closed.is_some())),
+                _ => None,
+            });
+            records.collect()
+        };
+        let first = told(minutes.look(&picture, now));
+        assert_eq!(told(minutes.look(&picture, now)), [], "once is enough");
+        first
+    }
+
+    #[test]
+    fn a_session_that_was_held_while_nobody_watched_is_written_down_at_the_next_start() {
+        let missed = |closed| ("missed".to_owned(), closed);
+        assert_eq!(first_look(Some(4_500)), [missed(false), missed(true)]);
+        // We left in the middle of it, and it was planned after that.
+        assert_eq!(first_look(Some(2_000)), [missed(false), missed(true)]);
+    }
+
+    #[test]
+    fn what_was_over_before_anybody_watched_is_not_written_down() {
+        assert_eq!(first_look(Some(500)), []);
+        assert_eq!(first_look(None), []);
     }
 }

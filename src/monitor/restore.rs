@@ -82,7 +82,7 @@ impl Monitor {
             commands: VecDeque::new(),
             changes: Vec::new(),
             rollups: Rollups::new(now.mono),
-            minutes: Minutes::new(durable.sessions, now),
+            minutes: Minutes::new(durable.sessions, durable.watched, now),
             look_at: now.mono,
             review_at: now.mono,
             reviewed_at: Mono::ZERO,

@@ -145,7 +145,7 @@ fn in_figures(material: &Material) -> (Earlier, BTreeMap<SiteId, bool>) {
 }
 
 /// Parts the sites: each goes with the site directly below the top that its line runs through.
-/// Those that hang on the top directly and have nobody behind them go with their tier.
+/// Those that hang on the top directly and have nobody behind them go with their level.
 fn group(session: &SessionRecord, sites: &mut [SiteReport]) -> Vec<GroupName> {
     let heads: BTreeSet<&SiteId> = session.sites.iter().flat_map(|it| it.line.iter()).collect();
     let mut names: Vec<(Result<SiteId, crate::model::LevelId>, GroupName)> = Vec::new();
@@ -158,7 +158,7 @@ fn group(session: &SessionRecord, sites: &mut [SiteReport]) -> Vec<GroupName> {
         };
         keys.push(head.cloned().ok_or_else(|| attendance.level.clone()));
     }
-    // Parts of the province before tiers, each in the order of the file.
+    // Parts of the province before levels, each in the order of the file.
     for wanted_site in [true, false] {
         for key in keys.iter().filter(|key| key.is_ok() == wanted_site) {
             if names.iter().any(|(known, _)| known == key) {

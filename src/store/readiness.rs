@@ -28,21 +28,6 @@ impl History {
             .doing("read")
     }
 
-    /// All readiness runs of a session, oldest first.
-    ///
-    /// # Errors
-    /// When the file or a record cannot be read.
-    pub fn readiness_runs(&self, session: &SessionId) -> Result<Vec<ReadinessRun>, StoreError> {
-        let mut select = self
-            .db()
-            .prepare_cached("SELECT record FROM readiness WHERE session = ? ORDER BY began")
-            .doing("read")?;
-        let rows = select
-            .query_map([session.as_str()], |row| parse(row.get::<_, String>(0)?))
-            .doing("read")?;
-        rows.collect::<rusqlite::Result<_>>().doing("read")
-    }
-
     /// What people confirmed for a session.
     ///
     /// # Errors

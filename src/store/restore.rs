@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::OptionalExtension as _;
 use serde::de::DeserializeOwned;
 use tracing::error;
 
@@ -10,7 +11,7 @@ use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError, readiness};
 use crate::model::{
     Confirmation, Drill, Durable, HardState, Incident, LinkUse, Maintenance, ReadinessRun,
-    SessionRecord, Silence,
+    SessionRecord, Silence, Watch,
 };
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
@@ -58,6 +59,13 @@ impl Store {
         )? {
             durable.drills.insert(drill.session.clone(), drill);
         }
+        durable.watched = self
+            .db
+            .query_row("SELECT since, until FROM watch ORDER BY until DESC LIMIT 1", [], |row| {
+                Ok(Watch { since: instant(row.get(0)?), until: instant(row.get(1)?) })
+            })
+            .optional()
+            .doing("read")?;
         for session in self.records::<SessionRecord>(
             "session",
             "SELECT id, record FROM session WHERE closed IS NULL OR ended >= ?",

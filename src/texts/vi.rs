@@ -6,8 +6,8 @@ use jiff::civil::{DateTime, Weekday};
 
 use super::seen::{Seen, named_by};
 use super::{
-    Account, Facts, Meeting, Message, Observed, Place, Stands, grouped, shared_by_all, tenths,
-    units,
+    Account, Facts, Message, Observed, Place, Stands, TouchedSession, grouped, shared_by_all,
+    tenths, units,
 };
 use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
 
@@ -44,9 +44,9 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
 /// Writes a drill before a session.
 pub(super) fn drill(facts: &Facts<'_>) -> Message {
     let over = facts.kind == NotificationKind::Resolved;
-    let session = facts.session.as_ref().map(|meeting| {
-        let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
-        format!(" trước phiên họp{title} lúc {}", hour(&meeting.start, &facts.now))
+    let session = facts.session.as_ref().map(|touched| {
+        let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+        format!(" trước phiên họp{title} lúc {}", hour(&touched.start, &facts.now))
     });
     let session = session.unwrap_or_default();
     Message {
@@ -231,7 +231,7 @@ fn description(facts: &Facts<'_>) -> String {
         lines.extend(evidence(facts));
     }
     lines.extend(affected(facts));
-    lines.extend(facts.session.as_ref().map(|meeting| session(meeting, facts)));
+    lines.extend(facts.session.as_ref().map(|touched| session(touched, facts)));
     if facts.over.is_none() {
         match facts.ack() {
             Some(ack) => {
@@ -724,10 +724,10 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
     Some(text)
 }
 
-fn session(meeting: &Meeting<'_>, facts: &Facts<'_>) -> String {
-    let title = meeting.title.map(|title| format!(" “{title}”")).unwrap_or_default();
-    let start = hour(&meeting.start, &facts.now);
-    match meeting.stands {
+fn session(touched: &TouchedSession<'_>, facts: &Facts<'_>) -> String {
+    let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
+    let start = hour(&touched.start, &facts.now);
+    match touched.stands {
         Stands::Begins(after) => {
             format!("Phiên họp{title} bắt đầu lúc {start}, còn {}.", duration(after))
         }
@@ -740,8 +740,8 @@ fn session(meeting: &Meeting<'_>, facts: &Facts<'_>) -> String {
 
 fn session_in_brief(facts: &Facts<'_>) -> String {
     match &facts.session {
-        Some(meeting) => match meeting.stands {
-            Stands::Begins(_) => format!(" (phiên họp {})", hour(&meeting.start, &facts.now)),
+        Some(touched) => match touched.stands {
+            Stands::Begins(_) => format!(" (phiên họp {})", hour(&touched.start, &facts.now)),
             Stands::On(_) => " (đang họp)".to_owned(),
             Stands::Over => String::new(),
         },

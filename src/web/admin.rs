@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::metrics::{self, Page};
 
+use super::ReloadError;
 use super::app::{App, carry_out};
 
 /// The event loop comes round several times a second. When it has not for this long, it hangs.
@@ -63,11 +64,16 @@ pub(super) async fn reload(State(app): State<Arc<App>>) -> Response {
     match carry_out(async move { daemon.reload().await }).await {
         None => (StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n").into_response(),
         Some(Ok(reloaded)) => (StatusCode::OK, format!("{reloaded}\n")).into_response(),
-        Some(Err(mut diagnostics)) => {
-            if !diagnostics.ends_with('\n') {
-                diagnostics.push('\n');
+        Some(Err(error)) => {
+            let status = match error {
+                ReloadError::Refused(_) => StatusCode::BAD_REQUEST,
+                ReloadError::NotTaken(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            let mut text = error.to_string();
+            if !text.ends_with('\n') {
+                text.push('\n');
             }
-            (StatusCode::BAD_REQUEST, diagnostics).into_response()
+            (status, text).into_response()
         }
     }
 }

@@ -87,10 +87,12 @@ pub(super) async fn ack(
         Ok(ack) => ack,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
-    tracing::info!(incident = id, by = ack.by, "acknowledged through the API");
-    let (daemon, id, given) = (Arc::clone(&app.daemon), IncidentId::new(id), ack.clone());
-    match carry_out(async move { daemon.ack(id, given).await }).await {
-        Some(Ok(())) => Json(ack).into_response(),
+    let (daemon, of, given) = (Arc::clone(&app.daemon), IncidentId::new(id.as_str()), ack.clone());
+    match carry_out(async move { daemon.ack(of, given).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(incident = id, by = ack.by, "acknowledged through the API");
+            Json(ack).into_response()
+        }
         failed => refused(failed),
     }
 }
@@ -120,10 +122,10 @@ pub(super) async fn silence(State(app): State<Arc<App>>, body: Body) -> Response
         Ok(silence) => silence,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
-    tracing::info!(silence = %silence.id, by = silence.by, "silence set through the API");
     let (daemon, given) = (Arc::clone(&app.daemon), silence.clone());
     match carry_out(async move { daemon.silence(given).await }).await {
         Some(Ok(())) => {
+            tracing::info!(silence = %silence.id, by = silence.by, "silence set through the API");
             let place = format!("/api/v1/silences/{}", silence.id);
             (StatusCode::CREATED, [(header::LOCATION, place)], Json(silence)).into_response()
         }
@@ -137,10 +139,12 @@ pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     if !snapshot.silences.iter().any(|silence| silence.id.as_str() == id) {
         return problem(StatusCode::NOT_FOUND, "there is no such silence, or no longer");
     }
-    tracing::info!(silence = id, "silence lifted through the API");
-    let (daemon, id) = (Arc::clone(&app.daemon), SilenceId::new(id));
-    match carry_out(async move { daemon.lift(id).await }).await {
-        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+    let (daemon, lifted) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
+    match carry_out(async move { daemon.lift(lifted).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(silence = id, "silence lifted through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
         failed => refused(failed),
     }
 }
@@ -160,10 +164,10 @@ pub(super) async fn maintain(State(app): State<Arc<App>>, body: Body) -> Respons
         Ok(window) => window,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
-    tracing::info!(maintenance = %window.id, by = window.by, "announced through the API");
     let (daemon, given) = (Arc::clone(&app.daemon), window.clone());
     match carry_out(async move { daemon.maintain(given).await }).await {
         Some(Ok(())) => {
+            tracing::info!(maintenance = %window.id, by = window.by, "announced through the API");
             let place = format!("/api/v1/maintenance/{}", window.id);
             (StatusCode::CREATED, [(header::LOCATION, place)], Json(window)).into_response()
         }
@@ -180,10 +184,12 @@ pub(super) async fn end_maintenance(
     if !snapshot.maintenance.iter().any(|window| window.id.as_str() == id) {
         return problem(StatusCode::NOT_FOUND, "there is no such maintenance, or no longer");
     }
-    tracing::info!(maintenance = id, "ended through the API");
-    let (daemon, id) = (Arc::clone(&app.daemon), SilenceId::new(id));
-    match carry_out(async move { daemon.lift(id).await }).await {
-        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+    let (daemon, ended) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
+    match carry_out(async move { daemon.lift(ended).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(maintenance = id, "ended through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
         failed => refused(failed),
     }
 }
@@ -207,14 +213,13 @@ pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, St
 
 /// What the daemon did not do.
 pub(super) fn refused(failed: Option<Result<(), ControlError>>) -> Response {
-    let Some(Err(error)) = failed else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "this broke off");
-    };
+    let error = failed.and_then(Result::err).unwrap_or(ControlError::Broken);
     let status = match error {
         ControlError::NotFound => StatusCode::NOT_FOUND,
         ControlError::Used => StatusCode::CONFLICT,
         ControlError::Refused(_) => StatusCode::BAD_REQUEST,
-        ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ControlError::Failed(_) | ControlError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        ControlError::Late | ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
     problem(status, error.to_string())
 }

@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, agenda, api, guard, link, openapi, overview, report};
+use super::{Daemon, admin, api, calendar, guard, link, openapi, overview, report};
 
 /// What handlers share.
 pub(super) struct App {
@@ -89,9 +89,9 @@ pub(super) fn router(
         .route("/api/v1/incidents", get(api::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
-        .route("/api/v1/sessions", get(api::sessions).post(agenda::create))
-        .route("/api/v1/sessions/{id}", put(agenda::change).delete(agenda::withdraw))
-        .route("/api/v1/calendar", get(agenda::coming))
+        .route("/api/v1/sessions", get(api::sessions).post(calendar::create))
+        .route("/api/v1/sessions/{id}", put(calendar::change).delete(calendar::withdraw))
+        .route("/api/v1/calendar", get(calendar::coming))
         .route("/api/v1/oncall", get(api::oncall))
         .route(
             "/api/v1/sessions/{id}/readiness",

@@ -134,9 +134,12 @@ pub(super) async fn act(
         Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
     };
     let by = used.by.clone();
-    tracing::info!(incident = %link.incident, channel = %link.channel, by, "a link was used");
     let daemon = Arc::clone(&app.daemon);
-    match carry_out(async move { daemon.use_link(used, act).await }).await {
+    let done = carry_out(async move { daemon.use_link(used, act).await }).await;
+    if done == Some(Ok(())) {
+        tracing::info!(incident = %link.incident, channel = %link.channel, by, "a link was used");
+    }
+    match done {
         Some(Ok(()) | Err(ControlError::Used | ControlError::NotFound)) => again(),
         Some(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
         None => (StatusCode::INTERNAL_SERVER_ERROR, "this broke off\n").into_response(),

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use crate::model::{Language, ReportFormat, SessionId};
 use crate::report::{self, Style};
 
-use super::ControlError;
 use super::app::{App, problem};
+use super::{ControlError, api};
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ async fn answer(app: &App, id: String, lang: Option<&str>, format: ReportFormat)
     };
     let made = match app.daemon.report(SessionId::new(id)).await {
         Ok(made) => made,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(error),
     };
     let style = Style::new(language, look.time_zone, "");
     // Writing a large workbook takes longer than a thread that serves others may be held up.
@@ -75,20 +75,17 @@ async fn answer(app: &App, id: String, lang: Option<&str>, format: ReportFormat)
             }
             response
         }
-        Ok(Err(why)) => problem(StatusCode::INTERNAL_SERVER_ERROR, why),
+        Ok(Err(why)) => problem(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "this broke off"),
     }
 }
 
-fn refused(error: &ControlError) -> Response {
+fn refused(error: ControlError) -> Response {
     match error {
         ControlError::NotFound => problem(
             StatusCode::NOT_FOUND,
             "there is no such session on record, or it has not begun",
         ),
-        ControlError::Refused(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why.as_str()),
-        ControlError::Used | ControlError::Stopping => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-        }
+        error => api::refused(Some(Err(error))),
     }
 }

@@ -31,7 +31,7 @@ fn full_page() -> String {
     tally.adopt(&snapshot.topology, 1);
     tally.record(&outcome(0, Err(Failure::Remote(RemoteFailure::Timeout))));
     figures.answered("/metrics", "200");
-    figures.calendar("office", true, 4);
+    figures.calendar("office", true, 4, 0);
     Page::whole(|page| {
         metrics::write(&snapshot, page);
         metrics::write_delivery(&StoreStatus::default(), &[province::channel()], now, page);

@@ -16,12 +16,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, Agenda, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
+    Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::report::Report;
-use vchealth::web::{Act, Answer, ControlError, Daemon, Limits, Look, Reloaded, Server};
+use vchealth::web::{
+    Act, Answer, ControlError, Daemon, Limits, Look, ReloadError, Reloaded, Server,
+};
 
 use crate::province;
 
@@ -35,7 +37,7 @@ pub(crate) struct Fake {
     stalled: AtomicU64,
     trouble: Mutex<Option<String>>,
     /// What a reload answers.
-    reload: Mutex<Result<Reloaded, String>>,
+    reload: Mutex<Result<Reloaded, ReloadError>>,
     reloads: AtomicU64,
     /// How many reloads came to their end.
     reloaded: watch::Sender<u64>,
@@ -48,7 +50,7 @@ pub(crate) struct Fake {
     pub(crate) windows: Mutex<Vec<Maintenance>>,
     pub(crate) lifted: Mutex<Vec<SilenceId>>,
     pub(crate) link_uses: Mutex<Vec<(LinkUse, Act)>>,
-    pub(crate) agenda: Mutex<Agenda>,
+    pub(crate) calendar: Mutex<Calendar>,
     pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
     pub(crate) runs: Mutex<Vec<ReadinessRun>>,
     pub(crate) confirmed: Mutex<Vec<Confirmation>>,
@@ -74,7 +76,7 @@ impl Fake {
             windows: Mutex::default(),
             lifted: Mutex::default(),
             link_uses: Mutex::default(),
-            agenda: Mutex::default(),
+            calendar: Mutex::default(),
             changes: Mutex::default(),
             runs: Mutex::default(),
             confirmed: Mutex::default(),
@@ -118,7 +120,7 @@ impl Daemon for Fake {
         Look { language: Language::Vi, time_zone }
     }
 
-    fn reload(&self) -> Answer<'_, Result<Reloaded, String>> {
+    fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {
         Box::pin(async {
             self.reloads.fetch_add(1, Ordering::SeqCst);
             if self.hold.load(Ordering::SeqCst) {
@@ -130,8 +132,8 @@ impl Daemon for Fake {
         })
     }
 
-    fn agenda(&self) -> Arc<Agenda> {
-        Arc::new(self.agenda.lock().unwrap().clone())
+    fn calendar(&self) -> Arc<Calendar> {
+        Arc::new(self.calendar.lock().unwrap().clone())
     }
 
     fn change_session(
@@ -531,10 +533,18 @@ async fn a_refused_reload_tells_everything_that_is_wrong() {
     let house = House::open(province::quiet(3));
     let diagnostics = "sites.yaml:12:5: unknown key `adress`\n  hint: did you mean `address`?\n\
                        sessions.yaml:3:1: the session ends before it starts";
-    *house.daemon.reload.lock().unwrap() = Err(diagnostics.to_owned());
+    *house.daemon.reload.lock().unwrap() = Err(ReloadError::Refused(diagnostics.to_owned()));
     let reply = house.ask("POST", "/-/reload", &[], "").await;
     assert_eq!(reply.status, 400);
     assert_eq!(reply.text(), format!("{diagnostics}\n"));
+}
+
+#[tokio::test]
+async fn what_is_sound_and_not_taken_on_in_time_is_not_called_wrong() {
+    let house = House::open(province::quiet(3));
+    *house.daemon.reload.lock().unwrap() = Err(ReloadError::NotTaken(ControlError::Late));
+    let reply = house.ask("POST", "/-/reload", &[], "").await;
+    assert_eq!((reply.status, reply.text()), (503, "the event loop does not answer\n".to_owned()));
 }
 
 #[tokio::test]

@@ -1,34 +1,27 @@
 //! Events → sessions: when they happen, who takes part, which are moved and which cancelled.
 //!
-//! What an event says of itself stands in its description, one line each, and in its categories:
-//!
-//! ```text
-//! sites: commune, ba-be+, song-cau, -so-tai-chinh     (or: điểm cầu: …)
-//! delegates: 40, district 90, bac-kan 260            (or: đại biểu: …)
-//! session: hdnd-2026-12                              (its id; else one is made of its UID)
-//! importance: high
-//! ```
-//! A word is `all`, a level, a site's id or its name; `+` behind a site means everything
-//! below it as well, `-` in front takes away. Categories that name a level or a site add
-//! to the sites. What is not understood is told, and the event is still a session.
+//! 1. Of several versions of an event, or of one occurrence, the newest counts (RFC 5545 §3.8.7.4).
+//! 2. A changed occurrence takes the place of the one that it names by `RECURRENCE-ID`; with
+//!    `RANGE=THISANDFUTURE` also that of all later ones, moved by as much as it is (§3.2.13).
+//! 3. What is not followed is told, and takes nothing else away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 
 use icalendar::parser::{Component, Property};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::Calendar;
 use super::ics::{parameter, parse, property, text, unfolded};
-use super::recur::{When, moment, starts};
+use super::recur::{Budget, When, moment, starts};
+use super::said::Said;
 use super::zone::Zones;
+use super::{CalendarError, CalendarSettings, fingerprint};
 use crate::config::diagnostic::unseen;
-use crate::config::hint::slug;
-use crate::config::names::reading;
-use crate::model::{Importance, Session, SessionId, SiteIx, Topology};
+use crate::model::{Session, SessionId, Topology};
 
 /// Most events of one calendar and most sessions made of them.
 const EVENTS: usize = 5_000;
@@ -39,16 +32,19 @@ const BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// Troubles that are listed at most.
 const TROUBLES: usize = 20;
-/// Most delegates at one site.
-const DELEGATES: u32 = 100_000;
+/// Most dates that one event adds or excepts.
+const DATES: usize = 1_000;
 
 /// What a calendar holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Read {
     /// Its sessions near `now`, by start.
     pub sessions: Vec<Arc<Session>>,
-    /// What in it was not understood, in words; the sessions are known all the same.
+    /// What in it is not followed, in words, as many as are listed; the sessions are known all the
+    /// same.
     pub troubles: Vec<String>,
+    /// How many such things there are, also those that are not listed.
+    pub troubled: usize,
 }
 
 /// Reads a calendar as it is at `now`.
@@ -57,11 +53,11 @@ pub struct Read {
 /// Why it is no calendar; whatever was known before should then stay.
 pub fn sessions(
     bytes: &[u8],
-    calendar: &Calendar,
+    calendar: &CalendarSettings,
     topology: &Topology,
     zone: &TimeZone,
     now: Timestamp,
-) -> Result<Read, String> {
+) -> Result<Read, CalendarError> {
     let unfolded = unfolded(bytes)?;
     let (properties, components) = parse(&unfolded)?;
     let mut reader = Reader {
@@ -70,18 +66,16 @@ pub fn sessions(
         zones: Zones::new(&properties, &components, zone),
         from: now.checked_sub(BACK).unwrap_or(Timestamp::MIN),
         until: now.checked_add(AHEAD).unwrap_or(Timestamp::MAX),
+        budget: Budget::new(),
+        ids: BTreeSet::new(),
         read: Read::default(),
-        untold: 0,
     };
     // A calendar that only calls events off (RFC 5546 §3.2.5) has none left.
     let calls_off = text(&properties, "METHOD").is_some_and(|it| it.eq_ignore_ascii_case("CANCEL"));
     if !calls_off {
         reader.events(&components);
     }
-    let Reader { mut read, untold, .. } = reader;
-    if untold > 0 {
-        read.troubles.push(format!("and {untold} more"));
-    }
+    let mut read = reader.read;
     read.sessions.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
     Ok(read)
 }
@@ -95,6 +89,13 @@ struct Event<'a> {
     cancelled: bool,
 }
 
+impl Event<'_> {
+    /// Rule 1.
+    fn is_newer(&self, than: Option<&Self>) -> bool {
+        than.is_none_or(|old| version(old.of) <= version(self.of))
+    }
+}
+
 /// How long an event lasts.
 #[derive(Clone, Copy)]
 enum Length {
@@ -103,61 +104,91 @@ enum Length {
     Exact(SignedDuration),
 }
 
+/// The versions of one event that count.
+#[derive(Default)]
+struct Series<'a> {
+    whole: Option<Event<'a>>,
+    /// Single occurrences that are changed, by when they were to begin.
+    changed: BTreeMap<Timestamp, Event<'a>>,
+    /// Changes of all occurrences from one on, by when that was to begin.
+    onwards: BTreeMap<Timestamp, Event<'a>>,
+}
+
+/// What of its series an event changes.
+enum Changes {
+    Whole,
+    One(Timestamp),
+    Onwards(Timestamp),
+}
+
+/// Dates that an event lists.
+#[derive(Default)]
+struct Dates {
+    moments: BTreeSet<Timestamp>,
+    days: BTreeSet<Date>,
+}
+
 struct Reader<'a> {
-    calendar: &'a Calendar,
+    calendar: &'a CalendarSettings,
     topology: &'a Topology,
     zones: Zones<'a>,
     from: Timestamp,
     until: Timestamp,
+    budget: Budget,
+    /// The ids that were given.
+    ids: BTreeSet<SessionId>,
     read: Read,
-    untold: usize,
 }
 
 impl Reader<'_> {
     fn trouble(&mut self, of: &[Property<'_>], what: impl std::fmt::Display) {
-        if self.read.troubles.len() >= TROUBLES {
-            self.untold += 1;
+        let start = text(of, "DTSTART").unwrap_or("no start");
+        let told = format!("event `{}` ({start}): {what}", title(of));
+        // One that recurs says the same of each day.
+        if self.read.troubles.contains(&told) {
             return;
         }
-        let start = text(of, "DTSTART").unwrap_or("no start");
-        self.read.troubles.push(format!("event `{}` ({start}): {what}", title(of)));
+        self.read.troubled += 1;
+        if self.read.troubles.len() < TROUBLES {
+            self.read.troubles.push(told);
+        }
     }
 
     fn events(&mut self, components: &[Component<'_>]) {
         let events = components.iter().filter(|it| it.name.as_str().eq_ignore_ascii_case("VEVENT"));
-        // By identity and, for a changed occurrence, the moment that it was to begin.
-        let mut series: BTreeMap<String, BTreeMap<Option<Timestamp>, Event<'_>>> = BTreeMap::new();
+        let mut all: BTreeMap<String, Series<'_>> = BTreeMap::new();
         for (n, component) in events.enumerate() {
             let of = component.properties.as_slice();
             if n >= EVENTS {
-                self.trouble(
-                    of,
-                    format!("it and all after it are beyond the {EVENTS} that are read"),
-                );
+                let what = format!("it and all after it are beyond the {EVENTS} that are read");
+                self.trouble(of, what);
                 break;
             }
-            match self.event(of) {
-                Ok(event) => {
-                    let uid = text(of, "UID").unwrap_or_else(|| title_raw(of)).to_owned();
-                    let occurrence = match self.occurrence(of, &event) {
-                        Ok(occurrence) => occurrence,
-                        Err(why) => {
-                            self.trouble(of, why);
-                            continue;
-                        }
-                    };
-                    let versions = series.entry(uid).or_default();
-                    let newer =
-                        versions.get(&occurrence).is_none_or(|old| version(old.of) <= version(of));
-                    if newer {
-                        versions.insert(occurrence, event);
-                    }
+            let read = self.event(of).and_then(|event| Ok((self.changes(of, &event)?, event)));
+            let (changes, event) = match read {
+                Ok(read) => read,
+                Err(why) => {
+                    self.trouble(of, why);
+                    continue;
                 }
-                Err(why) => self.trouble(of, why),
+            };
+            let uid = text(of, "UID").unwrap_or_else(|| title_raw(of)).to_owned();
+            let series = all.entry(uid).or_default();
+            match changes {
+                Changes::Whole if event.is_newer(series.whole.as_ref()) => {
+                    series.whole = Some(event);
+                }
+                Changes::One(which) if event.is_newer(series.changed.get(&which)) => {
+                    series.changed.insert(which, event);
+                }
+                Changes::Onwards(which) if event.is_newer(series.onwards.get(&which)) => {
+                    series.onwards.insert(which, event);
+                }
+                _ => {}
             }
         }
-        for (uid, versions) in series {
-            self.series(&uid, &versions);
+        for (uid, series) in all {
+            self.series(&uid, &series);
         }
     }
 
@@ -206,106 +237,135 @@ impl Reader<'_> {
         Ok((when, zone))
     }
 
-    /// Which occurrence of its series an event changes.
-    fn occurrence(
-        &self,
-        of: &[Property<'_>],
-        event: &Event<'_>,
-    ) -> Result<Option<Timestamp>, String> {
-        let Some(which) = property(of, "RECURRENCE-ID") else { return Ok(None) };
-        if parameter(which, "RANGE").is_some() {
-            return Err("a change of this and all later occurrences is not followed".to_owned());
-        }
+    /// What of its series an event changes.
+    fn changes(&self, of: &[Property<'_>], event: &Event<'_>) -> Result<Changes, String> {
+        let Some(which) = property(of, "RECURRENCE-ID") else { return Ok(Changes::Whole) };
         let (when, zone) = self.when(which)?;
         // A date alone, or a local time without a zone, is meant as the series is.
         let zone =
             if parameter(which, "TZID").is_none() && !when.utc { event.zone.clone() } else { zone };
-        when.moment(&zone).map(Some).ok_or_else(|| "its RECURRENCE-ID is no moment".to_owned())
+        let at = when.moment(&zone).ok_or("its RECURRENCE-ID is no moment")?;
+        match parameter(which, "RANGE") {
+            None => Ok(Changes::One(at)),
+            Some(range) if range.eq_ignore_ascii_case("THISANDFUTURE") => Ok(Changes::Onwards(at)),
+            Some(range) => Err(format!("a change of the range {range} is not followed")),
+        }
     }
 
-    fn series(&mut self, uid: &str, versions: &BTreeMap<Option<Timestamp>, Event<'_>>) {
-        if let Some(whole) = versions.get(&None)
-            && !whole.cancelled
-        {
+    fn series(&mut self, uid: &str, series: &Series<'_>) {
+        let whole = series.whole.as_ref();
+        if let Some(whole) = whole.filter(|whole| !whole.cancelled) {
             let repeats = whole.of.iter().any(|p| matches!(p.name.as_str(), "RRULE" | "RDATE"));
             for start in self.starts(whole) {
                 let Some(at) = moment(start, &whole.zone) else { continue };
-                if !versions.contains_key(&Some(at)) {
-                    let id = self.id(uid, whole, repeats.then_some(start));
-                    self.add(whole, id, start);
+                if series.changed.contains_key(&at) {
+                    continue;
+                }
+                let until_then = (Unbounded, Included(at));
+                match series.onwards.range(until_then).next_back() {
+                    None => {
+                        let id = self.id(uid, whole, repeats.then_some(start));
+                        self.add(whole, id, start);
+                    }
+                    Some((_, changed)) if changed.cancelled => {}
+                    Some((from, changed)) => {
+                        let id = self.id(uid, changed, Some(start));
+                        match moved(changed, *from, at) {
+                            Some(start) => self.add(changed, id, start),
+                            None => self.trouble(changed.of, "it is moved to where no time is"),
+                        }
+                    }
                 }
             }
+        } else if whole.is_none() {
+            for (_, changed) in series.onwards.iter().filter(|(_, it)| !it.cancelled) {
+                let what = "the series that it changes is not in the calendar; it is known once";
+                self.trouble(changed.of, what);
+            }
         }
-        for (which, changed) in versions {
-            let Some(which) = which.filter(|_| !changed.cancelled) else { continue };
+        let alone = series.onwards.iter().filter(|_| whole.is_none());
+        for (which, changed) in series.changed.iter().chain(alone) {
+            if changed.cancelled {
+                continue;
+            }
             // Its id stays that of the day that it was to be on.
-            let zone = versions.get(&None).map_or(&changed.zone, |whole| &whole.zone);
-            let id = self.id(uid, changed, Some(zone.to_datetime(which)));
+            let zone = whole.map_or(&changed.zone, |whole| &whole.zone);
+            let id = self.id(uid, changed, Some(zone.to_datetime(*which)));
             self.add(changed, id, changed.start.local);
         }
     }
 
     /// The local starts of an event that are not excepted.
     fn starts(&mut self, event: &Event<'_>) -> Vec<DateTime> {
-        let values = |name: &str| -> Vec<&Property<'_>> {
-            event.of.iter().filter(|p| p.name.as_str().eq_ignore_ascii_case(name)).collect()
-        };
-        let rules: Vec<&str> = values("RRULE").iter().map(|rule| rule.val.as_str()).collect();
-        let mut found = match starts(event.start, &rules, &event.zone, self.from, self.until) {
-            Ok(found) => found,
-            Err(why) => {
-                self.trouble(event.of, format!("{why}; only its first occurrence is known"));
-                vec![event.start.local]
-            }
-        };
-        let mut dates = |name: &str| -> (Vec<Timestamp>, Vec<jiff::civil::Date>) {
-            let (mut moments, mut days) = (Vec::new(), Vec::new());
-            for property in values(name) {
-                for one in property.val.as_str().split(',') {
-                    // A period begins with its start.
-                    let one = one.split('/').next().unwrap_or_default();
-                    let zone = match parameter(property, "TZID") {
-                        Some(id) => self.zones.find(id),
-                        None => Some(event.zone.clone()),
-                    };
-                    match (When::parse(one), zone) {
-                        (Some(when), _) if when.all_day => days.push(when.local.date()),
-                        (Some(when), Some(zone)) => moments.extend(when.moment(&zone)),
-                        _ => {
-                            let what = format!("`{one}` in {name} is no date");
-                            if self.read.troubles.len() < TROUBLES {
-                                let text = format!("event `{}`: {what}", title(event.of));
-                                self.read.troubles.push(text);
-                            }
-                        }
-                    }
-                }
-            }
-            (moments, days)
-        };
-        let (more, more_days) = dates("RDATE");
-        let (less, less_days) = dates("EXDATE");
-        found.extend(more.into_iter().take(1000).map(|moment| event.zone.to_datetime(moment)));
+        let rules: Vec<&str> = named(event.of, "RRULE").map(|rule| rule.val.as_str()).collect();
+        let near = (self.from, self.until);
+        let found = starts(event.start, &rules, &event.zone, near, &mut self.budget);
+        let mut found = found.unwrap_or_else(|why| {
+            self.trouble(event.of, format!("{why}; only its first occurrence is known"));
+            vec![event.start.local]
+        });
+        if named(event.of, "EXRULE").next().is_some() {
+            self.trouble(event.of, "EXRULE is not followed: what it excepts is known as well");
+        }
+        let more = self.dates(event, "RDATE");
+        let less = self.dates(event, "EXDATE");
+        found.extend(more.moments.into_iter().map(|moment| event.zone.to_datetime(moment)));
         let clock = event.start.local.time();
-        found.extend(more_days.into_iter().take(1000).map(|day| day.to_datetime(clock)));
+        found.extend(more.days.into_iter().map(|day| day.to_datetime(clock)));
         found.retain(|start| {
-            let excepted = moment(*start, &event.zone).is_some_and(|moment| less.contains(&moment));
-            !excepted && !less_days.contains(&start.date())
+            let at = moment(*start, &event.zone);
+            let excepted = at.is_some_and(|moment| less.moments.contains(&moment));
+            !excepted && !less.days.contains(&start.date())
         });
         found.sort_unstable();
         found.dedup();
         found
     }
 
+    /// The dates that the properties of a name list.
+    fn dates(&mut self, event: &Event<'_>, name: &'static str) -> Dates {
+        let mut dates = Dates::default();
+        let listed = named(event.of, name)
+            .flat_map(|property| property.val.as_str().split(',').map(move |one| (property, one)));
+        for (n, (property, one)) in listed.enumerate() {
+            if n >= DATES {
+                self.trouble(event.of, format!("beyond the {DATES} dates of {name} that are read"));
+                break;
+            }
+            let one = match one.split_once('/') {
+                Some((start, _)) => {
+                    let what = "how long a period of RDATE lasts is not followed";
+                    self.trouble(event.of, what);
+                    start
+                }
+                None => one,
+            };
+            let zone = match parameter(property, "TZID") {
+                Some(id) => self.zones.find(id),
+                None => Some(event.zone.clone()),
+            };
+            let when = When::parse(one);
+            match (when, zone) {
+                (Some(when), _) if when.all_day => {
+                    dates.days.insert(when.local.date());
+                }
+                (Some(when), Some(zone)) => dates.moments.extend(when.moment(&zone)),
+                (Some(_), None) => {
+                    self.trouble(event.of, format!("nobody knows the time zone of {name}"));
+                }
+                (None, _) => self.trouble(event.of, format!("`{one}` in {name} is no date")),
+            }
+        }
+        dates
+    }
+
     /// The id of a session: what the event says, or one that stays the same as long as its UID
     /// does; with the day for one of a series.
     fn id(&self, uid: &str, event: &Event<'_>, day: Option<DateTime>) -> String {
-        let said =
-            notes(event.of).remove("session").map(|id| slug(&id)).filter(|id| !id.is_empty());
-        let mut id: String = match said {
-            Some(id) => id.chars().take(50).collect(),
-            None => format!("{}-{:08x}", self.calendar.name, fingerprint(uid)),
-        };
+        let said = Said::by(event.of, self.calendar, self.topology);
+        let mut id = said.id().unwrap_or_else(|| {
+            format!("{}-{:08x}", self.calendar.name, fingerprint(uid.as_bytes()))
+        });
         if let Some(day) = day {
             id += &day.strftime("-%Y%m%d").to_string();
         }
@@ -314,9 +374,8 @@ impl Reader<'_> {
 
     fn add(&mut self, event: &Event<'_>, id: String, local: DateTime) {
         let of = event.of;
-        if let Some(wanted) = &self.calendar.category
-            && !categories(of).iter().any(|category| reading(category) == reading(wanted))
-        {
+        let said = Said::by(of, self.calendar, self.topology);
+        if !said.is_wanted() {
             return;
         }
         let Some(start) = moment(local, &event.zone) else { return };
@@ -344,14 +403,16 @@ impl Reader<'_> {
             self.trouble(of, format!("beyond the {EVENTS} sessions that are known"));
             return;
         }
-        let sites = self.sites(of);
-        let importance = match notes(of).get("importance").map(String::as_str) {
-            Some("low") => Importance::Low,
-            Some("normal") => Importance::Normal,
-            Some("high") => Importance::High,
-            _ => self.calendar.importance,
-        };
         let id = SessionId::new(id);
+        if !self.ids.insert(id.clone()) {
+            self.trouble(of, format!("another event is the session `{id}` already"));
+            return;
+        }
+        let mut troubles = Vec::new();
+        let (sites, importance) = (said.sites(&mut troubles), said.importance(&mut troubles));
+        for what in troubles {
+            self.trouble(of, what);
+        }
         self.read.sessions.push(Arc::new(Session {
             id,
             title: title(of),
@@ -361,123 +422,19 @@ impl Reader<'_> {
             sites,
         }));
     }
-
-    /// Who takes part, with how many delegates.
-    fn sites(&mut self, of: &[Property<'_>]) -> BTreeMap<SiteIx, u32> {
-        let notes = notes(of);
-        let mut sites: BTreeSet<SiteIx> = BTreeSet::new();
-        let mut named = false;
-        for category in categories(of) {
-            if let Some(found) = find(self.topology, &category) {
-                named = true;
-                sites.extend(found);
-            }
-        }
-        if let Some(line) = notes.get("sites") {
-            let words: Vec<&str> =
-                line.split([',', ';']).map(str::trim).filter(|w| !w.is_empty()).collect();
-            let (less, more): (Vec<&str>, Vec<&str>) =
-                words.into_iter().partition(|word| word.starts_with('-'));
-            if more.is_empty() && !named {
-                sites.extend(&self.calendar.sites);
-            }
-            named = true;
-            for word in more {
-                match find(self.topology, word) {
-                    Some(found) => sites.extend(found),
-                    None => self.trouble(of, format!("there is no level or site `{word}`")),
-                }
-            }
-            for word in less {
-                match find(self.topology, word.trim_start_matches('-').trim()) {
-                    Some(found) => sites.retain(|site| !found.contains(site)),
-                    None => self.trouble(of, format!("there is no level or site `{word}`")),
-                }
-            }
-        }
-        if !named || sites.is_empty() {
-            sites.clone_from(&self.calendar.sites);
-        }
-        let mut figures: BTreeMap<SiteIx, u32> =
-            sites.iter().map(|site| (*site, self.calendar.delegates)).collect();
-        let line = notes.get("delegates").cloned().unwrap_or_default();
-        for word in line.split([',', ';']).map(str::trim).filter(|word| !word.is_empty()) {
-            let (who, figure) = word.rsplit_once([' ', ':', '=']).unwrap_or(("", word));
-            let figure = figure.trim().parse::<u32>().ok().filter(|figure| *figure <= DELEGATES);
-            let who = who.trim().trim_end_matches([':', '=']);
-            let whom = if who.is_empty() { Some(sites.clone()) } else { find(self.topology, who) };
-            match (figure, whom) {
-                (Some(figure), Some(whom)) => {
-                    for site in whom {
-                        figures.entry(site).and_modify(|now| *now = figure);
-                    }
-                }
-                _ => self.trouble(of, format!("`{word}` is no number of delegates")),
-            }
-        }
-        figures
-    }
 }
 
-/// The sites that a word names.
-fn find(topology: &Topology, word: &str) -> Option<BTreeSet<SiteIx>> {
-    let word = word.trim();
-    if word == "all" || reading(word) == reading("tất cả") {
-        return Some(topology.site_ixs().collect());
-    }
-    let (word, below) = match word.strip_suffix('+') {
-        Some(word) => (word.trim(), true),
-        None => (word, false),
-    };
-    let level = topology.level_ixs().find(|level| {
-        let level = &topology.levels[level.ix()];
-        level.id.as_str() == word
-            || reading(&level.name.vi) == reading(word)
-            || reading(&level.name.en) == reading(word)
-    });
-    if let Some(level) = level {
-        return Some(
-            topology.site_ixs().filter(|site| topology.site(*site).level == level).collect(),
-        );
-    }
-    let mut called = topology.site_ixs().filter(|site| {
-        let site = topology.site(*site);
-        site.id.as_str() == word || reading(&site.name) == reading(word)
-    });
-    let site = called.next().filter(|_| called.next().is_none())?;
-    Some(if below { topology.subtree(site).into_iter().collect() } else { BTreeSet::from([site]) })
+/// When an occurrence begins that was to begin at `at`, by a change of all from `from` on: as much
+/// later on the clock as the changed one is.
+fn moved(changed: &Event<'_>, from: Timestamp, at: Timestamp) -> Option<DateTime> {
+    let local = |moment: Timestamp| changed.zone.to_datetime(moment);
+    let by = local(from).duration_until(changed.start.local);
+    local(at).checked_add(by).ok()
 }
 
-/// The lines `key: value` of a description whose keys mean something, in lower case.
-fn notes(of: &[Property<'_>]) -> BTreeMap<&'static str, String> {
-    const KEYS: &[(&str, &str)] = &[
-        ("sites", "sites"),
-        ("điểm cầu", "sites"),
-        ("delegates", "delegates"),
-        ("đại biểu", "delegates"),
-        ("session", "session"),
-        ("mã phiên", "session"),
-        ("importance", "importance"),
-    ];
-    let mut notes = BTreeMap::new();
-    for line in text(of, "DESCRIPTION").unwrap_or_default().split('\n').take(500) {
-        let Some((key, value)) = line.split_once(':') else { continue };
-        let known = KEYS.iter().find(|(name, _)| reading(name) == reading(key));
-        if let Some((_, key)) = known {
-            notes.insert(*key, value.trim().nfc().collect::<String>());
-        }
-    }
-    notes
-}
-
-fn categories(of: &[Property<'_>]) -> Vec<String> {
-    of.iter()
-        .filter(|property| property.name.as_str().eq_ignore_ascii_case("CATEGORIES"))
-        .flat_map(|property| property.val.as_str().split(','))
-        .map(|category| category.trim().replace('\\', ""))
-        .filter(|category| !category.is_empty())
-        .take(50)
-        .collect()
+/// The properties of a name.
+fn named<'b>(of: &'b [Property<'b>], name: &'static str) -> impl Iterator<Item = &'b Property<'b>> {
+    of.iter().filter(move |property| property.name.as_str().eq_ignore_ascii_case(name))
 }
 
 fn title_raw<'b>(of: &'b [Property<'_>]) -> &'b str {
@@ -496,9 +453,4 @@ fn title(of: &[Property<'_>]) -> String {
 fn version(of: &[Property<'_>]) -> (i64, String) {
     let sequence = text(of, "SEQUENCE").and_then(|n| n.trim().parse().ok()).unwrap_or(0);
     (sequence, text(of, "DTSTAMP").unwrap_or_default().to_owned())
-}
-
-/// A short name for a long UID (FNV-1a, 32 bits).
-fn fingerprint(uid: &str) -> u32 {
-    uid.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -3,12 +3,15 @@
 
 use icalendar::parser::{Component, Property, read_calendar};
 
-use super::LARGEST;
+use super::{CalendarError, LARGEST};
 
 /// Deepest nesting: a calendar, an event, an alarm.
 const DEEPEST: usize = 6;
 /// Longest line once it is unfolded: a description of many pages.
-const LONGEST: usize = 64 << 10;
+pub(super) const LONGEST: usize = 64 << 10;
+
+/// The properties of a calendar, and its components.
+type Parts<'a> = (Vec<Property<'a>>, Vec<Component<'a>>);
 
 /// The text as one line for each property.
 ///
@@ -17,18 +20,16 @@ const LONGEST: usize = 64 << 10;
 ///
 /// # Errors
 /// Why this is no calendar that is read.
-pub(super) fn unfolded(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn unfolded(bytes: &[u8]) -> Result<String, CalendarError> {
     if bytes.len() > LARGEST {
-        return Err(format!("it is larger than {} MiB", LARGEST >> 20));
+        return Err(CalendarError::TooLarge);
     }
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| format!("it is not UTF-8 from byte {} on", error.valid_up_to()))?;
+        .map_err(|error| CalendarError::NotUtf8 { from: error.valid_up_to() })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if !text.trim_start().get(..15).is_some_and(|head| head.eq_ignore_ascii_case("BEGIN:VCALENDAR"))
     {
-        return Err(
-            "it does not begin with BEGIN:VCALENDAR: no calendar in iCalendar format".to_owned()
-        );
+        return Err(CalendarError::NoCalendar);
     }
     let mut unfolded = String::with_capacity(text.len());
     let (mut depth, mut length) = (0_usize, 0);
@@ -36,7 +37,7 @@ pub(super) fn unfolded(bytes: &[u8]) -> Result<String, String> {
         if let Some(rest) = line.strip_prefix([' ', '\t']) {
             length += rest.len();
             if length > LONGEST {
-                return Err(format!("a line of more than {} KiB", LONGEST >> 10));
+                return Err(CalendarError::LongLine);
             }
             unfolded.push_str(rest);
             continue;
@@ -55,14 +56,17 @@ pub(super) fn unfolded(bytes: &[u8]) -> Result<String, String> {
         } else if begins("END:") {
             depth = depth.saturating_sub(1);
         }
-        if depth > DEEPEST || length > LONGEST {
-            return Err("it is nested too deeply, or has a line that is too long".to_owned());
+        if length > LONGEST {
+            return Err(CalendarError::LongLine);
+        }
+        if depth > DEEPEST {
+            return Err(CalendarError::Nested);
         }
         unfolded.push_str(line);
     }
     unfolded.push('\n');
     if depth > 0 {
-        return Err("its end is missing: it was cut short".to_owned());
+        return Err(CalendarError::CutShort);
     }
     Ok(unfolded)
 }
@@ -71,10 +75,10 @@ pub(super) fn unfolded(bytes: &[u8]) -> Result<String, String> {
 ///
 /// # Errors
 /// Where the grammar is not kept.
-pub(super) fn parse(text: &str) -> Result<(Vec<Property<'_>>, Vec<Component<'_>>), String> {
+pub(super) fn parse(text: &str) -> Result<Parts<'_>, CalendarError> {
     let calendar = read_calendar(text).map_err(|error| {
         let first = error.lines().map(str::trim).find(|line| line.contains("line")).unwrap_or("");
-        format!("it cannot be read {}", first.trim_end_matches(':'))
+        CalendarError::Grammar(first.trim_end_matches(':').to_owned())
     })?;
     Ok((calendar.properties, calendar.components))
 }

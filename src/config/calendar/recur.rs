@@ -12,8 +12,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rrule::{RRule, RRuleSet, Tz, Unvalidated};
 
-/// Most occurrences of one event: every day for longer than anybody looks ahead.
-const OCCURRENCES: u16 = 800;
+/// Most occurrences that one rule is followed over, also those long over: every day for a century.
+const STEPS_OF_RULE: u32 = 40_000;
+/// Most occurrences that the rules of one calendar are followed over together.
+const STEPS: u32 = 2_000_000;
+/// What a rule counts as that names no day: only after a hundred thousand tries is it clear that a
+/// 30 February never comes.
+const STEPS_OF_NEVER: u32 = 200_000;
+/// Most rules of one calendar.
+const RULES: u32 = 1_000;
 /// Longest rule, in bytes.
 const LONGEST: usize = 1_000;
 
@@ -67,6 +74,19 @@ pub(super) fn moment(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     zone.to_ambiguous_timestamp(local).compatible().ok()
 }
 
+/// What following the rules of one calendar may still cost. Somebody who is let write an event could
+/// else keep a processor busy for minutes with a few lines.
+pub(super) struct Budget {
+    rules: u32,
+    steps: u32,
+}
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self { rules: RULES, steps: STEPS }
+    }
+}
+
 /// The local starts of an event between two moments, in order; also the first, whatever the rule
 /// says, as RFC 5545 §3.8.5.3 has it.
 ///
@@ -76,8 +96,8 @@ pub(super) fn starts(
     first: When,
     rules: &[&str],
     zone: &TimeZone,
-    from: Timestamp,
-    until: Timestamp,
+    (from, until): (Timestamp, Timestamp),
+    budget: &mut Budget,
 ) -> Result<Vec<DateTime>, String> {
     let utc = TimeZone::UTC;
     let zone = if first.utc { &utc } else { zone };
@@ -98,12 +118,48 @@ pub(super) fn starts(
         else {
             continue;
         };
-        let found = set.after(from).before(until).all(OCCURRENCES);
-        starts.extend(found.dates.iter().filter_map(civil));
+        starts.extend(follow(&set.limit(), from, until, budget)?);
     }
     starts.sort_unstable();
     starts.dedup();
     Ok(starts)
+}
+
+/// The occurrences of a rule between two moments.
+fn follow(
+    set: &RRuleSet,
+    from: Stamp<Tz>,
+    until: Stamp<Tz>,
+    budget: &mut Budget,
+) -> Result<Vec<DateTime>, String> {
+    let too_many = || "its rule goes through more days than are followed".to_owned();
+    let most = STEPS_OF_RULE.min(budget.steps);
+    if most == 0 {
+        return Err(too_many());
+    }
+    budget.rules = budget
+        .rules
+        .checked_sub(1)
+        .ok_or_else(|| format!("the rules beyond the first {RULES} are not followed"))?;
+    let mut found = Vec::new();
+    let (mut steps, mut never) = (0, true);
+    for occurrence in set {
+        never = false;
+        if occurrence > until {
+            break;
+        }
+        steps += 1;
+        if steps > most {
+            budget.steps -= most;
+            return Err(too_many());
+        }
+        if occurrence >= from {
+            found.extend(civil(&occurrence));
+        }
+    }
+    let cost = if never { STEPS_OF_NEVER } else { steps };
+    budget.steps = budget.steps.saturating_sub(cost);
+    if never { Err("its rule names no day that ever comes".to_owned()) } else { Ok(found) }
 }
 
 /// A rule that the crate is trusted with: nothing more often than daily, and its end on the local

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use proptest::prelude::*;
 
 use super::*;
 use crate::config::{self, Config, File, SourceSet};
@@ -178,6 +179,37 @@ fn exceptions_moved_and_cancelled_occurrences_are_followed() {
 }
 
 #[test]
+fn a_change_of_this_and_all_later_occurrences_moves_them_all() {
+    let series = "BEGIN:VEVENT\nUID:u\nSUMMARY:Giao ban\nDTSTART:20261207T080000\n\
+        DTEND:20261207T090000\nRRULE:FREQ=WEEKLY;COUNT=5\nEND:VEVENT\n";
+    let starts = |more: &str| -> Vec<String> {
+        let found = read(&calendar(&format!("{series}{more}")));
+        assert_eq!(found.troubles, [] as [String; 0]);
+        let zone = zone("Asia/Ho_Chi_Minh");
+        let told = found.sessions.iter().map(|s| {
+            let start = zone.to_datetime(s.start).strftime("%m-%d %H:%M");
+            let minutes = s.end.duration_since(s.start).as_mins();
+            format!("{start} {minutes} {} {}", s.title, &s.id.as_str()[s.id.as_str().len() - 4..])
+        });
+        told.collect()
+    };
+    // From the third on a day later, at two, for two hours; the ids stay those of the old days.
+    let onwards = "BEGIN:VEVENT\nUID:u\nSUMMARY:Họp\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261221T080000\n\
+        DTSTART:20261222T140000\nDTEND:20261222T160000\nEND:VEVENT\n";
+    let first = ["12-07 08:00 60 Giao ban 1207", "12-14 08:00 60 Giao ban 1214"];
+    let moved =
+        ["12-22 14:00 120 Họp 1221", "12-29 14:00 120 Họp 1228", "01-05 14:00 120 Họp 0104"];
+    assert_eq!(starts(onwards), [&first[..], &moved[..]].concat());
+    // A change of a single one counts before it, and from a later change on that one counts.
+    let single = "BEGIN:VEVENT\nUID:u\nSUMMARY:Riêng\nRECURRENCE-ID:20261228T080000\n\
+        DTSTART:20261230T070000\nDTEND:20261230T080000\nEND:VEVENT\n";
+    let off = "BEGIN:VEVENT\nUID:u\nSUMMARY:Họp\nRECURRENCE-ID;RANGE=THISANDFUTURE:20270104T080000\n\
+        STATUS:CANCELLED\nDTSTART:20270104T080000\nEND:VEVENT\n";
+    let wanted = [&first[..], &moved[..1], &["12-30 07:00 60 Riêng 1228"]].concat();
+    assert_eq!(starts(&format!("{onwards}{single}{off}")), wanted);
+}
+
+#[test]
 fn an_event_says_who_takes_part() {
     let with = |lines: &str| {
         let found = read(&event(&format!("DTSTART:20261209T080000\nDURATION:PT1H\n{lines}")));
@@ -216,6 +248,12 @@ fn what_is_not_understood_is_told_and_takes_nothing_else_away() {
             "no number of delegates",
         ),
         ("DTSTART:20261209T080000\nDURATION:PT1H\nRRULE:FREQ=SECONDLY", "it would happen secondly"),
+        ("DTSTART:20261209T080000\nDURATION:PT1H\nEXRULE:FREQ=WEEKLY;COUNT=1", "EXRULE is not"),
+        (
+            "DTSTART:20261209T080000\nDURATION:PT1H\nDESCRIPTION:importance: vital",
+            "the importance `vital` is none",
+        ),
+        ("DTSTART:20261209T080000\nDURATION:PT1H\nEXDATE:tomorrow", "`tomorrow` in EXDATE"),
         ("DTSTART:20261209T080000\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;BYDAY=XX", "is not understood"),
     ] {
         let found = read(&event(lines));
@@ -244,7 +282,8 @@ fn what_is_no_calendar_or_could_cost_too_much_is_refused() {
     let config = config();
     let refused = |bytes: &[u8]| {
         let calendar = &config.settings.calendars[0];
-        sessions(bytes, calendar, &config.topology, &zone("Asia/Ho_Chi_Minh"), now()).unwrap_err()
+        let zone = zone("Asia/Ho_Chi_Minh");
+        sessions(bytes, calendar, &config.topology, &zone, now()).unwrap_err().to_string()
     };
     assert!(refused(b"<html>log in</html>").contains("BEGIN:VCALENDAR"));
     assert!(refused(b"\xff\xfe").contains("UTF-8"));
@@ -255,6 +294,106 @@ fn what_is_no_calendar_or_could_cost_too_much_is_refused() {
     let text = event("DTSTART:20000101T080000\nDURATION:PT1H\nRRULE:FREQ=DAILY");
     let found = read(&text);
     assert!((400..420).contains(&found.sessions.len()), "{}", found.sessions.len());
+}
+
+#[test]
+fn rules_made_to_keep_a_processor_busy_are_given_up_and_told() {
+    let events: String = (0..4_000)
+        .map(|n| {
+            format!(
+                "BEGIN:VEVENT\nUID:u{n}\nSUMMARY:x\nDTSTART:20261209T080000\nDURATION:PT1H\n\
+                 RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30\nEND:VEVENT\n"
+            )
+        })
+        .collect();
+    let found = read(&calendar(events.trim_end()));
+    // Each is known once, at its own start.
+    assert_eq!(found.sessions.len(), 4_000);
+    assert_eq!((found.troubled, found.troubles.len()), (2, 2), "{:?}", found.troubles);
+    assert!(found.troubles[0].contains("names no day that ever comes"), "{:?}", found.troubles);
+    assert!(found.troubles[1].contains("more days than are followed"), "{:?}", found.troubles);
+    // Every day since the year 1.
+    let found = read(&event("DTSTART:00010101T080000\nDURATION:PT1H\nRRULE:FREQ=DAILY"));
+    assert!(found.troubles[0].contains("more days than are followed"), "{:?}", found.troubles);
+}
+
+#[test]
+fn two_events_that_would_be_one_session_are_told() {
+    let one = |uid: &str| {
+        format!(
+            "BEGIN:VEVENT\nUID:{uid}\nSUMMARY:Họp\nDTSTART:20261209T080000\nDURATION:PT1H\n\
+             DESCRIPTION:session: hop\nEND:VEVENT"
+        )
+    };
+    let found = read(&calendar(&format!("{}\n{}", one("a"), one("b"))));
+    assert_eq!(found.sessions.len(), 1);
+    assert!(found.troubles[0].contains("another event is the session `hop`"), "{found:?}");
+}
+
+/// A line of an event, sound or not.
+fn a_line() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("DTSTART"),
+        Just("DTSTART;TZID=Asia/Ho_Chi_Minh"),
+        Just("DTSTART;VALUE=DATE"),
+        Just("DTEND"),
+        Just("DURATION"),
+        Just("RRULE"),
+        Just("RDATE"),
+        Just("EXDATE"),
+        Just("RECURRENCE-ID"),
+        Just("RECURRENCE-ID;RANGE=THISANDFUTURE"),
+        Just("UID"),
+        Just("SUMMARY"),
+        Just("DESCRIPTION"),
+        Just("CATEGORIES"),
+        Just("STATUS"),
+        Just("SEQUENCE"),
+    ];
+    let value = prop_oneof![
+        "2026(11|12)[0-3][0-9]",
+        "2026120[1-9]T(08|23)0000Z?",
+        "(0001|1970|2024|9999)(02)(28|29|30)T235960Z?",
+        "-?P(T?[0-9]{1,2}[HMDWS]){1,2}",
+        "FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY|HOURLY)(;(INTERVAL|COUNT|BYMONTHDAY|BYSETPOS|BYYEARDAY|BYWEEKNO|BYMONTH)=-?[0-9]{1,5}){0,3}(;BYDAY=-?[0-6]?(MO|SU))?(;UNTIL=2027[01][0-9]01)?",
+        "(sites|delegates|session|importance): ?(all|commune|tan-lap\\+|-hoa-muc|7|high|[a-z]{0,9})",
+        "CANCELLED|[0-9]{1,3}|u[0-3]",
+        "\\PC{0,40}",
+    ];
+    (name, value).prop_map(|(name, value)| format!("{name}:{value}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn whatever_a_calendar_says_it_gives_sessions_that_make_sense_or_says_why_not(
+        events in prop::collection::vec(prop::collection::vec(a_line(), 0..8), 0..6),
+        cut in 0_usize..4_000,
+    ) {
+        let events: Vec<String> = events
+            .iter()
+            .map(|lines| format!("BEGIN:VEVENT\n{}\nEND:VEVENT", lines.join("\n")))
+            .collect();
+        let whole = calendar(&events.join("\n"));
+        let half = whole.as_bytes().get(..cut).unwrap_or_default();
+        let config = config();
+        let settings = &config.settings.calendars[0];
+        for bytes in [whole.as_bytes(), half] {
+            let zone = zone("Asia/Ho_Chi_Minh");
+            let Ok(read) = sessions(bytes, settings, &config.topology, &zone, now()) else {
+                continue;
+            };
+            let mut ids = BTreeSet::new();
+            for session in &read.sessions {
+                let length = session.end.duration_since(session.start);
+                prop_assert!(length.is_positive() && length.as_hours() <= 7 * 24);
+                prop_assert!(!session.sites.is_empty() && !session.title.is_empty());
+                prop_assert!(ids.insert(session.id.clone()), "{} twice", session.id);
+            }
+            prop_assert!(read.troubles.len() <= read.troubled);
+        }
+    }
 }
 
 #[test]
@@ -275,7 +414,7 @@ fn files_count_before_calendars_and_changes_before_both() {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use crate::config::agenda::{Gathered, gather};
+    use crate::config::gather::{Gathered, gather};
     use crate::model::{SessionChange, SessionId};
 
     let base = config();

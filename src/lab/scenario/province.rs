@@ -2,7 +2,7 @@
 //!
 //! ```yaml
 //! province:
-//!   levels: [province, district, commune]       # names of the tiers, highest first
+//!   levels: [province, district, commune]       # names of the levels, highest first
 //!   tree:                                       # who hangs on whom; the first site is ours
 //!     tinh:
 //!       cho-don: [tan-lap, bang-lang]
@@ -36,7 +36,7 @@ pub enum Province {
 /// A drawn province.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// The tiers, highest first.
+    /// The levels, highest first.
     pub levels: Vec<String>,
     /// Sites, each with the position of its parent and its depth; parents before children.
     pub sites: Vec<(String, Option<usize>, usize)>,
@@ -72,8 +72,8 @@ pub(super) fn read(node: &Node, sink: &Sink) -> Option<Province> {
         named.into_iter().map(|(level, _)| level).collect()
     };
     if depth > tree.levels.len() {
-        sink.say(map.mark, format!("the tree has {depth} tiers: name them with `levels`"));
-        tree.levels.extend((tree.levels.len()..depth).map(|tier| format!("tier-{tier}")));
+        sink.say(map.mark, format!("the tree has {depth} levels: name them with `levels`"));
+        tree.levels.extend((tree.levels.len()..depth).map(|nth| format!("level-{nth}")));
     }
     if let Some(labels) = map.take("labels").and_then(|node| node.map(sink, "`labels`")) {
         for (label, values) in labels.entries() {

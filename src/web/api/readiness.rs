@@ -52,10 +52,12 @@ pub(in crate::web) async fn keep(
     }
     // Only the daemon's own runs are for a configured moment.
     let run = ReadinessRun { lead_s: None, ..run };
-    tracing::info!(session = id, sites = run.sites.len(), "a readiness run came through the API");
-    let daemon = Arc::clone(&app.daemon);
+    let (daemon, sites) = (Arc::clone(&app.daemon), run.sites.len());
     match carry_out(async move { daemon.keep_readiness(run).await }).await {
-        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+        Some(Ok(())) => {
+            tracing::info!(session = id, sites, "a readiness run came through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
         failed => refused(failed),
     }
 }
@@ -86,10 +88,13 @@ pub(in crate::web) async fn confirm(
         Ok(said) => said,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
-    tracing::info!(session = id, site = %said.site, by = said.by, "confirmed through the API");
     let (daemon, given) = (Arc::clone(&app.daemon), said.clone());
     match carry_out(async move { daemon.confirm(given).await }).await {
-        Some(Ok(())) => Json(said).into_response(),
+        Some(Ok(())) => {
+            let (site, by) = (&said.site, &said.by);
+            tracing::info!(session = id, %site, by, "confirmed through the API");
+            Json(said).into_response()
+        }
         failed => refused(failed),
     }
 }

@@ -1,4 +1,5 @@
-//! What is coming: the sessions that are known, where each is known from, and how the calendars do.
+//! The calendar: the sessions that are known, where each is known from, and how the calendars of
+//! others that some come from do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Importance, Session, SessionId, SiteId};
 
-/// Everything that is coming, as far as it is known.
+/// The sessions that are known, of whatever source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Agenda {
+pub struct Calendar {
     /// The sessions, by start, each with where it is known from: `sessions.yaml`, the name of a
     /// calendar, `API`, or a combination such as `sessions.yaml, API`.
     pub sessions: Vec<(Arc<Session>, String)>,
@@ -32,7 +33,7 @@ pub struct CalendarStatus {
     pub failing_since: Option<Timestamp>,
     /// What the last failed look said.
     pub last_error: Option<String>,
-    /// Events in it that are not wholly understood.
+    /// What in it is not followed, in words, as many as are listed.
     pub troubles: Vec<String>,
 }
 

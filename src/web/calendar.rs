@@ -1,5 +1,5 @@
-//! What is coming, and changes of it at the last minute: a session more, one called off, sites added
-//! or dropped.
+//! The calendar, and changes of it at the last minute: a session more, one called off, sites added or
+//! dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{Body, person, read, refused};
 use super::app::{App, carry_out, problem};
-use crate::config::agenda::apply;
+use crate::config::gather::ChangeError;
 use crate::model::{
-    Agenda, CalendarStatus, Importance, Session, SessionChange, SessionId, SiteId, Topology,
+    Calendar, CalendarStatus, Importance, Session, SessionChange, SessionId, SiteId, Topology,
 };
 
 /// Longest title, in characters.
@@ -111,6 +111,11 @@ impl SessionRequest {
         if self.delegates.values().any(|figure| *figure > DELEGATES) {
             return Err(format!("a site has {DELEGATES} delegates at most"));
         }
+        if let (Some(start), Some(end)) = (self.start, self.end)
+            && end <= start
+        {
+            return Err(ChangeError::Backwards.to_string());
+        }
         let title = match self.title {
             Some(title) => {
                 let title = title.trim().to_owned();
@@ -141,8 +146,8 @@ impl SessionRequest {
 
 /// `GET /api/v1/calendar`.
 pub(super) async fn coming(State(app): State<Arc<App>>) -> Response {
-    let (agenda, snapshot) = (app.daemon.agenda(), app.daemon.snapshot());
-    let Agenda { sessions, calendars } = &*agenda;
+    let (calendar, snapshot) = (app.daemon.calendar(), app.daemon.snapshot());
+    let Calendar { sessions, calendars } = &*calendar;
     let taken = app.daemon.now().wall;
     let rows = sessions
         .iter()
@@ -160,7 +165,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Body) -> Response 
     let Some(id) = request.id.clone() else {
         return problem(StatusCode::BAD_REQUEST, "a new session needs `id`");
     };
-    if app.daemon.agenda().sessions.iter().any(|(session, _)| session.id.as_str() == id) {
+    if app.daemon.calendar().sessions.iter().any(|(session, _)| session.id.as_str() == id) {
         let why = "there is a session with this id: change it by PUT";
         return problem(StatusCode::CONFLICT, why);
     }
@@ -185,10 +190,12 @@ pub(super) async fn change(
 
 /// `DELETE /api/v1/sessions/{id}`.
 pub(super) async fn withdraw(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
-    tracing::info!(session = id, "change of a session withdrawn through the API");
-    let (daemon, id) = (Arc::clone(&app.daemon), SessionId::new(id));
-    match carry_out(async move { daemon.change_session(id, None).await }).await {
-        Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
+    let (daemon, of) = (Arc::clone(&app.daemon), SessionId::new(id.as_str()));
+    match carry_out(async move { daemon.change_session(of, None).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(session = id, "change of a session withdrawn through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
         failed => refused(failed),
     }
 }
@@ -202,25 +209,18 @@ async fn set(app: &App, id: String, request: SessionRequest, done: StatusCode) -
         let why = "an id has lower-case letters, digits and hyphens, at most 63";
         return problem(StatusCode::BAD_REQUEST, why);
     }
-    let (agenda, snapshot, now) = (app.daemon.agenda(), app.daemon.snapshot(), app.daemon.now());
+    let (snapshot, now) = (app.daemon.snapshot(), app.daemon.now());
     let id = SessionId::new(id);
     let checked = request.checked(id.clone(), now.wall, &snapshot.topology);
     let change = match checked {
         Ok(change) => change,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
-    let known = agenda.sessions.iter().find(|(session, _)| session.id == id);
-    let known = known.map(|(session, _)| &**session);
-    // A session that is called off is not known, and calling it off again changes nothing.
-    if !change.cancelled
-        && let Err(why) = apply(&change, known, &snapshot.topology)
-    {
-        return problem(StatusCode::BAD_REQUEST, why);
-    }
-    tracing::info!(session = %id, by = change.by, cancelled = change.cancelled, "session changed through the API");
     let (daemon, given, at) = (Arc::clone(&app.daemon), change.clone(), id.clone());
     match carry_out(async move { daemon.change_session(at, Some(given)).await }).await {
         Some(Ok(())) => {
+            let (by, cancelled) = (&change.by, change.cancelled);
+            tracing::info!(session = %id, by, cancelled, "session changed through the API");
             let place = format!("/api/v1/sessions/{id}");
             (done, [(header::LOCATION, place)], Json(change)).into_response()
         }
