@@ -7,7 +7,7 @@ use super::junit::escape;
 use super::text::{confirmed, own_clock};
 use super::words::{self, Pen, pick};
 use super::{Sheet, Summary};
-use crate::model::{Confirmation, Language, ReadinessRun, SiteReadiness, Verdict};
+use crate::model::{Confirmation, Contact, Language, ReadinessRun, SiteReadiness, Verdict};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -75,7 +75,7 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
                     "<tr><th>{}</th><td>{}</td><td class=\"who\">{}</td></tr>",
                     escape(&site.name),
                     found.join("<br>"),
-                    escape(&pen.contact(site))
+                    who(site, &pen)
                 );
             }
             out += "</table></section>\n";
@@ -84,6 +84,20 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
     checklist(run, sheet, &pen, &mut out);
     out += "</body></html>\n";
     out
+}
+
+/// Whom to phone, the first two that can be: a tap on a phone calls, and no line breaks within a
+/// number.
+fn who(site: &SiteReadiness, pen: &Pen) -> String {
+    let call = |contact: &Contact| {
+        let digits: String =
+            contact.phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        let phone = escape(&contact.phone);
+        format!("{}: <a href=\"tel:{digits}\">{phone}</a>", escape(&contact.name))
+    };
+    let phones = site.contacts.iter().filter(|contact| !contact.phone.is_empty());
+    let calls: Vec<String> = phones.take(2).map(call).collect();
+    if calls.is_empty() { escape(&pen.contact(site)) } else { calls.join("<br>") }
 }
 
 /// Every site with what was measured and whether people saw and heard it.
