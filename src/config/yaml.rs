@@ -426,7 +426,7 @@ fn not_yaml(file: File, text: &str, at: (usize, usize), message: &str, out: &Fin
     let hint = if indent.contains('\t') {
         Some("YAML forbids tabs for indentation: use spaces".to_owned())
     } else {
-        uneven(text, at.0)
+        unquoted(what, written).or_else(|| uneven(text, at.0))
     };
     match begins.filter(|begins| *begins != at) {
         Some(begins) => {
@@ -434,6 +434,14 @@ fn not_yaml(file: File, text: &str, at: (usize, usize), message: &str, out: &Fin
         }
         None => out.hint(span, reason, hint),
     }
+}
+
+/// What a value with a colon in it needs, if that is what the line holds.
+fn unquoted(what: &str, line: &str) -> Option<String> {
+    let (_, value) = line.split_once(": ").filter(|_| what.starts_with("mapping values"))?;
+    let value = value.trim();
+    let plain = value.contains(": ") && !value.starts_with(['"', '\'', '[', '{', '&', '*', '!']);
+    plain.then(|| format!("a value with a colon in it needs quotes: `\"{}\"`", brief(value)))
 }
 
 /// What the indentation of a line says about a syntax error in it.
