@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 pub use error::{Forbidden, LabError};
-pub use receiver::{Mood, Post, Posted, PostedAlert, Receiver};
+pub use receiver::{Post, Posted, PostedAlert, Receiver};
 pub use relay::Tally;
 
 use self::fault::{Fault, FaultKind};

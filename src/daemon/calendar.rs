@@ -551,18 +551,26 @@ mod tests {
 
     /// Answers one request after the other with these bodies, then listens no longer.
     async fn serve(answers: Vec<&'static str>) -> String {
+        let whole = |body: &&str| {
+            let length = body.len();
+            format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+        };
+        serve_bytes(answers.iter().map(whole).map(String::into_bytes).collect()).await
+    }
+
+    /// The same with whatever bytes.
+    async fn serve_bytes(answers: Vec<Vec<u8>>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hop.ics?key=secret", listener.local_addr().unwrap());
         tokio::spawn(async move {
-            for body in answers {
+            for answer in answers {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut asked = [0; 4096];
                 let _ = stream.read(&mut asked).await.unwrap();
-                let length = body.len();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
-                );
-                stream.write_all((head + body).as_bytes()).await.unwrap();
+                // Whoever has heard enough hangs up.
+                let _ = stream.write_all(&answer).await;
             }
         });
         url
@@ -595,6 +603,40 @@ mod tests {
         // After a restart as well.
         let again = self::keeper(&dir);
         assert_eq!(again.gather(&base, at(20).wall).sessions.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_calendar_server_that_means_ill_is_told_of_and_changes_nothing() {
+        let round =
+            b"HTTP/1.1 302 Found\r\nlocation: /hop.ics\r\nconnection: close\r\n\r\n".to_vec();
+        let mut endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+        endless.resize(endless.len() + LARGEST + (1 << 20), b' ');
+        let denied = b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n".to_vec();
+        for (answers, why) in [
+            (vec![round; 8], "again and again"),
+            (vec![endless], "larger than 4 MiB"),
+            (vec![denied], "403"),
+        ] {
+            let dir = Scratch::new();
+            let base = config(&serve_bytes(answers).await);
+            let keeper = keeper(&dir);
+            keeper.fetch_due(&base, at(0)).await;
+            assert_eq!(keeper.gather(&base, at(0).wall).sessions.len(), 0);
+            let told = keeper.shown().calendars[0].last_error.clone().unwrap();
+            assert!(told.contains(why) && !told.contains("secret"), "{told}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_calendar_server_that_never_answers_is_waited_for_no_longer_than_its_time_limit() {
+        let dir = Scratch::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = config(&format!("http://{}/", listener.local_addr().unwrap()));
+        let keeper = keeper(&dir);
+        keeper.fetch_due(&base, at(0)).await;
+        keeper.gather(&base, at(0).wall);
+        let told = keeper.shown().calendars[0].last_error.clone();
+        assert_eq!(told.as_deref(), Some("no answer in time"));
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -68,18 +67,6 @@ pub struct PostedAlert {
     pub fingerprint: String,
 }
 
-/// How the receiver treats posts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mood {
-    /// It takes them.
-    #[default]
-    Well,
-    /// It answers with this status and takes nothing.
-    Refuses(u16),
-    /// It says nothing for this long and then takes them.
-    Slow(Duration),
-}
-
 /// A receiver that listens until it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
@@ -91,7 +78,6 @@ pub struct Receiver {
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    mood: Mutex<Mood>,
     posts: Mutex<Vec<Posted>>,
     count: watch::Sender<usize>,
 }
@@ -114,12 +100,8 @@ impl Receiver {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let shared = Arc::new(Inner {
-            clock,
-            mood: Mutex::default(),
-            posts: Mutex::default(),
-            count: watch::Sender::new(0),
-        });
+        let shared =
+            Arc::new(Inner { clock, posts: Mutex::default(), count: watch::Sender::new(0) });
         let router = Router::new()
             .route("/", post(take))
             // Whatever path a channel posts to.
@@ -140,11 +122,6 @@ impl Receiver {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
-    }
-
-    /// How it treats posts from now on.
-    pub fn set_mood(&self, mood: Mood) {
-        *self.shared.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
     }
 
     /// Everything accepted so far, in order.
@@ -174,14 +151,6 @@ impl Drop for Receiver {
 }
 
 async fn take(State(shared): State<Arc<Inner>>, body: Bytes) -> StatusCode {
-    let mood = *shared.mood.lock().unwrap_or_else(PoisonError::into_inner);
-    match mood {
-        Mood::Well => {}
-        Mood::Refuses(status) => {
-            return StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        Mood::Slow(by) => tokio::time::sleep(by).await,
-    }
     let posted = Posted { at: shared.clock.now(), post: serde_json::from_slice(&body).ok(), body };
     let count = {
         let mut posts = shared.posts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,16 +197,5 @@ mod tests {
         assert_eq!(posts[0].post.as_ref().unwrap().alerts[0].labels["site"], "a");
         assert_eq!(posts[1].post, None);
         assert_eq!(posts[1].body, "no json");
-    }
-
-    #[tokio::test]
-    async fn a_receiver_in_a_bad_mood_takes_nothing() {
-        let receiver = Receiver::start(Clock::start()).unwrap();
-        receiver.set_mood(Mood::Refuses(503));
-        assert_eq!(post_to(&receiver, "{}").await, 503);
-        assert!(receiver.posts().is_empty());
-        receiver.set_mood(Mood::Slow(Duration::from_millis(1)));
-        assert_eq!(post_to(&receiver, "{}").await, 200);
-        assert_eq!(receiver.posts().len(), 1);
     }
 }

@@ -74,7 +74,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("an incident"),
         takes: Some("AckRequest"),
         gives: (200, "Ack"),
-        errors: &[400, 403, 404, 409, 413, 415, 503],
+        errors: &[400, 403, 404, 409, 413, 415, 500, 503],
     },
     read("/api/v1/sessions", "sessions", "Sessions that are on or near, soonest first", "Sessions"),
     Operation {
@@ -85,7 +85,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("SessionRequest"),
         gives: (201, "SessionChange"),
-        errors: &[400, 403, 409, 413, 415, 503],
+        errors: &[400, 403, 409, 413, 415, 500, 503],
     },
     Operation {
         method: "put",
@@ -95,7 +95,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("SessionRequest"),
         gives: (200, "SessionChange"),
-        errors: &[400, 403, 413, 415, 503],
+        errors: &[400, 403, 404, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -105,7 +105,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 503],
+        errors: &[403, 404, 500, 503],
     },
     read(
         "/api/v1/calendar",
@@ -116,7 +116,7 @@ const OPERATIONS: &[Operation] = &[
     read("/api/v1/oncall", "oncall", "Who is on duty by each rota, and who is next", "OnCall"),
     Operation {
         names: Some("a session"),
-        errors: &[400, 404, 503],
+        errors: &[400, 404, 500, 503],
         ..read(
             "/api/v1/sessions/{id}/report",
             "report",
@@ -141,7 +141,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("ReadinessRun"),
         gives: (204, ""),
-        errors: &[400, 403, 404, 413, 415, 503],
+        errors: &[400, 403, 404, 413, 415, 500, 503],
     },
     Operation {
         method: "post",
@@ -151,7 +151,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("ConfirmationRequest"),
         gives: (200, "Confirmation"),
-        errors: &[400, 403, 404, 413, 415, 503],
+        errors: &[400, 403, 404, 413, 415, 500, 503],
     },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
@@ -162,7 +162,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("SilenceRequest"),
         gives: (201, "Silence"),
-        errors: &[400, 403, 413, 415, 503],
+        errors: &[400, 403, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -172,7 +172,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a silence"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 503],
+        errors: &[403, 404, 500, 503],
     },
     read(
         "/api/v1/maintenance",
@@ -188,7 +188,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("MaintenanceRequest"),
         gives: (201, "Maintenance"),
-        errors: &[400, 403, 413, 415, 503],
+        errors: &[400, 403, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -198,7 +198,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a maintenance window"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 503],
+        errors: &[403, 404, 500, 503],
     },
     read("/api/v1/openapi.json", "openapi", "This document", "Document"),
     read("/metrics", "metrics", "All metrics in the text format 0.0.4", TEXT),
@@ -228,7 +228,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: None,
         gives: (200, TEXT),
-        errors: &[400, 403],
+        errors: &[400, 403, 503],
     },
 ];
 

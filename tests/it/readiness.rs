@@ -24,6 +24,7 @@ use vchealth::probe::{self, Probes, Trust};
 use vchealth::readiness::{self, Occasion, Scope};
 use vchealth::store::History;
 
+use crate::channels::{client, get};
 use crate::fixtures::Scratch;
 
 /// A commune for each fault, three that are well, and a district of which nothing answers.
@@ -352,6 +353,31 @@ fn the_daemon_looks_by_itself_tells_once_and_takes_in_what_people_find() {
         let messages = soon(|| Some(told()).filter(|it| it.len() > 1));
         assert!(messages[1].starts_with("[READY] 3 of 3"), "{messages:?}");
         assert_eq!(messages.len(), 2, "one message for a run, and one for its end");
+
+        // The calendar changes: the session is known, and what was counted stays counted.
+        let page = || runtime.block_on(get(&format!("http://127.0.0.1:{port}/metrics"))).unwrap();
+        let counted = |page: &str| -> f64 {
+            let lines = page.lines().filter(|line| line.starts_with("vchealth_probes_total{"));
+            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        let before = counted(&soon(|| Some(page()).filter(|page| counted(page) > 0.0)));
+        let change = r#"{"id": "bat-thuong", "title": "Bất thường", "all": true, "by": "Hà",
+            "start": "2099-01-01T01:00:00Z", "end": "2099-01-01T02:00:00Z"}"#;
+        let url = format!("http://127.0.0.1:{port}/api/v1/sessions");
+        let answer = runtime.block_on(async {
+            let post = client().post(url).header("content-type", "application/json");
+            post.body(change).send().await.expect("an answer").status()
+        });
+        assert_eq!(answer, 201);
+        let known = runtime.block_on(get(&format!("http://127.0.0.1:{port}/api/v1/calendar")));
+        assert!(known.expect("the calendar").contains("bat-thuong"));
+        soon(|| {
+            let now = counted(&page());
+            assert!(now >= before, "{now} probes are counted after {before}");
+            (now > before).then_some(())
+        });
+        let snapshot = daemon.snapshot();
+        assert_eq!(snapshot.readiness.len(), 1, "nor is what was found forgotten");
         runtime.block_on(daemon.stop());
         lab.shutdown();
     });
