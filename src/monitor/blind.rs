@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Part;
 use super::picture::{Picture, Trust};
 use super::site::{self, Kind, Life};
+use super::witness;
 use crate::model::{
     Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SelfDoubt,
     SiteIx,
@@ -252,8 +253,12 @@ impl Sight {
         match site::life(picture, gateway, now) {
             // It is asked again in a moment.
             Life::Recovering => true,
+            // Who answered only after it was asked last proves nothing: it may answer too by now.
             Life::Failing(since) | Life::Dead(since) => {
-                now - since < DOUBT && answering(picture, since).alive == 0
+                let asked = picture.reachability(gateway).map(|ix| picture.target(ix).asked_at);
+                let asked = asked.max().unwrap_or_default();
+                let heard = |site: SiteIx| (since..=asked).contains(&picture.site(site).alive_at);
+                now - since < DOUBT && !others(picture).any(heard)
             }
             Life::Unknown if is_mute(picture, gateway) => onset(picture, now)
                 .is_some_and(|since| now - since < DOUBT && answering(picture, since).alive == 0),
@@ -342,7 +347,8 @@ fn answering(picture: &Picture, since: Mono) -> Answering {
         let asked = known.asked_at >= since;
         answering.asked += usize::from(asked);
         answering.alive += usize::from(known.alive_at >= since);
-        answering.witnesses += usize::from(asked || !known.finding.is(Kind::Silent));
+        let may_speak = !known.finding.is(Kind::Silent) && !witness::is_no_witness(picture, site);
+        answering.witnesses += usize::from(asked || may_speak);
     }
     answering
 }

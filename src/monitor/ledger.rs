@@ -480,7 +480,8 @@ impl Ledger {
         pass
     }
 
-    /// A site that is well needs no wider incident to explain it; its own, which rested, ends by
+    /// A site that is well needs no wider incident to explain it, nor any that rested under that
+    /// one: should it fall into another trouble, they have nothing to say of it. Its own ends by
     /// itself.
     fn free(&mut self, slot: Slot, picture: &mut Picture, site: SiteIx, now: Now) {
         let known = picture.site_mut(site);
@@ -488,9 +489,19 @@ impl Ledger {
             return;
         }
         known.group = None;
-        if let Some(own) = known.own.and_then(|own| self.entries.get_mut(&own)) {
+        let (own, id) = (known.own, self.get(slot).map(|entry| entry.incident.id.clone()));
+        if let Some(own) = own.and_then(|own| self.entries.get_mut(&own)) {
             own.change().absorbed_by = None;
             give_up(own, picture, site, now);
+        }
+        for other in self.entries.values_mut() {
+            if matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
+                && other.members.get(&site) == Some(&false)
+                && other.is_open()
+                && other.incident.absorbed_by == id
+            {
+                give_up(other, picture, site, now);
+            }
         }
     }
 
@@ -529,7 +540,7 @@ impl Ledger {
             self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
         for site in left {
             // What is still being asked stays until that is settled.
-            let Some(kind) = picture.site(site).finding.trouble().map(|trouble| trouble.kind)
+            let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
             else {
                 continue;
             };
@@ -542,6 +553,7 @@ impl Ledger {
                     picture.site_mut(site).group = Some(*narrower);
                     other.change().absorbed_by = None;
                     other.members.insert(site, false);
+                    record::affect(other, picture, site, since, now);
                 } else if !well {
                     // It has another trouble by now, or something else explains it.
                     give_up(other, picture, site, now);

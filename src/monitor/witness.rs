@@ -233,6 +233,6 @@ fn asked(picture: &Picture, site: SiteIx) -> Mono {
 }
 
 /// Whether a site cannot be asked: nothing at it is watched, or we fail to ask.
-fn is_no_witness(picture: &Picture, site: SiteIx) -> bool {
+pub(super) fn is_no_witness(picture: &Picture, site: SiteIx) -> bool {
     picture.pulse(site).is_none_or(|target| picture.target(target).streak.is_mute())
 }

@@ -74,7 +74,10 @@ fn people_are_told_what_the_scenarios_say() {
         run.play(&steps, scenario.lasts);
         let judgement = scenario.judge(&run.heard());
         println!("{}: {}\n{judgement}", scenario.file, scenario.name);
-        if !judgement.holds() {
+        for complaint in &run.complaints {
+            println!("FAIL at {complaint}");
+        }
+        if !judgement.holds() || !run.complaints.is_empty() {
             print_told(&run);
             failed.push(scenario.file);
         }
