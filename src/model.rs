@@ -39,9 +39,10 @@ pub use id::{
     ChannelId, CheckId, ClassId, EndpointId, EndpointIx, IncidentId, LevelId, LevelIx,
     NotificationId, PersonId, RotaId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
 };
+pub(crate) use incident::joined;
 pub use incident::{
     Ack, Affected, Alert, Cause, CommonFactor, Evidence, Incident, Notification, NotificationKind,
-    Resolution, Saw, SelfDoubt, Severity, Told,
+    Part, Resolution, Saw, SelfDoubt, Severity, Told,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,

@@ -76,7 +76,7 @@ use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Ack, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth, Failure,
-    Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Phase,
+    Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Part, Phase,
     ProbeRequest, ReadinessOrder, ReadinessRun, Reply, Silence, SilenceId, SiteIx, TargetIx,
     Topology, Trigger,
 };
@@ -142,11 +142,11 @@ pub enum Input {
     Outcome(Outcome),
     /// How the echo engine does; about once a second.
     Engine(EngineHealth),
-    /// A part of this program reports trouble in plain words, or none: it is well.
+    /// A part of this program reports trouble, or none: it is well.
     Part {
         /// Which part.
         part: Part,
-        /// What is wrong.
+        /// What it says of it.
         trouble: Option<String>,
     },
     /// A channel has accepted a drill; may be told again and again.
@@ -189,19 +189,6 @@ pub enum Input {
     NoReadiness,
     /// Somebody confirmed picture and sound of a site.
     Confirm(Box<Confirmation>),
-}
-
-/// A part of this program that may be in trouble without stopping it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
-    /// Name resolution: no name server answers.
-    Resolver,
-    /// The database: the disk is full or does not write.
-    Store,
-    /// Delivery: messages cannot be handed over to any channel.
-    Courier,
-    /// The echo engine stands still.
-    Engine,
 }
 
 /// What the brain orders.

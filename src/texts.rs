@@ -29,7 +29,8 @@ pub use self::templates::{Templates, check as check_templates};
 use self::seen::Seen;
 use crate::model::{
     Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, Notification,
-    NotificationId, NotificationKind, Phase, Resolution, Severity, SiteId, TargetKey, Told,
+    NotificationId, NotificationKind, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey,
+    Told,
 };
 
 pub(crate) use letter::test_letter;
@@ -105,20 +106,29 @@ pub fn write(item: &Item, test: bool, style: &Style) -> Message {
         return readiness::message(alert, notice, style);
     }
     let facts = Facts::new(item, style);
-    let message = match (style.language, test, facts.alert.drill) {
-        (Language::Vi, true, _) => vi::test(&facts),
-        (Language::En, true, _) => en::test(&facts),
-        (Language::Vi, false, true) => vi::drill(&facts),
-        (Language::En, false, true) => en::drill(&facts),
-        (Language::Vi, false, false) => vi::message(&facts),
-        (Language::En, false, false) => en::message(&facts),
-    };
-    let own = !test && !facts.alert.drill;
+    if test {
+        return match style.language {
+            Language::Vi => vi::test(&facts),
+            Language::En => en::test(&facts),
+        };
+    }
     let over = item.told_as == NotificationKind::Resolved;
-    let proof = test || facts.alert.drill;
-    let links = style.links.as_ref().filter(|_| !proof && !over);
-    let message = Message { link: links.and_then(|links| links.of(&item.notification)), ..message };
-    if own { style.templates.apply(&facts, style, &message) } else { message }
+    let links = style.links.as_ref().filter(|_| !facts.alert.drill && !over);
+    let link = links.and_then(|links| links.of(&item.notification));
+    let message = style.templates.apply(&facts, style, &Message { link, ..usual(&facts, style) });
+    match style.language {
+        Language::Vi if facts.alert.drill => vi::drill(&message, &facts),
+        Language::En if facts.alert.drill => en::drill(&message, &facts),
+        Language::Vi | Language::En => message,
+    }
+}
+
+/// What is told of an incident in the built-in texts.
+fn usual(facts: &Facts<'_>, style: &Style) -> Message {
+    match style.language {
+        Language::Vi => vi::message(facts),
+        Language::En => en::message(facts),
+    }
 }
 
 /// Writes a whole letter as plain text, for channels that carry nothing else: one incident in
@@ -134,15 +144,26 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
         (Some(message), Language::En) => en::whole(&message, &style.board),
         (None, language) => {
             let alerts = letter.items.iter().map(|item| (item, &item.notification.alert));
-            let (runs, incidents): (Vec<_>, Vec<_>) =
+            let (runs, others): (Vec<_>, Vec<_>) =
                 alerts.partition(|(_, alert)| alert.readiness.is_some());
-            let facts: Vec<Facts> =
-                incidents.iter().map(|(item, _)| Facts::new(item, style)).collect();
+            let facts = others.iter().map(|(item, _)| Facts::new(item, style));
+            // Drills are no incidents: they neither count as such nor lend them their urgency.
+            let (drills, facts): (Vec<Facts>, Vec<Facts>) =
+                facts.partition(|facts| facts.alert.drill);
+            let own = |facts: &Facts<'_>| style.templates.summary(facts, style);
             let mut text = match language {
                 _ if facts.is_empty() => String::new(),
-                Language::Vi => vi::digest(&facts, &style.board),
-                Language::En => en::digest(&facts, &style.board),
+                Language::Vi => vi::digest(&facts, &style.board, own),
+                Language::En => en::digest(&facts, &style.board, own),
             };
+            for facts in &drills {
+                let line = own(facts).unwrap_or_else(|| usual(facts, style).summary);
+                let line = match language {
+                    Language::Vi => vi::as_drill(&line),
+                    Language::En => en::as_drill(&line),
+                };
+                text.push_str(&format!("• {line}\n"));
+            }
             for (_, alert) in runs {
                 if let Some(notice) = &alert.readiness {
                     text.push_str(&format!("• {}\n", readiness::line(alert, notice, style)));
@@ -293,7 +314,7 @@ impl<'a> Facts<'a> {
             so_far: between(incident.began, notification.created),
             over,
             removed: incident.resolution == Some(Resolution::Removed),
-            place: Place::of(alert),
+            place: Place::of(alert, style.language),
             affected: affected_sites(alert),
             session: TouchedSession::of(alert, notification.created, tz),
             tz,
@@ -406,6 +427,17 @@ impl<'a> Facts<'a> {
         self.incident.evidence.iter().rev().find_map(|evidence| read(Seen::of(evidence)))
     }
 
+    /// What is wrong with this monitor while it sees all the same; none when it does not, or when
+    /// the fault is another's.
+    fn ails(&self) -> Option<&'a SelfDoubt> {
+        let ours = self.cause == Cause::Monitor && self.affected.is_empty();
+        let doubt = |seen: Seen<'a>| match seen {
+            Seen::Ourselves(doubt) => Some(doubt),
+            _ => None,
+        };
+        self.last_seen(doubt).filter(|_| ours)
+    }
+
     /// The affected sites to name, and how many more there are.
     fn named(&self) -> (&[&'a str], usize) {
         let most = match self.place {
@@ -471,8 +503,15 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(alert: &'a Alert) -> Self {
+    fn of(alert: &'a Alert, language: Language) -> Self {
         let incident = &alert.incident;
+        if alert.drill {
+            let name = match language {
+                Language::Vi => "Điểm cầu diễn tập",
+                Language::En => "“Drill”",
+            };
+            return Self::Site { name, others: 0 };
+        }
         if let Some(common) = &incident.common {
             return Self::Shared {
                 label: &common.label,

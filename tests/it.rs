@@ -61,6 +61,8 @@ mod reasons;
 mod report;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/secrets.rs"]
+mod secrets;
 #[path = "it/service.rs"]
 mod service;
 #[path = "it/simulate.rs"]

@@ -212,6 +212,9 @@ fn calendar(
 /// An address to fetch from; `webcal` is what calendar programs call `https`.
 fn url(node: &Node, out: &Findings) -> Option<WebAddress> {
     let text = line(2000)(node, out)?;
+    if !WebAddress::new(text.as_str()).is_bare() {
+        out.hide(node.span);
+    }
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let good = rest.is_some_and(|rest| {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();

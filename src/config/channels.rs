@@ -473,8 +473,12 @@ pub(super) fn web_address(node: &Node, out: &Findings) -> Option<WebAddress> {
     judged(&text, node, out).map(|()| WebAddress::new(text))
 }
 
-/// Judges a web address by the same reader that the client uses.
+/// Judges a web address by the same reader that the client uses. What may hold a key is not shown,
+/// be it right or wrong.
 fn judged(text: &str, node: &Node, out: &Findings) -> Option<()> {
+    if !WebAddress::new(text).is_bare() {
+        out.hide(node.span);
+    }
     let why = match reqwest::Url::parse(text) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             format!("`{}` is neither http nor https", url.scheme())

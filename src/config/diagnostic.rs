@@ -188,6 +188,8 @@ pub(super) fn counted(n: usize, what: &str) -> String {
 pub(super) struct Findings {
     list: RefCell<Vec<Finding>>,
     more: Cell<usize>,
+    /// Lines that hold what must not be shown though nothing is wrong with it.
+    hidden: RefCell<BTreeSet<(File, u32)>>,
     /// Comparisons of words that hints may still cost.
     pub(super) patience: Cell<usize>,
     /// Every key that a reader asked for, by section, and whether it was written.
@@ -237,6 +239,11 @@ impl Findings {
         self.push(Finding { span, reason: reason.into(), hint, other: None, secret: true });
     }
 
+    /// What stands at `span` may hold a key: its line is not shown, whatever else is wrong with it.
+    pub(super) fn hide(&self, span: Span) {
+        self.hidden.borrow_mut().insert((span.file, span.line));
+    }
+
     /// Something is wrong at `span` because of what stands at `other`.
     pub(super) fn clash(
         &self,
@@ -273,8 +280,8 @@ impl Findings {
         found.sort_by(|a, b| (a.span, &a.reason).cmp(&(b.span, &b.reason)));
         found.dedup_by(|a, b| a.span == b.span && a.reason == b.reason);
         let lines = Lines::of(sources, &found);
-        let hidden: BTreeSet<(File, u32)> =
-            found.iter().filter(|it| it.secret).map(|it| (it.span.file, it.span.line)).collect();
+        let mut hidden = self.hidden.into_inner();
+        hidden.extend(found.iter().filter(|it| it.secret).map(|it| (it.span.file, it.span.line)));
         let list = found
             .into_iter()
             .map(|finding| {

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::journal;
 use crate::config::Config;
 use crate::metrics::Tally;
-use crate::model::{Batch, Change, Outcome, ProbeRequest, Snapshot};
-use crate::monitor::{Input, Part};
+use crate::model::{Batch, Change, Outcome, Part, ProbeRequest, Snapshot};
+use crate::monitor::Input;
 use crate::notify::{self, Remote};
 use crate::probe::{Probes, ResolverHealth};
 use crate::store::{Ticket, WriterHandle};
@@ -83,10 +83,10 @@ impl Hands {
     }
 }
 
-/// Why names are not resolved: no look-up of any name gets an answer. One name without an answer
+/// Why names are not resolved, when no look-up of any name gets an answer. One name without an answer
 /// is that name's own fault, and shows at its site.
 fn resolver_trouble(health: &ResolverHealth) -> Option<String> {
     let dead = health.names > 0 && health.failing == health.names;
     let why = || health.reason.clone().unwrap_or_else(|| "no answer".to_owned());
-    dead.then(|| format!("no name server answers: {}", why()))
+    dead.then(why)
 }

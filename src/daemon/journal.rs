@@ -58,6 +58,7 @@ fn log_drill(drill: &Drill) {
     match &drill.state {
         DrillState::Running => info!(%session, "a drill begins"),
         DrillState::Passed => info!(%session, "every channel accepted the drill"),
+        DrillState::Nobody => warn!(%session, "the routes send alerts of a session to nobody"),
         DrillState::Failed { missing } => {
             error!(%session, ?missing, "channels did not accept the drill in time");
         }

@@ -39,6 +39,12 @@ impl WebAddress {
         &self.0[..scheme.len() + authority.len()]
     }
 
+    /// Whether there is nothing in it that may not be told.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.origin() == self.0.trim_end_matches('/')
+    }
+
     /// `text` without this address or any of its telling parts.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {

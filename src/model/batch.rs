@@ -163,6 +163,8 @@ pub enum DrillState {
     Running,
     /// Every channel accepted it.
     Passed,
+    /// The routes send alerts about the session's sites to nobody.
+    Nobody,
     /// Some did not in time.
     Failed {
         /// Which have not yet.

@@ -283,10 +283,41 @@ pub enum SelfDoubt {
         of: u32,
     },
     /// A part of this program is in trouble.
+    Trouble {
+        /// Which.
+        part: Part,
+        /// What it says of it.
+        detail: String,
+    },
+    /// Channels did not accept the drill before a session.
+    DrillMissed {
+        /// Title of the session.
+        session: String,
+        /// Which channels have not yet.
+        channels: Vec<ChannelId>,
+    },
+    /// Alerts about the sites of a session would reach nobody.
+    NobodyReached {
+        /// Title of the session.
+        session: String,
+    },
+    /// A part of this program is in trouble; in records of before it was known which.
     Part {
         /// What it says.
         words: String,
     },
+}
+
+/// A part of this program that may be in trouble without stopping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Name resolution: no name server answers; the detail says how.
+    Resolver,
+    /// The database: the disk is full or does not write; the detail says what to do.
+    Store,
+    /// Delivery: no channel takes messages; the detail names them.
+    Courier,
 }
 
 impl fmt::Display for SelfDoubt {
@@ -303,9 +334,30 @@ impl fmt::Display for SelfDoubt {
                 f,
                 "our clock seems to be off by {by_s} s: {devices} of {of} devices disagree"
             ),
-            Self::Part { words } => f.write_str(words),
+            Self::Trouble { part: Part::Resolver, detail } => {
+                write!(f, "no name server answers: {detail}")
+            }
+            Self::Trouble { part: Part::Courier, detail } => {
+                write!(f, "no channel takes messages any more: {detail}")
+            }
+            Self::DrillMissed { session, channels } => write!(
+                f,
+                "the drill before session {session} was not accepted by: {}",
+                joined(channels)
+            ),
+            Self::NobodyReached { session } => {
+                write!(f, "alerts about the sites of session {session} would reach nobody")
+            }
+            Self::Trouble { part: Part::Store, detail: words } | Self::Part { words } => {
+                f.write_str(words)
+            }
         }
     }
+}
+
+/// Names of channels in one line.
+pub(crate) fn joined(channels: &[ChannelId]) -> String {
+    channels.iter().map(ChannelId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Somebody took an incident on.

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cause, CheckId, Contact, EndpointId, Failure, LocalFailure, SessionId, SiteId, TargetKey,
+    Cause, ChannelId, CheckId, Contact, EndpointId, Failure, LocalFailure, SessionId, SiteId,
+    TargetKey, Told,
 };
 
 /// What a readiness run says, best first: the worst of several counts.
@@ -348,6 +349,12 @@ pub struct ReadinessRun {
     pub own_clock_off_s: Option<i64>,
     /// Every site of the session, in the order of the file.
     pub sites: Vec<SiteReadiness>,
+    /// What was told of the readiness of this session so far, by earlier runs as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+    /// The channels that were told of this very run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<ChannelId>,
 }
 
 impl ReadinessRun {
@@ -384,7 +391,10 @@ impl ReadinessNotice {
     #[must_use]
     pub fn of(run: &ReadinessRun) -> Self {
         let sites = run.sites.iter().filter(|site| !site.findings.is_empty()).cloned().collect();
-        Self { counts: run.counts(), run: ReadinessRun { sites, ..run.clone() } }
+        Self {
+            counts: run.counts(),
+            run: ReadinessRun { sites, told: Vec::new(), said: Vec::new(), ..run.clone() },
+        }
     }
 }
 

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Part;
 use super::picture::{Picture, Trust};
 use super::site::{self, Kind, Life};
 use super::witness;
 use crate::model::{
-    Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, SelfDoubt,
-    SiteIx,
+    Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, Part,
+    SelfDoubt, SiteIx,
 };
 
 /// A wall clock that moved this much against the monotonic one was set.

@@ -1,16 +1,22 @@
-//! Drills: before a session, a marked alert takes the way of a real one, so that a way that leads
-//! nowhere is found while there is time to mend it.
+//! Drills: before a session, a site that does not exist fails, and the alert about it takes the way
+//! of a real one, so that a way that leads nowhere is found while there is time to mend it.
 //!
-//! 1. A drill begins when a session starts within the time that the settings name. It is decided
-//!    here, committed with the outbox, carried by the courier, and goes through every channel.
-//! 2. It is passed when every channel has accepted it. It then ends, and its end is told as well.
-//! 3. A channel that has not accepted it within the time that the settings allow is a trouble of
+//! 1. A drill begins when a session starts within the time that the settings name. Its alert is
+//!    decided here, committed with the outbox, carried by the courier, and written in the texts that
+//!    people gave, under a mark that no text of theirs can take away.
+//! 2. It goes where alerts would about the sites of this session, and about this monitor, while it
+//!    is live: by the routes, to the people on duty at its start, in every step of escalation at
+//!    once, and through the channels that stand in for those. When that is nobody, it is a trouble
+//!    of this monitor's own.
+//! 3. It is passed when every channel has accepted it. It then ends, and its end is told as well.
+//! 4. A channel that has not accepted it within the time that the settings allow is a trouble of
 //!    this monitor's own, told through the channels that work, until it accepts or the session
 //!    is over.
-//! 4. Each session has one drill; one that is put off to another time has another. A drill in the
+//! 5. Each session has one drill; one that is put off to another time has another. A drill in the
 //!    middle of which the program ended is held again: nobody knows who accepted it.
-//! 5. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
-//!    no silence.
+//! 6. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
+//!    no silence and no quiet hours. What is probed and how failures become facts is not part of
+//!    it: that shows every minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,22 +24,39 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
-use crate::config::{Config, DrillSettings};
+use super::routing::{self, Reach};
+use crate::config::{Channel, Config, DrillSettings, Matter};
 use crate::model::{
-    Alert, Cause, Change, ChannelId, Drill, DrillState, Incident, IncidentId, Notification,
-    NotificationId, NotificationKind, Phase, Resolution, Session, SessionId, Severity,
+    Affected, Alert, Cause, Change, ChannelId, CheckId, Drill, DrillState, EndpointId, Evidence,
+    Failure, Importance, Incident, IncidentId, Notification, NotificationId, NotificationKind,
+    Phase, RemoteFailure, Resolution, Saw, SelfDoubt, Session, SessionId, Severity, SiteId, SiteIx,
+    TargetKey, Told,
 };
 
 /// How long it is remembered that a session had its drill.
 const REMEMBERED: Duration = Duration::from_hours(24);
+/// Id of the site that fails.
+const SITE: &str = "drill";
 
 /// The drills that are remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Drills {
     held: BTreeMap<SessionId, Drill>,
-    /// Channels that have not accepted the drill that goes on.
-    pending: BTreeMap<SessionId, BTreeSet<ChannelId>>,
+    /// Those that go on.
+    pending: BTreeMap<SessionId, Pending>,
 }
+
+/// A drill that goes on.
+#[derive(Debug, Clone)]
+struct Pending {
+    /// Whom it reaches.
+    reached: People,
+    /// Channels that have not accepted it.
+    missing: BTreeSet<ChannelId>,
+}
+
+/// Channels with the people for whom a message is; none when the channel itself is meant.
+type People = BTreeMap<ChannelId, Vec<String>>;
 
 impl Drills {
     /// Drills from before a restart.
@@ -65,7 +88,7 @@ impl Drills {
                 continue;
             }
             if let Some(pending) = self.pending.get_mut(session) {
-                pending.remove(channel);
+                pending.missing.remove(channel);
             }
             if let DrillState::Failed { missing } = &mut drill.state {
                 missing.retain(|other| other != channel);
@@ -73,19 +96,20 @@ impl Drills {
         }
     }
 
-    /// What drills have shown to be wrong, in plain words.
-    pub(super) fn reasons(&self, now: Timestamp) -> Vec<String> {
-        let failed = self.held.values().filter(|drill| now < drill.end);
-        let missing = failed.filter_map(|drill| match &drill.state {
-            DrillState::Failed { missing } if !missing.is_empty() => Some((drill, missing)),
-            _ => None,
+    /// What drills have shown to be wrong.
+    pub(super) fn reasons(&self, now: Timestamp) -> Vec<SelfDoubt> {
+        let near = self.held.values().filter(|drill| now < drill.end);
+        let wrong = near.filter_map(|drill| {
+            let session = drill.title.clone();
+            match &drill.state {
+                DrillState::Failed { missing } if !missing.is_empty() => {
+                    Some(SelfDoubt::DrillMissed { session, channels: missing.clone() })
+                }
+                DrillState::Nobody => Some(SelfDoubt::NobodyReached { session }),
+                DrillState::Running | DrillState::Passed | DrillState::Failed { .. } => None,
+            }
         });
-        let words = missing.map(|(drill, missing)| {
-            let names: Vec<&str> = missing.iter().map(ChannelId::as_str).collect();
-            let (session, names) = (&drill.session, names.join(", "));
-            format!("the drill before session {session} was not accepted by: {names}")
-        });
-        words.collect()
+        wrong.collect()
     }
 
     /// The last drill that is over, and whether everybody accepted it.
@@ -93,12 +117,13 @@ impl Drills {
         let over = self.held.values().filter_map(|drill| match &drill.state {
             DrillState::Running => None,
             DrillState::Passed => Some((drill.at, true)),
+            DrillState::Nobody => Some((drill.at, false)),
             DrillState::Failed { missing } => Some((drill.at, missing.is_empty())),
         });
         over.max()
     }
 
-    /// Rules 1 and 4.
+    /// Rules 1 and 5.
     fn is_due(&self, session: &Session, settings: &DrillSettings, now: Timestamp) -> bool {
         let opens = session.start.checked_sub(settings.before).unwrap_or(Timestamp::MIN);
         if settings.before.is_zero() || now < opens || now >= session.start {
@@ -117,13 +142,12 @@ impl Drills {
         now: Timestamp,
         changes: &mut Vec<Change>,
     ) {
-        let channels: BTreeSet<ChannelId> =
-            config.settings.channels.iter().map(|channel| channel.id.clone()).collect();
-        if channels.is_empty() {
+        if config.settings.channels.is_empty() {
             return;
         }
+        let reached = reached(session, config);
         let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-        let drill = Drill {
+        let mut drill = Drill {
             session: session.id.clone(),
             incident: IncidentId::new(format!("drill.{}.{stamp}", session.id)),
             title: session.title.clone(),
@@ -132,14 +156,21 @@ impl Drills {
             at: now,
             state: DrillState::Running,
         };
+        if reached.is_empty() {
+            drill.state = DrillState::Nobody;
+        }
         let firing = NotificationKind::Firing;
-        changes.extend(channels.iter().map(|channel| notify(&drill, channel, firing, now)));
+        let tell = |channel| notify(&drill, &reached, channel, firing, now);
+        changes.extend(reached.keys().map(tell));
         changes.push(Change::Drill(drill.clone()));
-        self.pending.insert(session.id.clone(), channels);
+        if !reached.is_empty() {
+            let missing = reached.keys().cloned().collect();
+            self.pending.insert(session.id.clone(), Pending { reached, missing });
+        }
         self.held.insert(session.id.clone(), drill);
     }
 
-    /// Rules 2 and 3.
+    /// Rules 3 and 4.
     fn settle(
         &mut self,
         id: &SessionId,
@@ -152,33 +183,122 @@ impl Drills {
         };
         let channels = &config.settings.channels;
         // Nobody waits for a channel that was taken out meanwhile.
-        pending.retain(|id| channels.iter().any(|channel| channel.id == *id));
+        pending.missing.retain(|id| channels.iter().any(|channel| channel.id == *id));
         let patience = within(drill.at, config.settings.drill.accept_within, now);
-        if !pending.is_empty() && patience {
+        if !pending.missing.is_empty() && patience {
             return;
         }
-        drill.state = match pending.is_empty() {
+        drill.state = match pending.missing.is_empty() {
             true => DrillState::Passed,
-            false => DrillState::Failed { missing: pending.iter().cloned().collect() },
+            false => DrillState::Failed { missing: pending.missing.iter().cloned().collect() },
         };
         let over = NotificationKind::Resolved;
-        let told = channels.iter().filter(|channel| channel.send_resolved);
-        changes.extend(told.map(|channel| notify(drill, &channel.id, over, now)));
+        let hears =
+            |channel: &&Channel| channel.send_resolved && pending.reached.contains_key(&channel.id);
+        let told = channels.iter().filter(hears);
+        let tell = |channel: &Channel| notify(drill, &pending.reached, &channel.id, over, now);
+        changes.extend(told.map(tell));
         changes.push(Change::Drill(drill.clone()));
         self.pending.remove(id);
     }
 }
 
+/// Rule 2.
+fn reached(session: &Session, config: &Config) -> People {
+    let settings = &config.settings;
+    let mut reached = People::new();
+    let mut add = |Reach { channel, people, .. }: Reach| {
+        let known = reached.entry(channel).or_default();
+        known.extend(people.into_iter().filter(|name| !known.contains(name)).collect::<Vec<_>>());
+    };
+    let sites: Vec<SiteIx> = session.sites.keys().copied().collect();
+    routing::reach(settings, &matter(session, config, None, &sites), session.start)
+        .into_iter()
+        .for_each(&mut add);
+    for site in &sites {
+        let alone = [*site];
+        let matter = matter(session, config, Some(*site), &alone);
+        routing::reach(settings, &matter, session.start).into_iter().for_each(&mut add);
+    }
+    // No fallback leads back to where it began.
+    let mut stands_in: Vec<ChannelId> = reached.keys().cloned().collect();
+    while let Some(id) = stands_in.pop() {
+        let channel = settings.channels.iter().find(|channel| channel.id == id);
+        let fallback = channel.and_then(|channel| channel.fallback.as_ref());
+        if let Some(to) =
+            fallback.map(|fallback| &fallback.to).filter(|to| !reached.contains_key(*to))
+        {
+            reached.insert(to.clone(), Vec::new());
+            stands_in.push(to.clone());
+        }
+    }
+    reached
+}
+
+/// What the routes look at when a site of the session fails, or, without one, this monitor.
+fn matter<'a>(
+    session: &Session,
+    config: &'a Config,
+    site: Option<SiteIx>,
+    affected: &'a [SiteIx],
+) -> Matter<'a> {
+    Matter {
+        topology: &config.topology,
+        site,
+        common: None,
+        affected,
+        cause: if site.is_some() { Cause::Access } else { Cause::Monitor },
+        severity: match session.importance {
+            Importance::Low => Severity::Warning,
+            Importance::Normal | Importance::High => Severity::Critical,
+        },
+        phase: Phase::Live,
+        importance: Some(session.importance),
+        at: config.settings.time_zone.to_datetime(session.start),
+    }
+}
+
 /// The message of a drill.
-fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Timestamp) -> Change {
-    let over = kind == NotificationKind::Resolved;
+fn notify(
+    drill: &Drill,
+    reached: &People,
+    channel: &ChannelId,
+    kind: NotificationKind,
+    now: Timestamp,
+) -> Change {
+    let over = (kind == NotificationKind::Resolved).then_some(now);
+    let site = SiteId::new(SITE);
+    let target = TargetKey {
+        site: site.clone(),
+        endpoint: Some(EndpointId::new("router")),
+        check: Some(CheckId::new("ping")),
+    };
+    let silent = Saw::Failed(Failure::Remote(RemoteFailure::Timeout));
+    // As loud as the alerts that matter: a way that is open for whispers proves nothing.
+    let severity = Severity::Critical;
+    let told = (1..).zip(reached).map(|(nth, (channel, people))| Told {
+        channel: channel.clone(),
+        kind: NotificationKind::Firing,
+        at: drill.at,
+        severity,
+        affected: 1,
+        people: people.clone(),
+        on_duty: false,
+        step: 0,
+        nth,
+        last_for_now: false,
+    });
     let incident = Incident {
-        resolved: over.then_some(now),
-        // As loud as the alerts that matter: a way that is open for whispers proves nothing.
-        severity: Severity::Critical,
+        site: Some(site.clone()),
+        resolved: over,
+        severity,
+        affected: vec![Affected { site, since: drill.at, until: over }],
+        of: 1,
         session: Some(drill.session.clone()),
-        resolution: over.then_some(Resolution::Recovered),
-        ..Incident::blank(drill.incident.clone(), Cause::Monitor, drill.at)
+        evidence: vec![Evidence { target, at: drill.at, saw: silent }],
+        resolution: over.map(|_| Resolution::Recovered),
+        told: told.collect(),
+        ..Incident::blank(drill.incident.clone(), Cause::Access, drill.at)
     };
     Change::Notify(Box::new(Notification {
         id: NotificationId::new(format!("{}/{channel}/{}", drill.incident, kind.word())),
@@ -272,7 +392,10 @@ drill: {before: 2h, accept_within: 2m}
         drills.accepted(&ChannelId::new("duty"), &id);
         assert!(drills.look(&config, at("00:01:59")).is_empty());
         assert_eq!(told(&drills.look(&config, at("00:02:01"))), ["duty resolved", "sms resolved"]);
-        let said = ["the drill before session giao-ban was not accepted by: sms"];
+        let said = [SelfDoubt::DrillMissed {
+            session: "Giao ban".to_owned(),
+            channels: vec![ChannelId::new("sms")],
+        }];
         assert_eq!(drills.reasons(at("00:02:01")), said);
         assert_eq!(drills.last(), Some((begin, false)));
         drills.accepted(&ChannelId::new("sms"), &IncidentId::new("another"));
@@ -303,6 +426,65 @@ drill: {before: 2h, accept_within: 2m}
         config.sessions = vec![std::sync::Arc::new(later)];
         assert!(third.look(&config, at("06:59:59")).is_empty());
         assert_eq!(told(&third.look(&config, at("07:00:00"))).len(), 2);
+    }
+
+    /// Channels for three routes, one of them with a channel that stands in for it.
+    fn routed(routes: &str) -> Config {
+        let settings = format!(
+            "channels:
+  all: {{kind: webhook, url: \"http://127.0.0.1:1/\"}}
+  boss: {{kind: webhook, url: \"http://127.0.0.1:2/\", fallback: siren}}
+  siren: {{kind: webhook, url: \"http://127.0.0.1:3/\"}}
+  idle: {{kind: webhook, url: \"http://127.0.0.1:4/\"}}
+people: {{ha: {{name: Hà, channels: [boss]}}}}
+drill: {{before: 2h}}
+routes:
+{routes}"
+        );
+        let sessions = "sessions: [{id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, sites: {levels: [commune]}}]\n";
+        let files: SourceSet = sample().with(File::Settings, "vchealth.yaml", settings).with(
+            File::Sessions,
+            "sessions.yaml",
+            sessions,
+        );
+        load(&files).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_channel() {
+        let config = routed(
+            "  - when: {severity: critical, phase: live}
+    to: [all]
+    escalate: [{after: 5m, to: [ha]}]
+  - {to: [idle]}
+",
+        );
+        let mut drills = Drills::default();
+        let begun = drills.look(&config, at("00:00:00"));
+        assert_eq!(told(&begun), ["all firing", "boss firing", "siren firing"]);
+        let to_boss = begun.iter().find_map(|change| match change {
+            Change::Notify(it) if it.channel.as_str() == "boss" => Some(it),
+            _ => None,
+        });
+        let incident = &to_boss.expect("a message").alert.incident;
+        let own = incident.told.iter().find(|told| told.channel.as_str() == "boss").unwrap();
+        assert_eq!(own.people, ["Hà"], "it says for whom it is");
+        assert_eq!((incident.cause, incident.severity), (Cause::Access, Severity::Critical));
+        for channel in ["all", "boss", "siren"] {
+            drills.accepted(&ChannelId::new(channel), &incident.id);
+        }
+        let over = drills.look(&config, at("00:00:05"));
+        assert_eq!(told(&over), ["all resolved", "boss resolved", "siren resolved"]);
+    }
+
+    #[test]
+    fn routes_that_lead_to_nobody_are_our_own_trouble() {
+        let mut drills = Drills::default();
+        assert!(told(&drills.look(&routed("  - {to: []}\n"), at("00:00:00"))).is_empty());
+        let said = [SelfDoubt::NobodyReached { session: "Giao ban".to_owned() }];
+        assert_eq!(drills.reasons(at("00:00:00")), said);
+        assert_eq!(drills.last(), Some((at("00:00:00"), false)));
+        assert!(drills.look(&routed("  - {to: []}\n"), at("00:00:01")).is_empty(), "once");
     }
 
     #[test]

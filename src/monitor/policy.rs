@@ -117,9 +117,22 @@ pub(super) fn needs_notification(
         (false, Some(_)) if !channel.send_resolved => return Need::Nothing,
         (false, Some(_)) => Why::Over,
     };
+    in_time(incident, channel, why, rules, now)
+}
+
+/// When there is quiet and room for what is to be said: rules 4 to 6 of [`needs_notification`].
+pub(super) fn in_time(
+    incident: &Incident,
+    channel: &Channel,
+    why: Why,
+    rules: &Rules,
+    now: Timestamp,
+) -> Need {
     if let Some(until) = rules.quiet_until {
         return Need::Later(until);
     }
+    let told: Vec<&Told> = incident.told.iter().filter(|told| told.channel == channel.id).collect();
+    let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
     let spare = match why {
         Why::News => 1,
         Why::Untaken(_) if standing.is_none() => 1,

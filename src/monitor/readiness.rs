@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
-use super::routing::{self, Standing};
+use super::policy::{self, Need, Rules, Why};
+use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
 use crate::config::Config;
 use crate::model::{
-    Affected, Alert, Cause, Change, ChannelId, Confirmation, Durable, Health, Importance, Incident,
+    Affected, Alert, Cause, Change, Confirmation, Durable, Health, Importance, Incident,
     IncidentId, Mono, Notification, NotificationId, NotificationKind, Now, Past, PastVerdict,
     Phase, ReadinessNotice, ReadinessOrder, ReadinessRun, SessionId, Severity, SiteId,
     SiteReadiness, Verdict,
@@ -43,13 +44,17 @@ pub(super) struct Readiness {
     under_way: Option<(ReadinessOrder, Mono)>,
     /// No run is ordered before this.
     not_before: Mono,
+    /// Sessions of whose last run something may be left to say, and whether the calendar asked.
+    unsaid: BTreeMap<SessionId, bool>,
 }
 
 impl Readiness {
     pub(super) fn restored(durable: &mut Durable) -> Self {
-        let runs = std::mem::take(&mut durable.readiness).into_iter();
+        let runs = std::mem::take(&mut durable.readiness);
+        let unsaid = runs.iter().map(|(session, run)| (session.clone(), run.lead_s.is_some()));
         Self {
-            runs: runs.map(|(session, run)| (session, Arc::new(run))).collect(),
+            unsaid: unsaid.collect(),
+            runs: runs.into_iter().map(|(session, run)| (session, Arc::new(run))).collect(),
             confirmations: std::mem::take(&mut durable.confirmations),
             verdicts: std::mem::take(&mut durable.verdicts),
             ..Self::default()
@@ -104,6 +109,7 @@ impl Monitor {
     /// it would say nothing.
     pub(super) fn look_ahead(&mut self, now: Now) {
         self.readiness.expire(&self.picture.config, now.wall);
+        self.tell_readiness(now);
         if let Some((_, since)) = &self.readiness.under_way
             && now.mono - *since < GIVE_UP_AFTER
         {
@@ -127,11 +133,17 @@ impl Monitor {
         if self.readiness.under_way.as_ref().is_some_and(ordered) {
             self.readiness.under_way = None;
         }
-        let run = Arc::new(run);
-        let before = self.readiness.runs.get(&run.session).cloned();
+        let session = run.session.clone();
+        let before = self.readiness.runs.get(&session);
+        let told = before.map(|before| before.told.clone()).unwrap_or_default();
+        let run = Arc::new(ReadinessRun { told, said: Vec::new(), ..run });
+        // Whoever waits to be told what the calendar asked for is told what was found last.
+        let owed = self.readiness.unsaid.get(&session).copied().unwrap_or_default();
+        self.readiness.unsaid.insert(session.clone(), owed || run.lead_s.is_some());
         self.readiness.remember(&run);
-        self.changes.push(Change::Readiness(Box::new((*run).clone())));
-        self.tell_readiness(&run, before.as_deref(), now);
+        if !self.tell_readiness(now).contains(&session) {
+            self.changes.push(Change::Readiness(Box::new((*run).clone())));
+        }
         self.commit_at = now.mono;
     }
 
@@ -178,67 +190,98 @@ impl Monitor {
         }
     }
 
-    /// Tells what a run found: one message for each channel, or none.
+    /// Tells what the last runs found, as far as it may be told now: one message for each channel, or
+    /// none. What was told is kept with the run; gives the sessions of which something was.
     ///
     /// 1. A run that the calendar asked for is told when its worst verdict is one that the settings
     ///    name. A person who asked has seen the answer.
-    /// 2. A run that finds all well is told when the one before it was told, or when every run is
+    /// 2. It goes where the routes send an incident at these sites at once; nobody takes it on, so
+    ///    that there is nothing to escalate.
+    /// 3. That all is well is told to every channel that was told of a problem, or when every run is
     ///    to be: never a problem without its end.
-    /// 3. A silence over everything holds it back, as does one over each site that is not ready.
-    /// 4. It goes where the routes send an incident at these sites at once; nobody takes it on, so
-    ///    that there is nothing to escalate. That all is well goes where the problem went.
-    fn tell_readiness(&mut self, run: &ReadinessRun, before: Option<&ReadinessRun>, now: Now) {
+    /// 4. A silence over everything holds it back, as does one over each site that is not ready.
+    ///    In quiet hours what can wait does: what is not ready a day before, not what is not ready
+    ///    ten minutes before. It counts against the messages of the hour as an incident does. What
+    ///    had to wait is told of the last run then, unless the session has begun meanwhile.
+    fn tell_readiness(&mut self, now: Now) -> BTreeSet<SessionId> {
+        let mut told = BTreeSet::new();
+        for (session, asked) in std::mem::take(&mut self.readiness.unsaid) {
+            let Some(run) = self.readiness.runs.get(&session).cloned() else { continue };
+            let Words { run, messages, waits } = self.words_of(&run, asked, now);
+            if waits {
+                self.readiness.unsaid.insert(session.clone(), asked);
+            }
+            if messages.is_empty() {
+                continue;
+            }
+            self.changes.push(Change::Readiness(Box::new(run.clone())));
+            self.changes.extend(messages);
+            self.commit_at = now.mono;
+            self.readiness.runs.insert(session.clone(), Arc::new(run));
+            told.insert(session);
+        }
+        told
+    }
+
+    /// What is to be said of a run now.
+    fn words_of(&self, run: &ReadinessRun, asked: bool, now: Now) -> Words {
         let settings = &self.picture.config.settings;
         let tell = settings.readiness.tell;
         let bad = run.verdict() >= tell.max(Verdict::AtRisk);
-        let was_bad = before
-            .is_some_and(|it| it.lead_s.is_some() && it.verdict() >= tell.max(Verdict::AtRisk));
-        let over = !bad && (was_bad || (tell == Verdict::Ready && run.lead_s.is_some()));
-        if !(over || bad && run.lead_s.is_some()) {
-            return;
-        }
         let kind = if bad { NotificationKind::Firing } else { NotificationKind::Resolved };
-        let incident = self.incident_of(run, bad, now.wall);
-        if self.mutes.holds_back(&self.picture, &incident, now.wall) && bad {
-            return;
-        }
-        let reached = match before.filter(|_| !bad && was_bad) {
-            Some(before) => {
-                let problem = self.incident_of(before, true, before.finished);
-                self.reached_at_once(&problem, before.finished)
-            }
-            None => self.reached_at_once(&incident, now.wall),
-        };
-        let alert = self.readiness_alert(run, incident, now);
-        let mut messages = Vec::new();
+        let mut incident = self.incident_of(run, bad, now.wall);
+        let muted = bad && self.mutes.holds_back(&self.picture, &incident, now.wall);
+        let standing = Standing::of(&incident, &self.picture.config, now.wall);
+        let reached = routing::reach_of(&incident, &self.picture, standing, now.wall);
+        let reached: Vec<Reach> = reached.into_iter().filter(|reach| reach.step == 0).collect();
+        let here = settings.time_zone.to_datetime(now.wall);
+        let can_wait = settings.quiet_hours.can_wait(incident.severity, standing.phase);
+        let begun = now.wall >= run.start;
+        let mut words = Words { run: run.clone(), messages: Vec::new(), waits: false };
+        let mut leave = Vec::new();
         for channel in &settings.channels {
-            if !reached.contains(&channel.id) || (!bad && was_bad && !channel.send_resolved) {
+            let reach: Vec<Reach> =
+                reached.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
+            let mut last = incident.told.iter().filter(|told| told.channel == channel.id);
+            let knows = last.next_back().is_some_and(|it| it.kind != NotificationKind::Resolved);
+            let is_news = asked && !begun && !reach.is_empty() && !run.said.contains(&channel.id);
+            let why = match (bad, knows) {
+                (true, _) if is_news => Why::News,
+                (false, true) if channel.send_resolved => Why::Over,
+                (false, false) if is_news && tell == Verdict::Ready => Why::Over,
+                _ => continue,
+            };
+            let is_quiet = can_wait && settings.quiet_hours.is_on(&channel.id, here);
+            let rules = Rules {
+                limit: settings.flapping.messages_per_hour,
+                muted,
+                quiet_until: is_quiet
+                    .then(|| settings.quiet_hours.end(now.wall, &settings.time_zone)),
+                remind_every: None,
+            };
+            let need = policy::in_time(&incident, channel, why, &rules, now.wall);
+            if muted || !matches!(need, Need::Tell(_)) {
+                words.waits = true;
                 continue;
             }
-            let id = format!(
-                "{}/{}/{}/{}",
-                alert.incident.id,
-                channel.id,
-                kind.word(),
-                run.began.as_second()
-            );
-            messages.push(Change::Notify(Box::new(Notification {
-                id: NotificationId::new(id),
-                channel: channel.id.clone(),
+            policy::note_told(&mut incident, channel, why, &reach, rules.limit, now.wall);
+            words.run.said.push(channel.id.clone());
+            leave.push(channel.id.clone());
+        }
+        words.run.told.clone_from(&incident.told);
+        let alert = self.readiness_alert(run, incident, now);
+        words.messages.extend(leave.into_iter().map(|channel| {
+            let (incident, began) = (&alert.incident.id, run.began.as_second());
+            Change::Notify(Box::new(Notification {
+                id: NotificationId::new(format!("{incident}/{channel}/{}/{began}", kind.word())),
+                channel,
                 kind,
                 created: now.wall,
                 alert: alert.clone(),
                 instead_of: None,
-            })));
-        }
-        self.changes.extend(messages);
-    }
-
-    /// The channels through which an incident is told before any step of escalation.
-    fn reached_at_once(&self, incident: &Incident, now: Timestamp) -> BTreeSet<ChannelId> {
-        let standing = Standing::of(incident, &self.picture.config, now);
-        let reached = routing::reach_of(incident, &self.picture, standing, now);
-        reached.into_iter().filter(|reach| reach.step == 0).map(|reach| reach.channel).collect()
+            }))
+        }));
+        words
     }
 
     /// A run as the record that messages go by: which sites, how urgent, since when.
@@ -259,6 +302,7 @@ impl Monitor {
             of: u32::try_from(run.sites.len()).unwrap_or(u32::MAX),
             delegates,
             session: Some(run.session.clone()),
+            told: run.told.clone(),
             ..Incident::blank(
                 IncidentId::new(format!("readiness.{}", run.session)),
                 commonest_cause(&touched),
@@ -302,6 +346,15 @@ impl Monitor {
             incident,
         }
     }
+}
+
+/// What is to be said of a run.
+struct Words {
+    /// The run, with what is told of it now.
+    run: ReadinessRun,
+    messages: Vec<Change>,
+    /// Whether there is more to say, which has to wait.
+    waits: bool,
 }
 
 /// The cause of most of these sites; the graver one of two.

@@ -343,9 +343,14 @@ impl Monitor {
     /// Why we do not trust ourselves.
     pub(super) fn reasons(&self, now: Timestamp) -> Vec<SelfDoubt> {
         let blind = self.sight.blind.values().cloned();
-        let parts = self.sight.parts.values().cloned();
-        let told = parts.chain(self.drills.reasons(now)).map(|words| SelfDoubt::Part { words });
-        blind.chain(told).chain(self.hygiene.own_clock.clone()).collect()
+        let parts = self.sight.parts.iter();
+        let parts =
+            parts.map(|(part, detail)| SelfDoubt::Trouble { part: *part, detail: detail.clone() });
+        blind
+            .chain(parts)
+            .chain(self.drills.reasons(now))
+            .chain(self.hygiene.own_clock.clone())
+            .collect()
     }
 
     /// Keeps the one incident about this monitor: open while there is any reason, over when there

@@ -135,6 +135,10 @@ impl Exec {
         let retry = if hopeless { Retry::Never } else { Retry::Later };
         let mut text = format!("{} ended with {status}", self.name());
         if !said.is_empty() {
+            // Programs repeat what they were given when they fail. Short words are no keys.
+            let given = self.settings.args.iter().chain(self.settings.env.values());
+            let given = given.filter(|word| word.len() >= 8);
+            let said = given.fold(said.to_owned(), |said, word| said.replace(word, "***"));
             text = format!("{text}: {said}");
         }
         Err(DeliveryError { retry, text })

@@ -119,9 +119,10 @@ pub fn tls() -> ClientConfig {
 }
 
 /// Whether a refusal may be tried again (RFC 9110 §15): 408, 425, 429 and every 5xx say "not now",
-/// the other 4xx and the redirects "not like this".
+/// the other 4xx and the redirects "not like this". A 1xx at the end says nothing at all.
 fn retry(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Retry {
-    let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+    let passing =
+        status.is_server_error() || matches!(status.as_u16(), 100..=199 | 408 | 425 | 429);
     if !passing {
         return Retry::Never;
     }

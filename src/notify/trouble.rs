@@ -9,8 +9,8 @@ use crate::model::ChannelStatus;
 /// How long every channel has to fail. Shorter, a receiver that restarts would be an incident.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why nobody is told anything any more, in plain words: every channel fails, and has done so for a
-/// while. One that fails while others work is told by its fallback and by the metrics.
+/// The channels through which nobody is told anything any more: all of them fail, and have done so
+/// for a while. One that fails while others work is told by its fallback and by the metrics.
 ///
 /// The words stay the same while it lasts.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn trouble(channels: &[ChannelStatus], now: Timestamp) -> Option<String> {
         return None;
     }
     let names: Vec<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
-    Some(format!("no channel takes messages any more: {}", names.join(", ")))
+    Some(names.join(", "))
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
         let now = "2026-02-03T01:00:30Z".parse().unwrap();
         let long = Some("2026-02-03T01:00:00Z");
         let told = trouble(&[channel("duty", long), channel("sms", long)], now);
-        assert_eq!(told.as_deref(), Some("no channel takes messages any more: duty, sms"));
+        assert_eq!(told.as_deref(), Some("duty, sms"));
         assert_eq!(trouble(&[channel("duty", long), channel("sms", None)], now), None);
         assert_eq!(trouble(&[channel("duty", Some("2026-02-03T01:00:01Z"))], now), None);
         assert_eq!(trouble(&[], now), None);

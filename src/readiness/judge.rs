@@ -94,6 +94,8 @@ pub fn judge(
         finished,
         own_clock_off_s: look.own_clock_off_s,
         sites: sites.collect(),
+        told: Vec::new(),
+        said: Vec::new(),
     }
 }
 

@@ -154,6 +154,8 @@ fn readiness(began: &str, verdict: Verdict) -> ReadinessRun {
             contacts: Vec::new(),
             checked: at(began),
         }],
+        told: Vec::new(),
+        said: Vec::new(),
     }
 }
 

@@ -9,7 +9,9 @@ use super::{
     Account, Facts, Message, Observed, Place, Stands, TouchedSession, grouped, shared_by_all,
     tenths, units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
+use crate::model::{
+    Cause, Failure, NotificationKind, Part, RemoteFailure, SelfDoubt, Severity, joined,
+};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -40,24 +42,25 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
     }
 }
 
-/// Writes a drill before a session.
-pub(super) fn drill(facts: &Facts<'_>) -> Message {
-    let over = facts.kind == NotificationKind::Resolved;
+/// The first line of a drill: what a real alert would say, under a mark.
+pub(super) fn as_drill(summary: &str) -> String {
+    format!("[DRILL] {summary}")
+}
+
+/// A drill before a session: what a real alert would say, marked so that nobody acts on it.
+pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
     let session = facts.session.as_ref().map(|touched| {
         let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
         format!(" before the session{title} at {}", hour(&touched.start, &facts.now))
     });
-    let session = session.unwrap_or_default();
     Message {
-        summary: if over {
-            format!("[DRILL] End of the alert drill{session}")
-        } else {
-            format!("[DRILL] Alert drill{session}, nothing is wrong")
-        },
+        summary: as_drill(&real.summary),
         description: format!(
-            "This message took the way of a real alert, from the monitor to channel “{}”, to make \
-             sure before the session that alerts arrive.",
-            facts.channel
+            "This is a drill{}: NOTHING is wrong, there is no such site. The message took the way \
+             of a real alert, from the monitor to channel “{}”.\n{}",
+            session.unwrap_or_default(),
+            facts.channel,
+            real.description
         ),
         action: "Nothing to do. Ask whoever is on duty with you: if somebody did not get this, \
                  check their channel now."
@@ -84,8 +87,13 @@ pub(super) fn whole(message: &Message, board: &str) -> String {
     )
 }
 
-/// Several incidents that are over, or on, one line each.
-pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
+/// Several incidents that are over, or on, one line each: that of people's own texts if they have
+/// one.
+pub(super) fn digest(
+    all: &[Facts<'_>],
+    board: &str,
+    own: impl Fn(&Facts<'_>) -> Option<String>,
+) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
     let mut text = if over {
         format!("[RESOLVED] {} over\n", count(all.len(), "incident", "incidents"))
@@ -93,8 +101,8 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
         headline(all)
     };
     for facts in all {
-        if facts.alert.drill {
-            text.push_str(&format!("• {}\n", drill(facts).summary));
+        if let Some(line) = own(facts) {
+            text.push_str(&format!("• {line}\n"));
             continue;
         }
         let subject = subject(facts);
@@ -398,6 +406,7 @@ fn fault(facts: &Facts<'_>) -> String {
 /// The fault in the middle of a sentence.
 fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
+        Cause::Monitor if facts.ails().is_some() => "in trouble",
         Cause::Monitor => "blind",
         Cause::Uplink | Cause::Access => "offline",
         Cause::Device => "not answering",
@@ -455,6 +464,9 @@ fn extent(facts: &Facts<'_>) -> String {
 
 /// What most likely happened.
 pub(super) fn likely(facts: &Facts<'_>) -> String {
+    if let Some((likely, _)) = of_ourselves(facts) {
+        return likely.to_owned();
+    }
     match facts.place {
         Place::Behind { name, .. } => {
             return format!("the line from {name} to the sites behind it; {name} itself answers");
@@ -508,9 +520,44 @@ pub(super) fn likely(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
+/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
+    match facts.ails()? {
+        SelfDoubt::DrillMissed { .. } => Some((
+            "the channel has a wrong address or key, no credit left, or no way out",
+            "Run `vchealth alert-test`, mend the channel by the reason given, and try until \
+             whoever is on duty gets the message before the session.",
+        )),
+        SelfDoubt::NobodyReached { .. } => Some((
+            "`routes` lead the alerts of this session to no channel and nobody on duty",
+            "Mend `routes` in vchealth.yaml before the session; look ahead with `vchealth \
+             who` and one of its sites.",
+        )),
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
+            "the name server is down, or the way to it",
+            "Check the name server in /etc/resolv.conf. Devices given by address are watched \
+             all the same.",
+        )),
+        SelfDoubt::Trouble { part: Part::Store, .. } => Some((
+            "the disk is full, broken or held by another program",
+            "Do what is said above. Alerts go out all the same, but what is not written is \
+             lost if the machine stops now.",
+        )),
+        SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
+            "the monitor has no way out, or the message services are down",
+            "Check the way to the internet, and each channel with `vchealth alert-test`. \
+             Until then watch the board itself.",
+        )),
+        _ => None,
+    }
+}
+
 fn action(facts: &Facts<'_>) -> String {
     if facts.over.is_some() {
         return "Nothing more. If somebody is on the way, call them back.".to_owned();
+    }
+    if let Some((_, action)) = of_ourselves(facts) {
+        return action.to_owned();
     }
     let first = match (facts.cause, facts.place) {
         (_, Place::Shared { label: "power", .. }) => {
@@ -674,6 +721,22 @@ fn self_doubt(doubt: &SelfDoubt) -> String {
             let way = if *by_s > 0 { "fast" } else { "slow" };
             format!("the machine's clock seems {off} {way}: {devices} of {of} devices disagree")
         }
+        SelfDoubt::Trouble { part: Part::Resolver, detail } => {
+            format!("no name server answers ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Store, detail } => {
+            format!("the monitor cannot write its data ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Courier, detail } => {
+            format!("no alert channel gets a message through ({detail})")
+        }
+        SelfDoubt::DrillMissed { session, channels } => format!(
+            "the alert drill before session “{session}” did not reach channel {}",
+            joined(channels)
+        ),
+        SelfDoubt::NobodyReached { session } => format!(
+            "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
+        ),
         SelfDoubt::Part { words } => words.clone(),
     }
 }

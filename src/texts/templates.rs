@@ -18,7 +18,7 @@ use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
 use super::Style;
-use super::{Facts, Message, en, samples, vi};
+use super::{Facts, Message, Place, en, samples, usual, vi};
 use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
 use crate::model::{Contact, Language};
 
@@ -53,6 +53,7 @@ struct Context<'a> {
     kind: &'static str,
     over: bool,
     flapping: bool,
+    drill: bool,
     incident: &'a str,
     severity: &'static str,
     cause: &'static str,
@@ -125,6 +126,13 @@ impl Templates {
         Self { made: Arc::new(made.collect()), sources: sources.to_vec() }
     }
 
+    /// What the template of the first line says, if there is one that works: a line of a digest.
+    pub(super) fn summary(&self, facts: &Facts<'_>, style: &Style) -> Option<String> {
+        let part = TemplatePart::Summary;
+        let made = self.made.get(&(style.language, part))?;
+        render(made, part, facts, style, &usual(facts, style)).ok()
+    }
+
     /// The message with every part that has a template of its own.
     pub(super) fn apply(&self, facts: &Facts<'_>, style: &Style, built_in: &Message) -> Message {
         let mut message = built_in.clone();
@@ -181,10 +189,7 @@ pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
         let style = Style::new(source.language, TimeZone::UTC, "http://vchealth.example");
         for item in samples::all() {
             let facts = Facts::new(&item, &style);
-            let built_in = match source.language {
-                Language::Vi => vi::message(&facts),
-                Language::En => en::message(&facts),
-            };
+            let built_in = usual(&facts, &style);
             if let Err(error) = render(&made, source.part, &facts, &style, &built_in) {
                 told(&error);
             }
@@ -248,10 +253,14 @@ impl<'a> Context<'a> {
             kind: facts.kind.word(),
             over: facts.over.is_some(),
             flapping: facts.incident.flapping,
+            drill: alert.drill,
             incident: facts.incident.id.as_str(),
             severity: facts.severity.word(),
             cause: facts.cause.word(),
-            site: &alert.site_name,
+            site: match facts.place {
+                Place::Site { name, .. } if alert.drill => name,
+                _ => &alert.site_name,
+            },
             site_id: facts.incident.site.as_ref().map_or("", |site| site.as_str()),
             level: &alert.level_name,
             parent: &alert.parent_name,
@@ -325,10 +334,11 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
 }
 
 /// What a template can use, as the README explains it.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 27] = [
     "kind",
     "over",
     "flapping",
+    "drill",
     "incident",
     "severity",
     "cause",
@@ -357,7 +367,8 @@ const KNOWN: [&str; 26] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::texts::write;
+    use crate::model::{ChannelId, NotificationId};
+    use crate::texts::{Letter, plain, write};
 
     fn template(language: Language, part: TemplatePart, text: &str) -> Template {
         let file = format!("templates/{}/{}.txt", language_word(language), part.word());
@@ -422,6 +433,31 @@ mod tests {
         assert!(told("{% if over %}x{% endif %}").contains("it says nothing about"), "firing");
         let endless = "{% for a in affected %}{% for b in default.description %}{% for c in default.description %}{% for d in default.description %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}x";
         assert!(told(endless).contains("fuel"), "{}", told(endless));
+    }
+
+    #[test]
+    fn a_drill_and_a_digest_say_what_the_template_says_and_a_test_does_not() {
+        let style =
+            style(&[vi(TemplatePart::Summary, "{{ site }}{% if drill %} (giả){% endif %}")]);
+        let site = samples::all().into_iter().nth(8).unwrap();
+        let mut drill = site.clone();
+        let mut notification = (*drill.notification).clone();
+        notification.alert.drill = true;
+        drill.notification = Arc::new(notification);
+        // Whatever people wrote, the mark stands before it.
+        assert_eq!(write(&drill, false, &style).summary, "[DIỄN TẬP] Điểm cầu diễn tập (giả)");
+        assert!(write(&site, true, &style).summary.starts_with("[THỬ NGHIỆM]"));
+        let letter = Letter {
+            id: NotificationId::new("n"),
+            channel: ChannelId::new("duty"),
+            created: site.notification.created,
+            items: vec![site.clone(), drill, site],
+            test: false,
+        };
+        let text = plain(&letter, &style);
+        assert!(text.starts_with("[NGHIÊM TRỌNG] 2 sự cố"), "{text}");
+        assert!(text.contains("\n• Xã Tân Lập\n• Xã Tân Lập\n"), "{text}");
+        assert!(text.ends_with("\n• [DIỄN TẬP] Điểm cầu diễn tập (giả)\n"), "{text}");
     }
 
     #[test]

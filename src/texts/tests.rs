@@ -14,7 +14,7 @@ use super::*;
 use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding, Found,
-    IcmpError, LocalFailure, Notification, NotificationId, ReadinessNotice, ReadinessRun,
+    IcmpError, LocalFailure, Notification, NotificationId, Part, ReadinessNotice, ReadinessRun,
     RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, SiteReadiness, TargetKey, Unreachable,
     Verdict,
 };
@@ -505,9 +505,35 @@ fn a_test_is_clearly_a_test() {
 }
 
 #[test]
+fn our_own_troubles_say_what_to_do() {
+    let of = |doubt: SelfDoubt| {
+        let mut it = sample(Cause::Monitor);
+        it.alert.incident.affected.clear();
+        let mut evidence = it.alert.incident.evidence[0].clone();
+        evidence.saw = Saw::Ourselves(doubt);
+        it.alert.incident.evidence = vec![evidence];
+        letter(vec![it])
+    };
+    let session = || "Giao ban trực tuyến".to_owned();
+    let trouble = |part, detail: &str| SelfDoubt::Trouble { part, detail: detail.to_owned() };
+    let channels = ["sms", "zalo"].map(ChannelId::new).to_vec();
+    write_all(
+        "ourselves",
+        &[
+            ("drill", of(SelfDoubt::DrillMissed { session: session(), channels })),
+            ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
+            ("resolver", of(trouble(Part::Resolver, "timed out"))),
+            ("store", of(trouble(Part::Store, "the disk is full: free some space for /var/lib"))),
+            ("courier", of(trouble(Part::Courier, "sms, zalo"))),
+        ],
+    );
+}
+
+#[test]
 fn a_drill_is_clearly_a_drill() {
-    let mut it = sample(Cause::Monitor);
+    let mut it = sample(Cause::Access);
     it.alert.drill = true;
+    it.alert.contacts.clear();
     it.alert.session_title = Some("Giao ban trực tuyến".to_owned());
     it.alert.session_start = Some(at("2026-02-03T03:00:00Z"));
     let letters = [NotificationKind::Firing, NotificationKind::Resolved]
@@ -526,7 +552,7 @@ fn a_link_stands_where_there_is_something_to_take_on() {
         let line = firing.lines().find(|line| line.contains(link)).expect("a link");
         assert!(line.starts_with("Tiếp nhận") || line.starts_with("Take it on"), "{line}");
         assert!(!text(NotificationKind::Resolved).contains(link), "it is over");
-        let mut drill = sample(Cause::Monitor);
+        let mut drill = sample(Cause::Access);
         drill.alert.drill = true;
         assert!(!plain(&letter(vec![drill]), &style).contains(link), "nothing to take on");
     }
@@ -595,6 +621,8 @@ fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) 
         finished: at("2026-02-03T00:30:41Z"),
         own_clock_off_s: None,
         sites: found.iter().map(site).collect(),
+        told: Vec::new(),
+        said: Vec::new(),
     };
     let mut counts = run.counts();
     counts[0] = 204 - counts.iter().sum::<u32>();

@@ -9,7 +9,9 @@ use super::{
     Account, Facts, Message, Observed, Place, Stands, TouchedSession, grouped, shared_by_all,
     tenths, units,
 };
-use crate::model::{Cause, Failure, NotificationKind, RemoteFailure, SelfDoubt, Severity};
+use crate::model::{
+    Cause, Failure, NotificationKind, Part, RemoteFailure, SelfDoubt, Severity, joined,
+};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -41,24 +43,25 @@ pub(super) fn test(facts: &Facts<'_>) -> Message {
     }
 }
 
-/// Writes a drill before a session.
-pub(super) fn drill(facts: &Facts<'_>) -> Message {
-    let over = facts.kind == NotificationKind::Resolved;
+/// The first line of a drill: what a real alert would say, under a mark.
+pub(super) fn as_drill(summary: &str) -> String {
+    format!("[DIỄN TẬP] {summary}")
+}
+
+/// A drill before a session: what a real alert would say, marked so that nobody acts on it.
+pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
     let session = facts.session.as_ref().map(|touched| {
         let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
         format!(" trước phiên họp{title} lúc {}", hour(&touched.start, &facts.now))
     });
-    let session = session.unwrap_or_default();
     Message {
-        summary: if over {
-            format!("[DIỄN TẬP] Kết thúc diễn tập cảnh báo{session}")
-        } else {
-            format!("[DIỄN TẬP] Diễn tập cảnh báo{session}, không có sự cố nào")
-        },
+        summary: as_drill(&real.summary),
         description: format!(
-            "Tin này đi đúng con đường của một cảnh báo thật, từ bộ giám sát đến kênh “{}”, để biết \
-             chắc cảnh báo đến nơi trước giờ họp.",
-            facts.channel
+            "Đây là diễn tập{}: KHÔNG có sự cố nào, điểm cầu này không có thật. Tin đi đúng con \
+             đường của một cảnh báo thật, từ bộ giám sát đến kênh “{}”.\n{}",
+            session.unwrap_or_default(),
+            facts.channel,
+            real.description
         ),
         action: "Không cần làm gì. Hỏi những người cùng trực: ai không nhận được tin này thì kiểm \
                  tra lại kênh của họ ngay."
@@ -86,8 +89,13 @@ pub(super) fn whole(message: &Message, board: &str) -> String {
     )
 }
 
-/// Several incidents that are over, or on, one line each.
-pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
+/// Several incidents that are over, or on, one line each: that of people's own texts if they have
+/// one.
+pub(super) fn digest(
+    all: &[Facts<'_>],
+    board: &str,
+    own: impl Fn(&Facts<'_>) -> Option<String>,
+) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
     let mut text = if over {
         format!("[ĐÃ KHẮC PHỤC] {} sự cố đã kết thúc\n", all.len())
@@ -95,8 +103,8 @@ pub(super) fn digest(all: &[Facts<'_>], board: &str) -> String {
         headline(all)
     };
     for facts in all {
-        if facts.alert.drill {
-            text.push_str(&format!("• {}\n", drill(facts).summary));
+        if let Some(line) = own(facts) {
+            text.push_str(&format!("• {line}\n"));
             continue;
         }
         let subject = sentence_case(&subject(facts));
@@ -387,6 +395,7 @@ fn subject(facts: &Facts<'_>) -> String {
 /// The fault in capitals, for the first line.
 fn fault(facts: &Facts<'_>) -> String {
     match facts.cause {
+        Cause::Monitor if facts.ails().is_some() => "CÓ TRỤC TRẶC",
         Cause::Monitor => "KHÔNG QUAN SÁT ĐƯỢC",
         Cause::Uplink | Cause::Access => "MẤT KẾT NỐI",
         Cause::Device => "KHÔNG PHẢN HỒI",
@@ -400,6 +409,7 @@ fn fault(facts: &Facts<'_>) -> String {
 /// The fault in the middle of a sentence.
 fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
+        Cause::Monitor if facts.ails().is_some() => "có trục trặc",
         Cause::Monitor => "không quan sát được",
         Cause::Uplink | Cause::Access => "mất kết nối",
         Cause::Device => "không phản hồi",
@@ -453,6 +463,9 @@ fn extent(facts: &Facts<'_>) -> String {
 
 /// What most likely happened.
 pub(super) fn likely(facts: &Facts<'_>) -> String {
+    if let Some((likely, _)) = of_ourselves(facts) {
+        return likely.to_owned();
+    }
     match facts.place {
         Place::Behind { name, .. } => {
             return format!(
@@ -502,9 +515,44 @@ pub(super) fn likely(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
+/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
+    match facts.ails()? {
+        SelfDoubt::DrillMissed { .. } => Some((
+            "kênh đó sai địa chỉ, sai khóa, hết hạn mức hoặc mất đường ra",
+            "Chạy `vchealth alert-test`, sửa kênh theo lý do được báo, thử lại cho đến khi \
+             người trực nhận được tin trước giờ họp.",
+        )),
+        SelfDoubt::NobodyReached { .. } => Some((
+            "`routes` không dẫn cảnh báo của phiên họp này tới kênh hay người trực nào",
+            "Sửa `routes` trong vchealth.yaml trước giờ họp; xem trước bằng `vchealth who` \
+             với một điểm cầu của phiên họp.",
+        )),
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
+            "máy chủ tên miền hỏng hoặc đường đến nó bị đứt",
+            "Kiểm tra máy chủ tên miền ghi trong /etc/resolv.conf. Thiết bị khai bằng địa chỉ \
+             IP vẫn được giám sát.",
+        )),
+        SelfDoubt::Trouble { part: Part::Store, .. } => Some((
+            "đĩa đầy, hỏng hoặc bị chương trình khác chiếm",
+            "Làm theo dấu hiệu ở trên. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất \
+             những gì chưa ghi.",
+        )),
+        SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
+            "máy giám sát mất đường ra, hoặc các dịch vụ nhắn tin ngừng",
+            "Kiểm tra đường ra internet và từng kênh bằng `vchealth alert-test`. Cho đến khi \
+             xong, theo dõi trực tiếp trên bảng.",
+        )),
+        _ => None,
+    }
+}
+
 fn action(facts: &Facts<'_>) -> String {
     if facts.over.is_some() {
         return "Không cần làm gì thêm. Nếu đã cử người đến, báo lại cho họ.".to_owned();
+    }
+    if let Some((_, action)) = of_ourselves(facts) {
+        return action.to_owned();
     }
     let first = match (facts.cause, facts.place) {
         (_, Place::Shared { label: "power", .. }) => {
@@ -669,6 +717,23 @@ fn self_doubt(doubt: &SelfDoubt) -> String {
             let (off, way) = clock(*by_s);
             format!("giờ của máy giám sát có vẻ {way} {off}: {devices}/{of} thiết bị lệch với nó")
         }
+        SelfDoubt::Trouble { part: Part::Resolver, detail } => {
+            format!("không máy chủ tên miền (DNS) nào trả lời ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Store, detail } => {
+            format!("máy giám sát không ghi được dữ liệu ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Courier, detail } => {
+            format!("không kênh cảnh báo nào gửi được tin ({detail})")
+        }
+        SelfDoubt::DrillMissed { session, channels } => format!(
+            "diễn tập cảnh báo trước phiên họp “{session}” không đến được kênh {}",
+            joined(channels)
+        ),
+        SelfDoubt::NobodyReached { session } => format!(
+            "cảnh báo về các điểm cầu của phiên họp “{session}” sẽ không đến được ai (xem lại \
+             `routes`)"
+        ),
         SelfDoubt::Part { words } => format!("{words},"),
     }
 }

@@ -199,7 +199,7 @@ fn answer(mut stream: TcpStream) -> Option<Value> {
 }
 
 /// The head and the body of one message of HTTP.
-fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(crate) fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     loop {
@@ -222,7 +222,7 @@ fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 }
 
 /// Asks the program's web server.
-fn ask(address: &str, method: &str, path: &str, form: &str) -> (String, String) {
+pub(crate) fn ask(address: &str, method: &str, path: &str, form: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let length = form.len();
     let request = format!(
@@ -234,7 +234,7 @@ fn ask(address: &str, method: &str, path: &str, form: &str) -> (String, String) 
     (head, String::from_utf8(body).unwrap())
 }
 
-fn wait<T>(what: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait<T>(what: impl Fn() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = what() {
@@ -246,7 +246,7 @@ fn wait<T>(what: impl Fn() -> Option<T>) -> T {
 }
 
 /// The program, killed when the test is over.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -300,7 +300,7 @@ fn configure(dir: &Path, listen: &str, duty: &str, dead_port: u16) {
 }
 
 /// A port that is free at this moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

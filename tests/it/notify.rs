@@ -333,6 +333,33 @@ async fn an_answer_that_breaks_off_is_tried_again() {
 }
 
 #[tokio::test]
+async fn whatever_else_comes_back_is_tried_again_soon() {
+    let odd = [
+        ("zero-nine", "accepted, says HTTP/0.9\r\n"),
+        ("tls", "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}"),
+        ("hints-only", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"),
+        (
+            "upgrade",
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        ),
+        ("past", "HTTP/1.1 503 No\r\nretry-after: -5\r\ncontent-length: 0\r\n\r\n"),
+        (
+            "date",
+            "HTTP/1.1 503 No\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 0\r\n\r\n",
+        ),
+        (
+            "nonsense",
+            "HTTP/1.1 503 No\r\nretry-after: 99999999999999999999999\r\ncontent-length: 0\r\n\r\n",
+        ),
+        ("two-lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
+    ];
+    for (name, said) in odd {
+        let (posts, status) = survive(name, Act::Say(said)).await;
+        assert_eq!((posts.len(), status.delivered), (2, 1), "{name}: {:?}", status.last_error);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_end_holds_up_nothing() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
     let (posts, status) = survive("endless", Act::Endless(head)).await;

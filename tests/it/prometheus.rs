@@ -162,6 +162,8 @@ async fn post_readiness(daemon: &str) {
         began: now,
         finished: now,
         own_clock_off_s: None,
+        told: Vec::new(),
+        said: Vec::new(),
         sites: vec![
             site(SITE, "Xã Tân Lập", Some((Verdict::NotReady, silent))),
             site("cho-don", "Chợ Đồn", Some((Verdict::AtRisk, Found::Clock { offset_s: 300 }))),

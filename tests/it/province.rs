@@ -469,6 +469,8 @@ pub(crate) fn readiness(snapshot: &Snapshot, session: &Session) -> ReadinessRun 
         finished: ago(5),
         own_clock_off_s: None,
         sites: sites.collect(),
+        told: Vec::new(),
+        said: Vec::new(),
     }
 }
 

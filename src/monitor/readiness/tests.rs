@@ -1,11 +1,11 @@
 //! The moments before sessions at which the daemon looks, and what is told of what it finds.
 
 use super::*;
-use crate::config::{Channel, Receiver, Route, Step, When};
+use crate::config::{Channel, Hours, Receiver, Route, Step, When};
 use crate::lab::world::{Nature, World};
 use crate::model::{
-    Batch, Failure, Finding, Found, Importance, Maintenance, Outcome, RemoteFailure, Session,
-    Silence, SilenceId,
+    Batch, ChannelId, Failure, Finding, Found, Importance, Maintenance, Outcome, RemoteFailure,
+    Session, Silence, SilenceId,
 };
 use crate::monitor::tests as testing;
 use crate::monitor::{Command, Input};
@@ -126,6 +126,8 @@ impl Desk {
             finished: self.now.wall,
             own_clock_off_s: None,
             sites: sites.collect(),
+            told: Vec::new(),
+            said: Vec::new(),
         }
     }
 }
@@ -287,6 +289,64 @@ fn routes_say_who_is_told_and_the_end_goes_where_the_problem_went() {
     assert_eq!(told(&mut desk), ["urgent firing"], "at once, and nobody is asked to take it on");
     desk.pass(start - 500, &[]);
     assert_eq!(told(&mut desk), ["urgent resolved"], "though its end is no longer critical");
+}
+
+/// A session a day and more ahead: its first run and, a day later, the others are in the quiet
+/// hours.
+fn at_night() -> (Config, i64) {
+    let mut config = config(DAY + 1200);
+    let zone = config.settings.time_zone.clone();
+    let hour = |seconds| zone.to_datetime(at(seconds).wall).time();
+    config.settings.quiet_hours.hours = Some(Hours { from: hour(DAY - 3000), until: hour(4800) });
+    (config, DAY + 1200)
+}
+
+#[test]
+fn what_is_not_ready_a_day_before_waits_for_the_morning_and_ten_minutes_before_does_not() {
+    let (config, start) = at_night();
+    let mut desk = Desk::open(config.clone(), Durable::default(), at(0));
+    desk.pass(4700, &[dead("a")]);
+    assert!(desk.messages.is_empty(), "{:?}", desk.messages);
+    // A restart in the night forgets nothing.
+    let mut desk = Desk::open(config, desk.durable, at(4700));
+    desk.pass(4900, &[]);
+    let [told] = &desk.messages[..] else { panic!("{:?}", desk.messages) };
+    assert_eq!(told.kind, NotificationKind::Firing);
+    let run = &desk.durable.readiness[&SessionId::new("s")];
+    assert_eq!((run.said.len(), run.told.len()), (1, 1));
+    let mut desk = Desk::open((**desk.monitor.config()).clone(), desk.durable, at(4900));
+    desk.pass(5000, &[]);
+    assert!(desk.messages.is_empty(), "once");
+
+    // The next night, half an hour before it begins.
+    desk.pass(start - 1801, &[]);
+    desk.messages.clear();
+    desk.pass(start - 1700, &[dead("a")]);
+    let urgent: Vec<_> = desk.messages.iter().map(|it| it.alert.incident.severity).collect();
+    assert_eq!(urgent, [Severity::Critical]);
+}
+
+#[test]
+fn what_was_mended_in_the_night_was_never_told() {
+    let (config, _) = at_night();
+    let mut desk = Desk::open(config, Durable::default(), at(0));
+    desk.pass(3000, &[dead("a")]);
+    let run = desk.run(None, &[]);
+    desk.tell(Input::Readiness(Box::new(run)));
+    desk.pass(6000, &[]);
+    assert!(desk.messages.is_empty(), "{:?}", desk.messages);
+}
+
+#[test]
+fn a_person_who_looks_again_in_the_night_keeps_nobody_from_being_told() {
+    let (config, _) = at_night();
+    let mut desk = Desk::open(config, Durable::default(), at(0));
+    desk.pass(3000, &[dead("a")]);
+    let run = desk.run(None, &[dead("a"), dead("b")]);
+    desk.tell(Input::Readiness(Box::new(run)));
+    desk.pass(6000, &[]);
+    let [told] = &desk.messages[..] else { panic!("{:?}", desk.messages) };
+    assert_eq!(told.alert.incident.affected.len(), 2, "as it was seen last");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::config::EsmsSettings;
 use crate::model::WebAddress;
 use crate::notify::http::{Answer, Body, Request, one_line, scrubbed};
 use crate::notify::secret::Secret;
-use crate::notify::{DeliveryError, Retry, keys};
+use crate::notify::{DeliveryError, keys};
 
 /// Where messages are posted.
 const PATH: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/";
@@ -50,7 +50,8 @@ struct AnswerJson {
 ///
 /// 1. 100 – accepted; 124 – accepted before under the same id.
 /// 2. Every other number – never, so that the next channel takes over: all of them ask for
-///    somebody to change the account, the text or the number.
+///    somebody to change the account, the text or the number. But later when the status is one that
+///    passes, such as 503.
 /// 3. No such body – a status of 5xx or something in between; later.
 pub(super) fn read(
     answer: &Answer,
@@ -76,7 +77,7 @@ pub(super) fn read(
     if !message.is_empty() {
         text = format!("{text}: {}", scrubbed(&message, url, secrets));
     }
-    Err(DeliveryError { retry: Retry::Never, text })
+    Err(DeliveryError { retry: answer.retry, text })
 }
 
 /// What a number says about what to do.
@@ -97,6 +98,7 @@ const fn meaning(code: u64) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::Retry;
 
     fn answer(status: u16, body: &str) -> Result<(), DeliveryError> {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
@@ -125,7 +127,10 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_of_the_gateway_is_tried_again() {
-        for (status, body) in [(503, "busy"), (200, "<html>"), (200, r#"{"CodeResult":null}"#)] {
+        let away = r#"{"CodeResult":"99"}"#;
+        for (status, body) in
+            [(503, "busy"), (503, away), (200, "<html>"), (200, r#"{"CodeResult":null}"#)]
+        {
             assert_eq!(answer(status, body).unwrap_err().retry, Retry::Later, "{body}");
         }
     }

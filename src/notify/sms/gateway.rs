@@ -49,8 +49,24 @@ pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, 
         value.set_sensitive(true);
         headers.insert(header, value);
     }
-    let request = Request { url, headers, body };
-    Ok(Asked { request, secrets: secrets.into_values().collect() })
+    let written: Vec<Secret> = written(gateway, plain).collect();
+    let secrets = secrets.into_values().chain(written).collect();
+    Ok(Asked { request: Request { url, headers, body }, secrets })
+}
+
+/// What stands in the settings themselves and may be a key all the same: headers, and fields without
+/// anything to fill in. Short ones are no keys and stand in harmless words.
+fn written(
+    gateway: &SmsHttpSettings,
+    plain: impl Fn(&String) -> String,
+) -> impl Iterator<Item = Secret> {
+    let fields = match &gateway.body {
+        SmsBody::None => None,
+        SmsBody::Form(fields) | SmsBody::Json(fields) => Some(fields),
+    };
+    let fixed = fields.into_iter().flat_map(BTreeMap::values).filter(|field| !field.contains('{'));
+    let all: Vec<String> = gateway.headers.values().chain(fixed).map(plain).collect();
+    all.into_iter().filter(|text| text.len() >= 8).map(Secret::new)
 }
 
 /// What became of a message:

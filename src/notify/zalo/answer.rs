@@ -36,7 +36,8 @@ struct AnswerJson {
 /// 1. 0 – accepted.
 /// 2. -216, -220 – the access token is invalid or has expired.
 /// 3. -32 – too many requests, a minute later; -200 – sending failed, later.
-/// 4. Every other number – never, so that the next channel takes over.
+/// 4. Every other number – never, so that the next channel takes over; but later when the status is
+///    one that passes, such as 503.
 /// 5. No such body – a status of 5xx or something in between; later.
 pub(super) fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
     let Ok(told) = serde_json::from_str::<AnswerJson>(&answer.body) else {
@@ -55,7 +56,7 @@ pub(super) fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
         -216 | -220 => return Fate::Stale(text),
         -32 => Retry::After(RATE_WAIT),
         -200 => Retry::Later,
-        _ => Retry::Never,
+        _ => answer.retry,
     };
     Fate::Refused(DeliveryError { retry, text })
 }
@@ -132,7 +133,10 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_of_zalo_is_tried_again() {
-        for (status, body) in [(502, "Bad Gateway"), (200, "<html>log in</html>"), (200, "{}")] {
+        let away = r#"{"error":-1,"message":"maintenance"}"#;
+        for (status, body) in
+            [(502, "Bad Gateway"), (200, "<html>log in</html>"), (200, "{}"), (503, away)]
+        {
             let Fate::Refused(error) = read(status, body) else { panic!("refused") };
             assert_eq!(error.retry, Retry::Later, "{body}");
         }

@@ -51,7 +51,8 @@ pub(in crate::web) async fn keep(
         return problem(StatusCode::BAD_REQUEST, why);
     }
     // Only the daemon's own runs are for a configured moment.
-    let run = ReadinessRun { lead_s: None, ..run };
+    // What was told is for us to know.
+    let run = ReadinessRun { lead_s: None, told: Vec::new(), said: Vec::new(), ..run };
     let (daemon, sites) = (Arc::clone(&app.daemon), run.sites.len());
     match carry_out(async move { daemon.keep_readiness(run).await }).await {
         Some(Ok(())) => {

@@ -211,6 +211,8 @@ fn readiness_run() -> Vec<(&'static str, Value)> {
         ("finished", time()),
         ("own_clock_off_s?", json!({ "type": "integer" })),
         ("sites", array(&a("SiteReadiness"))),
+        ("told?", array(&a("Told"))),
+        ("said?", array(&text())),
     ]
 }
 

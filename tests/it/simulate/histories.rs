@@ -22,9 +22,9 @@ use vchealth::lab::scenario::{Scenario, Step};
 use vchealth::lab::world::World;
 use vchealth::model::{
     Cause, ChannelId, Effort, Failure, Health, IcmpError, Incident, LocalFailure, Notification,
-    NotificationKind, Now, RemoteFailure, Reply, Severity, SiteIx, TargetIx, Unreachable,
+    NotificationKind, Now, Part, RemoteFailure, Reply, Severity, SiteIx, TargetIx, Unreachable,
 };
-use vchealth::monitor::{Input, Monitor, Part};
+use vchealth::monitor::{Input, Monitor};
 
 use super::run::{self, Run, explains};
 

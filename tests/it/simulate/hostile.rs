@@ -10,9 +10,9 @@ use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
     Ack, Cause, ChannelId, Effort, Health, IncidentId, Level, LevelIx, NotificationKind, Outcome,
-    ProbeRequest, Silence, SilenceId, SiteId, SiteIx, TargetIx, Topology, Trigger,
+    Part, ProbeRequest, Silence, SilenceId, SiteId, SiteIx, TargetIx, Topology, Trigger,
 };
-use vchealth::monitor::{Input, Part};
+use vchealth::monitor::Input;
 
 use super::run::{self, Run};
 

@@ -1,0 +1,165 @@
+//! Keys lie in many places, and none shows itself: not in the log at its most talkative, not in
+//! metrics, in the API, in what commands print, nor in what a mistake in a file is told with. Every
+//! receiver here is as indiscreet as can be: it refuses, and repeats what it was sent.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::acting::{Running, ask, free_port, read, wait};
+use crate::fixtures::Scratch;
+
+/// What every planted key has in it.
+const PLANTED: &str = "pl4nted";
+const CHANNELS: [&str; 9] =
+    ["hook", "user", "cluster", "chat", "zalo", "esms", "gateway", "siren", "mail"];
+
+/// A receiver that refuses everything and repeats it; gives its address.
+fn gossip() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || repeat(stream));
+        }
+    });
+    address
+}
+
+fn repeat(mut stream: TcpStream) -> Option<()> {
+    while let Some((head, body)) = read(&mut stream) {
+        // How a client writes user and password into a header is no text of the settings.
+        let told = |line: &&str| !line.to_lowercase().starts_with("authorization: basic");
+        let head: Vec<&str> = head.lines().filter(told).collect();
+        let said = format!("{} {}", head.join(" "), String::from_utf8_lossy(&body));
+        let head = format!("HTTP/1.1 500 no\r\ncontent-length: {}\r\n\r\n", said.len());
+        stream.write_all((head + &said).as_bytes()).ok()?;
+    }
+    Some(())
+}
+
+/// A configuration with a key in every place that has one. `dead` is the port of a service.
+fn configure(dir: &Path, listen: &str, echo: &str, dead: u16) {
+    let key = |name: &str| {
+        let path = dir.join(name);
+        fs::write(&path, format!("{PLANTED}-{name}-key\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let mail = free_port();
+    let settings = format!(
+        "listen: {listen}
+state_dir: {state}
+heartbeat: {{url: \"http://{echo}/{PLANTED}-beat\", every: 10s}}
+calendars: {{office: {{url: \"http://{echo}/{PLANTED}-calendar.ics?{PLANTED}-query\"}}}}
+channels:
+  hook: {{kind: webhook, url: \"http://{echo}/{PLANTED}-path?key={PLANTED}-query\", secret_file: {hook}}}
+  user: {{kind: webhook, url: \"http://{PLANTED}-user:{PLANTED}-pass@{echo}/x\"}}
+  cluster: {{kind: alertmanager, urls: [\"http://{echo}/{PLANTED}-member\"], token_file: {cluster}}}
+  chat: {{kind: telegram, token_file: {chat}, chats: [\"-1\"], base_url: \"http://{echo}\"}}
+  zalo: {{kind: zalo, app_id: \"1\", secret_key_file: {zalo}, refresh_token_file: {refresh}, groups: [g],
+    base_url: \"http://{echo}\", oauth_url: \"http://{echo}\"}}
+  esms: {{kind: sms, gateway: esms, to: [\"0912345678\"], api_key_file: {api}, secret_key_file: {esms},
+    brandname: B, base_url: \"http://{echo}\"}}
+  gateway: {{kind: sms, gateway: http, to: [\"0912345678\"], url: \"http://{echo}/?pw={PLANTED}-template\",
+    form: {{key: \"{{key}}\", fixed: {PLANTED}-field}}, headers: {{x-key: {PLANTED}-header}},
+    secrets: {{key: {{file: {gateway}}}}}}}
+  siren: {{kind: exec, program: /bin/sh, args: [\"-c\", \"echo $KEY $0 >&2; exit 75\", {PLANTED}-argument],
+    env: {{KEY: {PLANTED}-env}}}}
+  mail: {{kind: email, host: 127.0.0.1, port: {mail}, security: none, user: u, password_file: {password},
+    from: a@b.example, to: [c@d.example]}}
+checks: {{dead: {{kind: tcp, port: {dead}, timeout: 500ms, pace: 1s, confirm_after: 1s}}}}
+",
+        state = dir.join("state").display(),
+        hook = key("hook"),
+        cluster = key("cluster"),
+        chat = key("chat"),
+        zalo = key("zalo"),
+        refresh = key("refresh"),
+        api = key("api"),
+        esms = key("esms"),
+        gateway = key("gateway"),
+        password = key("password"),
+    );
+    let sites = "levels: [{id: commune, name: Xã}]
+classes: {commune: {level: commune, endpoints: [{id: router, checks: [ping]}, {id: codec, checks: [ping, dead]}]}}
+sites: [{id: tan-lap, name: Xã Tân Lập, router: 127.0.0.1, codec: 127.0.0.2}]
+";
+    fs::write(dir.join("vchealth.yaml"), settings).unwrap();
+    fs::write(dir.join("sites.yaml"), sites).unwrap();
+    fs::write(dir.join("sessions.yaml"), "sessions: []\n").unwrap();
+}
+
+/// What a command prints, whatever comes of it.
+fn printed(dir: &Path, command: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args([command, "--config"])
+        .arg(dir)
+        .env("VCHEALTH_LOG", "debug")
+        .output()
+        .expect("it runs");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn no_key_shows_itself_anywhere() {
+    let scratch = Scratch::new("secrets");
+    let dir = scratch.path();
+    fs::create_dir_all(dir).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    // What never was there is no fault: it is there at first.
+    let service = TcpListener::bind("127.0.0.2:0").unwrap();
+    configure(dir, &listen, &gossip(), service.local_addr().unwrap().port());
+    let log = dir.join("log");
+    let child = Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args(["run", "--config"])
+        .arg(dir)
+        .env("VCHEALTH_LOG", "debug")
+        .stdin(Stdio::null())
+        .stdout(File::create(&log).unwrap())
+        .stderr(File::options().append(true).open(&log).unwrap())
+        .spawn();
+    let running = Running(child.expect("the program starts"));
+    let logged = || fs::read_to_string(&log).unwrap_or_default();
+    wait(|| {
+        let up = "health changed what=\"tan-lap/codec/dead\" health=\"up\"";
+        logged().contains(up).then_some(())
+    });
+    drop(service);
+    wait(|| {
+        let log = logged();
+        let failed = |name: &&str| {
+            let mut lines = log.lines().filter(|line| line.contains("not told yet"));
+            !lines.any(|line| line.contains(*name))
+        };
+        CHANNELS.iter().find(|name| failed(name)).is_none().then_some(())
+    });
+    wait(|| logged().contains("the watchdog did not get the heartbeat").then_some(()));
+
+    let mut said = vec![("the log", logged())];
+    for path in ["/metrics", "/", "/api/v1/status", "/api/v1/incidents", "/api/v1/calendar"] {
+        let (head, body) = ask(&listen, "GET", path, "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        said.push((path, body));
+    }
+    said.push(("alert-test", printed(dir, "alert-test")));
+    // A mistake beside each address: the line is not shown.
+    let file = dir.join("vchealth.yaml");
+    let wrong = fs::read_to_string(&file).unwrap();
+    let wrong = wrong.replace("kind: webhook,", "kind: webhook, tmeout: 1s,");
+    let wrong = wrong.replace("url: \"http://", "url: \"htp://");
+    fs::write(&file, wrong).unwrap();
+    said.push(("check-config", printed(dir, "check-config")));
+    let (_, answer) = ask(&listen, "POST", "/-/reload", "");
+    assert!(answer.contains("vchealth.yaml"), "{answer}");
+    said.push(("a reload", answer));
+    said.push(("the log after it", logged()));
+    drop(running);
+    for (place, text) in said {
+        let shown = text.lines().find(|line| line.contains(PLANTED));
+        assert_eq!(shown, None, "{place} shows a key");
+    }
+}
