@@ -7,7 +7,9 @@ mod args;
 mod check_config;
 mod demo;
 mod import;
+mod init;
 mod log;
+mod manual;
 mod probe;
 mod ready;
 mod remote;
@@ -172,6 +174,10 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Maintenance(given) => remote::maintenance(&given),
         Command::Sessions(sessions) => sessions::run(&sessions),
         Command::Import(import) => import::run(&import),
+        Command::Init(config) => init::run(&config.dir),
+        Command::Healthy(daemon) => remote::healthy(&daemon),
+        Command::Completions(asked) => manual::completions(asked.shell),
+        Command::Man(asked) => manual::write(&asked.dir),
     }
 }
 

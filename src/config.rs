@@ -10,6 +10,14 @@
 //!                                         ─▶ routes ◀────────┘
 //!                       each tells its problems to the same Findings ─▶ Diagnostics
 //! ```
+//! `vchealth.yaml` goes section by section: `settings` with what they mean and their defaults,
+//! `channels` and `checks`, `people` and `routes`, [`calendar`]. `names` and `hint` know what
+//! people would take for the same and what they most likely meant; `template` holds the texts
+//! that lie beside the settings.
+//!
+//! [`gather`] lays the sessions of files, of calendars and of the last minute over each other, at
+//! the start and whenever one of them changes. [`import`] compares a spreadsheet with what is
+//! written and changes only what differs.
 
 pub mod calendar;
 mod channels;

@@ -57,8 +57,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// What the configuration says, for a web server that listens on `listen`. Without a key there are no
-    /// links.
+    /// What the configuration says, for a web server that listens on `listen`. Without a key there
+    /// are no links.
     #[must_use]
     pub fn of(config: &Config, listen: SocketAddr, key: Option<&LinkKey>) -> Self {
         let settings = &config.settings;

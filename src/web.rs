@@ -4,6 +4,12 @@
 //! can be tried against any state without a daemon behind it. Whatever many people look at is
 //! rendered once per snapshot and shared. Everything that comes in is bounded in size, number and
 //! time.
+//!
+//! `server` is about connections, `stream` about peers who do not read; `app` about routes and what
+//! all answers have in common, `guard` about which pages may ask for changes. Behind the routes are
+//! `admin` for machines, `api` and `openapi` for programs, `calendar` for changes at the last
+//! minute, `overview`, `report` and `link`, the page behind a link in a message, for people.
+//! `shared` keeps one rendering for all.
 
 mod admin;
 mod api;

@@ -23,6 +23,8 @@ mod channels_alertmanager;
 mod channels_email;
 #[path = "it/channels_web.rs"]
 mod channels_web;
+#[path = "it/container.rs"]
+mod container;
 #[path = "it/damage.rs"]
 mod damage;
 #[path = "it/e2e.rs"]

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
 use crate::model::{Cause, Language, ReportFormat};
 
@@ -70,6 +71,29 @@ pub(super) enum Command {
     Sessions(Sessions),
     /// Compare a spreadsheet with sites.yaml or with a session, and take it over when told to
     Import(Import),
+    /// Write three files to begin with, which watch this machine and nothing else
+    Init(ConfigDir),
+    /// Ask the running daemon whether its probe loop turns
+    Healthy(Addressed),
+    /// Print what makes a shell complete commands and options
+    Completions(Completions),
+    /// Write the manual pages below a directory of manuals, for those who make packages
+    #[command(hide = true)]
+    Man(ManualDir),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManualDir {
+    /// Such as /usr/local/share/man; made if it is missing
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -86,8 +110,8 @@ pub(super) struct AlertTest {
 pub(super) struct Addressed {
     #[command(flatten)]
     pub(super) config: ConfigDir,
-    /// Address of the daemon, such as `http://10.0.0.5:9722`; where the settings say that it listens
-    /// unless given
+    /// Address of the daemon, such as `http://10.0.0.5:9722`; where the settings say that it
+    /// listens unless given
     #[arg(long, value_name = "URL")]
     pub(super) at: Option<String>,
 }
@@ -184,7 +208,8 @@ pub(super) struct ConfigDir {
         long = "config",
         value_name = "DIR",
         env = "VCHEALTH_CONFIG",
-        default_value = "/etc/vchealth"
+        default_value = "/etc/vchealth",
+        value_hint = ValueHint::DirPath
     )]
     pub(super) dir: PathBuf,
 }
@@ -198,12 +223,13 @@ pub(super) struct Run {
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Directory with a configuration to emulate instead of the shipped sample
-    #[arg(long = "config", value_name = "DIR")]
+    #[arg(long = "config", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) dir: Option<PathBuf>,
     /// What goes wrong when; a built-in script that shows the commonest faults unless given
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
-    /// Stop after this long, such as 90s or 10m; until Ctrl-C or the end of the scenario unless given
+    /// Stop after this long, such as 90s or 10m; until Ctrl-C or the end of the scenario unless
+    /// given
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub(super) lasting: Option<Duration>,
     /// Where board and metrics are served

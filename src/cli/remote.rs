@@ -1,5 +1,6 @@
-//! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`: what people tell the running
-//! daemon, through its API. Every command that asks a daemon does so through [`Remote`].
+//! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`, `healthy`: what people ask
+//! and tell the running daemon, through its API. Every command that asks a daemon does so through
+//! [`Remote`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -65,6 +66,13 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
         }
     }
+    Ok(Exit::Well)
+}
+
+/// Whether the daemon lives and its probe loop turns.
+pub(super) fn healthy(daemon: &Addressed) -> Result<Exit, Failed> {
+    let remote = Remote::new(daemon)?;
+    print!("{}", remote.ask(Method::GET, "/-/healthy", None)?);
     Ok(Exit::Well)
 }
 

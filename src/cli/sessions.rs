@@ -1,5 +1,5 @@
-//! `vchealth sessions`: what is coming, as far as the files, the kept copies of the calendars and the
-//! last-minute changes say. Nothing is fetched; a daemon that runs does that.
+//! `vchealth sessions`: what is coming, as far as the files, the kept copies of the calendars and
+//! the last-minute changes say. Nothing is fetched; a daemon that runs does that.
 
 use super::args::Sessions;
 use super::{Exit, Failed};

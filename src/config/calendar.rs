@@ -58,8 +58,8 @@ pub struct CalendarSettings {
 }
 
 impl CalendarSettings {
-    /// The name of the file that keeps a copy of it. Another source has another one, so that what one
-    /// place said is never taken for what another says.
+    /// The name of the file that keeps a copy of it. Another source has another one, so that what
+    /// one place said is never taken for what another says.
     #[must_use]
     pub fn copy_name(&self) -> String {
         let source = match &self.source {

@@ -7,12 +7,15 @@
 //!
 //! | kind | to the site | from the site |
 //! |---|---|---|
-//! | `icmp` | `count` echoes: IP header, 8 bytes of ICMP, `size`; fragments of 1500 bytes | the same |
+//! | `icmp` | `count` echoes: IP header, 8 bytes of ICMP, `size`; in 1500 bytes each | the same |
 //! | `tcp`, `h323` | SYN, ACK, FIN, ACK with time stamps | SYN-ACK, ACK, FIN |
 //! | `sip` over UDP | 3 requests of 500 bytes | 3 responses of 800 bytes |
-//! | `sip` over TCP | a connection, a request of 500 bytes | a connection, a response of 800 bytes |
-//! | `http` | a connection, a request of 500 bytes | a connection, 16 KiB of response, which is what a server may send before it is stopped (RFC 6928); 66 KiB where the body is matched |
+//! | `sip` over TCP | a connection, a request of 500 bytes | the same, a response of 800 bytes |
+//! | `http` | a connection, a request of 500 bytes | the same, 16 KiB of response |
 //! | TLS | 1 KiB of handshake | 5 KiB of handshake with certificates |
+//!
+//! 16 KiB of a response are what a server may send before it is stopped (RFC 6928); where the body
+//! is matched it is 66 KiB.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The calendar of a running daemon: calendars of others, fetched in the background and kept on disk,
-//! last-minute changes, and the brain told of both like of any reload.
+//! The calendar of a running daemon: calendars of others, fetched in the background and kept on
+//! disk, last-minute changes, and the brain told of both like of any reload.
 //!
 //! 1. A calendar is looked at when its time has come. What is no calendar, or does not come in
 //!    time, changes nothing: the last good copy stays, in memory and below the state directory.

@@ -26,8 +26,8 @@ pub struct Source(Arc<Load>);
 type Load = dyn Fn() -> Result<Config, DaemonError> + Send + Sync;
 
 impl Source {
-    /// A directory with `vchealth.yaml`, `sites.yaml` and `sessions.yaml`, and, if there are texts of
-    /// people's own, `templates`.
+    /// A directory with `vchealth.yaml`, `sites.yaml` and `sessions.yaml`, and, if there are texts
+    /// of people's own, `templates`.
     #[must_use]
     pub fn directory(dir: &Path) -> Self {
         let dir = dir.to_owned();
@@ -153,8 +153,8 @@ fn alike(file: File, names: &[String]) -> Option<String> {
     config::meant(file.name(), known).map(str::to_owned)
 }
 
-/// Reads a file of at most `largest` bytes that may be anything, a device included. A pipe that nobody writes to is empty
-/// instead of being waited for.
+/// Reads a file of at most `largest` bytes that may be anything, a device included. A pipe that
+/// nobody writes to is empty instead of being waited for.
 pub(super) fn read_bounded(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;

@@ -452,8 +452,8 @@ impl Ledger {
     /// 2. When the site that others hang on answers again, or so many sites are well that the
     ///    common cause no longer holds, the incident is *over* for what is still in trouble: those
     ///    sites are asked again. When they are still in trouble after as many turns as make a
-    ///    failure a fact, in which nobody else began to answer either, they are `left` to be explained
-    ///    anew: by themselves, or by the highest of them. Until then, and for
+    ///    failure a fact, in which nobody else began to answer either, they are `left` to be
+    ///    explained anew: by themselves, or by the highest of them. Until then, and for
     ///    `correlation.window` at the longest, they may just be slow to come back.
     /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
     /// 4. What rested under it and is well ends with it.

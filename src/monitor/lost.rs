@@ -48,7 +48,8 @@ impl Lost {
     ///
     /// 1. The first look after a start counts the time since the last record as well: what was down
     ///    when the daemon went, and is not heard again yet, was down meanwhile.
-    /// 2. Nothing before the session's start counts, and a clock that is set back takes nothing away.
+    /// 2. Nothing before the session's start counts, and a clock that is set back takes nothing
+    ///    away.
     pub(super) fn count(&mut self, id: &SessionId, start: Timestamp, down: usize, now: Timestamp) {
         let fresh = Tally { ms: 0, upto: start, recorded: (now, 0) };
         let tally = self.sessions.entry(id.clone()).or_insert(fresh);

@@ -164,8 +164,8 @@ mod tests {
     use super::*;
     use crate::monitor::tests as testing;
 
-    /// What the first look finds of sessions that are over, when the last watch ended `away` seconds
-    /// before.
+    /// What the first look finds of sessions that are over, when the last watch ended `away`
+    /// seconds before.
     fn first_look(away: Option<i64>) -> Vec<(String, bool)> {
         let mut config = testing::config(testing::province("{tinh: [a, b]}"));
         config.sessions = vec![

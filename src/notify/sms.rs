@@ -101,7 +101,8 @@ impl Sms {
 }
 
 /// The letter in one short message: how bad, what, where, since when; then whom to phone, as far as
-/// there is room. Several incidents stand one after the other, gravest first as the letter has them.
+/// there is room. Several incidents stand one after the other, gravest first as the letter has
+/// them.
 pub(super) fn short(letter: &Letter, style: &Style) -> String {
     let text = match letter.items.as_slice() {
         [one] => {

@@ -35,8 +35,8 @@ pub(super) struct Zalo {
 }
 
 impl Zalo {
-    /// An account. With `before`, the channel as it was until a reload, the tokens are shared with it:
-    /// a refresh token that one of them spends must not be spent by the other.
+    /// An account. With `before`, the channel as it was until a reload, the tokens are shared with
+    /// it: a refresh token that one of them spends must not be spent by the other.
     pub(super) fn new(
         settings: &ZaloSettings,
         style: Arc<Style>,

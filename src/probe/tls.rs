@@ -1,8 +1,8 @@
 //! TLS for probers: a handshake whose certificate is kept as a measurement, trusted or not.
 //!
 //! Codecs come with self-signed certificates, so whether a certificate is trusted and what it says
-//! are separate questions. [`Witness`] answers both and can be told to trust everything; that is why
-//! it stays private to this room. Nothing secret ever goes over these connections.
+//! are separate questions. [`Witness`] answers both and can be told to trust everything; that is
+//! why it stays private to this room. Nothing secret ever goes over these connections.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

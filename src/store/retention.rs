@@ -48,8 +48,8 @@ impl Default for Retention {
 
 impl Store {
     /// Brings measurements together and deletes history that is older than it is kept, at most
-    /// `limit` rows of each kind, so that no commit waits long; gives how many rows went. Open incidents, waiting messages and the
-    /// last change of every target stay whatever their age.
+    /// `limit` rows of each kind, so that no commit waits long; gives how many rows went. Open
+    /// incidents, waiting messages and the last change of every target stay whatever their age.
     ///
     /// # Errors
     /// When SQLite refuses.

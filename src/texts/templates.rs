@@ -2,9 +2,9 @@
 //!
 //! A part of a message (its first line, what it means, what to do, whom to phone) may have a
 //! template in each language. It is given what the built-in texts are made of, and those texts
-//! themselves. Templates are judged before they are used, with a message about every cause; one that
-//! fails all the same leaves its place to the built-in text, which says so: a message that is told
-//! in plain words is better than one that is not told.
+//! themselves. Templates are judged before they are used, with a message about every cause; one
+//! that fails all the same leaves its place to the built-in text, which says so: a message that is
+//! told in plain words is better than one that is not told.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -168,7 +168,8 @@ async fn around(
 
 /// The page behind a link in a message.
 const LINK: &str = "/a/{token}";
-/// Headers of every answer, unless it says something else itself: nothing is kept, guessed, framed or fetched from elsewhere.
+/// Headers of every answer, unless it says something else itself: nothing is kept, guessed, framed
+/// or fetched from elsewhere.
 const COMMON: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,5 +1,5 @@
-//! The calendar, and changes of it at the last minute: a session more, one called off, sites added or
-//! dropped.
+//! The calendar, and changes of it at the last minute: a session more, one called off, sites added
+//! or dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a storm of alerts costs the probes: 204 sites lose a service in the same second, each is an
-//! incident with a message of its own, and the receiver is slow. How late do probes start meanwhile,
-//! beside the quiet seconds before it?
+//! incident with a message of its own, and the receiver is slow. How late do probes start
+//! meanwhile, beside the quiet seconds before it?
 //!
 //! `cargo bench --bench alerts -- [SITES]`; 204 unless given.
 

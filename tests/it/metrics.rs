@@ -1,4 +1,5 @@
-//! The page of metrics: true to the table, readable by anybody's parser, correct in promtool's eyes.
+//! The page of metrics: true to the table, readable by anybody's parser, correct in promtool's
+//! eyes.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

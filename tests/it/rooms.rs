@@ -98,9 +98,33 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The code of a file without its unit tests, which may look anywhere.
-fn shipped(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or_default()
+/// The code of a file without what is there for tests only, which may look anywhere.
+///
+/// It relies on the layout that rustfmt gives: an item ends at the first line of its own depth that
+/// ends with a semicolon, a brace or, inside of another item, a comma.
+fn shipped(text: &str) -> String {
+    let mut kept = String::new();
+    let mut skipping: Option<&str> = None;
+    for line in text.lines() {
+        let depth = &line[..line.len() - line.trim_start().len()];
+        match skipping {
+            None if line.trim_start().starts_with("#[cfg(test)]") => skipping = Some(depth),
+            None => {
+                kept += line;
+                kept.push('\n');
+            }
+            Some(at) if depth == at && line.ends_with([';', '}', ',']) => skipping = None,
+            Some(_) => {}
+        }
+    }
+    kept
+}
+
+#[test]
+fn what_is_for_tests_only_is_passed_over_and_the_rest_is_read() {
+    let text = "use a;\n#[cfg(test)]\nmod tests;\nuse b;\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod x {\n    \
+                use c;\n}\nfn f() {\n    #[cfg(test)]\n    use d;\n    e(\n    );\n}\n";
+    assert_eq!(shipped(text), "use a;\nuse b;\nfn f() {\n    e(\n    );\n}\n");
 }
 
 #[test]
@@ -134,6 +158,25 @@ fn every_file_opens_by_saying_what_it_is_for() {
     let silent: Vec<String> =
         sources().into_iter().filter(|(_, t)| !t.starts_with("//!")).map(|(f, _)| f).collect();
     assert!(silent.is_empty(), "files without a first sentence: {silent:?}");
+}
+
+#[test]
+fn no_comment_is_wider_than_a_hundred_columns() {
+    // rustfmt wraps code, and comments only where it is not the stable one.
+    let wide: Vec<String> = sources()
+        .into_iter()
+        .flat_map(|(file, text)| {
+            let lines: Vec<String> = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| line.trim_start().starts_with("//"))
+                .filter(|(_, line)| line.chars().count() > 100)
+                .map(|(at, _)| format!("src/{file}:{}", at + 1))
+                .collect();
+            lines
+        })
+        .collect();
+    assert!(wide.is_empty(), "wider than 100 columns:\n{}", wide.join("\n"));
 }
 
 #[test]

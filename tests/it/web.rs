@@ -1,4 +1,5 @@
-//! The web server on a real listener, spoken to in raw bytes: what it answers, and whom it outlasts.
+//! The web server on a real listener, spoken to in raw bytes: what it answers, and whom it
+//! outlasts.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -74,8 +74,8 @@ pub(super) fn moment(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     zone.to_ambiguous_timestamp(local).compatible().ok()
 }
 
-/// What following the rules of one calendar may still cost. Somebody who is let write an event could
-/// else keep a processor busy for minutes with a few lines.
+/// What following the rules of one calendar may still cost. Somebody who is let write an event
+/// could else keep a processor busy for minutes with a few lines.
 pub(super) struct Budget {
     rules: u32,
     steps: u32,

@@ -282,7 +282,8 @@ impl<'a> Work<'a> {
         parents.dedup();
         match parents.as_slice() {
             [one] => Ok(one.map(Parent::Existing)),
-            // Nobody of its kind is there yet: it stands alone, as the first sites of a province do.
+            // Nobody of its kind is there yet: it stands alone, as the first sites of a province
+            // do.
             [] => Ok(None),
             _ => {
                 let reason = "which site does the line of this new one run through?".to_owned();

@@ -134,7 +134,8 @@ impl Rota {
         if who.is_empty() {
             let day = self.time_zone.to_datetime(at).date();
             let on = self.weekly.iter().filter(|shift| {
-                // It may have begun the day before; two days before, where the clocks were set back.
+                // It may have begun the day before; two days before, where the clocks were set
+                // back.
                 (-2..=0).any(|ago| {
                     let shift =
                         day.checked_add(ago.days()).ok().and_then(|day| self.span(shift, day));

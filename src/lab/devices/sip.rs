@@ -56,9 +56,9 @@ pub(super) async fn serve_stream(
     }
 }
 
-/// The response to a request: its `Via`, `From`, `To`, `Call-ID` and `CSeq` come back as they were, `To`
-/// with a tag, the topmost `Via` with where the request came from (RFC 3581 §4). None for what is
-/// no request, and for ACK, which nobody answers.
+/// The response to a request: its `Via`, `From`, `To`, `Call-ID` and `CSeq` come back as they were,
+/// `To` with a tag, the topmost `Via` with where the request came from (RFC 3581 §4). None for what
+/// is no request, and for ACK, which nobody answers.
 fn answer(
     request: &str,
     status: u16,

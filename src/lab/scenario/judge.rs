@@ -116,8 +116,8 @@ impl Scenario {
     ///    expectation took.
     /// 2. It must be told and resolved in time, with the right numbers, and never before there
     ///    was anything to tell.
-    /// 3. Unless it is expected to be open at the end it must have been resolved, and not twice in a
-    ///    row. What comes back after it was said to be over counts by its last end.
+    /// 3. Unless it is expected to be open at the end it must have been resolved, and not twice in
+    ///    a row. What comes back after it was said to be over counts by its last end.
     /// 4. Whatever nobody expected is wrong.
     #[must_use]
     pub fn judge(&self, heard: &[Heard]) -> Judgement {
