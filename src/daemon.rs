@@ -173,6 +173,7 @@ impl Daemon {
             writer: writer.handle(),
             courier: courier.remote(),
             figures: figures.clone(),
+            refused: arc_swap::ArcSwapOption::empty(),
             reloading: Together::new(clock),
             reporting: tokio::sync::Mutex::default(),
         });

@@ -81,6 +81,10 @@ pub struct Account {
     pub fault: String,
     /// What most likely happened, in the middle of a sentence.
     pub likely: String,
+    /// What was seen, gravest first, each in the middle of a sentence.
+    pub evidence: Vec<String>,
+    /// What to try first.
+    pub action: String,
 }
 
 /// A message in one language.

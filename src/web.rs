@@ -1,4 +1,4 @@
-//! The web server: metrics, health, reload, a JSON API and an overview for people.
+//! The web server: metrics, health, reload, a JSON API and the board for people.
 //!
 //! It looks at snapshots and asks the daemon for changes through one handle, [`Daemon`], so it
 //! can be tried against any state without a daemon behind it. Whatever many people look at is
@@ -8,17 +8,17 @@
 //! `server` is about connections, `stream` about peers who do not read; `app` about routes and what
 //! all answers have in common, `guard` about which pages may ask for changes. Behind the routes are
 //! `admin` for machines, `api` and `openapi` for programs, `calendar` for changes at the last
-//! minute, `overview`, `report` and `link`, the page behind a link in a message, for people.
+//! minute, `board`, `report` and `link`, the page behind a link in a message, for people.
 //! `shared` keeps one rendering for all.
 
 mod admin;
 mod api;
 mod app;
+mod board;
 mod calendar;
 mod guard;
 mod link;
 mod openapi;
-mod overview;
 mod report;
 mod server;
 mod shared;
@@ -30,6 +30,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
@@ -71,6 +72,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Reads the configuration again; with an error the old one stays.
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>>;
+
+    /// The last reload, if it was refused.
+    fn refused(&self) -> Option<Refused>;
 
     /// The calendar: the sessions that are known, and how the calendars of others do.
     fn calendar(&self) -> Arc<Calendar>;
@@ -132,6 +136,15 @@ pub struct Look {
     pub language: Language,
     /// The time zone of all times shown.
     pub time_zone: TimeZone,
+}
+
+/// A reload that was refused whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// When.
+    pub at: Timestamp,
+    /// The full text of all diagnostics.
+    pub why: String,
 }
 
 /// What a successful reload took on.

@@ -15,6 +15,10 @@ mod agreement;
 mod api;
 #[path = "it/bad_config.rs"]
 mod bad_config;
+#[path = "it/board.rs"]
+mod board;
+#[path = "it/browser.rs"]
+mod browser;
 #[path = "it/channels.rs"]
 mod channels;
 #[path = "it/channels_alertmanager.rs"]

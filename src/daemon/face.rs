@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +30,7 @@ use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
 use crate::report::Report;
 use crate::store::{History, Retention, StoreError, WriterHandle};
 use crate::texts::LINK_LASTS;
-use crate::web::{Act, Answer, ControlError, Daemon, Look, ReloadError, Reloaded};
+use crate::web::{Act, Answer, ControlError, Daemon, Look, Refused, ReloadError, Reloaded};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,6 +59,8 @@ pub(super) struct Face {
     pub(super) writer: WriterHandle,
     pub(super) courier: Remote,
     pub(super) figures: Figures,
+    /// The last reload, if it was refused.
+    pub(super) refused: ArcSwapOption<Refused>,
     /// One reload at a time, for all who ask meanwhile.
     pub(super) reloading: Together<Result<Reloaded, ReloadError>>,
     /// One report at a time, and the last one of a session that is over, which stays as it is.
@@ -350,12 +352,21 @@ impl Daemon for Face {
         Box::pin(self.reloading.run(async {
             let done = self.load_again().await;
             self.figures.reloaded(done.is_ok(), self.clock.now().wall);
+            let refused = done
+                .as_ref()
+                .err()
+                .map(|why| Refused { at: self.clock.now().wall, why: why.to_string() });
+            self.refused.store(refused.map(Arc::new));
             match &done {
                 Ok(reloaded) => info!("{reloaded}"),
                 Err(wrong) => error!("configuration refused, the old one stays:\n{wrong}"),
             }
             done
         }))
+    }
+
+    fn refused(&self) -> Option<Refused> {
+        self.refused.load().as_deref().cloned()
     }
 
     fn calendar(&self) -> Arc<Calendar> {

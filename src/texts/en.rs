@@ -73,7 +73,13 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
 /// Tells what an incident was.
 pub(super) fn account(facts: &Facts<'_>) -> Account {
     let fault = if facts.incident.flapping { "unstable".to_owned() } else { plain_fault(facts) };
-    Account { subject: subject(facts), fault, likely: likely(facts) }
+    Account {
+        subject: subject(facts),
+        fault,
+        likely: likely(facts),
+        evidence: facts.evidence().iter().map(|it| observation(it, facts)).collect(),
+        action: action(facts),
+    }
 }
 
 /// A message as one text.

@@ -75,7 +75,13 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
 pub(super) fn account(facts: &Facts<'_>) -> Account {
     let fault =
         if facts.incident.flapping { "chập chờn".to_owned() } else { plain_fault(facts) };
-    Account { subject: sentence_case(&subject(facts)), fault, likely: likely(facts) }
+    Account {
+        subject: sentence_case(&subject(facts)),
+        fault,
+        likely: likely(facts),
+        evidence: facts.evidence().iter().map(|it| observation(it, facts)).collect(),
+        action: action(facts),
+    }
 }
 
 /// A message as one text.

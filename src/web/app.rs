@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -17,7 +17,7 @@ use crate::model::Snapshot;
 
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, calendar, guard, link, openapi, overview, report};
+use super::{Daemon, admin, api, board, calendar, guard, link, openapi, report};
 
 /// What handlers share.
 pub(super) struct App {
@@ -27,8 +27,10 @@ pub(super) struct App {
     pub(super) figures: Figures,
     /// The page of metrics.
     pub(super) metrics: Shared,
-    /// The overview in each language.
-    pub(super) overview: [Shared; 2],
+    /// The board in each language.
+    pub(super) board: [Shared; 2],
+    /// What keeps boards up to date.
+    pub(super) live: Arc<board::Live>,
     /// The list of sites.
     pub(super) sites: Shared,
     /// How often somebody may try a link that does not exist.
@@ -62,13 +64,15 @@ pub(super) fn router(
     figures: Figures,
     limits: &Limits,
     local: SocketAddr,
+    live: Arc<board::Live>,
 ) -> Router {
     let html = || Shared::new("text/html; charset=utf-8");
     let app = Arc::new(App {
         daemon,
         figures,
         metrics: Shared::new(metrics::CONTENT_TYPE),
-        overview: [html(), html()],
+        board: [html(), html()],
+        live,
         sites: Shared::new("application/json"),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
@@ -76,7 +80,15 @@ pub(super) fn router(
         patience: limits.request,
     });
     Router::new()
-        .route("/", get(overview::show))
+        .route("/", get(board::show))
+        .route("/live", get(board::follow))
+        .route("/incidents/{id}", get(board::incident))
+        .route("/readiness", get(board::readiness))
+        .route("/sessions", get(board::sessions))
+        .route("/sessions/{id}", get(board::session))
+        .route("/sessions/{id}/readiness", get(board::checklist))
+        .route("/sites/{id}", get(board::site))
+        .route("/assets/{name}", get(board::asset))
         .route(LINK, get(link::show).post(link::act))
         .route("/metrics", get(admin::metrics))
         .route("/-/healthy", get(admin::healthy))
@@ -127,9 +139,12 @@ pub(super) fn problem(status: StatusCode, error: impl Into<String>) -> Response 
     (status, Json(serde_json::json!({ "error": error }))).into_response()
 }
 
-async fn nowhere(uri: Uri) -> Response {
+async fn nowhere(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if uri.path().starts_with("/api/") {
         problem(StatusCode::NOT_FOUND, "there is no such resource")
+    } else if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        board::nowhere(&app, uri.path(), &headers)
     } else {
         (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
     }

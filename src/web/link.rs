@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -22,7 +22,7 @@ use crate::model::{
 use crate::notify::{Link, LinkError};
 
 use super::app::{App, carry_out};
-use super::overview::{Asked, Words, age};
+use super::board::{Asked, Words, age};
 use super::{Act, ControlError, Look, api};
 
 /// Tokens that nobody made, accepted to be looked at in a row, and how soon another one is.
@@ -86,8 +86,9 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Response {
-    let look = asked.look(app.daemon.look());
+    let look = asked.look(app.daemon.look(), &headers);
     let link = match open(&app, &token, &look) {
         Ok(link) => link,
         Err(response) => return *response,
@@ -109,10 +110,11 @@ pub(super) async fn act(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
     address: Uri,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Response {
-    let look = asked.look(app.daemon.look());
+    let look = asked.look(app.daemon.look(), &headers);
     let link = match open(&app, &token, &look) {
         Ok(link) => link,
         Err(response) => return *response,

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::metrics::Figures;
 
+use super::board::Live;
 use super::stream::Impatient;
 use super::{Daemon, app};
 
@@ -69,6 +70,8 @@ pub struct Server {
     router: Router,
     limits: Limits,
     figures: Figures,
+    daemon: Arc<dyn Daemon>,
+    live: Arc<Live>,
 }
 
 impl Server {
@@ -85,14 +88,17 @@ impl Server {
         limits: Limits,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let router = app::router(daemon, figures.clone(), &limits, listener.local_addr()?);
+        let live = Arc::new(Live::new(daemon.now()));
+        let local = listener.local_addr()?;
+        let router =
+            app::router(Arc::clone(&daemon), figures.clone(), &limits, local, Arc::clone(&live));
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();
             // It is there already when figures are shared by two servers.
             let _ = figures.registry().register(Box::new(process));
         }
-        Ok(Self { listener, router, limits, figures })
+        Ok(Self { listener, router, limits, figures, daemon, live })
     }
 
     /// Serves until `stop` is cancelled and requests under way are answered.
@@ -100,11 +106,12 @@ impl Server {
     /// # Errors
     /// When the listener cannot be watched; once it is, nothing ends the server but `stop`.
     pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
-        let Self { listener, router, limits, figures } = self;
+        let Self { listener, router, limits, figures, daemon, live } = self;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let service = TowerToHyperService::new(router);
         let slots = Arc::new(Semaphore::new(limits.connections.max(1)));
         let open = TaskTracker::new();
+        open.spawn(Arc::clone(&live).run(daemon));
         let cut = CancellationToken::new();
         loop {
             let slot = tokio::select! {
@@ -134,6 +141,7 @@ impl Server {
             });
         }
         drop(listener);
+        live.stopping.cancel();
         open.close();
         if tokio::time::timeout(limits.drain, open.wait()).await.is_err() {
             tracing::warn!(connections = open.len(), "cut off what did not end in time");

@@ -112,7 +112,7 @@ impl Shared {
 
 /// Compresses at the lowest level: the text is so repetitive that it shrinks to a twentieth
 /// anyway, in a tenth of the time of the highest. Gives the length before as well.
-fn compressed(render: impl FnOnce(&mut dyn FnMut(&str))) -> (Bytes, u64) {
+pub(super) fn compressed(render: impl FnOnce(&mut dyn FnMut(&str))) -> (Bytes, u64) {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut length = 0;
     render(&mut |piece| {
@@ -165,7 +165,7 @@ impl HttpBody for Unpacked {
 
 /// Whether `Accept-Encoding` admits gzip (RFC 9110 §12.5.3): named, or by `*`, with a weight above
 /// zero. A name counts before the asterisk.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let mut named = None;
     let mut any = None;
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());

@@ -36,7 +36,7 @@ impl Teller {
         let targets = self.topology.targets.len();
         println!("An emulated province: {sites} sites, {endpoints} devices, {ports} open ports.");
         println!("The daemon watches it with {targets} targets.\n");
-        println!("  overview   http://{address}/");
+        println!("  board      http://{address}/");
         println!("  metrics    http://{address}/metrics");
         println!("  a metric   curl -s http://{address}/metrics | grep 'health=\"down\"}} 1'\n");
         println!("{}: {}", scenario.name, scenario.description.trim());

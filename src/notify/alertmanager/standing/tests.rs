@@ -61,7 +61,7 @@ fn an_alert_that_is_on_ends_some_minutes_ahead() {
     let alerts = tell(&mut Standing::default(), &firing());
     assert_eq!(ends(&alerts), [("warning", "2026-02-03T01:04:00Z")]);
     assert_eq!(alerts[0].starts_at, "2026-02-03T00:42:10Z");
-    assert_eq!(alerts[0].generator_url, "http://10.0.0.5:8080/#i1");
+    assert_eq!(alerts[0].generator_url, "http://10.0.0.5:8080/incidents/i1");
     assert_eq!(alerts[0].labels["site"], "tan-lap");
     assert!(!alerts[0].labels.contains_key("session"));
 }

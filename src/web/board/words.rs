@@ -1,4 +1,4 @@
-//! The words of the overview in both languages.
+//! The words of the pages in both languages.
 
 use std::time::Duration;
 
@@ -7,28 +7,65 @@ use jiff::tz::TimeZone;
 
 use crate::model::{Cause, Health, Language, Phase, Severity};
 
+use super::state::State;
+
 /// The words of one language.
 #[derive(Clone, Copy)]
 pub(in crate::web) struct Words(pub(in crate::web) Language);
 
 impl Words {
-    fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
+    pub(in crate::web) fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
         match self.0 {
             Language::Vi => vi,
             Language::En => en,
         }
     }
 
+    pub(in crate::web) fn title(self) -> &'static str {
+        self.pick("Bảng theo dõi điểm cầu", "Video conference board")
+    }
+
+    /// The other language: what its address asks for, its code, its name.
+    pub(in crate::web) fn other_language(self) -> (&'static str, &'static str, &'static str) {
+        match self.0 {
+            Language::Vi => ("?lang=en", "en", "English"),
+            Language::En => ("?lang=vi", "vi", "Tiếng Việt"),
+        }
+    }
+
+    /// How a site does.
+    pub(super) fn state(self, state: State) -> &'static str {
+        match state {
+            State::Good => self.pick("kết nối tốt", "connected well"),
+            State::Degraded => self.pick("suy giảm", "degraded"),
+            State::Fault => self.pick("hỏng thiết bị, dịch vụ", "device or service out"),
+            State::Lost => self.pick("mất kết nối", "lost"),
+            State::Unknown => self.pick("chưa rõ", "unknown"),
+        }
+    }
+
+    /// How a device or a check does.
+    pub(super) fn health(self, health: Health) -> &'static str {
+        match health {
+            Health::Up => self.pick("tốt", "up"),
+            Health::Degraded => self.pick("suy giảm", "degraded"),
+            Health::Down => self.pick("không tốt", "down"),
+            Health::Unknown => self.pick("chưa rõ", "unknown"),
+        }
+    }
+
+    /// Where a session stands.
+    pub(in crate::web) fn phase(self, phase: Phase) -> &'static str {
+        match phase {
+            Phase::Live => self.pick("Đang họp", "Live"),
+            Phase::Readiness => self.pick("Sắp họp", "About to begin"),
+            Phase::WrapUp => self.pick("Vừa kết thúc", "Just ended"),
+            Phase::Idle => self.pick("Phiên họp tiếp theo", "Next session"),
+        }
+    }
+
     pub(in crate::web) fn code(self) -> &'static str {
         self.pick("vi", "en")
-    }
-
-    pub(in crate::web) fn title(self) -> &'static str {
-        self.pick("Giám sát điểm cầu", "Sites at a glance")
-    }
-
-    pub(in crate::web) fn as_of(self) -> &'static str {
-        self.pick("Số liệu lúc", "As of")
     }
 
     pub(in crate::web) fn sites(self) -> &'static str {
@@ -37,15 +74,6 @@ impl Words {
 
     pub(in crate::web) fn delegates(self) -> &'static str {
         self.pick("đại biểu", "delegates")
-    }
-
-    pub(in crate::web) fn health(self, health: Health) -> &'static str {
-        match health {
-            Health::Up => self.pick("kết nối tốt", "up"),
-            Health::Degraded => self.pick("suy giảm", "degraded"),
-            Health::Down => self.pick("mất kết nối", "down"),
-            Health::Unknown => self.pick("chưa rõ", "unknown"),
-        }
     }
 
     pub(in crate::web) fn severity(self, severity: Severity) -> &'static str {
@@ -75,81 +103,6 @@ impl Words {
         }
     }
 
-    pub(in crate::web) fn incidents(self) -> &'static str {
-        self.pick("Sự cố đang mở", "Open incidents")
-    }
-
-    pub(in crate::web) fn no_incidents(self) -> &'static str {
-        self.pick("Không có sự cố nào.", "No incident is open.")
-    }
-
-    pub(in crate::web) fn since(self) -> &'static str {
-        self.pick("từ", "since")
-    }
-
-    pub(in crate::web) fn affected(self) -> &'static str {
-        self.pick("điểm cầu bị ảnh hưởng", "sites affected")
-    }
-
-    pub(in crate::web) fn acked_by(self) -> &'static str {
-        self.pick("Đã tiếp nhận:", "Taken on by")
-    }
-
-    pub(in crate::web) fn phone(self) -> &'static str {
-        self.pick("Gọi", "Phone")
-    }
-
-    pub(in crate::web) fn phase(self, phase: Phase) -> &'static str {
-        match phase {
-            Phase::Live => self.pick("Đang họp", "Live"),
-            Phase::Readiness => self.pick("Sắp họp", "About to begin"),
-            Phase::WrapUp => self.pick("Vừa kết thúc", "Just ended"),
-            Phase::Idle => self.pick("Phiên họp tiếp theo", "Next session"),
-        }
-    }
-
-    pub(in crate::web) fn until_start(self) -> &'static str {
-        self.pick("bắt đầu sau", "begins in")
-    }
-
-    pub(in crate::web) fn until_end(self) -> &'static str {
-        self.pick("còn", "ends in")
-    }
-
-    pub(in crate::web) fn no_session(self) -> &'static str {
-        self.pick("Không có phiên họp nào sắp tới.", "No session is near.")
-    }
-
-    pub(in crate::web) fn others(self) -> &'static str {
-        self.pick("Điểm cầu khác", "Other sites")
-    }
-
-    pub(in crate::web) fn in_maintenance(self) -> &'static str {
-        self.pick("bảo trì", "maintenance")
-    }
-
-    pub(in crate::web) fn silenced(self) -> &'static str {
-        self.pick("tạm tắt cảnh báo", "silenced")
-    }
-
-    pub(in crate::web) fn blind(self) -> &'static str {
-        self.pick(
-            "Hệ thống giám sát không quan sát được mạng. Trạng thái các điểm cầu là chưa rõ.",
-            "The monitor cannot see the network. The state of all sites is unknown.",
-        )
-    }
-
-    pub(in crate::web) fn stale(self) -> &'static str {
-        self.pick("Số liệu đã cũ, hệ thống giám sát đang treo:", "Old figures, the monitor hangs:")
-    }
-
-    pub(in crate::web) fn other_language(self) -> (&'static str, &'static str, &'static str) {
-        match self.0 {
-            Language::Vi => ("?lang=en", "en", "English"),
-            Language::En => ("?lang=vi", "vi", "Tiếng Việt"),
-        }
-    }
-
     /// A length of time in its two largest units.
     pub(in crate::web) fn lasting(self, duration: Duration) -> String {
         let minutes = duration.as_secs() / 60;
@@ -167,7 +120,7 @@ impl Words {
     }
 
     /// A length of time in its largest unit, as short as can be.
-    pub(in crate::web) fn briefly(self, duration: Duration) -> String {
+    pub(super) fn briefly(self, duration: Duration) -> String {
         let minutes = duration.as_secs() / 60;
         match minutes {
             0 => self.pick("<1 ph", "<1 m").to_owned(),

@@ -1,0 +1,349 @@
+//! The board: pages for a wall screen, a laptop and a phone.
+//!
+//! Pages are written by the server and are whole without scripts; one small script keeps them up
+//! to date, filters, and sends what people do. Everything comes from this server, since the
+//! network may be closed. State is told by colour and by sign, so that colour-blind people and
+//! prints without colour have it too. What works is pale, what does not is not.
+
+mod asset;
+mod changes;
+mod incident;
+mod live;
+mod pen;
+mod readiness;
+mod session;
+mod sessions;
+mod site;
+mod state;
+mod words;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+use serde::Deserialize;
+
+use crate::model::Language;
+
+use super::Look;
+use super::app::App;
+use pen::Pen;
+
+pub(super) use asset::show as asset;
+pub(super) use incident::show as incident;
+pub(super) use live::Live;
+pub(super) use pen::age;
+pub(super) use readiness::show as checklist;
+pub(super) use sessions::{list as sessions, readiness, show as session};
+pub(super) use site::show as site;
+pub(super) use words::Words;
+
+/// What the pages may do: run the script and the style of this server and talk to it.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+/// Streams at once, of the connections that the server takes: others want to be answered too.
+const STREAMS: usize = 700;
+
+/// What the address of any page may ask for.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+}
+
+impl Asked {
+    /// The look with the language that was asked for here, or else before.
+    pub(super) fn look(&self, look: Look, headers: &HeaderMap) -> Look {
+        let kept = cookies(headers).find_map(|(name, value)| (name == "lang").then_some(value));
+        let asked = self.lang.as_deref().and_then(language);
+        let language = asked.or_else(|| kept.and_then(language)).unwrap_or(look.language);
+        Look { language, ..look }
+    }
+
+    /// Keeps the language that was asked for with the browser.
+    fn keep(&self, mut response: Response) -> Response {
+        let kept = match self.lang.as_deref().and_then(language) {
+            Some(Language::Vi) => "lang=vi; Path=/; Max-Age=31536000; SameSite=Lax",
+            Some(Language::En) => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
+            None => return response,
+        };
+        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static(kept));
+        response
+    }
+}
+
+fn language(code: &str) -> Option<Language> {
+    match code {
+        "vi" => Some(Language::Vi),
+        "en" => Some(Language::En),
+        _ => None,
+    }
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// `GET /`: the session view, once for all who look in one language.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let look = asked.look(app.daemon.look(), &headers);
+    let snapshot = app.daemon.snapshot();
+    let shared = &app.board[look.language as usize];
+    let of = Arc::clone(&app);
+    let render = move |take: &mut dyn FnMut(&str)| take(&whole(&of, look).into_string());
+    let mut response = shared.get(&snapshot, app.daemon.now().mono, &headers, render).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    asked.keep(response)
+}
+
+/// What a stream may ask for.
+#[derive(Deserialize)]
+pub(super) struct Followed {
+    lang: Option<String>,
+    after: Option<String>,
+}
+
+/// `GET /live`: what changes, as server-sent events.
+pub(super) async fn follow(
+    State(app): State<Arc<App>>,
+    Query(asked): Query<Followed>,
+    headers: HeaderMap,
+) -> Response {
+    if app.live.viewers() >= STREAMS {
+        let wait = [(header::RETRY_AFTER, "30")];
+        return (StatusCode::SERVICE_UNAVAILABLE, wait, "too many watch already\n").into_response();
+    }
+    let look = Asked { lang: asked.lang }.look(app.daemon.look(), &headers);
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let place = last.or(asked.after.as_deref()).unwrap_or_default();
+    let viewer = app.live.watch(place, look.language);
+    let events = futures_util::stream::unfold(viewer, |mut viewer| async move {
+        let bytes = viewer.next().await?;
+        Some((Ok::<_, Infallible>(bytes), viewer))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// The session view.
+fn whole(app: &App, look: Look) -> Markup {
+    let shown = app.live.advance(&*app.daemon);
+    let now = app.daemon.now().wall;
+    let language = look.language;
+    let pen = Pen::new(&shown.snapshot, now, look);
+    let written = &shown.written[language as usize];
+    let [alarms, session, totals, changes, duty] = written.parts.each_ref().map(|part| raw(part));
+    let lost = shown.sums.sites[state::State::Lost as usize];
+    let many = shown.cells.len() > MANY;
+    let main = html! {
+        div #alarms { (alarms) }
+        div.top {
+            section #session aria-label=(pen.pick("Phiên họp", "Session")) { (session) }
+            nav #totals aria-label=(pen.pick("Tổng số", "Totals")) { (totals) }
+        }
+        div.two {
+            div.side {
+                section #incidents aria-label=(pen.pick("Sự cố", "Incidents")) {
+                    h2 {
+                        (pen.pick("Sự cố đang mở", "Open incidents"))
+                        " " span.tally #active { (shown.active) }
+                    }
+                    p #duty { (duty) }
+                    p.dim #calm hidden[shown.active > 0] {
+                        (pen.pick("Không có sự cố nào.", "No incident is open."))
+                    }
+                    div #cards { @for card in &written.cards { (raw(card)) } }
+                }
+                section #changes aria-label=(pen.pick("Vừa thay đổi", "Lately")) { (changes) }
+            }
+            section #sites aria-label=(pen.pick("Các điểm cầu", "Sites")) {
+                (filters(&pen))
+                div.grid.many[many] #grid {
+                    (session::grid(&pen, &shown.cells, &shown.groups))
+                }
+            }
+        }
+    };
+    let place = app.live.place(shown.version);
+    let title = match lost {
+        0 => pen.words.title().to_owned(),
+        lost => format!("({lost}✕) {}", pen.words.title()),
+    };
+    let page = Page { live: Some(place), ..Page::new(&title, Here::Board) };
+    page.write(&pen, &main)
+}
+
+/// Sites from which they are laid out for looking something up rather than for a wall.
+const MANY: usize = 600;
+
+fn raw(text: &str) -> Markup {
+    maud::PreEscaped(text.to_owned())
+}
+
+/// Search and filters; the script does what they say.
+fn filters(pen: &Pen<'_>) -> Markup {
+    html! {
+        form #filters role="search" autocomplete="off" {
+            label { span.v { (pen.pick("Tìm điểm cầu", "Find a site")) }
+                input type="search" name="q" maxlength="100"
+                    placeholder=(pen.pick("Tìm điểm cầu: bang lung…", "Find a site: bang lung…"));
+            }
+            label { span.v { (pen.pick("Trạng thái", "State")) }
+                select name="state" {
+                    option value="" { (pen.pick("Mọi trạng thái", "Any state")) }
+                    option value="bad" { (pen.pick("Có vấn đề", "In trouble")) }
+                    @for state in state::State::ALL {
+                        option value=(state.word()) { (state.sign()) " " (pen.words.state(state)) }
+                    }
+                }
+            }
+            label { span.v { (pen.pick("Cấp", "Level")) }
+                select name="level" {
+                    option value="" { (pen.pick("Mọi cấp", "Any level")) }
+                    (session::levels(pen.snapshot, pen))
+                }
+            }
+            label { span.v { (pen.pick("Cụm", "District")) }
+                select name="group" {
+                    option value="" { (pen.pick("Mọi cụm", "Any district")) }
+                    @for (nth, group) in state::groups(pen.snapshot).iter().enumerate() {
+                        option value=(nth) {
+                            @match group.head {
+                                Some(ix) => (pen.snapshot.topology.site(ix).name),
+                                None => (pen.pick("Điểm cầu khác", "Other sites")),
+                            }
+                        }
+                    }
+                }
+            }
+            output #found {}
+        }
+    }
+}
+
+/// Where the reader is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Here {
+    Board,
+    Readiness,
+    Sessions,
+    Site,
+    Incident,
+    Lost,
+}
+
+/// What all pages have around them.
+struct Page<'a> {
+    title: &'a str,
+    here: Here,
+    /// Where the page stands in the stream, if it follows that.
+    live: Option<String>,
+    /// Whether its live parts are loaded anew with every beat.
+    refresh: bool,
+}
+
+/// A page as an answer.
+fn answer(status: StatusCode, page: &Markup) -> Response {
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    (status, headers, page.0.clone()).into_response()
+}
+
+/// What was asked for is not there; says so in words, with ways on.
+fn lost(pen: &Pen<'_>, what: &str, id: &str) -> Response {
+    let shown: String = id.chars().take(100).collect();
+    let main = html! {
+        h1 { (pen.pick("Không tìm thấy", "Not found")) }
+        p { (what) " “" bdi { (shown) } "”." }
+        p { (pen.pick(
+            "Có thể đã đổi tên, đã kết thúc từ lâu, hoặc liên kết không đầy đủ.",
+            "It may have been renamed, be long over, or the link may not be whole.",
+        )) }
+        ul.plain.links {
+            li { a href="/" { (pen.pick("Về bảng theo dõi", "To the board")) } }
+            li { a href={ "/?q=" (crate::model::encoded(&shown)) } {
+                (pen.pick("Tìm trên bảng theo dõi", "Look for it on the board"))
+            } }
+            li { a href="/sessions" { (pen.pick("Lịch họp và báo cáo", "Sessions and reports")) } }
+        }
+    };
+    let page = Page::new(pen.pick("Không tìm thấy", "Not found"), Here::Lost);
+    answer(StatusCode::NOT_FOUND, &page.write(pen, &main))
+}
+
+/// Any address that leads nowhere, as a page for people.
+pub(super) fn nowhere(app: &App, path: &str, headers: &HeaderMap) -> Response {
+    let asked = Asked { lang: None };
+    let snapshot = app.daemon.snapshot();
+    let look = asked.look(app.daemon.look(), headers);
+    let pen = Pen::new(&snapshot, app.daemon.now().wall, look);
+    lost(&pen, pen.pick("Không có trang nào ở", "There is no page at"), path)
+}
+
+impl<'a> Page<'a> {
+    const fn new(title: &'a str, here: Here) -> Self {
+        Self { title, here, live: None, refresh: false }
+    }
+
+    fn write(&self, pen: &Pen<'_>, main: &Markup) -> Markup {
+        let words = pen.words;
+        let (href, lang, name) = words.other_language();
+        let taken = pen.snapshot.taken.wall;
+        let link = |here: Here, href: &str, text: &str| {
+            html! { a href=(href) aria-current=[(here == self.here).then_some("page")] { (text) } }
+        };
+        html! {
+            (DOCTYPE)
+            html lang=(words.code()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width,initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) }
+                    link rel="icon" href="data:,";
+                    link rel="stylesheet" href=(asset::href(asset::Asset::Style));
+                    script src=(asset::href(asset::Asset::Script)) type="module" {}
+                    noscript { meta http-equiv="refresh" content="15"; }
+                }
+                body data-place=[self.live.as_deref()] data-now=(pen.now.as_millisecond())
+                    data-taken=(taken.as_millisecond()) data-build=(asset::build()) data-refresh[self.refresh]
+                    data-zone=[pen.look.time_zone.iana_name()] {
+                    a.skip href="#main" { (pen.pick("Đến nội dung", "Skip to content")) }
+                    header {
+                        nav aria-label=(pen.pick("Trang", "Pages")) {
+                            (link(Here::Board, "/", pen.pick("Bảng theo dõi", "Board")))
+                            (link(Here::Readiness, "/readiness", pen.pick("Sẵn sàng", "Readiness")))
+                            (link(Here::Sessions, "/sessions", pen.pick("Lịch và báo cáo", "Sessions")))
+                        }
+                        p.taken { span { (pen.pick("Số liệu lúc ", "As of ")) }
+                            time #taken datetime=(taken) {
+                                (taken.to_zoned_datetime(pen.look.time_zone.clone())
+                                    .strftime("%H:%M:%S").to_string())
+                            }
+                        }
+                        button #theme type="button" hidden { (pen.pick("Sáng/tối", "Light/dark")) }
+                        a #lang href=(href) lang=(lang) hreflang=(lang) { (name) }
+                    }
+                    p #stale role="status" hidden {}
+                    main #main { (main) }
+                    div #say .v aria-live="polite" {}
+                    (asset::dialogs(pen))
+                    script #words type="application/json" { (maud::PreEscaped(asset::words(words))) }
+                }
+            }
+        }
+    }
+}

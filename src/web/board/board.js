@@ -1,0 +1,406 @@
+// Keeps an open page up to date, filters, and sends what people do. The page is whole without it.
+const $ = (id) => document.getElementById(id);
+const words = JSON.parse($("words").textContent);
+const body = document.body;
+const lang = document.documentElement.lang;
+const fill = (text, ...args) => text.replace(/\{(\d)\}/g, (_, n) => args[n]);
+const store = {
+  get(key) { try { return localStorage.getItem(key); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(key, value); } catch { /* private windows keep nothing */ } },
+};
+
+// --- time: the server's clock counts, wherever this one stands ---
+let ahead = Number(body.dataset.now) - Date.now();
+let taken = Number(body.dataset.taken);
+let heard = performance.now();
+const now = () => Date.now() + ahead;
+
+function lasting(ms, short) {
+  const [d, h, m, m1] = words.units;
+  const min = Math.max(0, Math.floor(ms / 60000)), hours = Math.floor(min / 60), days = Math.floor(hours / 24);
+  if (short) return min < 1 ? "<1 " + m1 : min < 60 ? `${min} ${m1}` : hours < 24 ? `${hours} ${h}` : `${days} ${d}`;
+  if (min < 1) return words.moment;
+  if (hours < 1) return `${min} ${m}`;
+  return days < 1 ? `${hours} ${h} ${min % 60} ${m}` : `${days} ${d} ${hours % 24} ${h}`;
+}
+function countdown(ms) {
+  const s = Math.floor(ms / 1000), two = (n) => String(n).padStart(2, "0");
+  if (s <= 0) return words.now;
+  if (s >= 86400) return lasting(ms);
+  const h = Math.floor(s / 3600);
+  return (h ? h + ":" + two(Math.floor(s / 60) % 60) : String(Math.floor(s / 60))) + ":" + two(s % 60);
+}
+const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+function tell(root = document) {
+  const at = now();
+  for (const it of root.querySelectorAll("time[data-since]"))
+    set(it, lasting(at - it.dataset.since, "short" in it.dataset));
+  for (const it of root.querySelectorAll("time[data-until]")) set(it, countdown(it.dataset.until - at));
+}
+let ticks = 0;
+setInterval(() => {
+  // Counts of minutes need no more than a look now and then.
+  if (ticks++ % 5 === 0) tell();
+  else for (const it of document.querySelectorAll("time[data-until]")) set(it, countdown(it.dataset.until - now()));
+  fresh();
+}, 1000);
+
+// --- how old what is shown is ---
+const QUIET = 12000, OLD = 15000;
+function fresh() {
+  if (!body.dataset.place) return;
+  const silent = performance.now() - heard, age = now() - taken;
+  const seconds = (ms) => ms < 60000 ? `${Math.round(ms / 1000)} ${words.seconds}` : lasting(ms);
+  const text = silent > QUIET || failing ? fill(words.lost, seconds(age)) : age > OLD ? fill(words.old, seconds(age)) : "";
+  const stale = $("stale");
+  if (text) {
+    // The count is for the eye; only that it is old is read out.
+    if (stale.hidden) say(text);
+    set(stale, text);
+  }
+  if (stale.hidden === !!text) {
+    stale.hidden = !text;
+    body.classList.toggle("old", !!text);
+    if (!text) say(words.back);
+  }
+}
+function clock(ms) {
+  taken = ms;
+  const it = $("taken");
+  const zone = body.dataset.zone;
+  try { set(it, new Date(ms).toLocaleTimeString("en-GB", { timeZone: zone })); } catch { /* a zone this browser lacks */ }
+}
+
+// --- what is read out: few words, seldom ---
+let spoken = 0, waiting = null;
+function say(text) {
+  clearTimeout(waiting);
+  const rest = Math.max(0, spoken + 4000 - Date.now());
+  waiting = setTimeout(() => { spoken = Date.now(); $("say").textContent = text; }, rest);
+}
+
+// --- the live stream ---
+let source = null, failing = false, tries = 0, retry = null;
+function follow() {
+  if (!body.dataset.place) return;
+  clearTimeout(retry);
+  source?.close();
+  source = new EventSource(`/live?lang=${lang}&after=${body.dataset.place}`);
+  source.addEventListener("beat", (event) => {
+    const beat = JSON.parse(event.data);
+    hear(beat);
+    if (refreshes) again();
+  });
+  source.addEventListener("delta", (event) => {
+    const delta = JSON.parse(event.data);
+    hear(delta);
+    body.dataset.place = event.lastEventId;
+    if (refreshes) again();
+    else apply(delta);
+  });
+  source.addEventListener("again", () => { source.close(); source = null; again(); });
+  source.onerror = lose;
+}
+function hear({ now: at, taken: of }) {
+  heard = performance.now();
+  failing = false;
+  tries = 0;
+  ahead = at - Date.now();
+  clock(of);
+  fresh();
+}
+function lose() {
+  source?.close();
+  failing = true;
+  fresh();
+  // Half to one and a half of twice the last wait, so that hundreds do not come at once.
+  const wait = Math.min(15000, 500 * 2 ** tries++) * (0.5 + Math.random());
+  clearTimeout(retry);
+  retry = setTimeout(follow, wait);
+}
+// Loads the page anew: the board as a whole, other pages only in their live parts.
+const refreshes = "refresh" in body.dataset;
+const served = new Map();
+let loading = false;
+async function again() {
+  if (loading) return;
+  loading = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+    if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (page.body.dataset.build !== body.dataset.build) return location.reload();
+    if (refreshes) {
+      for (const part of page.querySelectorAll("[data-live]")) renew(part);
+    } else {
+      const form = $("filters"), kept = form && new FormData(form);
+      const opened = [...document.querySelectorAll("details[open]")].map((it) => it.closest("[id]")?.id);
+      $("main").replaceChildren(...page.getElementById("main").childNodes);
+      for (const id of opened) id && $(id)?.querySelector("details")?.setAttribute("open", "");
+      if (kept) for (const [name, value] of kept) $("filters").elements[name].value = value;
+    }
+    body.dataset.place = page.body.dataset.place ?? "";
+    hear({ now: Number(page.body.dataset.now), taken: Number(page.body.dataset.taken) });
+    begin();
+    if (!source || source.readyState === EventSource.CLOSED) follow();
+  } catch { lose(); } finally { loading = false; }
+}
+// Puts a part as it is now in place of what it was, unless that reads the same.
+function renew(part) {
+  const old = $(part.id), html = part.innerHTML;
+  if (!old || served.get(part.id) === html) return;
+  served.set(part.id, html);
+  const focused = old.contains(document.activeElement) && document.activeElement;
+  const again = focused && ["act", "site", "lift"].filter((key) => key in focused.dataset)
+    .map((key) => `[data-${key}="${CSS.escape(focused.dataset[key])}"]`).join("");
+  const open = [...old.querySelectorAll("details")].map((it) => it.open);
+  old.replaceChildren(...part.childNodes);
+  old.querySelectorAll("details").forEach((it, at) => { it.open = open[at] ?? it.open; });
+  if (again) old.querySelector(again)?.focus();
+}
+addEventListener("online", () => { if (failing) { tries = 0; follow(); } });
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && (failing || performance.now() - heard > QUIET)) { tries = 0; follow(); }
+});
+setInterval(() => { if (!failing && performance.now() - heard > QUIET + 3000) lose(); }, 3000);
+
+// --- what changed ---
+const MAINTENANCE = 1, SILENCED = 2, SUSPECTED = 4, APART = 8;
+function apply(delta) {
+  for (const it of delta.cells ?? []) cell(it);
+  for (const [id, content] of delta.parts ?? []) {
+    const part = $(id);
+    if (part) { part.innerHTML = content; tell(part); }
+  }
+  if (delta.order || delta.cards) cards(delta);
+  const lost = delta.lost ? `(${delta.lost}✕) ` : "";
+  document.title = lost + words.title;
+  if (delta.cells) count();
+}
+function cell([at, state, since, flags, delegates]) {
+  const it = $("s" + at);
+  if (!it) return;
+  const [word, sign, name] = words.states[state];
+  const planned = flags & MAINTENANCE ? words.maintenance : flags & SILENCED ? words.silenced : "";
+  const before = it.className.split(" ");
+  it.className = ["c", word, planned && "planned", flags & SUSPECTED && "suspected", flags & APART && "apart"].filter(Boolean).join(" ");
+  if (!before.includes(word)) { it.classList.add("fresh"); setTimeout(() => it.classList.remove("fresh"), 4000); }
+  const label = it.querySelector("b").textContent;
+  it.title = `${label}: ${name}`;
+  set(it.querySelector("i"), sign);
+  set(it.querySelector(".v"), ": " + name + (planned && ", " + planned));
+  let age = it.querySelector("time"), people = it.querySelector("small");
+  if (state !== 0 && since) {
+    if (!age) { age = document.createElement("time"); age.dataset.short = ""; it.querySelector(".v").after(age); }
+    age.dataset.since = since;
+    set(age, lasting(now() - since, true));
+  } else age?.remove();
+  if (delegates) {
+    if (!people) it.append(people = document.createElement("small"));
+    set(people, String(delegates));
+  } else people?.remove();
+  show(it);
+}
+function cards(delta) {
+  const list = $("cards"), made = document.createElement("template");
+  const held = document.activeElement?.closest("#cards .card")?.id;
+  const act = document.activeElement?.dataset?.act;
+  const added = [];
+  for (const html of delta.cards ?? []) {
+    made.innerHTML = html;
+    const card = made.content.firstElementChild, old = $(card.id);
+    if (old) {
+      if (old.querySelector("details[open]")) card.querySelector("details").open = true;
+      old.replaceWith(card);
+    } else {
+      list.append(card);
+      added.push(card.querySelector("h3").textContent.trim());
+    }
+    tell(card);
+  }
+  if (delta.order) {
+    const wanted = new Set(delta.order);
+    let gone = 0;
+    for (const card of [...list.children]) if (!wanted.has(card.id)) { card.remove(); gone++; }
+    delta.order.forEach((id, at) => {
+      const card = $(id);
+      if (card && list.children[at] !== card) list.insertBefore(card, list.children[at] ?? null);
+    });
+    if (gone && !added.length) say(fill(words.gone, gone));
+  }
+  if (added.length) say(fill(words.fresh, added.length, added[0]));
+  if (held && !document.activeElement?.closest(".card"))
+    ($(held)?.querySelector(act ? `[data-act=${act}]` : "a") ?? $("main")).focus();
+  set($("active"), String(delta.active));
+  $("calm").hidden = delta.active > 0;
+}
+
+// --- search and filters ---
+// "bang lung" finds Bằng Lũng: tone and vowel marks are combining once decomposed, đ is a letter.
+const plain = (text) => text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/đ/gi, "d").toLowerCase();
+const names = new WeakMap();
+function name(cell) {
+  let it = names.get(cell);
+  if (it === undefined) names.set(cell, it = plain(cell.querySelector("b").textContent + " " + decodeURIComponent(cell.getAttribute("href").split("/").pop())));
+  return it;
+}
+let wanted = { q: [], state: "", level: "", group: "" };
+const BAD = ["degraded", "fault", "lost", "unknown"];
+function matches(cell) {
+  const { q, state, level, group } = wanted;
+  if (state && !(state === "bad" ? BAD : [state]).some((it) => cell.classList.contains(it))) return false;
+  if (level && cell.dataset.level !== level) return false;
+  if (group && cell.closest(".group").dataset.group !== group) return false;
+  return !q.length || q.every((word) => name(cell).includes(word));
+}
+function show(cell) {
+  const item = cell.closest("li") ?? cell;
+  const hide = !matches(cell);
+  if (item.localName === "li") { if (item.hidden !== hide) item.hidden = hide; }
+  else cell.classList.toggle("faded", hide);
+}
+function filter() {
+  const form = $("filters");
+  if (!form) return;
+  const asked = Object.fromEntries(new FormData(form));
+  wanted = { ...asked, q: plain(asked.q).split(/\s+/).filter(Boolean) };
+  const any = asked.q || asked.state || asked.level || asked.group;
+  for (const cell of document.querySelectorAll("#grid .c")) show(cell);
+  for (const group of document.querySelectorAll("#grid .group"))
+    group.hidden = !!any && !group.querySelector("li:not([hidden])") && !group.querySelector("h2 .c:not(.faded)");
+  const query = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(asked)) value ? query.set(key, value) : query.delete(key);
+  const search = query.size ? "?" + query : "";
+  if (location.search !== search) history.replaceState(null, "", location.pathname + search + location.hash);
+  for (const it of document.querySelectorAll("#totals [data-state]"))
+    it.toggleAttribute("aria-current", it.dataset.state === asked.state);
+  count();
+}
+function count() {
+  const form = $("filters");
+  if (!form) return;
+  const any = [...form.elements].some((it) => it.value);
+  const all = document.querySelectorAll("#grid .c").length;
+  const found = any ? document.querySelectorAll("#grid li:not([hidden]) .c, #grid h2 .c:not(.faded)").length : all;
+  set($("found"), !any ? "" : found ? fill(words.found, found, all) : words.none);
+}
+function begin() {
+  const form = $("filters");
+  tell();
+  if (!form) return;
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    document.querySelector("#grid li:not([hidden]) .c")?.focus();
+  });
+  filter();
+}
+document.addEventListener("click", (event) => {
+  const total = event.target.closest?.("#totals [data-state]");
+  if (!total || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const select = $("filters").elements.state;
+  select.value = select.value === total.dataset.state ? "" : total.dataset.state;
+  filter();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.target.closest("input,textarea,select")) {
+    const search = $("filters")?.elements.q;
+    if (search) { event.preventDefault(); search.focus(); }
+  }
+  // Arrows go from cell to cell.
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step && event.target.classList?.contains("c")) {
+    const shown = [...document.querySelectorAll("#grid .c")].filter((it) => it.checkVisibility());
+    shown[shown.indexOf(event.target) + step]?.focus();
+    event.preventDefault();
+  }
+});
+
+// --- acts ---
+const ask = $("ask");
+let doing = null;
+async function send(method, path, what) {
+  const answer = await fetch(path, {
+    method, headers: { "content-type": "application/json", accept: "application/json" },
+    body: what && JSON.stringify(what),
+  });
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const said = await answer.json().catch(() => ({}));
+  throw new Error(answer.status === 401 || answer.status === 403 ? words.login : words.failed + (said.error ?? answer.status));
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-act]");
+  if (button) {
+    const card = button.closest("[data-incident]");
+    doing = { act: button.dataset.act, incident: card?.dataset.incident, site: button.dataset.site };
+    doing.session = button.closest("[data-session]")?.dataset.session;
+    for (const it of ask.querySelectorAll("[data-for]")) it.hidden = it.dataset.for !== doing.act;
+    set($("ask-what"), button.dataset.name ?? (card?.querySelector("h1,h3") ?? document.querySelector("h1")).textContent.trim());
+    const form = ask.querySelector("form");
+    form.elements.by.value = store.get("by") ?? "";
+    form.elements.note.value = "";
+    ask.querySelector(".error").hidden = true;
+    ask.showModal();
+    form.elements[form.elements.by.value ? "note" : "by"].focus();
+    return;
+  }
+  const lift = event.target.closest?.("button[data-lift]");
+  if (lift) {
+    lift.disabled = true;
+    send("DELETE", `/api/v1/silences/${encodeURIComponent(lift.dataset.lift)}`)
+      .then(() => { say(words.done); return refreshes && again(); }, (failed) => { lift.disabled = false; alert(failed.message); });
+  } else if (event.target.closest?.("[data-close]")) event.target.closest("dialog").close();
+});
+ask?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target, button = form.querySelector("[type=submit]"), error = form.querySelector(".error");
+  const { by, note, hours } = Object.fromEntries(new FormData(form));
+  store.set("by", by);
+  button.disabled = true;
+  try {
+    if (doing.act === "ack") await send("POST", `/api/v1/incidents/${encodeURIComponent(doing.incident)}/ack`, { by, note });
+    else if (doing.act === "confirm") {
+      const { picture, sound } = form.elements;
+      await send("POST", `/api/v1/sessions/${encodeURIComponent(doing.session)}/confirmations`,
+        { site: doing.site, picture: picture.checked, sound: sound.checked, by, note });
+    } else {
+      await send("POST", "/api/v1/silences", { site: doing.site, by, reason: note, until: new Date(now() + hours * 3600000).toISOString() });
+    }
+    ask.close();
+    say(words.done);
+    if (refreshes) again();
+  } catch (failed) {
+    set(error, failed.message);
+    error.hidden = false;
+  } finally { button.disabled = false; }
+});
+
+// --- light or dark ---
+const theme = new URLSearchParams(location.search).get("theme") ?? store.get("theme");
+function paint(it) {
+  if (it === "dark" || it === "light") document.documentElement.dataset.theme = it;
+  else delete document.documentElement.dataset.theme;
+}
+if (new URLSearchParams(location.search).has("theme")) store.set("theme", theme);
+paint(theme);
+$("theme").hidden = false;
+$("theme").addEventListener("click", () => {
+  const dark = getComputedStyle(document.documentElement).colorScheme.trim() === "dark"
+    || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  const next = dark ? "light" : "dark";
+  store.set("theme", next);
+  paint(next);
+});
+$("lang").addEventListener("click", (event) => {
+  // What was looked for stays in the address.
+  const query = new URLSearchParams(location.search);
+  query.set("lang", event.currentTarget.lang);
+  event.currentTarget.href = "?" + query + location.hash;
+});
+
+// What an address asks for at first.
+const first = $("filters");
+if (first) for (const [key, value] of new URLSearchParams(location.search)) if (first.elements[key]) first.elements[key].value = value;
+begin();
+follow();

@@ -1,0 +1,277 @@
+//! Incidents as people act on them: what, where, since when, whom to phone, and two buttons.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use maud::{Markup, html};
+
+use crate::model::{Alert, Contact, Incident, NotificationKind, Phase, Severity, SiteIx, Snapshot};
+use crate::texts::{self, Account};
+
+use super::pen::{Pen, age, to_incident, to_site};
+use super::{Asked, Here, Page, answer, lost};
+use crate::web::app::App;
+
+/// Sites that a card names; the rest are counted.
+const NAMED: usize = 24;
+/// People to phone that a card names.
+const CONTACTS: usize = 2;
+
+/// `GET /incidents/{id}`: where messages and links lead. One that is long over is looked up in the
+/// history.
+pub(in crate::web) async fn show(
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let look = asked.look(app.daemon.look(), &headers);
+    let shown = app.live.advance(&*app.daemon);
+    let pen = Pen::new(&shown.snapshot, app.daemon.now().wall, look);
+    let known = shown.snapshot.incidents.iter().find(|it| it.id.as_str() == id).cloned();
+    let Some(incident) = known else {
+        let what = pen.pick(
+            "Không có sự cố nào đang mở hoặc vừa kết thúc là",
+            "No incident that is open or was lately is called",
+        );
+        return asked.keep(lost(&pen, what, &id));
+    };
+    let account = account(&pen, &incident);
+    let title = format!("{} {}", account.subject, account.fault);
+    let main = whole(&pen, &incident, &account);
+    let place = app.live.place(shown.version);
+    let page = Page { live: Some(place), refresh: true, ..Page::new(&title, Here::Incident) };
+    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+}
+
+fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
+    let site = place(pen.snapshot, incident);
+    html! {
+        nav.way aria-label=(pen.pick("Đường dẫn", "Path")) {
+            a href="/" { (pen.pick("Bảng theo dõi", "Board")) }
+            @if let Some(ix) = site {
+                @let site = pen.snapshot.topology.site(ix);
+                " › " a href=(to_site(&site.id)) dir="auto" { (site.name) }
+            }
+        }
+        article #incident data-live data-incident=(incident.id) {
+            h1.named {
+                i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
+                span.v { (pen.words.severity(incident.severity)) ": " }
+                " " span dir="auto" { (account.subject) } " " (account.fault)
+            }
+            p.facts {
+                (pen.pick("từ ", "since ")) (pen.moment(incident.began))
+                @match incident.ended() {
+                    Some(at) => {
+                        (pen.pick(" đến ", " until ")) (pen.moment(at)) ", "
+                        (pen.pick("kéo dài ", "it lasted ")) (pen.words.lasting(age(incident.began, at)))
+                    },
+                    None => { " · " b { (pen.ago(incident.began)) } },
+                }
+                @if incident.delegates > 0 { " · " (incident.delegates) " " (pen.words.delegates()) }
+            }
+            (taken(pen, incident))
+            (phones(pen, site))
+            @if incident.is_open() { (buttons(pen, incident)) }
+            (details(pen, incident, account))
+            (told(pen, incident))
+        }
+    }
+}
+
+/// Who was told what, and when.
+fn told(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    html! {
+        @if !incident.told.is_empty() {
+            h2 { (pen.pick("Đã báo", "Told")) }
+            ol.plain { @for told in &incident.told { li {
+                time datetime=(told.at) { (pen.moment(told.at)) } " · "
+                (pen.pick("kênh ", "channel ")) (told.channel) " · "
+                (match told.kind {
+                    NotificationKind::Firing => pen.pick("báo sự cố", "firing"),
+                    NotificationKind::Update => pen.pick("cập nhật", "update"),
+                    NotificationKind::Reminder => pen.pick("nhắc lại", "reminder"),
+                    NotificationKind::Escalation => pen.pick("chuyển cấp", "escalation"),
+                    NotificationKind::Resolved => pen.pick("đã khắc phục", "resolved"),
+                })
+                @if !told.people.is_empty() { " · " (told.people.join(", ")) }
+            } } }
+        }
+    }
+}
+
+/// One incident on a card.
+pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let words = pen.words;
+    let account = account(pen, incident);
+    let site = place(pen.snapshot, incident);
+    let affected = incident.affected_now().count();
+    html! {
+        article.card.(incident.severity.word()).taken[incident.taken_by(pen.now).is_some()]
+            id=(incident.id) data-incident=(incident.id) tabindex="-1" {
+            h3 {
+                i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
+                span.v { (words.severity(incident.severity)) ": " }
+                " " a href=(to_incident(&incident.id)) dir="auto" { (account.subject) }
+                " " span.what { (account.fault) }
+            }
+            p.facts {
+                (pen.pick("từ", "since")) " " (pen.moment(incident.began))
+                " · " b { (pen.ago(incident.began)) }
+                @if affected > 1 { " · " b { (affected) } " " (pen.pick("điểm cầu bị ảnh hưởng", "sites affected")) }
+                @if incident.delegates > 0 {
+                    " · " b { (incident.delegates) } " " (words.delegates())
+                }
+                @if incident.flapping { " · " (pen.pick("chập chờn", "comes and goes")) }
+            }
+            (taken(pen, incident))
+            div.foot { (phones(pen, site)) (buttons(pen, incident)) }
+            details {
+                summary { (pen.pick("Nguyên nhân, dấu hiệu, việc cần làm", "Cause, evidence, what to do")) }
+                (details(pen, incident, &account))
+            }
+        }
+    }
+}
+
+/// Cause, evidence, what to do, whom it touches.
+pub(super) fn details(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
+    let topology = &pen.snapshot.topology;
+    let affected: Vec<_> = incident.affected_now().collect();
+    html! {
+        dl {
+            dt { (pen.pick("Khả năng", "Likely")) }
+            dd { (account.likely) }
+            @if !account.evidence.is_empty() {
+                dt { (pen.pick("Dấu hiệu", "Seen")) }
+                dd { ul { @for seen in &account.evidence { li dir="auto" { (seen) } } } }
+            }
+            dt { (pen.pick("Việc cần làm", "What to do")) }
+            dd { (account.action) }
+            @if affected.len() > 1 {
+                dt { (pen.pick("Ảnh hưởng", "Affected")) }
+                dd {
+                    @for (nth, id) in affected.iter().take(NAMED).enumerate() {
+                        @if nth > 0 { ", " }
+                        @match topology.find_site(id) {
+                            Some(ix) => a href=(to_site(id)) dir="auto" { (topology.site(ix).name) },
+                            None => (id),
+                        }
+                    }
+                    @if affected.len() > NAMED {
+                        " " (pen.pick("và", "and")) " " (affected.len() - NAMED) " "
+                        (pen.pick("điểm cầu khác", "more"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who has it.
+fn taken(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    html! {
+        @if let Some(ack) = incident.taken_by(pen.now) {
+            p.ack {
+                "✓ " (pen.pick("Đã tiếp nhận: ", "Taken on by ")) b dir="auto" { (ack.by) }
+                " " (pen.pick("lúc", "at")) " " (pen.moment(ack.at))
+                @if !ack.note.is_empty() { " – " span dir="auto" { (ack.note) } }
+            }
+        }
+    }
+}
+
+/// Whom to phone about a site.
+pub(super) fn phones(pen: &Pen<'_>, site: Option<SiteIx>) -> Markup {
+    let contacts = site.map_or(&[][..], |ix| &pen.snapshot.topology.site(ix).contacts[..]);
+    html! {
+        @for contact in contacts.iter().take(CONTACTS) { (phone(pen, contact)) }
+    }
+}
+
+fn phone(pen: &Pen<'_>, contact: &Contact) -> Markup {
+    html! {
+        p.who {
+            (pen.pick("Gọi ", "Phone ")) span dir="auto" { (contact.name) }
+            @if !contact.phone.is_empty() { " " (pen.phone(&contact.phone)) }
+        }
+    }
+}
+
+/// What can be done about it. The page's script asks for a name and sends it.
+pub(super) fn buttons(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    html! {
+        div.acts {
+            button.main type="button" data-act="ack" {
+                @if incident.taken_by(pen.now).is_some() {
+                    (pen.pick("Tiếp nhận lại", "Take over"))
+                } @else {
+                    (pen.pick("Tiếp nhận", "Take on"))
+                }
+            }
+            @if let Some(site) = &incident.site {
+                button type="button" data-act="silence" data-site=(site) {
+                    (pen.pick("Tạm tắt", "Silence"))
+                }
+            }
+        }
+    }
+}
+
+/// The site at fault.
+pub(super) fn place(snapshot: &Snapshot, incident: &Incident) -> Option<SiteIx> {
+    incident.site.as_ref().and_then(|id| snapshot.topology.find_site(id))
+}
+
+/// What an incident is, in words.
+pub(super) fn account(pen: &Pen<'_>, incident: &Incident) -> Account {
+    let style = texts::Style::new(pen.look.language, pen.look.time_zone.clone(), "");
+    texts::account(&alert(pen, incident), &style)
+}
+
+/// What an incident says to people, from what is known now.
+fn alert(pen: &Pen<'_>, incident: &Incident) -> Alert {
+    let topology = &pen.snapshot.topology;
+    let name = |id: &crate::model::SiteId| {
+        let ix = topology.find_site(id)?;
+        Some((id.clone(), topology.site(ix).name.clone()))
+    };
+    let sites = incident.affected.iter().map(|it| &it.site).chain(&incident.site);
+    let names: BTreeMap<_, _> =
+        sites.chain(incident.evidence.iter().map(|it| &it.target.site)).filter_map(name).collect();
+    let site = place(pen.snapshot, incident).map(|ix| (topology.site(ix), topology.level_of(ix)));
+    let parent = site.and_then(|(site, _)| Some(topology.site(site.parent?)));
+    let session = incident.session.as_ref();
+    let session =
+        session.and_then(|id| pen.snapshot.sessions.iter().find(|it| it.session.id == *id));
+    Alert {
+        incident: incident.clone(),
+        site_name: site.map(|(site, _)| site.name.clone()).unwrap_or_default(),
+        level: site.map(|(_, level)| level.id.to_string()).unwrap_or_default(),
+        level_name: site
+            .map(|(_, level)| level.name.get(pen.look.language).to_owned())
+            .unwrap_or_default(),
+        parent: parent.map(|parent| parent.id.to_string()).unwrap_or_default(),
+        parent_name: parent.map(|parent| parent.name.clone()).unwrap_or_default(),
+        contacts: site.map(|(site, _)| site.contacts.clone()).unwrap_or_default(),
+        names,
+        phase: session.map_or(Phase::Idle, |view| view.phase),
+        session_title: session.map(|view| view.session.title.clone()),
+        session_start: session.map(|view| view.session.start),
+        drill: false,
+        readiness: None,
+    }
+}
+
+/// The mark of a severity, for lists of one line each.
+pub(super) const fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "✕",
+        Severity::Warning => "!",
+        Severity::Info => "i",
+    }
+}

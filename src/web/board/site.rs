@@ -1,0 +1,321 @@
+//! `GET /sites/{id}`: one site, from its state to the last probe of each of its devices.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use maud::{Markup, html};
+
+use crate::model::{
+    CheckKind, EndpointIx, Failure, Health, Incident, Phase, Quality, QualityGrade, SiteId, SiteIx,
+    TargetIx, TargetView,
+};
+use crate::probe::explain;
+
+use super::pen::{Pen, to_incident, to_session, to_site};
+use super::state::{Causes, State};
+use super::{Asked, Here, Page, answer, incident, lost};
+use crate::web::app::App;
+
+/// Sites behind this one that are named; the rest are counted.
+const BEHIND: usize = 60;
+
+/// `GET /sites/{id}`.
+pub(in crate::web) async fn show(
+    Shared(app): Shared<Arc<App>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let look = asked.look(app.daemon.look(), &headers);
+    let shown = app.live.advance(&*app.daemon);
+    let pen = Pen::new(&shown.snapshot, app.daemon.now().wall, look);
+    let place = app.live.place(shown.version);
+    let Some(ix) = shown.snapshot.topology.find_site(&SiteId::new(id.as_str())) else {
+        let what = pen.pick("Không có điểm cầu nào tên là", "There is no site called");
+        return asked.keep(lost(&pen, what, &id));
+    };
+    let site = shown.snapshot.topology.site(ix);
+    let main = whole(&pen, ix);
+    let page = Page { live: Some(place), refresh: true, ..Page::new(&site.name, Here::Site) };
+    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+}
+
+fn whole(pen: &Pen<'_>, ix: SiteIx) -> Markup {
+    let topology = &pen.snapshot.topology;
+    let site = topology.site(ix);
+    let incidents: Vec<&Incident> = pen
+        .snapshot
+        .incidents
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|it| {
+            it.site.as_ref() == Some(&site.id) || it.affected.iter().any(|a| a.site == site.id)
+        })
+        .collect();
+    html! {
+        (way(pen, ix))
+        div #site data-live { (head(pen, ix)) }
+        div.two.even {
+            div {
+                section #here data-live aria-label=(pen.pick("Sự cố", "Incidents")) {
+                    @for incident in incidents.iter().filter(|it| it.is_active()) {
+                        (incident::card(pen, incident))
+                    }
+                }
+                section #devices data-live aria-label=(pen.pick("Thiết bị", "Devices")) {
+                    @for endpoint in &site.endpoints { (device(pen, *endpoint)) }
+                    @if site.endpoints.is_empty() {
+                        p.dim { (pen.pick("Chưa khai báo thiết bị nào.", "No device is configured.")) }
+                    }
+                }
+            }
+            div {
+                section #people aria-labelledby="people-title" {
+                    h2 #people-title { (pen.pick("Liên hệ", "Contacts")) }
+                    @if site.contacts.is_empty() {
+                        p.dim { (pen.pick("Chưa có ai trong danh bạ.", "Nobody is listed.")) }
+                    }
+                    ul.plain {
+                        @for contact in &site.contacts {
+                            li {
+                                span dir="auto" { (contact.name) }
+                                @if !contact.phone.is_empty() { " " (pen.phone(&contact.phone)) }
+                                @if !contact.email.is_empty() {
+                                    " " a href={ "mailto:" (contact.email) } { (contact.email) }
+                                }
+                            }
+                        }
+                    }
+                }
+                section #recent data-live aria-labelledby="recent-title" {
+                    h2 #recent-title { (pen.pick("Sự cố vừa qua", "Incidents lately")) }
+                    @let over: Vec<_> = incidents.iter().filter(|it| !it.is_open()).collect();
+                    @if over.is_empty() {
+                        p.dim { (pen.pick("Không có trong giờ qua.", "None in the last hour.")) }
+                    }
+                    ul.plain { @for it in over { li { (past(pen, it)) } } }
+                }
+                (behind(pen, ix))
+                @if !site.labels.is_empty() {
+                    section aria-labelledby="labels-title" {
+                        h2 #labels-title { (pen.pick("Nhãn", "Labels")) }
+                        ul.plain { @for (label, value) in &site.labels {
+                            li { (label) ": " b dir="auto" { (value) } }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sites that the line of this one runs through, the nearest last.
+fn way(pen: &Pen<'_>, ix: SiteIx) -> Markup {
+    let topology = &pen.snapshot.topology;
+    html! {
+        nav.way aria-label=(pen.pick("Kết nối qua", "Connected through")) {
+            a href="/" { (pen.pick("Bảng theo dõi", "Board")) }
+            @for above in topology.ancestors(ix).iter().rev() {
+                " › " a href=(to_site(&topology.site(*above).id)) dir="auto" { (topology.site(*above).name) }
+            }
+        }
+    }
+}
+
+/// What the site is and how it does.
+fn head(pen: &Pen<'_>, ix: SiteIx) -> Markup {
+    let topology = &pen.snapshot.topology;
+    let (site, view) = (topology.site(ix), &pen.snapshot.sites[ix.ix()]);
+    let state = State::of(pen.snapshot, ix, &Causes::of_all(pen.snapshot));
+    let session = view.session.as_ref();
+    let session =
+        session.and_then(|id| pen.snapshot.sessions.iter().find(|it| it.session.id == *id));
+    html! {
+        h1.named { span dir="auto" { (site.name) } }
+        p.facts {
+            span.badge.(state.word()) { span aria-hidden="true" { (state.sign()) " " } (pen.words.state(state)) }
+            @if let Some(since) = view.standing.since { " " (pen.pick("đã", "for")) " " b { (pen.ago(since)) } }
+            " · " (topology.level_of(ix).name.get(pen.look.language))
+            @if let Some(view) = session.filter(|it| it.phase != Phase::Idle) {
+                " · " (pen.words.phase(view.phase)) ": "
+                a href=(to_session(&view.session.id)) { (view.session.title) }
+                @if let Some(delegates) = view.session.sites.get(&ix) {
+                    ", " b { (delegates) } " " (pen.words.delegates())
+                }
+            }
+            @if view.in_maintenance { " · " b { (pen.pick("đang bảo trì", "under maintenance")) } }
+            @if view.silenced { " · " b { (pen.pick("đang tạm tắt cảnh báo", "silenced")) } }
+        }
+        (silences(pen, ix))
+        div.acts {
+            button type="button" data-act="silence" data-site=(site.id) {
+                (pen.pick("Tạm tắt cảnh báo", "Silence messages"))
+            }
+        }
+    }
+}
+
+/// The silences that hold for this site, each with a button to end it.
+fn silences(pen: &Pen<'_>, ix: SiteIx) -> Markup {
+    let topology = &pen.snapshot.topology;
+    let line: Vec<&SiteId> =
+        std::iter::once(ix).chain(topology.ancestors(ix)).map(|ix| &topology.site(ix).id).collect();
+    let holds = pen.snapshot.silences.iter().filter(|it| {
+        it.until > pen.now && it.site.as_ref().is_none_or(|site| line.contains(&site))
+    });
+    html! {
+        @for silence in holds {
+            p.note {
+                (pen.pick("Tạm tắt từ ", "Silenced from ")) (pen.moment(silence.from))
+                (pen.pick(" đến ", " until ")) (pen.moment(silence.until))
+                ", " span dir="auto" { (silence.by) }
+                @if !silence.reason.is_empty() { " – " span dir="auto" { (silence.reason) } }
+                " " button type="button" data-lift=(silence.id) { (pen.pick("Bật lại", "End it")) }
+            }
+        }
+    }
+}
+
+/// A device with its checks.
+fn device(pen: &Pen<'_>, ix: EndpointIx) -> Markup {
+    let endpoint = pen.snapshot.topology.endpoint(ix);
+    let view = &pen.snapshot.endpoints[ix.ix()];
+    html! {
+        article.device {
+            h2 {
+                (badge(pen, view.standing.hard)) " "
+                span dir="auto" { (endpoint.id) } " " span.dim { (endpoint.host) }
+            }
+            @if let Some(quality) = &view.quality { (figures(pen, quality)) }
+            div.scroll tabindex="0" role="region" aria-label=(endpoint.id) {
+                table {
+                    thead { tr {
+                        th { (pen.pick("Kiểm tra", "Check")) }
+                        th { (pen.pick("Trạng thái", "State")) }
+                        th { (pen.pick("Lần gần nhất", "Last probe")) }
+                        th { (pen.pick("Lỗi gần nhất", "Last failure")) }
+                    } }
+                    tbody { @for target in &endpoint.targets { (check(pen, *target)) } }
+                }
+            }
+        }
+    }
+}
+
+fn badge(pen: &Pen<'_>, health: Health) -> Markup {
+    let state = match health {
+        Health::Up => State::Good,
+        Health::Degraded => State::Degraded,
+        Health::Down => State::Lost,
+        Health::Unknown => State::Unknown,
+    };
+    html! {
+        span.badge.(state.word()) {
+            span aria-hidden="true" { (state.sign()) " " } (pen.words.health(health))
+        }
+    }
+}
+
+/// The quality of the path, with a word for whoever does not know the figures.
+fn figures(pen: &Pen<'_>, quality: &Quality) -> Markup {
+    let grade = match quality.grade {
+        QualityGrade::Good => pen.pick("tốt", "good"),
+        QualityGrade::Fair => pen.pick("trung bình", "fair"),
+        QualityGrade::Poor => pen.pick("kém", "poor"),
+    };
+    let (number, ms) = (|value: f64, digits| pen.number(value, digits), 1e3);
+    html! {
+        dl.figures {
+            div { dt { (pen.pick("Chất lượng", "Quality")) } dd { (grade) } }
+            div { dt { (pen.pick("Mất gói", "Loss")) } dd { (number(quality.loss * 100.0, 1)) " %" } }
+            div { dt { (pen.pick("Độ trễ khứ hồi", "Round trip")) } dd { (number(quality.rtt_s * ms, 1)) " ms" } }
+            div { dt { (pen.pick("95 % dưới", "95 % below")) } dd { (number(quality.rtt_p95_s * ms, 1)) " ms" } }
+            div { dt { (pen.pick("Biến động trễ", "Jitter")) } dd { (number(quality.jitter_s * ms, 1)) " ms" } }
+            div { dt { "MOS" } dd { (number(quality.mos, 2)) } }
+        }
+    }
+}
+
+fn check(pen: &Pen<'_>, ix: TargetIx) -> Markup {
+    let check = pen.snapshot.topology.check_of(ix);
+    let view = &pen.snapshot.targets[ix.ix()];
+    html! {
+        tr {
+            th scope="row" { (check.id) " " span.dim { (kind(&check.kind)) } }
+            td { (badge(pen, view.standing.hard)) }
+            td {
+                @match view.last {
+                    Some(at) => { (pen.ago(at)) @if !view.failing { " · " (said(pen, view)) } }
+                    None => span.dim { (pen.pick("chưa có", "none yet")) },
+                }
+            }
+            td {
+                @match view.last_failure.as_deref() {
+                    Some((at, failure)) => { (pen.moment(*at)) ": " (told(pen, failure)) }
+                    None => span.dim { "–" },
+                }
+            }
+        }
+    }
+}
+
+fn kind(kind: &CheckKind) -> &'static str {
+    kind.word()
+}
+
+/// What the last reply said.
+fn said(pen: &Pen<'_>, view: &TargetView) -> Markup {
+    html! {
+        (pen.pick("trả lời", "answers"))
+        @if let Some(rtt) = view.rtt { " " (pen.number(rtt.as_secs_f64() * 1e3, 1)) " ms" }
+        @if let Some(status) = view.status { " · " (status) }
+        @if let Some(certificate) = &view.certificate {
+            " · " (pen.pick("chứng thư đến ", "certificate until ")) (pen.day(certificate.not_after))
+        }
+        @if let Some(off) = view.clock_offset_s.filter(|off| off.abs() > 5) {
+            " · " (pen.pick("đồng hồ lệch ", "clock off by ")) (off) " s"
+        }
+    }
+}
+
+fn told(pen: &Pen<'_>, failure: &Failure) -> String {
+    let style =
+        explain::Style { language: pen.look.language, time_zone: pen.look.time_zone.clone() };
+    explain::failure(failure, &style)
+}
+
+/// An incident that is over, on one line.
+fn past(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let account = incident::account(pen, incident);
+    html! {
+        a href=(to_incident(&incident.id)) { (pen.moment(incident.began)) } " "
+        span dir="auto" { (account.subject) } " " (account.fault)
+    }
+}
+
+/// The sites whose lines run through this one.
+fn behind(pen: &Pen<'_>, ix: SiteIx) -> Markup {
+    let topology = &pen.snapshot.topology;
+    let children = &topology.site(ix).children;
+    let causes = Causes::of_all(pen.snapshot);
+    html! {
+        @if !children.is_empty() {
+            section #behind data-live aria-labelledby="behind-title" {
+                h2 #behind-title { (pen.pick("Điểm cầu phía sau", "Sites behind it")) " " span.tally { (children.len()) } }
+                ul.cells {
+                    @for child in children.iter().take(BEHIND) {
+                        @let state = State::of(pen.snapshot, *child, &causes);
+                        @let site = topology.site(*child);
+                        li { a.c.(state.word()) href=(to_site(&site.id)) {
+                            i aria-hidden="true" { (state.sign()) } b dir="auto" { (site.name) }
+                            span.v { ": " (pen.words.state(state)) }
+                        } }
+                    }
+                }
+                @if children.len() > BEHIND { p.dim { "+ " (children.len() - BEHIND) } }
+            }
+        }
+    }
+}
