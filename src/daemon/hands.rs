@@ -83,8 +83,8 @@ impl Hands {
     }
 }
 
-/// Why names are not resolved, when no look-up of any name gets an answer. One name without an answer
-/// is that name's own fault, and shows at its site.
+/// Why names are not resolved, when no look-up of any name gets an answer. One name without an
+/// answer is that name's own fault, and shows at its site.
 fn resolver_trouble(health: &ResolverHealth) -> Option<String> {
     let dead = health.names > 0 && health.failing == health.names;
     let why = || health.reason.clone().unwrap_or_else(|| "no answer".to_owned());

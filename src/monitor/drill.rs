@@ -2,8 +2,8 @@
 //! of a real one, so that a way that leads nowhere is found while there is time to mend it.
 //!
 //! 1. A drill begins when a session starts within the time that the settings name. Its alert is
-//!    decided here, committed with the outbox, carried by the courier, and written in the texts that
-//!    people gave, under a mark that no text of theirs can take away.
+//!    decided here, committed with the outbox, carried by the courier, and written in the texts
+//!    that people gave, under a mark that no text of theirs can take away.
 //! 2. It goes where alerts would about the sites of this session, and about this monitor, while it
 //!    is live: by the routes, to the people on duty at its start, in every step of escalation at
 //!    once, and through the channels that stand in for those. When that is nobody, it is a trouble

@@ -190,15 +190,15 @@ impl Monitor {
         }
     }
 
-    /// Tells what the last runs found, as far as it may be told now: one message for each channel, or
-    /// none. What was told is kept with the run; gives the sessions of which something was.
+    /// Tells what the last runs found, as far as it may be told now: one message for each channel,
+    /// or none. What was told is kept with the run; gives the sessions of which something was.
     ///
     /// 1. A run that the calendar asked for is told when its worst verdict is one that the settings
     ///    name. A person who asked has seen the answer.
     /// 2. It goes where the routes send an incident at these sites at once; nobody takes it on, so
     ///    that there is nothing to escalate.
-    /// 3. That all is well is told to every channel that was told of a problem, or when every run is
-    ///    to be: never a problem without its end.
+    /// 3. That all is well is told to every channel that was told of a problem, or when every run
+    ///    is to be: never a problem without its end.
     /// 4. A silence over everything holds it back, as does one over each site that is not ready.
     ///    In quiet hours what can wait does: what is not ready a day before, not what is not ready
     ///    ten minutes before. It counts against the messages of the hour as an incident does. What

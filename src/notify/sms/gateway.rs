@@ -54,8 +54,8 @@ pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, 
     Ok(Asked { request: Request { url, headers, body }, secrets })
 }
 
-/// What stands in the settings themselves and may be a key all the same: headers, and fields without
-/// anything to fill in. Short ones are no keys and stand in harmless words.
+/// What stands in the settings themselves and may be a key all the same: headers, and fields
+/// without anything to fill in. Short ones are no keys and stand in harmless words.
 fn written(
     gateway: &SmsHttpSettings,
     plain: impl Fn(&String) -> String,
