@@ -47,8 +47,9 @@ pub struct Occasion<'a> {
 ///    not ready.
 /// 3. If nothing at the site answers it is not ready. Where the line above is silent as well, that
 ///    is the cause; where most sites below one that answers are silent, it lies between.
-/// 4. When the monitor cannot see, because it knows, because its own router is silent, or because
-///    everybody is, silence cannot be told.
+/// 4. When the monitor cannot see, because it knows, or because its own router and everybody else
+///    is silent, silence cannot be told. A router, our own or one above, that is silent while
+///    somebody answers through it lets traffic pass: it explains nobody's silence but its own.
 /// 5. A device that is silent at a site that lives makes it not ready if no other device is left,
 ///    else at risk. A router that keeps quiet in front of a device that answers is none of it.
 /// 6. A service that is out on a device that lives makes the site not ready if nothing to call with
@@ -376,7 +377,7 @@ impl<'a> Look<'a> {
         let mut root = None;
         for above in topology.ancestors(ix) {
             match self.lives.get(&above) {
-                Some(Life::Dead(_)) => root = Some(above),
+                Some(Life::Dead(_)) if !self.passes(above) => root = Some(above),
                 _ => break,
             }
         }
@@ -389,7 +390,7 @@ impl<'a> Look<'a> {
             return uplink(root, false);
         }
         if let Some(parent) = topology.site(ix).parent
-            && matches!(self.lives.get(&parent), Some(Life::Alive))
+            && (matches!(self.lives.get(&parent), Some(Life::Alive)) || self.passes(parent))
         {
             let asked = topology.site(parent).children.iter().filter_map(|ix| self.lives.get(ix));
             let known: Vec<&Life> = asked.filter(|l| !matches!(l, Life::Unknown(_))).collect();
@@ -404,14 +405,21 @@ impl<'a> Look<'a> {
 
     /// Rule 4: why silence says nothing about others.
     fn why_blind(&self) -> Option<String> {
+        let alive = self.lives.values().any(|life| matches!(life, Life::Alive));
         if let Some(vantage) = self.topology().vantage {
             let dead = matches!(self.lives.get(&vantage), Some(Life::Dead(_)));
             let name = &self.topology().site(vantage).name;
-            return dead.then(|| format!("the router at {name}, our own way out, is silent"));
+            let why = || format!("the router at {name}, our own way out, is silent");
+            return (dead && !alive).then(why);
         }
         let dead = self.lives.values().filter(|life| matches!(life, Life::Dead(_))).count();
-        let alive = self.lives.values().any(|life| matches!(life, Life::Alive));
         (dead >= FEWEST_SITES && !alive).then(|| "nothing at all answers".to_owned())
+    }
+
+    /// Rule 4: whether somebody answers through a site.
+    fn passes(&self, site: SiteIx) -> bool {
+        let below = self.topology().subtree(site).into_iter().filter(|ix| *ix != site);
+        below.into_iter().any(|ix| matches!(self.lives.get(&ix), Some(Life::Alive)))
     }
 
     /// Whether a site lives; none when nothing of it was asked.

@@ -239,6 +239,23 @@ fn when_most_below_a_site_that_answers_are_silent_it_lies_between() {
 }
 
 #[test]
+fn a_silent_router_through_which_others_answer_explains_nobody_elses_silence() {
+    // Our own: had it cut us off, nobody would answer.
+    let mut world = World::new();
+    world.silence("tinh");
+    world.silence("tan-lap");
+    assert_eq!(world.of("tan-lap"), (Verdict::NotReady, vec![FindingKind::Silent]));
+    assert_eq!(world.of("tinh"), (Verdict::NotReady, vec![FindingKind::Silent]));
+
+    // One above: the line through it carries its other communes.
+    let mut world = World::new();
+    world.silence("cho-don");
+    world.silence("tan-lap");
+    assert_eq!(world.of("tan-lap"), (Verdict::NotReady, vec![FindingKind::Silent]));
+    assert_eq!(world.of("bang-lang").0, Verdict::Ready);
+}
+
+#[test]
 fn silence_cannot_be_told_when_our_own_way_out_is_silent() {
     let mut world = World::new();
     let topology = Arc::clone(&world.config.topology);
@@ -408,6 +425,8 @@ fn what_failed_before_and_what_flapped_lately_is_a_risk() {
     let pen = words::Pen { language: Language::En, time_zone: TimeZone::UTC };
     let text = pen.evidence(&found("tan-lap").unwrap());
     assert_eq!(text, "failed readiness in 3 of its last 5 sessions");
+    let text = |relapses| pen.evidence(&Found::Flapping { relapses });
+    assert_eq!([text(1), text(3)], ["it relapsed lately", "it relapsed 3 times lately"]);
 }
 
 #[test]

@@ -88,6 +88,7 @@ impl Pen {
             }
             Found::Clock { offset_s } => self.clock(*offset_s),
             Found::Flapping { relapses } if vi => format!("{relapses} lần mất lại gần đây"),
+            Found::Flapping { relapses: 1 } => "it relapsed lately".to_owned(),
             Found::Flapping { relapses } => format!("it relapsed {relapses} times lately"),
             Found::FailedBefore { failed, of } if vi => {
                 format!("chưa sẵn sàng trước {failed} trên {of} phiên gần nhất")
