@@ -75,7 +75,9 @@ impl Page<'_> {
                         " · " (words.count(report.totals.delegates)) " "
                         (words.pick("đại biểu", "delegates"))
                     }
-                    " · " (words.importance(report.importance))
+                    @if let Some(importance) = words.importance(report.importance) {
+                        " · " (importance)
+                    }
                 }
                 @if report.until < report.end {
                     p.unfinished {

@@ -256,14 +256,14 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) const fn importance(self, importance: Importance) -> &'static str {
+    /// What a session is beyond an ordinary one.
+    pub(super) const fn importance(self, importance: Importance) -> Option<&'static str> {
         match (self.language, importance) {
-            (Language::Vi, Importance::Low) => "phiên thử",
-            (Language::Vi, Importance::Normal) => "phiên họp",
-            (Language::Vi, Importance::High) => "phiên quan trọng",
-            (Language::En, Importance::Low) => "rehearsal",
-            (Language::En, Importance::Normal) => "session",
-            (Language::En, Importance::High) => "important session",
+            (_, Importance::Normal) => None,
+            (Language::Vi, Importance::Low) => Some("phiên thử"),
+            (Language::Vi, Importance::High) => Some("phiên quan trọng"),
+            (Language::En, Importance::Low) => Some("rehearsal"),
+            (Language::En, Importance::High) => Some("important session"),
         }
     }
 
