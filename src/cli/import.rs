@@ -26,7 +26,9 @@ pub(super) fn run(asked: &Import) -> Result<Exit, Failed> {
     for note in &plan.notes {
         println!("{note}");
     }
-    println!("\n{}", plan.summary);
+    if rows > 0 || plan.faults.is_none() {
+        println!("\n{}", plan.summary);
+    }
     if rows > 0 {
         println!();
     }
@@ -36,7 +38,9 @@ pub(super) fn run(asked: &Import) -> Result<Exit, Failed> {
     println!("\nread and compared in {} ms", began.elapsed().as_millis());
     if let Some(faults) = &plan.faults {
         println!();
-        return Ok(tell(faults));
+        let exit = tell(faults);
+        eprintln!("nothing is written while something is wrong");
+        return Ok(exit);
     }
     let path = asked.config.dir.join(plan.file.name());
     match (&plan.text, asked.write) {

@@ -97,11 +97,9 @@ impl Totals {
         let mut text = if parts.is_empty() { "no changes".to_owned() } else { parts.join(", ") };
         let _ = write!(text, "; {} unchanged", self.unchanged);
         if self.absent > 0 {
-            let _ = write!(
-                text,
-                "; {} not in the spreadsheet stay as they are",
-                counted(self.absent, "site")
-            );
+            let stay = if self.absent == 1 { "stays as it is" } else { "stay as they are" };
+            let absent = counted(self.absent, "site");
+            let _ = write!(text, "; {absent} not in the spreadsheet {stay}");
         }
         text
     }

@@ -343,8 +343,8 @@ fn drill(node: &Node, out: &Findings) -> Option<DrillSettings> {
         accept_within: fields.read("accept_within", default.accept_within, duration(SECOND..=HOUR)),
     };
     if !read.before.is_zero() && read.before <= read.accept_within {
-        let reason = "a drill is over only when the session has begun: `before` is not longer than \
-                      `accept_within`";
+        let reason = "a drill would not be over when the session begins: `before` has to be longer \
+                      than `accept_within`";
         out.say(fields.at("before"), reason);
     }
     fields.end();

@@ -391,6 +391,24 @@ fn the_sites_of_a_session_are_set_and_what_still_holds_stays_as_written() {
 }
 
 #[test]
+fn the_default_of_a_session_stays_unless_most_of_its_sites_have_another_figure() {
+    let sessions = "sessions:\n  - {id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, \
+                    sites: all, delegates: {default: 20}}\n";
+    let sources = config::sample().with(File::Sessions, "sessions.yaml", sessions);
+    let written = |text: &str| {
+        let book = import::open("x.csv", text.as_bytes()).unwrap();
+        let plan = import::session(&book, &sources, "giao-ban").unwrap();
+        assert_eq!(told(&plan), [] as [String; 0]);
+        plan.text.unwrap()
+    };
+    let few = written("ID;Delegates\nbac-kan;50\ntan-lap;22\nbang-lang;18\n");
+    assert!(few.contains("{default: 20, sites: {"), "{few}");
+    assert!(few.contains("bac-kan: 50"), "{few}");
+    let most = written("ID;Delegates\nbac-kan;50\ntan-lap;45\nbang-lang;45\n");
+    assert!(most.contains("{default: 45, sites: {"), "{most}");
+}
+
+#[test]
 fn the_first_sites_of_a_province_come_from_a_spreadsheet() {
     let sample = include_str!("../../config/sites.yaml");
     let head = &sample[..sample.find("\nsites:").unwrap()];

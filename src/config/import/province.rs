@@ -283,9 +283,13 @@ impl Known {
                 || slug(&level.name.en) == wanted
         });
         let Some(at) = at else {
-            let ids: Vec<&str> = levels.iter().map(|level| level.id.as_str()).collect();
+            let names: Vec<&str> = levels.iter().map(|level| level.name.vi.as_str()).collect();
             let reason = format!("there is no level `{}`", level.value);
-            return Err(book.wrong(level.at, reason, Some(format!("known are {}", listed(&ids)))));
+            return Err(book.wrong(
+                level.at,
+                reason,
+                Some(format!("known are {}", listed(&names))),
+            ));
         };
         let kinds = &self.province.kinds;
         let of: Vec<usize> = (0..kinds.len())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::book::{At, Book, Cell};
 use super::heading::{self, Headings, Meaning};
-use super::value;
+use super::{counted, value};
 use crate::config::diagnostic::{Diagnostic, column_letters};
 use crate::config::hint::slug;
 
@@ -209,9 +209,9 @@ impl Rows {
             self.rows.push(read);
         }
         let place = sheet.name.as_ref().map_or(String::new(), |name| format!("sheet `{name}`: "));
-        let mut note = format!("{place}{count} rows with sites");
+        let mut note = format!("{place}{} with sites", counted(count, "row"));
         if passed_over > 0 {
-            note += &format!(", {passed_over} other rows passed over");
+            note += &format!(", {} passed over", counted(passed_over, "other row"));
         }
         self.notes.push(note);
         self.columns.extend(headings.columns.values().cloned());

@@ -10,7 +10,7 @@ use super::book::{At, Book};
 use super::layout::{Edit, Spot, What, column, layout, line_break, line_end};
 use super::province::{Found, Known, other};
 use super::rows::{self, Row, Rows};
-use super::{Plan, Totals};
+use super::{Plan, Totals, counted};
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::source::{File, SourceSet};
 use crate::config::{Config, load};
@@ -158,10 +158,13 @@ fn compare(
     }
     let total: u64 = figures.values().map(|figure| u64::from(*figure)).sum();
     let text = format!(
-        "session {}: +{joined} sites, -{dropped} sites, delegates changed at {changed}; {} sites and \
-         {total} delegates after that, {} and {} before",
+        "session {}: +{}, -{}, delegates changed at {}; {} and {total} delegates after that, {} and {} \
+         before",
         session.id,
-        wanted.len(),
+        counted(joined, "site"),
+        counted(dropped, "site"),
+        counted(changed, "site"),
+        counted(wanted.len(), "site"),
         session.sites.len(),
         session.delegates(),
     );
@@ -268,13 +271,18 @@ fn edits(
         }
         return edits;
     }
-    // Whatever has one figure for most says so once.
+    // Whatever has one figure for most says so once. Where no figure is that of most, what was the
+    // default stays it: it also counts for sites that join at the last minute.
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
     for figure in figures.values() {
         *counts.entry(*figure).or_default() += 1;
     }
+    let (most, n) = counts
+        .iter()
+        .max_by_key(|(figure, n)| (**n, **figure))
+        .map_or((0, 0), |(figure, n)| (*figure, *n));
     let usual =
-        counts.iter().max_by_key(|(figure, n)| (**n, **figure)).map_or(0, |(figure, _)| *figure);
+        delegates.and_then(written_default).filter(|_| n * 2 <= figures.len()).unwrap_or(most);
     let others: Vec<(SiteIx, u32)> = figures
         .iter()
         .filter(|(_, figure)| **figure != usual)
@@ -292,6 +300,15 @@ fn edits(
         (format!("{lead}{list}}}}}"), from)
     });
     edits
+}
+
+/// The figure that `delegates` has for whoever it says nothing of.
+fn written_default(delegates: &Spot) -> Option<u32> {
+    match (&delegates.what, delegates.get("default")) {
+        (What::Scalar(figure), _) => figure.trim().parse().ok(),
+        (_, Some(Spot { what: What::Scalar(figure), .. })) => figure.trim().parse().ok(),
+        _ => None,
+    }
 }
 
 /// Items with commas between them, on as many lines as they need.
