@@ -184,7 +184,11 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
 /// What was most likely meant by `asked`, of what has these names; none if nothing is like it.
 fn nearest<'a, T>(asked: &str, known: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
     let known: Vec<(&str, T)> = known.into_iter().collect();
-    let near = config::meant(asked, known.iter().map(|(name, _)| *name))?;
+    let near = config::meant(asked, known.iter().map(|(name, _)| *name)).or_else(|| {
+        // The beginning of one name, and of no other.
+        let mut longer = known.iter().map(|(name, _)| *name).filter(|name| name.starts_with(asked));
+        longer.next().filter(|_| !asked.is_empty() && longer.next().is_none())
+    })?;
     known.into_iter().find(|(name, _)| *name == near).map(|(_, meant)| meant)
 }
 

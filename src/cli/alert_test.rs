@@ -27,7 +27,10 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
             return Err(Failed::Usage(format!("there is no channel `{only}`; there are {known}")));
         }
     }
-    eprintln!("sending a test through {} channels …", setup.channels.len());
+    match &setup.channels[..] {
+        [one] => eprintln!("sending a test through {} …", one.id),
+        all => eprintln!("sending a test through {} channels …", all.len()),
+    }
     let reports = runtime()?
         .block_on(notify::test_alert(&setup, Clock::start()))
         .map_err(|error| Failed::Other("cannot send".to_owned(), Box::new(error)))?;
@@ -53,7 +56,8 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
     }
     let all = reports.len();
     if failed == 0 {
-        println!("all {all} took it; now ask whether everybody has read it");
+        let took = if all == 1 { "it was taken".to_owned() } else { format!("all {all} took it") };
+        println!("{took}; now ask whether everybody has read it");
         Ok(Exit::Well)
     } else {
         println!("{failed} of {all} did not take it");

@@ -136,7 +136,7 @@ pub(super) struct List {
 pub(super) struct AckIncident {
     #[command(flatten)]
     pub(super) to: Addressed,
-    /// Id of the incident, as `vchealth incidents` shows it
+    /// Id of the incident, as `vchealth incidents` shows it, or the site where it is the only one
     #[arg(value_name = "INCIDENT")]
     pub(super) incident: String,
     /// For so long, such as 30m; until it is over unless given
@@ -304,7 +304,7 @@ pub(super) struct Import {
 pub(super) struct Report {
     #[command(flatten)]
     pub(super) config: ConfigDir,
-    /// Id of the session; the last one that ended unless given
+    /// Id or title of the session; the last one that ended unless given
     #[arg(value_name = "SESSION")]
     pub(super) session: Option<String>,
     /// Form: html, xlsx, csv or json

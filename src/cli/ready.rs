@@ -13,13 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use self::keep::Keeper;
 use self::progress::Bar;
 use super::args::{Format, Ready};
+use super::sessions::by_whom;
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::gather::CalledOff;
 use crate::daemon::{self, Source, chain};
 use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict};
 use crate::probe::{self, Probes, Trust};
@@ -42,9 +45,10 @@ pub(super) fn run(ready: &Ready) -> Result<Exit, Failed> {
 fn look(ready: &Ready) -> Result<Exit, Failed> {
     let mut config = Source::directory(&ready.config.dir).load()?;
     let clock = Clock::start();
-    let known = daemon::kept_sessions(&config, clock.now().wall).sessions;
-    config.sessions = known.into_iter().map(|(session, _)| session).collect();
-    let session = session(&config, ready.session.as_deref(), clock.now().wall)?;
+    let gathered = daemon::kept_sessions(&config, clock.now().wall);
+    config.sessions = gathered.sessions.into_iter().map(|(session, _)| session).collect();
+    let called_off = &gathered.called_off;
+    let session = session(&config, called_off, ready.session.as_deref(), clock.now().wall)?;
     let keeper = Keeper { settings: &config.settings };
     if !ready.confirm.is_empty() {
         return confirm(ready, &config, session, &keeper, clock.now().wall);
@@ -55,7 +59,11 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
     }
     let history = history.ok();
     let before = history.as_ref().and_then(|it| it.last_readiness(&session.id).ok().flatten());
-    let scope = if ready.again { again(session, before.as_ref())? } else { Scope::All };
+    let scope = if ready.again {
+        again(session, before.as_ref(), &config.settings.time_zone)?
+    } else {
+        Scope::All
+    };
     let before = before.filter(|_| ready.again);
     let past = history.as_ref().map(|it| past(it, &config, clock.now().wall)).unwrap_or_default();
     let confirmed = history.and_then(|it| it.confirmations(&session.id).ok()).unwrap_or_default();
@@ -142,7 +150,11 @@ fn past(history: &History, config: &Config, now: Timestamp) -> Past {
 }
 
 /// The sites that the last run did not find ready.
-fn again(session: &Session, before: Option<&ReadinessRun>) -> Result<Scope, Failed> {
+fn again(
+    session: &Session,
+    before: Option<&ReadinessRun>,
+    zone: &TimeZone,
+) -> Result<Scope, Failed> {
     let Some(before) = before else {
         return Err(Failed::Usage(format!(
             "there is no earlier result of {}: leave `--again` out",
@@ -151,12 +163,22 @@ fn again(session: &Session, before: Option<&ReadinessRun>) -> Result<Scope, Fail
     };
     let left = before.sites.iter().filter(|site| site.verdict != Verdict::Ready);
     let left: BTreeSet<SiteId> = left.map(|site| site.site.clone()).collect();
+    let at = zone.to_datetime(before.finished).strftime("%Y-%m-%d %H:%M");
+    if left.is_empty() {
+        eprintln!(
+            "every site was ready at {at}, so none is looked at again; all are without `--again`"
+        );
+    } else {
+        let of = before.sites.len();
+        eprintln!("looking again at {} of {of} sites; the others stand as at {at}", left.len());
+    }
     Ok(Scope::Only(left))
 }
 
 /// The session with this id or title, or the one that is on or begins next.
 fn session<'a>(
     config: &'a Config,
+    called_off: &[CalledOff],
     asked: Option<&str>,
     now: Timestamp,
 ) -> Result<&'a Session, Failed> {
@@ -172,6 +194,10 @@ fn session<'a>(
         session.id.as_str() == asked || session.title.to_lowercase() == lower
     };
     config.sessions.iter().find(named).map(AsRef::as_ref).ok_or_else(|| {
+        if let Some(off) = called_off.iter().find(|off| named(&&off.session)) {
+            let by = by_whom(off, &config.settings.time_zone);
+            return Failed::Usage(format!("the session `{}` was called off {by}", off.session.id));
+        }
         let known = config.sessions.iter().map(|session| (session.id.as_str(), session));
         let hint = super::nearest(asked, known).map_or_else(String::new, |session| {
             format!("; did you mean `{}` ({})?", session.id, session.title)

@@ -31,12 +31,13 @@ pub(super) struct Remote {
     runtime: tokio::runtime::Runtime,
 }
 
+#[derive(Deserialize)]
+struct Incidents {
+    incidents: Vec<Incident>,
+}
+
 /// Open incidents, gravest first.
 pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
-    #[derive(Deserialize)]
-    struct Incidents {
-        incidents: Vec<Incident>,
-    }
     let remote = Remote::new(to)?;
     let told: Value = remote.get("/api/v1/incidents")?;
     if json {
@@ -85,10 +86,11 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
         "note": given.reason.clone().unwrap_or_default(),
         "until": until,
     });
-    let path = format!("/api/v1/incidents/{}/ack", notify::encoded(&given.incident));
+    let incident = remote.incident(&given.incident)?;
+    let path = format!("/api/v1/incidents/{}/ack", notify::encoded(&incident));
     let _: Value = remote.send(Method::POST, &path, Some(&body))?;
     let until = until.map(|at| format!(" until {}", remote.moment(at))).unwrap_or_default();
-    println!("{} is taken on{until}; reminders stay away", given.incident);
+    println!("{incident} is taken on{until}; reminders stay away");
     Ok(Exit::Well)
 }
 
@@ -318,6 +320,28 @@ impl Remote {
         let near = super::nearest(named, sites.iter().map(|row| (row.id.as_str(), &row.id)))
             .map(|id| format!("; did you mean `{id}`?"));
         Err(refused(format!("there is no site `{named}`{}", near.unwrap_or_default())))
+    }
+
+    /// The incident that is meant: by its id, or by the site where it is the only one.
+    fn incident(&self, named: &str) -> Result<String, Failed> {
+        let told: Value = self.get("/api/v1/incidents")?;
+        let Incidents { incidents } = self.read(told)?;
+        let known = incidents.iter().any(|it| it.id.as_str() == named);
+        let Some(site) = (!known).then(|| self.site(named).ok()).flatten() else {
+            return Ok(named.to_owned());
+        };
+        let here = |it: &&Incident| {
+            it.is_active() && it.site.as_ref().is_some_and(|at| at.as_str() == site)
+        };
+        let here: Vec<&str> = incidents.iter().filter(here).map(|it| it.id.as_str()).collect();
+        match here[..] {
+            [one] => Ok(one.to_owned()),
+            [] => Err(refused(format!("no incident is open at {site}"))),
+            _ => Err(Failed::Usage(format!(
+                "several incidents are open at {site}, name one of {}",
+                here.join(", ")
+            ))),
+        }
     }
 
     fn moment(&self, at: Timestamp) -> String {

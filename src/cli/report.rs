@@ -49,8 +49,15 @@ fn find(config: &Config, asked: Option<&str>, now: Timestamp) -> Result<SessionR
             )
         });
     };
-    let recorded = history.session(&SessionId::new(asked)).map_err(read)?;
-    let in_calendar = config.sessions.iter().find(|session| session.id.as_str() == asked);
+    let mut recorded = history.session(&SessionId::new(asked)).map_err(read)?;
+    let mut in_calendar = config.sessions.iter().find(|session| session.id.as_str() == asked);
+    if recorded.is_none() && in_calendar.is_none() {
+        // By its title; of several the one that began last.
+        let title = asked.to_lowercase();
+        let begun = history.sessions(Timestamp::MIN, now).map_err(read)?;
+        recorded = begun.into_iter().rfind(|record| record.title.to_lowercase() == title);
+        in_calendar = config.sessions.iter().find(|it| it.title.to_lowercase() == title);
+    }
     match recorded.or_else(|| in_calendar.map(|session| planned(session))) {
         Some(record) if record.start > now => Err(Failed::Usage(format!(
             "the session `{asked}` has not begun; `vchealth ready {asked}` tells whether it can"

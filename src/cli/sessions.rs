@@ -1,9 +1,12 @@
 //! `vchealth sessions`: what is coming, as far as the files, the kept copies of the calendars and
 //! the last-minute changes say. Nothing is fetched; a daemon that runs does that.
 
+use jiff::tz::TimeZone;
+
 use super::args::Sessions;
 use super::{Exit, Failed};
 use crate::clock::Clock;
+use crate::config::gather::CalledOff;
 use crate::daemon::{self, Source};
 
 /// Lists the sessions.
@@ -51,6 +54,11 @@ pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
         }
         println!("{}", line.trim_end());
     }
+    for off in gathered.called_off.iter().filter(|off| asked.all || off.session.end > now) {
+        let start = zone.to_datetime(off.session.start).strftime("%Y-%m-%d %H:%M");
+        let title = &off.session.title;
+        println!("called off: {} ({title}), {start}, {}", off.session.id, by_whom(off, zone));
+    }
     for (name, read) in &gathered.calendars {
         match read {
             Ok(read) => {
@@ -74,4 +82,9 @@ pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
         }
     }
     Ok(Exit::Well)
+}
+
+/// Who called a session off, and when.
+pub(super) fn by_whom(off: &CalledOff, zone: &TimeZone) -> String {
+    format!("by {} at {}", off.by, zone.to_datetime(off.at).strftime("%Y-%m-%d %H:%M"))
 }

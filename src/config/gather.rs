@@ -35,12 +35,27 @@ const KEPT_UNKNOWN: SignedDuration = SignedDuration::from_hours(400 * 24);
 pub struct Gathered {
     /// The sessions by start, each with where it is known from.
     pub sessions: Vec<(Arc<Session>, String)>,
+    /// Those that somebody called off, by start.
+    pub called_off: Vec<CalledOff>,
     /// What each calendar gave; none for one of which there is no copy.
     pub calendars: BTreeMap<String, Result<Read, CalendarError>>,
     /// Changes that do not fit what they lie over, and why; they are left out.
     pub unfit: BTreeMap<SessionId, ChangeError>,
     /// Changes that are of no use any more.
     pub spent: BTreeSet<SessionId>,
+}
+
+/// A session that does not take place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledOff {
+    /// The session as files and calendars have it.
+    pub session: Arc<Session>,
+    /// Where it is known from.
+    pub source: String,
+    /// Who called it off.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why a change cannot be laid over a session.
@@ -109,7 +124,12 @@ pub fn gather(
                     before.map_or("API".to_owned(), |(_, source)| format!("{source}, API"));
                 known.insert(id.clone(), (Arc::new(session), source));
             }
-            Ok(None) => {}
+            Ok(None) => gathered.called_off.extend(before.map(|(session, source)| CalledOff {
+                session,
+                source,
+                by: change.by.clone(),
+                at: change.at,
+            })),
             Err(why) => {
                 gathered.unfit.insert(id.clone(), why);
                 known.extend(before.map(|before| (id.clone(), before)));
@@ -117,6 +137,7 @@ pub fn gather(
         }
     }
     gathered.sessions = known.into_values().collect();
+    gathered.called_off.sort_by_key(|it| (it.session.start, it.session.id.clone()));
     gathered.sessions.sort_by(|(a, _), (b, _)| (a.start, &a.id).cmp(&(b.start, &b.id)));
     gathered
 }

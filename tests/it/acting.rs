@@ -350,6 +350,8 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let taken = said(&["ack", &id, "--for", "30m", "--reason", "đang đi", "--config", config]);
     assert!(taken.starts_with(&format!("{id} is taken on until ")), "{taken}");
     assert!(said(&["incidents", "--config", config]).contains("taken on by ha at"));
+    let taken = said(&["ack", "Xã Tân Lập", "--config", config]);
+    assert!(taken.starts_with(&format!("{id} is taken on;")), "the only one there: {taken}");
     let at = format!("http://{listen}");
     let set = said(&["silence", "Xã Tân Lập", "--for", "2h", "--reason", "kéo cáp", "--at", &at]);
     assert!(set.starts_with("tan-lap is silenced until "), "{set}");

@@ -17,8 +17,8 @@ use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place};
 use vchealth::lab::{self, Lab, Receiver};
 use vchealth::model::{
-    EndpointId, FindingKind, Host, Importance, Past, ReadinessRun, Session, SessionId, SiteId,
-    Verdict,
+    EndpointId, FindingKind, Found, Host, Importance, Past, ReadinessRun, Session, SessionId,
+    SiteId, Verdict,
 };
 use vchealth::probe::{self, Probes, Trust};
 use vchealth::readiness::{self, Occasion, Scope};
@@ -130,6 +130,21 @@ fn run(config: &Config, scope: &Scope, before: Option<&ReadinessRun>) -> Readine
     })
 }
 
+/// Whether the relay between here and there explains what was found: on a busy machine it hands
+/// packets on late, once each way, and a line that is late is a slow line. Longer than a probe waits
+/// is as good as a loss.
+fn is_of_the_relay(found: &Found, late: Duration) -> bool {
+    let both_ways = 2 * late;
+    let explains =
+        |us: &u32| Duration::from_micros((*us).into()) <= Duration::from_millis(10) + both_ways;
+    match found {
+        Found::Delay { rtt_us } => explains(rtt_us),
+        Found::Jitter { jitter_us } => explains(jitter_us),
+        Found::Loss { .. } | Found::Unsteady { .. } => both_ways >= Duration::from_secs(1),
+        _ => false,
+    }
+}
+
 #[test]
 fn every_planted_fault_is_named_with_its_cause_and_nobody_else_is_accused() {
     in_lab(|lab, config| {
@@ -165,13 +180,19 @@ fn every_planted_fault_is_named_with_its_cause_and_nobody_else_is_accused() {
         for below in ["c1", "c2"] {
             wanted.insert(below, (Some(FindingKind::Uplink), Verdict::NotReady));
         }
+        let late = lab.tally().worst_lateness;
         let wrong: Vec<String> = found
             .sites
             .iter()
             .filter(|site| {
                 let well = (None, Verdict::Ready);
                 let wanted = wanted.get(site.site.as_str()).unwrap_or(&well);
-                (site.main().map(|it| it.found.kind()), site.verdict) != *wanted
+                let mut found = site.findings.iter().filter(|it| {
+                    Some(it.found.kind()) == wanted.0 || !is_of_the_relay(&it.found, late)
+                });
+                let main = found.next();
+                (main.map(|it| it.found.kind()), main.map_or(Verdict::Ready, |it| it.verdict))
+                    != *wanted
             })
             .map(|site| format!("{}: {:?} {:#?}", site.site, site.verdict, site.findings))
             .collect();
@@ -188,7 +209,10 @@ fn every_planted_fault_is_named_with_its_cause_and_nobody_else_is_accused() {
         for site in &again.sites {
             let expected =
                 if site.site.as_str() == "nameless" { Verdict::CannotTell } else { Verdict::Ready };
-            assert_eq!(site.verdict, expected, "{}: {:#?}", site.site, site.findings);
+            let late = lab.tally().worst_lateness;
+            let mut left = site.findings.iter().filter(|it| !is_of_the_relay(&it.found, late));
+            let verdict = left.next().map_or(Verdict::Ready, |it| it.verdict);
+            assert_eq!(verdict, expected, "{}: {:#?}", site.site, site.findings);
             assert!(site.findings.iter().all(|it| it.endpoint.as_ref() != Some(&router)));
         }
         let was = |id: &str| found.sites.iter().find(|it| it.site.as_str() == id).unwrap().checked;
@@ -266,7 +290,7 @@ fn the_command_answers_with_its_exit_status_and_knows_its_last_result() {
         let (status, none, why) = ready(dir, &["--again"]);
         assert_eq!((status, none.as_str()), (64, ""), "{why}");
         assert!(why.contains("no earlier result"), "{why}");
-        let (status, _, why) = ready(dir, &["giao-ba"]);
+        let (status, _, why) = ready(dir, &["giao"]);
         assert_eq!(status, 64);
         assert!(why.contains("did you mean `giao-ban`"), "{why}");
 
@@ -274,6 +298,10 @@ fn the_command_answers_with_its_exit_status_and_knows_its_last_result() {
         assert_eq!(status, 0, "{text}{progress}");
         assert!(text.starts_with("3 of 3 ready to connect\n"), "{text}");
         assert!(progress.contains("3/3") && !progress.contains('\r'), "{progress}");
+
+        let (status, _, why) = ready(dir, &["--again"]);
+        assert_eq!(status, 0);
+        assert!(why.contains("every site was ready at"), "{why}");
 
         lab.place(place(&lab, "a"), Fault::PowerCut);
         lab.place(place(&lab, "b"), Fault::H323Closed);
@@ -286,8 +314,9 @@ fn the_command_answers_with_its_exit_status_and_knows_its_last_result() {
         assert!(html.contains("Xã A") && html.contains("0209 000 0001"), "{html}");
 
         lab.lift(place(&lab, "a"), None);
-        let (status, json, _) = ready(dir, &["--again", "--format", "json"]);
+        let (status, json, why) = ready(dir, &["--again", "--format", "json"]);
         assert_eq!(status, 1, "{json}");
+        assert!(why.contains("looking again at 2 of 3 sites"), "{why}");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["counts"]["at-risk"], 1);
         assert_eq!(json["sites"].as_array().map(Vec::len), Some(3));

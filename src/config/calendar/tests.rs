@@ -447,6 +447,8 @@ fn files_count_before_calendars_and_changes_before_both() {
 
     let gathered = gather(&base, &copies, &change(serde_json::json!({"cancelled": true})), now());
     assert_eq!(gathered.sessions, []);
+    let [off] = &gathered.called_off[..] else { panic!("{:?}", gathered.called_off) };
+    assert_eq!((off.session.id.as_str(), off.source.as_str()), ("hop", "office"));
 
     // The file's session of that id counts before the calendar's.
     let mut with_file = base.clone();
