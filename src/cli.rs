@@ -6,11 +6,13 @@ mod alert_test;
 mod args;
 mod check_config;
 mod demo;
+mod hash_password;
 mod import;
 mod init;
 mod log;
 mod manual;
 mod probe;
+mod reach;
 mod ready;
 mod remote;
 mod report;
@@ -178,6 +180,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Healthy(daemon) => remote::healthy(&daemon),
         Command::Completions(asked) => manual::completions(asked.shell),
         Command::Man(asked) => manual::write(&asked.dir),
+        Command::HashPassword(asked) => hash_password::run(&asked),
     }
 }
 

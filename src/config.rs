@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! SourceSet ─▶ yaml: a tree with places ─▶ vchealth, checks ┐
+//!                                         ─▶ web ───────────┤
 //!                                         ─▶ sites ◀─────────┤ ─▶ cost: the budget ─▶ Config
 //!                                         ─▶ sessions ◀──────┤
 //!                                         ─▶ routes ◀────────┘
@@ -38,6 +39,7 @@ mod sites;
 mod source;
 mod template;
 mod vchealth;
+mod web;
 mod yaml;
 
 #[cfg(test)]
@@ -55,11 +57,15 @@ pub use settings::{
     IcmpSettings, MailSecurity, Matter, Person, PhaseSettings, QualitySettings, QuietSettings,
     ReadinessSettings, Receiver, ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings,
     RetentionSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings,
-    SmsSettings, Step, TelegramSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient,
-    ZaloSettings,
+    SmsSettings, Step, TelegramSettings, WebSettings, WebhookSettings, WeeklyShift, When,
+    ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};
+pub use web::{
+    Access, ClientName, Limit, PasswordHash, Role, TlsServer, WebToken, WebUser, access, web_file,
+    web_names,
+};
 
 use diagnostic::Findings;
 use routes::Known;
@@ -140,6 +146,11 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         && let Some(node) = file.calendars
     {
         file.settings.calendars = calendar::calendars(node, province.as_ref(), out);
+    }
+    if let Some(file) = &mut vchealth
+        && let Some(node) = file.web_file
+    {
+        file.settings.web.access = Arc::new(web::named(node, sources, out).unwrap_or_default());
     }
     let zone = vchealth
         .as_ref()

@@ -165,6 +165,7 @@ impl Daemon {
             link_uses: Mutex::new(face::by_nonce(link_uses)),
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
+            access: ArcSwap::new(Arc::clone(&settings.web.access)),
             keeper,
             base: ArcSwap::new(Arc::clone(&config)),
             gathering: tokio::sync::Mutex::default(),
@@ -195,6 +196,7 @@ impl Daemon {
 
         tokio::spawn(watchdog::run(Arc::clone(&face), stop_server.clone()));
         tokio::spawn(face::keep(Arc::clone(&face), stop_server.clone()));
+        tokio::spawn(face::watch_door(Arc::clone(&face), stop_server.clone()));
         let (writing, telling) = (writer.handle(), courier.remote());
         let hands =
             Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally, closed };

@@ -38,7 +38,7 @@ pub use channel::{DeliveryError, Direct, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
-pub use http::{client, tls};
+pub use http::{builder, client, tls};
 pub use link_key::load as load_link_key;
 pub use trouble::trouble;
 
@@ -63,14 +63,16 @@ impl Setup {
     pub fn of(config: &Config, listen: SocketAddr, key: Option<&LinkKey>) -> Self {
         let settings = &config.settings;
         let templates = Templates::new(&config.templates);
-        let board = settings.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
+        let scheme = if settings.web.access.tls.is_some() { "https" } else { "http" };
+        let board = settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{listen}"));
         let reached = settings.public_url.is_some() || is_reached(listen.ip());
         let links = key.filter(|_| reached).cloned();
         let links = links.map(|key| Links { key, base: board.clone() });
         let (language, time_zone) = (settings.language, settings.time_zone.clone());
+        let vantage = config.topology.vantage.map(|site| config.topology.site(site).id.clone());
         Self {
             channels: settings.channels.clone(),
-            style: Style { links, templates, ..Style::new(language, time_zone, board) },
+            style: Style { links, vantage, templates, ..Style::new(language, time_zone, board) },
         }
     }
 }

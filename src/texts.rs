@@ -54,6 +54,8 @@ pub struct Style {
     /// How links are made with which an incident is taken on; none when people could not open
     /// them.
     pub links: Option<Links>,
+    /// The site where this monitor stands, if that is said.
+    pub vantage: Option<SiteId>,
     /// Texts of people's own.
     pub templates: Templates,
 }
@@ -67,6 +69,7 @@ impl Style {
             time_zone,
             board: board.into(),
             links: None,
+            vantage: None,
             templates: Templates::default(),
         }
     }

@@ -3,21 +3,25 @@
 //! It looks at snapshots and asks the daemon for changes through one handle, [`Daemon`], so it
 //! can be tried against any state without a daemon behind it. Whatever many people look at is
 //! rendered once per snapshot and shared. Everything that comes in is bounded in size, number and
-//! time.
+//! time, and passes the gate, which knows who may do what.
 //!
-//! `server` is about connections, `stream` about peers who do not read; `app` about routes and what
-//! all answers have in common, `guard` about which pages may ask for changes. Behind the routes are
-//! `admin` for machines, `api` and `openapi` for programs, `calendar` for changes at the last
-//! minute, `board`, `report` and `link`, the page behind a link in a message, for people.
-//! `shared` keeps one rendering for all.
+//! `server` is about connections, `crowd` about who gives way when there are too many, `stream`
+//! about peers who do not read; `app` about routes and what all answers have in common, `gate`
+//! about who asks and whether they may, `guard` about which pages may ask for changes, `look` about
+//! the language of an answer. Behind the routes are `admin` for machines, `api` and `openapi` for
+//! programs, `calendar` for changes at the last minute, `board`, `report` and `link`, the page
+//! behind a link in a message, for people. `shared` keeps one rendering for all.
 
 mod admin;
 mod api;
 mod app;
 mod board;
 mod calendar;
+mod crowd;
+mod gate;
 mod guard;
 mod link;
+mod look;
 mod openapi;
 mod report;
 mod server;
@@ -34,6 +38,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
+use crate::config::Access;
 use crate::model::{
     Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus,
@@ -69,6 +74,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// How texts for people are written at present; a reload may change it.
     fn look(&self) -> Look;
+
+    /// Who may reach the web server, and how; it may change at any time.
+    fn access(&self) -> Arc<Access>;
 
     /// Reads the configuration again; with an error the old one stays.
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>>;

@@ -31,6 +31,8 @@ mod channels_web;
 mod container;
 #[path = "it/damage.rs"]
 mod damage;
+#[path = "it/door.rs"]
+mod door;
 #[path = "it/e2e.rs"]
 mod e2e;
 #[path = "it/exposition.rs"]
@@ -77,5 +79,7 @@ mod simulate;
 mod situations;
 #[path = "it/store.rs"]
 mod store;
+#[path = "it/two_monitors.rs"]
+mod two_monitors;
 #[path = "it/web.rs"]
 mod web;

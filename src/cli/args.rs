@@ -69,6 +69,8 @@ pub(super) enum Command {
     Maintenance(Maintain),
     /// List the sessions that are coming, with their sites, delegates and where each is known from
     Sessions(Sessions),
+    /// Make the hash of a password, or a token and its hash, for the web configuration file
+    HashPassword(HashPassword),
     /// Compare a spreadsheet with sites.yaml or with a session, and take it over when told to
     Import(Import),
     /// Write three files to begin with, which watch this machine and nothing else
@@ -114,6 +116,55 @@ pub(super) struct Addressed {
     /// listens unless given
     #[arg(long, value_name = "URL")]
     pub(super) at: Option<String>,
+    #[command(flatten)]
+    pub(super) whom: Credentials,
+}
+
+/// As whom a daemon is asked, and who vouches for it.
+#[derive(Debug, Args)]
+pub(super) struct Credentials {
+    /// Name to log in with, if the daemon asks for one; the password lies in `--password-file` or
+    /// in the environment variable `VCHEALTH_PASSWORD`
+    #[arg(long, value_name = "NAME", env = "VCHEALTH_USER", help_heading = "Log-in")]
+    pub(super) user: Option<String>,
+    /// File whose first line is the password
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VCHEALTH_PASSWORD_FILE",
+        requires = "user",
+        help_heading = "Log-in"
+    )]
+    pub(super) password_file: Option<PathBuf>,
+    /// File whose first line is a token to log in with; or set the environment variable
+    /// `VCHEALTH_TOKEN`
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VCHEALTH_TOKEN_FILE",
+        conflicts_with = "user",
+        help_heading = "Log-in"
+    )]
+    pub(super) token_file: Option<PathBuf>,
+    /// Who vouches for the daemon's certificate, in PEM; whom this machine trusts unless given
+    #[arg(long, value_name = "FILE", env = "VCHEALTH_CA_FILE", help_heading = "Log-in")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Certificate to show to the daemon, in PEM
+    #[arg(long, value_name = "FILE", requires = "key_file", help_heading = "Log-in")]
+    pub(super) cert_file: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert_file", help_heading = "Log-in")]
+    pub(super) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HashPassword {
+    /// Make a new token for a program instead of asking for a password
+    #[arg(long)]
+    pub(super) token: bool,
+    /// How much work a guess is: each more doubles it
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(10..=14))]
+    pub(super) cost: u32,
 }
 
 #[derive(Debug, Args)]
@@ -327,6 +378,8 @@ fn report_format(text: &str) -> Result<ReportFormat, String> {
 pub(super) struct Ready {
     #[command(flatten)]
     pub(super) config: ConfigDir,
+    #[command(flatten)]
+    pub(super) whom: Credentials,
     /// Id or title of the session; the one that is on or begins next unless given
     #[arg(value_name = "SESSION")]
     pub(super) session: Option<String>,

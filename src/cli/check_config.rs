@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::config::gather::Gathered;
-use crate::config::{Config, LineCost, Receiver, Rota, Settings};
+use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings};
 use crate::daemon::{self, Source};
 use crate::model::{ChannelId, Language, PersonId, Phase, SiteIx};
 use crate::notify::{LinkKey, Setup};
@@ -20,6 +20,7 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let now = Clock::start().now().wall;
     let gathered = daemon::kept_sessions(&config, now);
     print!("{}{}", calendar(&config, &gathered, now), texts(&config));
+    print!("{}", door(&config.settings));
     for note in notes(&config, now).into_iter().chain(of_calendars(&gathered)) {
         println!("note: {note}");
     }
@@ -123,6 +124,29 @@ fn texts(config: &Config) -> String {
     if own.is_empty() { String::new() } else { format!("Texts of your own: {}.\n", own.join(", ")) }
 }
 
+/// Who is let in.
+fn door(settings: &Settings) -> String {
+    let access = &settings.web.access;
+    if !access.asks_who() {
+        return String::new();
+    }
+    let encrypted = if access.tls.is_some() { "https" } else { "http, not encrypted" };
+    let operators = |count: usize| match count {
+        1 => "1 may change things".to_owned(),
+        count => format!("{count} may change things"),
+    };
+    let users = access.users.iter().map(|user| user.role);
+    let tokens = access.tokens.iter().map(|token| token.role);
+    let certificates = access.certificates.iter().map(|(_, role)| *role);
+    let may = users.chain(tokens).chain(certificates).filter(|role| *role == Role::Operator);
+    format!(
+        "Who is let in ({encrypted}): {}, {}; {}.\n",
+        count(access.users.len(), "user"),
+        count(access.tokens.len(), "token"),
+        operators(may.count()),
+    )
+}
+
 /// What is sound and yet hardly meant.
 fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<&str> = Vec::new();
@@ -135,6 +159,22 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
             "messages carry no links to take an incident on: nobody else reaches `listen`; set \
              `public_url`",
         );
+    }
+    let (access, listen) = (&config.settings.web.access, config.settings.listen.ip());
+    if !access.asks_who() && !listen.is_loopback() {
+        notes.push(
+            "everybody who reaches `listen` may look, since the web configuration names no users; \
+             only this machine may change anything",
+        );
+    }
+    if access.asks_who() && access.tls.is_none() && !listen.is_loopback() {
+        notes.push(
+            "passwords are sent unencrypted: the web configuration has no `tls_server_config`",
+        );
+    }
+    if access.asks_who() && !access.has_operator() {
+        notes
+            .push("nobody may change anything: `roles` in the web configuration names no operator");
     }
     if config.sessions.is_empty() {
         notes.push("there are no sessions: every site is watched at its idle pace");

@@ -49,7 +49,7 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
     config.sessions = gathered.sessions.into_iter().map(|(session, _)| session).collect();
     let called_off = &gathered.called_off;
     let session = session(&config, called_off, ready.session.as_deref(), clock.now().wall)?;
-    let keeper = Keeper { settings: &config.settings };
+    let keeper = Keeper { settings: &config.settings, whom: &ready.whom };
     if !ready.confirm.is_empty() {
         return confirm(ready, &config, session, &keeper, clock.now().wall);
     }

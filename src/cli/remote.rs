@@ -2,32 +2,28 @@
 //! and tell the running daemon, through its API. Every command that asks a daemon does so through
 //! [`Remote`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use super::args::{AckIncident, Addressed, Asker, Maintain, SilenceSite, Unsilence};
+use super::args::{AckIncident, Addressed, Asker, Credentials, Maintain, SilenceSite, Unsilence};
+use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
 use crate::daemon::Source;
 use crate::model::{Incident, Maintenance, Silence, SiteId};
 use crate::notify;
 
-/// Longest that an answer takes.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
-    address: String,
+    daemon: Running,
     time_zone: TimeZone,
-    client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -210,28 +206,18 @@ impl Remote {
     /// The daemon at the address that was given, or where the configuration says that it listens.
     fn new(to: &Addressed) -> Result<Self, Failed> {
         match &to.at {
-            Some(address) => Self::at(address.trim_end_matches('/').to_owned(), TimeZone::system()),
-            None => Self::local(&Source::directory(&to.config.dir).load()?.settings),
+            Some(address) => Self::to(Running::at(address, &to.whom)?, TimeZone::system()),
+            None => Self::local(&Source::directory(&to.config.dir).load()?.settings, &to.whom),
         }
     }
 
     /// The daemon where the settings say that it listens.
-    pub(super) fn local(settings: &Settings) -> Result<Self, Failed> {
-        let mut listen = settings.listen;
-        // A server that listens everywhere is reached here.
-        if listen.ip().is_unspecified() {
-            listen.set_ip(match listen.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        Self::at(format!("http://{listen}"), settings.time_zone.clone())
+    pub(super) fn local(settings: &Settings, whom: &Credentials) -> Result<Self, Failed> {
+        Self::to(Running::of(settings, whom)?, settings.time_zone.clone())
     }
 
-    fn at(address: String, time_zone: TimeZone) -> Result<Self, Failed> {
-        let client = notify::client()
-            .map_err(|error| Failed::Other("cannot ask a daemon".to_owned(), Box::new(error)))?;
-        Ok(Self { address, time_zone, client, runtime: runtime()? })
+    fn to(daemon: Running, time_zone: TimeZone) -> Result<Self, Failed> {
+        Ok(Self { daemon, time_zone, runtime: runtime()? })
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
@@ -264,38 +250,14 @@ impl Remote {
     }
 
     fn strange(&self, error: &serde_json::Error) -> Failed {
-        refused(format!("what answers at {} is no vchealth of this version: {error}", self.address))
+        let address = &self.daemon.address;
+        refused(format!("what answers at {address} is no vchealth of this version: {error}"))
     }
 
     /// Asks, and gives the body of a good answer.
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Failed> {
-        let mut request =
-            self.client.request(method, format!("{}{path}", self.address)).timeout(PATIENCE);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answered: Result<(StatusCode, String), reqwest::Error> = self.runtime.block_on(async {
-            let answer = request.send().await?;
-            Ok((answer.status(), answer.text().await?))
-        });
-        let (status, text) = answered.map_err(|error| {
-            let address = &self.address;
-            let text = if error.is_connect() {
-                format!(
-                    "no vchealth answers at {address}: is `vchealth run` running, and is this the \
-                     address that it listens on? `--at URL` names another"
-                )
-            } else {
-                format!("the vchealth at {address} does not answer")
-            };
-            Failed::Other(text, Box::new(error.without_url()))
-        })?;
-        if status.is_success() {
-            return Ok(text);
-        }
-        let said = serde_json::from_str::<Value>(&text).ok();
-        let said = said.and_then(|told| told["error"].as_str().map(str::to_owned));
-        Err(refused(said.unwrap_or_else(|| format!("{} answers {status}", self.address))))
+        let body = body.map(|body| body.to_string().into_bytes());
+        self.runtime.block_on(self.daemon.ask(method, path, body))
     }
 
     /// The id of a site that is named by its id or its name.

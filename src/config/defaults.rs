@@ -16,7 +16,7 @@ use super::{
     Budget, CorrelationSettings, DrillSettings, EscalationSettings, FlappingSettings,
     HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
     QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes, ReportSettings,
-    ResolverSettings, RetentionSettings, Settings,
+    ResolverSettings, RetentionSettings, Settings, WebSettings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
@@ -71,6 +71,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9722)),
             public_url: None,
+            web: WebSettings::default(),
             state_dir: PathBuf::from("/var/lib/vchealth"),
             language: Language::Vi,
             time_zone: time_zone(),

@@ -188,8 +188,10 @@ pub(super) fn counted(n: usize, what: &str) -> String {
 pub(super) struct Findings {
     list: RefCell<Vec<Finding>>,
     more: Cell<usize>,
-    /// Lines that hold what must not be shown though nothing is wrong with it.
+    /// Lines that are never shown, whatever is wrong in them.
     hidden: RefCell<BTreeSet<(File, u32)>>,
+    /// Files of which no line is shown.
+    sealed: RefCell<BTreeSet<File>>,
     /// Comparisons of words that hints may still cost.
     pub(super) patience: Cell<usize>,
     /// Every key that a reader asked for, by section, and whether it was written.
@@ -244,6 +246,11 @@ impl Findings {
         self.hidden.borrow_mut().insert((span.file, span.line));
     }
 
+    /// Nobody is shown any line of this file: what in it is a secret cannot be told.
+    pub(super) fn seal(&self, file: File) {
+        self.sealed.borrow_mut().insert(file);
+    }
+
     /// Something is wrong at `span` because of what stands at `other`.
     pub(super) fn clash(
         &self,
@@ -282,6 +289,7 @@ impl Findings {
         let lines = Lines::of(sources, &found);
         let mut hidden = self.hidden.into_inner();
         hidden.extend(found.iter().filter(|it| it.secret).map(|it| (it.span.file, it.span.line)));
+        let sealed = self.sealed.into_inner();
         let list = found
             .into_iter()
             .map(|finding| {
@@ -295,7 +303,9 @@ impl Findings {
                     line: span.line,
                     column: span.column,
                     width: span.width,
-                    excerpt: if hidden.contains(&(span.file, span.line)) {
+                    excerpt: if sealed.contains(&span.file)
+                        || hidden.contains(&(span.file, span.line))
+                    {
                         String::new()
                     } else {
                         lines.get(sources, span)
@@ -311,11 +321,11 @@ impl Findings {
 }
 
 /// Where the lines of the files with problems begin.
-struct Lines([Vec<usize>; 3]);
+struct Lines([Vec<usize>; File::COUNT]);
 
 impl Lines {
     fn of(sources: &SourceSet, found: &[Finding]) -> Self {
-        let mut starts: [Vec<usize>; 3] = Default::default();
+        let mut starts: [Vec<usize>; File::COUNT] = Default::default();
         for finding in found {
             let file = finding.span.file;
             let starts = &mut starts[file as usize];

@@ -5,6 +5,7 @@
 mod channel;
 mod duty;
 mod route;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub use route::{
     Step, When,
 };
 
+pub use web::WebSettings;
+
 /// Everything that people wrote, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -51,6 +54,8 @@ pub struct Settings {
     /// Address of the web server as people reach it, without a slash at the end; none when it is
     /// where it listens.
     pub public_url: Option<String>,
+    /// Who may reach the web server, and how.
+    pub web: WebSettings,
     /// Where the database lies.
     pub state_dir: PathBuf,
     /// Language of messages.

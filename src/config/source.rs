@@ -1,5 +1,6 @@
 //! The texts that are read: which files there are, and where in them something stands.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::template::Template;
@@ -13,11 +14,15 @@ pub enum File {
     Sites,
     /// The calendar.
     Sessions,
+    /// Who may reach the web server, and how. It is there when the settings name it.
+    Web,
 }
 
 impl File {
-    /// All files, in the order in which they are read.
+    /// The files that every configuration has, in the order in which they are read.
     pub const ALL: [Self; 3] = [Self::Settings, Self::Sites, Self::Sessions];
+    /// How many kinds of file there are.
+    pub(super) const COUNT: usize = 4;
 
     /// The name to look for in the configuration directory.
     #[must_use]
@@ -26,6 +31,7 @@ impl File {
             Self::Settings => "vchealth.yaml",
             Self::Sites => "sites.yaml",
             Self::Sessions => "sessions.yaml",
+            Self::Web => "web-config.yml",
         }
     }
 }
@@ -38,15 +44,17 @@ impl fmt::Display for File {
 
 /// The files as they were found. Bytes, because a file in another encoding is something to tell
 /// with its place.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct SourceSet {
-    files: [Option<Source>; 3],
-    missing: [Option<Missing>; 3],
+    files: [Option<Source>; File::COUNT],
+    missing: [Option<Missing>; File::COUNT],
     templates: Vec<Template>,
+    /// What the web configuration names: certificates and keys, or why they cannot be read.
+    named: BTreeMap<String, Result<Vec<u8>, String>>,
 }
 
 /// One file that was looked for and not found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Missing {
     name: String,
     /// What was found in its place, such as `sites.yml`.
@@ -54,11 +62,30 @@ struct Missing {
 }
 
 /// One file as it was found.
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Source {
     /// The name to tell people, such as the path they gave.
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
+}
+
+/// What the files hold is not shown: there may be keys among it.
+impl fmt::Debug for SourceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<&String> = self.named.keys().collect();
+        f.debug_struct("SourceSet")
+            .field("files", &self.files)
+            .field("missing", &self.missing)
+            .field("named", &named)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The bytes are not shown: there may be hashes of passwords among them.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl SourceSet {
@@ -88,6 +115,20 @@ impl SourceSet {
     pub fn with_template(mut self, template: Template) -> Self {
         self.templates.push(template);
         self
+    }
+
+    /// These and a file that the web configuration names, as it is written there: its bytes, or why
+    /// it cannot be read.
+    #[must_use]
+    pub fn with_named(mut self, name: impl Into<String>, found: Result<Vec<u8>, String>) -> Self {
+        self.named.insert(name.into(), found);
+        self
+    }
+
+    /// A file that the web configuration names; none when nobody looked for it.
+    pub(super) fn named(&self, name: &str) -> Option<Result<&[u8], &str>> {
+        let found = self.named.get(name)?;
+        Some(found.as_deref().map_err(String::as_str))
     }
 
     pub(super) fn templates(&self) -> &[Template] {

@@ -22,7 +22,7 @@ use super::settings::{
     Budget, CorrelationSettings, DrillSettings, EscalationSettings, FlappingSettings,
     HeartbeatSettings, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings,
     QualitySettings, QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes,
-    ReportSettings, ResolverSettings, RetentionSettings, Settings,
+    ReportSettings, ResolverSettings, RetentionSettings, Settings, WebSettings,
 };
 use super::sites;
 use super::yaml::{Node, Value, brief};
@@ -38,6 +38,8 @@ pub(super) struct Vchealth<'a> {
     pub(super) names: Names,
     /// The routes, which can only be read when the sites are known.
     pub(super) routes: Option<&'a Node>,
+    /// The web configuration file, which is another file.
+    pub(super) web_file: Option<&'a Node>,
     /// Calendars; whom their events concern is known once the sites are.
     pub(super) calendars: Option<&'a Node>,
 }
@@ -67,7 +69,13 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         file.read("people", default.people, |node, out| people::people(node, &mut names, out));
     let rotas = file
         .read("rotas", default.rotas, |node, out| people::rotas(node, &time_zone, &mut names, out));
+    let web_file = file.get("web").and_then(|node| web_file(node, out));
+    let web = WebSettings {
+        config_file: web_file.and_then(|node| file_name(node, out)),
+        ..WebSettings::default()
+    };
     let mut settings = Settings {
+        web,
         listen: file.read("listen", default.listen, listen),
         public_url: file.get("public_url").and_then(|node| base_address(node, out)),
         language: file.read("language", default.language, language),
@@ -107,7 +115,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
     let vantage = file.get("vantage");
     let calendars = file.get("calendars");
     file.end();
-    Some(Vchealth { settings, checks, vantage, names, routes, calendars })
+    Some(Vchealth { settings, checks, vantage, names, routes, web_file, calendars })
 }
 
 fn language(node: &Node, out: &Findings) -> Option<Language> {
@@ -123,6 +131,19 @@ fn listen(node: &Node, out: &Findings) -> Option<SocketAddr> {
         out.hint(node.span, format!("{what}, found {}", node.found()), hint);
     }
     address
+}
+
+/// Where the web configuration file is named.
+fn web_file<'a>(node: &'a Node, out: &'a Findings) -> Option<&'a Node> {
+    let mut fields = Fields::of(node, "`web`", out)?;
+    let file = fields.get("config_file");
+    fields.end();
+    file
+}
+
+/// The name of a file.
+pub(super) fn file_name(node: &Node, out: &Findings) -> Option<String> {
+    line(4096)(node, out)
 }
 
 /// A web address that paths can be added to.

@@ -18,7 +18,7 @@ use super::files::Source;
 use super::together::Together;
 use crate::clock::Clock;
 use crate::config::gather::ChangeError;
-use crate::config::{Config, RetentionSettings, Settings};
+use crate::config::{self, Access, Config, RetentionSettings, Settings, SourceSet};
 use crate::metrics::Figures;
 use crate::model::{
     Ack, Calendar, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
@@ -46,6 +46,8 @@ pub(super) struct Face {
     pub(super) link_uses: Mutex<BTreeMap<String, LinkUse>>,
     pub(super) shown: Arc<Shown>,
     pub(super) settings: ArcSwap<Settings>,
+    /// Who may reach the web server; it is read again by itself when its files change.
+    pub(super) access: ArcSwap<Access>,
     /// Calendars and last-minute changes.
     pub(super) keeper: Arc<Keeper>,
     /// What the files say, without those.
@@ -154,6 +156,7 @@ impl Face {
         let setup = Setup::of(&config, self.address, Some(&self.key));
         self.courier.configure(setup);
         self.base.store(Arc::clone(&base));
+        self.access.store(Arc::clone(&config.settings.web.access));
         self.writer.set_retention(retention(&config.settings));
         // The store stays where it was opened until the next start.
         let state_dir = self.settings.load().state_dir.clone();
@@ -302,6 +305,42 @@ pub(super) async fn keep(face: Arc<Face>, stop: CancellationToken) {
     }
 }
 
+/// How soon a renewed certificate is seen.
+const DOOR_EVERY: Duration = Duration::from_secs(10);
+
+/// Takes on what changes in the web configuration and in the files that it names until told to
+/// stop: a certificate is renewed by a program that knows of no reload. What is wrong changes
+/// nothing.
+pub(super) async fn watch_door(face: Arc<Face>, stop: CancellationToken) {
+    let mut seen: Option<SourceSet> = None;
+    loop {
+        let before = seen.take();
+        let name = face.settings.load().web.config_file.clone();
+        let source = face.source.clone();
+        // Reading may take as long as a disk takes.
+        let read = tokio::task::spawn_blocking(move || name.and_then(|name| source.web(&name)));
+        seen = read.await.unwrap_or_default();
+        // What is there at the start has just been read.
+        if let (Some(before), Some(found)) = (before, &seen)
+            && before != *found
+        {
+            match config::access(found) {
+                Ok(access) => {
+                    face.access.store(Arc::new(access));
+                    info!("the web configuration has changed and is taken on");
+                }
+                Err(wrong) => {
+                    error!("the web configuration is refused, the old one stays:\n{wrong}");
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(DOOR_EVERY) => {}
+        }
+    }
+}
+
 /// How long history is kept.
 pub(super) fn retention(settings: &Settings) -> Retention {
     let RetentionSettings { minutes, history, messages } = settings.retention;
@@ -346,6 +385,10 @@ impl Daemon for Face {
     fn look(&self) -> Look {
         let settings = self.settings.load();
         Look { language: settings.language, time_zone: settings.time_zone.clone() }
+    }
+
+    fn access(&self) -> Arc<Access> {
+        self.access.load_full()
     }
 
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::fcntl::OFlag;
@@ -21,7 +21,11 @@ const LARGEST: u64 = 16 << 20;
 
 /// Where the configuration comes from. Reading it again at a reload takes the same path.
 #[derive(Clone)]
-pub struct Source(Arc<Load>);
+pub struct Source {
+    load: Arc<Load>,
+    /// The directory that it comes from, if it does.
+    dir: Option<PathBuf>,
+}
 
 type Load = dyn Fn() -> Result<Config, DaemonError> + Send + Sync;
 
@@ -30,24 +34,26 @@ impl Source {
     /// of people's own, `templates`.
     #[must_use]
     pub fn directory(dir: &Path) -> Self {
-        let dir = dir.to_owned();
-        Self(Arc::new(move || {
-            let config = config::load(&read(&dir)?).map_err(DaemonError::Configuration)?;
+        let from = dir.to_owned();
+        let load = move || {
+            let config = config::load(&read(&from)?).map_err(DaemonError::Configuration)?;
             notify::check_templates(&config.templates).map_err(DaemonError::Configuration)?;
             Ok(config)
-        }))
+        };
+        Self { load: Arc::new(load), dir: Some(dir.to_owned()) }
     }
 
     /// Texts that were prepared.
     #[must_use]
     pub fn prepared(files: SourceSet) -> Self {
-        Self(Arc::new(move || config::load(&files).map_err(DaemonError::Configuration)))
+        let load = move || config::load(&files).map_err(DaemonError::Configuration);
+        Self { load: Arc::new(load), dir: None }
     }
 
     /// A configuration that is made afresh each time, for an emulated province.
     #[must_use]
     pub fn made(make: impl Fn() -> Config + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move || Ok(make())))
+        Self { load: Arc::new(move || Ok(make())), dir: None }
     }
 
     /// Reads and checks the configuration.
@@ -55,7 +61,14 @@ impl Source {
     /// # Errors
     /// When a file cannot be read or anything in it is wrong; nothing is half-read.
     pub fn load(&self) -> Result<Config, DaemonError> {
-        (self.0)()
+        (self.load)()
+    }
+
+    /// The web configuration file of this name, with the files that it names in turn, as they are
+    /// now; none when the configuration comes from no directory.
+    #[must_use]
+    pub fn web(&self, name: &str) -> Option<SourceSet> {
+        self.dir.as_ref().map(|dir| with_web(SourceSet::new(), dir, name))
     }
 }
 
@@ -83,7 +96,26 @@ pub fn read(dir: &Path) -> Result<SourceSet, DaemonError> {
             Err(source) => return Err(DaemonError::Read { path, source }),
         }
     }
+    if let Some(name) = config::web_file(&files) {
+        files = with_web(files, dir, &name);
+    }
     with_templates(files, &dir.join("templates"))
+}
+
+/// Adds the web configuration and what it names, each relative to where it is named. What cannot be
+/// read is told where it is named.
+fn with_web(files: SourceSet, dir: &Path, name: &str) -> SourceSet {
+    let path = dir.join(name);
+    let known_as = path.display().to_string();
+    let files = match read_bounded(&path, LARGEST) {
+        Ok(bytes) => files.with(File::Web, known_as, bytes),
+        Err(error) => return files.without(File::Web, known_as, Some(error.to_string())),
+    };
+    let beside = path.parent().unwrap_or(dir);
+    config::web_names(&files).into_iter().fold(files, |files, name| {
+        let found = read_bounded(&beside.join(&name), LARGEST);
+        files.with_named(name, found.map_err(|error| error.to_string()))
+    })
 }
 
 /// Adds the texts of people's own: `templates/vi/summary.txt` and the like. A file that is none of

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
 pub(super) use exchange::{Answer, Body, Request, one_line, scrubbed};
@@ -88,13 +88,17 @@ impl Http {
 /// # Errors
 /// When TLS cannot be set up.
 pub fn client() -> Result<Client, reqwest::Error> {
+    builder(tls()).build()
+}
+
+/// A client that is about to be: it trusts whom `tls` does, follows nothing and takes no proxy.
+pub fn builder(tls: ClientConfig) -> ClientBuilder {
     Client::builder()
-        .tls_backend_preconfigured(tls())
+        .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
         .pool_max_idle_per_host(4)
-        .build()
 }
 
 /// A header from text that may not be fit for one; what does not fit is left out.

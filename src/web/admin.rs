@@ -12,6 +12,7 @@ use crate::metrics::{self, Page};
 
 use super::ReloadError;
 use super::app::{App, carry_out};
+use super::gate::Operator;
 
 /// The event loop comes round several times a second. When it has not for this long, it hangs.
 const STALLED: Duration = Duration::from_secs(10);
@@ -59,7 +60,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
 
 /// `POST /-/reload`: reads the configuration again. A bad one is refused whole, with everything
 /// that is wrong about it.
-pub(super) async fn reload(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn reload(State(app): State<Arc<App>>, _: Operator) -> Response {
     let daemon = Arc::clone(&app.daemon);
     match carry_out(async move { daemon.reload().await }).await {
         None => (StatusCode::INTERNAL_SERVER_ERROR, "the reload broke off\n").into_response(),

@@ -22,8 +22,9 @@ use crate::model::{IncidentId, SilenceId, SiteId};
 use super::ControlError;
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
+use super::gate::Operator;
 use change::{AckRequest, MaintenanceRequest, SilenceRequest};
-pub(super) use change::{new_id, person, text};
+pub(super) use change::{Unfit, new_id, person, signed, text};
 use views::{Incidents, MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites, Status};
 
 /// `GET /api/v1/status`.
@@ -69,6 +70,7 @@ pub(super) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
 /// `POST /api/v1/incidents/{id}/ack`.
 pub(super) async fn ack(
     State(app): State<Arc<App>>,
+    Operator(caller): Operator,
     Path(id): Path<String>,
     body: Body,
 ) -> Response {
@@ -83,7 +85,7 @@ pub(super) async fn ack(
     if !incident.is_open() {
         return problem(StatusCode::CONFLICT, "this incident is over");
     }
-    let ack = match request.checked(app.daemon.now().wall) {
+    let ack = match request.checked(&caller, app.daemon.now().wall) {
         Ok(ack) => ack,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
@@ -113,12 +115,16 @@ pub(super) async fn silences(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `POST /api/v1/silences`.
-pub(super) async fn silence(State(app): State<Arc<App>>, body: Body) -> Response {
+pub(super) async fn silence(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    body: Body,
+) -> Response {
     let request: SilenceRequest = match read(body) {
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
     };
-    let silence = match request.checked(&app.daemon.snapshot(), app.daemon.now().wall) {
+    let silence = match request.checked(&caller, &app.daemon.snapshot(), app.daemon.now().wall) {
         Ok(silence) => silence,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
@@ -134,7 +140,11 @@ pub(super) async fn silence(State(app): State<Arc<App>>, body: Body) -> Response
 }
 
 /// `DELETE /api/v1/silences/{id}`.
-pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn lift(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> Response {
     let snapshot = app.daemon.snapshot();
     if !snapshot.silences.iter().any(|silence| silence.id.as_str() == id) {
         return problem(StatusCode::NOT_FOUND, "there is no such silence, or no longer");
@@ -142,7 +152,7 @@ pub(super) async fn lift(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     let (daemon, lifted) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
     match carry_out(async move { daemon.lift(lifted).await }).await {
         Some(Ok(())) => {
-            tracing::info!(silence = id, "silence lifted through the API");
+            tracing::info!(silence = id, %caller, "silence lifted through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),
@@ -155,12 +165,16 @@ pub(super) async fn maintenance(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `POST /api/v1/maintenance`.
-pub(super) async fn maintain(State(app): State<Arc<App>>, body: Body) -> Response {
+pub(super) async fn maintain(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    body: Body,
+) -> Response {
     let request: MaintenanceRequest = match read(body) {
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
     };
-    let window = match request.checked(&app.daemon.snapshot(), app.daemon.now().wall) {
+    let window = match request.checked(&caller, &app.daemon.snapshot(), app.daemon.now().wall) {
         Ok(window) => window,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
@@ -178,6 +192,7 @@ pub(super) async fn maintain(State(app): State<Arc<App>>, body: Body) -> Respons
 /// `DELETE /api/v1/maintenance/{id}`.
 pub(super) async fn end_maintenance(
     State(app): State<Arc<App>>,
+    Operator(caller): Operator,
     Path(id): Path<String>,
 ) -> Response {
     let snapshot = app.daemon.snapshot();
@@ -187,7 +202,7 @@ pub(super) async fn end_maintenance(
     let (daemon, ended) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
     match carry_out(async move { daemon.lift(ended).await }).await {
         Some(Ok(())) => {
-            tracing::info!(maintenance = id, "ended through the API");
+            tracing::info!(maintenance = id, %caller, "ended through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),

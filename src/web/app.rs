@@ -15,9 +15,10 @@ use axum::{Json, Router};
 use crate::metrics::{self, Figures};
 use crate::model::Snapshot;
 
+use super::gate::{Asked, Gate, Peer};
 use super::server::Limits;
 use super::shared::Shared;
-use super::{Daemon, admin, api, board, calendar, guard, link, openapi, report};
+use super::{Daemon, admin, api, board, calendar, link, openapi, report};
 
 /// What handlers share.
 pub(super) struct App {
@@ -33,12 +34,12 @@ pub(super) struct App {
     pub(super) live: Arc<board::Live>,
     /// The list of sites.
     pub(super) sites: Shared,
+    /// Who is let in.
+    gate: Gate,
     /// How often somebody may try a link that does not exist.
     pub(super) guesses: link::Guesses,
     /// Whether every target has had its first outcome; stays so.
     swept: AtomicBool,
-    /// Whether only this machine reaches the listener.
-    loopback: bool,
     /// Time for a request.
     patience: Duration,
 }
@@ -74,9 +75,9 @@ pub(super) fn router(
         board: [html(), html()],
         live,
         sites: Shared::new("application/json"),
+        gate: Gate::new(local.ip().is_loopback()),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
-        loopback: local.ip().is_loopback(),
         patience: limits.request,
     });
     Router::new()
@@ -150,33 +151,62 @@ async fn nowhere(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> R
     }
 }
 
-/// Around every request: the guard, the time limit, the headers, the count.
+/// Around every request: the gate, the time limit, the headers, the count, and a line in the log
+/// for everything that changes something.
 async fn around(
     State(app): State<Arc<App>>,
     path: Option<MatchedPath>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let route = path.as_ref().map(MatchedPath::as_str);
+    let access = app.daemon.access();
     // Whoever has a link may act by it, from whatever page: the link is the proof.
-    let by_link = path.as_ref().is_some_and(|path| path.as_str() == LINK);
-    let refusal = (!request.method().is_safe() && !by_link)
-        .then(|| guard::refusal(request.headers(), app.loopback))
-        .flatten();
-    let mut response = match refusal {
-        Some(why) => {
-            tracing::warn!(path = request.uri().path(), why, "refused a request for a change");
-            problem(StatusCode::FORBIDDEN, why)
+    let by_link = route == Some(LINK);
+    let peer = request.extensions().get::<Peer>().cloned();
+    let change = (!request.method().is_safe()).then(|| {
+        // A link is a secret.
+        let path = if by_link { LINK.to_owned() } else { request.uri().path().to_owned() };
+        (request.method().clone(), path)
+    });
+    let mut who = None;
+    let answer = async {
+        if let (false, Some(peer)) = (by_link, &peer) {
+            let (method, path) = (request.method(), request.uri().path());
+            let asked = Asked { method, path, headers: request.headers() };
+            match app.gate.admit(&access, peer, asked, app.daemon.now().mono).await {
+                Ok(caller) => {
+                    who = Some(caller.clone());
+                    request.extensions_mut().insert(caller);
+                }
+                Err(refusal) => return refusal.into_response(),
+            }
         }
-        None => match tokio::time::timeout(app.patience, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "this took too long"),
-        },
+        next.run(request).await
     };
+    let mut response = match tokio::time::timeout(app.patience, answer).await {
+        Ok(response) => response,
+        Err(_) => problem(StatusCode::REQUEST_TIMEOUT, "this took too long"),
+    };
+    if let Some((method, path)) = change {
+        let address = peer.map(|peer| peer.address.to_canonical().to_string());
+        let user = who.and_then(|who| who.name);
+        let (user, address) = (user.as_deref().unwrap_or("-"), address.unwrap_or_default());
+        let status = response.status().as_u16();
+        tracing::info!(user, address, %method, path, status, "asked for a change");
+    }
     let headers = response.headers_mut();
+    for (name, value) in &access.headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+        {
+            headers.insert(name, value);
+        }
+    }
     for (name, value) in COMMON {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    let handler = path.as_ref().map_or("none", MatchedPath::as_str);
+    let handler = route.unwrap_or("none");
     app.figures.answered(handler, response.status().as_str());
     response
 }

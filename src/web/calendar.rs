@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::api::{Body, person, read, refused};
+use super::api::{Body, Unfit, read, refused, signed};
 use super::app::{App, carry_out, problem};
+use super::gate::{Caller, Operator};
 use crate::config::gather::ChangeError;
 use crate::model::{
     Calendar, CalendarStatus, Importance, Session, SessionChange, SessionId, SiteId, Topology,
@@ -87,41 +88,45 @@ struct SessionRequest {
     drop: BTreeSet<SiteId>,
     #[serde(default)]
     delegates: BTreeMap<SiteId, u32>,
-    by: String,
+    #[serde(default)]
+    by: Option<String>,
 }
 
 impl SessionRequest {
     /// The change, or why it makes no sense.
     fn checked(
         self,
+        caller: &Caller,
         id: SessionId,
         now: Timestamp,
         topology: &Topology,
-    ) -> Result<SessionChange, String> {
-        let by = person(&self.by)?;
+    ) -> Result<SessionChange, Unfit> {
+        let by = signed(self.by.as_deref(), caller)?;
         let named = self.add.iter().chain(&self.drop).chain(self.delegates.keys());
         let unknown: Vec<&str> =
             named.filter(|id| topology.find_site(id).is_none()).map(SiteId::as_str).collect();
         if let Some(first) = unknown.first() {
-            return Err(format!("there is no site {first:?}"));
+            return Err(Unfit::new(format!("there is no site {first:?}")));
         }
         if let Some(both) = self.add.intersection(&self.drop).next() {
-            return Err(format!("{:?} is both added and dropped", both.as_str()));
+            return Err(Unfit::new(format!("{:?} is both added and dropped", both.as_str())));
         }
         if self.delegates.values().any(|figure| *figure > DELEGATES) {
-            return Err(format!("a site has {DELEGATES} delegates at most"));
+            return Err(Unfit::new(format!("a site has {DELEGATES} delegates at most")));
         }
         if let (Some(start), Some(end)) = (self.start, self.end)
             && end <= start
         {
-            return Err(ChangeError::Backwards.to_string());
+            return Err(Unfit::new(ChangeError::Backwards.to_string()));
         }
         let title = match self.title {
             Some(title) => {
                 let title = title.trim().to_owned();
                 let length = title.chars().count();
                 if length == 0 || length > TITLE || title.chars().any(char::is_control) {
-                    return Err(format!("`title` is one line of 1 to {TITLE} characters"));
+                    return Err(Unfit::new(format!(
+                        "`title` is one line of 1 to {TITLE} characters"
+                    )));
                 }
                 Some(title)
             }
@@ -157,7 +162,11 @@ pub(super) async fn coming(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `POST /api/v1/sessions`.
-pub(super) async fn create(State(app): State<Arc<App>>, body: Body) -> Response {
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    body: Body,
+) -> Response {
     let request: SessionRequest = match read(body) {
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
@@ -169,12 +178,13 @@ pub(super) async fn create(State(app): State<Arc<App>>, body: Body) -> Response 
         let why = "there is a session with this id: change it by PUT";
         return problem(StatusCode::CONFLICT, why);
     }
-    set(&app, id, request, StatusCode::CREATED).await
+    set(&app, &caller, id, request, StatusCode::CREATED).await
 }
 
 /// `PUT /api/v1/sessions/{id}`.
 pub(super) async fn change(
     State(app): State<Arc<App>>,
+    Operator(caller): Operator,
     Path(id): Path<String>,
     body: Body,
 ) -> Response {
@@ -185,22 +195,32 @@ pub(super) async fn change(
     if request.id.as_ref().is_some_and(|written| *written != id) {
         return problem(StatusCode::BAD_REQUEST, "`id` is not that of the path");
     }
-    set(&app, id, request, StatusCode::OK).await
+    set(&app, &caller, id, request, StatusCode::OK).await
 }
 
 /// `DELETE /api/v1/sessions/{id}`.
-pub(super) async fn withdraw(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn withdraw(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Path(id): Path<String>,
+) -> Response {
     let (daemon, of) = (Arc::clone(&app.daemon), SessionId::new(id.as_str()));
     match carry_out(async move { daemon.change_session(of, None).await }).await {
         Some(Ok(())) => {
-            tracing::info!(session = id, "change of a session withdrawn through the API");
+            tracing::info!(session = id, %caller, "change of a session withdrawn through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),
     }
 }
 
-async fn set(app: &App, id: String, request: SessionRequest, done: StatusCode) -> Response {
+async fn set(
+    app: &App,
+    caller: &Caller,
+    id: String,
+    request: SessionRequest,
+    done: StatusCode,
+) -> Response {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let good = (1..=ID).contains(&id.len())
         && id.bytes().all(|b| plain(b) || b == b'-')
@@ -211,7 +231,7 @@ async fn set(app: &App, id: String, request: SessionRequest, done: StatusCode) -
     }
     let (snapshot, now) = (app.daemon.snapshot(), app.daemon.now());
     let id = SessionId::new(id);
-    let checked = request.checked(id.clone(), now.wall, &snapshot.topology);
+    let checked = request.checked(caller, id.clone(), now.wall, &snapshot.topology);
     let change = match checked {
         Ok(change) => change,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),

@@ -1,13 +1,14 @@
 //! Who may ask for changes from a browser: only a page of ours.
 //!
-//! There are no passwords yet; the server listens on loopback unless configured otherwise. What
-//! remains is a person's own browser, which any web page can make send requests. Therefore, for
+//! A person's own browser, which any web page can make send requests, adds the password that was
+//! given to it, and where none is asked for it reaches what only this machine does. Therefore, for
 //! methods that change something:
 //!
 //! 1. `Sec-Fetch-Site`, where the browser sends it, must be `same-origin` or `none`.
 //! 2. `Origin`, where there is one, must be `http` or `https` with exactly the host that was asked
 //!    for. Every browser sends it with such requests; `null` is nobody's.
-//! 3. On a loopback listener, a browser must have asked for a loopback address or `localhost`:
+//! 3. On a loopback listener without users, a browser must have asked for a loopback address or
+//!    `localhost`:
 //!    otherwise a name was pointed here by somebody else's server (DNS rebinding).
 //! 4. A body must be `application/json`, which no form can send.
 //!

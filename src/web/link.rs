@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -21,9 +21,11 @@ use crate::model::{
 };
 use crate::notify::{Link, LinkError};
 
+use super::api::{self, Unfit};
 use super::app::{App, carry_out};
-use super::board::{Asked, Words, age};
-use super::{Act, ControlError, Look, api};
+use super::board::{Words, age};
+use super::look::Asked;
+use super::{Act, ControlError, Look};
 
 /// Tokens that nobody made, accepted to be looked at in a row, and how soon another one is.
 const GUESSES: (u32, Duration) = (20, Duration::from_secs(3));
@@ -85,10 +87,8 @@ enum View<'a> {
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    Asked(look): Asked,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let link = match open(&app, &token, &look) {
         Ok(link) => link,
         Err(response) => return *response,
@@ -109,12 +109,10 @@ pub(super) async fn show(
 pub(super) async fn act(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    Asked(look): Asked,
     address: Uri,
     form: Result<Form<Sent>, FormRejection>,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let link = match open(&app, &token, &look) {
         Ok(link) => link,
         Err(response) => return *response,
@@ -129,11 +127,11 @@ pub(super) async fn act(
     if !incident.is_open() {
         return again();
     }
-    let chosen = form.map_err(|error| error.body_text());
+    let chosen = form.map_err(|error| Unfit::new(error.body_text()));
     let chosen = chosen.and_then(|Form(sent)| choose(&sent, &link, incident, now));
     let (act, used) = match chosen {
         Ok(chosen) => chosen,
-        Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
     };
     let by = used.by.clone();
     let daemon = Arc::clone(&app.daemon);
@@ -154,7 +152,7 @@ fn choose(
     link: &Link,
     incident: &Incident,
     now: Timestamp,
-) -> Result<(Act, LinkUse), String> {
+) -> Result<(Act, LinkUse), Unfit> {
     let channel = link.channel.as_str();
     let by = match sent.name.trim() {
         "" => channel.to_owned(),
@@ -169,7 +167,7 @@ fn choose(
             let hours = if hours == "1" { 1 } else { 4 };
             let until = now.checked_add(Duration::from_hours(hours)).unwrap_or(Timestamp::MAX);
             let Some(site) = incident.site.clone() else {
-                return Err("there is no site to silence".to_owned());
+                return Err(Unfit::new("there is no site to silence"));
             };
             let silence = Silence {
                 id: api::new_id()?,
@@ -181,7 +179,7 @@ fn choose(
             };
             (Act::Silence(silence), Chosen::Silence { until })
         }
-        _ => return Err("there is no such choice".to_owned()),
+        _ => return Err(Unfit::new("there is no such choice")),
     };
     let used =
         LinkUse { nonce: link.nonce.clone(), incident: link.incident.clone(), at: now, by, chosen };

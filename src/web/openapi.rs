@@ -9,6 +9,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::config::Role;
+
 /// One thing that can be asked.
 struct Operation {
     method: &'static str,
@@ -21,7 +23,7 @@ struct Operation {
     takes: Option<&'static str>,
     /// Status and schema of the answer; no schema means no body, `text` plain text.
     gives: (u16, &'static str),
-    /// What else may come back.
+    /// What else may come back, besides what the gate says.
     errors: &'static [u16],
 }
 
@@ -74,7 +76,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("an incident"),
         takes: Some("AckRequest"),
         gives: (200, "Ack"),
-        errors: &[400, 403, 404, 409, 413, 415, 500, 503],
+        errors: &[400, 404, 409, 413, 415, 500, 503],
     },
     read("/api/v1/sessions", "sessions", "Sessions that are on or near, soonest first", "Sessions"),
     Operation {
@@ -85,7 +87,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("SessionRequest"),
         gives: (201, "SessionChange"),
-        errors: &[400, 403, 409, 413, 415, 500, 503],
+        errors: &[400, 409, 413, 415, 500, 503],
     },
     Operation {
         method: "put",
@@ -95,7 +97,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("SessionRequest"),
         gives: (200, "SessionChange"),
-        errors: &[400, 403, 404, 413, 415, 500, 503],
+        errors: &[400, 404, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -105,7 +107,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 500, 503],
+        errors: &[404, 500, 503],
     },
     read(
         "/api/v1/calendar",
@@ -141,7 +143,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("ReadinessRun"),
         gives: (204, ""),
-        errors: &[400, 403, 404, 413, 415, 500, 503],
+        errors: &[400, 404, 413, 415, 500, 503],
     },
     Operation {
         method: "post",
@@ -151,7 +153,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a session"),
         takes: Some("ConfirmationRequest"),
         gives: (200, "Confirmation"),
-        errors: &[400, 403, 404, 413, 415, 500, 503],
+        errors: &[400, 404, 413, 415, 500, 503],
     },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
@@ -162,7 +164,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("SilenceRequest"),
         gives: (201, "Silence"),
-        errors: &[400, 403, 413, 415, 500, 503],
+        errors: &[400, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -172,7 +174,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a silence"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 500, 503],
+        errors: &[404, 500, 503],
     },
     read(
         "/api/v1/maintenance",
@@ -188,7 +190,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: Some("MaintenanceRequest"),
         gives: (201, "Maintenance"),
-        errors: &[400, 403, 413, 415, 500, 503],
+        errors: &[400, 413, 415, 500, 503],
     },
     Operation {
         method: "delete",
@@ -198,7 +200,7 @@ const OPERATIONS: &[Operation] = &[
         names: Some("a maintenance window"),
         takes: None,
         gives: (204, ""),
-        errors: &[403, 404, 500, 503],
+        errors: &[404, 500, 503],
     },
     read("/api/v1/openapi.json", "openapi", "This document", "Document"),
     read("/metrics", "metrics", "All metrics in the text format 0.0.4", TEXT),
@@ -228,7 +230,7 @@ const OPERATIONS: &[Operation] = &[
         names: None,
         takes: None,
         gives: (200, TEXT),
-        errors: &[400, 403, 503],
+        errors: &[400, 503],
     },
 ];
 
@@ -250,13 +252,30 @@ fn document() -> Value {
             "title": "vchealth",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "State of the video conferences of a province. Times are RFC 3339, \
-                lengths of time seconds. Requests that change something are refused when a page \
-                of another site makes a browser send them.",
+                lengths of time seconds. Where the web configuration names users, tokens or asks \
+                for certificates, everything needs one; whatever changes something needs the role \
+                `operator`. Where it names nobody, everybody may look, and only programs of the \
+                machine itself may change anything. Requests that change something are refused \
+                when a page of another site makes a browser send them.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "paths": paths,
-        "components": { "schemas": schemas::all() },
+        "security": logged_in_as(Role::Viewer),
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "password": { "type": "http", "scheme": "basic" },
+                "token": { "type": "http", "scheme": "bearer" },
+                "certificate": { "type": "mutualTLS" },
+            },
+        },
     })
+}
+
+/// Ways to be somebody with a role; the last is to be nobody, where that is enough.
+fn logged_in_as(role: Role) -> Value {
+    let role = json!([role.word()]);
+    json!([{ "password": role }, { "token": role }, { "certificate": role }, {}])
 }
 
 fn describe(operation: &Operation) -> Value {
@@ -265,15 +284,22 @@ fn describe(operation: &Operation) -> Value {
     responses.insert(status.to_string(), answer(gives));
     let wrong = if gives == TEXT { TEXT } else { "Problem" };
     for error in operation.errors {
-        // What stops a request at the door is told the same way on every path.
-        let schema = if *error == 403 { "Problem" } else { wrong };
-        responses.insert(error.to_string(), answer(schema));
+        responses.insert(error.to_string(), answer(wrong));
+    }
+    // What stops a request at the gate is told the same way on every path.
+    let changes = operation.method != "get";
+    let gate: &[u16] = if changes { &[401, 403, 429] } else { &[401, 429] };
+    for error in gate {
+        responses.insert(error.to_string(), answer("Problem"));
     }
     let mut described = json!({
         "operationId": operation.id,
         "summary": operation.summary,
         "responses": responses,
     });
+    if changes {
+        described["security"] = logged_in_as(Role::Operator);
+    }
     if let Some(named) = operation.names {
         described["parameters"] = json!([{
             "name": "id",

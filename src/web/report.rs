@@ -7,16 +7,16 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::model::{Language, ReportFormat, SessionId};
+use crate::model::{ReportFormat, SessionId};
 use crate::report::{self, Style};
 
 use super::app::{App, problem};
-use super::{ControlError, api};
+use super::look::Asked;
+use super::{ControlError, Look, api};
 
-/// What the address may ask for.
+/// In what form.
 #[derive(Deserialize)]
-pub(super) struct Asked {
-    lang: Option<String>,
+pub(super) struct Form {
     format: Option<String>,
 }
 
@@ -24,18 +24,19 @@ pub(super) struct Asked {
 pub(super) async fn data(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Asked(look): Asked,
 ) -> Response {
-    answer(&app, id, asked.lang.as_deref(), ReportFormat::Json).await
+    answer(&app, id, look, ReportFormat::Json).await
 }
 
 /// `GET /sessions/{id}/report`: the page, or another form with `?format=`.
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    Asked(look): Asked,
+    Query(form): Query<Form>,
 ) -> Response {
-    let format = match asked.format.as_deref() {
+    let format = match form.format.as_deref() {
         None => ReportFormat::Html,
         Some(word) => match ReportFormat::named(word) {
             Some(format) => format,
@@ -44,22 +45,15 @@ pub(super) async fn page(
             }
         },
     };
-    answer(&app, id, asked.lang.as_deref(), format).await
+    answer(&app, id, look, format).await
 }
 
-async fn answer(app: &App, id: String, lang: Option<&str>, format: ReportFormat) -> Response {
-    let look = app.daemon.look();
-    let language = match lang {
-        None => look.language,
-        Some("vi") => Language::Vi,
-        Some("en") => Language::En,
-        Some(_) => return problem(StatusCode::BAD_REQUEST, "lang is vi or en"),
-    };
+async fn answer(app: &App, id: String, look: Look, format: ReportFormat) -> Response {
     let made = match app.daemon.report(SessionId::new(id)).await {
         Ok(made) => made,
         Err(error) => return refused(error),
     };
-    let style = Style::new(language, look.time_zone, "");
+    let style = Style::new(look.language, look.time_zone, "");
     // Writing a large workbook takes longer than a thread that serves others may be held up.
     let name = format!("{}.{}", made.id, format.word());
     let written = tokio::task::spawn_blocking(move || report::write(&made, format, &style)).await;

@@ -75,8 +75,19 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
     Ok(())
 }
 
+/// The id that an operation is asked about.
+pub(crate) fn id_for(operation: &str) -> &'static str {
+    match operation {
+        "site" => "nam-mau",
+        "lift" => "s-1",
+        "end_maintenance" => "m-1",
+        "readiness" | "keepReadiness" | "confirm" => "2023-11-24-giao-ban",
+        _ => "cho-don-1",
+    }
+}
+
 /// A body that an operation takes.
-fn body_for(operation: &str) -> Option<Value> {
+pub(crate) fn body_for(operation: &str) -> Option<Value> {
     match operation {
         "ack" => Some(json!({ "by": "Hà", "note": "đang gọi xã" })),
         "silence" => Some(json!({
@@ -116,13 +127,7 @@ async fn every_documented_operation_answers_as_documented() {
     for (path, operations) in document["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {
             let name = operation["operationId"].as_str().expect("an id");
-            let id = match name {
-                "site" => "nam-mau",
-                "lift" => "s-1",
-                "end_maintenance" => "m-1",
-                "readiness" | "keepReadiness" | "confirm" => "2023-11-24-giao-ban",
-                _ => "cho-don-1",
-            };
+            let id = id_for(name);
             let body = body_for(name);
             assert_eq!(body.is_some(), operation["requestBody"].is_object(), "{name}");
             let path = path.replace("{id}", id);
@@ -237,7 +242,7 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
     let path = "/api/v1/incidents/cho-don-1/ack";
     let past = province::now().wall - SignedDuration::from_secs(1);
     for (body, reason) in [
-        (json!({}), "missing field `by`"),
+        (json!({}), "must say who"),
         (json!({ "by": " " }), "must say who"),
         (json!({ "by": "x".repeat(101) }), "longer than 100"),
         (json!({ "by": "a\nb" }), "control characters"),

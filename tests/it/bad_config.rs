@@ -20,14 +20,23 @@ fn cases() -> PathBuf {
 /// The files of a case, under the names that people know.
 fn sources(case: &Path) -> SourceSet {
     let absent = fs::read_to_string(case.join("absent")).unwrap_or_default();
-    File::ALL.into_iter().filter(|file| !absent.lines().any(|line| line == file.name())).fold(
-        SourceSet::new(),
-        |sources, file| {
+    let sources = File::ALL
+        .into_iter()
+        .filter(|file| !absent.lines().any(|line| line == file.name()))
+        .fold(SourceSet::new(), |sources, file| {
             let own = case.join(file.name());
             let path = if own.exists() { own } else { cases().join("valid").join(file.name()) };
             sources.with(file, file.name(), fs::read(path).expect("a file of the case"))
-        },
-    )
+        });
+    let Some(web) = config::web_file(&sources) else { return sources };
+    let sources = match fs::read(case.join(&web)) {
+        Ok(bytes) => sources.with(File::Web, web, bytes),
+        Err(_) => sources.without(File::Web, web, Some("No such file".to_owned())),
+    };
+    config::web_names(&sources).into_iter().fold(sources, |sources, name| {
+        let found = fs::read(case.join(&name)).map_err(|_| "No such file".to_owned());
+        sources.with_named(name, found)
+    })
 }
 
 #[test]

@@ -99,7 +99,8 @@ async fn an_alert_begins_grows_and_ends() {
     let labels = &active[0]["labels"];
     assert_eq!(labels["site"], "tan-lap");
     assert_eq!(labels["cause"], "access");
-    assert_eq!(labels["incident"], "i1");
+    assert_eq!(labels["incident"], serde_json::Value::Null, "each monitor makes its own");
+    assert_eq!(active[0]["annotations"]["incident"], "i1");
     let summary = active[0]["annotations"]["summary"].as_str().unwrap();
     assert!(summary.contains("Xã Tân Lập MẤT KẾT NỐI"), "{summary}");
 

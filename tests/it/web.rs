@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use vchealth::config::Access;
 use vchealth::metrics::Figures;
 use vchealth::model::{
     Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
@@ -37,15 +38,16 @@ pub(crate) struct Fake {
     published: watch::Sender<u64>,
     stalled: AtomicU64,
     pub(crate) trouble: Mutex<Option<String>>,
+    pub(crate) access: Mutex<Arc<Access>>,
     /// What a reload answers.
     pub(crate) reload: Mutex<Result<Reloaded, ReloadError>>,
-    reloads: AtomicU64,
+    pub(crate) reloads: AtomicU64,
     /// How many reloads came to their end.
     reloaded: watch::Sender<u64>,
     /// Whether a reload waits until it is let go.
-    hold: AtomicBool,
+    pub(crate) hold: AtomicBool,
     held: Notify,
-    let_go: Notify,
+    pub(crate) let_go: Notify,
     pub(crate) acks: Mutex<Vec<(IncidentId, Ack)>>,
     pub(crate) silences: Mutex<Vec<Silence>>,
     pub(crate) windows: Mutex<Vec<Maintenance>>,
@@ -66,6 +68,7 @@ impl Fake {
             published: watch::Sender::new(1),
             stalled: AtomicU64::new(0),
             trouble: Mutex::default(),
+            access: Mutex::default(),
             reload: Mutex::new(Ok(reloaded)),
             reloads: AtomicU64::new(0),
             reloaded: watch::Sender::new(0),
@@ -119,6 +122,10 @@ impl Daemon for Fake {
     fn look(&self) -> Look {
         let time_zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a time zone");
         Look { language: Language::Vi, time_zone }
+    }
+
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.lock().unwrap())
     }
 
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {
@@ -225,7 +232,7 @@ impl House {
         Self::open_with(snapshot, Limits::default())
     }
 
-    fn open_with(snapshot: Snapshot, limits: Limits) -> Self {
+    pub(crate) fn open_with(snapshot: Snapshot, limits: Limits) -> Self {
         let daemon = Fake::new(snapshot);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -245,7 +252,7 @@ impl House {
     }
 
     /// Sends bytes on a connection of their own and returns all that comes back.
-    async fn raw(&self, request: &[u8]) -> Vec<u8> {
+    pub(crate) async fn raw(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = self.connect().await;
         // A server that has seen enough may close before it has taken in everything.
         let _ = stream.write_all(request).await;
@@ -308,7 +315,7 @@ impl Drop for House {
 }
 
 /// What comes until the other side closes; a reset counts as closing.
-async fn to_the_end(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn to_the_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let reading = async {
         let mut some = [0; 16 << 10];
@@ -329,7 +336,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
@@ -722,7 +729,7 @@ async fn a_body_without_measure_is_refused() {
 }
 
 #[tokio::test]
-async fn no_more_connections_than_allowed_and_who_waits_is_served_later() {
+async fn no_more_connections_than_allowed_and_idle_ones_give_way() {
     let limits = Limits { connections: 2, ..Limits::default() };
     let house = House::open_with(province::quiet(3), limits);
     let mut first = house.connect().await;
@@ -734,12 +741,30 @@ async fn no_more_connections_than_allowed_and_who_waits_is_served_later() {
         stream.read_exact(&mut some).await.expect("an answer");
     }
     let mut third = house.connect().await;
-    third.write_all(ask).await.expect("it waits in the kernel's queue");
-    let early = tokio::time::timeout(Duration::from_millis(100), third.read(&mut some)).await;
-    assert!(early.is_err(), "a third connection is served beside two");
-    drop(first);
+    third.write_all(ask).await.expect("sent");
     let served = tokio::time::timeout(PATIENCE, third.read_exact(&mut some)).await;
-    assert!(served.is_ok());
+    served.expect("it is served").expect("an answer");
+    to_the_end(&mut first).await;
+    assert_eq!(house.daemon.reloads.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn who_comes_while_all_are_served_is_served_later() {
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let house = House::open_with(province::quiet(3), limits);
+    house.daemon.hold.store(true, Ordering::SeqCst);
+    let mut first = house.connect().await;
+    let reload = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    first.write_all(reload).await.expect("sent");
+    house.daemon.held.notified().await;
+    let mut second = house.connect().await;
+    second.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    let mut some = [0; 12];
+    let early = tokio::time::timeout(Duration::from_millis(100), second.read(&mut some)).await;
+    assert!(early.is_err(), "a second connection is served beside one");
+    house.daemon.let_go.notify_one();
+    let served = tokio::time::timeout(PATIENCE, second.read_exact(&mut some)).await;
+    served.expect("it is served").expect("an answer");
 }
 
 #[tokio::test]

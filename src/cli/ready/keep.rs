@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::Failed;
+use crate::cli::args::Credentials;
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -14,6 +15,8 @@ use crate::store::{Store, StoreError};
 /// Keeps what is found.
 pub(super) struct Keeper<'a> {
     pub(super) settings: &'a Settings,
+    /// As whom a daemon is asked.
+    pub(super) whom: &'a Credentials,
 }
 
 impl Keeper<'_> {
@@ -54,7 +57,7 @@ impl Keeper<'_> {
             Ok((mut store, _)) => store.commit(&[Batch { changes }], &[], now).map_err(failed),
             // The daemon has it: let it write. So it may have where we may not even look.
             Err(error @ (StoreError::InUse { .. } | StoreError::File { .. })) => {
-                let told = Remote::local(self.settings).and_then(|daemon| {
+                let told = Remote::local(self.settings, self.whom).and_then(|daemon| {
                     posts.iter().try_for_each(|(path, body)| daemon.post(path, body))
                 });
                 told.map_err(|why| Failed::Other(chain(&error), why.into()))

@@ -9,6 +9,12 @@
 //! 3. A letter counts only once it was accepted; until then what stood before stands.
 //! 4. What is about to end is not told again, even if its end is not accepted: it lapses.
 //! 5. An end never lies before its beginning, which Alertmanager refuses.
+//! 6. Two monitors that watch the same province say the same of a fault: the labels are what is at
+//!    fault, why, how grave it is and in which session, and nothing of who says so. The id of the
+//!    incident, which each monitor makes by itself, is an annotation. Only what a monitor says of
+//!    itself is told apart, by the label `vantage`.
+//! 7. Of two incidents with the same labels, one that comes right after the other, the end of the
+//!    first does not end the second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::AlertJson;
-use crate::model::{IncidentId, Notification, NotificationKind};
+use crate::model::{Cause, IncidentId, Notification, NotificationKind};
 use crate::notify::{Item, Letter, Style, webhook};
 
 pub(super) type Labels = BTreeMap<&'static str, String>;
@@ -49,8 +55,11 @@ impl Standing {
                     new.labels.clone_from(&before.labels);
                 }
                 self.ending.insert(incident.id.clone());
-                let over = incident.resolved.unwrap_or(letter.created).min(now);
-                alerts.push(ending(new, over));
+                let mut others = self.alerts.iter().filter(|(id, _)| !self.ending.contains(*id));
+                if !others.any(|(_, other)| other.labels == new.labels) {
+                    let over = incident.resolved.unwrap_or(letter.created).min(now);
+                    alerts.push(ending(new, over));
+                }
             } else {
                 if let Some(before) = before.filter(|before| before.labels != new.labels) {
                     alerts.push(ending(before.clone(), now));
@@ -97,12 +106,31 @@ impl Standing {
 /// The alert of an incident, without an end. Labels without a value go, as Alertmanager would have
 /// it.
 fn alert(item: &Item, test: bool, style: &Style) -> AlertJson {
-    let mut contract = webhook::AlertJson::new(item, test, style);
-    contract.labels.retain(|_, value| !value.is_empty());
-    let began = item.notification.alert.incident.began.to_string();
+    let contract = webhook::AlertJson::new(item, test, style);
+    let incident = &item.notification.alert.incident;
+    let (mut labels, mut annotations) = (contract.labels, contract.annotations);
+    if let Some(id) = labels.remove("incident") {
+        annotations.insert("incident", id);
+    }
+    match (incident.cause, &incident.endpoint) {
+        // Of these a site may have several at once, one for each device.
+        (Cause::Certificate | Cause::Clock, Some(endpoint)) => {
+            labels.insert("endpoint", endpoint.to_string());
+        }
+        (Cause::Monitor, _) => {
+            let vantage = style.vantage.as_ref().map(ToString::to_string);
+            labels.insert("vantage", vantage.unwrap_or_default());
+        }
+        _ => {}
+    }
+    if let Some(common) = &incident.common {
+        labels.insert("common", format!("{}={}", common.label, common.value));
+    }
+    labels.retain(|_, value| !value.is_empty());
+    let began = incident.began.to_string();
     AlertJson {
-        labels: contract.labels,
-        annotations: contract.annotations,
+        labels,
+        annotations,
         ends_at: began.clone(),
         starts_at: began,
         generator_url: contract.generator_url,

@@ -1,9 +1,12 @@
 //! What people send to change something, and what makes it acceptable.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, Snapshot};
+use crate::web::gate::Caller;
 
 /// Longest name of a person, in characters.
 const NAME: usize = 100;
@@ -14,11 +17,36 @@ const SITES: usize = 1_000;
 /// Longest silence: what is not to be told for longer than this belongs into the configuration.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// Why what somebody sent makes no sense, for them to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::web) struct Unfit(String);
+
+impl Unfit {
+    pub(in crate::web) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+impl From<Unfit> for String {
+    fn from(unfit: Unfit) -> Self {
+        unfit.0
+    }
+}
+
 /// Somebody takes on an incident.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AckRequest {
-    by: String,
+    #[serde(default)]
+    by: Option<String>,
     #[serde(default)]
     note: String,
     #[serde(default)]
@@ -34,7 +62,8 @@ pub(super) struct SilenceRequest {
     #[serde(default)]
     from: Option<Timestamp>,
     until: Timestamp,
-    by: String,
+    #[serde(default)]
+    by: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -47,17 +76,18 @@ pub(super) struct MaintenanceRequest {
     #[serde(default)]
     from: Option<Timestamp>,
     until: Timestamp,
-    by: String,
+    #[serde(default)]
+    by: Option<String>,
     reason: String,
 }
 
 impl AckRequest {
     /// The ack, or why it makes no sense.
-    pub(super) fn checked(self, now: Timestamp) -> Result<Ack, String> {
+    pub(super) fn checked(self, caller: &Caller, now: Timestamp) -> Result<Ack, Unfit> {
         let Self { by, note, until } = self;
-        let by = person(&by)?;
+        let by = signed(by.as_deref(), caller)?;
         if until.is_some_and(|until| until <= now) {
-            return Err("`until` must lie in the future".to_owned());
+            return Err(Unfit::new("`until` must lie in the future"));
         }
         Ok(Ack { by, at: now, note: text("note", &note)?, until })
     }
@@ -65,13 +95,18 @@ impl AckRequest {
 
 impl SilenceRequest {
     /// The silence, or why it makes no sense.
-    pub(super) fn checked(self, snapshot: &Snapshot, now: Timestamp) -> Result<Silence, String> {
+    pub(super) fn checked(
+        self,
+        caller: &Caller,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Silence, Unfit> {
         let Self { site, from, until, by, reason } = self;
-        let by = person(&by)?;
+        let by = signed(by.as_deref(), caller)?;
         let site = site.map(SiteId::new);
         if let Some(unknown) = site.as_ref().filter(|id| snapshot.topology.find_site(id).is_none())
         {
-            return Err(format!("`site`: there is no site {:?}", unknown.as_str()));
+            return Err(Unfit::new(format!("`site`: there is no site {:?}", unknown.as_str())));
         }
         let from = from.unwrap_or(now);
         bounded("a silence", from, until, now)?;
@@ -84,73 +119,87 @@ impl MaintenanceRequest {
     /// The window, or why it makes no sense.
     pub(super) fn checked(
         self,
+        caller: &Caller,
         snapshot: &Snapshot,
         now: Timestamp,
-    ) -> Result<Maintenance, String> {
+    ) -> Result<Maintenance, Unfit> {
         let Self { sites, from, until, by, reason } = self;
-        let by = person(&by)?;
+        let by = signed(by.as_deref(), caller)?;
         if sites.is_empty() || sites.len() > SITES {
-            return Err(format!("`sites` must name 1 to {SITES} sites"));
+            return Err(Unfit::new(format!("`sites` must name 1 to {SITES} sites")));
         }
         let sites: Vec<SiteId> = sites.into_iter().map(SiteId::new).collect();
         if let Some(unknown) = sites.iter().find(|id| snapshot.topology.find_site(id).is_none()) {
-            return Err(format!("`sites`: there is no site {:?}", unknown.as_str()));
+            return Err(Unfit::new(format!("`sites`: there is no site {:?}", unknown.as_str())));
         }
         let from = from.unwrap_or(now);
         bounded("planned work", from, until, now)?;
         let reason = text("reason", &reason)?;
         if reason.is_empty() {
-            return Err("`reason` must say what is done".to_owned());
+            return Err(Unfit::new("`reason` must say what is done"));
         }
         Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
     }
 }
 
 /// Whether a stretch of time lies ahead and ends before people forget it.
-fn bounded(what: &str, from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(), String> {
+fn bounded(what: &str, from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(), Unfit> {
     if until <= now || until <= from {
-        return Err("`until` must lie in the future and after `from`".to_owned());
+        return Err(Unfit::new("`until` must lie in the future and after `from`"));
     }
     if until.duration_since(from) > LONGEST_SILENCE {
-        return Err(format!("{what} lasts 31 days at most"));
+        return Err(Unfit::new(format!("{what} lasts 31 days at most")));
     }
     Ok(())
 }
 
-/// Who asks for a change: one line.
-pub(in crate::web) fn person(written: &str) -> Result<String, String> {
+/// Who asks for a change: the name that they give, and the user who vouches for it. Whoever has
+/// logged in need not give one.
+pub(in crate::web) fn signed(by: Option<&str>, caller: &Caller) -> Result<String, Unfit> {
+    match (by.filter(|by| !by.trim().is_empty()), &caller.name) {
+        (None, Some(user)) => Ok(user.to_string()),
+        (by, None) => person(by.unwrap_or_default()),
+        (Some(by), Some(user)) => {
+            let by = person(by)?;
+            Ok(if *by == **user { by } else { format!("{by} ({user})") })
+        }
+    }
+}
+
+/// The name of a person: one line.
+pub(in crate::web) fn person(written: &str) -> Result<String, Unfit> {
     let name = written.trim();
     if name.is_empty() {
-        return Err("`by` must say who asks for this".to_owned());
+        return Err(Unfit::new("`by` must say who asks for this"));
     }
     if name.chars().count() > NAME {
-        return Err(format!("`by` is longer than {NAME} characters"));
+        return Err(Unfit::new(format!("`by` is longer than {NAME} characters")));
     }
     if name.chars().any(char::is_control) {
-        return Err("`by` holds control characters".to_owned());
+        return Err(Unfit::new("`by` holds control characters"));
     }
     Ok(name.to_owned())
 }
 
 /// A text of several lines, without the control characters that could forge others in a log.
-pub(in crate::web) fn text(field: &str, written: &str) -> Result<String, String> {
+pub(in crate::web) fn text(field: &str, written: &str) -> Result<String, Unfit> {
     let text = written.trim();
     if text.chars().count() > NOTE {
-        return Err(format!("`{field}` is longer than {NOTE} characters"));
+        return Err(Unfit::new(format!("`{field}` is longer than {NOTE} characters")));
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(format!("`{field}` holds control characters"));
+        return Err(Unfit::new(format!("`{field}` holds control characters")));
     }
     Ok(text.to_owned())
 }
 
 /// An id that no other silence has.
-pub(in crate::web) fn new_id() -> Result<SilenceId, String> {
+pub(in crate::web) fn new_id() -> Result<SilenceId, Unfit> {
     numbered("s")
 }
 
-fn numbered(letter: &str) -> Result<SilenceId, String> {
+fn numbered(letter: &str) -> Result<SilenceId, Unfit> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no randomness: {error}"))?;
+    getrandom::fill(&mut bytes).map_err(|error| Unfit::new(format!("no randomness: {error}")))?;
     Ok(SilenceId::new(format!("{letter}-{:016x}", u64::from_be_bytes(bytes))))
 }

@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::change::{person, text};
+use super::change::{Unfit, signed, text};
 use super::{Body, read, refused};
 use crate::model::{Confirmation, ReadinessRun, SessionId, SiteId, Snapshot};
 use crate::readiness::Document;
 use crate::web::app::{App, carry_out, problem};
+use crate::web::gate::{Caller, Operator};
 
 /// Largest run that is taken: ten thousand sites of which none is ready.
 pub(in crate::web) const LARGEST: usize = 8 << 20;
@@ -34,6 +35,7 @@ pub(in crate::web) async fn show(State(app): State<Arc<App>>, Path(id): Path<Str
 /// `POST /api/v1/sessions/{id}/readiness`.
 pub(in crate::web) async fn keep(
     State(app): State<Arc<App>>,
+    Operator(caller): Operator,
     Path(id): Path<String>,
     body: Result<Json<ReadinessRun>, JsonRejection>,
 ) -> Response {
@@ -56,7 +58,7 @@ pub(in crate::web) async fn keep(
     let (daemon, sites) = (Arc::clone(&app.daemon), run.sites.len());
     match carry_out(async move { daemon.keep_readiness(run).await }).await {
         Some(Ok(())) => {
-            tracing::info!(session = id, sites, "a readiness run came through the API");
+            tracing::info!(session = id, sites, %caller, "a readiness run came through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),
@@ -70,7 +72,8 @@ struct ConfirmationRequest {
     site: String,
     picture: bool,
     sound: bool,
-    by: String,
+    #[serde(default)]
+    by: Option<String>,
     #[serde(default)]
     note: String,
 }
@@ -78,6 +81,7 @@ struct ConfirmationRequest {
 /// `POST /api/v1/sessions/{id}/confirmations`.
 pub(in crate::web) async fn confirm(
     State(app): State<Arc<App>>,
+    Operator(caller): Operator,
     Path(id): Path<String>,
     body: Body,
 ) -> Response {
@@ -85,7 +89,7 @@ pub(in crate::web) async fn confirm(
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
     };
-    let said = match request.checked(&id, &app.daemon.snapshot(), app.daemon.now().wall) {
+    let said = match request.checked(&caller, &id, &app.daemon.snapshot(), app.daemon.now().wall) {
         Ok(said) => said,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
@@ -104,15 +108,16 @@ impl ConfirmationRequest {
     /// What was confirmed, or why it makes no sense.
     fn checked(
         self,
+        caller: &Caller,
         session: &str,
         snapshot: &Snapshot,
         now: Timestamp,
-    ) -> Result<Confirmation, String> {
+    ) -> Result<Confirmation, Unfit> {
         let Self { site, picture, sound, by, note } = self;
-        let (by, note) = (person(&by)?, text("note", &note)?);
+        let (by, note) = (signed(by.as_deref(), caller)?, text("note", &note)?);
         let site = SiteId::new(site);
         if snapshot.topology.find_site(&site).is_none() {
-            return Err(format!("`site`: there is no site {:?}", site.as_str()));
+            return Err(Unfit::new(format!("`site`: there is no site {:?}", site.as_str())));
         }
         let session = SessionId::new(session);
         Ok(Confirmation { session, site, picture, sound, by, at: now, note })
@@ -120,20 +125,22 @@ impl ConfirmationRequest {
 }
 
 /// Whether a run can be what it says.
-fn sound(run: &ReadinessRun, id: &str, snapshot: &Snapshot, now: Timestamp) -> Result<(), String> {
+fn sound(run: &ReadinessRun, id: &str, snapshot: &Snapshot, now: Timestamp) -> Result<(), Unfit> {
     if run.session.as_str() != id {
-        return Err(format!("`session`: this is a run of {:?}", run.session.as_str()));
+        return Err(Unfit::new(format!("`session`: this is a run of {:?}", run.session.as_str())));
     }
     let latest = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
     if run.began > run.finished || run.finished > latest {
-        return Err("`began` must lie before `finished`, and that not in the future".to_owned());
+        return Err(Unfit::new("`began` must lie before `finished`, and that not in the future"));
     }
     let topology = &snapshot.topology;
     if run.sites.len() > topology.sites.len() {
-        return Err("`sites`: there are more than are watched".to_owned());
+        return Err(Unfit::new("`sites`: there are more than are watched"));
     }
     match run.sites.iter().find(|site| topology.find_site(&site.site).is_none()) {
-        Some(unknown) => Err(format!("`sites`: there is no site {:?}", unknown.site.as_str())),
+        Some(unknown) => {
+            Err(Unfit::new(format!("`sites`: there is no site {:?}", unknown.site.as_str())))
+        }
         None => Ok(()),
     }
 }

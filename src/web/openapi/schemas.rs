@@ -99,7 +99,7 @@ pub(super) fn all() -> Value {
                 ("outside", count()),
             ]),
         ),
-        ("AckRequest", object(&[("by", person()), ("note?", note()), ("until?", maybe(&time()))])),
+        ("AckRequest", object(&[("by?", person()), ("note?", note()), ("until?", maybe(&time()))])),
         ("Ack", object(&[("by", text()), ("at", time()), ("note?", text()), ("until?", time())])),
         ("Sessions", list("sessions", "Session")),
         ("Session", session()),
@@ -124,7 +124,7 @@ pub(super) fn all() -> Value {
                 ("site", text()),
                 ("picture", flag()),
                 ("sound", flag()),
-                ("by", person()),
+                ("by?", person()),
                 ("note?", note()),
             ]),
         ),
@@ -147,7 +147,7 @@ pub(super) fn all() -> Value {
                 ("site?", maybe(&text())),
                 ("from?", maybe(&time())),
                 ("until", time()),
-                ("by", person()),
+                ("by?", person()),
                 ("reason?", note()),
             ]),
         ),
@@ -169,7 +169,7 @@ pub(super) fn all() -> Value {
                 ("sites", array(&text())),
                 ("from?", maybe(&time())),
                 ("until", time()),
-                ("by", person()),
+                ("by?", person()),
                 ("reason", note()),
             ]),
         ),
@@ -548,6 +548,7 @@ fn saw() -> Value {
 }
 
 /// Who asks for a change.
+/// Who asks. Whoever has logged in need not say it.
 fn person() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": 100 })
 }

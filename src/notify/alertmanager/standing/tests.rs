@@ -1,7 +1,7 @@
 //! What a cluster of Alertmanagers is posted while incidents begin, grow and end.
 
 use super::*;
-use crate::model::{ChannelId, Language, NotificationId, SessionId, Severity};
+use crate::model::{ChannelId, EndpointId, Language, NotificationId, SessionId, Severity, SiteId};
 use crate::store::tests::{at, incident, notification};
 
 const LAPSE: Duration = Duration::from_mins(4);
@@ -92,6 +92,58 @@ fn when_labels_change_the_alert_under_the_old_ones_ends() {
     let expected = [("warning", "2026-02-03T01:00:00Z"), ("critical", "2026-02-03T01:04:00Z")];
     assert_eq!(ends(&alerts), expected);
     assert_eq!(ends(&standing.all(now(), LAPSE)), [("critical", "2026-02-03T01:04:00Z")]);
+}
+
+#[test]
+fn two_monitors_that_see_the_same_say_the_same() {
+    let one = tell(&mut Standing::default(), &firing());
+    let other = letter(NotificationKind::Firing, |it| {
+        it.alert.incident.id = IncidentId::new("tan-lap.access.20260203T004217Z");
+        it.alert.incident.began = at("2026-02-03T00:42:12Z");
+    });
+    let elsewhere = Style { vantage: Some(SiteId::new("ba-be")), ..style() };
+    let other = Standing::default().alerts(&other, &elsewhere, now(), LAPSE);
+    assert_eq!(one[0].labels, other[0].labels);
+    assert_eq!(other[0].annotations["incident"], "tan-lap.access.20260203T004217Z");
+}
+
+#[test]
+fn what_a_monitor_says_of_itself_is_told_apart() {
+    let blind = letter(NotificationKind::Firing, |it| {
+        it.alert.incident.cause = Cause::Monitor;
+        it.alert.incident.site = None;
+    });
+    let said = |vantage: &str| {
+        let style = Style { vantage: Some(SiteId::new(vantage)), ..style() };
+        let alerts = Standing::default().alerts(&blind, &style, now(), LAPSE);
+        alerts[0].labels["vantage"].clone()
+    };
+    assert_eq!((said("bac-kan"), said("ba-be")), ("bac-kan".to_owned(), "ba-be".to_owned()));
+}
+
+#[test]
+fn devices_of_a_site_whose_certificates_end_are_told_apart() {
+    let of = |endpoint: &str| {
+        letter(NotificationKind::Firing, |it| {
+            it.alert.incident.cause = Cause::Certificate;
+            it.alert.incident.endpoint = Some(EndpointId::new(endpoint));
+        })
+    };
+    let labels = |endpoint| tell(&mut Standing::default(), &of(endpoint))[0].labels.clone();
+    assert_ne!(labels("codec"), labels("camera"));
+}
+
+#[test]
+fn the_end_of_an_incident_does_not_end_the_next_of_the_same_kind() {
+    let mut standing = Standing::default();
+    tell(&mut standing, &firing());
+    let next = |kind| letter(kind, |it| it.alert.incident.id = IncidentId::new("i2"));
+    tell(&mut standing, &next(NotificationKind::Firing));
+    let over = letter(NotificationKind::Resolved, |_| {});
+    assert_eq!(tell(&mut standing, &over), []);
+    assert_eq!(ends(&standing.all(now(), LAPSE)), [("warning", "2026-02-03T01:04:00Z")]);
+    let over = tell(&mut standing, &next(NotificationKind::Resolved));
+    assert_eq!(ends(&over), [("warning", "2026-02-03T00:50:00Z")]);
 }
 
 #[test]
