@@ -32,7 +32,8 @@ use clap::error::ErrorKind;
 
 use self::args::{Arguments, Command};
 use crate::config;
-use crate::daemon::{self, DaemonError};
+use crate::daemon::DaemonError;
+use crate::model::chain;
 
 /// What an exit status of the program means to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             // Nothing can be done when this cannot be printed; the exit status still says it.
-            let _ = writeln!(io::stderr(), "vchealth: {}", daemon::chain(&error));
+            let _ = writeln!(io::stderr(), "vchealth: {}", chain(&error));
             error.exit()
         }
     };

@@ -48,7 +48,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use cost::LineCost;
-pub use diagnostic::{CellPlace, Diagnostic, Diagnostics};
+pub use diagnostic::{CellPlace, Diagnostic, Diagnostics, counted};
 pub use hint::meant;
 pub use settings::{
     AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,

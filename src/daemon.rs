@@ -55,7 +55,7 @@ use crate::store::{Store, StoreError, Writer};
 use crate::web::{ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
 
 pub use self::calendar::kept_sessions;
-pub use self::error::{DaemonError, chain};
+pub use self::error::DaemonError;
 pub use self::files::{Source, read};
 pub use self::write_up::{file_name, put, write_up};
 

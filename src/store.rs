@@ -129,16 +129,6 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// Whether the file itself is broken, rather than the disk full or busy.
-    #[must_use]
-    pub fn is_corruption(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        matches!(self, Self::Database { source, .. }
-            if matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
-    }
-}
-
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

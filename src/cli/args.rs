@@ -426,11 +426,7 @@ pub(super) enum Format {
 }
 
 fn language(text: &str) -> Result<Language, String> {
-    match text {
-        "vi" => Ok(Language::Vi),
-        "en" => Ok(Language::En),
-        _ => Err("expected vi or en".to_owned()),
-    }
+    Language::named(text).ok_or_else(|| "expected vi or en".to_owned())
 }
 
 /// Reads a length of time such as `90s`, `10m` or `1h 30m`.

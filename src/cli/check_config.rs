@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::config::gather::Gathered;
-use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings};
+use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings, counted};
 use crate::daemon::{self, Source};
-use crate::model::{ChannelId, Language, PersonId, Phase, SiteIx};
+use crate::model::{ChannelId, PersonId, Phase, SiteIx};
 use crate::notify::{LinkKey, Setup};
 
 /// Checks the files of a directory.
@@ -32,11 +32,11 @@ fn describe(config: &Config) -> String {
     let topology = &config.topology;
     let mut text = format!(
         "sound: {}, {}, {}, {}, {}\n\n",
-        count(topology.sites.len(), "site"),
-        count(topology.endpoints.len(), "endpoint"),
-        count(topology.targets.len(), "target"),
-        count(config.sessions.len(), "session"),
-        count(config.settings.channels.len(), "channel"),
+        counted(topology.sites.len(), "site"),
+        counted(topology.endpoints.len(), "endpoint"),
+        counted(topology.targets.len(), "target"),
+        counted(config.sessions.len(), "session"),
+        counted(config.settings.channels.len(), "channel"),
     );
     text += "What probing puts on the costliest line of a level, kbit/s to / from the site:\n";
     text += &format!("  {:<12} {:>5}", "level", "sites");
@@ -50,7 +50,7 @@ fn describe(config: &Config) -> String {
         text += &format!("  {:<12} {:>5}", topology.levels[ix.ix()].id, sites.len());
         for phase in Phase::ALL {
             let costs = sites.iter().map(|site| LineCost::of_site(topology, *site, phase));
-            let worst = costs.max_by(|a, b| busier(a).total_cmp(&busier(b))).unwrap_or_default();
+            let worst = costs.max_by(|a, b| a.worst().total_cmp(&b.worst())).unwrap_or_default();
             text += &format!(" {:>6.1} / {:>6.1}", worst.to_site, worst.from_site);
         }
         text += "\n";
@@ -60,12 +60,12 @@ fn describe(config: &Config) -> String {
         0 => "Every alert goes to every channel.\n".to_owned(),
         routes => format!(
             "Who is told: {}, {}, {}; `vchealth who SITE` shows whom an alert would reach.\n",
-            count(routes, "route"),
+            counted(routes, "route"),
             match settings.people.len() {
                 1 => "1 person".to_owned(),
                 people => format!("{people} people"),
             },
-            count(settings.rotas.len(), "rota"),
+            counted(settings.rotas.len(), "rota"),
         ),
     };
     text += &format!("The budget of a line is {} kbit/s.\n", config.settings.budget.line_kbit_s);
@@ -78,11 +78,7 @@ fn of_calendars(gathered: &Gathered) -> Vec<String> {
     for (name, read) in &gathered.calendars {
         match read {
             Ok(read) => {
-                notes.extend(read.troubles.iter().map(|it| format!("calendar {name}: {it}")));
-                let untold = read.troubled.saturating_sub(read.troubles.len());
-                if untold > 0 {
-                    notes.push(format!("calendar {name}: and {untold} more"));
-                }
+                notes.extend(read.lines().iter().map(|it| format!("calendar {name}: {it}")));
             }
             Err(why) => notes.push(format!("calendar {name} cannot be read: {why}")),
         }
@@ -104,7 +100,7 @@ fn calendar(config: &Config, gathered: &Gathered, now: Timestamp) -> String {
         next.title,
         next.id,
         start.strftime("%A %Y-%m-%d %H:%M"),
-        count(next.sites.len(), "site"),
+        counted(next.sites.len(), "site"),
     )
 }
 
@@ -113,13 +109,7 @@ fn texts(config: &Config) -> String {
     let own: Vec<String> = config
         .templates
         .iter()
-        .map(|template| {
-            let language = match template.language {
-                Language::Vi => "vi",
-                Language::En => "en",
-            };
-            format!("{language}/{}", template.part.word())
-        })
+        .map(|template| format!("{}/{}", template.language.word(), template.part.word()))
         .collect();
     if own.is_empty() { String::new() } else { format!("Texts of your own: {}.\n", own.join(", ")) }
 }
@@ -141,8 +131,8 @@ fn door(settings: &Settings) -> String {
     let may = users.chain(tokens).chain(certificates).filter(|role| *role == Role::Operator);
     format!(
         "Who is let in ({encrypted}): {}, {}; {}.\n",
-        count(access.users.len(), "user"),
-        count(access.tokens.len(), "token"),
+        counted(access.users.len(), "user"),
+        counted(access.tokens.len(), "token"),
         operators(may.count()),
     )
 }
@@ -214,13 +204,4 @@ fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
         })
         .collect();
     settings.channels.iter().map(|channel| &channel.id).filter(|id| !named.contains(id)).collect()
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-/// The busier direction, which the budget is about.
-const fn busier(cost: &LineCost) -> f64 {
-    cost.to_site.max(cost.from_site)
 }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::Failed;
 use super::args::Credentials;
 use crate::config::Settings;
+use crate::model::chain;
 use crate::notify;
 
 /// Longest that an answer takes.
@@ -112,7 +113,7 @@ impl Running {
     fn unanswered(&self, error: reqwest::Error) -> Failed {
         let address = &self.address;
         // The chain says what of TLS it was.
-        let text = if crate::daemon::chain(&error).contains("certificate") {
+        let text = if chain(&error).contains("certificate") {
             format!(
                 "the vchealth at {address} is not trusted: name who vouches for its certificate by \
                  `--ca-file FILE`, and ask for the name that stands in it by `--at URL`"

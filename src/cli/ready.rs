@@ -21,10 +21,10 @@ use super::args::{Format, Ready};
 use super::sessions::by_whom;
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::gather::CalledOff;
-use crate::daemon::{self, Source, chain};
-use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict};
+use crate::config::{Config, counted};
+use crate::daemon::{self, Source};
+use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict, chain};
 use crate::probe::{self, Probes, Trust};
 use crate::readiness::{self, Occasion, Scope, Sheet, words};
 use crate::store::History;
@@ -232,10 +232,10 @@ fn confirm(
             note: ready.note.clone().unwrap_or_default(),
         });
     }
-    let count = said.len();
+    let sites = counted(said.len(), "site");
     let recorded = keeper.confirmations(said);
     recorded.map_err(|why| Failed::Other("not recorded".to_owned(), why.into()))?;
-    println!("recorded for {count} sites of {}", session.id);
+    println!("recorded for {sites} of {}", session.id);
     Ok(Exit::Well)
 }
 

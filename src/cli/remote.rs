@@ -17,8 +17,7 @@ use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
 use crate::daemon::Source;
-use crate::model::{Incident, Maintenance, Silence, SiteId};
-use crate::notify;
+use crate::model::{Incident, Maintenance, Silence, SiteId, encoded};
 
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
@@ -83,7 +82,7 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
         "until": until,
     });
     let incident = remote.incident(&given.incident)?;
-    let path = format!("/api/v1/incidents/{}/ack", notify::encoded(&incident));
+    let path = format!("/api/v1/incidents/{}/ack", encoded(&incident));
     let _: Value = remote.send(Method::POST, &path, Some(&body))?;
     let until = until.map(|at| format!(" until {}", remote.moment(at))).unwrap_or_default();
     println!("{incident} is taken on{until}; reminders stay away");
@@ -149,7 +148,7 @@ pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
         return Err(refused(format!("no silence {} is in force or to come", given.what)));
     }
     for it in ids {
-        let path = format!("/api/v1/silences/{}", notify::encoded(it.id.as_str()));
+        let path = format!("/api/v1/silences/{}", encoded(it.id.as_str()));
         remote.end(&path)?;
         println!("silence {} is over", it.id);
     }
@@ -164,7 +163,7 @@ pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
     }
     let remote = Remote::new(&given.to)?;
     if let Some(id) = &given.end {
-        remote.end(&format!("/api/v1/maintenance/{}", notify::encoded(id)))?;
+        remote.end(&format!("/api/v1/maintenance/{}", encoded(id)))?;
         println!("maintenance {id} is over");
         return Ok(Exit::Well);
     }

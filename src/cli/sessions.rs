@@ -62,12 +62,8 @@ pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
     for (name, read) in &gathered.calendars {
         match read {
             Ok(read) => {
-                for trouble in &read.troubles {
+                for trouble in read.lines() {
                     println!("calendar {name}: {trouble}");
-                }
-                let untold = read.troubled.saturating_sub(read.troubles.len());
-                if untold > 0 {
-                    println!("calendar {name}: and {untold} more");
                 }
             }
             Err(why) => println!("calendar {name}: its kept copy cannot be read: {why}"),

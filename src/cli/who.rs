@@ -64,11 +64,11 @@ fn describe(config: &Config, site: SiteIx, cause: Cause, at: Timestamp) -> Strin
                 importance: (phase != Phase::Idle).then_some(Importance::Normal),
                 at: here,
             };
-            let mut answer = told(&reach(settings, &matter, at));
+            let reached = reach(settings, &matter, at);
+            let mut answer = told(&reached);
             let quiet = &settings.quiet_hours;
             let is_quiet = |reach: &&Reach| quiet.is_on(&reach.channel, here);
-            let waits = reach(settings, &matter, at).iter().filter(is_quiet).count();
-            if waits > 0 && quiet.can_wait(severity, phase) {
+            if reached.iter().any(|it| is_quiet(&it)) && quiet.can_wait(severity, phase) {
                 let end = settings.time_zone.to_datetime(quiet.end(at, &settings.time_zone));
                 let _ = write!(answer, "\n      quiet until {}", end.strftime("%H:%M"));
             }

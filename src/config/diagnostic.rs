@@ -177,8 +177,9 @@ pub(super) fn unseen(c: char) -> bool {
         )
 }
 
-/// `1 problem`, `2 problems`.
-pub(super) fn counted(n: usize, what: &str) -> String {
+/// So many of something: `1 problem`, `2 problems`.
+#[must_use]
+pub fn counted(n: usize, what: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{n} {what}{plural}")
 }

@@ -24,13 +24,12 @@ use reqwest::StatusCode;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::error::chain;
 use super::files::read_bounded;
 use crate::config::Config;
 use crate::config::calendar::{self, CalendarError, CalendarSettings, CalendarSource, LARGEST};
 use crate::config::gather::{ChangeError, Gathered, gather};
 use crate::metrics::Figures;
-use crate::model::{Calendar, CalendarStatus, Mono, Now, SessionChange, SessionId};
+use crate::model::{Calendar, CalendarStatus, Mono, Now, SessionChange, SessionId, chain};
 use crate::store::write_whole;
 
 /// Directory of the copies, and name of the changes, in the state directory.
@@ -206,11 +205,7 @@ impl Keeper {
             if let Some(Ok(read)) = calendars.get(name) {
                 status.sessions = u32::try_from(read.sessions.len()).unwrap_or(u32::MAX);
                 troubled = read.troubled;
-                let mut troubles = read.troubles.clone();
-                let untold = read.troubled.saturating_sub(troubles.len());
-                if untold > 0 {
-                    troubles.push(format!("and {untold} more"));
-                }
+                let troubles = read.lines();
                 if status.troubles != troubles {
                     for trouble in &troubles {
                         warn!(calendar = name, trouble, "the calendar is not wholly followed");

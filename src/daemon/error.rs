@@ -74,15 +74,3 @@ impl std::error::Error for DaemonError {
         }
     }
 }
-
-/// An error with everything that led to it, each cause once.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text += &format!(": {cause}");
-        next = cause.source();
-    }
-    text
-}

@@ -13,7 +13,6 @@ use tracing::{error, info, warn};
 
 use super::brain::{Heartbeat, Request};
 use super::calendar::{EVERY, GATHER_EVERY, KeepError, Keeper};
-use super::error::chain;
 use super::files::Source;
 use super::together::Together;
 use crate::clock::Clock;
@@ -23,7 +22,7 @@ use crate::metrics::Figures;
 use crate::model::{
     Ack, Calendar, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, Snapshot,
-    StoreStatus,
+    StoreStatus, chain,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};

@@ -122,8 +122,8 @@ fn with_web(files: SourceSet, dir: &Path, name: &str) -> SourceSet {
 /// them is told, since somebody believes in it.
 fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonError> {
     let mut strangers = Vec::new();
-    for (language, word) in [(Language::Vi, "vi"), (Language::En, "en")] {
-        let dir = dir.join(word);
+    for language in Language::ALL {
+        let dir = dir.join(language.word());
         let found = match std::fs::read_dir(&dir) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

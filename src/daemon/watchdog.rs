@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::face::Face;
 use crate::config::HeartbeatSettings;
+use crate::model::chain;
 use crate::notify::{Beats, Beep, Signs, expected};
 use crate::web::Daemon as _;
 
@@ -26,7 +27,7 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
                 match Beep::new(&settings.url, face.clock) {
                     Ok(beep) => Some((settings, beats, beep)),
                     Err(wrong) => {
-                        error!("no heartbeat: {}", super::chain(&wrong));
+                        error!("no heartbeat: {}", chain(&wrong));
                         None
                     }
                 }

@@ -17,10 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::error::chain;
 use super::face::Face;
 use crate::config::Settings;
-use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord};
+use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord, chain};
 use crate::report::{self, Material, Measured, Report, Style, WriteError};
 use crate::store::{History, StoreError, Ticket, write_whole};
 

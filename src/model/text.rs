@@ -1,4 +1,4 @@
-//! Texts that exist in both languages, and texts as parts of addresses.
+//! Texts that exist in both languages, texts as parts of addresses, and errors as texts.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,26 @@ pub enum Language {
     Vi,
     /// English.
     En,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Vi, Self::En];
+
+    /// Its code (ISO 639-1), as settings, options and pages have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Vi => "vi",
+            Self::En => "en",
+        }
+    }
+
+    /// The language of a code.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.word() == word)
+    }
 }
 
 /// One text in Vietnamese and English.
@@ -50,4 +70,16 @@ pub fn encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// An error with everything that led to it, each cause once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text += &format!(": {cause}");
+        next = cause.source();
+    }
+    text
 }

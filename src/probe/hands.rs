@@ -9,7 +9,6 @@
 //!    a wrong measurement, no harm.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +33,7 @@ use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
     CheckKind, Detail, Effort, EngineHealth, Failure, Host, IcmpCheck, IcmpDetail, LocalFailure,
-    Mono, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger,
+    Mono, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger, chain,
 };
 
 /// What hands need of the settings.
@@ -110,10 +109,7 @@ impl Probes {
         let settings = settings.into();
         let icmp = settings.icmp.clone();
         Self::start_with(settings, generation, topology, trust, clock, |sink| {
-            icmp::start(&icmp, clock, sink).map_err(|error| {
-                let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-                causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-            })
+            icmp::start(&icmp, clock, sink).map_err(|error| chain(&error))
         })
     }
 

@@ -19,10 +19,7 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
     let summary = Summary::of(run);
     let line = words::summary(run, language);
     let mut out = String::new();
-    let lang = match language {
-        Language::Vi => "vi",
-        Language::En => "en",
-    };
+    let lang = language.word();
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,

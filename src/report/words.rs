@@ -31,10 +31,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) const fn code(self) -> &'static str {
-        match self.language {
-            Language::Vi => "vi",
-            Language::En => "en",
-        }
+        self.language.word()
     }
 
     /// The paragraph that tells it all.

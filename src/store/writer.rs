@@ -26,7 +26,9 @@ use tracing::{error, info, warn};
 use super::backlog::Backlog;
 use super::{Mark, Retention, Store, StoreError};
 use crate::clock::Clock;
-use crate::model::{Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, Withdrawal};
+use crate::model::{
+    Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, Withdrawal, chain,
+};
 
 /// Longest that publishing waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -330,7 +332,7 @@ fn write(mut store: Store, shared: &Shared) {
                 state.status.failures += 1;
                 let trouble = trouble(&error, store.dir());
                 if state.status.trouble.as_ref() != Some(&trouble) {
-                    error!(reason = %reason(&error), waiting = state.backlog.len(), "{trouble}");
+                    error!(reason = %chain(&error), waiting = state.backlog.len(), "{trouble}");
                 }
                 state.status.trouble = Some(trouble);
                 state.status.since.get_or_insert(began.wall);
@@ -360,7 +362,7 @@ fn prune(store: &mut Store, retention: Retention, now: Now) -> bool {
     match store.prune(retention, now.wall, PRUNE.1) {
         Ok(deleted) => deleted >= PRUNE.1 as usize,
         Err(error) => {
-            warn!(reason = %reason(&error), "old history could not be deleted");
+            warn!(reason = %chain(&error), "old history could not be deleted");
             false
         }
     }
@@ -438,14 +440,6 @@ fn trouble(error: &StoreError, dir: &std::path::Path) -> String {
              what can be read"
         ),
         _ => format!("the disk fails under {dir}: check it"),
-    }
-}
-
-/// The error with its source, in one line.
-fn reason(error: &StoreError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -7,17 +7,9 @@ use std::time::Duration;
 
 use super::Failed;
 use crate::clock::Clock;
-use crate::config::{Channel, ChannelKind, Config, File, SourceSet, WebhookSettings};
+use crate::config::{self, Channel, ChannelKind, Config, WebhookSettings};
 use crate::daemon::{Options, Source};
 use crate::model::{ChannelId, Session, SiteIx, Topology, WebAddress};
-
-/// The sample configuration as it is shipped; the demo needs no file beside the program.
-fn sample() -> SourceSet {
-    SourceSet::new()
-        .with(File::Settings, "vchealth.yaml", include_str!("../../../config/vchealth.yaml"))
-        .with(File::Sites, "sites.yaml", include_str!("../../../config/sites.yaml"))
-        .with(File::Sessions, "sessions.yaml", include_str!("../../../config/sessions.yaml"))
-}
 
 /// Everything the daemon of a demo is started with, again after every restart.
 pub(super) struct Stage {
@@ -39,7 +31,7 @@ impl Drop for Scratch {
 
 /// The configuration in `dir`, or the sample.
 pub(super) fn base(dir: Option<&Path>) -> Result<Config, Failed> {
-    Ok(dir.map_or_else(|| Source::prepared(sample()), Source::directory).load()?)
+    Ok(dir.map_or_else(|| Source::prepared(config::sample()), Source::directory).load()?)
 }
 
 impl Stage {

@@ -8,8 +8,7 @@ use crate::cli::args::Credentials;
 use crate::cli::remote::Remote;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::daemon::chain;
-use crate::model::{Batch, Change, Confirmation, ReadinessRun};
+use crate::model::{Batch, Change, Confirmation, ReadinessRun, chain, encoded};
 use crate::store::{Store, StoreError};
 
 /// Keeps what is found.
@@ -25,7 +24,7 @@ impl Keeper<'_> {
     /// # Errors
     /// Why neither the store nor a daemon took it.
     pub(super) fn run(&self, run: ReadinessRun) -> Result<(), Failed> {
-        let path = format!("/api/v1/sessions/{}/readiness", run.session);
+        let path = format!("/api/v1/sessions/{}/readiness", encoded(run.session.as_str()));
         let body = serde_json::to_value(&run)
             .map_err(|error| Failed::Other("the run cannot be told".to_owned(), error.into()))?;
         self.keep(vec![Change::Readiness(Box::new(run))], &[(path, body)])
@@ -37,7 +36,7 @@ impl Keeper<'_> {
     /// Why neither the store nor a daemon took it.
     pub(super) fn confirmations(&self, said: Vec<Confirmation>) -> Result<(), Failed> {
         let post = |it: &Confirmation| {
-            let path = format!("/api/v1/sessions/{}/confirmations", it.session);
+            let path = format!("/api/v1/sessions/{}/confirmations", encoded(it.session.as_str()));
             let body = json!({
                 "site": it.site, "picture": it.picture, "sound": it.sound,
                 "by": it.by, "note": it.note,

@@ -47,6 +47,16 @@ pub struct Read {
     pub troubled: usize,
 }
 
+impl Read {
+    /// What is not followed, a line each; the last says how many things are not listed.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let untold = self.troubled.saturating_sub(self.troubles.len());
+        let more = (untold > 0).then(|| format!("and {untold} more"));
+        self.troubles.iter().cloned().chain(more).collect()
+    }
+}
+
 /// Reads a calendar as it is at `now`.
 ///
 /// # Errors

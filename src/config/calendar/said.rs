@@ -21,10 +21,9 @@ use super::CalendarSettings;
 use super::ics::text;
 use crate::config::hint::slug;
 use crate::config::names::reading;
+use crate::config::sessions::DELEGATES;
 use crate::model::{Importance, SiteIx, Topology};
 
-/// Most delegates at one site.
-const DELEGATES: u32 = 100_000;
 /// Longest id that an event gives its session; the day of one of a series comes behind it.
 const ID: usize = 50;
 

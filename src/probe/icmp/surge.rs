@@ -3,6 +3,9 @@
 //! It runs in a single-threaded runtime on a thread of its own: with more workers it stamps some
 //! replies before their requests. It measures in user space, so a busy machine adds to its round
 //! trips, and it learns why a host is unreachable only on raw sockets.
+//!
+//! Its channels have no bound and need none: every result answers a job, and whoever submits jobs
+//! has only so many under way. Bounded ones would make the brain wait for this engine.
 
 mod client;
 mod echo;

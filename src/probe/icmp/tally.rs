@@ -73,8 +73,7 @@ impl Tally {
         }
     }
 
-    /// One more reply came to an echo already answered.
-    #[allow(dead_code, reason = "surge-ping does not tell duplicates")]
+    /// One more reply came to an echo already answered. surge-ping does not tell of such.
     pub(super) const fn duplicated(&mut self) {
         self.duplicates = self.duplicates.saturating_add(1);
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::super::super::tally::Tally;
 use super::super::table::{Echo, PER_SOCKET, Standing};
 use super::{Arrival, Core};
 use crate::model::{IcmpError, Mono};
@@ -69,7 +70,7 @@ impl Core {
             Standing::Duplicate(probe) => {
                 self.health.duplicate += 1;
                 if let Some(probe) = probe.and_then(|key| self.probe(key)) {
-                    probe.note(crate::probe::icmp::tally::Tally::duplicated);
+                    probe.note(Tally::duplicated);
                 }
             }
             Standing::Awaited(echo) => {
