@@ -48,7 +48,11 @@ fn table(sample: &str) -> String {
             key.clone_into(&mut section);
             above.clear();
         } else {
-            let _ = writeln!(table, "| `{key}` | `{}` | {above} |", rest.trim());
+            // Some show what one would write, and say that nothing is usual.
+            let _ = match above.strip_suffix(" Default: none.") {
+                Some(meaning) => writeln!(table, "| `{key}` | none | {meaning} |"),
+                None => writeln!(table, "| `{key}` | `{}` | {above} |", rest.trim()),
+            };
             key.clone_into(&mut section);
             above.clear();
         }
