@@ -445,7 +445,14 @@ impl Daemon for Face {
             if !self.knows(&run.session) {
                 return Err(ControlError::NotFound);
             }
-            self.tell(Input::Readiness(Box::new(run))).await
+            let (session, began, end) = (run.session.clone(), run.began, run.end);
+            self.tell(Input::Readiness(Box::new(run))).await?;
+            // Of a session that is over nothing is shown.
+            if end > self.clock.now().wall {
+                let kept = |it: &Arc<ReadinessRun>| it.session == session && it.began >= began;
+                self.shown(|snapshot| snapshot.readiness.iter().any(kept)).await;
+            }
+            Ok(())
         })
     }
 
@@ -454,7 +461,13 @@ impl Daemon for Face {
             if !self.knows(&said.session) {
                 return Err(ControlError::NotFound);
             }
-            self.tell(Input::Confirm(Box::new(said))).await
+            let given = said.clone();
+            self.tell(Input::Confirm(Box::new(said))).await?;
+            let kept = |it: &Confirmation| {
+                it.session == given.session && it.site == given.site && it.at >= given.at
+            };
+            self.shown(|snapshot| snapshot.confirmations.iter().any(kept)).await;
+            Ok(())
         })
     }
 
