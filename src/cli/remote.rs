@@ -2,6 +2,7 @@
 //! and tell the running daemon, through its API. Every command that asks a daemon does so through
 //! [`Remote`].
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use super::args::{AckIncident, Addressed, Asker, Credentials, Maintain, SilenceS
 use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
-use crate::daemon::Source;
+use crate::daemon::{DaemonError, Source};
 use crate::model::{Incident, Maintenance, Silence, SiteId, encoded};
 
 /// A daemon that runs somewhere.
@@ -206,7 +207,10 @@ impl Remote {
     fn new(to: &Addressed) -> Result<Self, Failed> {
         match &to.at {
             Some(address) => Self::to(Running::at(address, &to.whom)?, TimeZone::system()),
-            None => Self::local(&Source::directory(&to.config.dir).load()?.settings, &to.whom),
+            None => {
+                let config = Source::directory(&to.config.dir).load().map_err(unread)?;
+                Self::local(&config.settings, &to.whom)
+            }
         }
     }
 
@@ -312,6 +316,21 @@ impl Remote {
     fn line(&self, what: &str, from: Timestamp, until: Timestamp, by: &str, why: &str) -> String {
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         format!("{what}, {} to {}, by {by}{why}", self.moment(from), self.moment(until))
+    }
+}
+
+/// Why the settings are not read. Whoever may not read them may ask the daemon all the same.
+fn unread(error: DaemonError) -> Failed {
+    match error {
+        DaemonError::Read { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+            let text = format!(
+                "cannot read {}, which says where the daemon listens: name that yourself, such as \
+                 `--at http://127.0.0.1:9722`",
+                path.display()
+            );
+            Failed::Other(text, source.into())
+        }
+        other => other.into(),
     }
 }
 
