@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use unicode_normalization::UnicodeNormalization;
 
 use self::keep::Keeper;
 use self::progress::Bar;
@@ -189,7 +190,8 @@ fn session<'a>(
             .map(AsRef::as_ref)
             .ok_or_else(|| Failed::Usage("no session is to come: name one, or add it".to_owned()));
     };
-    let lower = asked.to_lowercase();
+    // Titles are kept in NFC; some systems hand them over decomposed.
+    let lower = asked.nfc().collect::<String>().to_lowercase();
     let named = |session: &&Arc<Session>| {
         session.id.as_str() == asked || session.title.to_lowercase() == lower
     };
@@ -249,6 +251,6 @@ fn write(text: &str, to: Option<&Path>) -> Result<(), Failed> {
         print!("{text}");
         return Ok(());
     };
-    std::fs::write(path, text)
+    daemon::put(path, text.as_bytes())
         .map_err(|error| Failed::Other(format!("cannot write {}", path.display()), error.into()))
 }

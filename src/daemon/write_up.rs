@@ -5,7 +5,7 @@
 //! when this program, or the disk, is away at the wrong moment: what is due is written at the next
 //! start, or as soon as the disk takes it.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -215,13 +215,53 @@ pub fn file_name(session: &SessionId, format: ReportFormat) -> String {
     format!("{}.{}", name.trim_start_matches('.'), format.word())
 }
 
-/// Puts a report in place, and the directory for it if there is none.
+/// Puts what people read in place, and the directory for it if there is none.
+///
+/// 1. A file is replaced whole or not at all.
+/// 2. A link stays, and what it leads to is replaced.
+/// 3. What is no file, such as `/dev/stdout`, is written to and never replaced.
 ///
 /// # Errors
 /// When the directory cannot be made or the file cannot be written.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, bytes);
+    }
+    let followed = path.canonicalize();
+    let path = followed.as_deref().unwrap_or(path);
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
     }
     write_whole(path, bytes, 0o640)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    use nix::sys::stat::Mode;
+
+    use super::*;
+    use crate::store::tests::Scratch;
+
+    #[test]
+    fn a_link_stays_and_what_is_no_file_is_written_to() {
+        let scratch = Scratch::new("put");
+        let place = |name: &str| scratch.path().join(name);
+        put(&place("new/report.html"), b"one").unwrap();
+        symlink("new/report.html", place("last.html")).unwrap();
+        put(&place("last.html"), b"two").unwrap();
+        assert_eq!(fs::read(place("new/report.html")).unwrap(), b"two");
+        assert!(place("last.html").is_symlink());
+
+        nix::unistd::mkfifo(&place("pipe"), Mode::S_IRWXU).unwrap();
+        symlink("pipe", place("out")).unwrap();
+        let read = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read(place("pipe")).unwrap());
+            put(&place("out"), b"three").unwrap();
+            reader.join().unwrap()
+        });
+        assert_eq!(read, b"three");
+        assert!(place("pipe").metadata().unwrap().file_type().is_fifo());
+    }
 }
