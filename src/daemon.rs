@@ -23,6 +23,7 @@ mod face;
 mod files;
 mod hands;
 mod journal;
+mod probe_now;
 mod readiness;
 mod together;
 mod watchdog;
@@ -43,6 +44,7 @@ use self::brain::{Heartbeat, Loop};
 use self::calendar::Keeper;
 use self::face::{Face, Shown};
 use self::hands::Hands;
+use self::probe_now::Demands;
 use self::together::Together;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -51,8 +53,8 @@ use crate::model::Snapshot;
 use crate::monitor::{Input, Monitor};
 use crate::notify::{Courier, Inbox, Setup, load_link_key};
 use crate::probe::{Probes, Trust};
-use crate::store::{Store, StoreError, Writer};
-use crate::web::{ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
+use crate::store::{Past, Store, StoreError, Writer};
+use crate::web::{Condition, ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
 
 pub use self::calendar::kept_sessions;
 pub use self::error::DaemonError;
@@ -166,6 +168,7 @@ impl Daemon {
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
             access: ArcSwap::new(Arc::clone(&settings.web.access)),
+            started: settings.clone(),
             keeper,
             base: ArcSwap::new(Arc::clone(&config)),
             gathering: tokio::sync::Mutex::default(),
@@ -174,9 +177,11 @@ impl Daemon {
             writer: writer.handle(),
             courier: courier.remote(),
             figures: figures.clone(),
-            refused: arc_swap::ArcSwapOption::empty(),
             reloading: Together::new(clock),
             reporting: tokio::sync::Mutex::default(),
+            past: Past::new(&settings.state_dir, clock),
+            demands: Demands::new(Arc::clone(&probes), clock),
+            condition: Mutex::new(Condition { loaded: now.wall, ..Condition::default() }),
         });
         face.writer.set_retention(face::retention(settings));
         let (closed, news) = watch::channel(None);

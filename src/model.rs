@@ -61,7 +61,7 @@ pub use snapshot::{
     Snapshot, TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus};
-pub use text::{Bilingual, Language, chain, encoded};
+pub use text::{Bilingual, Language, chain, encoded, folded};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

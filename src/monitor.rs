@@ -77,8 +77,8 @@ use crate::config::Config;
 use crate::model::{
     Ack, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth, Failure,
     Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Part, Phase,
-    ProbeRequest, ReadinessOrder, ReadinessRun, Reply, Silence, SilenceId, SiteIx, TargetIx,
-    Topology, Trigger,
+    ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence, SilenceId, SiteId,
+    SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -178,17 +178,21 @@ pub enum Input {
     Reload(Arc<Config>),
     /// The daemon stops: everything that was measured is to be kept.
     Stop,
-    /// Somebody wants a target probed now.
-    Demand {
-        /// Which target of the present topology.
-        target: TargetIx,
-    },
+    /// Somebody wants these targets probed now; what is not watched any more is passed over.
+    Demand(Vec<TargetKey>),
     /// A readiness run is over: one that was ordered, or one that a person made.
     Readiness(Box<ReadinessRun>),
     /// A readiness run that was ordered came to nothing.
     NoReadiness,
     /// Somebody confirmed picture and sound of a site.
     Confirm(Box<Confirmation>),
+    /// Somebody takes back what was confirmed of a site.
+    Unconfirm {
+        /// For which session.
+        session: SessionId,
+        /// Of which site.
+        site: SiteId,
+    },
 }
 
 /// What the brain orders.
@@ -254,14 +258,11 @@ impl Monitor {
                 self.changes.extend(Rollups::all(&mut self.picture, now));
                 self.commit_at = now.mono;
             }
-            Input::Demand { target } => {
-                if target.ix() < self.picture.targets.len() {
-                    self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
-                }
-            }
+            Input::Demand(targets) => self.demand(&targets, now),
             Input::Readiness(run) => self.take_in_readiness(*run, now),
             Input::NoReadiness => self.readiness_failed(now),
             Input::Confirm(said) => self.confirm(*said, now),
+            Input::Unconfirm { session, site } => self.unconfirm(session, site, now),
         }
         self.advance(now);
     }
@@ -448,6 +449,18 @@ impl Monitor {
                 self.changes.push(self.minutes.watch(&self.picture, now));
                 let batch = Batch { changes: std::mem::take(&mut self.changes) };
                 self.commands.push_back(Command::Commit(batch));
+            }
+        }
+    }
+
+    /// Orders a probe of each of these, besides their turns. One under way is not disturbed: the
+    /// demanded one follows it.
+    fn demand(&mut self, targets: &[TargetKey], now: Now) {
+        let topology = Arc::clone(self.topology());
+        for key in targets {
+            let (Some(endpoint), Some(check)) = (&key.endpoint, &key.check) else { continue };
+            if let Some(target) = topology.find_target(&key.site, endpoint, check) {
+                self.schedule.demand(target, Trigger::Demand, Effort::Normal, now.mono);
             }
         }
     }

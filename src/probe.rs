@@ -26,7 +26,7 @@ mod tcp;
 mod tls;
 
 pub use hands::{ProbeSettings, Probes};
-pub use memory::{Explanation, Record};
+pub use memory::{Explanation, Failed, Record};
 pub use resolver::ResolverHealth;
 pub use survey::{Progress, survey};
 pub use tls::Trust;

@@ -14,6 +14,7 @@ mod compile;
 mod csv;
 mod html;
 mod json;
+pub mod series;
 mod timeline;
 mod words;
 mod xlsx;

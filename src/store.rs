@@ -10,6 +10,7 @@ mod history;
 mod keep;
 mod open;
 mod outbox;
+mod past;
 mod readiness;
 mod restore;
 mod retention;
@@ -28,9 +29,10 @@ use rusqlite::Connection;
 
 use crate::model::TargetKey;
 
-pub use history::History;
+pub use history::{Before, History};
 pub use open::Damage;
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
+pub use past::{Past, PastError};
 pub use retention::Retention;
 pub use whole::write_whole;
 pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
@@ -127,6 +129,15 @@ pub enum StoreError {
         /// Why it failed.
         source: rusqlite::Error,
     },
+}
+
+impl StoreError {
+    /// Whether a query was broken off because it was to be.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        use rusqlite::ErrorCode::OperationInterrupted;
+        matches!(self, Self::Database { source, .. }
+            if source.sqlite_error_code() == Some(OperationInterrupted))
+    }
 }
 
 impl fmt::Display for StoreError {

@@ -15,6 +15,7 @@
 mod admin;
 mod api;
 mod app;
+mod asked;
 mod board;
 mod calendar;
 mod crowd;
@@ -41,10 +42,13 @@ use tokio::sync::watch;
 use crate::config::Access;
 use crate::model::{
     Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
-    ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus,
+    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Snapshot,
+    StoreStatus, TargetKey,
 };
 use crate::notify::{Link, LinkError};
-use crate::report::Report;
+use crate::probe::{Explanation, Record};
+use crate::report::{Report, Totals};
+use crate::store::Past;
 
 pub use server::{Limits, Server};
 
@@ -80,9 +84,6 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Reads the configuration again; with an error the old one stays.
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>>;
-
-    /// The last reload, if it was refused.
-    fn refused(&self) -> Option<Refused>;
 
     /// The calendar: the sessions that are known, and how the calendars of others do.
     fn calendar(&self) -> Arc<Calendar>;
@@ -126,6 +127,49 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Writes up a session that is on or over, from the history.
     fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>>;
+
+    /// Sessions that are on or over with their figures, the one that ended last first: `most` at
+    /// most, behind the one named.
+    fn held(
+        &self,
+        behind: Option<SessionId>,
+        most: usize,
+    ) -> Answer<'_, Result<Vec<(SessionRecord, Totals)>, ControlError>>;
+
+    /// The history, for whoever looks back.
+    fn past(&self) -> &Past;
+
+    /// What the last probes of a target looked like; none when there is no such target.
+    fn explain(&self, target: &TargetKey) -> Option<Explanation>;
+
+    /// Has every target of a site probed now, and tells what that showed.
+    fn probe_now(&self, site: SiteId) -> Answer<'_, Result<Arc<Vec<Probed>>, ControlError>>;
+
+    /// Takes back what was confirmed of picture and sound of a site.
+    fn unconfirm(&self, session: SessionId, site: SiteId) -> Answer<'_, Result<(), ControlError>>;
+
+    /// What became of the configuration.
+    fn condition(&self) -> Condition;
+}
+
+/// A target that somebody wanted probed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// Which.
+    pub target: TargetKey,
+    /// What the probe showed; none when it did not end in time.
+    pub record: Option<Record>,
+}
+
+/// What became of the configuration as it was last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// When the one that counts was read.
+    pub loaded: Timestamp,
+    /// Why a later one is not taken on; none when none was refused since.
+    pub refused: Option<Refused>,
+    /// Settings that have changed and take effect at the next start.
+    pub waits_for_restart: Vec<&'static str>,
 }
 
 /// What somebody does about an incident.
@@ -149,9 +193,11 @@ pub struct Look {
 /// A reload that was refused whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// When.
+    /// When one was refused first since the one that counts was read.
+    pub since: Timestamp,
+    /// When one was refused last.
     pub at: Timestamp,
-    /// The full text of all diagnostics.
+    /// The full text of all diagnostics of that.
     pub why: String,
 }
 
@@ -166,16 +212,23 @@ pub struct Reloaded {
     pub sessions: usize,
     /// How long it took.
     pub took: Duration,
+    /// Settings that have changed and take effect at the next start.
+    pub waits_for_restart: Vec<&'static str>,
 }
 
 impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sites, targets, sessions, took } = self;
+        let Self { sites, targets, sessions, took, waits_for_restart } = self;
         write!(
             f,
             "configuration reloaded in {} ms: {sites} sites, {targets} targets, {sessions} sessions",
             took.as_millis()
-        )
+        )?;
+        if !waits_for_restart.is_empty() {
+            let settings = waits_for_restart.join("`, `");
+            write!(f, "; what has changed of `{settings}` takes effect at the next start")?;
+        }
+        Ok(())
     }
 }
 
@@ -214,6 +267,8 @@ pub enum ControlError {
     Failed(String),
     /// A mistake of ours broke it off.
     Broken,
+    /// Too many ask; try again after this long.
+    Busy(Duration),
     /// The daemon is stopping.
     Stopping,
 }
@@ -226,6 +281,7 @@ impl fmt::Display for ControlError {
             Self::Refused(why) | Self::Failed(why) => f.write_str(why),
             Self::Late => f.write_str("the event loop does not answer"),
             Self::Broken => f.write_str("this broke off"),
+            Self::Busy(_) => f.write_str("too many ask for this at once; try again in a moment"),
             Self::Stopping => f.write_str("the daemon is stopping"),
         }
     }

@@ -69,6 +69,8 @@ mod reasons;
 mod report;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/schemathesis.rs"]
+mod schemathesis;
 #[path = "it/secrets.rs"]
 mod secrets;
 #[path = "it/service.rs"]

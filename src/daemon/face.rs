@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,22 +14,27 @@ use tracing::{error, info, warn};
 use super::brain::{Heartbeat, Request};
 use super::calendar::{EVERY, GATHER_EVERY, KeepError, Keeper};
 use super::files::Source;
+use super::probe_now::Demands;
 use super::together::Together;
+use super::write_up;
 use crate::clock::Clock;
 use crate::config::gather::ChangeError;
 use crate::config::{self, Access, Config, RetentionSettings, Settings, SourceSet};
 use crate::metrics::Figures;
 use crate::model::{
     Ack, Calendar, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
-    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, Snapshot,
-    StoreStatus, chain,
+    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Snapshot,
+    StoreStatus, TargetKey, chain,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
-use crate::report::Report;
-use crate::store::{History, Retention, StoreError, WriterHandle};
+use crate::probe::Explanation;
+use crate::report::{Report, Totals};
+use crate::store::{Before, Past, PastError, Retention, WriterHandle};
 use crate::texts::LINK_LASTS;
-use crate::web::{Act, Answer, ControlError, Daemon, Look, Refused, ReloadError, Reloaded};
+use crate::web::{
+    Act, Answer, Condition, ControlError, Daemon, Look, Probed, Refused, ReloadError, Reloaded,
+};
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,6 +52,8 @@ pub(super) struct Face {
     pub(super) settings: ArcSwap<Settings>,
     /// Who may reach the web server; it is read again by itself when its files change.
     pub(super) access: ArcSwap<Access>,
+    /// What it was started with.
+    pub(super) started: Settings,
     /// Calendars and last-minute changes.
     pub(super) keeper: Arc<Keeper>,
     /// What the files say, without those.
@@ -60,12 +67,17 @@ pub(super) struct Face {
     pub(super) writer: WriterHandle,
     pub(super) courier: Remote,
     pub(super) figures: Figures,
-    /// The last reload, if it was refused.
-    pub(super) refused: ArcSwapOption<Refused>,
     /// One reload at a time, for all who ask meanwhile.
     pub(super) reloading: Together<Result<Reloaded, ReloadError>>,
     /// One report at a time, and the last one of a session that is over, which stays as it is.
     pub(super) reporting: tokio::sync::Mutex<Option<(SessionRecord, Arc<Report>)>>,
+    /// The history, for whoever looks back.
+    pub(super) past: Past,
+    /// Sites that people want probed.
+    pub(super) demands: Demands,
+    /// What became of the configuration. Every change of it is one step, so a panic leaves it
+    /// whole.
+    pub(super) condition: Mutex<Condition>,
 }
 
 /// What everybody sees.
@@ -145,7 +157,7 @@ impl Face {
         // Reading may take as long as a disk takes.
         let read = blocking(move || source.load()).await.map_err(ReloadError::NotTaken)?;
         let config = read.map_err(|wrong| ReloadError::Refused(chain(&wrong)))?;
-        self.warn_of_restart(&config.settings);
+        let waits = self.waits_for_restart(&config.settings);
         let base = Arc::new(config);
         let mut unsure = self.gathering.lock().await;
         let before = self.keeper.shown();
@@ -162,7 +174,10 @@ impl Face {
         self.settings.store(Arc::new(Settings { state_dir, ..config.settings.clone() }));
         let keeper = Arc::clone(&self.keeper);
         blocking(move || keeper.tidy(&base)).await.map_err(ReloadError::NotTaken)?;
-        Ok(summary(&config, self.clock.mono() - began))
+        for setting in &waits {
+            warn!(setting, "this setting takes effect at the next start");
+        }
+        Ok(Reloaded { waits_for_restart: waits, ..summary(&config, self.clock.mono() - began) })
     }
 
     /// Tells the brain what is known together, if that is not what it goes by.
@@ -235,16 +250,36 @@ impl Face {
         self.keeper.shown().sessions.iter().any(|(it, _)| it.id == *session)
     }
 
-    /// Some settings take part in what was done once at the start.
-    fn warn_of_restart(&self, new: &Settings) {
-        let old = self.settings.load();
-        for (setting, changed) in [
-            ("listen", old.listen != new.listen),
-            ("state_dir", old.state_dir != new.state_dir),
-            ("icmp", old.icmp != new.icmp),
-        ] {
-            if changed {
-                warn!(setting, "this setting takes effect at the next start");
+    /// Settings that take part in what was done once at the start, and that `new` changes.
+    fn waits_for_restart(&self, new: &Settings) -> Vec<&'static str> {
+        let started = &self.started;
+        let settings = [
+            ("listen", started.listen != new.listen),
+            ("state_dir", started.state_dir != new.state_dir),
+            ("icmp", started.icmp != new.icmp),
+        ];
+        settings.into_iter().filter(|(_, changed)| *changed).map(|(setting, _)| setting).collect()
+    }
+
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what became of a reload, so that whoever looks later sees what this daemon goes by.
+    fn note_reload(&self, done: &Result<Reloaded, ReloadError>) {
+        let now = self.clock.now().wall;
+        let mut condition = self.condition();
+        match done {
+            Ok(reloaded) => {
+                *condition = Condition {
+                    loaded: now,
+                    refused: None,
+                    waits_for_restart: reloaded.waits_for_restart.clone(),
+                };
+            }
+            Err(why) => {
+                let since = condition.refused.as_ref().map_or(now, |before| before.since);
+                condition.refused = Some(Refused { since, at: now, why: why.to_string() });
             }
         }
     }
@@ -353,6 +388,7 @@ pub(super) fn summary(config: &Config, took: Duration) -> Reloaded {
         targets: config.topology.targets.len(),
         sessions: config.sessions.len(),
         took,
+        waits_for_restart: Vec::new(),
     }
 }
 
@@ -394,21 +430,13 @@ impl Daemon for Face {
         Box::pin(self.reloading.run(async {
             let done = self.load_again().await;
             self.figures.reloaded(done.is_ok(), self.clock.now().wall);
-            let refused = done
-                .as_ref()
-                .err()
-                .map(|why| Refused { at: self.clock.now().wall, why: why.to_string() });
-            self.refused.store(refused.map(Arc::new));
+            self.note_reload(&done);
             match &done {
                 Ok(reloaded) => info!("{reloaded}"),
                 Err(wrong) => error!("configuration refused, the old one stays:\n{wrong}"),
             }
             done
         }))
-    }
-
-    fn refused(&self) -> Option<Refused> {
-        self.refused.load().as_deref().cloned()
     }
 
     fn calendar(&self) -> Arc<Calendar> {
@@ -525,29 +553,97 @@ impl Daemon for Face {
     fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
         Box::pin(async move {
             let mut last = self.reporting.lock().await;
-            let state_dir = self.settings.load().state_dir.clone();
             let known = last.clone();
             let now = self.clock.now().wall;
-            let work = tokio::task::spawn_blocking(move || {
-                let record = History::open(&state_dir)?.session(&session)?;
-                let Some(record) = record.filter(|record| record.start <= now) else {
-                    return Ok(None);
-                };
-                match known {
-                    Some((of, report)) if of == record && of.closed.is_some() => {
-                        Ok(Some((record, report)))
-                    }
+            let made = self.past.ask(move |history| {
+                let record = history.session(&session)?.filter(|record| record.start <= now);
+                let Some(record) = record else { return Ok(None) };
+                Ok(Some(match known {
+                    Some((of, report)) if of == record && of.closed.is_some() => (record, report),
                     _ => {
-                        let report = super::write_up(&state_dir, record.clone(), now)?;
-                        Ok(Some((record, Arc::new(report))))
+                        let report = write_up::work_out(history, record.clone(), now)?;
+                        (record, Arc::new(report))
                     }
-                }
+                }))
             });
-            let made: Result<_, StoreError> = work.await.map_err(|_| ControlError::Broken)?;
-            let made = made.map_err(|error| ControlError::Failed(chain(&error)))?;
-            let (record, report) = made.ok_or(ControlError::NotFound)?;
+            let (record, report) =
+                made.await.map_err(not_answered)?.ok_or(ControlError::NotFound)?;
             *last = Some((record, Arc::clone(&report)));
             Ok(report)
         })
+    }
+
+    fn held(
+        &self,
+        behind: Option<SessionId>,
+        most: usize,
+    ) -> Answer<'_, Result<Vec<(SessionRecord, Totals)>, ControlError>> {
+        Box::pin(async move {
+            let now = self.clock.now().wall;
+            let found = self.past.ask(move |history| {
+                let before = match behind {
+                    None => None,
+                    Some(id) => match history.session(&id)? {
+                        Some(record) => Some(Before { at: record.end, id }),
+                        None => return Ok(None),
+                    },
+                };
+                let records = history.sessions_back(now, before.as_ref(), most)?;
+                let totals = records.into_iter().map(|record| {
+                    let totals = write_up::totals(history, record.clone(), now)?;
+                    Ok((record, totals))
+                });
+                totals.collect::<Result<Vec<_>, _>>().map(Some)
+            });
+            found.await.map_err(not_answered)?.ok_or(ControlError::NotFound)
+        })
+    }
+
+    fn past(&self) -> &Past {
+        &self.past
+    }
+
+    fn explain(&self, target: &TargetKey) -> Option<Explanation> {
+        self.demands.probes().explain(target)
+    }
+
+    fn probe_now(&self, site: SiteId) -> Answer<'_, Result<Arc<Vec<Probed>>, ControlError>> {
+        Box::pin(async move {
+            let topology = Arc::clone(&self.shown.snapshot.load().topology);
+            let ix = topology.find_site(&site).ok_or(ControlError::NotFound)?;
+            let endpoints = topology.site(ix).endpoints.iter();
+            let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+            let targets = targets.map(|target| topology.target_key(*target)).collect();
+            self.demands.probe(self, site, targets).await
+        })
+    }
+
+    fn unconfirm(&self, session: SessionId, site: SiteId) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async move {
+            let stands = |snapshot: &Snapshot| {
+                snapshot.confirmations.iter().any(|it| it.session == session && it.site == site)
+            };
+            if !stands(&self.shown.snapshot.load()) {
+                return Err(ControlError::NotFound);
+            }
+            let (of, at) = (session.clone(), site.clone());
+            self.tell(Input::Unconfirm { session: of, site: at }).await?;
+            self.shown(|snapshot| !stands(snapshot)).await;
+            Ok(())
+        })
+    }
+
+    fn condition(&self) -> Condition {
+        Self::condition(self).clone()
+    }
+}
+
+/// What whoever looked back is told.
+fn not_answered(error: PastError) -> ControlError {
+    match error {
+        PastError::Busy => ControlError::Busy(Duration::from_secs(2)),
+        PastError::TookTooLong => ControlError::Busy(Duration::from_secs(30)),
+        PastError::Store(why) => ControlError::Failed(chain(&why)),
+        PastError::BrokenOff => ControlError::Broken,
     }
 }

@@ -48,6 +48,9 @@ pub(super) fn log(batch: &Batch) {
                 let (session, site, by) = (&said.session, &said.site, &said.by);
                 info!(%session, %site, by, said.picture, said.sound, "picture and sound");
             }
+            Change::Unconfirm { session, site } => {
+                info!(%session, %site, "picture and sound no longer confirmed");
+            }
             Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) | Change::Lost { .. } => {}
         }
     }

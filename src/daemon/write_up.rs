@@ -20,7 +20,7 @@ use tracing::{error, info};
 use super::face::Face;
 use crate::config::Settings;
 use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord, chain};
-use crate::report::{self, Material, Measured, Report, Style, WriteError};
+use crate::report::{self, Material, Measured, Report, Style, Totals, WriteError};
 use crate::store::{History, StoreError, Ticket, write_whole};
 
 /// Earlier sessions that are read for comparison.
@@ -76,14 +76,22 @@ pub fn write_up(
     session: SessionRecord,
     as_of: Timestamp,
 ) -> Result<Report, StoreError> {
-    let history = History::open(state_dir)?;
+    work_out(&History::open(state_dir)?, session, as_of)
+}
+
+/// Works out the report on a session from a history that is open.
+pub(super) fn work_out(
+    history: &History,
+    session: SessionRecord,
+    as_of: Timestamp,
+) -> Result<Report, StoreError> {
     let mut before = history.sessions(Timestamp::MIN, session.start)?;
     let skip = before.len().saturating_sub(EARLIER);
     let earlier = before
         .drain(skip..)
-        .map(|record| gather(&history, record, as_of))
+        .map(|record| gather(history, record, as_of))
         .collect::<Result<Vec<Material>, StoreError>>()?;
-    let mut material = gather(&history, session, as_of)?;
+    let mut material = gather(history, session, as_of)?;
     let mut measured = Measured::of(&material.session);
     history.path_rollups(
         material.session.start,
@@ -93,6 +101,15 @@ pub fn write_up(
     )?;
     material.measured = measured;
     Ok(report::compile(&material, &earlier))
+}
+
+/// The figures of all sites of a session together.
+pub(super) fn totals(
+    history: &History,
+    session: SessionRecord,
+    as_of: Timestamp,
+) -> Result<Totals, StoreError> {
+    Ok(report::compile(&gather(history, session, as_of)?, &[]).totals)
 }
 
 /// What the history knows of the time of a session, but for measurements.

@@ -72,6 +72,13 @@ pub enum Change {
     },
     /// Somebody confirmed picture and sound of a site; replaces what was said of it before.
     Confirm(Box<Confirmation>),
+    /// What was confirmed of a site is taken back.
+    Unconfirm {
+        /// For which session.
+        session: SessionId,
+        /// Of which site.
+        site: SiteId,
+    },
 }
 
 /// A stretch of time for which this monitor was there to see. What lies between two of them it
@@ -341,6 +348,9 @@ impl Durable {
                 Change::Confirm(said) => {
                     let key = (said.session.clone(), said.site.clone());
                     self.confirmations.insert(key, (**said).clone());
+                }
+                Change::Unconfirm { session, site } => {
+                    self.confirmations.remove(&(session.clone(), site.clone()));
                 }
                 Change::Notify(_)
                 | Change::Withdraw(_)

@@ -65,7 +65,7 @@ pub struct HardState {
 }
 
 /// A confirmed change of health.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthChange {
     /// When it was confirmed.
     pub at: Timestamp,

@@ -56,6 +56,18 @@ impl Bilingual {
     }
 }
 
+/// `text` without case and without the marks of Vietnamese letters, its words apart by one space:
+/// what people search by who have no such keyboard. "Bằng Lũng" and "bang  lung" become the same.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    use unicode_normalization::char::is_combining_mark;
+    let bare = text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
+    // The stroke of đ is no mark to Unicode.
+    let bare: String = bare.map(|c| if c == 'đ' { 'd' } else { c }).collect();
+    bare.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
 /// §2.3 in percent-encoding.
 #[must_use]
@@ -82,4 +94,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_without_their_marks() {
+        assert_eq!(folded("Thị trấn Bằng Lũng"), "thi tran bang lung");
+        assert_eq!(folded("  ĐỒNG\tThắng "), "dong thang");
+        assert_eq!(folded("Ba\u{306}\u{300}ng"), "bang");
+        assert_eq!(folded("\u{301}"), "");
+    }
 }

@@ -161,6 +161,16 @@ impl Monitor {
         self.commit_at = now.mono;
     }
 
+    /// Takes back what was confirmed of a site, if anything was.
+    pub(super) fn unconfirm(&mut self, session: SessionId, site: SiteId, now: Now) {
+        let key = (session, site);
+        if self.readiness.confirmations.remove(&key).is_some() {
+            let (session, site) = key;
+            self.changes.push(Change::Unconfirm { session, site });
+            self.commit_at = now.mono;
+        }
+    }
+
     /// What a run goes by besides what it measures.
     #[must_use]
     pub fn past(&self, now: Now) -> Past {

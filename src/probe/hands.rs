@@ -305,6 +305,15 @@ impl Probes {
         Some(memory.explain(scene.find(target)?))
     }
 
+    /// The record of the first probe of a target that begins at `since` or later, whoever orders
+    /// it; none when there is no such target. Nothing comes if the configuration changes meanwhile.
+    #[must_use]
+    pub fn next(&self, target: &TargetKey, since: Mono) -> Option<oneshot::Receiver<Record>> {
+        let mut memory = self.shared.memory();
+        let target = self.shared.scene.load().find(target)?;
+        Some(memory.next(target, since))
+    }
+
     /// Returns once every name was looked up at least once, so that a first round of probes does
     /// not fail for want of addresses. Takes as long as the resolver's time limit, times a few when
     /// there are many names and no answer: whoever waits for it should not wait for ever.

@@ -151,6 +151,7 @@ impl Backlog {
                 Change::Lost { session, .. } => seen_lost.insert(session.clone()),
                 Change::Readiness(_)
                 | Change::Confirm(_)
+                | Change::Unconfirm { .. }
                 | Change::LinkUse(_)
                 | Change::Rollup(_)
                 | Change::Reported { .. } => true,

@@ -135,6 +135,10 @@ fn write_change(
         }
         Change::Readiness(run) => write_readiness(db, run)?,
         Change::Confirm(said) => write_confirmation(db, said)?,
+        Change::Unconfirm { session, site } => {
+            db.prepare_cached("DELETE FROM confirmation WHERE session = ? AND site = ?")?
+                .execute([session.as_str(), site.as_str()])?;
+        }
         Change::Lost { session, lost } => {
             let ms = i64::try_from(lost.ms).unwrap_or(i64::MAX);
             db.prepare_cached(

@@ -35,6 +35,10 @@ impl History {
         &self.db
     }
 
+    pub(super) const fn db_mut(&mut self) -> &mut Connection {
+        &mut self.db
+    }
+
     /// The incidents that were on at any moment in `from..until`, oldest first.
     ///
     /// # Errors
@@ -55,6 +59,47 @@ impl History {
             .query_map([nanos(from), nanos(until)], |row| parse(row.get::<_, String>(0)?))
             .doing("read")?;
         rows.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
+    /// The incidents that were on at any moment in `from..until` and that `wanted` says yes to, the
+    /// one that began last first, `most` at most; behind `before` in that order.
+    ///
+    /// # Errors
+    /// When the file or a record in it cannot be read.
+    pub fn incidents_back(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        before: Option<&Before<IncidentId>>,
+        most: usize,
+        wanted: impl Fn(&Incident) -> bool,
+    ) -> Result<Vec<Incident>, StoreError> {
+        let mut select = self
+            .db
+            .prepare_cached(
+                "SELECT record FROM incident
+                 WHERE began <= ?2 AND (resolved IS NULL OR resolved > ?1)
+                     AND (began, id) < (?3, ?4)
+                 ORDER BY began DESC, id DESC",
+            )
+            .doing("read")?;
+        let (at, id) = behind(before, IncidentId::as_str);
+        let rows = select
+            .query_map((nanos(from), nanos(until).saturating_sub(1), at, id), |row| {
+                parse(row.get::<_, String>(0)?)
+            })
+            .doing("read")?;
+        let mut found = Vec::new();
+        for incident in rows {
+            let incident = incident.doing("read")?;
+            if found.len() < most && wanted(&incident) {
+                found.push(incident);
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The incident with this id.
@@ -155,6 +200,55 @@ impl History {
         self.each_rollup(from, until, |key| wanted.contains(key), take)
     }
 
+    /// Hands out the measurements of one site's checks that began in `from..until`, target by
+    /// target: those that have been brought together before the others, each in order of time.
+    ///
+    /// Rows lie in order of time, with those of all targets together, so the moments at which
+    /// there are rows are walked through and the few rows of this site picked out of each: what it
+    /// costs depends on the number of moments and not on that of targets.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn site_rollups(
+        &self,
+        site: &SiteId,
+        from: Timestamp,
+        until: Timestamp,
+        mut take: impl FnMut(Rollup),
+    ) -> Result<(), StoreError> {
+        let mut keys = self
+            .db
+            .prepare_cached(
+                r#"SELECT id, site, endpoint, "check" FROM target WHERE site = ? AND "check" <> ''"#,
+            )
+            .doing("read")?;
+        let keys =
+            keys.query_map([site.as_str()], |row| Ok((row.get(0)?, key(row, 1)?))).doing("read")?;
+        let keys: Vec<(i64, TargetKey)> = keys.collect::<rusqlite::Result<_>>().doing("read")?;
+        for table in ["rollup_old", "rollup"] {
+            let mut select = self
+                .db
+                .prepare_cached(&format!(
+                    "WITH RECURSIVE moment(m) AS (
+                         SELECT (SELECT min(at) FROM {table} WHERE at >= ?1)
+                         UNION ALL
+                         SELECT (SELECT min(at) FROM {table} WHERE at > m) FROM moment WHERE m < ?2
+                     )
+                     SELECT {ROLLUP_COLUMNS} FROM moment CROSS JOIN {table}
+                     WHERE at = m AND m < ?2 AND target = ?3"
+                ))
+                .doing("read")?;
+            for (id, key) in &keys {
+                let bounds = [seconds_from(from), seconds_from(until), *id];
+                let mut rows = select.query(bounds).doing("read")?;
+                while let Some(row) = rows.next().doing("read")? {
+                    take(read_rollup(row, 0, key.clone()).doing("read")?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn each_rollup(
         &self,
         from: Timestamp,
@@ -205,6 +299,32 @@ impl History {
             .doing("read")?;
         let rows = select
             .query_map([nanos(from), nanos(until)], |row| parse(row.get::<_, String>(0)?))
+            .doing("read")?;
+        rows.collect::<rusqlite::Result<_>>().doing("read")
+    }
+
+    /// The sessions that had begun by `until`, the one that ended last first, `most` at most;
+    /// behind `before` in that order.
+    ///
+    /// # Errors
+    /// When the file or a record in it cannot be read.
+    pub fn sessions_back(
+        &self,
+        until: Timestamp,
+        before: Option<&Before<SessionId>>,
+        most: usize,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut select = self
+            .db
+            .prepare_cached(
+                "SELECT record FROM session WHERE began <= ?1 AND (ended, id) < (?2, ?3)
+                 ORDER BY ended DESC, id DESC LIMIT ?4",
+            )
+            .doing("read")?;
+        let (at, id) = behind(before, SessionId::as_str);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = select
+            .query_map((nanos(until), at, id, most), |row| parse(row.get::<_, String>(0)?))
             .doing("read")?;
         rows.collect::<rusqlite::Result<_>>().doing("read")
     }
@@ -300,6 +420,23 @@ impl History {
     pub fn outbox(&self) -> Result<Vec<ChannelTotals>, StoreError> {
         outbox::totals(&self.db).doing("read")
     }
+}
+
+/// A place in a list that goes back in time: what comes before it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before<Id> {
+    /// The moment that the list is ordered by.
+    pub at: Timestamp,
+    /// Which of those of the same moment.
+    pub id: Id,
+}
+
+/// The bounds of what lies behind a place; of everything when there is none.
+fn behind<'a, Id>(
+    before: Option<&'a Before<Id>>,
+    text: impl Fn(&'a Id) -> &'a str,
+) -> (i64, &'a str) {
+    before.map_or((i64::MAX, ""), |before| (nanos(before.at), text(&before.id)))
 }
 
 /// The columns that [`read_rollup`] reads, in its order.

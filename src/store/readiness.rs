@@ -28,6 +28,31 @@ impl History {
             .doing("read")
     }
 
+    /// Hands out the readiness runs of a session, newest first, `most` at most. One is at hand at a
+    /// time: a run of ten thousand sites is megabytes.
+    ///
+    /// # Errors
+    /// When the file or a record cannot be read.
+    pub fn readiness_back(
+        &self,
+        session: &SessionId,
+        most: usize,
+        mut take: impl FnMut(&ReadinessRun),
+    ) -> Result<(), StoreError> {
+        let mut select = self
+            .db()
+            .prepare_cached(
+                "SELECT record FROM readiness WHERE session = ? ORDER BY began DESC LIMIT ?",
+            )
+            .doing("read")?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut rows = select.query((session.as_str(), most)).doing("read")?;
+        while let Some(row) = rows.next().doing("read")? {
+            take(&row.get::<_, String>(0).and_then(parse).doing("read")?);
+        }
+        Ok(())
+    }
+
     /// What people confirmed for a session.
     ///
     /// # Errors

@@ -4,48 +4,113 @@
 //! secrets, since the configuration's never enter a snapshot.
 
 mod change;
+pub(super) mod outcomes;
+pub(super) mod past;
 pub(super) mod readiness;
+pub(super) mod sessions;
+mod status;
+pub(super) mod timeline;
 mod views;
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::model::{IncidentId, SilenceId, SiteId};
+use crate::model::{Health, IncidentId, SessionId, SilenceId, SiteId, SiteIx, folded};
+use crate::store::{History, Past, PastError, StoreError};
 
 use super::ControlError;
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
+use super::asked::{Asked, Id};
 use super::gate::Operator;
 use change::{AckRequest, MaintenanceRequest, SilenceRequest};
 pub(super) use change::{Unfit, new_id, person, signed, text};
-use views::{Incidents, MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites, Status};
+use status::Status;
+use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
 
 /// `GET /api/v1/status`.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let reasons = not_ready(&app);
     let (store, channels) = (app.daemon.store(), app.daemon.channels());
-    Json(Status::of(&app.daemon.snapshot(), &reasons, &store, &channels)).into_response()
+    let (condition, calendar) = (app.daemon.condition(), app.daemon.calendar());
+    let snapshot = app.daemon.snapshot();
+    let status = Status::of(&snapshot, &reasons, &store, &channels, &condition, &calendar);
+    Json(status).into_response()
 }
 
+/// Which sites are asked for.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct SitesAsked {
+    health: Option<Health>,
+    level: Option<String>,
+    parent: Option<String>,
+    session: Option<String>,
+    search: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Most sites of a list that is asked for with a limit.
+pub(super) const MOST_SITES: usize = 10_000;
+
 /// `GET /api/v1/sites`.
-pub(super) async fn sites(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn sites(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<SitesAsked>,
+    headers: HeaderMap,
+) -> Response {
     let snapshot = app.daemon.snapshot();
-    let of = Arc::clone(&snapshot);
-    let render = move |take: &mut dyn FnMut(&str)| {
-        take(&serde_json::to_string(&Sites::of(&of)).unwrap_or_default());
+    if asked == SitesAsked::default() {
+        let of = Arc::clone(&snapshot);
+        let render = move |take: &mut dyn FnMut(&str)| {
+            take(&serde_json::to_string(&Sites::of(&of)).unwrap_or_default());
+        };
+        return app.sites.get(&snapshot, app.daemon.now().mono, &headers, render).await;
+    }
+    if asked.limit.is_some_and(|limit| !(1..=MOST_SITES).contains(&limit)) {
+        let why = format!("`limit` is 1 to {MOST_SITES}");
+        return problem(StatusCode::BAD_REQUEST, why);
+    }
+    let topology = &snapshot.topology;
+    let behind = match &asked.after {
+        None => None,
+        Some(id) => match topology.find_site(&SiteId::new(id.as_str())) {
+            Some(ix) => Some(ix),
+            None => return problem(StatusCode::NOT_FOUND, "`after` names no site"),
+        },
     };
-    app.sites.get(&snapshot, app.daemon.now().mono, &headers, render).await
+    let sought = asked.search.as_deref().map(folded);
+    let is = |asked: &Option<String>, it: Option<&str>| {
+        asked.as_deref().is_none_or(|asked| it == Some(asked))
+    };
+    let wanted = |ix: &SiteIx| {
+        let (site, view) = (topology.site(*ix), &snapshot.sites[ix.ix()]);
+        behind.is_none_or(|behind| *ix > behind)
+            && asked.health.is_none_or(|health| view.standing.hard == health)
+            && is(&asked.level, Some(topology.level_of(*ix).id.as_str()))
+            && is(&asked.parent, site.parent.map(|parent| topology.site(parent).id.as_str()))
+            && is(&asked.session, view.session.as_ref().map(SessionId::as_str))
+            && sought.as_deref().is_none_or(|sought| {
+                site.id.as_str().contains(sought) || folded(&site.name).contains(sought)
+            })
+    };
+    let most = asked.limit.unwrap_or(MOST_SITES);
+    let mut found: Vec<SiteIx> = topology.site_ixs().filter(wanted).take(most + 1).collect();
+    let more = found.len() > most;
+    found.truncate(most);
+    Json(Sites::page(&snapshot, &found, more)).into_response()
 }
 
 /// `GET /api/v1/sites/{id}`.
-pub(super) async fn site(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn site(State(app): State<Arc<App>>, Id(id): Id) -> Response {
     let snapshot = app.daemon.snapshot();
     match snapshot.topology.find_site(&SiteId::new(id)) {
         Some(ix) => Json(SiteDetail::of(&snapshot, ix)).into_response(),
@@ -53,17 +118,11 @@ pub(super) async fn site(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     }
 }
 
-/// `GET /api/v1/incidents`.
-pub(super) async fn incidents(State(app): State<Arc<App>>) -> Response {
-    Json(Incidents::of(&app.daemon.snapshot())).into_response()
-}
-
 /// `GET /api/v1/incidents/{id}`.
-pub(super) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
-    let snapshot = app.daemon.snapshot();
-    match snapshot.incidents.iter().find(|incident| incident.id.as_str() == id) {
-        Some(incident) => Json(&**incident).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "there is no such incident, or no longer"),
+pub(super) async fn incident(State(app): State<Arc<App>>, Id(id): Id) -> Response {
+    match past::find(&app, &id).await {
+        Ok(incident) => Json(&*incident).into_response(),
+        Err(response) => response,
     }
 }
 
@@ -71,7 +130,7 @@ pub(super) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
 pub(super) async fn ack(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Body,
 ) -> Response {
     let request: AckRequest = match read(body) {
@@ -143,7 +202,7 @@ pub(super) async fn silence(
 pub(super) async fn lift(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Response {
     let snapshot = app.daemon.snapshot();
     if !snapshot.silences.iter().any(|silence| silence.id.as_str() == id) {
@@ -193,7 +252,7 @@ pub(super) async fn maintain(
 pub(super) async fn end_maintenance(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Response {
     let snapshot = app.daemon.snapshot();
     if !snapshot.maintenance.iter().any(|window| window.id.as_str() == id) {
@@ -227,14 +286,38 @@ pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, St
 }
 
 /// What the daemon did not do.
-pub(super) fn refused(failed: Option<Result<(), ControlError>>) -> Response {
+pub(super) fn refused<T>(failed: Option<Result<T, ControlError>>) -> Response {
     let error = failed.and_then(Result::err).unwrap_or(ControlError::Broken);
     let status = match error {
         ControlError::NotFound => StatusCode::NOT_FOUND,
         ControlError::Used => StatusCode::CONFLICT,
         ControlError::Refused(_) => StatusCode::BAD_REQUEST,
+        ControlError::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
         ControlError::Failed(_) | ControlError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         ControlError::Late | ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
-    problem(status, error.to_string())
+    let mut response = problem(status, error.to_string());
+    if let ControlError::Busy(wait) = error {
+        let seconds = HeaderValue::from(wait.as_secs().max(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// Asks the history, or says why not.
+pub(super) async fn look_back<T: Send + 'static>(
+    past: &Past,
+    question: impl FnOnce(&History) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Response> {
+    past.ask(question).await.map_err(|error| match error {
+        PastError::Busy => {
+            refused::<()>(Some(Err(ControlError::Busy(std::time::Duration::from_secs(2)))))
+        }
+        PastError::TookTooLong | PastError::Store(_) | PastError::BrokenOff => {
+            if let PastError::Store(why) = &error {
+                tracing::error!(error = why as &dyn std::error::Error, "{error}");
+            }
+            problem(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        }
+    })
 }

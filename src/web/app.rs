@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 
 use crate::metrics::{self, Figures};
@@ -99,11 +99,19 @@ pub(super) fn router(
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/sites", get(api::sites))
         .route("/api/v1/sites/{id}", get(api::site))
-        .route("/api/v1/incidents", get(api::incidents))
+        .route("/api/v1/sites/{id}/outcomes", get(api::outcomes::show))
+        .route("/api/v1/sites/{id}/probe", post(api::outcomes::probe))
+        .route("/api/v1/sites/{id}/series", get(api::past::series))
+        .route("/api/v1/sites/{id}/history", get(api::past::history))
+        .route("/api/v1/incidents", get(api::past::incidents))
         .route("/api/v1/incidents/{id}", get(api::incident))
+        .route("/api/v1/incidents/{id}/timeline", get(api::timeline::show))
         .route("/api/v1/incidents/{id}/ack", post(api::ack))
         .route("/api/v1/sessions", get(api::sessions).post(calendar::create))
-        .route("/api/v1/sessions/{id}", put(calendar::change).delete(calendar::withdraw))
+        .route(
+            "/api/v1/sessions/{id}",
+            get(api::sessions::show).put(calendar::change).delete(calendar::withdraw),
+        )
         .route("/api/v1/calendar", get(calendar::coming))
         .route("/api/v1/oncall", get(api::oncall))
         .route(
@@ -113,7 +121,10 @@ pub(super) fn router(
                     .layer(DefaultBodyLimit::max(limits.body_bytes.max(api::readiness::LARGEST))),
             ),
         )
+        .route("/api/v1/sessions/{id}/readiness/runs", get(api::readiness::runs))
         .route("/api/v1/sessions/{id}/confirmations", post(api::readiness::confirm))
+        .route("/api/v1/sessions/{id}/confirmations/{site}", delete(api::readiness::unconfirm))
+        .route("/api/v1/reports", get(api::past::reports))
         .route("/api/v1/sessions/{id}/report", get(report::data))
         .route("/sessions/{id}/report", get(report::page))
         .route("/api/v1/silences", get(api::silences).post(api::silence))
@@ -121,6 +132,7 @@ pub(super) fn router(
         .route("/api/v1/maintenance", get(api::maintenance).post(api::maintain))
         .route("/api/v1/maintenance/{id}", delete(api::end_maintenance))
         .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
@@ -149,6 +161,10 @@ async fn nowhere(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> R
     } else {
         (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
     }
+}
+
+async fn not_so() -> Response {
+    problem(StatusCode::METHOD_NOT_ALLOWED, "this is asked for by other methods; see `allow`")
 }
 
 /// Around every request: the gate, the time limit, the headers, the count, and a line in the log

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{Body, Unfit, read, refused, signed};
 use super::app::{App, carry_out, problem};
+use super::asked::Id;
 use super::gate::{Caller, Operator};
 use crate::config::gather::ChangeError;
 use crate::model::{
@@ -174,6 +175,9 @@ pub(super) async fn create(
     let Some(id) = request.id.clone() else {
         return problem(StatusCode::BAD_REQUEST, "a new session needs `id`");
     };
+    if request.cancelled {
+        return problem(StatusCode::BAD_REQUEST, "a session that is called off is changed by PUT");
+    }
     if app.daemon.calendar().sessions.iter().any(|(session, _)| session.id.as_str() == id) {
         let why = "there is a session with this id: change it by PUT";
         return problem(StatusCode::CONFLICT, why);
@@ -185,7 +189,7 @@ pub(super) async fn create(
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Body,
 ) -> Response {
     let request: SessionRequest = match read(body) {
@@ -202,7 +206,7 @@ pub(super) async fn change(
 pub(super) async fn withdraw(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Response {
     let (daemon, of) = (Arc::clone(&app.daemon), SessionId::new(id.as_str()));
     match carry_out(async move { daemon.change_session(of, None).await }).await {

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::api::{self, past};
 use crate::config::Role;
 
 /// One thing that can be asked.
@@ -19,6 +20,8 @@ struct Operation {
     summary: &'static str,
     /// What its `{id}` names.
     names: Option<&'static str>,
+    /// What may stand behind the question mark.
+    query: &'static [Parameter],
     /// Schema of the request body.
     takes: Option<&'static str>,
     /// Status and schema of the answer; no schema means no body, `text` plain text.
@@ -26,6 +29,80 @@ struct Operation {
     /// What else may come back, besides what the gate says.
     errors: &'static [u16],
 }
+
+/// Something that may stand behind the question mark.
+struct Parameter {
+    name: &'static str,
+    about: &'static str,
+    schema: fn() -> Value,
+}
+
+const LANG: Parameter = Parameter {
+    name: "lang",
+    about: "Language of texts; otherwise that of `Accept-Language`, otherwise that of the settings",
+    schema: || json!({ "type": "string", "enum": ["vi", "en"] }),
+};
+const FROM: Parameter = Parameter {
+    name: "from",
+    about: "From when; without it as far back as the summary says",
+    schema: schemas::time,
+};
+const UNTIL: Parameter =
+    Parameter { name: "until", about: "Until when; without it until now", schema: schemas::time };
+const POINTS: Parameter = Parameter {
+    name: "points",
+    about: "Points of each chart at most; each stands for whole minutes",
+    schema: || schemas::between(1, past::MOST_POINTS),
+};
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    about: "Entries at most",
+    schema: || schemas::between(1, past::MOST_ENTRIES),
+};
+const LIMIT_SITES: Parameter = Parameter {
+    name: "limit",
+    about: "Sites at most",
+    schema: || schemas::between(1, api::MOST_SITES),
+};
+const LIMIT_SESSIONS: Parameter = Parameter {
+    name: "limit",
+    about: "Sessions at most",
+    schema: || schemas::between(1, past::MOST_SESSIONS),
+};
+const AFTER: Parameter = Parameter {
+    name: "after",
+    about: "What the page before gave as `next`",
+    schema: schemas::text,
+};
+const SITE: Parameter =
+    Parameter { name: "site", about: "At fault or affected", schema: schemas::text };
+const ENDPOINT: Parameter =
+    Parameter { name: "endpoint", about: "Of this device only", schema: schemas::text };
+const SESSION: Parameter =
+    Parameter { name: "session", about: "Of this session only", schema: schemas::text };
+const LEVEL: Parameter =
+    Parameter { name: "level", about: "Of this level only", schema: schemas::text };
+const PARENT: Parameter =
+    Parameter { name: "parent", about: "Directly below this site only", schema: schemas::text };
+const SEARCH: Parameter = Parameter {
+    name: "search",
+    about: "Part of a name or an id; case and the marks of Vietnamese letters do not count",
+    schema: schemas::text,
+};
+const HEALTH: Parameter =
+    Parameter { name: "health", about: "Of this health only", schema: || schemas::a("Health") };
+const CAUSE: Parameter =
+    Parameter { name: "cause", about: "Of this cause only", schema: || schemas::a("Cause") };
+const SEVERITY: Parameter = Parameter {
+    name: "severity",
+    about: "Of this severity only",
+    schema: || schemas::a("Severity"),
+};
+const STATE: Parameter = Parameter {
+    name: "state",
+    about: "Whether it is over",
+    schema: || json!({ "type": "string", "enum": ["open", "resolved", "all"] }),
+};
 
 /// Schema name of a plain-text answer.
 const TEXT: &str = "text";
@@ -42,6 +119,7 @@ const fn read(
         id,
         summary,
         names: None,
+        query: &[],
         takes: None,
         gives: (200, gives),
         errors: &[],
@@ -51,22 +129,89 @@ const fn read(
 /// Everything the server answers except the pages for people.
 const OPERATIONS: &[Operation] = &[
     read("/api/v1/status", "status", "How the whole does, in one look", "Status"),
-    read("/api/v1/sites", "sites", "All sites in the order of the file", "Sites"),
+    Operation {
+        query: &[HEALTH, LEVEL, PARENT, SESSION, SEARCH, AFTER, LIMIT_SITES],
+        errors: &[400, 404],
+        ..read("/api/v1/sites", "sites", "All sites in the order of the file, or some", "Sites")
+    },
     Operation {
         names: Some("a site"),
         errors: &[404],
         ..read("/api/v1/sites/{id}", "site", "One site with its endpoints and targets", "Site")
     },
-    read(
-        "/api/v1/incidents",
-        "incidents",
-        "Open incidents, gravest first, then those resolved within the last hour",
-        "Incidents",
-    ),
+    Operation {
+        names: Some("a site"),
+        query: &[LANG],
+        errors: &[400, 404],
+        ..read(
+            "/api/v1/sites/{id}/outcomes",
+            "outcomes",
+            "The last outcomes of a site's targets, explained step by step, failures apart",
+            "Outcomes",
+        )
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/sites/{id}/probe",
+        id: "probe",
+        summary: "Probe every target of a site now and tell what that shows, within 15 seconds. \
+            Who asks at the same time is told the same; 8 sites are probed at once",
+        names: Some("a site"),
+        query: &[LANG],
+        takes: None,
+        gives: (200, "Probed"),
+        errors: &[400, 404, 429, 500, 503],
+    },
+    Operation {
+        names: Some("a site"),
+        query: &[FROM, UNTIL, SESSION, ENDPOINT, POINTS],
+        errors: &[400, 404, 429, 503],
+        ..read(
+            "/api/v1/sites/{id}/series",
+            "series",
+            "Round trip, loss, jitter and opinion score over time, of the last 6 hours, of another \
+             time of up to 400 days, or of a session",
+            "Series",
+        )
+    },
+    Operation {
+        names: Some("a site"),
+        query: &[FROM, UNTIL, LIMIT],
+        errors: &[400, 404, 429, 503],
+        ..read(
+            "/api/v1/sites/{id}/history",
+            "history",
+            "What a site went through in the last 30 days or another time of up to 400 days",
+            "SiteHistory",
+        )
+    },
+    Operation {
+        query: &[STATE, SITE, SESSION, CAUSE, SEVERITY, FROM, UNTIL, AFTER, LIMIT],
+        errors: &[400, 404, 429, 503],
+        ..read(
+            "/api/v1/incidents",
+            "incidents",
+            "Open incidents, gravest first, then those resolved within the last hour. With `from`, \
+             `until` or `after` those on record, the one that began last first, of a year unless \
+             `from` says otherwise",
+            "Incidents",
+        )
+    },
     Operation {
         names: Some("an incident"),
-        errors: &[404],
-        ..read("/api/v1/incidents/{id}", "incident", "One incident", "Incident")
+        errors: &[404, 429, 503],
+        ..read("/api/v1/incidents/{id}", "incident", "One incident, open or on record", "Incident")
+    },
+    Operation {
+        names: Some("an incident"),
+        query: &[LANG],
+        errors: &[400, 404, 429, 503],
+        ..read(
+            "/api/v1/incidents/{id}/timeline",
+            "timeline",
+            "An incident in words, and what happened one after the other",
+            "Timeline",
+        )
     },
     Operation {
         method: "post",
@@ -74,6 +219,7 @@ const OPERATIONS: &[Operation] = &[
         id: "ack",
         summary: "Take on an incident: reminders stay away",
         names: Some("an incident"),
+        query: &[],
         takes: Some("AckRequest"),
         gives: (200, "Ack"),
         errors: &[400, 404, 409, 413, 415, 500, 503],
@@ -85,9 +231,20 @@ const OPERATIONS: &[Operation] = &[
         id: "createSession",
         summary: "Add a session that neither the files nor a calendar know",
         names: None,
+        query: &[],
         takes: Some("SessionRequest"),
         gives: (201, "SessionChange"),
         errors: &[400, 409, 413, 415, 500, 503],
+    },
+    Operation {
+        names: Some("a session"),
+        errors: &[404, 429, 503],
+        ..read(
+            "/api/v1/sessions/{id}",
+            "session",
+            "One session, to come, on or over, with the sites that take part",
+            "SessionDetail",
+        )
     },
     Operation {
         method: "put",
@@ -95,6 +252,7 @@ const OPERATIONS: &[Operation] = &[
         id: "changeSession",
         summary: "Change a session: times, title, sites added or dropped, delegates, or call it off",
         names: Some("a session"),
+        query: &[],
         takes: Some("SessionRequest"),
         gives: (200, "SessionChange"),
         errors: &[400, 404, 413, 415, 500, 503],
@@ -105,6 +263,7 @@ const OPERATIONS: &[Operation] = &[
         id: "withdrawSession",
         summary: "Withdraw a change: what files and calendars say counts again",
         names: Some("a session"),
+        query: &[],
         takes: None,
         gives: (204, ""),
         errors: &[404, 500, 503],
@@ -118,7 +277,8 @@ const OPERATIONS: &[Operation] = &[
     read("/api/v1/oncall", "oncall", "Who is on duty by each rota, and who is next", "OnCall"),
     Operation {
         names: Some("a session"),
-        errors: &[400, 404, 500, 503],
+        query: &[LANG],
+        errors: &[400, 404, 429, 500, 503],
         ..read(
             "/api/v1/sessions/{id}/report",
             "report",
@@ -127,6 +287,17 @@ const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        query: &[AFTER, LIMIT_SESSIONS],
+        errors: &[400, 404, 429, 500, 503],
+        ..read(
+            "/api/v1/reports",
+            "reports",
+            "Sessions that are on or over with their figures, the one that ended last first",
+            "Held",
+        )
+    },
+    Operation {
+        names: Some("a session"),
         errors: &[404],
         ..read(
             "/api/v1/sessions/{id}/readiness",
@@ -136,11 +307,22 @@ const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        names: Some("a session"),
+        errors: &[404, 429, 503],
+        ..read(
+            "/api/v1/sessions/{id}/readiness/runs",
+            "readinessRuns",
+            "The last hundred readiness runs of a session in figures, newest first",
+            "ReadinessRuns",
+        )
+    },
+    Operation {
         method: "post",
         path: "/api/v1/sessions/{id}/readiness",
         id: "keepReadiness",
         summary: "Keep a run that was made elsewhere; `vchealth ready` does so",
         names: Some("a session"),
+        query: &[],
         takes: Some("ReadinessRun"),
         gives: (204, ""),
         errors: &[400, 404, 413, 415, 500, 503],
@@ -151,9 +333,21 @@ const OPERATIONS: &[Operation] = &[
         id: "confirm",
         summary: "Record that somebody saw the picture and heard the sound of a site",
         names: Some("a session"),
+        query: &[],
         takes: Some("ConfirmationRequest"),
         gives: (200, "Confirmation"),
         errors: &[400, 404, 413, 415, 500, 503],
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/sessions/{id}/confirmations/{site}",
+        id: "unconfirm",
+        summary: "Take back what was confirmed of picture and sound of a site",
+        names: Some("a session"),
+        query: &[],
+        takes: None,
+        gives: (204, ""),
+        errors: &[404, 500, 503],
     },
     read("/api/v1/silences", "silences", "Silences in force or to come", "Silences"),
     Operation {
@@ -162,6 +356,7 @@ const OPERATIONS: &[Operation] = &[
         id: "silence",
         summary: "Hold back messages about a site and everything below it, or about everything",
         names: None,
+        query: &[],
         takes: Some("SilenceRequest"),
         gives: (201, "Silence"),
         errors: &[400, 413, 415, 500, 503],
@@ -172,6 +367,7 @@ const OPERATIONS: &[Operation] = &[
         id: "lift",
         summary: "End a silence early",
         names: Some("a silence"),
+        query: &[],
         takes: None,
         gives: (204, ""),
         errors: &[404, 500, 503],
@@ -188,6 +384,7 @@ const OPERATIONS: &[Operation] = &[
         id: "maintain",
         summary: "Announce planned work at sites and everything below them: nobody is told of it",
         names: None,
+        query: &[],
         takes: Some("MaintenanceRequest"),
         gives: (201, "Maintenance"),
         errors: &[400, 413, 415, 500, 503],
@@ -198,6 +395,7 @@ const OPERATIONS: &[Operation] = &[
         id: "end_maintenance",
         summary: "End planned work early",
         names: Some("a maintenance window"),
+        query: &[],
         takes: None,
         gives: (204, ""),
         errors: &[404, 500, 503],
@@ -228,6 +426,7 @@ const OPERATIONS: &[Operation] = &[
         id: "reload",
         summary: "Read the configuration again; a bad one is refused whole, with all diagnostics",
         names: None,
+        query: &[],
         takes: None,
         gives: (200, TEXT),
         errors: &[400, 503],
@@ -256,7 +455,10 @@ fn document() -> Value {
                 for certificates, everything needs one; whatever changes something needs the role \
                 `operator`. Where it names nobody, everybody may look, and only programs of the \
                 machine itself may change anything. Requests that change something are refused \
-                when a page of another site makes a browser send them.",
+                when a page of another site makes a browser send them. An answer that is not as \
+                asked says why in `error`; 429 comes with `Retry-After`. A body has at most 16 \
+                KiB, a readiness run 8 MiB; more is answered by 413. A method that a path does \
+                not know is answered by 405.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
         "paths": paths,
@@ -283,7 +485,9 @@ fn describe(operation: &Operation) -> Value {
     let mut responses = Map::new();
     responses.insert(status.to_string(), answer(gives));
     let wrong = if gives == TEXT { TEXT } else { "Problem" };
-    for error in operation.errors {
+    // Whoever does not send what was announced, or asks when this machine is busy.
+    let slow = (wrong == "Problem").then_some(&408);
+    for error in operation.errors.iter().chain(slow) {
         responses.insert(error.to_string(), answer(wrong));
     }
     // What stops a request at the gate is told the same way on every path.
@@ -300,14 +504,22 @@ fn describe(operation: &Operation) -> Value {
     if changes {
         described["security"] = logged_in_as(Role::Operator);
     }
-    if let Some(named) = operation.names {
-        described["parameters"] = json!([{
-            "name": "id",
-            "in": "path",
-            "required": true,
-            "description": format!("Id of {named}"),
-            "schema": { "type": "string", "minLength": 1 },
-        }]);
+    let id = |name: &str, named: &str| {
+        let about = format!("Id of {named}");
+        json!({
+            "name": name, "in": "path", "required": true, "description": about,
+            "schema": schemas::id(),
+        })
+    };
+    let in_path = operation.names.map(|named| id("id", named));
+    let further = operation.path.contains("{site}").then(|| id("site", "a site"));
+    let asked = operation.query.iter().map(|it| {
+        let schema = (it.schema)();
+        json!({ "name": it.name, "in": "query", "description": it.about, "schema": schema })
+    });
+    let parameters: Vec<Value> = in_path.into_iter().chain(further).chain(asked).collect();
+    if !parameters.is_empty() {
+        described["parameters"] = Value::Array(parameters);
     }
     if let Some(schema) = operation.takes {
         described["requestBody"] = json!({ "required": true, "content": json_content(schema) });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use crate::model::{ReportFormat, SessionId};
 use crate::report::{self, Style};
 
 use super::app::{App, problem};
+use super::asked::{Id, Tongue};
 use super::look::Asked;
 use super::{ControlError, Look, api};
 
@@ -23,18 +24,19 @@ pub(super) struct Form {
 /// `GET /api/v1/sessions/{id}/report`.
 pub(super) async fn data(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Asked(look): Asked,
+    Id(id): Id,
+    Tongue(language): Tongue,
 ) -> Response {
+    let look = Look { language, ..app.daemon.look() };
     answer(&app, id, look, ReportFormat::Json).await
 }
 
 /// `GET /sessions/{id}/report`: the page, or another form with `?format=`.
 pub(super) async fn page(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     Asked(look): Asked,
-    Query(form): Query<Form>,
+    super::asked::Asked(form): super::asked::Asked<Form>,
 ) -> Response {
     let format = match form.format.as_deref() {
         None => ReportFormat::Html,
@@ -74,12 +76,13 @@ async fn answer(app: &App, id: String, look: Look, format: ReportFormat) -> Resp
     }
 }
 
+/// Why there is no report.
 fn refused(error: ControlError) -> Response {
     match error {
         ControlError::NotFound => problem(
             StatusCode::NOT_FOUND,
             "there is no such session on record, or it has not begun",
         ),
-        error => api::refused(Some(Err(error))),
+        error => api::refused(Some::<Result<(), _>>(Err(error))),
     }
 }

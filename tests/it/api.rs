@@ -1,9 +1,12 @@
 //! The API against its own document: every operation is asked for, every answer is held against its
 //! schema, and changes reach the daemon exactly as they were asked for.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use vchealth::model::{SilenceId, SiteId};
+use vchealth::web::{Condition, Refused};
 
 use crate::province;
 use crate::web::House;
@@ -78,10 +81,12 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
 /// The id that an operation is asked about.
 pub(crate) fn id_for(operation: &str) -> &'static str {
     match operation {
-        "site" => "nam-mau",
+        "site" | "outcomes" | "probe" | "series" | "history" => "nam-mau",
         "lift" => "s-1",
         "end_maintenance" => "m-1",
-        "readiness" | "keepReadiness" | "confirm" => "2023-11-24-giao-ban",
+        "session" | "readiness" | "readinessRuns" | "keepReadiness" | "confirm" | "unconfirm" => {
+            "2023-11-24-giao-ban"
+        }
         _ => "cho-don-1",
     }
 }
@@ -121,6 +126,7 @@ async fn every_documented_operation_answers_as_documented() {
     snapshot.silences = vec![province::silence("s-1")];
     snapshot.maintenance = vec![province::maintenance("m-1")];
     let house = House::open(snapshot);
+    house.daemon.remember();
     let document = house.get("/api/v1/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     let mut asked = 0;
@@ -130,7 +136,7 @@ async fn every_documented_operation_answers_as_documented() {
             let id = id_for(name);
             let body = body_for(name);
             assert_eq!(body.is_some(), operation["requestBody"].is_object(), "{name}");
-            let path = path.replace("{id}", id);
+            let path = path.replace("{id}", id).replace("{site}", "nam-mau");
             let method = method.to_ascii_uppercase();
             let reply = match &body {
                 Some(body) => {
@@ -204,6 +210,7 @@ async fn the_status_counts_what_the_list_of_sites_holds() {
 #[tokio::test]
 async fn an_unknown_id_is_not_found() {
     let house = House::open(province::troubled(204));
+    house.daemon.remember();
     for path in [
         "/api/v1/sites/nowhere",
         "/api/v1/sites/Tân%20Lập",
@@ -416,4 +423,237 @@ async fn a_change_of_a_session_is_checked_before_it_reaches_the_daemon() {
     let (id, change) = &changes[0];
     assert_eq!((id.as_str(), change.as_ref().unwrap().by.as_str()), ("x", "Hà"));
     assert_eq!(change.as_ref().unwrap().add.len(), 2);
+}
+
+/// The paths that the router knows and the document is to describe, as its source says.
+fn routes() -> BTreeSet<String> {
+    let source = include_str!("../../src/web/app.rs");
+    let after = source.split(".route(").skip(1);
+    let paths = after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+    let described =
+        |path: &&str| path.starts_with("/api/") || path.starts_with("/-/") || *path == "/metrics";
+    paths.filter(described).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_document_describes_every_route_and_every_description_has_one() {
+    let house = House::open(province::troubled(204));
+    let document = house.get("/api/v1/openapi.json").await.json();
+    let paths = document["paths"].as_object().expect("paths");
+    let described: BTreeSet<String> = paths.keys().cloned().collect();
+    assert_eq!(described, routes());
+    for (path, operations) in paths {
+        let mut known: BTreeSet<String> = operations
+            .as_object()
+            .expect("operations")
+            .keys()
+            .map(|it| it.to_ascii_uppercase())
+            .collect();
+        if known.contains("GET") {
+            known.insert("HEAD".to_owned());
+        }
+        // What is asked for by no method is told which ones there are.
+        let path = path.replace("{id}", "x").replace("{site}", "x");
+        let reply = house.ask("BREW", &path, &[], "").await;
+        assert_eq!(reply.status, 405, "{path}");
+        let allowed: BTreeSet<String> =
+            reply.header("allow").split(',').map(str::to_owned).collect();
+        assert_eq!(allowed, known, "{path}");
+        assert!(reply.json()["error"].is_string(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_asks_for_wrongly_is_told_in_one_form() {
+    let house = House::open(province::troubled(204));
+    house.daemon.remember();
+    for (path, status, why) in [
+        ("/api/v1/sites/%ff", 404, "UTF-8"),
+        ("/api/v1/sites?limit=0", 400, "`limit` is 1 to"),
+        ("/api/v1/sites?limit=-1", 400, "limit"),
+        ("/api/v1/sites?limit=99999999999999999999", 400, "limit"),
+        ("/api/v1/sites?health=dead", 400, "health"),
+        ("/api/v1/sites?after=nowhere", 404, "`after`"),
+        ("/api/v1/sites/nam-mau/outcomes?lang=fr", 400, "`lang`"),
+        ("/api/v1/sites/nowhere/outcomes", 404, "no such site"),
+        ("/api/v1/sites/nam-mau/series?points=501", 400, "`points`"),
+        ("/api/v1/sites/nam-mau/series?from=yesterday", 400, "from"),
+        (
+            "/api/v1/sites/nam-mau/series?from=2023-01-01T00:00:00Z&until=2022-01-01T00:00:00Z",
+            400,
+            "before",
+        ),
+        ("/api/v1/sites/nam-mau/series?from=0001-01-01T00:00:00Z", 400, "400 days"),
+        ("/api/v1/sites/nam-mau/series?session=x&from=2023-01-01T00:00:00Z", 400, "either"),
+        ("/api/v1/sites/nam-mau/series?session=nothing", 404, "session"),
+        ("/api/v1/sites/nam-mau/history?limit=201", 400, "`limit`"),
+        ("/api/v1/sites/nowhere/history", 404, "no such site"),
+        ("/api/v1/incidents?cause=fate", 400, "cause"),
+        ("/api/v1/incidents?after=nothing", 404, "`after`"),
+        ("/api/v1/incidents/nothing/timeline", 404, "on record"),
+        ("/api/v1/sessions/nothing", 404, "no such session"),
+        ("/api/v1/sessions/cho-don-1/report?lang=xx", 400, "`lang`"),
+        ("/api/v1/reports?limit=21", 400, "`limit`"),
+        ("/api/v1/reports?after=nothing", 404, "no such"),
+    ] {
+        let reply = house.get(path).await;
+        assert_eq!(reply.status, status, "{path}: {}", reply.text());
+        let said = reply.json()["error"].as_str().expect("a reason").to_owned();
+        assert!(said.contains(why), "{path}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_history_those_who_look_back_are_told_so() {
+    let house = House::open(province::troubled(204));
+    let reply = house.get("/api/v1/sites/nam-mau/series").await;
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert_eq!(reply.json()["error"], "the history cannot be read");
+}
+
+#[tokio::test]
+async fn sites_are_found_by_what_people_type_and_page_by_page() {
+    let house = House::open(province::troubled(204));
+    let ids = async |path: &str| {
+        let found = house.get(path).await.json();
+        let sites = found["sites"].as_array().expect("sites").clone();
+        let ids: Vec<String> =
+            sites.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
+        (ids, found["next"].as_str().map(str::to_owned))
+    };
+    assert_eq!(ids("/api/v1/sites?search=NAM%20%20mau").await, (vec!["nam-mau".to_owned()], None));
+    let (down, _) = ids("/api/v1/sites?health=down").await;
+    assert!(down.contains(&"nam-mau".to_owned()) && down.len() > 10, "{down:?}");
+    let (below, _) = ids("/api/v1/sites?parent=pac-nam").await;
+    assert!(below.contains(&"co-linh".to_owned()), "{below:?}");
+    let (all, _) = ids("/api/v1/sites").await;
+    let mut paged = Vec::new();
+    let mut next = Some(String::new());
+    while let Some(after) = next {
+        let after = if after.is_empty() { after } else { format!("&after={after}") };
+        let (page, further) = ids(&format!("/api/v1/sites?limit=50{after}")).await;
+        paged.extend(page);
+        next = further;
+    }
+    assert_eq!(paged, all);
+}
+
+#[tokio::test]
+async fn outcomes_are_explained_in_the_language_that_is_asked_for() {
+    let house = House::open(province::troubled(204));
+    let path = "/api/v1/sites/nam-mau/outcomes";
+    let vi = house.get(path).await.json();
+    let failed = &vi["targets"][0]["failures"][0];
+    assert_eq!((&vi["language"], &failed["failure"]), (&json!("vi"), &json!("timeout")));
+    assert_eq!(failed["left_out"], 41);
+    let last = failed["story"].as_array().unwrap().last().unwrap();
+    assert_eq!(last, "=> không có trả lời trong thời gian chờ");
+    let english = [("Accept-Language", "en-GB, vi;q=0.5")];
+    let en = house.ask("GET", path, &english, "").await.json();
+    let last = en["targets"][0]["failures"][0]["story"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last, "=> nothing came back within the time limit");
+    let chosen = house.ask("GET", &format!("{path}?lang=vi"), &english, "").await.json();
+    assert_eq!(chosen["targets"], vi["targets"], "the address decides");
+}
+
+#[tokio::test]
+async fn a_site_is_probed_now_unless_too_many_ask() {
+    let house = House::open(province::troubled(204));
+    let path = "/api/v1/sites/nam-mau/probe?lang=en";
+    let probed = house.ask("POST", path, &[], "").await.json();
+    assert_eq!(probed["targets"][0]["outcome"], Value::Null, "it did not end in time");
+    assert_eq!(probed["targets"][1]["outcome"]["rtt_seconds"], 0.021);
+    assert_eq!(house.ask("POST", "/api/v1/sites/nowhere/probe", &[], "").await.status, 404);
+    house.daemon.busy.store(true, std::sync::atomic::Ordering::SeqCst);
+    let busy = house.ask("POST", path, &[], "").await;
+    assert_eq!((busy.status, busy.header("retry-after")), (429, "1"));
+}
+
+#[tokio::test]
+async fn charts_have_as_few_points_as_asked_for_and_keep_the_spikes() {
+    let house = House::open(province::troubled(204));
+    house.daemon.remember();
+    let path = "/api/v1/sites/nam-mau/series";
+    let charts = house.get(path).await.json();
+    assert_eq!(charts["step_seconds"], 180);
+    let [chart] = &charts["series"].as_array().unwrap()[..] else { panic!("{charts}") };
+    assert_eq!((&chart["endpoint"], &chart["check"]), (&json!("codec"), &json!("ping")));
+    assert_eq!(chart["points"].as_array().unwrap().len(), 40);
+    let few = house.get(&format!("{path}?points=1")).await.json();
+    let point = &few["series"][0]["points"][0];
+    assert_eq!((&point["probes"], &point["rtt_seconds"]["max"]), (&json!(7_200), &json!(0.4)));
+    let mos = point["mos"]["median"].as_f64().unwrap();
+    assert!((mos - 4.37).abs() < 0.07, "{mos}");
+    let other = house.get(&format!("{path}?endpoint=router")).await.json();
+    assert_eq!(other["series"], json!([]));
+}
+
+#[tokio::test]
+async fn incidents_on_record_go_back_page_by_page() {
+    let house = House::open(province::troubled(204));
+    let now = house.get("/api/v1/incidents?state=resolved").await.json();
+    assert_eq!(now["incidents"].as_array().unwrap().len(), 1);
+    house.daemon.remember();
+    let mut found = Vec::new();
+    let mut next = Some(String::new());
+    while let Some(after) = next {
+        let after = if after.is_empty() { after } else { format!("&after={after}") };
+        let from = "from=2023-11-01T00:00:00Z";
+        let page = house.get(&format!("/api/v1/incidents?{from}&limit=2{after}")).await.json();
+        found.extend(page["incidents"].as_array().unwrap().iter().map(|it| it["id"].clone()));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(
+        found,
+        ["tan-lap-1", "cho-don-1", "nam-mau-1", "na-ri-1", "cao-ky-1"].map(|id| json!(id)).to_vec()
+    );
+    let touched =
+        house.get("/api/v1/incidents?from=2023-11-01T00:00:00Z&site=tan-lap").await.json();
+    let ids: Vec<&Value> =
+        touched["incidents"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+    assert_eq!(ids, ["tan-lap-1", "cho-don-1"], "the one that affects it as well");
+}
+
+#[tokio::test]
+async fn an_incident_is_told_as_a_story() {
+    let house = House::open(province::troubled(204));
+    house.daemon.remember();
+    let story = house.get("/api/v1/incidents/nam-mau-1/timeline?lang=vi").await.json();
+    let kinds: Vec<&str> =
+        story["events"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["began", "affected", "opened", "taken"]);
+    assert_eq!(story["events"][3]["text"], "Hà tiếp nhận: đang gọi xã");
+    assert!(story["summary"].as_str().unwrap().contains("Xã Nam Mẫu"), "{}", story["summary"]);
+    assert!(story["contact"].as_str().unwrap().contains("0209 3870 000"));
+}
+
+#[tokio::test]
+async fn a_session_is_shown_with_its_sites_and_its_countdown() {
+    let house = House::open(province::troubled(204));
+    let shown = house.get("/api/v1/sessions/2023-11-24-giao-ban").await.json();
+    assert_eq!(shown["sites"].as_array().unwrap().len(), 60);
+    assert!(shown["starts_in_seconds"].as_i64().unwrap() > 0 || shown["when"] != "coming");
+    let confirmed =
+        shown["sites"].as_array().unwrap().iter().filter(|it| it["confirmation"].is_object());
+    assert_eq!(confirmed.count(), 1);
+    let path = "/api/v1/sessions/2023-11-24-giao-ban/confirmations/nam-mau";
+    assert_eq!(house.ask("DELETE", path, &[], "").await.status, 204);
+    let back = house.daemon.unconfirmed.lock().unwrap().clone();
+    assert_eq!((back[0].0.as_str(), back[0].1.as_str()), ("2023-11-24-giao-ban", "nam-mau"));
+}
+
+#[tokio::test]
+async fn a_refused_configuration_shows_until_one_is_taken_on() {
+    let house = House::open(province::troubled(204));
+    let well = house.get("/api/v1/status").await.json();
+    assert_eq!(well["configuration"]["refused_since"], Value::Null);
+    let at = province::now().wall;
+    *house.daemon.condition.lock().unwrap() = Condition {
+        loaded: at,
+        refused: Some(Refused { since: at, at, why: "sites.yaml:3:5: error".to_owned() }),
+        waits_for_restart: vec!["listen"],
+    };
+    let ill = house.get("/api/v1/status").await.json();
+    assert_eq!(ill["configuration"]["refused_why"], "sites.yaml:3:5: error");
+    assert_eq!(ill["configuration"]["waits_for_restart"], json!(["listen"]));
 }

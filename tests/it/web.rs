@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,18 +16,26 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use vchealth::clock::Clock;
 use vchealth::config::Access;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
-    ReadinessRun, SessionChange, SessionId, Silence, SilenceId, Snapshot, StoreStatus, TargetView,
+    Ack, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort, EndpointId,
+    Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance, Now, Outcome,
+    ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId, SessionRecord,
+    Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, TargetIx, TargetKey,
+    TargetView, TcpDetail, Trace, Trigger,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
-use vchealth::report::Report;
+use vchealth::probe::{Explanation, Failed, Record};
+use vchealth::report::{Report, Totals};
+use vchealth::store::{Past, Store};
 use vchealth::web::{
-    Act, Answer, ControlError, Daemon, Limits, Look, Refused, ReloadError, Reloaded, Server,
+    Act, Answer, Condition, ControlError, Daemon, Limits, Look, Probed, Refused, ReloadError,
+    Reloaded, Server,
 };
 
+use crate::fixtures::Scratch;
 use crate::province;
 
 /// Longer than anything here takes on the slowest machine.
@@ -57,12 +66,28 @@ pub(crate) struct Fake {
     pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
     pub(crate) runs: Mutex<Vec<ReadinessRun>>,
     pub(crate) confirmed: Mutex<Vec<Confirmation>>,
+    pub(crate) unconfirmed: Mutex<Vec<(SessionId, SiteId)>>,
+    past: Past,
+    /// Whether too many want sites probed.
+    pub(crate) busy: AtomicBool,
+    pub(crate) condition: Mutex<Condition>,
+    /// Where the history lies, if there is any.
+    scratch: Scratch,
 }
+
+/// Counts houses, so that each has a place of its own.
+static HOUSES: AtomicU64 = AtomicU64::new(0);
 
 impl Fake {
     fn new(snapshot: Snapshot) -> Arc<Self> {
-        let reloaded =
-            Reloaded { sites: 204, targets: 1_020, sessions: 5, took: Duration::from_millis(12) };
+        let reloaded = Reloaded {
+            sites: 204,
+            targets: 1_020,
+            sessions: 5,
+            took: Duration::from_millis(12),
+            waits_for_restart: Vec::new(),
+        };
+        let scratch = Scratch::new(&format!("web-{}", HOUSES.fetch_add(1, Ordering::Relaxed)));
         Arc::new(Self {
             snapshot: Mutex::new(Arc::new(snapshot)),
             published: watch::Sender::new(1),
@@ -84,7 +109,85 @@ impl Fake {
             changes: Mutex::default(),
             runs: Mutex::default(),
             confirmed: Mutex::default(),
+            unconfirmed: Mutex::default(),
+            past: Past::new(scratch.path(), Clock::start()),
+            busy: AtomicBool::new(false),
+            condition: Mutex::default(),
+            scratch,
         })
+    }
+
+    /// Puts a history on disk: measurements of a codec every minute of the last two hours, and what
+    /// incidents, sessions and readiness runs the snapshot knows.
+    pub(crate) fn remember(&self) {
+        let snapshot = self.snapshot();
+        let now = province::now().wall;
+        let key = TargetKey {
+            site: SiteId::new("nam-mau"),
+            endpoint: Some(EndpointId::new("codec")),
+            check: Some(CheckId::new("ping")),
+        };
+        let measured = (1..=120u32).map(|ago| {
+            let rtt = 20_000 + ago;
+            let sketch = Sketch::of(rtt);
+            Change::Rollup(Rollup {
+                key: key.clone(),
+                from: now - SignedDuration::from_mins(i64::from(ago)),
+                seconds: 60,
+                probes: 60,
+                failed: 0,
+                local: 0,
+                sent: 60,
+                lost: u32::from(ago == 7),
+                lost_down: 0,
+                rtt_min_us: Some(rtt),
+                rtt_mean_us: Some(rtt),
+                rtt_max_us: Some(if ago == 7 { 400_000 } else { rtt }),
+                jitter_us: Some(900),
+                spread: Spread { rtt: sketch, mos: Sketch::of(437), ..Spread::default() },
+            })
+        });
+        let incidents =
+            snapshot.incidents.iter().map(|it| Change::Incident(Box::new((**it).clone())));
+        let sessions = snapshot.sessions.iter().map(|view| {
+            let record = SessionRecord::planned(&view.session, &snapshot.topology);
+            Change::Session(Box::new(record))
+        });
+        let runs =
+            snapshot.readiness.iter().map(|run| Change::Readiness(Box::new((**run).clone())));
+        let down = Change::Health {
+            key: TargetKey { endpoint: None, check: None, ..key.clone() },
+            state: HardState {
+                health: Health::Down,
+                since: now - SignedDuration::from_mins(11),
+                began: None,
+                seen_up: true,
+            },
+        };
+        let changes = measured.chain(incidents).chain(sessions).chain(runs).chain([down]).collect();
+        let (mut store, _) = Store::open(self.scratch.path(), now).unwrap();
+        store.commit(&[Batch { changes }], &[], now).unwrap();
+    }
+
+    /// A probe that timed out, and one that was answered before.
+    fn probed(target: &TargetKey, ok: bool) -> Record {
+        let started = province::now();
+        let request = ProbeRequest {
+            generation: 1,
+            target: TargetIx::new(0),
+            trigger: Trigger::Demand,
+            effort: Effort::Normal,
+            due: started.mono,
+        };
+        let reply = vchealth::model::Reply {
+            rtt: Some(Duration::from_millis(21)),
+            detail: Detail::Tcp(TcpDetail { connect: Duration::from_millis(21) }),
+        };
+        let result = if ok { Ok(reply) } else { Err(Failure::Remote(RemoteFailure::Timeout)) };
+        let finished = started.mono + Duration::from_secs(1);
+        let outcome = Outcome { request, started, finished, result };
+        let address = target.endpoint.as_ref().map(|_| "10.20.0.7".parse().unwrap());
+        Record { outcome, address, trace: Trace::default() }
     }
 
     pub(crate) fn publish(&self, snapshot: Snapshot) {
@@ -138,11 +241,6 @@ impl Daemon for Fake {
             self.reloaded.send_modify(|count| *count += 1);
             self.reload.lock().unwrap().clone()
         })
-    }
-
-    fn refused(&self) -> Option<Refused> {
-        let outcome = self.reload.lock().unwrap().clone();
-        outcome.err().map(|why| Refused { at: province::now().wall, why: why.to_string() })
     }
 
     fn calendar(&self) -> Arc<Calendar> {
@@ -211,6 +309,65 @@ impl Daemon for Fake {
         Box::pin(async move {
             if report.id == session { Ok(Arc::new(report)) } else { Err(ControlError::NotFound) }
         })
+    }
+
+    fn held(
+        &self,
+        behind: Option<SessionId>,
+        most: usize,
+    ) -> Answer<'_, Result<Vec<(SessionRecord, Totals)>, ControlError>> {
+        let snapshot = self.snapshot();
+        let all: Vec<SessionRecord> = snapshot
+            .sessions
+            .iter()
+            .rev()
+            .map(|view| SessionRecord::planned(&view.session, &snapshot.topology))
+            .collect();
+        let skip = behind.map(|id| all.iter().position(|it| it.id == id).map(|at| at + 1));
+        Box::pin(async move {
+            let skip = skip.unwrap_or(Some(0)).ok_or(ControlError::NotFound)?;
+            let totals = crate::report::small().totals;
+            Ok(all.into_iter().skip(skip).take(most).map(|it| (it, totals)).collect())
+        })
+    }
+
+    fn past(&self) -> &Past {
+        &self.past
+    }
+
+    fn explain(&self, target: &TargetKey) -> Option<Explanation> {
+        let failed = Failed { record: Self::probed(target, false), left_out: 41 };
+        Some(Explanation { successes: vec![Self::probed(target, true)], failures: vec![failed] })
+    }
+
+    fn probe_now(&self, site: SiteId) -> Answer<'_, Result<Arc<Vec<Probed>>, ControlError>> {
+        let topology = Arc::clone(&self.snapshot().topology);
+        let busy = self.busy.load(Ordering::SeqCst);
+        Box::pin(async move {
+            if busy {
+                return Err(ControlError::Busy(Duration::from_secs(1)));
+            }
+            let ix = topology.find_site(&site).ok_or(ControlError::NotFound)?;
+            let targets = topology.target_ixs().filter(|it| topology.target(*it).site == ix);
+            let probed = targets.enumerate().map(|(nth, target)| {
+                let target = topology.target_key(target);
+                let record = (nth > 0).then(|| Self::probed(&target, nth == 1));
+                Probed { target, record }
+            });
+            Ok(Arc::new(probed.collect()))
+        })
+    }
+
+    fn unconfirm(&self, session: SessionId, site: SiteId) -> Answer<'_, Result<(), ControlError>> {
+        self.unconfirmed.lock().unwrap().push((session, site));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn condition(&self) -> Condition {
+        let (at, outcome) = (province::now().wall, self.reload.lock().unwrap().clone());
+        let refused = outcome.err().map(|why| Refused { since: at, at, why: why.to_string() });
+        let condition = self.condition.lock().unwrap().clone();
+        Condition { refused: refused.or(condition.refused), ..condition }
     }
 }
 

@@ -398,10 +398,15 @@ fn what_was_found_and_confirmed_survives_a_restart_and_is_remembered() {
     desk.tell(Input::Confirm(Box::new(said.clone())));
     let mut desk = Desk::open(config(7200), desk.durable, at(7200 - 3400));
     let snapshot = desk.monitor.snapshot(desk.now);
-    assert_eq!(snapshot.confirmations, [said]);
+    assert_eq!(snapshot.confirmations, std::slice::from_ref(&said));
     assert_eq!(snapshot.readiness[0].count(Verdict::NotReady), 1);
     let past = desk.monitor.past(desk.now);
     assert_eq!(past.verdicts[&SiteId::new("a")][0].verdict, Verdict::NotReady);
+    desk.tell(Input::Unconfirm { session: said.session.clone(), site: said.site.clone() });
+    desk.tell(Input::Unconfirm { session: said.session, site: said.site });
+    let mut desk = Desk::open(config(7200), desk.durable, at(7200 - 3300));
+    assert_eq!(desk.monitor.snapshot(desk.now).confirmations, []);
+    desk.pass(7200 - 3200, &[dead("a")]);
     // Long after the session it is no longer shown, and still remembered.
     let mut desk = Desk::open(config(7200), desk.durable, at(7200 * 2 + 3700));
     desk.pass(7200 * 2 + 3710, &[]);

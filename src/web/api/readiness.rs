@@ -1,21 +1,23 @@
 //! Readiness through the API: the last run of a session, runs that people made, and what they
 //! confirmed of picture and sound.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::change::{Unfit, signed, text};
-use super::{Body, read, refused};
-use crate::model::{Confirmation, ReadinessRun, SessionId, SiteId, Snapshot};
+use super::{Body, look_back, read, refused};
+use crate::model::{Confirmation, ReadinessRun, SessionId, SiteId, Snapshot, Verdict};
 use crate::readiness::Document;
 use crate::web::app::{App, carry_out, problem};
+use crate::web::asked::Id;
 use crate::web::gate::{Caller, Operator};
 
 /// Largest run that is taken: ten thousand sites of which none is ready.
@@ -24,7 +26,7 @@ pub(in crate::web) const LARGEST: usize = 8 << 20;
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// `GET /api/v1/sessions/{id}/readiness`.
-pub(in crate::web) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(in crate::web) async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Response {
     let snapshot = app.daemon.snapshot();
     match snapshot.readiness.iter().find(|run| run.session.as_str() == id) {
         Some(run) => Json(Document::of(run, &snapshot.confirmations)).into_response(),
@@ -36,7 +38,7 @@ pub(in crate::web) async fn show(State(app): State<Arc<App>>, Path(id): Path<Str
 pub(in crate::web) async fn keep(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Result<Json<ReadinessRun>, JsonRejection>,
 ) -> Response {
     let run = match body {
@@ -65,6 +67,72 @@ pub(in crate::web) async fn keep(
     }
 }
 
+/// A readiness run in figures.
+#[derive(Serialize)]
+struct RunRow {
+    began: Timestamp,
+    finished: Timestamp,
+    /// How long before the start it was due; none when a person made it.
+    lead_s: Option<u64>,
+    verdict: Verdict,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+/// All readiness runs of a session.
+#[derive(Serialize)]
+struct Runs {
+    taken: Timestamp,
+    session: SessionId,
+    /// Newest first, as many as the document says at most.
+    runs: Vec<RunRow>,
+    confirmations: Vec<Confirmation>,
+}
+
+/// Most runs of a list.
+const RUNS: usize = 100;
+
+/// `GET /api/v1/sessions/{id}/readiness/runs`.
+pub(in crate::web) async fn runs(State(app): State<Arc<App>>, Id(id): Id) -> Response {
+    let session = SessionId::new(id);
+    let of = session.clone();
+    let found = look_back(app.daemon.past(), move |history| {
+        let row = |run: &ReadinessRun| RunRow {
+            began: run.began,
+            finished: run.finished,
+            lead_s: run.lead_s,
+            verdict: run.verdict(),
+            counts: Verdict::ALL.map(|verdict| (verdict.word(), run.count(verdict))).into(),
+        };
+        let mut rows = Vec::new();
+        history.readiness_back(&of, RUNS, |run| rows.push(row(run)))?;
+        Ok((rows, history.confirmations(&of)?))
+    });
+    match found.await {
+        Ok((runs, confirmations)) => {
+            let taken = app.daemon.now().wall;
+            Json(Runs { taken, session, runs, confirmations }).into_response()
+        }
+        Err(response) => response,
+    }
+}
+
+/// `DELETE /api/v1/sessions/{id}/confirmations/{site}`.
+pub(in crate::web) async fn unconfirm(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Id((session, site)): Id<(String, String)>,
+) -> Response {
+    let daemon = Arc::clone(&app.daemon);
+    let (of, at) = (SessionId::new(session.as_str()), SiteId::new(site.as_str()));
+    match carry_out(async move { daemon.unconfirm(of, at).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(session, site, by = %caller, "a confirmation was taken back through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        failed => refused(failed),
+    }
+}
+
 /// Somebody saw the picture and heard the sound of a site.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,7 +150,7 @@ struct ConfirmationRequest {
 pub(in crate::web) async fn confirm(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Body,
 ) -> Response {
     let request: ConfirmationRequest = match read(body) {

@@ -2,15 +2,14 @@
 //! looks like inside.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::{
-    Certificate, ChannelStatus, CheckId, Contact, DutyView, EndpointId, EndpointIx, Failure,
-    Health, Importance, Incident, IncidentId, LevelId, Maintenance, Phase, Quality, SessionId,
-    SessionView, Silence, SiteId, SiteIx, Snapshot, Standing, StoreStatus, TargetIx,
+    Certificate, CheckId, Contact, DutyView, EndpointId, EndpointIx, Failure, Health, Importance,
+    IncidentId, LevelId, Maintenance, Phase, Quality, SessionId, SessionView, Silence, SiteId,
+    SiteIx, Snapshot, Standing, TargetIx,
 };
 
 /// A count by health.
@@ -23,7 +22,7 @@ pub(super) struct ByHealth<T> {
 }
 
 impl<T: Copy> ByHealth<T> {
-    fn of(counts: &[T; 4]) -> Self {
+    pub(super) fn of(counts: &[T; 4]) -> Self {
         Self {
             up: counts[Health::Up as usize],
             degraded: counts[Health::Degraded as usize],
@@ -33,90 +32,26 @@ impl<T: Copy> ByHealth<T> {
     }
 }
 
-/// How the whole does.
-#[derive(Serialize)]
-pub(super) struct Status<'a> {
-    version: &'static str,
-    taken: Timestamp,
-    generation: u32,
-    ready: bool,
-    not_ready: &'a [String],
-    blind: bool,
-    blind_reasons: &'a [String],
-    sites: ByHealth<u32>,
-    targets: usize,
-    incidents: usize,
-    store: StoreRow<'a>,
-    channels: &'a [ChannelStatus],
-}
-
-impl<'a> Status<'a> {
-    pub(super) fn of(
-        snapshot: &'a Snapshot,
-        not_ready: &'a [String],
-        store: &'a StoreStatus,
-        channels: &'a [ChannelStatus],
-    ) -> Self {
-        let mut counts = [0; 4];
-        for view in &snapshot.sites {
-            counts[view.standing.hard as usize] += 1;
-        }
-        Self {
-            version: env!("CARGO_PKG_VERSION"),
-            taken: snapshot.taken.wall,
-            generation: snapshot.generation,
-            ready: not_ready.is_empty(),
-            not_ready,
-            blind: snapshot.monitor.blind,
-            blind_reasons: &snapshot.monitor.reasons,
-            sites: ByHealth::of(&counts),
-            targets: snapshot.targets.len(),
-            incidents: snapshot.incidents.iter().filter(|incident| incident.is_active()).count(),
-            store: StoreRow::of(store),
-            channels,
-        }
-    }
-}
-
-/// How the database does.
-#[derive(Serialize)]
-struct StoreRow<'a> {
-    trouble: Option<&'a str>,
-    since: Option<Timestamp>,
-    waiting_changes: u32,
-    commits: u64,
-    failures: u64,
-    lost_rollups: u64,
-    last_commit_seconds: f64,
-    bytes: u64,
-}
-
-impl<'a> StoreRow<'a> {
-    fn of(status: &'a StoreStatus) -> Self {
-        Self {
-            trouble: status.trouble.as_deref(),
-            since: status.since,
-            waiting_changes: status.waiting,
-            commits: status.commits,
-            failures: status.failures,
-            lost_rollups: status.lost_rollups,
-            last_commit_seconds: status.last_commit.as_secs_f64(),
-            bytes: status.bytes,
-        }
-    }
-}
-
 /// All sites.
 #[derive(Serialize)]
 pub(super) struct Sites<'a> {
     taken: Timestamp,
     sites: Vec<SiteRow<'a>>,
+    /// What to give as `after` for the next page; none when this is the last.
+    next: Option<&'a SiteId>,
 }
 
 impl<'a> Sites<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let sites = snapshot.topology.site_ixs().map(|ix| SiteRow::of(snapshot, ix)).collect();
-        Self { taken: snapshot.taken.wall, sites }
+        Self { taken: snapshot.taken.wall, sites, next: None }
+    }
+
+    /// Some of them; whether there are `more` behind.
+    pub(super) fn page(snapshot: &'a Snapshot, found: &[SiteIx], more: bool) -> Self {
+        let sites = found.iter().map(|ix| SiteRow::of(snapshot, *ix)).collect();
+        let next = found.last().filter(|_| more).map(|ix| &snapshot.topology.site(*ix).id);
+        Self { taken: snapshot.taken.wall, sites, next }
     }
 }
 
@@ -282,19 +217,6 @@ impl<'a> TargetDetail<'a> {
     }
 }
 
-/// Incidents: open ones, gravest first, then those just resolved.
-#[derive(Serialize)]
-pub(super) struct Incidents<'a> {
-    taken: Timestamp,
-    incidents: &'a [Arc<Incident>],
-}
-
-impl<'a> Incidents<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
-        Self { taken: snapshot.taken.wall, incidents: &snapshot.incidents }
-    }
-}
-
 /// Sessions that are on or near, soonest first.
 #[derive(Serialize)]
 pub(super) struct Sessions<'a> {
@@ -311,7 +233,7 @@ impl<'a> Sessions<'a> {
 
 /// A session.
 #[derive(Serialize)]
-struct SessionRow<'a> {
+pub(super) struct SessionRow<'a> {
     id: &'a SessionId,
     title: &'a str,
     start: Timestamp,
@@ -326,7 +248,7 @@ struct SessionRow<'a> {
 }
 
 impl<'a> SessionRow<'a> {
-    fn of(view: &'a SessionView) -> Self {
+    pub(super) fn of(view: &'a SessionView) -> Self {
         let session = &view.session;
         Self {
             id: &session.id,

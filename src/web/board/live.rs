@@ -149,8 +149,11 @@ impl Live {
         let _one_at_a_time = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = daemon.now();
         let snapshot = daemon.snapshot();
-        let care =
-            Care { store: daemon.store(), channels: daemon.channels(), refused: daemon.refused() };
+        let care = Care {
+            store: daemon.store(),
+            channels: daemon.channels(),
+            refused: daemon.condition().refused,
+        };
         let before = self.inner().shown.clone();
         let mut shown = Shown::of(snapshot, daemon.look(), &care, now, before.as_deref());
         let Some(before) = before else {

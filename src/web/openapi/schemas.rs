@@ -7,6 +7,7 @@ mod report;
 
 use serde_json::{Map, Value, json};
 
+use super::super::api::timeline;
 use crate::model::{Cause, FindingKind, Health, NotificationKind, Phase, Severity, Verdict};
 
 /// All schemas by name.
@@ -31,7 +32,9 @@ pub(super) fn all() -> Value {
         ("Status", status()),
         ("Store", store()),
         ("Channel", channel()),
-        ("Sites", list("sites", "SiteRow")),
+        ("Configuration", configuration()),
+        ("Engine", engine()),
+        ("Sites", page("sites", "SiteRow")),
         ("SiteRow", object(&site_row())),
         ("Site", site()),
         ("Contact", object(&[("name", text()), ("phone?", text()), ("email?", text())])),
@@ -48,7 +51,18 @@ pub(super) fn all() -> Value {
                 ("self_signed", flag()),
             ]),
         ),
-        ("Incidents", list("incidents", "Incident")),
+        ("Outcomes", outcomes()),
+        ("Outcome", object(&outcome())),
+        ("FailedOutcome", failed_outcome()),
+        ("Probed", probed()),
+        ("Series", series()),
+        ("Span", object(&[("min", number()), ("median", number()), ("max", number())])),
+        ("SiteHistory", site_history()),
+        ("Timeline", timeline()),
+        ("SessionDetail", session_detail()),
+        ("Held", held()),
+        ("ReadinessRuns", readiness_runs()),
+        ("Incidents", page("incidents", "Incident")),
         ("Incident", incident()),
         ("Affected", object(&[("site", text()), ("since", time()), ("until?", time())])),
         ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", a("Saw"))])),
@@ -264,6 +278,213 @@ fn status() -> Value {
         ("incidents", count()),
         ("store", a("Store")),
         ("channels", array(&a("Channel"))),
+        ("configuration", a("Configuration")),
+        ("engine", a("Engine")),
+        ("drill", maybe(&object(&[("began", time()), ("passed", flag())]))),
+        (
+            "readiness",
+            maybe(&object(&[("session", text()), ("finished", time()), ("verdict", a("Verdict"))])),
+        ),
+        (
+            "next_session",
+            maybe(&object(&[
+                ("id", text()),
+                ("title", text()),
+                ("start", time()),
+                ("starts_in_seconds", whole()),
+            ])),
+        ),
+    ])
+}
+
+fn configuration() -> Value {
+    object(&[
+        ("loaded", time()),
+        ("refused_since", maybe(&time())),
+        ("refused_last", maybe(&time())),
+        ("refused_why", maybe(&text())),
+        ("waits_for_restart", array(&text())),
+    ])
+}
+
+fn engine() -> Value {
+    object(&[
+        ("in_flight", count()),
+        ("overlaps_avoided", count()),
+        ("worst_lateness_seconds", number()),
+        ("packets_sent", count()),
+        ("packets_received", count()),
+    ])
+}
+
+fn outcome() -> Vec<(&'static str, Value)> {
+    vec![
+        ("at", time()),
+        ("took_seconds", number()),
+        ("trigger", words(&["scheduled", "confirm", "correlate", "demand"])),
+        ("address", maybe(&text())),
+        ("failure", maybe(&text())),
+        ("rtt_seconds", maybe(&number())),
+        ("story", array(&text())),
+    ]
+}
+
+fn failed_outcome() -> Value {
+    let mut fields = outcome();
+    fields.push(("left_out", count()));
+    object(&fields)
+}
+
+fn outcomes() -> Value {
+    let target = object(&[
+        ("endpoint", text()),
+        ("check", text()),
+        ("failures", array(&a("FailedOutcome"))),
+        ("successes", array(&a("Outcome"))),
+    ]);
+    object(&[
+        ("taken", time()),
+        ("site", text()),
+        ("language", language()),
+        ("targets", array(&target)),
+    ])
+}
+
+fn probed() -> Value {
+    let target =
+        object(&[("endpoint", text()), ("check", text()), ("outcome", maybe(&a("Outcome")))]);
+    object(&[
+        ("taken", time()),
+        ("site", text()),
+        ("language", language()),
+        ("targets", array(&target)),
+    ])
+}
+
+fn series() -> Value {
+    let point = object(&[
+        ("at", time()),
+        ("probes", count()),
+        ("failed", count()),
+        ("loss", maybe(&json!({ "type": "number", "minimum": 0, "maximum": 1 }))),
+        ("rtt_seconds", maybe(&a("Span"))),
+        ("jitter_seconds", maybe(&a("Span"))),
+        ("mos", maybe(&a("Span"))),
+    ]);
+    let chart = object(&[
+        ("endpoint", text()),
+        ("check", text()),
+        ("now", maybe(&a("Quality"))),
+        ("points", array(&point)),
+    ]);
+    object(&[
+        ("taken", time()),
+        ("site", text()),
+        ("from", time()),
+        ("until", time()),
+        ("step_seconds", count()),
+        ("series", array(&chart)),
+    ])
+}
+
+fn site_history() -> Value {
+    let change = object(&[("at", time()), ("health", a("Health")), ("began", maybe(&time()))]);
+    object(&[
+        ("taken", time()),
+        ("site", text()),
+        ("from", time()),
+        ("until", time()),
+        ("health", array(&change)),
+        ("incidents", array(&a("Incident"))),
+        ("maintenance", array(&a("Maintenance"))),
+    ])
+}
+
+fn timeline() -> Value {
+    let event = object(&[
+        ("at", time()),
+        ("kind", words(&timeline::kinds())),
+        ("text", text()),
+        ("channel", maybe(&text())),
+        ("state", maybe(&words(&["waiting", "delivered", "failed", "withdrawn"]))),
+        ("error", maybe(&text())),
+    ]);
+    object(&[
+        ("taken", time()),
+        ("incident", text()),
+        ("language", language()),
+        ("summary", text()),
+        ("description", text()),
+        ("action", text()),
+        ("contact", text()),
+        ("events", array(&event)),
+    ])
+}
+
+fn session_detail() -> Value {
+    let part = object(&[
+        ("site", text()),
+        ("name", text()),
+        ("delegates", count()),
+        ("health", maybe(&a("Health"))),
+        ("incident", maybe(&text())),
+        ("verdict", maybe(&a("Verdict"))),
+        ("confirmation", maybe(&a("Confirmation"))),
+    ]);
+    object(&[
+        ("taken", time()),
+        ("id", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("importance", words(&["low", "normal", "high"])),
+        ("source", maybe(&text())),
+        ("when", words(&["coming", "on", "over"])),
+        ("starts_in_seconds", whole()),
+        ("ends_in_seconds", whole()),
+        ("delegates", count()),
+        ("now", maybe(&a("Session"))),
+        ("sites", array(&part)),
+    ])
+}
+
+fn held() -> Value {
+    let session = object(&[
+        ("id", text()),
+        ("title", text()),
+        ("start", time()),
+        ("end", time()),
+        ("importance", words(&["low", "normal", "high"])),
+        ("closed", flag()),
+        ("sites", count()),
+        ("delegates", count()),
+        ("well", count()),
+        ("degraded", count()),
+        ("interrupted", count()),
+        ("unseen", count()),
+        ("delegates_interrupted", count()),
+        ("availability", maybe(&json!({ "type": "number", "minimum": 0, "maximum": 1 }))),
+        ("lost_seconds", number()),
+        ("outages", count()),
+    ]);
+    object(&[("taken", time()), ("sessions", array(&session)), ("next", maybe(&text()))])
+}
+
+fn readiness_runs() -> Value {
+    let counts: Vec<(&str, Value)> =
+        Verdict::ALL.into_iter().map(|verdict| (verdict.word(), count())).collect();
+    let run = object(&[
+        ("began", time()),
+        ("finished", time()),
+        ("lead_s", maybe(&count())),
+        ("verdict", a("Verdict")),
+        ("counts", object(&counts)),
+    ]);
+    object(&[
+        ("taken", time()),
+        ("session", text()),
+        ("runs", array(&run)),
+        ("confirmations", array(&a("Confirmation"))),
     ])
 }
 
@@ -398,6 +619,7 @@ fn incident() -> Value {
         ("waiting_since?", time()),
         ("flapping", flag()),
         ("relapses?", array(&time())),
+        ("held_back?", array(&text())),
         ("absorbed_by?", text()),
         ("resolution?", words(&["recovered", "removed"])),
         ("told", array(&a("Told"))),
@@ -484,6 +706,30 @@ fn calendar_status() -> Value {
     ])
 }
 
+/// A page of a list, with what to ask for next.
+fn page(field: &'static str, of: &str) -> Value {
+    object(&[("taken", time()), (field, array(&a(of))), ("next", maybe(&text()))])
+}
+
+/// Something that names one of many.
+pub(super) fn id() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn between(least: usize, most: usize) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most })
+}
+
+/// A whole number, below zero as well.
+fn whole() -> Value {
+    json!({ "type": "integer" })
+}
+
+fn language() -> Value {
+    words(&["vi", "en"])
+}
+
 /// A list with the time of its snapshot.
 fn list(field: &'static str, of: &str) -> Value {
     object(&[("taken", time()), (field, array(&a(of)))])
@@ -508,7 +754,7 @@ fn object(fields: &[(&str, Value)]) -> Value {
     })
 }
 
-fn a(name: &str) -> Value {
+pub(super) fn a(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
@@ -520,7 +766,7 @@ fn maybe(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
@@ -557,7 +803,7 @@ fn note() -> Value {
     json!({ "type": "string", "maxLength": 1000 })
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 

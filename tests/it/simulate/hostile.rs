@@ -9,8 +9,9 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
-    Ack, Cause, ChannelId, Effort, Health, IncidentId, Level, LevelIx, NotificationKind, Outcome,
-    Part, ProbeRequest, Silence, SilenceId, SiteId, SiteIx, TargetIx, Topology, Trigger,
+    Ack, Cause, ChannelId, CheckId, Effort, EndpointId, Health, IncidentId, Level, LevelIx,
+    NotificationKind, Outcome, Part, ProbeRequest, SessionId, Silence, SilenceId, SiteId, SiteIx,
+    TargetIx, TargetKey, Topology, Trigger,
 };
 use vchealth::monitor::Input;
 
@@ -104,7 +105,14 @@ fn orders_that_concern_nobody_are_ignored() {
     let ack = Ack { by: String::new(), at: now.wall, note: String::new(), until: None };
     run.tell(Input::Ack { incident: IncidentId::new("nobody.access.x"), ack });
     run.tell(Input::Lift(SilenceId::new("nothing")));
-    run.tell(Input::Demand { target: TargetIx::new(100_000) });
+    let nowhere = TargetKey {
+        site: SiteId::new("nowhere"),
+        endpoint: Some(EndpointId::new("router")),
+        check: Some(CheckId::new("ping")),
+    };
+    run.tell(Input::Demand(vec![nowhere.clone(), TargetKey { check: None, ..nowhere }]));
+    let (session, site) = (SessionId::new("nothing"), SiteId::new("nowhere"));
+    run.tell(Input::Unconfirm { session, site });
     let never = ProbeRequest {
         generation: 1,
         target: TargetIx::new(3),
