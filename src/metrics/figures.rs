@@ -39,6 +39,7 @@ pub struct Figures {
     reports_failing: IntGauge,
     requests: IntCounterVec,
     connections: IntGauge,
+    viewers: IntGauge,
     renderings: Histogram,
     heartbeat_success: Gauge,
     heartbeat_failures: IntCounter,
@@ -83,6 +84,7 @@ impl Figures {
             reports_failing: kept(&registry, IntGauge::with_opts(options(&table::REPORTS_FAILING))),
             requests: counters(&registry, &table::HTTP_REQUESTS),
             connections: kept(&registry, IntGauge::with_opts(options(&table::HTTP_CONNECTIONS))),
+            viewers: kept(&registry, IntGauge::with_opts(options(&table::BOARD_VIEWERS))),
             renderings: times(&registry, &table::RENDER_DURATION, table::RENDER_BUCKETS),
             heartbeat_success: kept(
                 &registry,
@@ -154,6 +156,12 @@ impl Figures {
     pub fn connected(&self) -> Connected {
         self.connections.inc();
         Connected(self.connections.clone())
+    }
+
+    /// How many look at the board at this moment.
+    #[must_use]
+    pub const fn viewers(&self) -> &IntGauge {
+        &self.viewers
     }
 
     /// Whether the sign of life to a watchdog is held back, because this monitor does not watch.

@@ -1121,6 +1121,15 @@ pub const HTTP_CONNECTIONS: Metric = gauge(
     1,
     "HTTP connections that are open",
 );
+/// Viewers.
+pub const BOARD_VIEWERS: Metric = gauge(
+    "vchealth_board_viewers",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Boards that are open and kept up to date",
+);
 /// Rendering of this page.
 pub const RENDER_DURATION: Metric = histogram(
     "vchealth_metrics_render_duration_seconds",
@@ -1320,6 +1329,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             RELOAD_SUCCESS_TIME,
             HTTP_REQUESTS,
             HTTP_CONNECTIONS,
+            BOARD_VIEWERS,
             RENDER_DURATION,
             PROCESS_CPU,
             PROCESS_OPEN_FDS,

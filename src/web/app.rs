@@ -89,6 +89,7 @@ pub(super) fn router(
         .route("/sessions/{id}", get(board::session))
         .route("/sessions/{id}/readiness", get(board::checklist))
         .route("/sites/{id}", get(board::site))
+        .route("/sites/{id}/history", get(board::history))
         .route("/assets/{name}", get(board::asset))
         .route(LINK, get(link::show).post(link::act))
         .route("/metrics", get(admin::metrics))

@@ -7,6 +7,8 @@
 
 mod asset;
 mod changes;
+mod chart;
+mod history;
 mod incident;
 mod live;
 mod pen;
@@ -28,12 +30,15 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use crate::model::Language;
+use crate::store::PastError;
 
 use super::Look;
-use super::app::App;
+use super::app::{App, problem};
+use super::asked;
 use pen::Pen;
 
 pub(super) use asset::show as asset;
+pub(super) use history::show as history;
 pub(super) use incident::show as incident;
 pub(super) use live::Live;
 pub(super) use pen::age;
@@ -116,12 +121,16 @@ pub(super) struct Followed {
 /// `GET /live`: what changes, as server-sent events.
 pub(super) async fn follow(
     State(app): State<Arc<App>>,
-    Query(asked): Query<Followed>,
+    asked::Asked(asked): asked::Asked<Followed>,
     headers: HeaderMap,
 ) -> Response {
+    if asked.lang.as_deref().is_some_and(|it| language(it).is_none()) {
+        return problem(StatusCode::BAD_REQUEST, "`lang` is vi or en");
+    }
     if app.live.viewers() >= STREAMS {
         let wait = [(header::RETRY_AFTER, "30")];
-        return (StatusCode::SERVICE_UNAVAILABLE, wait, "too many watch already\n").into_response();
+        let why = problem(StatusCode::SERVICE_UNAVAILABLE, "too many watch already");
+        return (wait, why).into_response();
     }
     let look = Asked { lang: asked.lang }.look(app.daemon.look(), &headers);
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
@@ -282,6 +291,32 @@ fn lost(pen: &Pen<'_>, what: &str, id: &str) -> Response {
     };
     let page = Page::new(pen.pick("Không tìm thấy", "Not found"), Here::Lost);
     answer(StatusCode::NOT_FOUND, &page.write(pen, &main))
+}
+
+/// The history did not answer; says so in words.
+fn unread(pen: &Pen<'_>, error: &PastError) -> Markup {
+    let why = match error {
+        PastError::Busy => pen.pick(
+            "Nhiều người đang xem lịch sử cùng lúc; hãy thử lại sau giây lát.",
+            "Many look back at once; try again in a moment.",
+        ),
+        PastError::TookTooLong => pen.pick(
+            "Đọc lịch sử mất quá nhiều thời gian; hãy chọn khoảng ngắn hơn.",
+            "Reading the history took too long; choose a shorter stretch of time.",
+        ),
+        PastError::Store(why) => {
+            tracing::error!(error = why as &dyn std::error::Error, "{error}");
+            pen.pick(
+                "Không đọc được lịch sử trên đĩa; nhật ký của dịch vụ ghi rõ lý do.",
+                "The history cannot be read from the disk; the log of the service says why.",
+            )
+        }
+        PastError::BrokenOff => pen.pick(
+            "Việc đọc lịch sử bị dừng giữa chừng; hãy thử lại.",
+            "Reading the history broke off; try again.",
+        ),
+    };
+    html! { p.alarm.mild { (why) } }
 }
 
 /// Any address that leads nowhere, as a page for people.

@@ -74,6 +74,11 @@ const AFTER: Parameter = Parameter {
     about: "What the page before gave as `next`",
     schema: schemas::text,
 };
+const SEEN: Parameter = Parameter {
+    name: "after",
+    about: "Id of the last event seen, or what a page holds as `data-place`",
+    schema: schemas::text,
+};
 const SITE: Parameter =
     Parameter { name: "site", about: "At fault or affected", schema: schemas::text };
 const ENDPOINT: Parameter =
@@ -106,6 +111,8 @@ const STATE: Parameter = Parameter {
 
 /// Schema name of a plain-text answer.
 const TEXT: &str = "text";
+/// Schema name of server-sent events.
+const EVENTS: &str = "events";
 
 const fn read(
     path: &'static str,
@@ -401,6 +408,17 @@ const OPERATIONS: &[Operation] = &[
         errors: &[404, 500, 503],
     },
     read("/api/v1/openapi.json", "openapi", "This document", "Document"),
+    Operation {
+        query: &[LANG, SEEN],
+        errors: &[400, 503],
+        ..read(
+            "/live",
+            "live",
+            "What changes on the board, as server-sent events: `delta` with what is new, `beat` every \
+             five seconds, `again` when what was missed cannot be told and the page is to be loaded anew",
+            EVENTS,
+        )
+    },
     read("/metrics", "metrics", "All metrics in the text format 0.0.4", TEXT),
     Operation {
         errors: &[503],
@@ -533,6 +551,10 @@ fn answer(schema: &str) -> Value {
         TEXT => json!({
             "description": "Plain text",
             "content": { "text/plain": { "schema": { "type": "string" } } },
+        }),
+        EVENTS => json!({
+            "description": "Events, for as long as somebody listens",
+            "content": { "text/event-stream": { "schema": { "type": "string" } } },
         }),
         "Problem" => json!({ "description": "Why not", "content": json_content(schema) }),
         _ => json!({ "description": "As asked", "content": json_content(schema) }),

@@ -107,7 +107,7 @@ impl Server {
         limits: Limits,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let live = Arc::new(Live::new(daemon.now()));
+        let live = Arc::new(Live::new(daemon.now(), &figures));
         let local = listener.local_addr()?;
         let router =
             app::router(Arc::clone(&daemon), figures.clone(), &limits, local, Arc::clone(&live));

@@ -155,6 +155,10 @@ async fn every_documented_operation_answers_as_documented() {
                     assert!(reply.header("content-type").starts_with("text/plain"), "{name}");
                     assert!(!reply.text().is_empty());
                 }
+                Some((kind, _)) if kind == "text/event-stream" => {
+                    assert_eq!(reply.header("content-type"), kind, "{name}");
+                    assert!(reply.text().contains("event: again\n"), "{}", reply.text());
+                }
                 Some((kind, described)) => {
                     assert_eq!(reply.header("content-type"), kind, "{name}");
                     let fit = fits(&document, &described["schema"], &reply.json(), name);
@@ -430,8 +434,9 @@ fn routes() -> BTreeSet<String> {
     let source = include_str!("../../src/web/app.rs");
     let after = source.split(".route(").skip(1);
     let paths = after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
-    let described =
-        |path: &&str| path.starts_with("/api/") || path.starts_with("/-/") || *path == "/metrics";
+    let described = |path: &&str| {
+        path.starts_with("/api/") || path.starts_with("/-/") || ["/metrics", "/live"].contains(path)
+    };
     paths.filter(described).map(str::to_owned).collect()
 }
 

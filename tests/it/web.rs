@@ -327,7 +327,9 @@ impl Daemon for Fake {
         Box::pin(async move {
             let skip = skip.unwrap_or(Some(0)).ok_or(ControlError::NotFound)?;
             let totals = crate::report::small().totals;
-            Ok(all.into_iter().skip(skip).take(most).map(|it| (it, totals)).collect())
+            // The further back, the worse it was.
+            let worse = (1..).map(|times| Totals { lost: totals.counted * times / 100, ..totals });
+            Ok(all.into_iter().zip(worse).skip(skip).take(most).collect())
         })
     }
 
@@ -448,7 +450,7 @@ impl House {
     }
 
     /// The value of a series without labels on the page of metrics.
-    async fn figure(&self, name: &str) -> f64 {
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
         let page = self.get("/metrics").await.text();
         let line = page
             .lines()

@@ -321,7 +321,7 @@ impl IncidentsAsked {
 }
 
 /// Whether a site is or was at fault or affected.
-fn touches(incident: &Incident, site: &SiteId) -> bool {
+pub(in crate::web) fn touches(incident: &Incident, site: &SiteId) -> bool {
     incident.site.as_ref() == Some(site) || incident.affected.iter().any(|it| it.site == *site)
 }
 

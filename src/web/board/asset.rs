@@ -107,6 +107,9 @@ pub(super) fn words(words: Words) -> String {
         "done": words.pick("Đã ghi nhận.", "Recorded."),
         "failed": words.pick("Không thực hiện được: ", "That did not work: "),
         "login": words.pick("Cần đăng nhập với quyền trực vận hành.", "Log in as an operator first."),
+        "probing": words.pick("Đang kiểm tra…", "Probing…"),
+        "probed": words.pick("Kiểm tra lúc {0}: {1}/{2} trả lời", "Probed at {0}: {1} of {2} answer"),
+        "unfinished": words.pick("chưa xong", "not done yet"),
         "title": words.title(),
     });
     // Nothing in a script element may look like its end.

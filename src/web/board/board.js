@@ -151,7 +151,7 @@ function renew(part) {
   if (!old || served.get(part.id) === html) return;
   served.set(part.id, html);
   const focused = old.contains(document.activeElement) && document.activeElement;
-  const again = focused && ["act", "site", "lift"].filter((key) => key in focused.dataset)
+  const again = focused && ["act", "site", "lift", "probe"].filter((key) => key in focused.dataset)
     .map((key) => `[data-${key}="${CSS.escape(focused.dataset[key])}"]`).join("");
   const open = [...old.querySelectorAll("details")].map((it) => it.open);
   old.replaceChildren(...part.childNodes);
@@ -233,6 +233,46 @@ function cards(delta) {
     ($(held)?.querySelector(act ? `[data-act=${act}]` : "a") ?? $("main")).focus();
   set($("active"), String(delta.active));
   $("calm").hidden = delta.active > 0;
+}
+
+// --- what comes from the disk: brought once its place is in sight, and again now and then ---
+const LATER = 60000;
+let brought = null;
+async function bring(address) {
+  const place = $("history");
+  brought = { address, at: performance.now() };
+  place.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+    if (!answer.ok) throw new Error(answer.status);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const part = page.getElementById("history");
+    // What somebody chose meanwhile counts.
+    if (!part || brought.address !== address) return;
+    const opened = [...place.querySelectorAll("details")].map((it) => it.open);
+    const focused = place.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    const same = [...place.querySelectorAll("details")].length === part.querySelectorAll("details").length;
+    place.replaceChildren(...part.childNodes);
+    if (same) place.querySelectorAll("details").forEach((it, at) => { it.open = opened[at]; });
+    if (focused) place.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  } catch { /* the link is still there, or what was brought before */ } finally { place.removeAttribute("aria-busy"); }
+}
+const lazy = document.querySelector("[data-lazy]");
+if (lazy) {
+  new IntersectionObserver((seen, observer) => {
+    if (!seen.some((it) => it.isIntersecting)) return;
+    observer.disconnect();
+    if (!brought) bring(lazy.dataset.lazy);
+  }, { rootMargin: "400px" }).observe(lazy);
+  lazy.addEventListener("click", (event) => {
+    const link = event.target.closest(".choice a, .links a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    bring(link.getAttribute("href"));
+  });
+  setInterval(() => {
+    if (brought && !document.hidden && !failing && performance.now() - brought.at > LATER) bring(brought.address);
+  }, 5000);
 }
 
 // --- search and filters ---
@@ -327,7 +367,9 @@ async function send(method, path, what) {
   });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const said = await answer.json().catch(() => ({}));
-  throw new Error(answer.status === 401 || answer.status === 403 ? words.login : words.failed + (said.error ?? answer.status));
+  const why = said.error ?? answer.status;
+  // Who may not is told what to do, and what the server says of it.
+  throw new Error(answer.status === 401 || answer.status === 403 ? `${words.login} (${why})` : words.failed + why);
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button[data-act]");
@@ -374,6 +416,47 @@ ask?.addEventListener("submit", async (event) => {
     set(error, failed.message);
     error.hidden = false;
   } finally { button.disabled = false; }
+});
+
+// --- probing now ---
+let probing = false;
+function element(name, text, ...children) {
+  const it = document.createElement(name);
+  if (text) it.textContent = text;
+  it.append(...children);
+  return it;
+}
+function probed({ taken: at, targets }) {
+  const failed = targets.filter((it) => it.outcome?.failure), late = targets.filter((it) => !it.outcome);
+  const good = targets.length - failed.length - late.length;
+  const zone = body.dataset.zone, time = new Date(at).toLocaleTimeString("en-GB", { timeZone: zone });
+  const rows = targets.map(({ endpoint, check, outcome }) => {
+    const story = outcome?.story ?? [];
+    const sign = !outcome ? "?" : outcome.failure ? "✕" : "✓";
+    const last = outcome ? story.at(-1)?.replace(/^=> /, "") : words.unfinished;
+    const row = element("details", "", element("summary", `${sign} ${endpoint} · ${check}: ${last}`));
+    const steps = element("ol", "", ...story.map((line) => element("li", line)));
+    steps.className = "steps";
+    row.append(steps);
+    row.open = !!outcome?.failure;
+    return row;
+  });
+  $("probed").replaceChildren(element("h2", fill(words.probed, time, good, targets.length)), ...rows);
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-probe]");
+  if (!button || probing) return;
+  probing = true;
+  $("probed").replaceChildren(element("p", words.probing));
+  try {
+    probed(await send("POST", `/api/v1/sites/${encodeURIComponent(button.dataset.probe)}/probe?lang=${lang}`));
+    again();
+    if (brought) bring(brought.address);
+  } catch (failed) {
+    const error = element("p", failed.message);
+    error.className = "error";
+    $("probed").replaceChildren(error);
+  } finally { probing = false; }
 });
 
 // --- light or dark ---

@@ -8,11 +8,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::model::{Alert, Contact, Incident, NotificationKind, Phase, Severity, SiteIx, Snapshot};
+use crate::model::{
+    Alert, Contact, Incident, IncidentId, NotificationKind, Phase, Severity, SiteIx, Snapshot,
+};
 use crate::texts::{self, Account};
 
 use super::pen::{Pen, age, to_incident, to_site};
-use super::{Asked, Here, Page, answer, lost};
+use super::{Asked, Here, Page, answer, lost, unread};
 use crate::web::app::App;
 
 /// Sites that a card names; the rest are counted.
@@ -32,18 +34,38 @@ pub(in crate::web) async fn show(
     let shown = app.live.advance(&*app.daemon);
     let pen = Pen::new(&shown.snapshot, app.daemon.now().wall, look);
     let known = shown.snapshot.incidents.iter().find(|it| it.id.as_str() == id).cloned();
-    let Some(incident) = known else {
-        let what = pen.pick(
-            "Không có sự cố nào đang mở hoặc vừa kết thúc là",
-            "No incident that is open or was lately is called",
-        );
-        return asked.keep(lost(&pen, what, &id));
+    let lately = known.is_some();
+    let found = match known {
+        Some(incident) => Ok(Some(incident)),
+        None => {
+            let wanted = IncidentId::new(id.as_str());
+            let found = app.daemon.past().ask(move |history| history.incident(&wanted)).await;
+            found.map(|found| found.map(Arc::new))
+        }
+    };
+    let incident = match found {
+        Ok(Some(incident)) => incident,
+        Ok(None) => {
+            let what = pen.pick("Không có sự cố nào là", "There is no incident called");
+            return asked.keep(lost(&pen, what, &id));
+        }
+        Err(error) => {
+            let title = pen.pick("Sự cố", "Incident");
+            let main = html! { h1 { (title) } (unread(&pen, &error)) };
+            let page = Page::new(title, Here::Incident).write(&pen, &main);
+            return asked.keep(answer(StatusCode::SERVICE_UNAVAILABLE, &page));
+        }
     };
     let account = account(&pen, &incident);
     let title = format!("{} {}", account.subject, account.fault);
     let main = whole(&pen, &incident, &account);
     let place = app.live.place(shown.version);
-    let page = Page { live: Some(place), refresh: true, ..Page::new(&title, Here::Incident) };
+    // Nothing about one of the past changes any more.
+    let page = Page {
+        live: lately.then_some(place),
+        refresh: lately,
+        ..Page::new(&title, Here::Incident)
+    };
     asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
 }
 
@@ -250,7 +272,12 @@ fn alert(pen: &Pen<'_>, incident: &Incident) -> Alert {
         session.and_then(|id| pen.snapshot.sessions.iter().find(|it| it.session.id == *id));
     Alert {
         incident: incident.clone(),
-        site_name: site.map(|(site, _)| site.name.clone()).unwrap_or_default(),
+        // A site that is no longer watched is told by its id.
+        site_name: match (site, &incident.site) {
+            (Some((site, _)), _) => site.name.clone(),
+            (None, Some(id)) => id.to_string(),
+            (None, None) => String::new(),
+        },
         level: site.map(|(_, level)| level.id.to_string()).unwrap_or_default(),
         level_name: site
             .map(|(_, level)| level.name.get(pen.look.language).to_owned())

@@ -13,15 +13,16 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use prometheus::IntGauge;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Figures;
 use crate::model::{Incident, Language, Now, Snapshot};
 
 use super::incident;
@@ -48,7 +49,7 @@ pub(in crate::web) struct Live {
     inner: Mutex<Inner>,
     tick: watch::Sender<Tick>,
     /// Viewers at this moment.
-    viewers: AtomicUsize,
+    viewers: IntGauge,
     /// Somebody came.
     came: Notify,
     /// The server stops.
@@ -123,13 +124,13 @@ struct Delta<'a> {
 }
 
 impl Live {
-    pub(in crate::web) fn new(now: Now) -> Self {
+    pub(in crate::web) fn new(now: Now, figures: &Figures) -> Self {
         Self {
             epoch: now.wall.as_millisecond(),
             advancing: Mutex::default(),
             inner: Mutex::default(),
             tick: watch::Sender::default(),
-            viewers: AtomicUsize::new(0),
+            viewers: figures.viewers().clone(),
             came: Notify::new(),
             stopping: CancellationToken::new(),
         }
@@ -202,7 +203,7 @@ impl Live {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            if self.viewers.load(Ordering::SeqCst) == 0 {
+            if self.viewers() == 0 {
                 tokio::select! {
                     () = self.stopping.cancelled() => return,
                     () = self.came.notified() => {}
@@ -234,7 +235,7 @@ impl Live {
             .split_once('-')
             .filter(|(epoch, _)| i64::from_str_radix(epoch, 16) == Ok(self.epoch))
             .and_then(|(_, version)| version.parse().ok());
-        self.viewers.fetch_add(1, Ordering::SeqCst);
+        self.viewers.inc();
         self.came.notify_one();
         Viewer {
             tick: self.tick.subscribe(),
@@ -249,7 +250,7 @@ impl Live {
 
     /// Viewers at this moment.
     pub(super) fn viewers(&self) -> usize {
-        self.viewers.load(Ordering::SeqCst)
+        usize::try_from(self.viewers.get()).unwrap_or(0)
     }
 }
 
@@ -316,7 +317,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.live.viewers.fetch_sub(1, Ordering::SeqCst);
+        self.live.viewers.dec();
     }
 }
 

@@ -42,6 +42,11 @@ impl<'a> Pen<'a> {
         self.local(at).strftime("%H:%M").to_string()
     }
 
+    /// A moment to the second, with the date.
+    pub(super) fn second(&self, at: Timestamp) -> String {
+        self.local(at).strftime("%H:%M:%S %d/%m/%Y").to_string()
+    }
+
     /// The day of a moment.
     pub(super) fn day(&self, at: Timestamp) -> String {
         let form = self.pick("%d/%m/%Y", "%-d %b %Y");

@@ -6,28 +6,51 @@ use axum::extract::{Path, Query, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use serde::Deserialize;
 
-use crate::model::{Calendar, CalendarStatus, Importance, Phase, Session, SessionView, encoded};
+use crate::model::{
+    Calendar, CalendarStatus, Importance, Phase, Session, SessionId, SessionRecord, SessionView,
+    encoded,
+};
+use crate::report::Totals;
 
 use super::pen::{Pen, to_session};
 use super::state::session as main_session;
 use super::{Asked, Here, Page, answer, lost};
+use crate::web::ControlError;
 use crate::web::app::App;
+
+/// Sessions of the past on one page.
+const HELD: usize = 20;
+
+/// What the list may be asked for.
+#[derive(Deserialize)]
+pub(in crate::web) struct Listed {
+    lang: Option<String>,
+    /// Show what was held before this session.
+    before: Option<String>,
+}
 
 /// `GET /sessions`.
 pub(in crate::web) async fn list(
     Shared(app): Shared<Arc<App>>,
-    Query(asked): Query<Asked>,
+    Query(Listed { lang, before }): Query<Listed>,
     headers: HeaderMap,
 ) -> Response {
+    let asked = Asked { lang };
+    // One more, which the oldest on the page is compared with.
+    let held = app.daemon.held(before.clone().map(SessionId::new), HELD + 1).await;
     let look = asked.look(app.daemon.look(), &headers);
     let snapshot = app.daemon.snapshot();
     let pen = Pen::new(&snapshot, app.daemon.now().wall, look);
     let calendar = app.daemon.calendar();
     let main = html! {
         h1 { (pen.pick("Lịch họp và báo cáo", "Sessions and reports")) }
-        (coming(&pen, &calendar))
-        (calendars(&pen, &calendar.calendars))
+        @if before.is_none() {
+            (coming(&pen, &calendar))
+            (calendars(&pen, &calendar.calendars))
+        }
+        (past(&pen, &held))
     };
     let page = Page::new(pen.pick("Lịch họp và báo cáo", "Sessions and reports"), Here::Sessions);
     asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
@@ -50,7 +73,7 @@ pub(in crate::web) async fn show(
     let session = view.map(|view| &view.session).or_else(|| known.map(|(it, _)| it));
     let Some(session) = session else {
         // One that is over has a report, if it is on record.
-        return match app.daemon.report(crate::model::SessionId::new(id.as_str())).await {
+        return match app.daemon.report(SessionId::new(id.as_str())).await {
             Ok(_) => Redirect::to(&format!("/sessions/{}/report", encoded(&id))).into_response(),
             Err(_) => {
                 let what = pen.pick("Không có phiên họp nào là", "There is no session called");
@@ -119,6 +142,93 @@ fn coming(pen: &Pen<'_>, calendar: &Calendar) -> Markup {
                 " · " a href={ (to_session(&session.id)) "/readiness" } { (pen.pick("sẵn sàng?", "ready?")) }
                 span.dim { " · " (origin) }
             } } }
+        }
+    }
+}
+
+/// What was held, each compared with the one before it.
+fn past(pen: &Pen<'_>, held: &Result<Vec<(SessionRecord, Totals)>, ControlError>) -> Markup {
+    html! {
+        section aria-labelledby="past-title" {
+            h2 #past-title { (pen.pick("Đã họp", "Held")) }
+            @match held {
+                Ok(held) if held.is_empty() => {
+                    p.dim { (pen.pick("Chưa có phiên họp nào được ghi lại.", "None is on record.")) }
+                },
+                Ok(held) => (compared(pen, held)),
+                Err(ControlError::NotFound) => {
+                    p.dim { (pen.pick("Không có phiên họp đó.", "There is no such session.")) }
+                },
+                Err(error) => {
+                    p.alarm.mild { (pen.pick("Chưa đọc được lịch sử: ", "The history cannot be read: ")) (error) }
+                },
+            }
+        }
+    }
+}
+
+fn compared(pen: &Pen<'_>, held: &[(SessionRecord, Totals)]) -> Markup {
+    let title = pen.pick("Đã họp", "Held");
+    html! {
+        p.dim { (pen.pick(
+            "▲ tốt hơn, ▼ kém hơn phiên liền trước.",
+            "▲ better, ▼ worse than the session before it.",
+        )) }
+        div.scroll tabindex="0" role="region" aria-label=(title) {
+            table {
+                thead { tr {
+                    th { (pen.pick("Ngày", "Day")) }
+                    th { (pen.pick("Phiên họp", "Session")) }
+                    th.n { (pen.pick("Điểm cầu", "Sites")) }
+                    th.n { (pen.pick("Đại biểu", "Delegates")) }
+                    th.n { (pen.pick("Tốt", "Well")) }
+                    th.n { (pen.pick("Suy giảm", "Degraded")) }
+                    th.n { (pen.pick("Gián đoạn", "Interrupted")) }
+                    th.n { (pen.pick("Phút mất", "Minutes lost")) }
+                    th.n { (pen.pick("Khả dụng", "Availability")) }
+                } }
+                tbody { @for (nth, (record, totals)) in held.iter().take(HELD).enumerate() {
+                    @let earlier = held.get(nth + 1).map(|(_, totals)| totals);
+                    tr {
+                        td { (pen.day(record.start)) " " (pen.hour(record.start)) }
+                        th scope="row" {
+                            a href={ (to_session(&record.id)) "/report" } dir="auto" { (record.title) }
+                            (importance(pen, record.importance))
+                            @if record.closed.is_none() { " " span.dim { (pen.pick("chưa chốt", "not final")) } }
+                        }
+                        td.n { (totals.sites) }
+                        td.n { (totals.delegates) }
+                        td.n { (totals.well) }
+                        td.n { (totals.degraded) }
+                        td.n { (totals.interrupted) }
+                        td.n { (pen.number(totals.lost.as_secs_f64() / 60.0, 0)) }
+                        td.n { (availability(pen, totals, earlier)) }
+                    }
+                } }
+            }
+        }
+        @if held.len() > HELD {
+            p.links { a href={ "/sessions?before=" (encoded(held[HELD - 1].0.id.as_str())) } {
+                (pen.pick("Các phiên trước đó", "Earlier sessions"))
+            } }
+        }
+    }
+}
+
+/// The share of time that sites could take part, and by how much it differs from before.
+fn availability(pen: &Pen<'_>, totals: &Totals, earlier: Option<&Totals>) -> Markup {
+    let here = totals.availability();
+    let change = here.zip(earlier.and_then(Totals::availability)).map(|(now, before)| now - before);
+    // What is written as no difference is none.
+    let change = change.map(|it| it * 100.0).filter(|it| it.abs() >= 0.005);
+    html! {
+        @match here {
+            Some(share) => { (pen.number(share * 100.0, 2)) " %" },
+            None => "–",
+        }
+        @if let Some(change) = change {
+            @let (class, sign) = if change > 0.0 { ("better", "▲") } else { ("worse", "▼") };
+            " " span class=(class) { (sign) (pen.number(change.abs(), 2)) }
         }
     }
 }

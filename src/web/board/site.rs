@@ -16,6 +16,7 @@ use crate::probe::explain;
 use super::pen::{Pen, to_incident, to_session, to_site};
 use super::state::{Causes, State};
 use super::{Asked, Here, Page, answer, incident, lost};
+use crate::web::api::past::touches;
 use crate::web::app::App;
 
 /// Sites behind this one that are named; the rest are counted.
@@ -50,13 +51,12 @@ fn whole(pen: &Pen<'_>, ix: SiteIx) -> Markup {
         .incidents
         .iter()
         .map(AsRef::as_ref)
-        .filter(|it| {
-            it.site.as_ref() == Some(&site.id) || it.affected.iter().any(|a| a.site == site.id)
-        })
+        .filter(|it| touches(it, &site.id))
         .collect();
     html! {
         (way(pen, ix))
         div #site data-live { (head(pen, ix)) }
+        div #probed role="status" {}
         div.two.even {
             div {
                 section #here data-live aria-label=(pen.pick("Sự cố", "Incidents")) {
@@ -108,6 +108,13 @@ fn whole(pen: &Pen<'_>, ix: SiteIx) -> Markup {
                 }
             }
         }
+        // It comes from the disk, so the script brings it once the page is there.
+        @let history = format!("{}/history", to_site(&site.id));
+        section #history data-lazy=(history) aria-label=(pen.pick("Diễn biến và lịch sử", "Course and history")) {
+            p.links { a href=(history) {
+                (pen.pick("Biểu đồ, các lần kiểm tra từng bước, sự cố đã qua", "Charts, probes step by step, incidents of the past"))
+            } }
+        }
     }
 }
 
@@ -150,6 +157,9 @@ fn head(pen: &Pen<'_>, ix: SiteIx) -> Markup {
         }
         (silences(pen, ix))
         div.acts {
+            @if !site.endpoints.is_empty() {
+                button.main type="button" data-probe=(site.id) { (pen.pick("Kiểm tra ngay", "Probe now")) }
+            }
             button type="button" data-act="silence" data-site=(site.id) {
                 (pen.pick("Tạm tắt cảnh báo", "Silence messages"))
             }
