@@ -158,6 +158,11 @@ const PAGES: &[Page] = &[
         examples: &[("Also those that are over", "--all")],
     },
     Page {
+        command: "hash-password",
+        statuses: &[(0, "It was printed.")],
+        examples: &[("Of a password that is typed", ""), ("A token for a program", "--token")],
+    },
+    Page {
         command: "import",
         statuses: &[
             (0, "What it would change, or did change, was told."),
@@ -209,6 +214,16 @@ const FILES: &[(&str, &str)] = &[
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("VCHEALTH_CONFIG", "The directory of the configuration, where --config does not say."),
+    (
+        "VCHEALTH_USER, VCHEALTH_PASSWORD",
+        "As whom a running daemon is asked that wants to know; VCHEALTH_PASSWORD_FILE names a file \
+         with the password instead.",
+    ),
+    (
+        "VCHEALTH_TOKEN",
+        "The token with which it is asked instead; VCHEALTH_TOKEN_FILE names a file with it.",
+    ),
+    ("VCHEALTH_CA_FILE", "Who vouches for its certificate, where --ca-file does not say."),
     ("VCHEALTH_LOG", "How much to log, where --log does not say."),
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC",
