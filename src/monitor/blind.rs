@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::picture::{Picture, Trust};
-use super::site::{self, Kind, Life};
+use super::site::{self, Kind, Life, Trouble};
 use super::witness;
 use crate::model::{
     Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, Part,
@@ -256,13 +256,55 @@ impl Sight {
             Life::Failing(since) | Life::Dead(since) => {
                 let asked = picture.reachability(gateway).map(|ix| picture.target(ix).asked_at);
                 let asked = asked.max().unwrap_or_default();
-                let heard = |site: SiteIx| (since..=asked).contains(&picture.site(site).alive_at);
-                now - since < DOUBT && !others(picture).any(heard)
+                now - since < DOUBT && !picture.answered.within(since, asked)
             }
             Life::Unknown if is_mute(picture, gateway) => onset(picture, now)
                 .is_some_and(|since| now - since < DOUBT && answering(picture, since).alive == 0),
             Life::Alive | Life::Unknown => false,
         }
+    }
+
+    /// Whether a site's trouble may yet turn out to be our own network's: everything that failed
+    /// there was asked while nobody answered us, though somebody else could have.
+    ///
+    /// 1. A row of failures says something about its target when, between the first and the last
+    ///    of them, something was asked that was answered: our network cannot have been gone for
+    ///    all of it. An answer to what was asked before or after the row says nothing about it.
+    /// 2. Where one failure is enough there is no between, and where nobody else was up nobody
+    ///    could have answered: then there is nothing to wait for.
+    /// 3. After [`DOUBT`] it is the site's.
+    pub(super) fn may_be_ours(
+        picture: &Picture,
+        site: SiteIx,
+        trouble: &Trouble,
+        now: Mono,
+    ) -> Option<Mono> {
+        let until = trouble.since + DOUBT;
+        if now >= until || trouble.kind == Kind::Quality {
+            return None;
+        }
+        let topology = picture.topology();
+        let (mut rows, mut proven) = (false, false);
+        for endpoint in &topology.site(site).endpoints {
+            if trouble.endpoint.is_some_and(|of| of != *endpoint) {
+                continue;
+            }
+            for ix in &topology.endpoint(*endpoint).targets {
+                let target = picture.target(*ix);
+                let (first, last) = (target.bad_since, target.asked_at);
+                if target.streak.hard == Health::Down && target.streak.is_failing() && first < last
+                {
+                    rows = true;
+                    proven |= picture.answered.within(first, last);
+                }
+            }
+        }
+        let up = |other: SiteIx| {
+            other != site
+                && matches!(picture.site(other).judged.hard, Health::Up | Health::Degraded)
+        };
+        let elsewhere = topology.vantage.is_some_and(|own| own != site) || others(picture).any(up);
+        (rows && !proven && elsewhere).then_some(until)
     }
 
     /// Rules 1 and 2 of [`look`](Self::look).

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::blind::Sight;
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
@@ -52,7 +53,8 @@ pub(super) struct Decision {
 ///
 /// 1. **Wait for the neighbours.** A trouble is decided once everybody who could explain or refute
 ///    it has spoken, or after `correlation.wait`. Usually they have, since they were asked at the
-///    first doubt.
+///    first doubt. What may be our own network's, see [`Sight::may_be_ours`], waits until it is
+///    known not to be.
 /// 2. **The parent is silent too**: it explains what hangs on it, and so on upwards to the highest
 ///    one that is silent. A child that has an incident of its own already is counted in; that
 ///    incident rests meanwhile and goes on afterwards if the child is still in trouble.
@@ -154,6 +156,10 @@ impl<'a> Case<'a> {
             let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
                 continue;
             };
+            if let Some(until) = Sight::may_be_ours(self.picture, site, &trouble, self.now) {
+                self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
+                continue;
+            }
             let complete = trouble.settled
                 && match self.kind {
                     Kind::Silent => testimony.is_complete(self.picture, site, &trouble),

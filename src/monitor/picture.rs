@@ -2,7 +2,7 @@
 //!
 //! The rooms beside this one read it to judge; only outcomes and judgements change it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,11 @@ use crate::model::{
     TargetIx, Topology,
 };
 
+/// Time between two moments that are kept of those at which we were answered.
+const ANSWERED_EVERY: Duration = Duration::from_millis(50);
+/// So many of them are kept: those of longer than anything is held in doubt.
+const ANSWERED_MOST: usize = 2_048;
+
 /// Everything that is known now.
 #[derive(Debug, Clone)]
 pub(super) struct Picture {
@@ -34,7 +39,13 @@ pub(super) struct Picture {
     by_address: BTreeMap<IpAddr, EndpointIx>,
     /// Sites by the labels that can be a cause: label, value, sites.
     pub(super) labelled: BTreeMap<(String, String), Vec<SiteIx>>,
+    /// When we asked our gateway, or somebody beyond it, and were answered.
+    pub(super) answered: Answered,
 }
+
+/// Moments at which our own network worked for a fact: what was asked then was answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answered(VecDeque<Mono>);
 
 /// What is known of an endpoint.
 #[derive(Debug, Clone, Copy, Default)]
@@ -126,6 +137,7 @@ impl Picture {
             sites: vec![SiteNow::default(); topology.sites.len()],
             by_address,
             labelled,
+            answered: Answered::default(),
             config,
         }
     }
@@ -243,6 +255,9 @@ impl Picture {
                         heard.heard_before = std::mem::replace(&mut heard.heard_at, asked);
                     }
                     let heard_site = self.config.topology.endpoint(*from).site;
+                    if self.config.topology.vantage != Some(heard_site) {
+                        self.answered.note(asked);
+                    }
                     let heard_site = &mut self.sites[heard_site.ix()];
                     heard_site.alive_at = heard_site.alive_at.max(asked);
                     heard_site.found = false;
@@ -250,6 +265,10 @@ impl Picture {
                 failure.host_alive() == Some(true)
             }
         };
+        let beyond = self.topology().vantage != Some(site) || self.gateway() == Some(endpoint);
+        if proof && beyond {
+            self.answered.note(asked);
+        }
         let site = &mut self.sites[site.ix()];
         site.found &= same
             && match site.finding {
@@ -266,6 +285,32 @@ impl Picture {
             site.asked_at = site.asked_at.max(asked);
         }
         learned
+    }
+}
+
+impl Answered {
+    /// Keeps a moment, unless one close to it is known. Answers come in another order than they
+    /// were asked for.
+    fn note(&mut self, asked: Mono) {
+        let close = |at: &Mono| at.since(asked).max(asked.since(*at)) < ANSWERED_EVERY;
+        if self.0.back().is_some_and(close) {
+            return;
+        }
+        let place = self.0.partition_point(|at| *at <= asked);
+        let before = place.checked_sub(1).and_then(|before| self.0.get(before));
+        if before.is_some_and(close) || self.0.get(place).is_some_and(close) {
+            return;
+        }
+        self.0.insert(place, asked);
+        if self.0.len() > ANSWERED_MOST {
+            self.0.pop_front();
+        }
+    }
+
+    /// Whether there is one from `from` to `to`.
+    pub(super) fn within(&self, from: Mono, to: Mono) -> bool {
+        let first = self.0.get(self.0.partition_point(|at| *at < from));
+        first.is_some_and(|at| *at <= to)
     }
 }
 

@@ -206,6 +206,7 @@ impl Monitor {
     pub(super) fn reload(&mut self, config: Arc<Config>, now: Now) {
         let new = Arc::clone(&config.topology);
         let mut old = std::mem::replace(&mut self.picture, Picture::new(config, now.wall));
+        self.picture.answered = std::mem::take(&mut old.answered);
         let was = Arc::clone(&old.config.topology);
         let places: BTreeMap<TargetKey, _> =
             was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();

@@ -734,14 +734,26 @@ fn local_failure(n: u64) -> Failure {
     })
 }
 
+/// Whether our own network being cut can be told from everybody being dark: there is a gateway to
+/// ask all the time. Who takes it out of the configuration while all is silent says that it was
+/// to blame, and what is still silent then is told.
+fn can_be_told_apart(history: &History) -> bool {
+    let first = |event: &Event| usize::from(event.site) % history.sites() == 0;
+    let without_us = |event: &Event| matches!(event.what, What::Without) && first(event);
+    !history.events.iter().any(without_us)
+}
+
 #[test]
-#[ignore = "rare histories are not judged right yet: our network is cut while our own gateway or hardly \
-            any site can be asked"]
+#[ignore = "a rare history is not judged right yet: our clock is set wrong while our network is cut, the \
+            daemon restarts, and the first device that is heard shows another time than ours"]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     for_all(
         5,
         || history(ours(), 6),
         |history| {
+            if cuts(history) && !can_be_told_apart(history) {
+                return Ok(());
+            }
             let scenario = history.scenario();
             let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
             let topology = &run.topology;
