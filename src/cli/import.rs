@@ -105,7 +105,8 @@ fn replace(path: &Path, text: &str) -> io::Result<PathBuf> {
     let path = fs::canonicalize(path)?;
     let permissions = fs::metadata(&path)?.permissions();
     let backup = free_name(&path)?;
-    fs::copy(&path, &backup)?;
+    // Another name for the old file keeps its owner and rights; not every file system has that.
+    fs::hard_link(&path, &backup).or_else(|_| fs::copy(&path, &backup).map(drop))?;
     write_whole(&path, text.as_bytes(), permissions.mode())?;
     Ok(backup)
 }

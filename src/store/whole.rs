@@ -3,9 +3,9 @@
 //! What lies in them must outlive a crash at any moment: tokens that work once, keys, what people
 //! changed. So there is one way to write one, and it forgets none of the steps.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Puts `bytes` in the place of the file at `path`, readable for whom `mode` says, whatever the
@@ -15,12 +15,15 @@ use std::path::{Path, PathBuf};
 /// 2. It is on the disk when this returns: the bytes, and the name in its directory.
 /// 3. Two writers of one file, also of two processes, take turns.
 /// 4. What a crash left half-written is never written into: it may have other rights.
+/// 5. It belongs to whom the old file belonged to, and a new one to whom its directory belongs to,
+///    as far as this process may give it away: what root does by hand locks no service out.
 ///
 /// # Errors
 /// When the directory is not there or the disk takes nothing; the old file is then as it was.
 pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let dir = File::open(dir.unwrap_or(Path::new(".")))?;
+    let owner = fs::metadata(path).or_else(|_| dir.metadata())?;
     // Where a file system has no locks for directories, writers of one file are still rare.
     let _ = dir.lock();
     let fresh = beside(path);
@@ -30,6 +33,7 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(&fresh)?;
         file.write_all(bytes)?;
+        give(&file, &owner);
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&fresh, path)
@@ -40,6 +44,14 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     }
     written?;
     dir.sync_all()
+}
+
+/// Gives a file to the owner and the group of another, or to its group alone, which members may.
+fn give(file: &File, like: &Metadata) {
+    if fchown(file, Some(like.uid()), Some(like.gid())).is_err() {
+        // Whoever may not do that either has told who is to read it by the directory's rights.
+        let _ = fchown(file, None, Some(like.gid()));
+    }
 }
 
 /// The name under which the next version is written.
@@ -58,6 +70,8 @@ fn forget(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::chown;
+
     use super::super::tests::Scratch;
     use super::*;
 
@@ -81,6 +95,26 @@ mod tests {
             write_whole(&path, bytes, rights).unwrap();
             assert_eq!((fs::read(&path).unwrap().as_slice(), mode(&path)), (bytes, rights));
             assert!(!beside(&path).exists());
+        }
+    }
+
+    #[test]
+    fn a_file_stays_with_its_owner_and_a_new_one_goes_to_that_of_its_directory() {
+        let scratch = scratch("whole-owner");
+        let owner = |path: &Path| fs::metadata(path).map(|it| (it.uid(), it.gid())).unwrap();
+        let (old, new) = (scratch.path().join("sites.yaml"), scratch.path().join("tokens.json"));
+        write_whole(&old, b"one", 0o644).unwrap();
+        // Only root gives files away; whoever else runs this sees that nothing gets in the way.
+        let given = chown(&old, Some(4_711), Some(4_712))
+            .and_then(|()| chown(scratch.path(), Some(4_713), Some(4_714)))
+            .is_ok();
+        for bytes in [&b"two"[..], b"three"] {
+            write_whole(&old, bytes, 0o640).unwrap();
+            write_whole(&new, bytes, 0o600).unwrap();
+            if given {
+                assert_eq!((owner(&old), owner(&new)), ((4_711, 4_712), (4_713, 4_714)));
+            }
+            assert_eq!((mode(&old), mode(&new)), (0o640, 0o600));
         }
     }
 
