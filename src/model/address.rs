@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+
 /// An address on the web that shows where it leads, and no more of itself: user, password, path
 /// and query may hold keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,14 +60,27 @@ impl WebAddress {
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(authority_end);
         let user = authority.rsplit_once('@').map(|(user, _)| user);
+        if let Some(user) = user {
+            clean = clean.replace(&basic(user), "***");
+        }
         let parts = user.into_iter().flat_map(|user| user.split(':'));
         let parts = parts.chain(path.split(['/', '?', '#', '&', '=']));
-        // Short parts, such as `api`, are no keys and stand in harmless words.
-        for part in parts.filter(|part| part.len() >= 8) {
-            clean = clean.replace(part, "***");
+        for part in parts {
+            let meant = percent_decode_str(part).decode_utf8_lossy();
+            // Short parts, such as `api`, are no keys and stand in harmless words.
+            for form in [part, &*meant].into_iter().filter(|form| form.len() >= 8) {
+                clean = clean.replace(form, "***");
+            }
         }
         clean
     }
+}
+
+/// How user and password of an address are sent (RFC 7617 §2).
+fn basic(user: &str) -> String {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let parts: [Vec<u8>; 2] = [name, password].map(|part| percent_decode_str(part).collect());
+    BASE64_STANDARD.encode(parts.join(&b':'))
 }
 
 impl fmt::Display for WebAddress {
@@ -106,6 +123,22 @@ mod tests {
         let clean = address.scrub(echoed);
         assert_eq!(clean, "no such path: /api/***?sig=*** for someone, ***");
         assert_eq!(WebAddress::new("").scrub("a b"), "a b");
+    }
+
+    #[test]
+    fn a_key_is_scrubbed_in_every_form_that_it_is_sent_in() {
+        // RFC 7617 §2 and its §2.1, with a character that an address cannot hold as it is.
+        for (user, sent) in [
+            ("Aladdin:open%20sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("test:123%C2%A3", "dGVzdDoxMjPCow=="),
+            ("alone", "YWxvbmU6"),
+        ] {
+            let address = WebAddress::new(format!("https://{user}@h.example/"));
+            let told = address.scrub(&format!("authorization: Basic {sent}, no"));
+            assert_eq!(told, "authorization: Basic ***, no", "{user}");
+        }
+        let address = WebAddress::new("https://h.example/?key=secret%2Fkey");
+        assert_eq!(address.scrub("secret/key or secret%2Fkey"), "*** or ***");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::standing::Standing;
-use super::http::{Body, Http, Request};
+use super::http::Http;
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, parts};
 use crate::config::AlertmanagerSettings;
@@ -158,24 +158,16 @@ impl Cluster {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let body = serde_json::to_value(alerts).unwrap_or_default();
+        let body = serde_json::to_vec(alerts).unwrap_or_default();
         let members: BTreeSet<&WebAddress> = self.settings.urls.iter().collect();
         let mut posts = JoinSet::new();
         for member in members {
             let url = member.below(PATH);
-            let request = Request {
-                url: url.clone(),
-                headers: headers.clone(),
-                body: Body::Json(body.clone()),
-            };
+            let (headers, body) = (headers.clone(), body.clone());
             let (http, limit, token) = (self.http.clone(), self.settings.timeout, token.clone());
             posts.spawn(async move {
-                let answer = http.exchange(request, limit).await?;
-                if answer.is_success() {
-                    return Ok(());
-                }
                 let secrets: Vec<&Secret> = token.iter().collect();
-                Err(answer.unexplained(&url, &secrets))
+                http.post(&url, headers, body, limit, &secrets).await
             });
         }
         let (mut accepted, mut failures) = (false, Vec::new());

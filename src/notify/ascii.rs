@@ -41,7 +41,12 @@ pub(super) fn plain(text: &str) -> String {
             '\\' | '|' => plain.push('/'),
             '^' => plain.push('*'),
             ' '..='~' => plain.push(c),
-            '\u{200B}'..='\u{200F}' | '\u{FEFF}' => {}
+            // Signs that are not seen, such as those that turn the direction of writing.
+            '\u{AD}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}' => {}
             _ => plain.push('?'),
         }
     }

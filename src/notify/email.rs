@@ -17,7 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use self::message::Mail;
-use super::http::{one_line, scrubbed};
+use super::http::repeatable;
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, parts};
 use crate::config::{EmailSettings, MailSecurity};
@@ -144,8 +144,7 @@ impl Email {
     fn failed(&self, error: &Error, password: Option<&Secret>) -> DeliveryError {
         let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
         let secrets: Vec<&Secret> = password.into_iter().collect();
-        let why =
-            scrubbed(&one_line(&error.to_string()), &WebAddress::new(self.server()), &secrets);
+        let why = repeatable(&error.to_string(), &WebAddress::new(self.server()), &secrets);
         DeliveryError { retry, text: format!("{}: {why}", self.server()) }
     }
 

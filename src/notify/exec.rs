@@ -65,7 +65,8 @@ impl Exec {
     ///
     /// 1. Exit status 0 – told.
     /// 2. 64 to 78 except 75, or it cannot be started – never.
-    /// 3. Any other status, a signal, too long – later.
+    /// 3. Any other status, a signal, too long, or this machine is short of what starting a program
+    ///    takes, or somebody is just writing the file – later.
     ///
     /// What it started in the background goes on after it has ended by itself; when it takes too
     /// long, or the daemon does not wait any more, its whole process group is killed.
@@ -74,7 +75,7 @@ impl Exec {
     /// When it did not tell anybody.
     async fn run(&self, input: &[u8]) -> Result<(), DeliveryError> {
         let mut child = self.command().spawn().map_err(|error| DeliveryError {
-            retry: Retry::Never,
+            retry: if is_passing(&error) { Retry::Later } else { Retry::Never },
             text: format!("cannot start {}: {error}", self.settings.program.display()),
         })?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
@@ -134,15 +135,33 @@ impl Exec {
         let hopeless = status.code().is_some_and(|c| HOPELESS.contains(&c) && c != TRY_AGAIN);
         let retry = if hopeless { Retry::Never } else { Retry::Later };
         let mut text = format!("{} ended with {status}", self.name());
+        // Programs repeat what they were given when they fail. Short words are no keys.
+        let given = self.settings.args.iter().chain(self.settings.env.values());
+        let given = given.filter(|word| word.len() >= 8);
+        let said = one_line(&given.fold(said.to_owned(), |said, word| said.replace(word, "***")));
         if !said.is_empty() {
-            // Programs repeat what they were given when they fail. Short words are no keys.
-            let given = self.settings.args.iter().chain(self.settings.env.values());
-            let given = given.filter(|word| word.len() >= 8);
-            let said = given.fold(said.to_owned(), |said, word| said.replace(word, "***"));
             text = format!("{text}: {said}");
         }
         Err(DeliveryError { retry, text })
     }
+}
+
+/// Whether a program may be started later that cannot be started now.
+fn is_passing(error: &std::io::Error) -> bool {
+    use nix::errno::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(
+            Errno::EAGAIN
+                | Errno::ENOMEM
+                | Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ETXTBSY
+                | Errno::EINTR
+                | Errno::EIO
+        )
+    )
 }
 
 /// What the program reads: the letter in words, and `message`, which is what a webhook gets.
@@ -187,7 +206,7 @@ async fn run(child: &mut Child, input: &[u8]) -> (std::io::Result<ExitStatus>, S
         }
     };
     let said = if err.is_empty() { out } else { err };
-    (status, one_line(&String::from_utf8_lossy(&said)))
+    (status, String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Reads to the end, keeping the beginning.

@@ -11,20 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
-pub(super) use exchange::{Answer, Body, Request, one_line, scrubbed};
+pub(super) use exchange::{Answer, Body, Request, one_line, repeatable};
 
+use super::secret::Secret;
 use super::{DeliveryError, Retry};
 use crate::clock::Clock;
 use crate::model::WebAddress;
 
 /// Bytes of a refusal's body that are read, for the log.
 const EXCERPT: usize = 1_024;
-/// Characters of it that are logged.
-const EXCERPT_CHARS: usize = 160;
 /// Longest that a refusal's body is waited for.
 const EXCERPT_WAIT: Duration = Duration::from_millis(500);
 
@@ -49,13 +48,14 @@ impl Http {
     ///
     /// # Errors
     /// When it was not accepted, within `limit` or at all. The text names scheme, host and port
-    /// of `url` and nothing else of it.
+    /// of `url` and nothing else of it, and none of the `secrets` that the headers hold.
     pub(super) async fn post(
         &self,
         url: &WebAddress,
         headers: HeaderMap,
         body: Vec<u8>,
         limit: Duration,
+        secrets: &[&Secret],
     ) -> Result<(), DeliveryError> {
         let request = self
             .client
@@ -75,9 +75,10 @@ impl Http {
         if status.is_redirection() {
             text.push_str(": it points elsewhere; set the address it points to");
         }
+        let excerpt = repeatable(&excerpt, url, secrets);
         if !excerpt.is_empty() {
             text.push_str(": ");
-            text.push_str(&url.scrub(&excerpt));
+            text.push_str(&excerpt);
         }
         Err(DeliveryError { retry, text })
     }
@@ -130,6 +131,9 @@ fn retry(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Retry {
     if !passing {
         return Retry::Never;
     }
+    // A date is one by the receiver's clock, which need not agree with ours.
+    let date = headers.get(DATE).and_then(|value| moment(value.to_str().ok()?));
+    let now = date.unwrap_or(now);
     match headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now)) {
         Some(wait) => Retry::After(wait),
         None => Retry::Later,
@@ -142,8 +146,12 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+    Some(Duration::try_from(moment(text)?.duration_since(now)).unwrap_or_default())
+}
+
+/// A date in a header (RFC 9110 §5.6.7).
+fn moment(text: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
 }
 
 /// Why there was no answer, without the address.
@@ -167,7 +175,7 @@ fn unanswered(url: &WebAddress, error: &reqwest::Error, limit: Duration) -> Deli
     DeliveryError { retry: Retry::Later, text }
 }
 
-/// The beginning of a body, in one line of printable characters.
+/// The beginning of a body.
 async fn excerpt(mut answer: reqwest::Response) -> String {
     let mut bytes = Vec::new();
     while bytes.len() < EXCERPT {
@@ -176,10 +184,28 @@ async fn excerpt(mut answer: reqwest::Response) -> String {
             _ => break,
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|w| !w.is_empty())
-        .collect();
-    words.join(" ").chars().take(EXCERPT_CHARS).collect()
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_to_come_back_at_is_one_by_the_receivers_clock() {
+        let (ours, theirs) = ("2026-02-03T03:00:00Z", "Tue, 03 Feb 2026 01:00:00 GMT");
+        let told = |date: Option<&'static str>, after: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(after));
+            if let Some(date) = date {
+                headers.insert(DATE, HeaderValue::from_static(date));
+            }
+            retry(StatusCode::SERVICE_UNAVAILABLE, &headers, ours.parse().unwrap())
+        };
+        let at = "Tue, 03 Feb 2026 01:00:30 GMT";
+        assert_eq!(told(Some(theirs), at), Retry::After(Duration::from_secs(30)));
+        assert_eq!(told(Some("no date"), at), Retry::After(Duration::ZERO));
+        assert_eq!(told(None, at), Retry::After(Duration::ZERO));
+        assert_eq!(told(Some(theirs), "7"), Retry::After(Duration::from_secs(7)));
+    }
 }

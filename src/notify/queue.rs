@@ -163,10 +163,12 @@ impl Queue {
         let wait = waiting.next_attempt.map_or(Duration::ZERO, |at| {
             Duration::try_from(at.duration_since(now.wall)).unwrap_or_default()
         });
+        // Nothing waits longer than a receiver may ask for: a clock that ran ahead wrote this.
+        let wait = if wait > LONGEST_ASKED { Duration::ZERO } else { wait };
         let mut entry = Entry::new(Arc::new(waiting.notification));
         entry.told_as = waiting.told_as;
         entry.attempts = waiting.attempts;
-        entry.retry_at = now.mono + wait.min(LONGEST_ASKED);
+        entry.retry_at = now.mono + wait;
         entry.bundle = waiting.bundle;
         entry.fallback = waiting.fallback;
         self.admit(entry, now);

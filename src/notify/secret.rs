@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::encoded;
+
 /// A text that shows itself only on request.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(String);
@@ -16,9 +18,12 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this one.
+    /// `text` without this one, as it is and as it stands in a form or an address.
     pub(super) fn scrub(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "***") }
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(&self.0, "***").replace(&encoded(&self.0), "***")
     }
 }
 
@@ -37,6 +42,7 @@ mod tests {
         let key = Secret::new("k3y");
         assert_eq!(format!("{key:?}"), "***");
         assert_eq!(key.scrub("no such key: k3y, k3y"), "no such key: ***, ***");
+        assert_eq!(Secret::new("k/3=").scrub("key=k%2F3%3D is k/3="), "key=*** is ***");
         assert_eq!(Secret::new("").scrub("a b"), "a b");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
-use super::http::{Answer, Body, Http, Request, one_line, scrubbed};
+use super::http::{Answer, Body, Http, Request, repeatable};
 use super::parts::{self, Accepted};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, split, texts};
@@ -196,7 +196,7 @@ fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
         (None, 429 | 500..) => Retry::Later,
         (None, _) => Retry::Never,
     };
-    let description = scrubbed(&one_line(&told.description), url, &[token]);
+    let description = repeatable(&told.description, url, &[token]);
     Fate::Refused(DeliveryError { retry, text: format!("Telegram answers {code}: {description}") })
 }
 

@@ -66,7 +66,7 @@ impl Webhook {
             headers.extend(header("x-vchealth-timestamp", &at.to_string()));
             headers.extend(header("x-vchealth-signature", &signature));
         }
-        self.http.post(&self.url, headers, body, self.timeout).await
+        self.http.post(&self.url, headers, body, self.timeout, &[]).await
     }
 
     /// The time limit of a post; a refusal's reason may take a little longer to read.

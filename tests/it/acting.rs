@@ -221,13 +221,17 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     }
 }
 
-/// Asks the program's web server.
+/// Asks the program's web server. A body is a form.
 pub(crate) fn ask(address: &str, method: &str, path: &str, form: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let length = form.len();
+    let kind = match form {
+        "" => "",
+        _ => "Content-Type: application/x-www-form-urlencoded\r\n",
+    };
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{kind}\
+         Content-Length: {length}\r\n\r\n{form}"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let (head, body) = read(&mut stream).expect("an answer");

@@ -48,6 +48,22 @@ async fn the_letter_comes_on_standard_input_and_the_environment_is_clean() {
 }
 
 #[tokio::test]
+async fn a_program_that_is_just_being_replaced_is_tried_again_and_none_at_all_is_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = scratch("replaced");
+    std::fs::copy("/bin/true", &program).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut exec = shell("");
+    exec.settings.args.clear();
+    exec.settings.program.clone_from(&program);
+    let writer = std::fs::OpenOptions::new().write(true).open(&program).unwrap();
+    assert_eq!(exec.run(b"{}").await.unwrap_err().retry, Retry::Later);
+    drop(writer);
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(exec.run(b"{}").await.unwrap_err().retry, Retry::Never);
+}
+
+#[tokio::test]
 async fn the_exit_status_says_whether_to_try_again() {
     assert_eq!(run("exit 0").await, Ok(()));
     for (script, retry) in [

@@ -76,10 +76,10 @@ impl Answer {
         if self.status / 100 == 3 {
             text.push_str(": it points elsewhere; set the address it points to");
         }
-        let excerpt = one_line(&self.body);
+        let excerpt = repeatable(&self.body, url, secrets);
         if !excerpt.is_empty() {
             text.push_str(": ");
-            text.push_str(&scrubbed(&excerpt, url, secrets));
+            text.push_str(&excerpt);
         }
         // A success that is not understood comes from something in between, such as a log-in page.
         let retry = if self.is_success() { Retry::Later } else { self.retry };
@@ -96,10 +96,11 @@ pub(in crate::notify) fn one_line(text: &str) -> String {
     words.join(" ").chars().take(EXCERPT_CHARS).collect()
 }
 
-/// `text` without what must not be seen.
-pub(in crate::notify) fn scrubbed(text: &str, url: &WebAddress, secrets: &[&Secret]) -> String {
+/// What may be repeated of what another says: the beginning in one line, without what must not be
+/// seen. It is cut last, since half a key is no longer found.
+pub(in crate::notify) fn repeatable(text: &str, url: &WebAddress, secrets: &[&Secret]) -> String {
     let clean = secrets.iter().fold(text.to_owned(), |text, secret| secret.scrub(&text));
-    url.scrub(&clean)
+    one_line(&url.scrub(&clean))
 }
 
 impl Http {
@@ -143,12 +144,19 @@ impl Http {
                     bytes.extend_from_slice(&chunk[..chunk.len().min(LONGEST - bytes.len())]);
                 }
                 Ok(None) => break,
+                // A service that keeps the connection open has said all that it had to say.
+                Err(_) if is_whole(&bytes) => break,
                 Err(error) => return Err(unanswered(&url, &error, limit)),
             }
         }
         let body = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answer { status: status.as_u16(), retry, body })
     }
+}
+
+/// Whether nothing of a JSON document is missing.
+fn is_whole(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok_and(|_| bytes.ends_with(b"}"))
 }
 
 /// Fields in the form that HTML posts them (URL Standard §5.2).
@@ -183,6 +191,41 @@ mod tests {
             "https://api.example answers 302: it points elsewhere; set the address it points to: \
              <html> *** /***/</html>"
         );
+    }
+
+    #[test]
+    fn a_key_where_the_telling_ends_is_not_told_by_half() {
+        let url = WebAddress::new("https://api.example/T0K3NT0K3N");
+        let key = Secret::new("an0ther-key");
+        for before in EXCERPT_CHARS - 12..=EXCERPT_CHARS {
+            for echoed in ["an0ther-key", "T0K3NT0K3N"] {
+                let said = repeatable(&format!("{}{echoed}", "x".repeat(before)), &url, &[&key]);
+                assert_eq!(said.trim_end_matches('*'), "x".repeat(before));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_whole_counts_though_its_connection_stays_open() {
+        use std::io::{Read as _, Write as _};
+        let limit = Duration::from_millis(500);
+        for (said, whole) in [("{\"ok\":true}", true), ("{\"ok\":tr", false), ("", false)] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = WebAddress::new(format!("http://{}/", listener.local_addr().unwrap()));
+            let (over, wait) = std::sync::mpsc::channel::<()>();
+            let service = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4_096]);
+                stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{said}").as_bytes()).unwrap();
+                let _ = wait.recv();
+            });
+            let http = Http::new(crate::clock::Clock::start()).unwrap();
+            let request = Request { url, headers: HeaderMap::new(), body: Body::None };
+            let answer = http.exchange(request, limit).await;
+            drop(over);
+            service.join().unwrap();
+            assert_eq!(answer.map(|it| it.body).ok().as_deref(), whole.then_some(said));
+        }
     }
 
     #[test]

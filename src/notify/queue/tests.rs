@@ -527,7 +527,7 @@ fn whatever_fails_the_last_word_of_every_incident_is_told_in_order() {
 }
 
 #[test]
-fn a_wait_from_before_a_restart_is_kept_but_never_longer_than_may_be_asked() {
+fn a_wait_from_before_a_restart_is_kept_unless_a_wrong_clock_wrote_it() {
     let restored = |next_attempt: Option<jiff::Timestamp>| {
         let mut desk = Desk::new(1);
         let waiting = Waiting {
@@ -544,7 +544,55 @@ fn a_wait_from_before_a_restart_is_kept_but_never_longer_than_may_be_asked() {
     assert_eq!(restored(None), Duration::ZERO);
     assert_eq!(restored(Some(at("2026-02-03T00:00:00Z"))), Duration::ZERO);
     assert_eq!(restored(Some(at("2026-02-03T01:00:20Z"))), seconds(20));
-    assert_eq!(restored(Some(at("2036-02-03T01:00:20Z"))), LONGEST_ASKED, "a clock was set back");
+    assert_eq!(restored(Some(at("2026-02-03T01:15:00Z"))), LONGEST_ASKED);
+    assert_eq!(restored(Some(at("2026-02-03T03:00:20Z"))), Duration::ZERO, "it was set back");
+    assert_eq!(restored(Some(at("2036-02-03T01:00:20Z"))), Duration::ZERO);
+}
+
+#[test]
+fn a_clock_that_jumps_while_messages_wait_hurries_and_delays_none() {
+    for jump in [-7_200, 7_200] {
+        let mut desk = Desk::new(4);
+        desk.decide("a", "i1", FIRING);
+        assert_eq!(desk.take().as_deref(), Some("a"));
+        desk.fail("a", Retry::After(seconds(20)));
+        desk.now.wall += jiff::SignedDuration::from_secs(jump);
+        desk.decide("b", "i2", FIRING);
+        assert_eq!(desk.run(seconds(19), |_, _| Ok(())), [""; 0], "{jump}");
+        assert_eq!(desk.run(seconds(2), |_, _| Ok(())), ["a", "b"], "{jump}");
+        assert_eq!(desk.status().queued, 0);
+    }
+}
+
+#[test]
+fn ten_thousand_messages_that_waited_are_each_told_once_and_in_order() {
+    let mut desk = Desk::new(4);
+    for n in 0..10_000 {
+        let waiting = Waiting {
+            notification: notification(
+                &format!("n{n:05}"),
+                incident(&format!("i{n:05}"), "x"),
+                FIRING,
+            ),
+            attempts: 0,
+            next_attempt: None,
+            bundle: None,
+            fallback: None,
+            told_as: FIRING,
+        };
+        desk.queue.restore(waiting, desk.now);
+    }
+    let mut failures = 0;
+    let letters = desk.run(Duration::from_mins(10), |letter, _| {
+        assert!(letter.items.len() <= 100);
+        failures += 1;
+        if failures % 2 == 0 { Ok(()) } else { Err(later()) }
+    });
+    assert_eq!(letters.len(), 100);
+    let told = told_ids(&desk.told);
+    assert_eq!(told.len(), 10_000);
+    assert!(told.is_sorted(), "none overtakes an older one");
+    assert_eq!(desk.status().queued, 0);
 }
 
 #[test]

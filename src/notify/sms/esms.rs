@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Asked, Short};
 use crate::config::EsmsSettings;
 use crate::model::WebAddress;
-use crate::notify::http::{Answer, Body, Request, one_line, scrubbed};
+use crate::notify::http::{Answer, Body, Request, repeatable};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, keys};
 
@@ -73,9 +73,9 @@ pub(super) fn read(
     if let Some(meaning) = meaning(code) {
         text = format!("{text} ({meaning})");
     }
-    let message = one_line(&told.message.unwrap_or_default());
+    let message = repeatable(&told.message.unwrap_or_default(), url, secrets);
     if !message.is_empty() {
-        text = format!("{text}: {}", scrubbed(&message, url, secrets));
+        text = format!("{text}: {message}");
     }
     Err(DeliveryError { retry: answer.retry, text })
 }

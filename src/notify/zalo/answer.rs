@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::model::WebAddress;
-use crate::notify::http::{Answer, one_line, scrubbed};
+use crate::notify::http::{Answer, repeatable};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry};
 
@@ -47,9 +47,9 @@ pub(super) fn fate(answer: &Answer, url: &WebAddress, token: &Secret) -> Fate {
     if let Some(meaning) = meaning(told.error) {
         text = format!("{text} ({meaning})");
     }
-    let message = one_line(&told.message);
+    let message = repeatable(&told.message, url, &[token]);
     if !message.is_empty() {
-        text = format!("{text}: {}", scrubbed(&message, url, &[token]));
+        text = format!("{text}: {message}");
     }
     let retry = match told.error {
         0 => return Fate::Accepted,

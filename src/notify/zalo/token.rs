@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::secret_header;
 use crate::config::ZaloSettings;
 use crate::model::WebAddress;
-use crate::notify::http::{Answer, Body, Http, Request, one_line, scrubbed};
+use crate::notify::http::{Answer, Body, Http, Request, repeatable};
 use crate::notify::secret::Secret;
 use crate::notify::{DeliveryError, Retry, keys};
 use crate::store::write_whole;
@@ -176,8 +176,8 @@ fn read(
         return Ok(Held { seed: seed.reveal().to_owned(), access_token, refresh_token, expires });
     }
     let code = told.error.map_or_else(|| "no tokens".to_owned(), |code| code.to_string());
-    let why = one_line(&format!("{} {}", told.error_name, told.error_description));
-    let why = scrubbed(&why, url, secrets);
+    let why = format!("{} {}", told.error_name, told.error_description);
+    let why = repeatable(&why, url, secrets);
     let mut text = format!("Zalo gives no access token, it answers {code}");
     if !why.is_empty() {
         text = format!("{text}: {why}");
