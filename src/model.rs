@@ -41,8 +41,8 @@ pub use id::{
 };
 pub(crate) use incident::joined;
 pub use incident::{
-    Ack, Affected, Alert, Cause, CommonFactor, Evidence, Incident, Notification, NotificationKind,
-    Part, Resolution, Saw, SelfDoubt, Severity, Told,
+    Ack, Affected, Ailment, Alert, Cause, CommonFactor, Evidence, Incident, Notification,
+    NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity, Told,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
@@ -60,7 +60,7 @@ pub use snapshot::{
     DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, SessionView, SiteView,
     Snapshot, TargetView,
 };
-pub use status::{ChannelStatus, StoreStatus};
+pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};

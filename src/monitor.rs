@@ -75,10 +75,10 @@ use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Ack, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth, Failure,
-    Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Part, Phase,
-    ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence, SilenceId, SiteId,
-    SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Ack, Ailment, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth,
+    Failure, Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Part,
+    Phase, ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence, SilenceId,
+    SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -147,7 +147,7 @@ pub enum Input {
         /// Which part.
         part: Part,
         /// What it says of it.
-        trouble: Option<String>,
+        trouble: Option<Ailment>,
     },
     /// A channel has accepted a drill; may be told again and again.
     DrillAccepted {
@@ -215,7 +215,7 @@ impl Monitor {
             Input::Engine(health) => self.sight.note_engine(health, now.mono),
             Input::Part { part, trouble } => {
                 let before = match trouble {
-                    Some(words) => self.sight.parts.insert(part, words).is_some(),
+                    Some(ailment) => self.sight.parts.insert(part, ailment).is_some(),
                     None => self.sight.parts.remove(&part).is_none(),
                 };
                 if !before {

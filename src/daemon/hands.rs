@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::journal;
 use crate::config::Config;
 use crate::metrics::Tally;
-use crate::model::{Batch, Change, Outcome, Part, ProbeRequest, Snapshot};
+use crate::model::{Ailment, Batch, Change, Outcome, Part, ProbeRequest, Snapshot};
 use crate::monitor::Input;
 use crate::notify::{self, Remote};
 use crate::probe::{Probes, ResolverHealth};
@@ -75,9 +75,9 @@ impl Hands {
         });
         let parts = [
             Input::Engine(self.probes.engine_health()),
-            Input::Part { part: Part::Resolver, trouble: resolver },
-            Input::Part { part: Part::Store, trouble: store },
-            Input::Part { part: Part::Courier, trouble: courier },
+            Input::Part { part: Part::Resolver, trouble: resolver.map(Ailment::Words) },
+            Input::Part { part: Part::Store, trouble: store.map(Ailment::Store) },
+            Input::Part { part: Part::Courier, trouble: courier.map(Ailment::Words) },
         ];
         parts.into_iter().chain(accepted).collect()
     }

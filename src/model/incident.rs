@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
-    ReadinessNotice, SessionId, SiteId, TargetKey,
+    ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey,
 };
 
 /// Why something fails, as far as it can be told from here.
@@ -287,7 +287,7 @@ pub enum SelfDoubt {
         /// Which.
         part: Part,
         /// What it says of it.
-        detail: String,
+        detail: Ailment,
     },
     /// Channels did not accept the drill before a session.
     DrillMissed {
@@ -320,6 +320,25 @@ pub enum Part {
     Courier,
 }
 
+/// What ails a part of this program.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Ailment {
+    /// Of the database, to be worded in the reader's language.
+    Store(StoreTrouble),
+    /// Words of others, such as an error of the operating system, or names.
+    Words(String),
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(trouble) => trouble.fmt(f),
+            Self::Words(words) => f.write_str(words),
+        }
+    }
+}
+
 impl fmt::Display for SelfDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -348,9 +367,8 @@ impl fmt::Display for SelfDoubt {
             Self::NobodyReached { session } => {
                 write!(f, "alerts about the sites of session {session} would reach nobody")
             }
-            Self::Trouble { part: Part::Store, detail: words } | Self::Part { words } => {
-                f.write_str(words)
-            }
+            Self::Trouble { part: Part::Store, detail } => detail.fmt(f),
+            Self::Part { words } => f.write_str(words),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How the hands do that keep and tell: what metrics, the board and the monitor itself look at.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,8 +43,8 @@ pub struct ChannelStatus {
 /// How the database does. Counters grow from the start of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStatus {
-    /// What is wrong, in plain words; none while everything that was decided is on disk in time.
-    pub trouble: Option<String>,
+    /// What is wrong; none while everything that was decided is on disk in time.
+    pub trouble: Option<StoreTrouble>,
     /// Since when.
     pub since: Option<Timestamp>,
     /// Changes that are not on disk yet.
@@ -57,4 +59,79 @@ pub struct StoreStatus {
     pub last_commit: Duration,
     /// Size of the database in bytes, its log included.
     pub bytes: u64,
+}
+
+/// Why the database does not take what was decided. Displayed, it says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreTrouble {
+    /// There is no room left.
+    Full {
+        /// Where the database lies.
+        dir: PathBuf,
+    },
+    /// Another program holds it.
+    Held {
+        /// Where it lies.
+        dir: PathBuf,
+    },
+    /// It may not be written.
+    ReadOnly {
+        /// Where it lies.
+        dir: PathBuf,
+    },
+    /// It is no database any more.
+    Damaged {
+        /// Where it lies.
+        dir: PathBuf,
+    },
+    /// Another file lies in its place.
+    Replaced {
+        /// Where it lay.
+        dir: PathBuf,
+    },
+    /// The disk fails in some other way.
+    Failing {
+        /// Where the database lies.
+        dir: PathBuf,
+    },
+    /// The disk neither takes a change nor refuses it.
+    Silent {
+        /// Since so many seconds at least.
+        seconds: u64,
+    },
+}
+
+impl fmt::Display for StoreTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { dir } => {
+                write!(f, "the disk is full: free some space for {}", dir.display())
+            }
+            Self::Held { dir } => {
+                write!(f, "another program holds the database in {}: end it", dir.display())
+            }
+            Self::ReadOnly { dir } => write!(
+                f,
+                "{} cannot be written: check its owner and that the disk is not read-only",
+                dir.display()
+            ),
+            Self::Damaged { dir } => write!(
+                f,
+                "the database in {} is damaged: restart vchealth, which moves it aside and saves \
+                 what can be read",
+                dir.display()
+            ),
+            Self::Replaced { dir } => write!(
+                f,
+                "the database in {} was replaced while in use: restart vchealth to go on with the \
+                 new file, or move that away to have the former one put back",
+                dir.display()
+            ),
+            Self::Failing { dir } => write!(f, "the disk fails under {}: check it", dir.display()),
+            Self::Silent { seconds } => {
+                write!(f, "the disk has not taken a change for {seconds} s")
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ use super::picture::{Picture, Trust};
 use super::site::{self, Kind, Life, Trouble};
 use super::witness;
 use crate::model::{
-    Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome, Part,
-    SelfDoubt, SiteIx,
+    Ailment, Detail, EndpointIx, EngineHealth, Failure, Health, LocalFailure, Mono, Now, Outcome,
+    Part, SelfDoubt, SiteIx,
 };
 
 /// A wall clock that moved this much against the monotonic one was set.
@@ -60,7 +60,7 @@ pub(super) struct Sight {
     /// The last step of the wall clock in seconds, and until when it matters.
     step: Option<(i64, Mono)>,
     /// Parts of this program in trouble.
-    pub(super) parts: BTreeMap<Part, String>,
+    pub(super) parts: BTreeMap<Part, Ailment>,
     /// Why we are blind, and since when.
     pub(super) blind: BTreeMap<Blindness, SelfDoubt>,
     pub(super) since: Mono,

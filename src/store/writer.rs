@@ -16,6 +16,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use super::backlog::Backlog;
 use super::{Mark, Retention, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::{
-    Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, Withdrawal, chain,
+    Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, StoreTrouble, Withdrawal, chain,
 };
 
 /// Longest that publishing waits for the disk.
@@ -400,7 +401,7 @@ fn next_news(state: &mut State, now: Now) -> Option<News> {
             break;
         }
         if !durable && state.status.trouble.is_none() {
-            let trouble = format!("the disk has not taken a change for {} s", PATIENCE.as_secs());
+            let trouble = StoreTrouble::Silent { seconds: PATIENCE.as_secs() };
             error!("{trouble}; alerts go out all the same");
             state.status.trouble = Some(trouble);
             state.status.since = Some(now.wall);
@@ -413,33 +414,21 @@ fn next_news(state: &mut State, now: Now) -> Option<News> {
     news
 }
 
-/// What a failed commit means to people, and what to do.
-fn trouble(error: &StoreError, dir: &std::path::Path) -> String {
+/// What a failed commit means to people.
+fn trouble(error: &StoreError, dir: &Path) -> StoreTrouble {
     use rusqlite::ErrorCode;
+    let dir = dir.to_owned();
     let code = match error {
+        StoreError::Replaced { .. } => return StoreTrouble::Replaced { dir },
         StoreError::Database { source, .. } => source.sqlite_error_code(),
         _ => None,
     };
-    let dir = dir.display();
-    if matches!(error, StoreError::Replaced { .. }) {
-        return format!(
-            "the database in {dir} was replaced while in use: restart vchealth to go on with the \
-             new file, or move that away to have the former one put back"
-        );
-    }
     match code {
-        Some(ErrorCode::DiskFull) => format!("the disk is full: free some space for {dir}"),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("another program holds the database in {dir}: end it")
-        }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            format!("{dir} cannot be written: check its owner and that the disk is not read-only")
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => format!(
-            "the database in {dir} is damaged: restart vchealth, which moves it aside and saves \
-             what can be read"
-        ),
-        _ => format!("the disk fails under {dir}: check it"),
+        Some(ErrorCode::DiskFull) => StoreTrouble::Full { dir },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreTrouble::Held { dir },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreTrouble::ReadOnly { dir },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreTrouble::Damaged { dir },
+        _ => StoreTrouble::Failing { dir },
     }
 }
 

@@ -1,17 +1,21 @@
 //! Messages in English.
 
+mod advice;
+mod evidence;
+mod ourselves;
+mod words;
+
 use std::time::Duration;
 
-use jiff::civil::DateTime;
+pub(super) use advice::likely;
+use advice::{action, contact};
+pub(super) use evidence::evidence;
+use evidence::observation;
+use words::{count, day, duration, grade, hour, moment, nth, precise, shared};
 
-use super::seen::{Seen, named_by};
-use super::{
-    Account, Facts, Message, Observed, Place, Stands, TouchedSession, grouped, shared_by_all,
-    tenths, units,
-};
-use crate::model::{
-    Cause, Failure, NotificationKind, Part, RemoteFailure, SelfDoubt, Severity, joined,
-};
+use super::seen::Seen;
+use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, shared_by_all};
+use crate::model::{Cause, NotificationKind};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -336,18 +340,6 @@ fn what_happened(facts: &Facts<'_>) -> String {
     }
 }
 
-/// A place in a row.
-fn nth(n: usize) -> String {
-    let ending = match (n % 100, n % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{n}{ending}")
-}
-
 /// What an update is about.
 fn grown(facts: &Facts<'_>) -> Option<String> {
     if facts.kind != NotificationKind::Update {
@@ -468,188 +460,6 @@ fn extent(facts: &Facts<'_>) -> String {
     }
 }
 
-/// What most likely happened.
-pub(super) fn likely(facts: &Facts<'_>) -> String {
-    if let Some((likely, _)) = of_ourselves(facts) {
-        return likely.to_owned();
-    }
-    match facts.place {
-        Place::Behind { name, .. } => {
-            return format!("the line from {name} to the sites behind it; {name} itself answers");
-        }
-        Place::Shared { label, value, others: (failing, of), .. } => {
-            let outside = match (failing, of) {
-                (_, 0) => String::new(),
-                (0, _) => "; all other sites are well".to_owned(),
-                (failing, of) => {
-                    format!("; of all other sites only {failing} of {of} are in trouble")
-                }
-            };
-            return format!("a fault of the {} {value}{outside}", shared(label));
-        }
-        Place::Monitor | Place::Site { .. } => {}
-    }
-    if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
-        return "a loose cable, or unstable power or line".to_owned();
-    }
-    match facts.cause {
-        Cause::Monitor => {
-            "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
-             clock; how the sites do is not known for now"
-        }
-        Cause::Uplink => "power failure or cut line where the sites behind it pass through",
-        Cause::Access => "power failure or cut line at this site alone",
-        Cause::Device => {
-            "the device is off, hangs or lost its network cable; the router there answers"
-        }
-        Cause::Service => {
-            "the service is off, hangs or is blocked by a firewall; the device answers"
-        }
-        Cause::Quality => "congestion, or a faulty cable or port",
-        Cause::Certificate => {
-            let likely = facts.last_seen(|seen| match seen {
-                Seen::CertificateEnds(_) => {
-                    Some("nobody has renewed it; after that day secure connections are refused")
-                }
-                Seen::CertificateNotYet(_) => {
-                    Some("it was made while the device's clock was wrong")
-                }
-                _ => None,
-            });
-            likely.unwrap_or("nobody has renewed it; secure connections are refused")
-        }
-        Cause::Clock => {
-            "the device cannot synchronise with its time server (NTP); a wrong clock breaks secure \
-             connections and schedules"
-        }
-    }
-    .to_owned()
-}
-
-/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
-fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
-    match facts.ails()? {
-        SelfDoubt::DrillMissed { .. } => Some((
-            "the channel has a wrong address or key, no credit left, or no way out",
-            "Run `vchealth alert-test`, mend the channel by the reason given, and try until \
-             whoever is on duty gets the message before the session.",
-        )),
-        SelfDoubt::NobodyReached { .. } => Some((
-            "`routes` lead the alerts of this session to no channel and nobody on duty",
-            "Mend `routes` in vchealth.yaml before the session; look ahead with `vchealth \
-             who` and one of its sites.",
-        )),
-        SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
-            "the name server is down, or the way to it",
-            "Check the name server in /etc/resolv.conf. Devices given by address are watched \
-             all the same.",
-        )),
-        SelfDoubt::Trouble { part: Part::Store, .. } => Some((
-            "the disk is full, broken or held by another program",
-            "Do what is said above. Alerts go out all the same, but what is not written is \
-             lost if the machine stops now.",
-        )),
-        SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
-            "the monitor has no way out, or the message services are down",
-            "Check the way to the internet, and each channel with `vchealth alert-test`. \
-             Until then watch the board itself.",
-        )),
-        _ => None,
-    }
-}
-
-fn action(facts: &Facts<'_>) -> String {
-    if facts.over.is_some() {
-        return "Nothing more. If somebody is on the way, call them back.".to_owned();
-    }
-    if let Some((_, action)) = of_ourselves(facts) {
-        return action.to_owned();
-    }
-    let first = match (facts.cause, facts.place) {
-        (_, Place::Shared { label: "power", .. }) => {
-            "Call the power company for extent and duration of the outage; ask which sites have a \
-             generator or a UPS. No need to ask every site for the cause."
-        }
-        (Cause::Quality, Place::Shared { .. }) => {
-            "Have the provider check the shared line; read the list of sites above to them."
-        }
-        (_, Place::Shared { .. }) => {
-            "Call the provider, or whoever runs what these sites share, and read the list above to \
-             them. No need to ask every site for the cause."
-        }
-        (Cause::Quality, Place::Behind { .. }) => {
-            "Have the provider check the shared line for congestion; pause large transfers on it."
-        }
-        (_, Place::Behind { .. }) => {
-            "Check the port and the switch that lead to the sites behind; report the cut to the \
-             provider. No need to call the sites behind it."
-        }
-        (Cause::Monitor, _) => {
-            "Check network cable, gateway, disk space and clock of the monitoring machine. Until \
-             then ask the sites by phone."
-        }
-        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_unsteady() => {
-            "Call the technician on duty there: check plugs, power adapters and cable ends of router \
-             and optical modem. If that does not help, have the provider check the line."
-        }
-        (Cause::Uplink, _) => {
-            "Call the technician on duty there: is there power, is the router lit? If so, report a \
-             cut line to the provider. No need to call the sites behind it."
-        }
-        (Cause::Access, _) => {
-            "Call the technician on duty at the site: is there power? Check router and optical \
-             modem. If LOS is red or PON is dark, report a fibre cut to the provider."
-        }
-        (Cause::Device, _) => {
-            "Call the technician on duty: switch the device on, re-plug the cable between device \
-             and router; if it hangs, unplug its power for 10 seconds."
-        }
-        (Cause::Service, _) => {
-            "Restart the device; if that does not help, check the service's settings and whether a \
-             firewall blocks its port."
-        }
-        (Cause::Quality, _) => {
-            "Ask the site to pause large transfers; re-plug the cable between router and modem. If \
-             that does not help, have the provider check the line."
-        }
-        (Cause::Certificate, _) => {
-            "Renew or replace the certificate on the device, after checking its date and time."
-        }
-        (Cause::Clock, _) => {
-            "Set date, time and time zone of the device, and check the NTP server in its settings."
-        }
-    };
-    let fallback = match facts.cause {
-        Cause::Uplink | Cause::Access | Cause::Device if facts.session_is_near() => {
-            " If it cannot be mended in time: let the delegates join over 4G or from the nearest \
-             site."
-        }
-        _ => "",
-    };
-    format!("{first}{fallback}")
-}
-
-fn contact(facts: &Facts<'_>) -> String {
-    let people: Vec<String> = facts
-        .alert
-        .contacts
-        .iter()
-        .map(|contact| {
-            let ways = [contact.phone.as_str(), contact.email.as_str()];
-            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
-            match ways.as_slice() {
-                [] => contact.name.clone(),
-                ways => format!("{}: {}", contact.name, ways.join(", ")),
-            }
-        })
-        .collect();
-    match (people.as_slice(), facts.place) {
-        ([], Place::Site { .. }) => "nobody is listed for this site".to_owned(),
-        ([], _) => "the technician on duty".to_owned(),
-        (people, _) => people.join("; "),
-    }
-}
-
 /// Level and parent of the site, after its name.
 fn where_it_is(facts: &Facts<'_>) -> String {
     let Place::Site { .. } = facts.place else { return String::new() };
@@ -660,112 +470,6 @@ fn where_it_is(facts: &Facts<'_>) -> String {
         (level, "") => format!(" ({level})"),
         ("", parent) => format!(" (via {parent})"),
         (level, parent) => format!(" ({level}, via {parent})"),
-    }
-}
-
-pub(super) fn evidence(facts: &Facts<'_>) -> Option<String> {
-    let seen = facts.evidence();
-    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
-    (!parts.is_empty()).then(|| format!("Seen: {}.", parts.join("; ")))
-}
-
-fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
-    let what = facts.seen_at(&observed.targets, "at");
-    let when = precise(&facts.local(observed.at));
-    match observed.seen {
-        Seen::Failed(failed) => {
-            let words = failure(failed);
-            match (failed, named_by(failed)) {
-                (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
-                    format!("{what}: {words} (reported by {router}) since {when}")
-                }
-                (_, Some(detail)) => format!("{what}: {words} ({detail}) since {when}"),
-                (_, None) => format!("{what}: {words} since {when}"),
-            }
-        }
-        Seen::Answers { rtt_us: Some(rtt) } => {
-            format!("{what}: answers within {} ms", tenths(rtt / 100, '.'))
-        }
-        Seen::Answers { rtt_us: None } => format!("{what}: answers"),
-        Seen::Below { answer: 0, of } => format!("none of {of} sites behind {what} answers"),
-        Seen::Below { answer, of } if answer == of => {
-            format!("all {of} sites behind {what} answer")
-        }
-        Seen::Below { answer, of } => format!("{answer} of {of} sites behind {what} answer"),
-        Seen::Path { lost_permille, rtt_ms, jitter_ms } => {
-            format!(
-                "{what}: loss {} %, round trip {rtt_ms} ms, jitter {jitter_ms} ms",
-                tenths(lost_permille, '.')
-            )
-        }
-        Seen::ClockOff(by) => {
-            let off = duration(Duration::from_secs(by.unsigned_abs()));
-            format!("{what}: clock {off} {}", if by > 0 { "fast" } else { "slow" })
-        }
-        Seen::CertificateEnded(at) => format!("{what}: expired on {}", day(&facts.local(at))),
-        Seen::CertificateEnds(at) => format!("{what}: expires on {}", day(&facts.local(at))),
-        Seen::CertificateNotYet(at) => {
-            format!("{what}: valid only from {}", day(&facts.local(at)))
-        }
-        Seen::Ourselves(doubt) => format!("{} at {when}", self_doubt(doubt)),
-        Seen::Words(words) => format!("{words} at {when}"),
-    }
-}
-
-/// Why the monitor does not trust itself.
-fn self_doubt(doubt: &SelfDoubt) -> String {
-    match doubt {
-        SelfDoubt::GatewaySilent { host } => {
-            format!("neither gateway {host} nor any site answers")
-        }
-        SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
-        SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
-        SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
-        SelfDoubt::ClockSet { by_s } => format!("the machine's clock was set by {by_s} s"),
-        SelfDoubt::ClockOff { by_s, devices, of } => {
-            let off = duration(Duration::from_secs(by_s.unsigned_abs()));
-            let way = if *by_s > 0 { "fast" } else { "slow" };
-            format!("the machine's clock seems {off} {way}: {devices} of {of} devices disagree")
-        }
-        SelfDoubt::Trouble { part: Part::Resolver, detail } => {
-            format!("no name server answers ({detail})")
-        }
-        SelfDoubt::Trouble { part: Part::Store, detail } => {
-            format!("the monitor cannot write its data ({detail})")
-        }
-        SelfDoubt::Trouble { part: Part::Courier, detail } => {
-            format!("no alert channel gets a message through ({detail})")
-        }
-        SelfDoubt::DrillMissed { session, channels } => format!(
-            "the alert drill before session “{session}” did not reach channel {}",
-            joined(channels)
-        ),
-        SelfDoubt::NobodyReached { session } => format!(
-            "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
-        ),
-        SelfDoubt::Part { words } => words.clone(),
-    }
-}
-
-/// What a failure means, in a few words.
-fn failure(failure: &Failure) -> &'static str {
-    match failure.word() {
-        "timeout" => "no answer",
-        "refused" => "connections refused",
-        "closed" => "breaks off",
-        "net-unreachable" => "no route",
-        "host-unreachable" => "absent from its local network",
-        "protocol-unreachable" | "port-unreachable" => "port closed",
-        "prohibited" => "rejected by a firewall",
-        "too-big" => "takes no big packets",
-        "time-exceeded" => "cut off by a routing loop",
-        "unreachable" => "cannot be reached",
-        "malformed" => "answers outside the protocol",
-        "service-out" => "reports its service out",
-        "unexpected" => "answers otherwise than expected",
-        "tls" => "TLS handshake fails",
-        "certificate-time" => "certificate outside its dates",
-        _ => "could not be asked from here",
     }
 }
 
@@ -824,60 +528,4 @@ fn session_in_brief(facts: &Facts<'_>) -> String {
         },
         None => String::new(),
     }
-}
-
-/// What a label that sites share is called.
-fn shared(label: &str) -> &str {
-    match label {
-        "isp" => "provider",
-        "power" => "power supply",
-        other => other,
-    }
-}
-
-const fn grade(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "INFO",
-        Severity::Warning => "WARNING",
-        Severity::Critical => "CRITICAL",
-    }
-}
-
-fn count(count: usize, one: &str, many: &str) -> String {
-    let word = if count == 1 { one } else { many };
-    format!("{} {word}", grouped(count as u64, ','))
-}
-
-fn duration(duration: Duration) -> String {
-    let [days, hours, minutes, seconds] = units(duration);
-    let parts = [(days, "day"), (hours, "hour"), (minutes, "minute"), (seconds, "second")];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
-        .collect();
-    if parts.is_empty() { "less than a second".to_owned() } else { parts.join(" ") }
-}
-
-/// Hour and minute, with the day unless it is that of `today`.
-fn hour(at: &DateTime, today: &DateTime) -> String {
-    if at.date() == today.date() {
-        at.strftime("%H:%M").to_string()
-    } else if at.year() == today.year() {
-        at.strftime("%H:%M on %-d %B").to_string()
-    } else {
-        at.strftime("%H:%M on %-d %B %Y").to_string()
-    }
-}
-
-fn day(at: &DateTime) -> String {
-    at.strftime("%-d %B %Y").to_string()
-}
-
-fn precise(at: &DateTime) -> String {
-    at.strftime("%H:%M:%S").to_string()
-}
-
-fn moment(at: &DateTime) -> String {
-    at.strftime("%H:%M:%S on %A %-d %B %Y").to_string()
 }

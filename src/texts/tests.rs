@@ -13,10 +13,10 @@ use unicode_normalization::is_nfc;
 use super::*;
 use super::{LinkKey, Links, test_letter};
 use crate::model::{
-    Affected, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding, Found,
-    IcmpError, LocalFailure, Notification, NotificationId, Part, ReadinessNotice, ReadinessRun,
-    RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, SiteReadiness, TargetKey, Unreachable,
-    Verdict,
+    Affected, Ailment, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding,
+    Found, IcmpError, LocalFailure, Notification, NotificationId, Part, ReadinessNotice,
+    ReadinessRun, RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, SiteReadiness, StoreTrouble,
+    TargetKey, Unreachable, Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -515,7 +515,13 @@ fn our_own_troubles_say_what_to_do() {
         letter(vec![it])
     };
     let session = || "Giao ban trực tuyến".to_owned();
-    let trouble = |part, detail: &str| SelfDoubt::Trouble { part, detail: detail.to_owned() };
+    let trouble = |part, detail: &str| {
+        let detail = Ailment::Words(detail.to_owned());
+        SelfDoubt::Trouble { part, detail }
+    };
+    let store =
+        |trouble| of(SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(trouble) });
+    let dir = || "/var/lib/vchealth".into();
     let channels = ["sms", "zalo"].map(ChannelId::new).to_vec();
     write_all(
         "ourselves",
@@ -523,7 +529,14 @@ fn our_own_troubles_say_what_to_do() {
             ("drill", of(SelfDoubt::DrillMissed { session: session(), channels })),
             ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
             ("resolver", of(trouble(Part::Resolver, "timed out"))),
-            ("store", of(trouble(Part::Store, "the disk is full: free some space for /var/lib"))),
+            ("full", store(StoreTrouble::Full { dir: dir() })),
+            ("held", store(StoreTrouble::Held { dir: dir() })),
+            ("read-only", store(StoreTrouble::ReadOnly { dir: dir() })),
+            ("damaged", store(StoreTrouble::Damaged { dir: dir() })),
+            ("replaced", store(StoreTrouble::Replaced { dir: dir() })),
+            ("failing", store(StoreTrouble::Failing { dir: dir() })),
+            ("silent", store(StoreTrouble::Silent { seconds: 2 })),
+            ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
             ("courier", of(trouble(Part::Courier, "sms, zalo"))),
         ],
     );

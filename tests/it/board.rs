@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vchealth::model::{Health, IncidentId, SiteId, Snapshot, Standing};
+use vchealth::model::{Health, IncidentId, SiteId, Snapshot, Standing, StoreTrouble};
 use vchealth::web::ReloadError;
 
 use crate::browser::Browser;
@@ -145,14 +145,14 @@ async fn the_board_says_when_it_cannot_see_or_tell() {
     snapshot.monitor.blind = true;
     snapshot.monitor.reasons = vec!["eth0 is down".to_owned()];
     let house = House::open(snapshot);
-    *house.daemon.trouble.lock().unwrap() = Some("no space left".to_owned());
+    *house.daemon.trouble.lock().unwrap() = Some(StoreTrouble::Full { dir: "/var/lib".into() });
     *house.daemon.reload.lock().unwrap() =
         Err(ReloadError::Refused("sites.yaml:3:5: unknown parent\nmore".to_owned()));
     let text = words(&house.get("/").await.text());
     for said in [
         "không quan sát được mạng",
         "eth0 is down",
-        "Không ghi được vào đĩa: no space left",
+        "Không ghi được vào đĩa: the disk is full: free some space for /var/lib",
         "Cấu hình mới bị từ chối, cấu hình cũ vẫn chạy (07:42). sites.yaml:3:5: unknown parent",
         "Không có sự cố nào.",
         "Không có phiên họp nào sắp tới",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vchealth::clock::Clock;
-use vchealth::model::{Batch, Change, Durable, Health, NotificationKind};
+use vchealth::model::{Batch, Change, Durable, Health, NotificationKind, StoreTrouble};
 use vchealth::store::{FILE_NAME, History, Mail, Store, StoreError, Writer};
 
 use crate::fixtures::{Scratch, at, child, health, incident, kills, notification, random};
@@ -243,7 +243,7 @@ fn child_on_a_small_disk() {
     }
     let status = handle.status();
     let trouble = status.trouble.unwrap();
-    assert_eq!(trouble, format!("the disk is full: free some space for {}", state.display()));
+    assert_eq!(trouble, StoreTrouble::Full { dir: state.clone() });
     assert!(status.waiting >= 50);
 
     fs::remove_file(&filler).unwrap();

@@ -163,7 +163,8 @@ async fn a_rule_that_fires_reaches_people_with_its_group_and_labels() {
     let place = Place::new("chain");
     let duty = Fake::start(|_, _| (200, String::new())).await;
     let house = House::open_with(province::quiet(3), Limits::default());
-    *house.daemon.trouble.lock().unwrap() = Some("no space left on device".to_owned());
+    let full = vchealth::model::StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
+    *house.daemon.trouble.lock().unwrap() = Some(full);
     let (port, web) = (free_port(), free_port());
     let mut alertmanager = Peer::start(
         "prometheus-alertmanager",

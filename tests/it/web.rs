@@ -23,8 +23,8 @@ use vchealth::model::{
     Ack, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort, EndpointId,
     Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance, Now, Outcome,
     ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId, SessionRecord,
-    Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, TargetIx, TargetKey,
-    TargetView, TcpDetail, Trace, Trigger,
+    Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, StoreTrouble, TargetIx,
+    TargetKey, TargetView, TcpDetail, Trace, Trigger,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::probe::{Explanation, Failed, Record};
@@ -46,7 +46,7 @@ pub(crate) struct Fake {
     snapshot: Mutex<Arc<Snapshot>>,
     published: watch::Sender<u64>,
     stalled: AtomicU64,
-    pub(crate) trouble: Mutex<Option<String>>,
+    pub(crate) trouble: Mutex<Option<StoreTrouble>>,
     pub(crate) access: Mutex<Arc<Access>>,
     /// What a reload answers.
     pub(crate) reload: Mutex<Result<Reloaded, ReloadError>>,
@@ -681,10 +681,13 @@ async fn ready_only_after_the_first_sweep_and_ever_after() {
 #[tokio::test]
 async fn a_full_disk_is_a_reason_not_to_be_ready() {
     let house = House::open(province::quiet(3));
-    *house.daemon.trouble.lock().unwrap() = Some("no space left on device".to_owned());
+    *house.daemon.trouble.lock().unwrap() = Some(StoreTrouble::Full { dir: "/var/lib".into() });
     let reply = house.get("/-/ready").await;
     assert_eq!(reply.status, 503);
-    assert_eq!(reply.text(), "what is decided does not reach the disk: no space left on device\n");
+    assert_eq!(
+        reply.text(),
+        "what is decided does not reach the disk: the disk is full: free some space for /var/lib\n"
+    );
     assert_eq!(house.figure("vchealth_store_trouble").await, 1.0);
     assert_eq!(house.get("/-/healthy").await.status, 200);
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::views::ByHealth;
 use crate::model::{
-    Calendar, ChannelStatus, MonitorView, SessionId, Snapshot, StoreStatus, Verdict,
+    Calendar, ChannelStatus, MonitorView, SessionId, Snapshot, StoreStatus, StoreTrouble, Verdict,
 };
 use crate::web::Condition;
 
@@ -23,7 +23,7 @@ pub(super) struct Status<'a> {
     sites: ByHealth<u32>,
     targets: usize,
     incidents: usize,
-    store: StoreRow<'a>,
+    store: StoreRow,
     channels: &'a [ChannelStatus],
     configuration: ConfigurationRow<'a>,
     engine: EngineRow,
@@ -158,8 +158,8 @@ impl<'a> NextSession<'a> {
 
 /// How the database does.
 #[derive(Serialize)]
-struct StoreRow<'a> {
-    trouble: Option<&'a str>,
+struct StoreRow {
+    trouble: Option<String>,
     since: Option<Timestamp>,
     waiting_changes: u32,
     commits: u64,
@@ -169,10 +169,10 @@ struct StoreRow<'a> {
     bytes: u64,
 }
 
-impl<'a> StoreRow<'a> {
-    fn of(status: &'a StoreStatus) -> Self {
+impl StoreRow {
+    fn of(status: &StoreStatus) -> Self {
         Self {
-            trouble: status.trouble.as_deref(),
+            trouble: status.trouble.as_ref().map(StoreTrouble::to_string),
             since: status.since,
             waiting_changes: status.waiting,
             commits: status.commits,

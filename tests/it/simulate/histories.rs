@@ -21,8 +21,9 @@ use vchealth::config::{Channel, Receiver, Route, Settings, When};
 use vchealth::lab::scenario::{Scenario, Step};
 use vchealth::lab::world::World;
 use vchealth::model::{
-    Cause, ChannelId, Effort, Failure, Health, IcmpError, Incident, LocalFailure, Notification,
-    NotificationKind, Now, Part, RemoteFailure, Reply, Severity, SiteIx, TargetIx, Unreachable,
+    Ailment, Cause, ChannelId, Effort, Failure, Health, IcmpError, Incident, LocalFailure,
+    Notification, NotificationKind, Now, Part, RemoteFailure, Reply, Severity, SiteIx, TargetIx,
+    Unreachable,
 };
 use vchealth::monitor::{Input, Monitor};
 
@@ -787,7 +788,8 @@ fn failures_of_our_own_make_things_unknown_and_nothing_else() {
                 }
             }));
             play(&mut run, &steps, &mut |run| {
-                let trouble = (run.elapsed().as_secs() % 2 == 0).then(|| "in trouble".to_owned());
+                let trouble = (run.elapsed().as_secs() % 2 == 0)
+                    .then(|| Ailment::Words("in trouble".to_owned()));
                 run.tell(Input::Part { part: Part::Resolver, trouble });
                 Ok(())
             })?;

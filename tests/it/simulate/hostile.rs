@@ -9,9 +9,9 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
-    Ack, Cause, ChannelId, CheckId, Effort, EndpointId, Health, IncidentId, Level, LevelIx,
-    NotificationKind, Outcome, Part, ProbeRequest, SessionId, Silence, SilenceId, SiteId, SiteIx,
-    TargetIx, TargetKey, Topology, Trigger,
+    Ack, Ailment, Cause, ChannelId, CheckId, Effort, EndpointId, Health, IncidentId, Level,
+    LevelIx, NotificationKind, Outcome, Part, ProbeRequest, SessionId, Silence, SilenceId, SiteId,
+    SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 use vchealth::monitor::Input;
 
@@ -252,7 +252,7 @@ fn while_everything_is_silenced_nobody_is_told_and_what_is_left_is_told_afterwar
         reason: String::new(),
     };
     run.tell(Input::Silence(silence));
-    let mut part = Some("the disk is full".to_owned());
+    let mut part = Some(Ailment::Words("the disk is full".to_owned()));
     let later = steps.partition_point(|step| step.at < Duration::from_secs(299));
     for step in &steps[..later] {
         run.until(step.at);

@@ -1,0 +1,157 @@
+//! What is likely, what to do about it and whom to phone, in English.
+
+use super::ourselves::of_ourselves;
+use super::words::shared;
+use crate::model::Cause;
+use crate::texts::seen::Seen;
+use crate::texts::{Facts, Place};
+
+/// What most likely happened.
+pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
+    if let Some((likely, _)) = of_ourselves(facts) {
+        return likely.to_owned();
+    }
+    match facts.place {
+        Place::Behind { name, .. } => {
+            return format!("the line from {name} to the sites behind it; {name} itself answers");
+        }
+        Place::Shared { label, value, others: (failing, of), .. } => {
+            let outside = match (failing, of) {
+                (_, 0) => String::new(),
+                (0, _) => "; all other sites are well".to_owned(),
+                (failing, of) => {
+                    format!("; of all other sites only {failing} of {of} are in trouble")
+                }
+            };
+            return format!("a fault of the {} {value}{outside}", shared(label));
+        }
+        Place::Monitor | Place::Site { .. } => {}
+    }
+    if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "a loose cable, or unstable power or line".to_owned();
+    }
+    match facts.cause {
+        Cause::Monitor => {
+            "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
+             clock; how the sites do is not known for now"
+        }
+        Cause::Uplink => "power failure or cut line where the sites behind it pass through",
+        Cause::Access => "power failure or cut line at this site alone",
+        Cause::Device => {
+            "the device is off, hangs or lost its network cable; the router there answers"
+        }
+        Cause::Service => {
+            "the service is off, hangs or is blocked by a firewall; the device answers"
+        }
+        Cause::Quality => "congestion, or a faulty cable or port",
+        Cause::Certificate => {
+            let likely = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => {
+                    Some("nobody has renewed it; after that day secure connections are refused")
+                }
+                Seen::CertificateNotYet(_) => {
+                    Some("it was made while the device's clock was wrong")
+                }
+                _ => None,
+            });
+            likely.unwrap_or("nobody has renewed it; secure connections are refused")
+        }
+        Cause::Clock => {
+            "the device cannot synchronise with its time server (NTP); a wrong clock breaks secure \
+             connections and schedules"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.over.is_some() {
+        return "Nothing more. If somebody is on the way, call them back.".to_owned();
+    }
+    if let Some((_, action)) = of_ourselves(facts) {
+        return action.to_owned();
+    }
+    let first = match (facts.cause, facts.place) {
+        (_, Place::Shared { label: "power", .. }) => {
+            "Call the power company for extent and duration of the outage; ask which sites have a \
+             generator or a UPS. No need to ask every site for the cause."
+        }
+        (Cause::Quality, Place::Shared { .. }) => {
+            "Have the provider check the shared line; read the list of sites above to them."
+        }
+        (_, Place::Shared { .. }) => {
+            "Call the provider, or whoever runs what these sites share, and read the list above to \
+             them. No need to ask every site for the cause."
+        }
+        (Cause::Quality, Place::Behind { .. }) => {
+            "Have the provider check the shared line for congestion; pause large transfers on it."
+        }
+        (_, Place::Behind { .. }) => {
+            "Check the port and the switch that lead to the sites behind; report the cut to the \
+             provider. No need to call the sites behind it."
+        }
+        (Cause::Monitor, _) => {
+            "Check network cable, gateway, disk space and clock of the monitoring machine. Until \
+             then ask the sites by phone."
+        }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_unsteady() => {
+            "Call the technician on duty there: check plugs, power adapters and cable ends of router \
+             and optical modem. If that does not help, have the provider check the line."
+        }
+        (Cause::Uplink, _) => {
+            "Call the technician on duty there: is there power, is the router lit? If so, report a \
+             cut line to the provider. No need to call the sites behind it."
+        }
+        (Cause::Access, _) => {
+            "Call the technician on duty at the site: is there power? Check router and optical \
+             modem. If LOS is red or PON is dark, report a fibre cut to the provider."
+        }
+        (Cause::Device, _) => {
+            "Call the technician on duty: switch the device on, re-plug the cable between device \
+             and router; if it hangs, unplug its power for 10 seconds."
+        }
+        (Cause::Service, _) => {
+            "Restart the device; if that does not help, check the service's settings and whether a \
+             firewall blocks its port."
+        }
+        (Cause::Quality, _) => {
+            "Ask the site to pause large transfers; re-plug the cable between router and modem. If \
+             that does not help, have the provider check the line."
+        }
+        (Cause::Certificate, _) => {
+            "Renew or replace the certificate on the device, after checking its date and time."
+        }
+        (Cause::Clock, _) => {
+            "Set date, time and time zone of the device, and check the NTP server in its settings."
+        }
+    };
+    let fallback = match facts.cause {
+        Cause::Uplink | Cause::Access | Cause::Device if facts.session_is_near() => {
+            " If it cannot be mended in time: let the delegates join over 4G or from the nearest \
+             site."
+        }
+        _ => "",
+    };
+    format!("{first}{fallback}")
+}
+
+pub(super) fn contact(facts: &Facts<'_>) -> String {
+    let people: Vec<String> = facts
+        .alert
+        .contacts
+        .iter()
+        .map(|contact| {
+            let ways = [contact.phone.as_str(), contact.email.as_str()];
+            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
+            match ways.as_slice() {
+                [] => contact.name.clone(),
+                ways => format!("{}: {}", contact.name, ways.join(", ")),
+            }
+        })
+        .collect();
+    match (people.as_slice(), facts.place) {
+        ([], Place::Site { .. }) => "nobody is listed for this site".to_owned(),
+        ([], _) => "the technician on duty".to_owned(),
+        (people, _) => people.join("; "),
+    }
+}

@@ -1,0 +1,140 @@
+//! What is wrong with this monitor itself, in English.
+
+use std::time::Duration;
+
+use super::words::duration;
+use crate::model::{Ailment, Part, SelfDoubt, StoreTrouble, joined};
+use crate::texts::Facts;
+
+/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
+    match facts.ails()? {
+        SelfDoubt::DrillMissed { .. } => Some((
+            "the channel has a wrong address or key, no credit left, or no way out",
+            "Run `vchealth alert-test`, mend the channel by the reason given, and try until \
+             whoever is on duty gets the message before the session.",
+        )),
+        SelfDoubt::NobodyReached { .. } => Some((
+            "`routes` lead the alerts of this session to no channel and nobody on duty",
+            "Mend `routes` in vchealth.yaml before the session; look ahead with `vchealth \
+             who` and one of its sites.",
+        )),
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
+            "the name server is down, or the way to it",
+            "Check the name server in /etc/resolv.conf. Devices given by address are watched \
+             all the same.",
+        )),
+        SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => Some(store_advice(trouble)),
+        SelfDoubt::Trouble { part: Part::Store, .. } => Some((
+            "the disk is full, broken or held by another program",
+            "Do what is said above. Alerts go out all the same, but what is not written is \
+             lost if the machine stops now.",
+        )),
+        SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
+            "the monitor has no way out, or the message services are down",
+            "Check the way to the internet, and each channel with `vchealth alert-test`. \
+             Until then watch the board itself.",
+        )),
+        _ => None,
+    }
+}
+
+/// Why the monitor does not trust itself.
+pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("neither gateway {host} nor any site answers")
+        }
+        SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
+        SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
+        SelfDoubt::ClockSet { by_s } => {
+            let by = duration(Duration::from_secs(by_s.unsigned_abs()));
+            let way = if *by_s > 0 { "forward" } else { "back" };
+            format!("the machine's clock was set {way} by {by}")
+        }
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let off = duration(Duration::from_secs(by_s.unsigned_abs()));
+            let way = if *by_s > 0 { "fast" } else { "slow" };
+            format!("the machine's clock seems {off} {way}: {devices} of {of} devices disagree")
+        }
+        SelfDoubt::Trouble { part: Part::Resolver, detail } => {
+            format!("no name server answers ({detail})")
+        }
+        SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => store(trouble),
+        SelfDoubt::Trouble { part: Part::Store, detail } => {
+            format!("the monitor cannot write its data ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Courier, detail } => {
+            format!("no alert channel gets a message through ({detail})")
+        }
+        SelfDoubt::DrillMissed { session, channels } => format!(
+            "the alert drill before session “{session}” did not reach channel {}",
+            joined(channels)
+        ),
+        SelfDoubt::NobodyReached { session } => format!(
+            "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
+        ),
+        SelfDoubt::Part { words } => words.clone(),
+    }
+}
+
+/// What is wrong with the database.
+fn store(trouble: &StoreTrouble) -> String {
+    match trouble {
+        StoreTrouble::Full { dir } => format!("the disk that holds {} is full", dir.display()),
+        StoreTrouble::Held { dir } => {
+            format!("another program holds the database in {}", dir.display())
+        }
+        StoreTrouble::ReadOnly { dir } => format!("{} cannot be written", dir.display()),
+        StoreTrouble::Damaged { dir } => format!("the database in {} is damaged", dir.display()),
+        StoreTrouble::Replaced { dir } => {
+            format!("the database in {} was replaced while in use", dir.display())
+        }
+        StoreTrouble::Failing { dir } => format!("the disk that holds {} fails", dir.display()),
+        StoreTrouble::Silent { seconds } => {
+            format!("the disk has taken nothing for {seconds} seconds")
+        }
+    }
+}
+
+/// What is likely of the database, and what to do.
+const fn store_advice(trouble: &StoreTrouble) -> (&'static str, &'static str) {
+    match trouble {
+        StoreTrouble::Full { .. } => (
+            "logs, backups or other data take all the room",
+            "Delete files from that disk, or move them away. Alerts go out all the same, but what \
+             is not written is lost if the machine stops now.",
+        ),
+        StoreTrouble::Held { .. } => (
+            "a backup tool, or somebody who opened the database with another program",
+            "End that program. Alerts go out all the same, but what is not written is lost if the \
+             machine stops now.",
+        ),
+        StoreTrouble::ReadOnly { .. } => (
+            "the directory has the wrong owner, or the disk became read-only after an error",
+            "Check the owner of the directory, and whether the disk is mounted read-only. Alerts \
+             go out all the same, but what is not written is lost if the machine stops now.",
+        ),
+        StoreTrouble::Damaged { .. } => (
+            "a faulty disk, or another program wrote over the file",
+            "Restart vchealth: the damaged file is moved aside, and what can be read is kept. Then \
+             check the disk.",
+        ),
+        StoreTrouble::Replaced { .. } => (
+            "somebody copied a backup there while vchealth was running",
+            "To keep the former data: move the new file away, and vchealth puts the former one \
+             back. To use the new file: restart vchealth.",
+        ),
+        StoreTrouble::Failing { .. } => (
+            "a faulty disk, or a network disk that is gone",
+            "Check the disk and the system log. Alerts go out all the same, but what is not \
+             written is lost if the machine stops now.",
+        ),
+        StoreTrouble::Silent { .. } => (
+            "the disk is overloaded, about to fail, or a network disk is gone",
+            "Check load and health of the disk. Alerts go out all the same, but what is not \
+             written is lost if the machine stops now.",
+        ),
+    }
+}

@@ -1,0 +1,153 @@
+//! What is likely, what to do about it and whom to phone, in Vietnamese.
+
+use super::ourselves::of_ourselves;
+use super::words::shared;
+use crate::model::Cause;
+use crate::texts::seen::Seen;
+use crate::texts::{Facts, Place};
+
+/// What most likely happened.
+pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
+    if let Some((likely, _)) = of_ourselves(facts) {
+        return likely.to_owned();
+    }
+    match facts.place {
+        Place::Behind { name, .. } => {
+            return format!(
+                "đường truyền từ {name} đến các điểm cầu phía sau gặp sự cố; {name} vẫn trả lời"
+            );
+        }
+        Place::Shared { label, value, others: (failing, of), .. } => {
+            let outside = match (failing, of) {
+                (_, 0) => String::new(),
+                (0, _) => "; các điểm cầu khác bình thường".to_owned(),
+                (failing, of) => format!("; ngoài nhóm này chỉ {failing}/{of} điểm cầu gặp sự cố"),
+            };
+            return format!("sự cố chung của {} {value}{outside}", shared(label));
+        }
+        Place::Monitor | Place::Site { .. } => {}
+    }
+    if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "lỏng cáp, nguồn điện hoặc đường truyền không ổn định".to_owned();
+    }
+    match facts.cause {
+        Cause::Monitor => {
+            "máy giám sát mất mạng, quá tải, đầy đĩa hoặc sai giờ; tình trạng các điểm cầu hiện \
+             không rõ"
+        }
+        Cause::Uplink => "mất điện hoặc đứt đường truyền tại nơi các điểm cầu phía sau đi qua",
+        Cause::Access => "mất điện hoặc đứt đường truyền tại riêng điểm cầu này",
+        Cause::Device => "thiết bị tắt, treo hoặc tuột dây mạng; bộ định tuyến tại đó vẫn trả lời",
+        Cause::Service => "dịch vụ chưa bật, bị treo hoặc bị tường lửa chặn; thiết bị vẫn trả lời",
+        Cause::Quality => "nghẽn đường truyền, lỗi cáp hoặc lỗi cổng mạng",
+        Cause::Certificate => {
+            let likely = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => {
+                    Some("chưa ai gia hạn; sau ngày đó kết nối bảo mật sẽ bị từ chối")
+                }
+                Seen::CertificateNotYet(_) => {
+                    Some("chứng thư được tạo khi đồng hồ của thiết bị chạy sai")
+                }
+                _ => None,
+            });
+            likely.unwrap_or("chưa ai gia hạn; kết nối bảo mật bị từ chối")
+        }
+        Cause::Clock => {
+            "thiết bị không đồng bộ được với máy chủ thời gian (NTP); giờ sai làm hỏng kết nối bảo \
+             mật và lịch họp"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.over.is_some() {
+        return "Không cần làm gì thêm. Nếu đã cử người đến, báo lại cho họ.".to_owned();
+    }
+    if let Some((_, action)) = of_ourselves(facts) {
+        return action.to_owned();
+    }
+    let first = match (facts.cause, facts.place) {
+        (_, Place::Shared { label: "power", .. }) => {
+            "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
+             lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
+        }
+        (Cause::Quality, Place::Shared { .. }) => {
+            "Báo nhà mạng kiểm tra kênh truyền chung, đọc cho họ danh sách điểm cầu ở trên."
+        }
+        (_, Place::Shared { .. }) => {
+            "Gọi nhà mạng hoặc đơn vị quản lý phần dùng chung, đọc cho họ danh sách điểm cầu ở \
+             trên. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
+        }
+        (Cause::Quality, Place::Behind { .. }) => {
+            "Báo nhà mạng kiểm tra nghẽn trên tuyến chung; tạm ngừng việc truyền dữ liệu lớn trên \
+             tuyến này."
+        }
+        (_, Place::Behind { .. }) => {
+            "Kiểm tra cổng và thiết bị chuyển mạch nối xuống các điểm cầu phía sau; báo nhà mạng \
+             đứt tuyến. Không cần gọi từng điểm cầu phía sau."
+        }
+        (Cause::Monitor, _) => {
+            "Kiểm tra dây mạng, cổng ra, dung lượng đĩa và giờ của máy giám sát. Cho đến khi xong, \
+             hỏi tình trạng các điểm cầu qua điện thoại."
+        }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_unsteady() => {
+            "Gọi cán bộ trực tại đó: kiểm tra phích cắm, bộ nguồn và đầu cáp của bộ định tuyến và \
+             modem quang. Nếu vẫn chập chờn, báo nhà mạng kiểm tra đường truyền."
+        }
+        (Cause::Uplink, _) => {
+            "Gọi cán bộ trực tại đó: còn điện không, bộ định tuyến có sáng đèn không. Nếu có điện, \
+             báo nhà mạng đứt đường truyền. Không cần gọi từng điểm cầu phía sau."
+        }
+        (Cause::Access, _) => {
+            "Gọi cán bộ trực tại điểm cầu: còn điện không, kiểm tra nguồn bộ định tuyến và modem \
+             quang. Nếu đèn LOS đỏ hoặc đèn PON tắt: báo nhà mạng đứt cáp quang."
+        }
+        (Cause::Device, _) => {
+            "Gọi cán bộ trực: bật thiết bị, cắm lại dây mạng giữa thiết bị và bộ định tuyến; nếu \
+             treo thì rút nguồn 10 giây rồi cắm lại."
+        }
+        (Cause::Service, _) => {
+            "Khởi động lại thiết bị; nếu vẫn vậy, kiểm tra cấu hình dịch vụ và tường lửa có chặn \
+             cổng không."
+        }
+        (Cause::Quality, _) => {
+            "Hỏi điểm cầu có ai đang tải dữ liệu lớn không và tạm ngừng; cắm lại dây mạng giữa bộ \
+             định tuyến và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền."
+        }
+        (Cause::Certificate, _) => {
+            "Gia hạn hoặc thay chứng thư trên thiết bị, sau khi kiểm tra ngày giờ của nó."
+        }
+        (Cause::Clock, _) => {
+            "Đặt lại ngày giờ và múi giờ của thiết bị, kiểm tra địa chỉ máy chủ NTP trong cấu hình."
+        }
+    };
+    let fallback = match facts.cause {
+        Cause::Uplink | Cause::Access | Cause::Device if facts.session_is_near() => {
+            " Nếu không kịp giờ họp: cho đại biểu dự qua đường 4G hoặc tại điểm cầu gần nhất."
+        }
+        _ => "",
+    };
+    format!("{first}{fallback}")
+}
+
+pub(super) fn contact(facts: &Facts<'_>) -> String {
+    let people: Vec<String> = facts
+        .alert
+        .contacts
+        .iter()
+        .map(|contact| {
+            let ways = [contact.phone.as_str(), contact.email.as_str()];
+            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
+            match ways.as_slice() {
+                [] => contact.name.clone(),
+                ways => format!("{}: {}", contact.name, ways.join(", ")),
+            }
+        })
+        .collect();
+    match (people.as_slice(), facts.place) {
+        ([], Place::Site { .. }) => "chưa khai báo người liên hệ của điểm cầu này".to_owned(),
+        ([], _) => "cán bộ kỹ thuật trực".to_owned(),
+        (people, _) => people.join("; "),
+    }
+}

@@ -1,0 +1,80 @@
+//! What was seen, in one line of Vietnamese.
+
+use super::ourselves::self_doubt;
+use super::words::{clock, day, precise};
+use crate::model::{Failure, RemoteFailure};
+use crate::texts::seen::{Seen, named_by};
+use crate::texts::{Facts, Observed, tenths};
+
+pub(in crate::texts) fn evidence(facts: &Facts<'_>) -> Option<String> {
+    let seen = facts.evidence();
+    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    (!parts.is_empty()).then(|| format!("Dấu hiệu: {}.", parts.join("; ")))
+}
+
+pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String {
+    let what = facts.seen_at(&observed.targets, "tại");
+    let when = precise(&facts.local(observed.at));
+    match observed.seen {
+        Seen::Failed(failed) => {
+            let words = failure(failed);
+            match (failed, named_by(failed)) {
+                (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
+                    format!("{what}: {words} (theo {router}) từ {when}")
+                }
+                (_, Some(detail)) => format!("{what}: {words} ({detail}) từ {when}"),
+                (_, None) => format!("{what}: {words} từ {when}"),
+            }
+        }
+        Seen::Answers { rtt_us: Some(rtt) } => {
+            format!("{what}: vẫn trả lời sau {} ms", tenths(rtt / 100, ','))
+        }
+        Seen::Answers { rtt_us: None } => format!("{what}: vẫn trả lời"),
+        Seen::Below { answer: 0, of } => {
+            format!("cả {of} điểm cầu phía sau {what} đều không trả lời")
+        }
+        Seen::Below { answer, of } if answer == of => {
+            format!("cả {of} điểm cầu phía sau {what} đều trả lời")
+        }
+        Seen::Below { answer, of } => {
+            format!("{answer}/{of} điểm cầu phía sau {what} vẫn trả lời")
+        }
+        Seen::Path { lost_permille, rtt_ms, jitter_ms } => format!(
+            "{what}: tỷ lệ mất gói {} %, độ trễ khứ hồi {rtt_ms} ms, biến động trễ {jitter_ms} ms",
+            tenths(lost_permille, ',')
+        ),
+        Seen::ClockOff(by) => {
+            let (off, way) = clock(by);
+            format!("{what}: {way} {off}")
+        }
+        Seen::CertificateEnded(at) => format!("{what}: hết hạn từ {}", day(&facts.local(at))),
+        Seen::CertificateEnds(at) => format!("{what}: hết hạn vào {}", day(&facts.local(at))),
+        Seen::CertificateNotYet(at) => {
+            format!("{what}: chỉ có hiệu lực từ {}", day(&facts.local(at)))
+        }
+        Seen::Ourselves(doubt) => format!("{} lúc {when}", self_doubt(doubt)),
+        Seen::Words(words) => format!("{words}, lúc {when}"),
+    }
+}
+
+/// What a failure means, in a few words.
+pub(super) fn failure(failure: &Failure) -> &'static str {
+    match failure.word() {
+        "timeout" => "không phản hồi",
+        "refused" => "từ chối kết nối",
+        "closed" => "ngắt giữa chừng",
+        "net-unreachable" => "không có đường đi",
+        "host-unreachable" => "không có mặt trong mạng tại chỗ",
+        "protocol-unreachable" | "port-unreachable" => "báo cổng đóng",
+        "prohibited" => "bị tường lửa từ chối",
+        "too-big" => "không nhận gói tin lớn",
+        "time-exceeded" => "không tới được vì lặp vòng định tuyến",
+        "unreachable" => "không tới được",
+        "malformed" => "trả lời sai giao thức",
+        "service-out" => "báo dịch vụ ngừng",
+        "unexpected" => "trả lời không như mong đợi",
+        "tls" => "lỗi bắt tay TLS",
+        "certificate-time" => "có chứng thư ngoài thời hạn",
+        _ => "không hỏi được từ máy giám sát",
+    }
+}

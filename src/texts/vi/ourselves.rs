@@ -1,0 +1,140 @@
+//! What is wrong with this monitor itself, in Vietnamese.
+
+use std::time::Duration;
+
+use super::words::{clock, duration};
+use crate::model::{Ailment, Part, SelfDoubt, StoreTrouble, joined};
+use crate::texts::Facts;
+
+/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
+    match facts.ails()? {
+        SelfDoubt::DrillMissed { .. } => Some((
+            "kênh đó sai địa chỉ, sai khóa, hết hạn mức hoặc mất đường ra",
+            "Chạy `vchealth alert-test`, sửa kênh theo lý do được báo, thử lại cho đến khi \
+             người trực nhận được tin trước giờ họp.",
+        )),
+        SelfDoubt::NobodyReached { .. } => Some((
+            "`routes` không dẫn cảnh báo của phiên họp này tới kênh hay người trực nào",
+            "Sửa `routes` trong vchealth.yaml trước giờ họp; xem trước bằng `vchealth who` \
+             với một điểm cầu của phiên họp.",
+        )),
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
+            "máy chủ tên miền hỏng hoặc đường đến nó bị đứt",
+            "Kiểm tra máy chủ tên miền ghi trong /etc/resolv.conf. Thiết bị khai bằng địa chỉ \
+             IP vẫn được giám sát.",
+        )),
+        SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => Some(store_advice(trouble)),
+        SelfDoubt::Trouble { part: Part::Store, .. } => Some((
+            "đĩa đầy, hỏng hoặc bị chương trình khác chiếm",
+            "Làm theo dấu hiệu ở trên. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất \
+             những gì chưa ghi.",
+        )),
+        SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
+            "máy giám sát mất đường ra, hoặc các dịch vụ nhắn tin ngừng",
+            "Kiểm tra đường ra internet và từng kênh bằng `vchealth alert-test`. Cho đến khi \
+             xong, theo dõi trực tiếp trên bảng.",
+        )),
+        _ => None,
+    }
+}
+
+/// Why the monitor does not trust itself.
+pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
+    match doubt {
+        SelfDoubt::GatewaySilent { host } => {
+            format!("cổng ra {host} và mọi điểm cầu không phản hồi")
+        }
+        SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
+        SelfDoubt::ProbesFail { how } => format!("máy giám sát không gửi được phép đo ({how})"),
+        SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
+        SelfDoubt::ClockSet { by_s } => {
+            let by = duration(Duration::from_secs(by_s.unsigned_abs()));
+            let way = if *by_s > 0 { "tới" } else { "lùi" };
+            format!("giờ của máy giám sát bị chỉnh {way} {by}")
+        }
+        SelfDoubt::ClockOff { by_s, devices, of } => {
+            let (off, way) = clock(*by_s);
+            format!("giờ của máy giám sát có vẻ {way} {off}: {devices}/{of} thiết bị lệch với nó")
+        }
+        SelfDoubt::Trouble { part: Part::Resolver, detail } => {
+            format!("không máy chủ tên miền (DNS) nào trả lời ({detail})")
+        }
+        SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => store(trouble),
+        SelfDoubt::Trouble { part: Part::Store, detail } => {
+            format!("máy giám sát không ghi được dữ liệu ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Courier, detail } => {
+            format!("không kênh cảnh báo nào gửi được tin ({detail})")
+        }
+        SelfDoubt::DrillMissed { session, channels } => format!(
+            "diễn tập cảnh báo trước phiên họp “{session}” không đến được kênh {}",
+            joined(channels)
+        ),
+        SelfDoubt::NobodyReached { session } => format!(
+            "cảnh báo về các điểm cầu của phiên họp “{session}” sẽ không đến được ai (xem lại \
+             `routes`)"
+        ),
+        SelfDoubt::Part { words } => format!("{words},"),
+    }
+}
+
+/// What is wrong with the database.
+fn store(trouble: &StoreTrouble) -> String {
+    match trouble {
+        StoreTrouble::Full { dir } => format!("đĩa chứa {} đã đầy", dir.display()),
+        StoreTrouble::Held { dir } => {
+            format!("chương trình khác đang giữ cơ sở dữ liệu trong {}", dir.display())
+        }
+        StoreTrouble::ReadOnly { dir } => format!("không ghi được vào {}", dir.display()),
+        StoreTrouble::Damaged { dir } => format!("cơ sở dữ liệu trong {} bị hỏng", dir.display()),
+        StoreTrouble::Replaced { dir } => {
+            format!("cơ sở dữ liệu trong {} bị thay bằng tệp khác khi đang dùng", dir.display())
+        }
+        StoreTrouble::Failing { dir } => format!("đĩa chứa {} bị lỗi", dir.display()),
+        StoreTrouble::Silent { seconds } => {
+            format!("đĩa không ghi được gì trong {seconds} giây")
+        }
+    }
+}
+
+/// What is likely of the database, and what to do.
+const fn store_advice(trouble: &StoreTrouble) -> (&'static str, &'static str) {
+    match trouble {
+        StoreTrouble::Full { .. } => (
+            "tệp nhật ký, bản sao lưu hoặc dữ liệu khác chiếm hết chỗ",
+            "Xóa hoặc chuyển bớt tệp khỏi đĩa đó. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ \
+             mất những gì chưa ghi.",
+        ),
+        StoreTrouble::Held { .. } => (
+            "công cụ sao lưu, hoặc ai đó mở cơ sở dữ liệu bằng chương trình khác",
+            "Tắt chương trình đó. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất những gì \
+             chưa ghi.",
+        ),
+        StoreTrouble::ReadOnly { .. } => (
+            "thư mục sai chủ sở hữu, hoặc đĩa chuyển sang chỉ đọc vì lỗi",
+            "Kiểm tra chủ sở hữu của thư mục và xem đĩa có đang ở chế độ chỉ đọc không. Cảnh báo \
+             vẫn được gửi, nhưng tắt máy lúc này sẽ mất những gì chưa ghi.",
+        ),
+        StoreTrouble::Damaged { .. } => (
+            "đĩa lỗi, hoặc tệp bị chương trình khác ghi đè",
+            "Khởi động lại vchealth: tệp hỏng được cất riêng, những gì còn đọc được sẽ được giữ \
+             lại. Sau đó kiểm tra đĩa.",
+        ),
+        StoreTrouble::Replaced { .. } => (
+            "ai đó chép bản sao lưu vào khi vchealth đang chạy",
+            "Muốn giữ dữ liệu cũ: chuyển tệp mới đi chỗ khác, vchealth tự đặt lại tệp cũ. Muốn \
+             dùng tệp mới: khởi động lại vchealth.",
+        ),
+        StoreTrouble::Failing { .. } => (
+            "đĩa hỏng, hoặc mất kết nối với đĩa mạng",
+            "Kiểm tra đĩa và nhật ký hệ thống. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất \
+             những gì chưa ghi.",
+        ),
+        StoreTrouble::Silent { .. } => (
+            "đĩa quá tải, sắp hỏng, hoặc mất kết nối với đĩa mạng",
+            "Kiểm tra tải và tình trạng của đĩa. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ \
+             mất những gì chưa ghi.",
+        ),
+    }
+}
