@@ -172,6 +172,13 @@ fn availability(counted: Duration, lost: Duration) -> Option<f64> {
     (counted > 0.0).then(|| 1.0 - lost.as_secs_f64() / counted)
 }
 
+/// A share with so many decimals, cut and not rounded: what was interrupted is never the whole.
+fn cut(share: f64, decimals: i32) -> f64 {
+    let unit = 10f64.powi(decimals);
+    // Far below the last decimal, and far above what a float cannot hold.
+    (share * unit + 1e-9).floor() / unit
+}
+
 /// What a session was like for one site.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SiteReport {

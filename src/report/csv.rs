@@ -5,7 +5,7 @@
 //! words. Lines end as RFC 4180 says.
 
 use super::words::Words;
-use super::{Report, SiteReport, Style};
+use super::{Report, SiteReport, Style, cut};
 
 /// Writes the table.
 pub(super) fn table(report: &Report, style: &Style) -> String {
@@ -67,7 +67,7 @@ fn cells(report: &Report, site: &SiteReport, words: Words<'_>) -> [String; 25] {
         site.level.to_string(),
         group.to_owned(),
         site.delegates.to_string(),
-        maybe(site.time.availability(), 6),
+        maybe(site.time.availability().map(|share| cut(share, 6)), 6),
         seconds(site.time.down),
         site.outages.len().to_string(),
         seconds(longest),
@@ -115,6 +115,12 @@ fn row<const N: usize>(text: &mut String, cells: [String; N]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_of_many_days_still_counts() {
+        assert_eq!(format!("{:.6}", cut(1.0 - 1e-9 * 350.0, 6)), "0.999999");
+        assert_eq!((cut(1.0, 6), cut(0.9, 6), cut(0.0, 6)), (1.0, 0.9, 0.0));
+    }
 
     #[test]
     fn cells_are_quoted_where_they_must_be_and_no_name_is_a_formula() {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::words::Words;
 use super::{
     Earlier, Exclusion, Group, IncidentReport, Path, Report, SiteReport, Style, Times, Totals, Why,
+    cut,
 };
 use crate::texts;
 
@@ -52,11 +53,16 @@ fn totals(totals: &Totals) -> Value {
         "interrupted": totals.interrupted,
         "unseen": totals.unseen,
         "delegates_interrupted": totals.delegates_interrupted,
-        "availability": share(totals.availability()),
+        "availability": availability(totals.availability()),
         "lost_s": seconds(totals.lost),
         "counted_s": seconds(totals.counted),
         "outages": totals.outages,
     })
+}
+
+/// An availability to the millionth.
+fn availability(share: Option<f64>) -> Option<f64> {
+    share.map(|share| cut(share, 6))
 }
 
 /// A share to the millionth.
@@ -85,7 +91,7 @@ fn site(report: &Report, site: &SiteReport, words: Words<'_>) -> Value {
         "delegates": site.delegates,
         "joined": site.joined,
         "left": site.left,
-        "availability": share(site.time.availability()),
+        "availability": availability(site.time.availability()),
         "lost_s": seconds(site.time.down),
         "counted_s": seconds(site.time.counted()),
         "time": times(&site.time),
@@ -148,7 +154,7 @@ fn group(report: &Report, group: &Group, words: Words<'_>) -> Value {
         "interrupted": group.interrupted,
         "lost_s": seconds(group.lost),
         "counted_s": seconds(group.counted),
-        "availability": share(super::availability(group.counted, group.lost)),
+        "availability": availability(super::availability(group.counted, group.lost)),
     })
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::{Exclusion, GroupName, Path, Report, Style, Why};
+use super::{Exclusion, GroupName, Path, Report, Style, Why, cut};
 use crate::model::{Importance, Language, Severity};
 
 /// The words of one language, with the time zone of its times.
@@ -169,7 +169,7 @@ impl<'a> Words<'a> {
 
     /// A share as a percentage, cut and not rounded: what was interrupted is never 100 %.
     pub(super) fn availability(self, share: f64) -> String {
-        let percent = (share * 10_000.0 + 1e-9).floor() / 100.0;
+        let percent = cut(share, 4) * 100.0;
         let decimals = if percent >= 100.0 { 0 } else { 2 };
         format!("{}\u{a0}%", self.figure(percent, decimals))
     }

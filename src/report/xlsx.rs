@@ -10,7 +10,7 @@ use rust_xlsxwriter::{
 };
 
 use super::words::Words;
-use super::{Outage, Report, Style};
+use super::{Outage, Report, Style, cut};
 use crate::texts;
 
 /// The formats of cells.
@@ -313,9 +313,7 @@ fn put(
             sheet.write_number_with_format(line, column, count as f64, &formats.count)?
         }
         Cell::Share(Some(share)) => {
-            // Cut, as everywhere in the report: what was interrupted is never 100 %.
-            let share = (share * 1e4 + 1e-9).floor() / 1e4;
-            sheet.write_number_with_format(line, column, share, &formats.share)?
+            sheet.write_number_with_format(line, column, cut(share, 4), &formats.share)?
         }
         Cell::Lasting(Some(time)) => {
             let days = time.as_secs_f64() / 86_400.0;
