@@ -552,9 +552,18 @@ fn answer(schema: &str) -> Value {
             "description": "Plain text",
             "content": { "text/plain": { "schema": { "type": "string" } } },
         }),
+        // The schema is that of one event of the stream.
         EVENTS => json!({
             "description": "Events, for as long as somebody listens",
-            "content": { "text/event-stream": { "schema": { "type": "string" } } },
+            "content": { "text/event-stream": { "schema": {
+                "type": "object",
+                "required": ["event", "data"],
+                "properties": {
+                    "event": { "type": "string", "enum": ["delta", "beat", "again"] },
+                    "data": { "type": "string", "description": "JSON on one line" },
+                    "id": { "type": "string", "description": "Where to go on from; of a delta" },
+                },
+            } } },
         }),
         "Problem" => json!({ "description": "Why not", "content": json_content(schema) }),
         _ => json!({ "description": "As asked", "content": json_content(schema) }),
