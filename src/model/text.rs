@@ -19,6 +19,15 @@ impl Language {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Vi, Self::En];
 
+    /// One of two texts.
+    #[must_use]
+    pub const fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Vi => vi,
+            Self::En => en,
+        }
+    }
+
     /// Its code (ISO 639-1), as settings, options and pages have it.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -58,9 +58,9 @@ pub fn reply(reply: &Reply, style: &Style) -> String {
             Language::Vi => format!("trả lời {} trên {} gói", echo.received, echo.sent),
             Language::En => format!("{} of {} echo requests answered", echo.received, echo.sent),
         },
-        Detail::Tcp(_) => pick(language, "cổng mở", "the port is open").to_owned(),
+        Detail::Tcp(_) => language.pick("cổng mở", "the port is open").to_owned(),
         Detail::H323(_) => {
-            pick(language, "cổng báo hiệu H.323 mở", "the H.323 signalling port is open").to_owned()
+            language.pick("cổng báo hiệu H.323 mở", "the H.323 signalling port is open").to_owned()
         }
         Detail::Http(http) => format!("HTTP {}", http.status),
         Detail::Sip(sip) => {
@@ -101,7 +101,7 @@ pub fn reply(reply: &Reply, style: &Style) -> String {
 fn with_rtt(text: String, rtt: Option<Duration>, language: Language) -> String {
     match rtt {
         Some(rtt) => {
-            let label = pick(language, "độ trễ khứ hồi", "round trip");
+            let label = language.pick("độ trễ khứ hồi", "round trip");
             format!("{text}, {label} {}", millis(rtt, language))
         }
         None => text,
@@ -111,11 +111,11 @@ fn with_rtt(text: String, rtt: Option<Duration>, language: Language) -> String {
 /// What the probe asks, in one line.
 fn ask(kind: &CheckKind, address: Option<IpAddr>, language: Language) -> String {
     let whom = address.map_or_else(
-        || pick(language, "(chưa biết địa chỉ)", "(address unknown)").to_owned(),
+        || language.pick("(chưa biết địa chỉ)", "(address unknown)").to_owned(),
         |address| address.to_string(),
     );
     let what = match kind {
-        CheckKind::Icmp(_) => pick(language, "ping (ICMP echo)", "ping (ICMP echo)").to_owned(),
+        CheckKind::Icmp(_) => language.pick("ping (ICMP echo)", "ping (ICMP echo)").to_owned(),
         CheckKind::Tcp(tcp) => match language {
             Language::Vi => format!("mở kết nối TCP cổng {}", tcp.port),
             Language::En => format!("open a TCP connection to port {}", tcp.port),
@@ -159,7 +159,7 @@ fn echoes(record: &Record, address: IpAddr, language: Language) -> Vec<String> {
         Language::En => format!("{sent} sent to {address}, {received} came back"),
     }];
     let figures: Vec<String> = rtts.as_slice().iter().map(|rtt| millis(*rtt, language)).collect();
-    lines.push(format!("{}: {}", pick(language, "độ trễ", "round trips"), figures.join(", ")));
+    lines.push(format!("{}: {}", language.pick("độ trễ", "round trips"), figures.join(", ")));
     let mut marks: Vec<String> = Vec::new();
     marks.extend(ttl.map(|ttl| format!("TTL {ttl}")));
     marks.extend(tos.map(|tos| format!("DSCP {} (TOS 0x{tos:02x})", tos >> 2)));
@@ -199,7 +199,7 @@ pub fn step(kind: &StepKind, style: &Style) -> String {
             let (from, until) = date(certificate, style);
             let subject = &certificate.subject;
             let signed = if certificate.self_signed {
-                pick(language, ", tự ký", ", self-signed")
+                language.pick(", tự ký", ", self-signed")
             } else {
                 ""
             };
@@ -225,31 +225,25 @@ pub fn step(kind: &StepKind, style: &Style) -> String {
 fn judged(judgement: &Judgement, language: Language) -> String {
     let words = match judgement {
         Judgement::StatusExpected => {
-            pick(language, "mã trạng thái đúng như mong đợi", "the status is as expected")
+            language.pick("mã trạng thái đúng như mong đợi", "the status is as expected")
         }
-        Judgement::StatusUnexpected => pick(
-            language,
+        Judgement::StatusUnexpected => language.pick(
             "mã trạng thái không nằm trong các mã mong đợi",
             "the status is not one of those expected",
         ),
-        Judgement::BodyExpected => pick(
-            language,
-            "mã trạng thái và nội dung đúng như mong đợi",
-            "status and body are as expected",
-        ),
+        Judgement::BodyExpected => language
+            .pick("mã trạng thái và nội dung đúng như mong đợi", "status and body are as expected"),
         Judgement::BodyUnexpected(pattern) => {
             return match language {
                 Language::Vi => format!("nội dung không khớp mẫu {pattern:?}"),
                 Language::En => format!("the body does not match {pattern:?}"),
             };
         }
-        Judgement::ServiceOut => pick(
-            language,
+        Judgement::ServiceOut => language.pick(
             "máy trả lời thay, dịch vụ phía sau không sẵn sàng",
             "what answers is not what was asked for: the service behind it is out",
         ),
-        Judgement::Alive => pick(
-            language,
+        Judgement::Alive => language.pick(
             "có trả lời cuối cùng nghĩa là thiết bị đang hoạt động",
             "any other final response means that the device is alive",
         ),
@@ -272,24 +266,21 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
     let language = style.language;
     let vi = language == Language::Vi;
     match failure {
-        RemoteFailure::Timeout => pick(
-            language,
-            "không có trả lời trong thời gian chờ",
-            "nothing came back within the time limit",
-        )
-        .to_owned(),
-        RemoteFailure::Refused => pick(
-            language,
-            "máy có hoạt động nhưng từ chối: dịch vụ không chạy ở cổng này",
-            "the host is alive and refuses: nothing listens on this port",
-        )
-        .to_owned(),
-        RemoteFailure::Closed => pick(
-            language,
-            "máy đóng kết nối giữa chừng, chưa trả lời xong",
-            "the peer closed the connection before it had answered",
-        )
-        .to_owned(),
+        RemoteFailure::Timeout => language
+            .pick("không có trả lời trong thời gian chờ", "nothing came back within the time limit")
+            .to_owned(),
+        RemoteFailure::Refused => language
+            .pick(
+                "máy có hoạt động nhưng từ chối: dịch vụ không chạy ở cổng này",
+                "the host is alive and refuses: nothing listens on this port",
+            )
+            .to_owned(),
+        RemoteFailure::Closed => language
+            .pick(
+                "máy đóng kết nối giữa chừng, chưa trả lời xong",
+                "the peer closed the connection before it had answered",
+            )
+            .to_owned(),
         RemoteFailure::Unreachable(error) => unreachable(error, language),
         RemoteFailure::Malformed(why) if vi => format!("trả lời không đúng giao thức: {why}"),
         RemoteFailure::Malformed(why) => format!("what came back is not the protocol: {why}"),
@@ -396,13 +387,13 @@ fn local_failure(failure: &LocalFailure, language: Language) -> String {
 /// What a final SIP response says about the device (RFC 3261 §21), where it says something.
 const fn sip_word(status: u16, language: Language) -> Option<&'static str> {
     Some(match status {
-        200..=299 => pick(language, "sẵn sàng", "ready"),
-        401 | 407 => pick(language, "hoạt động, đòi xác thực", "alive, wants credentials"),
+        200..=299 => language.pick("sẵn sàng", "ready"),
+        401 | 407 => language.pick("hoạt động, đòi xác thực", "alive, wants credentials"),
         403 | 404 => {
-            pick(language, "hoạt động, không nhận tên được hỏi", "alive, does not know the name")
+            language.pick("hoạt động, không nhận tên được hỏi", "alive, does not know the name")
         }
-        480 => pick(language, "hoạt động, tạm không nhận cuộc gọi", "alive, takes no calls now"),
-        486 | 600 => pick(language, "hoạt động, đang bận cuộc gọi", "alive, busy in a call"),
+        480 => language.pick("hoạt động, tạm không nhận cuộc gọi", "alive, takes no calls now"),
+        486 | 600 => language.pick("hoạt động, đang bận cuộc gọi", "alive, busy in a call"),
         _ => return None,
     })
 }
@@ -432,13 +423,6 @@ fn millis(duration: Duration, language: Language) -> String {
     match language {
         Language::Vi => format!("{} ms", figure.replace('.', ",")),
         Language::En => format!("{figure} ms"),
-    }
-}
-
-const fn pick(language: Language, vi: &'static str, en: &'static str) -> &'static str {
-    match language {
-        Language::Vi => vi,
-        Language::En => en,
     }
 }
 

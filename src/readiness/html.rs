@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::junit::escape;
 use super::text::{confirmed, own_clock};
-use super::words::{self, Pen, pick};
+use super::words::{self, Pen};
 use super::{Sheet, Summary};
 use crate::model::{Confirmation, Contact, Language, ReadinessRun, SiteReadiness, Verdict};
 
@@ -35,7 +35,7 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
         escape(&run.title),
         escape(run.session.as_str()),
         pen.moment(run.start),
-        pick(language, "kiểm tra lúc", "checked at").to_owned() + " " + &pen.moment(run.finished)
+        language.pick("kiểm tra lúc", "checked at").to_owned() + " " + &pen.moment(run.finished)
     );
     let _ = writeln!(out, "<p class=\"note\">{}</p>", words::reservation(language));
     if let Some(off) = run.own_clock_off_s {
@@ -59,9 +59,9 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
                 "<section><h3>{} ({})</h3>\n<p>{}: {}.<br>{}: {}.</p>\n<table>",
                 escape(&words::heading(group, language)),
                 group.sites.len(),
-                pick(language, "Khả năng", "Likely"),
+                language.pick("Khả năng", "Likely"),
                 words::likely(group.kind, language),
-                pick(language, "Việc cần làm", "Try"),
+                language.pick("Việc cần làm", "Try"),
                 words::action(group.kind, language),
             );
             for site in &group.sites {
@@ -109,7 +109,7 @@ fn checklist(run: &ReadinessRun, sheet: &Sheet<'_>, pen: &Pen, out: &mut String)
     let _ = writeln!(
         out,
         "<h2>{}</h2>\n<p>{}</p>\n<table class=\"list\"><thead><tr><th>{}</th></tr></thead><tbody>",
-        pick(language, "Danh sách kiểm tra", "Checklist"),
+        language.pick("Danh sách kiểm tra", "Checklist"),
         confirmed(run, sheet.confirmed, language),
         head.join("</th><th>")
     );

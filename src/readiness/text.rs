@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{self, Pen, pick};
+use super::words::{self, Pen};
 use super::{Sheet, Summary};
 use crate::model::{Confirmation, Language, ReadinessRun, Verdict};
 
@@ -35,13 +35,13 @@ pub fn text(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
             let _ = writeln!(
                 out,
                 "    {}: {}",
-                pick(language, "Khả năng", "Likely"),
+                language.pick("Khả năng", "Likely"),
                 words::likely(group.kind, language)
             );
             let _ = writeln!(
                 out,
                 "    {}: {}",
-                pick(language, "Việc cần làm", "Try"),
+                language.pick("Việc cần làm", "Try"),
                 words::action(group.kind, language)
             );
             for site in &group.sites {

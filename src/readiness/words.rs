@@ -10,22 +10,14 @@ pub use pen::Pen;
 use super::summary::Group;
 use crate::model::{FindingKind, Language, ReadinessRun, Verdict};
 
-/// Picks one of two texts.
-pub(super) const fn pick(language: Language, vi: &'static str, en: &'static str) -> &'static str {
-    match language {
-        Language::Vi => vi,
-        Language::En => en,
-    }
-}
-
 /// A verdict on one site.
 #[must_use]
 pub const fn verdict(verdict: Verdict, language: Language) -> &'static str {
     match verdict {
-        Verdict::Ready => pick(language, "Kết nối tốt", "Connection good"),
-        Verdict::AtRisk => pick(language, "Có nguy cơ", "At risk"),
-        Verdict::CannotTell => pick(language, "Chưa xác định được", "Cannot tell"),
-        Verdict::NotReady => pick(language, "Chưa sẵn sàng", "Not ready"),
+        Verdict::Ready => language.pick("Kết nối tốt", "Connection good"),
+        Verdict::AtRisk => language.pick("Có nguy cơ", "At risk"),
+        Verdict::CannotTell => language.pick("Chưa xác định được", "Cannot tell"),
+        Verdict::NotReady => language.pick("Chưa sẵn sàng", "Not ready"),
     }
 }
 
@@ -51,7 +43,7 @@ pub fn figures(counts: [u32; 4], language: Language) -> String {
     ]
     .into_iter()
     .filter(|(count, ..)| *count > 0)
-    .map(|(count, vi, en)| format!("{count} {}", pick(language, vi, en)))
+    .map(|(count, vi, en)| format!("{count} {}", language.pick(vi, en)))
     .collect();
     if !rest.is_empty() {
         text += ": ";
@@ -63,9 +55,7 @@ pub fn figures(counts: [u32; 4], language: Language) -> String {
 /// That people still have to look and listen.
 #[must_use]
 pub const fn reservation(language: Language) -> &'static str {
-    pick(
-        language,
-        "Đây là kết quả kiểm tra kết nối; hình ảnh và âm thanh phải do người xác nhận trong phiên thử.",
+    language.pick("Đây là kết quả kiểm tra kết nối; hình ảnh và âm thanh phải do người xác nhận trong phiên thử.",
         "This is about the connection; picture and sound have to be confirmed by people in a trial call.",
     )
 }
@@ -88,45 +78,40 @@ pub fn heading(group: &Group<'_>, language: Language) -> String {
 #[must_use]
 pub const fn title(kind: FindingKind, language: Language) -> &'static str {
     match kind {
-        FindingKind::Uplink => pick(language, "Đứt đường truyền phía trên", "A line above is cut"),
-        FindingKind::Silent => {
-            pick(language, "Mất kết nối cả điểm cầu", "The whole site is silent")
-        }
-        FindingKind::Device => pick(language, "Thiết bị không phản hồi", "A device is silent"),
+        FindingKind::Uplink => language.pick("Đứt đường truyền phía trên", "A line above is cut"),
+        FindingKind::Silent => language.pick("Mất kết nối cả điểm cầu", "The whole site is silent"),
+        FindingKind::Device => language.pick("Thiết bị không phản hồi", "A device is silent"),
         FindingKind::Service => {
-            pick(language, "Dịch vụ trên thiết bị không chạy", "A service on a device is out")
+            language.pick("Dịch vụ trên thiết bị không chạy", "A service on a device is out")
         }
         FindingKind::BlackHole => {
-            pick(language, "Gói lớn bị mất không báo (MTU)", "Large packets vanish (MTU)")
+            language.pick("Gói lớn bị mất không báo (MTU)", "Large packets vanish (MTU)")
         }
         FindingKind::Unsteady => {
-            pick(language, "Đường truyền lúc có lúc mất", "The line comes and goes")
+            language.pick("Đường truyền lúc có lúc mất", "The line comes and goes")
         }
-        FindingKind::Loss => pick(language, "Mất gói", "Packets are lost"),
-        FindingKind::Delay => pick(language, "Độ trễ cao", "Long delay"),
-        FindingKind::Jitter => pick(language, "Trễ không đều (jitter)", "Uneven delay (jitter)"),
-        FindingKind::Certificate => pick(
-            language,
-            "Chứng thư hết hạn hoặc sắp hết hạn",
-            "A certificate has ended or soon will",
-        ),
-        FindingKind::Clock => pick(language, "Đồng hồ thiết bị lệch", "A device's clock is off"),
+        FindingKind::Loss => language.pick("Mất gói", "Packets are lost"),
+        FindingKind::Delay => language.pick("Độ trễ cao", "Long delay"),
+        FindingKind::Jitter => language.pick("Trễ không đều (jitter)", "Uneven delay (jitter)"),
+        FindingKind::Certificate => language
+            .pick("Chứng thư hết hạn hoặc sắp hết hạn", "A certificate has ended or soon will"),
+        FindingKind::Clock => language.pick("Đồng hồ thiết bị lệch", "A device's clock is off"),
         FindingKind::SmallMtu => {
-            pick(language, "Gói lớn không qua được", "Large packets are refused")
+            language.pick("Gói lớn không qua được", "Large packets are refused")
         }
-        FindingKind::Flapping => pick(language, "Vừa chập chờn", "It came and went lately"),
+        FindingKind::Flapping => language.pick("Vừa chập chờn", "It came and went lately"),
         FindingKind::FailedBefore => {
-            pick(language, "Nhiều phiên trước chưa sẵn sàng", "It was not ready before")
+            language.pick("Nhiều phiên trước chưa sẵn sàng", "It was not ready before")
         }
         FindingKind::Name => {
-            pick(language, "Không phân giải được tên (DNS)", "Its name is not resolved (DNS)")
+            language.pick("Không phân giải được tên (DNS)", "Its name is not resolved (DNS)")
         }
-        FindingKind::NotAsked => pick(language, "Không kiểm tra được", "It could not be checked"),
+        FindingKind::NotAsked => language.pick("Không kiểm tra được", "It could not be checked"),
         FindingKind::Blind => {
-            pick(language, "Máy giám sát không nhìn thấy", "The monitor cannot see")
+            language.pick("Máy giám sát không nhìn thấy", "The monitor cannot see")
         }
         FindingKind::NotWatched => {
-            pick(language, "Chưa khai báo thiết bị", "Nothing at it is watched")
+            language.pick("Chưa khai báo thiết bị", "Nothing at it is watched")
         }
     }
 }
@@ -135,84 +120,65 @@ pub const fn title(kind: FindingKind, language: Language) -> &'static str {
 #[must_use]
 pub const fn likely(kind: FindingKind, language: Language) -> &'static str {
     match kind {
-        FindingKind::Uplink => pick(
-            language,
+        FindingKind::Uplink => language.pick(
             "đứt cáp hoặc mất điện ở nút phía trên, không phải tại từng điểm cầu",
             "a cut cable or no power at the node above, not at each site",
         ),
-        FindingKind::Silent => pick(
-            language,
+        FindingKind::Silent => language.pick(
             "mất điện hoặc đứt đường truyền tại điểm cầu",
             "no power at the site, or its line is cut",
         ),
-        FindingKind::Device => pick(
-            language,
+        FindingKind::Device => language.pick(
             "thiết bị tắt, rút dây mạng hoặc treo; đường truyền vẫn tốt",
             "the device is off, unplugged or hung; the line is fine",
         ),
-        FindingKind::Service => pick(
-            language,
+        FindingKind::Service => language.pick(
             "ứng dụng trên thiết bị treo, bị tắt hoặc bị tường lửa chặn",
             "the application on the device hangs, is switched off, or a firewall blocks it",
         ),
-        FindingKind::BlackHole => pick(
-            language,
+        FindingKind::BlackHole => language.pick(
             "MTU trên đường truyền bị đặt nhỏ mà không báo; ping vẫn được nhưng cuộc gọi sẽ hỏng",
             "the MTU on the line is too small and nobody says so; pings pass and calls break",
         ),
-        FindingKind::SmallMtu => pick(
-            language,
-            "có đường hầm hoặc PPPoE trên đường truyền",
-            "a tunnel or PPPoE on the line",
-        ),
-        FindingKind::Unsteady | FindingKind::Flapping => pick(
-            language,
-            "đầu nối, cáp hoặc nguồn chập chờn",
-            "a loose connector, cable or power supply",
-        ),
-        FindingKind::Loss => pick(
-            language,
+        FindingKind::SmallMtu => language
+            .pick("có đường hầm hoặc PPPoE trên đường truyền", "a tunnel or PPPoE on the line"),
+        FindingKind::Unsteady | FindingKind::Flapping => language
+            .pick("đầu nối, cáp hoặc nguồn chập chờn", "a loose connector, cable or power supply"),
+        FindingKind::Loss => language.pick(
             "nghẽn hoặc cáp, Wi-Fi lỗi tại điểm cầu",
             "congestion, a bad cable or Wi-Fi at the site",
         ),
-        FindingKind::Delay => pick(
-            language,
+        FindingKind::Delay => language.pick(
             "đi đường vòng hoặc đang dùng đường dự phòng (4G, vệ tinh), hoặc nghẽn",
             "a detour, a backup line (4G, satellite), or congestion",
         ),
-        FindingKind::Jitter => pick(
-            language,
+        FindingKind::Jitter => language.pick(
             "đường truyền dùng chung bị nghẽn hoặc thiếu ưu tiên QoS",
             "a shared line is congested, or media has no priority on it (QoS)",
         ),
         FindingKind::Certificate => {
-            pick(language, "chứng thư của thiết bị chưa được gia hạn", "it was not renewed")
+            language.pick("chứng thư của thiết bị chưa được gia hạn", "it was not renewed")
         }
-        FindingKind::Clock => pick(
-            language,
+        FindingKind::Clock => language.pick(
             "thiết bị không đồng bộ giờ với máy chủ NTP",
             "the device does not follow a time server (NTP)",
         ),
-        FindingKind::FailedBefore => pick(
-            language,
+        FindingKind::FailedBefore => language.pick(
             "nguyên nhân của các lần trước có thể chưa được xử lý triệt để",
             "what was wrong before may not be mended for good",
         ),
-        FindingKind::Name => pick(
-            language,
+        FindingKind::Name => language.pick(
             "máy chủ DNS không trả lời hoặc tên khai báo sai",
             "the name server does not answer, or the name is written wrong",
         ),
-        FindingKind::NotAsked => pick(
-            language,
+        FindingKind::NotAsked => language.pick(
             "lỗi phía máy giám sát, không phải tại điểm cầu",
             "a fault of the monitor, not of the site",
         ),
         FindingKind::Blind => {
-            pick(language, "mất đường ra của máy giám sát", "the monitor's own way out is cut")
+            language.pick("mất đường ra của máy giám sát", "the monitor's own way out is cut")
         }
-        FindingKind::NotWatched => pick(
-            language,
+        FindingKind::NotWatched => language.pick(
             "điểm cầu chưa có thiết bị nào trong sites.yaml",
             "the site has no device in sites.yaml",
         ),
@@ -223,76 +189,50 @@ pub const fn likely(kind: FindingKind, language: Language) -> &'static str {
 #[must_use]
 pub const fn action(kind: FindingKind, language: Language) -> &'static str {
     match kind {
-        FindingKind::Uplink => pick(
-            language,
-            "gọi cán bộ trực nút phía trên, báo nhà mạng",
+        FindingKind::Uplink => language.pick("gọi cán bộ trực nút phía trên, báo nhà mạng",
             "phone the people at the node above and the carrier",
         ),
-        FindingKind::Silent => pick(
-            language,
-            "gọi điểm cầu kiểm tra nguồn điện, modem quang và router; nếu nguồn tốt thì báo nhà mạng",
+        FindingKind::Silent => language.pick("gọi điểm cầu kiểm tra nguồn điện, modem quang và router; nếu nguồn tốt thì báo nhà mạng",
             "have them check power, modem and router; if there is power, phone the carrier",
         ),
-        FindingKind::Device => pick(
-            language,
-            "bật thiết bị, cắm lại nguồn và dây mạng",
+        FindingKind::Device => language.pick("bật thiết bị, cắm lại nguồn và dây mạng",
             "switch the device on, plug power and network in again",
         ),
-        FindingKind::Service => pick(
-            language,
-            "khởi động lại thiết bị; nếu vẫn vậy thì kiểm tra SIP/H.323 và tường lửa",
+        FindingKind::Service => language.pick("khởi động lại thiết bị; nếu vẫn vậy thì kiểm tra SIP/H.323 và tường lửa",
             "restart the device; if that does not help, check SIP/H.323 and the firewall",
         ),
-        FindingKind::BlackHole | FindingKind::SmallMtu => pick(
-            language,
-            "đặt lại MTU trên router, hoặc giảm MTU (MSS) của thiết bị; báo nhà mạng",
+        FindingKind::BlackHole | FindingKind::SmallMtu => language.pick("đặt lại MTU trên router, hoặc giảm MTU (MSS) của thiết bị; báo nhà mạng",
             "set the MTU on the router right, or lower that (MSS) of the device; tell the carrier",
         ),
-        FindingKind::Unsteady | FindingKind::Flapping => pick(
-            language,
-            "cắm lại cáp, đổi cổng hoặc nguồn; theo dõi thêm trước giờ họp",
+        FindingKind::Unsteady | FindingKind::Flapping => language.pick("cắm lại cáp, đổi cổng hoặc nguồn; theo dõi thêm trước giờ họp",
             "plug the cable in again, change port or power supply; watch it until the session",
         ),
-        FindingKind::Loss => pick(
-            language,
-            "dùng cáp thay Wi-Fi, dừng tải khác trên đường truyền, đổi cáp",
+        FindingKind::Loss => language.pick("dùng cáp thay Wi-Fi, dừng tải khác trên đường truyền, đổi cáp",
             "use a cable instead of Wi-Fi, stop other traffic on the line, change the cable",
         ),
-        FindingKind::Delay => pick(
-            language,
-            "kiểm tra đang đi đường chính hay dự phòng, dừng tải khác",
+        FindingKind::Delay => language.pick("kiểm tra đang đi đường chính hay dự phòng, dừng tải khác",
             "see whether the main or the backup line is in use, stop other traffic",
         ),
-        FindingKind::Jitter => pick(
-            language,
-            "dừng tải khác trên đường truyền, kiểm tra QoS trên router",
+        FindingKind::Jitter => language.pick("dừng tải khác trên đường truyền, kiểm tra QoS trên router",
             "stop other traffic on the line, check QoS on the router",
         ),
         FindingKind::Certificate => {
-            pick(language, "gia hạn chứng thư trên thiết bị", "renew the certificate on the device")
+            language.pick("gia hạn chứng thư trên thiết bị", "renew the certificate on the device")
         }
-        FindingKind::Clock => pick(
-            language,
-            "đặt máy chủ NTP và giờ đúng trên thiết bị",
+        FindingKind::Clock => language.pick("đặt máy chủ NTP và giờ đúng trên thiết bị",
             "set time server and time on the device",
         ),
-        FindingKind::FailedBefore => pick(
-            language,
-            "gọi thử sớm hơn với điểm cầu này",
+        FindingKind::FailedBefore => language.pick("gọi thử sớm hơn với điểm cầu này",
             "make a trial call with this site earlier than with others",
         ),
-        FindingKind::Name => pick(
-            language,
-            "kiểm tra máy chủ DNS, hoặc ghi địa chỉ IP trong sites.yaml",
+        FindingKind::Name => language.pick("kiểm tra máy chủ DNS, hoặc ghi địa chỉ IP trong sites.yaml",
             "check the name server, or write an address into sites.yaml",
         ),
-        FindingKind::NotAsked | FindingKind::Blind => pick(
-            language,
-            "kiểm tra mạng của máy giám sát rồi kiểm tra lại",
+        FindingKind::NotAsked | FindingKind::Blind => language.pick("kiểm tra mạng của máy giám sát rồi kiểm tra lại",
             "check the monitor's own network, then look again",
         ),
         FindingKind::NotWatched => {
-            pick(language, "khai báo thiết bị của điểm cầu", "write its devices down")
+            language.pick("khai báo thiết bị của điểm cầu", "write its devices down")
         }
     }
 }

@@ -24,10 +24,7 @@ impl<'a> Words<'a> {
 
     /// One of two texts.
     pub(super) const fn pick<'t>(self, vi: &'t str, en: &'t str) -> &'t str {
-        match self.language {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+        self.language.pick(vi, en)
     }
 
     pub(super) const fn code(self) -> &'static str {

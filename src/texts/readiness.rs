@@ -24,7 +24,7 @@ pub(super) fn message(alert: &Alert, notice: &ReadinessNotice, style: &Style) ->
             .groups
             .first()
             .and_then(|group| group.sites.first())
-            .map_or_else(|| pick(language, "không cần", "nobody").to_owned(), |it| pen.contact(it)),
+            .map_or_else(|| language.pick("không cần", "nobody").to_owned(), |it| pen.contact(it)),
         // There is nothing to take on: it is mended or it is found again.
         link: None,
     }
@@ -36,10 +36,10 @@ pub(super) fn line(alert: &Alert, notice: &ReadinessNotice, style: &Style) -> St
     let pen = Pen { language, time_zone: style.time_zone.clone() };
     let [_, at_risk, cannot_tell, not_ready] = notice.counts;
     let grade = match () {
-        () if not_ready > 0 => pick(language, "CHƯA SẴN SÀNG", "NOT READY"),
-        () if cannot_tell > 0 => pick(language, "CHƯA XÁC ĐỊNH", "CANNOT TELL"),
-        () if at_risk > 0 => pick(language, "CÓ NGUY CƠ", "AT RISK"),
-        () => pick(language, "SẴN SÀNG", "READY"),
+        () if not_ready > 0 => language.pick("CHƯA SẴN SÀNG", "NOT READY"),
+        () if cannot_tell > 0 => language.pick("CHƯA XÁC ĐỊNH", "CANNOT TELL"),
+        () if at_risk > 0 => language.pick("CÓ NGUY CƠ", "AT RISK"),
+        () => language.pick("SẴN SÀNG", "READY"),
     };
     let title = alert.session_title.as_deref().unwrap_or(notice.run.session.as_str());
     format!(
@@ -107,8 +107,7 @@ fn named(group: &Group<'_>, room: &mut usize) -> usize {
 fn action(notice: &ReadinessNotice, summary: &Summary<'_>, language: Language) -> String {
     let session = &notice.run.session;
     if summary.groups.is_empty() {
-        let done = pick(
-            language,
+        let done = language.pick(
             "gọi thử để xác nhận hình và tiếng",
             "make a trial call to confirm picture and sound",
         );
@@ -121,12 +120,5 @@ fn action(notice: &ReadinessNotice, summary: &Summary<'_>, language: Language) -
         Language::En => format!(
             "phone the sites above, mend what is wrong, look again: vchealth ready {session} --again"
         ),
-    }
-}
-
-const fn pick(language: Language, vi: &'static str, en: &'static str) -> &'static str {
-    match language {
-        Language::Vi => vi,
-        Language::En => en,
     }
 }

@@ -16,9 +16,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use crate::model::{
-    Ack, Chosen, Incident, Language, LinkUse, Mono, Severity, Silence, Site, Snapshot,
-};
+use crate::model::{Ack, Chosen, Incident, LinkUse, Mono, Severity, Silence, Site, Snapshot};
 use crate::notify::{Link, LinkError};
 
 use super::api::{self, Unfit};
@@ -218,10 +216,7 @@ impl Page<'_> {
     }
 
     const fn pick<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
-        match self.look.language {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+        self.look.language.pick(vi, en)
     }
 
     fn answer(&self, status: StatusCode, view: &View<'_>) -> Response {

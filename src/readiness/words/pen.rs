@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::pick;
 use crate::model::{
     Failure, Finding, Found, IcmpError, Language, LocalFailure, RemoteFailure, SiteReadiness,
     TrainFigures, Unreachable,
@@ -98,17 +97,17 @@ impl Pen {
             }
             Found::Name(why) | Found::NotAsked(why) => self.local(why),
             Found::Blind(why) => why.clone(),
-            Found::NotWatched => {
-                pick(self.language, "không có gì để kiểm tra", "there is nothing to check")
-                    .to_owned()
-            }
+            Found::NotWatched => self
+                .language
+                .pick("không có gì để kiểm tra", "there is nothing to check")
+                .to_owned(),
         }
     }
 
     /// Whom to phone, or that nobody is listed.
     #[must_use]
     pub fn contact(&self, site: &SiteReadiness) -> String {
-        let nobody = pick(self.language, "chưa có người liên hệ", "nobody is listed");
+        let nobody = self.language.pick("chưa có người liên hệ", "nobody is listed");
         site.contacts.first().map_or_else(
             || nobody.to_owned(),
             |contact| {
@@ -126,7 +125,7 @@ impl Pen {
             Language::En => format!("{}/{} lost", train.lost, train.sent),
         };
         if let Some(rtt) = train.rtt_us {
-            let word = pick(self.language, "trễ", "round trip");
+            let word = self.language.pick("trễ", "round trip");
             text += &format!(", {word} {}", self.millis(rtt));
         }
         if let Some(jitter) = train.jitter_us {
@@ -138,7 +137,7 @@ impl Pen {
     /// A moment with its date.
     #[must_use]
     pub fn moment(&self, at: Timestamp) -> String {
-        let format = pick(self.language, "%H:%M %d/%m/%Y", "%Y-%m-%d %H:%M");
+        let format = self.language.pick("%H:%M %d/%m/%Y", "%Y-%m-%d %H:%M");
         at.to_zoned_datetime(self.time_zone.clone()).strftime(format).to_string()
     }
 
@@ -146,7 +145,7 @@ impl Pen {
     #[must_use]
     pub fn until(&self, from: Timestamp, to: Timestamp) -> String {
         let Ok(left) = Duration::try_from(to.duration_since(from)) else {
-            return pick(self.language, "đã bắt đầu", "has begun").to_owned();
+            return self.language.pick("đã bắt đầu", "has begun").to_owned();
         };
         let minutes = left.as_secs().div_ceil(60);
         let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
@@ -185,7 +184,7 @@ impl Pen {
 
     fn share(&self, lost: u32, sent: u32) -> String {
         let tenths = (u64::from(lost) * 1000 + u64::from(sent) / 2) / u64::from(sent.max(1));
-        let point = pick(self.language, ",", ".");
+        let point = self.language.pick(",", ".");
         format!("{}{point}{}%", tenths / 10, tenths % 10)
     }
 
@@ -194,17 +193,17 @@ impl Pen {
             return format!("{} ms", (us + 500) / 1000);
         }
         let tenths = (us + 50) / 100;
-        let point = pick(self.language, ",", ".");
+        let point = self.language.pick(",", ".");
         format!("{}{point}{} ms", tenths / 10, tenths % 10)
     }
 
     fn date(&self, at: Timestamp) -> String {
-        let format = pick(self.language, "%d/%m/%Y", "%Y-%m-%d");
+        let format = self.language.pick("%d/%m/%Y", "%Y-%m-%d");
         at.to_zoned_datetime(self.time_zone.clone()).strftime(format).to_string()
     }
 
     fn failure(&self, failure: &Failure) -> String {
-        let say = |vi, en| pick(self.language, vi, en).to_owned();
+        let say = |vi, en| self.language.pick(vi, en).to_owned();
         let with = |vi: &str, en: &str, what: &str| {
             format!("{}: {what}", if self.language == Language::Vi { vi } else { en })
         };
@@ -242,26 +241,24 @@ impl Pen {
     fn unreachable(&self, error: IcmpError) -> String {
         let text = match error.kind {
             Unreachable::Net => {
-                pick(self.language, "không có đường tới mạng đó", "no route to its network")
+                self.language.pick("không có đường tới mạng đó", "no route to its network")
             }
-            Unreachable::Host => pick(
-                self.language,
-                "router báo thiết bị không có mặt",
-                "its router does not find it",
-            ),
+            Unreachable::Host => self
+                .language
+                .pick("router báo thiết bị không có mặt", "its router does not find it"),
             Unreachable::Protocol | Unreachable::Port => {
-                pick(self.language, "không có gì chạy ở cổng này", "nothing listens there")
+                self.language.pick("không có gì chạy ở cổng này", "nothing listens there")
             }
             Unreachable::TooBig { .. } => {
-                pick(self.language, "gói quá lớn", "the packet is too big")
+                self.language.pick("gói quá lớn", "the packet is too big")
             }
             Unreachable::Prohibited => {
-                pick(self.language, "bị tường lửa chặn", "a firewall rejects it")
+                self.language.pick("bị tường lửa chặn", "a firewall rejects it")
             }
             Unreachable::TimeExceeded => {
-                pick(self.language, "gói đi vòng mãi (lặp định tuyến)", "a routing loop")
+                self.language.pick("gói đi vòng mãi (lặp định tuyến)", "a routing loop")
             }
-            Unreachable::Other => pick(self.language, "không chuyển được gói", "not delivered"),
+            Unreachable::Other => self.language.pick("không chuyển được gói", "not delivered"),
         };
         match error.offender {
             Some(who) => format!("{text} (ICMP {}/{}, {who})", error.icmp_type, error.icmp_code),

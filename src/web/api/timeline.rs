@@ -148,7 +148,7 @@ pub(in crate::web) async fn show(
         Event {
             at: message.notification.created,
             kind: What::Message,
-            text: pick(language, vi, en).to_owned(),
+            text: language.pick(vi, en).to_owned(),
             channel: Some(message.notification.channel),
             state: Some(state),
             error: message.mark.error,
@@ -174,7 +174,7 @@ fn happened(
     names: &BTreeMap<SiteId, String>,
     language: Language,
 ) -> Vec<Event> {
-    let say = |vi, en| pick(language, vi, en).to_owned();
+    let say = |vi, en| language.pick(vi, en).to_owned();
     let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
     let event = |at, kind, text| Event { at, kind, text, channel: None, state: None, error: None };
     let mut events = vec![
@@ -237,12 +237,5 @@ fn alert(snapshot: &Snapshot, incident: Incident, language: Language) -> Alert {
         drill: false,
         readiness: None,
         incident,
-    }
-}
-
-const fn pick(language: Language, vi: &'static str, en: &'static str) -> &'static str {
-    match language {
-        Language::Vi => vi,
-        Language::En => en,
     }
 }

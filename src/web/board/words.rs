@@ -15,10 +15,7 @@ pub(in crate::web) struct Words(pub(in crate::web) Language);
 
 impl Words {
     pub(in crate::web) fn pick<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
-        match self.0 {
-            Language::Vi => vi,
-            Language::En => en,
-        }
+        self.0.pick(vi, en)
     }
 
     pub(in crate::web) fn title(self) -> &'static str {
