@@ -96,6 +96,25 @@ impl Pass {
 }
 
 impl Entry {
+    /// An incident of which nothing more is known yet.
+    fn of(incident: Arc<Incident>, scope: Scope, kind: Option<Kind>, began_at: Mono) -> Self {
+        Self {
+            incident,
+            scope,
+            kind,
+            members: BTreeMap::new(),
+            began_at,
+            well_since: None,
+            over_since: None,
+            returned_at: Mono::ZERO,
+            named: None,
+            milder: None,
+            touched: true,
+            unsaid: false,
+            committed: None,
+        }
+    }
+
     /// Whether it is open and nothing wider explains it.
     pub(super) fn is_active(&self) -> bool {
         self.incident.is_active()
@@ -384,22 +403,7 @@ impl Ledger {
         let mut incident = Incident::blank(id, cause, now.wall_at(since));
         incident.opened = now.wall;
         let incident = Arc::new(incident);
-        let entry = Entry {
-            incident,
-            scope,
-            kind,
-            members: BTreeMap::new(),
-            began_at: since,
-            well_since: None,
-            over_since: None,
-            returned_at: Mono::ZERO,
-            named: None,
-            milder: None,
-            touched: true,
-            unsaid: false,
-            committed: None,
-        };
-        self.entries.insert(slot, entry);
+        self.entries.insert(slot, Entry::of(incident, scope, kind, since));
         slot
     }
 
@@ -414,21 +418,8 @@ impl Ledger {
     ) -> Slot {
         let slot = Slot(self.next);
         self.next += 1;
-        let entry = Entry {
-            committed: Some(Arc::clone(&incident)),
-            incident,
-            scope,
-            kind,
-            members,
-            began_at,
-            well_since: None,
-            over_since: None,
-            returned_at: Mono::ZERO,
-            named: None,
-            milder: None,
-            touched: true,
-            unsaid: false,
-        };
+        let committed = Some(Arc::clone(&incident));
+        let entry = Entry { members, committed, ..Entry::of(incident, scope, kind, began_at) };
         self.entries.insert(slot, entry);
         slot
     }
