@@ -26,14 +26,18 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::panic;
 use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use self::args::{Arguments, Command};
-use crate::config;
+use crate::clock::Clock;
+use crate::config::{self, Config};
 use crate::daemon::DaemonError;
 use crate::model::chain;
+use crate::probe::{Probes, Trust};
 
 /// What an exit status of the program means to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +198,17 @@ fn nearest<'a, T>(asked: &str, known: impl IntoIterator<Item = (&'a str, T)>) ->
         longer.next().filter(|_| !asked.is_empty() && longer.next().is_none())
     })?;
     known.into_iter().find(|(name, _)| *name == near).map(|(_, meant)| meant)
+}
+
+/// Probes of a configuration, with its names resolved as far as can be had in a few seconds.
+async fn probes(config: &Config, clock: Clock) -> Probes {
+    // Generation of the only topology there is here.
+    let probes =
+        Probes::start(&config.settings, 1, Arc::clone(&config.topology), Trust::system(), clock);
+    if tokio::time::timeout(Duration::from_secs(5), probes.names_settled()).await.is_err() {
+        eprintln!("names are not resolved yet; going on without");
+    }
+    probes
 }
 
 /// A runtime for commands that talk to the network.

@@ -32,7 +32,7 @@ use crate::model::{
 };
 
 pub use crate::texts::Style;
-pub use compile::compile;
+pub use compile::{EARLIER, compile};
 pub use timeline::{Segment, State};
 
 /// What is known of the time of a session.

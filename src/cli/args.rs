@@ -331,7 +331,7 @@ fn cause(text: &str) -> Result<Cause, String> {
 pub(super) struct Sessions {
     #[command(flatten)]
     pub(super) config: ConfigDir,
-    /// Also those that are over
+    /// Also those that are over and those more than a month ahead
     #[arg(long)]
     pub(super) all: bool,
 }

@@ -2,8 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -13,12 +11,6 @@ use crate::config::Config;
 use crate::daemon::{DaemonError, Source};
 use crate::model::{Effort, Failure, Language, LocalFailure, SiteId, SiteIx, TargetIx, Topology};
 use crate::probe::explain::{Style, story};
-use crate::probe::{Probes, Trust};
-
-/// Longest that names are waited for before the first check.
-const NAMES: Duration = Duration::from_secs(5);
-/// Generation of the only topology there is here.
-const GENERATION: u32 = 1;
 
 /// Probes a site; fails if any check does.
 pub(super) fn run(dir: &Path, site: &str, language: Option<Language>) -> Result<Exit, Failed> {
@@ -30,10 +22,7 @@ pub(super) fn run(dir: &Path, site: &str, language: Option<Language>) -> Result<
 async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, Failed> {
     let clock = Clock::start();
     let (settings, topology) = (&config.settings, &config.topology);
-    let probes = Probes::start(settings, GENERATION, Arc::clone(topology), Trust::system(), clock);
-    if tokio::time::timeout(NAMES, probes.names_settled()).await.is_err() {
-        eprintln!("names are not resolved yet; going on without");
-    }
+    let probes = super::probes(config, clock).await;
     let site = topology.site(ix);
     let style = Style { language, time_zone: settings.time_zone.clone() };
     let targets: Vec<TargetIx> = site

@@ -10,7 +10,6 @@ mod progress;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -26,14 +25,9 @@ use crate::config::gather::CalledOff;
 use crate::config::{Config, counted};
 use crate::daemon::{self, Source};
 use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict, chain};
-use crate::probe::{self, Probes, Trust};
+use crate::probe;
 use crate::readiness::{self, Occasion, Scope, Sheet, words};
-use crate::store::History;
-
-/// Longest that names are waited for before the first check.
-const NAMES: Duration = Duration::from_secs(5);
-/// Generation of the only topology there is here.
-const GENERATION: u32 = 1;
+use crate::store::{History, StoreError};
 
 /// Finds out whether a session is ready, or records what people confirmed.
 pub(super) fn run(ready: &Ready) -> Result<Exit, Failed> {
@@ -54,20 +48,20 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
     if !ready.confirm.is_empty() {
         return confirm(ready, &config, session, &keeper, clock.now().wall);
     }
-    let history = History::open(&config.settings.state_dir);
-    if let (Err(error), true) = (&history, config.settings.state_dir.exists()) {
-        eprintln!("what was found before is not read: {}", chain(error));
-    }
-    let history = history.ok();
-    let before = history.as_ref().and_then(|it| it.last_readiness(&session.id).ok().flatten());
+    let Remembered { before, past, confirmed } = if config.settings.state_dir.exists() {
+        remembered(&config, session, clock.now().wall).unwrap_or_else(|error| {
+            eprintln!("what was found before is not read: {}", chain(&error));
+            Remembered::default()
+        })
+    } else {
+        Remembered::default()
+    };
     let scope = if ready.again {
         again(session, before.as_ref(), &config.settings.time_zone)?
     } else {
         Scope::All
     };
     let before = before.filter(|_| ready.again);
-    let past = history.as_ref().map(|it| past(it, &config, clock.now().wall)).unwrap_or_default();
-    let confirmed = history.and_then(|it| it.confirmations(&session.id).ok()).unwrap_or_default();
     let run = runtime()?.block_on(measure(&config, session, &scope, before.as_ref(), &past, clock));
     let sheet = Sheet {
         language: ready.language.unwrap_or(config.settings.language),
@@ -110,13 +104,9 @@ async fn measure(
     past: &Past,
     clock: Clock,
 ) -> ReadinessRun {
-    let (settings, topology) = (&config.settings, &config.topology);
+    let settings = &config.settings;
     let began = clock.now().wall;
-    let probes = Probes::start(settings, GENERATION, Arc::clone(topology), Trust::system(), clock);
-    let probes = Arc::new(probes);
-    if tokio::time::timeout(NAMES, probes.names_settled()).await.is_err() {
-        eprintln!("names are not resolved yet; going on without");
-    }
+    let probes = Arc::new(super::probes(config, clock).await);
     let survey = readiness::survey(config, session, scope);
     let mut bar = Bar::start(&session.title, survey.sites.len());
     let at_once = survey.sites.len();
@@ -131,23 +121,41 @@ async fn measure(
     readiness::judge(config, &occasion, &measured, past)
 }
 
+/// What was found before.
+#[derive(Default)]
+struct Remembered {
+    before: Option<ReadinessRun>,
+    past: Past,
+    confirmed: Vec<Confirmation>,
+}
+
+fn remembered(
+    config: &Config,
+    session: &Session,
+    now: Timestamp,
+) -> Result<Remembered, StoreError> {
+    let history = History::open(&config.settings.state_dir)?;
+    Ok(Remembered {
+        before: history.last_readiness(&session.id)?,
+        past: past(&history, config, now)?,
+        confirmed: history.confirmations(&session.id)?,
+    })
+}
+
 /// What is remembered of the sites.
-fn past(history: &History, config: &Config, now: Timestamp) -> Past {
+fn past(history: &History, config: &Config, now: Timestamp) -> Result<Past, StoreError> {
     let window = config.settings.flapping.window;
     let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let mut past = Past {
-        verdicts: history.verdicts().unwrap_or_default(),
-        never_up: history.never_up().unwrap_or_default(),
-        ..Past::default()
-    };
-    for incident in history.incidents(from, now).unwrap_or_default() {
+    let mut past =
+        Past { verdicts: history.verdicts()?, never_up: history.never_up()?, ..Past::default() };
+    for incident in history.incidents(from, now)? {
         let lately = incident.relapses.iter().filter(|at| **at >= from).count();
         for affected in incident.affected.iter().filter(|_| lately > 0) {
             let known = past.relapses.entry(affected.site.clone()).or_default();
             *known = (*known).max(u32::try_from(lately).unwrap_or(u32::MAX));
         }
     }
-    past
+    Ok(past)
 }
 
 /// The sites that the last run did not find ready.

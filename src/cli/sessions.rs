@@ -2,6 +2,7 @@
 //! the last-minute changes say. Nothing is fetched; a daemon that runs does that.
 
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::args::Sessions;
 use super::{Exit, Failed};
@@ -9,16 +10,24 @@ use crate::clock::Clock;
 use crate::config::gather::CalledOff;
 use crate::daemon::{self, Source};
 
+/// How far ahead people look.
+const AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Lists the sessions.
 pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
     let config = Source::directory(&asked.config.dir).load()?;
     let now = Clock::start().now().wall;
     let gathered = daemon::kept_sessions(&config, now);
     let zone = &config.settings.time_zone;
-    let rows: Vec<[String; 6]> = gathered
-        .sessions
-        .iter()
-        .filter(|(session, _)| asked.all || session.end > now)
+    let horizon = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    let coming = || gathered.sessions.iter().filter(|(session, _)| session.end > now);
+    // The next one is shown however far it is.
+    let near = coming().take_while(|(session, _)| session.start < horizon).count().max(1);
+    let later = if asked.all { 0 } else { coming().count().saturating_sub(near) };
+    let shown: Vec<_> =
+        if asked.all { gathered.sessions.iter().collect() } else { coming().take(near).collect() };
+    let rows: Vec<[String; 6]> = shown
+        .into_iter()
         .map(|(session, source)| {
             let (start, end) = (zone.to_datetime(session.start), zone.to_datetime(session.end));
             let same_day = start.date() == end.date();
@@ -53,6 +62,9 @@ pub(super) fn run(asked: &Sessions) -> Result<Exit, Failed> {
             }
         }
         println!("{}", line.trim_end());
+    }
+    if later > 0 {
+        println!("… and {later} later; --all lists them");
     }
     for off in gathered.called_off.iter().filter(|off| asked.all || off.session.end > now) {
         let start = zone.to_datetime(off.session.start).strftime("%Y-%m-%d %H:%M");

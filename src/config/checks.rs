@@ -116,7 +116,7 @@ fn http(fields: &mut Fields<'_>, request: &mut HttpCheck) {
         &[("GET", HttpMethod::Get), ("HEAD", HttpMethod::Head), ("OPTIONS", HttpMethod::Options)];
     let tls = fields.read("tls", request.tls, flag);
     if tls != request.tls {
-        request.port = defaults::http(tls).port;
+        request.port = HttpCheck::usual(tls).port;
         request.tls = tls;
     }
     request.port = fields.read("port", request.port, port);
@@ -173,7 +173,7 @@ fn sip(fields: &mut Fields<'_>, options: &mut SipCheck) {
         &[("udp", SipTransport::Udp), ("tcp", SipTransport::Tcp), ("tls", SipTransport::Tls)];
     let transport = fields.read("transport", options.transport, word(TRANSPORTS));
     if transport != options.transport {
-        options.port = defaults::sip(transport).port;
+        options.port = SipCheck::usual(transport).port;
         options.transport = transport;
     }
     options.port = fields.read("port", options.port, port);

@@ -19,8 +19,8 @@ use super::{
     ResolverSettings, RetentionSettings, Settings, WebSettings,
 };
 use crate::model::{
-    Check, CheckId, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Importance, Language,
-    Paces, ReportFormat, Severity, SipCheck, SipTransport, TcpCheck, Verdict,
+    Check, CheckId, CheckKind, H323Check, HttpCheck, IcmpCheck, Importance, Language, Paces,
+    ReportFormat, Severity, SipCheck, SipTransport, TcpCheck, Verdict,
 };
 
 /// Whether a channel tells the end of an incident.
@@ -274,10 +274,12 @@ pub(super) fn check(id: &str, kind: &str) -> Option<Check> {
         "tcp" => {
             (CheckKind::Tcp(TcpCheck { port: 0 }), seconds(3), paces(60, 30, 15, 30), seconds(2))
         }
-        "http" => (CheckKind::Http(http(true)), seconds(5), paces(60, 30, 30, 60), seconds(2)),
+        "http" => {
+            (CheckKind::Http(HttpCheck::usual(true)), seconds(5), paces(60, 30, 30, 60), seconds(2))
+        }
         // Three sends at 0, 0.5 and 1.5 s (RFC 3261 §17.1.2.2), then two seconds of patience.
         "sip" => {
-            let options = sip(SipTransport::Udp);
+            let options = SipCheck::usual(SipTransport::Udp);
             (CheckKind::Sip(options), millis(3500), paces(60, 30, 15, 60), seconds(2))
         }
         // A codec has few call slots and some keep one for each connection.
@@ -288,27 +290,6 @@ pub(super) fn check(id: &str, kind: &str) -> Option<Check> {
         _ => return None,
     };
     Some(Check { id: CheckId::new(id), kind, timeout, paces, confirm_after })
-}
-
-/// An HTTP check with the defaults that go with or without TLS. Codecs sign their own
-/// certificates, so trust is asked for where it is wanted.
-pub(super) fn http(tls: bool) -> HttpCheck {
-    HttpCheck {
-        tls,
-        port: if tls { 443 } else { 80 },
-        path: "/".to_owned(),
-        method: HttpMethod::Get,
-        expect_status: Vec::new(),
-        expect_body: None,
-        verify_tls: false,
-        host: None,
-    }
-}
-
-/// A SIP check with the defaults that go with its transport.
-pub(super) fn sip(transport: SipTransport) -> SipCheck {
-    let port = if transport == SipTransport::Tls { 5061 } else { 5060 };
-    SipCheck { transport, port, user: None, verify_tls: false }
 }
 
 /// Viet Nam keeps one time the whole year.

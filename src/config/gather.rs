@@ -22,8 +22,6 @@ use crate::model::{Session, SessionChange, SessionId, SiteIx, Topology};
 
 /// Most sessions altogether.
 const SESSIONS: usize = 20_000;
-/// Longest session.
-const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A change is kept for this long after the end of its session.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A change of a session that nobody knows, so that nobody knows its end, is kept for this long
@@ -169,7 +167,7 @@ fn apply(
     if length <= SignedDuration::ZERO {
         return Err(ChangeError::Backwards);
     }
-    if length > LONGEST {
+    if length.unsigned_abs() > Session::LONGEST {
         return Err(ChangeError::TooLong);
     }
     let mut sites: BTreeMap<SiteIx, u32> = before.map(|s| s.sites.clone()).unwrap_or_default();

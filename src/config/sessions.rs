@@ -16,8 +16,6 @@ use super::vchealth::time_zone;
 use super::yaml::{Node, Value, brief};
 use crate::model::{Importance, LevelIx, Session, SessionId, SiteIx};
 
-/// Longest session.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Most delegates at one site.
 pub(super) const DELEGATES: u32 = 100_000;
 /// Most sessions.
@@ -103,7 +101,7 @@ fn end(fields: &mut Fields<'_>, start: Option<Timestamp>, zone: &TimeZone) -> Op
         return None;
     }
     if let Some(node) = fields.get("duration") {
-        let length = duration(Duration::from_mins(1)..=LONGEST)(node, out)?;
+        let length = duration(Duration::from_mins(1)..=Session::LONGEST)(node, out)?;
         return start?.checked_add(length).ok();
     }
     if fields.has("duration") {
@@ -121,7 +119,7 @@ fn end(fields: &mut Fields<'_>, start: Option<Timestamp>, zone: &TimeZone) -> Op
         out.say(at, format!("the session ends {what} it starts"));
         return None;
     }
-    if length.unsigned_abs() > LONGEST {
+    if length.unsigned_abs() > Session::LONGEST {
         out.say(at, "the session lasts longer than 7 days");
         return None;
     }

@@ -23,8 +23,6 @@ use crate::model::{Batch, Change, ReportFormat, SessionId, SessionRecord, chain}
 use crate::report::{self, Material, Measured, Report, Style, Totals, WriteError};
 use crate::store::{History, StoreError, Ticket, write_whole};
 
-/// Earlier sessions that are read for comparison.
-const EARLIER: usize = 5;
 /// Longest that a session's last changes are waited for until they are on disk.
 const ON_DISK: Duration = Duration::from_secs(30);
 /// Time between two attempts when a report cannot be written.
@@ -86,7 +84,7 @@ pub(super) fn work_out(
     as_of: Timestamp,
 ) -> Result<Report, StoreError> {
     let mut before = history.sessions(Timestamp::MIN, session.start)?;
-    let skip = before.len().saturating_sub(EARLIER);
+    let skip = before.len().saturating_sub(report::EARLIER);
     let earlier = before
         .drain(skip..)
         .map(|record| gather(history, record, as_of))

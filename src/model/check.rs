@@ -141,6 +141,24 @@ pub struct HttpCheck {
     pub host: Option<String>,
 }
 
+impl HttpCheck {
+    /// A check of the front page as it is unless somebody says otherwise. Codecs sign their own
+    /// certificates, so trust is asked for where it is wanted.
+    #[must_use]
+    pub fn usual(tls: bool) -> Self {
+        Self {
+            tls,
+            port: if tls { 443 } else { 80 },
+            path: "/".to_owned(),
+            method: HttpMethod::Get,
+            expect_status: Vec::new(),
+            expect_body: None,
+            verify_tls: false,
+            host: None,
+        }
+    }
+}
+
 impl PartialEq for HttpCheck {
     fn eq(&self, other: &Self) -> bool {
         let pattern = |check: &Self| check.expect_body.as_ref().map(|p| p.as_str().to_owned());
@@ -177,6 +195,15 @@ pub struct SipCheck {
     pub user: Option<String>,
     /// Whether an untrusted certificate fails the probe.
     pub verify_tls: bool,
+}
+
+impl SipCheck {
+    /// A check of the server itself as it is unless somebody says otherwise.
+    #[must_use]
+    pub const fn usual(transport: SipTransport) -> Self {
+        let port = if matches!(transport, SipTransport::Tls) { 5061 } else { 5060 };
+        Self { transport, port, user: None, verify_tls: false }
+    }
 }
 
 /// Parameters of an H.323 probe.

@@ -25,6 +25,11 @@ pub struct Session {
     pub sites: BTreeMap<SiteIx, u32>,
 }
 
+impl Session {
+    /// Longest session that is believed: whoever writes a longer one has mistaken a date.
+    pub const LONGEST: Duration = Duration::from_hours(7 * 24);
+}
+
 /// How much an outage during a session matters.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

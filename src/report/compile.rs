@@ -16,10 +16,10 @@ use crate::model::{
 };
 
 /// Earlier sessions that a report compares with at most.
-pub(super) const EARLIER: usize = 5;
+pub const EARLIER: usize = 5;
 
 /// Works out what a session was like. `earlier` are sessions before it, in any order; of those at
-/// most five are compared with, the latest ones.
+/// most [`EARLIER`] are compared with, the latest ones.
 #[must_use]
 pub fn compile(material: &Material, earlier: &[Material]) -> Report {
     let session = &material.session;

@@ -244,7 +244,7 @@ fn earlier(
     words: Words<'_>,
     formats: &Formats,
 ) -> Result<(), XlsxError> {
-    sheet.set_name(words.pick("Các phiên trước", "Earlier sessions"))?;
+    sheet.set_name(words.pick("So với các phiên trước", "Beside earlier sessions"))?;
     let heads = [
         (words.pick("Phiên họp", "Session"), 60),
         (words.pick("Bắt đầu", "Began"), 20),

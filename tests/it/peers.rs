@@ -157,16 +157,7 @@ async fn a_user_agent_is_alive_whether_or_not_it_knows_the_user() {
 }
 
 fn http(port: u16, path: &str) -> HttpCheck {
-    HttpCheck {
-        tls: false,
-        port,
-        path: path.to_owned(),
-        method: HttpMethod::Get,
-        expect_status: Vec::new(),
-        expect_body: None,
-        verify_tls: true,
-        host: None,
-    }
+    HttpCheck { port, path: path.to_owned(), verify_tls: true, ..HttpCheck::usual(false) }
 }
 
 fn http_detail(record: &Record) -> &HttpDetail {

@@ -10,13 +10,12 @@ use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     ClassId, Confirmation, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView,
-    EngineHealth, Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck,
-    HttpMethod, IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx,
-    Maintenance, MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality,
-    QualityGrade, ReadinessRun, RemoteFailure, Resolution, RotaId, Saw, Session, SessionId,
-    SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx,
-    SiteReadiness, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology,
-    TrainFigures, Unreachable, Verdict,
+    EngineHealth, Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck, IcmpCheck,
+    IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono,
+    NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality, QualityGrade, ReadinessRun,
+    RemoteFailure, Resolution, RotaId, Saw, Session, SessionId, SessionView, Severity, Silence,
+    SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView, Snapshot,
+    Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable, Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -120,17 +119,8 @@ fn checks() -> Vec<Check> {
         dscp: 0,
         dont_fragment: false,
     };
-    let sip = SipCheck { transport: SipTransport::Udp, port: 5060, user: None, verify_tls: false };
-    let web = HttpCheck {
-        tls: true,
-        port: 443,
-        path: "/".to_owned(),
-        method: HttpMethod::Get,
-        expect_status: Vec::new(),
-        expect_body: None,
-        verify_tls: false,
-        host: None,
-    };
+    let sip = SipCheck::usual(SipTransport::Udp);
+    let web = HttpCheck::usual(true);
     vec![
         check("ping", CheckKind::Icmp(icmp)),
         check("sip", CheckKind::Sip(sip)),

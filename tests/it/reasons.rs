@@ -10,8 +10,8 @@ use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
 use vchealth::model::{
-    CheckKind, Failure, HttpCheck, HttpMethod, IcmpError, LocalFailure, RemoteFailure, Reply,
-    SipCheck, SipTransport, TcpCheck, Unreachable,
+    CheckKind, Failure, HttpCheck, IcmpError, LocalFailure, RemoteFailure, Reply, SipCheck,
+    SipTransport, TcpCheck, Unreachable,
 };
 
 use crate::icmp::namespace::{in_namespace, ip};
@@ -67,21 +67,10 @@ fn behind_a_router(test: impl Future<Output = ()> + Send) {
 
 /// Every kind of check that talks to this address.
 fn kinds() -> Vec<CheckKind> {
-    let sip = |transport| {
-        CheckKind::Sip(SipCheck { transport, port: 5060, user: None, verify_tls: false })
-    };
+    let sip = |transport| CheckKind::Sip(SipCheck::usual(transport));
     vec![
         CheckKind::Tcp(TcpCheck { port: 1720 }),
-        CheckKind::Http(HttpCheck {
-            tls: true,
-            port: 443,
-            path: "/".to_owned(),
-            method: HttpMethod::Get,
-            expect_status: Vec::new(),
-            expect_body: None,
-            verify_tls: false,
-            host: None,
-        }),
+        CheckKind::Http(HttpCheck::usual(true)),
         sip(SipTransport::Udp),
         sip(SipTransport::Tcp),
     ]

@@ -25,8 +25,6 @@ use crate::model::{Session, SessionId, Topology};
 
 /// Most events of one calendar and most sessions made of them.
 const EVENTS: usize = 5_000;
-/// Longest session, as in `sessions.yaml`.
-const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far back and how far ahead sessions are known.
 const BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -400,8 +398,8 @@ impl Reader<'_> {
             return;
         }
         let length = end.duration_since(start);
-        if length <= SignedDuration::ZERO || length > LONGEST {
-            let what = if length > LONGEST {
+        if length <= SignedDuration::ZERO || length.unsigned_abs() > Session::LONGEST {
+            let what = if length > SignedDuration::ZERO {
                 "it lasts longer than 7 days"
             } else {
                 "it ends when it starts"

@@ -20,8 +20,8 @@ use std::time::Duration;
 use super::yaml::{self, Key, Mark, Node, Sink, Value};
 use crate::model::{
     Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, H323Check, Host,
-    HttpCheck, HttpMethod, IcmpCheck, Level, LevelIx, Paces, SipCheck, SipTransport, Site, SiteId,
-    SiteIx, Target, TargetIx, Topology,
+    HttpCheck, IcmpCheck, Level, LevelIx, Paces, SipCheck, SipTransport, Site, SiteId, SiteIx,
+    Target, TargetIx, Topology,
 };
 
 /// Which province.
@@ -224,17 +224,8 @@ fn checks() -> Vec<Check> {
             confirm_after: again,
         };
     let ping = IcmpCheck { count: 1, spacing: ms(200), size: 56, dscp: 34, dont_fragment: false };
-    let sip = SipCheck { transport: SipTransport::Udp, port: 5060, user: None, verify_tls: false };
-    let web = HttpCheck {
-        tls: true,
-        port: 443,
-        path: "/".to_owned(),
-        method: HttpMethod::Get,
-        expect_status: Vec::new(),
-        expect_body: None,
-        verify_tls: false,
-        host: None,
-    };
+    let sip = SipCheck::usual(SipTransport::Udp);
+    let web = HttpCheck::usual(true);
     vec![
         check("ping", CheckKind::Icmp(ping), ms(1_000), [15, 5, 1, 5], ms(100)),
         check("sip", CheckKind::Sip(sip), ms(3_500), [60, 30, 15, 60], ms(2_000)),

@@ -4,18 +4,14 @@ use std::net::SocketAddr;
 
 use super::fakes::{self, Habit};
 use super::*;
-use crate::model::{Detail, HttpCheck, HttpDetail, HttpMethod};
+use crate::model::{Detail, HttpCheck, HttpDetail};
 
 pub(super) fn check(peer: SocketAddr) -> HttpCheck {
     HttpCheck {
-        tls: false,
         port: peer.port(),
         path: "/status?x=1".to_owned(),
-        method: HttpMethod::Get,
-        expect_status: Vec::new(),
-        expect_body: None,
         verify_tls: true,
-        host: None,
+        ..HttpCheck::usual(false)
     }
 }
 
