@@ -180,6 +180,8 @@ pub enum Input {
     Stop,
     /// Somebody wants these targets probed now; what is not watched any more is passed over.
     Demand(Vec<TargetKey>),
+    /// Somebody wants to know now whether everybody is ready for a session.
+    LookAhead(SessionId),
     /// A readiness run is over: one that was ordered, or one that a person made.
     Readiness(Box<ReadinessRun>),
     /// A readiness run that was ordered came to nothing.
@@ -259,6 +261,7 @@ impl Monitor {
                 self.commit_at = now.mono;
             }
             Input::Demand(targets) => self.demand(&targets, now),
+            Input::LookAhead(session) => self.readiness.wish(session),
             Input::Readiness(run) => self.take_in_readiness(*run, now),
             Input::NoReadiness => self.readiness_failed(now),
             Input::Confirm(said) => self.confirm(*said, now),

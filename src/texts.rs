@@ -584,7 +584,7 @@ fn units(duration: Duration) -> [u64; 4] {
 }
 
 /// A count with its digits in threes.
-fn grouped(count: u64, separator: char) -> String {
+pub(crate) fn grouped(count: u64, separator: char) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -10,7 +10,8 @@
 //! about who asks and whether they may, `guard` about which pages may ask for changes, `look` about
 //! the language of an answer. Behind the routes are `admin` for machines, `api` and `openapi` for
 //! programs, `calendar` for changes at the last minute, `board`, `report` and `link`, the page
-//! behind a link in a message, for people. `shared` keeps one rendering for all.
+//! behind a link in a message, for people. `shared` keeps one rendering for all,
+//! `fixed` what never changes.
 
 mod admin;
 mod api;
@@ -19,6 +20,7 @@ mod asked;
 mod board;
 mod calendar;
 mod crowd;
+mod fixed;
 mod gate;
 mod guard;
 mod link;
@@ -115,6 +117,10 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Does what somebody chose with a link, once for each link.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Has it looked now whether everybody is ready for a session; the run is shown once it is
+    /// over.
+    fn look_ahead(&self, session: SessionId) -> Answer<'_, Result<(), ControlError>>;
 
     /// Keeps a readiness run that a person made.
     fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>>;

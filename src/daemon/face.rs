@@ -468,6 +468,15 @@ impl Daemon for Face {
         })
     }
 
+    fn look_ahead(&self, session: SessionId) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(async move {
+            if !self.knows(&session) {
+                return Err(ControlError::NotFound);
+            }
+            self.tell(Input::LookAhead(session)).await
+        })
+    }
+
     fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
         Box::pin(async {
             if !self.knows(&run.session) {

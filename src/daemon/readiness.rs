@@ -27,7 +27,7 @@ pub(super) async fn run(
     let measured = probe::survey(probes, clock, survey, at_once, conversations, |_| {}).await;
     let occasion = Occasion {
         session,
-        lead_s: Some(order.lead.as_secs()),
+        lead_s: order.lead.map(|lead| lead.as_secs()),
         began,
         finished: clock.now().wall,
         before: None,

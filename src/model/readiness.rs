@@ -404,8 +404,8 @@ impl ReadinessNotice {
 pub struct ReadinessOrder {
     /// The session.
     pub session: SessionId,
-    /// The configured moment, as the time before the start.
-    pub lead: Duration,
+    /// The configured moment, as the time before the start; none when a person asked.
+    pub lead: Option<Duration>,
 }
 
 /// Somebody saw the picture and heard the sound of a site in a trial call.

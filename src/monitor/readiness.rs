@@ -40,6 +40,8 @@ pub(super) struct Readiness {
     pub(super) confirmations: BTreeMap<(SessionId, SiteId), Confirmation>,
     /// What the last runs before each site's sessions said of it, newest first.
     verdicts: BTreeMap<SiteId, Vec<PastVerdict>>,
+    /// Sessions that people want looked at now.
+    wishes: BTreeSet<SessionId>,
     /// The run under way, and when it was ordered.
     under_way: Option<(ReadinessOrder, Mono)>,
     /// No run is ordered before this.
@@ -61,6 +63,22 @@ impl Readiness {
         }
     }
 
+    /// Has a session looked at as soon as can be, unless that goes on already.
+    pub(super) fn wish(&mut self, session: SessionId) {
+        if self.under_way.as_ref().is_none_or(|(order, _)| order.session != session) {
+            self.wishes.insert(session);
+        }
+    }
+
+    /// The run that somebody wants.
+    fn wished(&mut self, config: &Config, now: Timestamp) -> Option<ReadinessOrder> {
+        let is_left =
+            |id: &SessionId| config.sessions.iter().any(|it| it.id == *id && it.end > now);
+        self.wishes.retain(is_left);
+        let session = self.wishes.pop_first()?;
+        Some(ReadinessOrder { session, lead: None })
+    }
+
     /// The run that is due.
     ///
     /// 1. A moment is due from its time on until the next one of that session. It is done once any
@@ -80,7 +98,7 @@ impl Readiness {
             let following = config.settings.readiness.at.iter().filter(|next| **next < lead).max();
             let until_next = left.saturating_sub(following.copied().unwrap_or_default());
             let missed = lead - left > MISSED;
-            let order = ReadinessOrder { session: session.id.clone(), lead };
+            let order = ReadinessOrder { session: session.id.clone(), lead: Some(lead) };
             let is_moot = is_done || (missed && until_next <= SOON);
             (!is_moot).then_some(order)
         })
@@ -105,8 +123,8 @@ impl Readiness {
 }
 
 impl Monitor {
-    /// Orders the readiness run that is due, if there is one. While we cannot see there is none:
-    /// it would say nothing.
+    /// Orders the readiness run that somebody wants or that is due, if there is one. While we cannot
+    /// see there is none: it would say nothing.
     pub(super) fn look_ahead(&mut self, now: Now) {
         self.readiness.expire(&self.picture.config, now.wall);
         self.tell_readiness(now);
@@ -119,7 +137,8 @@ impl Monitor {
         if self.sight.is_blind() || now.mono < self.readiness.not_before {
             return;
         }
-        if let Some(order) = self.readiness.due(&self.picture.config, now) {
+        let wished = self.readiness.wished(&self.picture.config, now.wall);
+        if let Some(order) = wished.or_else(|| self.readiness.due(&self.picture.config, now)) {
             self.readiness.under_way = Some((order.clone(), now.mono));
             self.commands.push_back(Command::Readiness(order));
         }
@@ -128,7 +147,7 @@ impl Monitor {
     /// Takes in a run: keeps it, and tells who is to be told.
     pub(super) fn take_in_readiness(&mut self, run: ReadinessRun, now: Now) {
         let ordered = |(order, _): &(ReadinessOrder, Mono)| {
-            order.session == run.session && Some(order.lead.as_secs()) == run.lead_s
+            order.session == run.session && order.lead.map(|lead| lead.as_secs()) == run.lead_s
         };
         if self.readiness.under_way.as_ref().is_some_and(ordered) {
             self.readiness.under_way = None;

@@ -83,7 +83,7 @@ pub fn reply(reply: &Reply, style: &Style) -> String {
             Language::En => write!(text, "; certificate ends {date}"),
         };
     }
-    if let Some(offset) = offset {
+    if let Some(offset) = offset.filter(|offset| *offset != 0) {
         let _ = match language {
             Language::Vi => write!(text, "; đồng hồ thiết bị lệch {offset:+} giây"),
             Language::En => write!(text, "; the device's clock is off by {offset:+} s"),

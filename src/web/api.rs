@@ -99,7 +99,14 @@ pub(super) async fn sites(
             && is(&asked.parent, site.parent.map(|parent| topology.site(parent).id.as_str()))
             && is(&asked.session, view.session.as_ref().map(SessionId::as_str))
             && sought.as_deref().is_none_or(|sought| {
-                site.id.as_str().contains(sought) || folded(&site.name).contains(sought)
+                let said = |text: &str| folded(text).contains(sought);
+                site.id.as_str().contains(sought)
+                    || said(&site.name)
+                    || site.labels.values().any(|value| said(value))
+                    || site
+                        .endpoints
+                        .iter()
+                        .any(|at| said(&topology.endpoint(*at).host.to_string()))
             })
     };
     let most = asked.limit.unwrap_or(MOST_SITES);

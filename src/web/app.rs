@@ -28,8 +28,8 @@ pub(super) struct App {
     pub(super) figures: Figures,
     /// The page of metrics.
     pub(super) metrics: Shared,
-    /// The board in each language.
-    pub(super) board: [Shared; 2],
+    /// The session view.
+    pub(super) boards: board::Boards,
     /// What keeps boards up to date.
     pub(super) live: Arc<board::Live>,
     /// The list of sites.
@@ -67,12 +67,11 @@ pub(super) fn router(
     local: SocketAddr,
     live: Arc<board::Live>,
 ) -> Router {
-    let html = || Shared::new("text/html; charset=utf-8");
     let app = Arc::new(App {
         daemon,
         figures,
         metrics: Shared::new(metrics::CONTENT_TYPE),
-        board: [html(), html()],
+        boards: board::Boards::new(),
         live,
         sites: Shared::new("application/json"),
         gate: Gate::new(local.ip().is_loopback()),
@@ -83,6 +82,7 @@ pub(super) fn router(
     Router::new()
         .route("/", get(board::show))
         .route("/live", get(board::follow))
+        .route("/login", get(board::login))
         .route("/incidents/{id}", get(board::incident))
         .route("/readiness", get(board::readiness))
         .route("/sessions", get(board::sessions))
@@ -122,7 +122,10 @@ pub(super) fn router(
                     .layer(DefaultBodyLimit::max(limits.body_bytes.max(api::readiness::LARGEST))),
             ),
         )
-        .route("/api/v1/sessions/{id}/readiness/runs", get(api::readiness::runs))
+        .route(
+            "/api/v1/sessions/{id}/readiness/runs",
+            get(api::readiness::runs).post(api::readiness::order),
+        )
         .route("/api/v1/sessions/{id}/confirmations", post(api::readiness::confirm))
         .route("/api/v1/sessions/{id}/confirmations/{site}", delete(api::readiness::unconfirm))
         .route("/api/v1/reports", get(api::past::reports))
@@ -153,12 +156,17 @@ pub(super) fn problem(status: StatusCode, error: impl Into<String>) -> Response 
     (status, Json(serde_json::json!({ "error": error }))).into_response()
 }
 
-async fn nowhere(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn nowhere(
+    State(app): State<Arc<App>>,
+    reader: board::Reader,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if uri.path().starts_with("/api/") {
         problem(StatusCode::NOT_FOUND, "there is no such resource")
     } else if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        board::nowhere(&app, uri.path(), &headers)
+        board::nowhere(&app, uri.path(), &reader)
     } else {
         (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
     }

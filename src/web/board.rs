@@ -11,10 +11,13 @@ mod chart;
 mod history;
 mod incident;
 mod live;
+mod login;
 mod pen;
+mod reader;
 mod readiness;
 mod session;
 mod sessions;
+mod silences;
 mod site;
 mod state;
 mod words;
@@ -23,25 +26,27 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
-use crate::model::Language;
 use crate::store::PastError;
 
-use super::Look;
 use super::app::{App, problem};
-use super::asked;
+use super::shared::Shared;
+use super::{asked, look};
 use pen::Pen;
+use reader::May;
 
 pub(super) use asset::show as asset;
 pub(super) use history::show as history;
 pub(super) use incident::show as incident;
 pub(super) use live::Live;
+pub(super) use login::show as login;
 pub(super) use pen::age;
+pub(super) use reader::Reader;
 pub(super) use readiness::show as checklist;
 pub(super) use sessions::{list as sessions, readiness, show as session};
 pub(super) use site::show as site;
@@ -55,60 +60,31 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// Streams at once, of the connections that the server takes: others want to be answered too.
 const STREAMS: usize = 700;
 
-/// What the address of any page may ask for.
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    lang: Option<String>,
-}
+/// The session view as it was last written, for whoever may do the same in the same language.
+pub(super) struct Boards([[Shared; 2]; May::ALL.len()]);
 
-impl Asked {
-    /// The look with the language that was asked for here, or else before.
-    pub(super) fn look(&self, look: Look, headers: &HeaderMap) -> Look {
-        let kept = cookies(headers).find_map(|(name, value)| (name == "lang").then_some(value));
-        let asked = self.lang.as_deref().and_then(language);
-        let language = asked.or_else(|| kept.and_then(language)).unwrap_or(look.language);
-        Look { language, ..look }
-    }
-
-    /// Keeps the language that was asked for with the browser.
-    fn keep(&self, mut response: Response) -> Response {
-        let kept = match self.lang.as_deref().and_then(language) {
-            Some(Language::Vi) => "lang=vi; Path=/; Max-Age=31536000; SameSite=Lax",
-            Some(Language::En) => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
-            None => return response,
-        };
-        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_static(kept));
-        response
+impl Boards {
+    /// None is written yet.
+    pub(super) fn new() -> Self {
+        let html = || Shared::new("text/html; charset=utf-8");
+        Self(May::ALL.map(|_| [html(), html()]))
     }
 }
 
-fn language(code: &str) -> Option<Language> {
-    match code {
-        "vi" => Some(Language::Vi),
-        "en" => Some(Language::En),
-        _ => None,
-    }
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
-}
-
-/// `GET /`: the session view, once for all who look in one language.
+/// `GET /`: the session view.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Query(asked): Query<Asked>,
+    mut reader: Reader,
     headers: HeaderMap,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let snapshot = app.daemon.snapshot();
-    let shared = &app.board[look.language as usize];
+    let shared = &app.boards.0[reader.may as usize][reader.look.language as usize];
+    // Nothing on it is about one reader alone.
+    let known = reader.clone();
+    "/".clone_into(&mut reader.address);
     let of = Arc::clone(&app);
-    let render = move |take: &mut dyn FnMut(&str)| take(&whole(&of, look).into_string());
-    let mut response = shared.get(&snapshot, app.daemon.now().mono, &headers, render).await;
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    asked.keep(response)
+    let render = move |take: &mut dyn FnMut(&str)| take(&whole(&of, &reader).into_string());
+    known.sent(shared.get(&snapshot, app.daemon.now().mono, &headers, render).await)
 }
 
 /// What a stream may ask for.
@@ -124,7 +100,8 @@ pub(super) async fn follow(
     asked::Asked(asked): asked::Asked<Followed>,
     headers: HeaderMap,
 ) -> Response {
-    if asked.lang.as_deref().is_some_and(|it| language(it).is_none()) {
+    let wished = asked.lang.as_deref().map(look::language);
+    if wished == Some(None) {
         return problem(StatusCode::BAD_REQUEST, "`lang` is vi or en");
     }
     if app.live.viewers() >= STREAMS {
@@ -132,7 +109,7 @@ pub(super) async fn follow(
         let why = problem(StatusCode::SERVICE_UNAVAILABLE, "too many watch already");
         return (wait, why).into_response();
     }
-    let look = Asked { lang: asked.lang }.look(app.daemon.look(), &headers);
+    let look = look::chosen(app.daemon.look(), wished.flatten(), &headers);
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let place = last.or(asked.after.as_deref()).unwrap_or_default();
     let viewer = app.live.watch(place, look.language);
@@ -148,12 +125,10 @@ pub(super) async fn follow(
 }
 
 /// The session view.
-fn whole(app: &App, look: Look) -> Markup {
+fn whole(app: &App, reader: &Reader) -> Markup {
     let shown = app.live.advance(&*app.daemon);
-    let now = app.daemon.now().wall;
-    let language = look.language;
-    let pen = Pen::new(&shown.snapshot, now, look);
-    let written = &shown.written[language as usize];
+    let pen = reader.pen(app, &shown.snapshot);
+    let written = &shown.written[reader.look.language as usize];
     let [alarms, session, totals, changes, duty] = written.parts.each_ref().map(|part| raw(part));
     let lost = shown.sums.sites[state::State::Lost as usize];
     let many = shown.cells.len() > MANY;
@@ -175,6 +150,7 @@ fn whole(app: &App, look: Look) -> Markup {
                         (pen.pick("Không có sự cố nào.", "No incident is open."))
                     }
                     div #cards { @for card in &written.cards { (raw(card)) } }
+                    a #more href="#cards" hidden {}
                 }
                 section #changes aria-label=(pen.pick("Vừa thay đổi", "Lately")) { (changes) }
             }
@@ -192,7 +168,7 @@ fn whole(app: &App, look: Look) -> Markup {
         lost => format!("({lost}✕) {}", pen.words.title()),
     };
     let page = Page { live: Some(place), ..Page::new(&title, Here::Board) };
-    page.write(&pen, &main)
+    page.write(&pen, reader, &main)
 }
 
 /// Sites from which they are laid out for looking something up rather than for a wall.
@@ -225,10 +201,11 @@ fn filters(pen: &Pen<'_>) -> Markup {
                     (session::levels(pen.snapshot, pen))
                 }
             }
-            label { span.v { (pen.pick("Cụm", "District")) }
+            @let groups = state::groups(pen.snapshot);
+            label { span.v { (pen.pick("Nhóm", "Group")) }
                 select name="group" {
-                    option value="" { (pen.pick("Mọi cụm", "Any district")) }
-                    @for (nth, group) in state::groups(pen.snapshot).iter().enumerate() {
+                    option value="" { (any_group(pen, &groups)) }
+                    @for (nth, group) in groups.iter().enumerate() {
                         option value=(nth) {
                             @match group.head {
                                 Some(ix) => (pen.snapshot.topology.site(ix).name),
@@ -243,6 +220,22 @@ fn filters(pen: &Pen<'_>) -> Markup {
     }
 }
 
+/// What stands for all groups, by the name that the settings give to what heads most of them.
+fn any_group(pen: &Pen<'_>, groups: &[state::Group]) -> String {
+    let topology = &pen.snapshot.topology;
+    let heads: Vec<_> =
+        groups.iter().filter_map(|it| it.head).map(|ix| topology.level_of(ix)).collect();
+    let of = |id| heads.iter().filter(|level| level.id == id).count();
+    let most = heads.iter().max_by_key(|level| of(level.id.clone()));
+    match most {
+        Some(level) => {
+            let name = level.name.get(pen.look.language).to_lowercase();
+            format!("{} {name}", pen.pick("Mọi", "Any"))
+        }
+        None => pen.pick("Mọi nhóm", "Any group").to_owned(),
+    }
+}
+
 /// Where the reader is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Here {
@@ -251,6 +244,7 @@ enum Here {
     Sessions,
     Site,
     Incident,
+    LogIn,
     Lost,
 }
 
@@ -262,35 +256,6 @@ struct Page<'a> {
     live: Option<String>,
     /// Whether its live parts are loaded anew with every beat.
     refresh: bool,
-}
-
-/// A page as an answer.
-fn answer(status: StatusCode, page: &Markup) -> Response {
-    let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY)];
-    (status, headers, page.0.clone()).into_response()
-}
-
-/// What was asked for is not there; says so in words, with ways on.
-fn lost(pen: &Pen<'_>, what: &str, id: &str) -> Response {
-    let shown: String = id.chars().take(100).collect();
-    let main = html! {
-        h1 { (pen.pick("Không tìm thấy", "Not found")) }
-        p { (what) " “" bdi { (shown) } "”." }
-        p { (pen.pick(
-            "Có thể đã đổi tên, đã kết thúc từ lâu, hoặc liên kết không đầy đủ.",
-            "It may have been renamed, be long over, or the link may not be whole.",
-        )) }
-        ul.plain.links {
-            li { a href="/" { (pen.pick("Về bảng theo dõi", "To the board")) } }
-            li { a href={ "/?q=" (crate::model::encoded(&shown)) } {
-                (pen.pick("Tìm trên bảng theo dõi", "Look for it on the board"))
-            } }
-            li { a href="/sessions" { (pen.pick("Lịch họp và báo cáo", "Sessions and reports")) } }
-        }
-    };
-    let page = Page::new(pen.pick("Không tìm thấy", "Not found"), Here::Lost);
-    answer(StatusCode::NOT_FOUND, &page.write(pen, &main))
 }
 
 /// The history did not answer; says so in words.
@@ -320,12 +285,10 @@ fn unread(pen: &Pen<'_>, error: &PastError) -> Markup {
 }
 
 /// Any address that leads nowhere, as a page for people.
-pub(super) fn nowhere(app: &App, path: &str, headers: &HeaderMap) -> Response {
-    let asked = Asked { lang: None };
+pub(super) fn nowhere(app: &App, path: &str, reader: &Reader) -> Response {
     let snapshot = app.daemon.snapshot();
-    let look = asked.look(app.daemon.look(), headers);
-    let pen = Pen::new(&snapshot, app.daemon.now().wall, look);
-    lost(&pen, pen.pick("Không có trang nào ở", "There is no page at"), path)
+    let pen = reader.pen(app, &snapshot);
+    reader.lost(&pen, pen.pick("Không có trang nào ở", "There is no page at"), path)
 }
 
 impl<'a> Page<'a> {
@@ -333,7 +296,7 @@ impl<'a> Page<'a> {
         Self { title, here, live: None, refresh: false }
     }
 
-    fn write(&self, pen: &Pen<'_>, main: &Markup) -> Markup {
+    fn write(&self, pen: &Pen<'_>, reader: &Reader, main: &Markup) -> Markup {
         let words = pen.words;
         let (href, lang, name) = words.other_language();
         let taken = pen.snapshot.taken.wall;
@@ -349,11 +312,11 @@ impl<'a> Page<'a> {
                     meta name="color-scheme" content="light dark";
                     title { (self.title) }
                     link rel="icon" href="data:,";
-                    link rel="stylesheet" href=(asset::href(asset::Asset::Style));
-                    script src=(asset::href(asset::Asset::Script)) type="module" {}
+                    link rel="stylesheet" href=(asset::style());
+                    script src=(asset::script()) type="module" {}
                     noscript { meta http-equiv="refresh" content="15"; }
                 }
-                body data-place=[self.live.as_deref()] data-now=(pen.now.as_millisecond())
+                body data-may=(reader.may.word()) data-place=[self.live.as_deref()] data-now=(pen.now.as_millisecond())
                     data-taken=(taken.as_millisecond()) data-build=(asset::build()) data-refresh[self.refresh]
                     data-zone=[pen.look.time_zone.iana_name()] {
                     a.skip href="#main" { (pen.pick("Đến nội dung", "Skip to content")) }
@@ -369,13 +332,14 @@ impl<'a> Page<'a> {
                                     .strftime("%H:%M:%S").to_string())
                             }
                         }
+                        (reader.standing(pen))
                         button #theme type="button" hidden { (pen.pick("Sáng/tối", "Light/dark")) }
                         a #lang href=(href) lang=(lang) hreflang=(lang) { (name) }
                     }
                     p #stale role="status" hidden {}
                     main #main { (main) }
                     div #say .v aria-live="polite" {}
-                    (asset::dialogs(pen))
+                    @if reader.may == May::Act { (asset::dialogs(pen)) }
                     script #words type="application/json" { (maud::PreEscaped(asset::words(words))) }
                 }
             }

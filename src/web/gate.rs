@@ -3,6 +3,7 @@
 //! 1. Where the web configuration names users, tokens or asks for certificates, everything needs a
 //!    log-in but the pages behind signed links and the paths it excepts. So has Prometheus it, and
 //!    `/metrics`, `/-/healthy` and `/-/ready` are no exception.
+//!    Whoever gives a good name and password where none is needed is known all the same.
 //! 2. Where it does not, everybody who reaches the server may look, and only programs of this
 //!    machine may change anything. A request that a proxy passes on is not of this machine.
 //! 3. Whatever is no GET, HEAD or OPTIONS needs the role of an operator. That is decided here, by
@@ -139,8 +140,7 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         match self {
             Self::LogIn { bearer } => {
-                let basic = "Basic realm=\"vchealth\", charset=\"UTF-8\"";
-                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(basic));
+                headers.append(header::WWW_AUTHENTICATE, PASSWORD);
                 if bearer {
                     let bearer = HeaderValue::from_static("Bearer realm=\"vchealth\"");
                     headers.append(header::WWW_AUTHENTICATE, bearer);
@@ -154,6 +154,16 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// How a browser is told to ask for a name and a password.
+const PASSWORD: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"vchealth\", charset=\"UTF-8\"");
+
+/// Has a browser ask whoever has logged in for another name and password.
+pub(super) fn ask_for_a_password(mut response: Response) -> Response {
+    response.headers_mut().append(header::WWW_AUTHENTICATE, PASSWORD);
+    response
 }
 
 /// The gate: what it remembers from one request to the next.
@@ -200,7 +210,8 @@ impl Gate {
         let nobody =
             Caller { name: None, role: Role::Viewer, address: peer.address.to_canonical() };
         if !changes && access.excluded.iter().any(|excluded| excluded == path) {
-            return Ok(nobody);
+            let known = self.known(access, peer, headers, now).await;
+            return Ok(known.unwrap_or(nobody));
         }
         let caller = if access.asks_who() {
             self.known(access, peer, headers, now).await?

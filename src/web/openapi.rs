@@ -5,11 +5,14 @@
 
 mod schemas;
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use std::sync::LazyLock;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::api::{self, past};
+use super::fixed::Fixed;
 use crate::config::Role;
 
 /// One thing that can be asked.
@@ -91,7 +94,8 @@ const PARENT: Parameter =
     Parameter { name: "parent", about: "Directly below this site only", schema: schemas::text };
 const SEARCH: Parameter = Parameter {
     name: "search",
-    about: "Part of a name or an id; case and the marks of Vietnamese letters do not count",
+    about: "Part of a name, an id, a label or an address; case and the marks of Vietnamese letters \
+        do not count",
     schema: schemas::text,
 };
 const HEALTH: Parameter =
@@ -325,6 +329,17 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "post",
+        path: "/api/v1/sessions/{id}/readiness/runs",
+        id: "lookAhead",
+        summary: "Have it looked now whether everybody is ready; the run is there once it is over",
+        names: Some("a session"),
+        query: &[],
+        takes: None,
+        gives: (202, ""),
+        errors: &[404, 500, 503],
+    },
+    Operation {
+        method: "post",
         path: "/api/v1/sessions/{id}/readiness",
         id: "keepReadiness",
         summary: "Keep a run that was made elsewhere; `vchealth ready` does so",
@@ -452,8 +467,10 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 /// `GET /api/v1/openapi.json`.
-pub(super) async fn show() -> Response {
-    Json(document()).into_response()
+pub(super) async fn show(headers: HeaderMap) -> Response {
+    static DOCUMENT: LazyLock<Fixed> =
+        LazyLock::new(|| Fixed::new("application/json", document().to_string()));
+    DOCUMENT.answer(&headers, "no-cache")
 }
 
 /// The document.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use crate::report::{self, Style};
 use super::app::{App, problem};
 use super::asked::{Id, Tongue};
 use super::look::Asked;
+use super::shared::{packed, takes_gzip};
 use super::{ControlError, Look, api};
 
 /// In what form.
@@ -26,9 +27,10 @@ pub(super) async fn data(
     State(app): State<Arc<App>>,
     Id(id): Id,
     Tongue(language): Tongue,
+    headers: HeaderMap,
 ) -> Response {
     let look = Look { language, ..app.daemon.look() };
-    answer(&app, id, look, ReportFormat::Json).await
+    answer(&app, id, look, ReportFormat::Json, takes_gzip(&headers)).await
 }
 
 /// `GET /sessions/{id}/report`: the page, or another form with `?format=`.
@@ -37,6 +39,7 @@ pub(super) async fn page(
     Id(id): Id,
     Asked(look): Asked,
     super::asked::Asked(form): super::asked::Asked<Form>,
+    headers: HeaderMap,
 ) -> Response {
     let format = match form.format.as_deref() {
         None => ReportFormat::Html,
@@ -47,10 +50,10 @@ pub(super) async fn page(
             }
         },
     };
-    answer(&app, id, look, format).await
+    answer(&app, id, look, format, takes_gzip(&headers)).await
 }
 
-async fn answer(app: &App, id: String, look: Look, format: ReportFormat) -> Response {
+async fn answer(app: &App, id: String, look: Look, format: ReportFormat, gzip: bool) -> Response {
     let made = match app.daemon.report(SessionId::new(id)).await {
         Ok(made) => made,
         Err(error) => return refused(error),
@@ -61,7 +64,11 @@ async fn answer(app: &App, id: String, look: Look, format: ReportFormat) -> Resp
     let written = tokio::task::spawn_blocking(move || report::write(&made, format, &style)).await;
     match written {
         Ok(Ok(bytes)) => {
-            let mut response = bytes.into_response();
+            // A workbook is compressed already.
+            let mut response = match String::from_utf8(bytes) {
+                Ok(text) => packed(text, gzip),
+                Err(other) => other.into_bytes().into_response(),
+            };
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
             let file = matches!(format, ReportFormat::Xlsx | ReportFormat::Csv);

@@ -126,6 +126,21 @@ pub(super) fn compressed(render: impl FnOnce(&mut dyn FnMut(&str))) -> (Bytes, u
     (Bytes::from(gzip), length)
 }
 
+/// A page that is made for one reader, compressed if they take that: a checklist of two hundred
+/// sites shrinks to a tenth.
+pub(super) fn packed(page: String, gzip: bool) -> Response<Body> {
+    let mut response = if gzip {
+        let mut response = Response::new(Body::from(compressed(|take| take(&page)).0));
+        let gzip = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+        response
+    } else {
+        Response::new(Body::from(page))
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
+}
+
 /// A page on its way to a client that does not take it compressed.
 struct Unpacked {
     page: GzDecoder<Cursor<Bytes>>,

@@ -84,9 +84,8 @@ pub(crate) fn id_for(operation: &str) -> &'static str {
         "site" | "outcomes" | "probe" | "series" | "history" => "nam-mau",
         "lift" => "s-1",
         "end_maintenance" => "m-1",
-        "session" | "readiness" | "readinessRuns" | "keepReadiness" | "confirm" | "unconfirm" => {
-            "2023-11-24-giao-ban"
-        }
+        "session" | "readiness" | "readinessRuns" | "keepReadiness" | "lookAhead" | "confirm"
+        | "unconfirm" => "2023-11-24-giao-ban",
         _ => "cho-don-1",
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Browser {
     next: u64,
     /// Exceptions and errors that the page wrote to its console.
     pub(crate) complaints: VecDeque<String>,
+    /// Names and passwords that are typed when the browser asks for them, one after the other.
+    logins: VecDeque<(String, String)>,
     profile: PathBuf,
 }
 
@@ -66,6 +68,7 @@ impl Browser {
             session: String::new(),
             next: 0,
             complaints: VecDeque::new(),
+            logins: VecDeque::new(),
             profile,
         };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
@@ -93,6 +96,20 @@ impl Browser {
     pub(crate) fn media(&mut self, scheme: &str, media: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.call("Emulation.setEmulatedMedia", &json!({ "media": media, "features": features }));
+    }
+
+    /// For somebody whom movement makes dizzy, or not.
+    pub(crate) fn motion(&mut self, reduced: bool) {
+        let value = if reduced { "reduce" } else { "no-preference" };
+        let features = json!([{ "name": "prefers-reduced-motion", "value": value }]);
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// What to type when the browser next asks for a name and a password; without any, the question
+    /// is waved away.
+    pub(crate) fn log_in_as(&mut self, name: &str, password: &str) {
+        self.logins.push_back((name.to_owned(), password.to_owned()));
+        self.call("Fetch.enable", &json!({ "handleAuthRequests": true }));
     }
 
     /// Opens an address and waits until it is loaded.
@@ -146,6 +163,7 @@ impl Browser {
             "Enter" => 13,
             "Escape" => 27,
             "ArrowRight" => 39,
+            " " => 32,
             _ => 0,
         };
         let text = if key.len() == 1 {
@@ -204,17 +222,10 @@ impl Browser {
     }
 
     fn try_call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
-        self.next += 1;
-        let mut request = json!({ "id": self.next, "method": method, "params": params });
-        if !self.session.is_empty() {
-            request["sessionId"] = json!(self.session);
-        }
-        let mut bytes = request.to_string().into_bytes();
-        bytes.push(0);
-        self.to.write_all(&bytes).expect("the browser lives");
+        let sent = self.send(method, params);
         loop {
             let mut message = self.from.recv_timeout(PATIENCE).expect("the browser answers");
-            if message["id"] == self.next {
+            if message["id"] == sent {
                 return match message.get("error") {
                     Some(error) => Err(error.clone()),
                     None => Ok(message["result"].take()),
@@ -224,8 +235,38 @@ impl Browser {
         }
     }
 
+    /// Sends one request; gives the number that its answer will have.
+    fn send(&mut self, method: &str, params: &Value) -> u64 {
+        self.next += 1;
+        let mut request = json!({ "id": self.next, "method": method, "params": params });
+        if !self.session.is_empty() {
+            request["sessionId"] = json!(self.session);
+        }
+        let mut bytes = request.to_string().into_bytes();
+        bytes.push(0);
+        self.to.write_all(&bytes).expect("the browser lives");
+        self.next
+    }
+
     fn hear(&mut self, message: &Value) {
         let params = &message["params"];
+        let asked = &params["requestId"];
+        match message["method"].as_str() {
+            Some("Fetch.requestPaused") => {
+                self.send("Fetch.continueRequest", &json!({ "requestId": asked }));
+            }
+            Some("Fetch.authRequired") => {
+                let typed = match self.logins.pop_front() {
+                    Some((username, password)) => json!({
+                        "response": "ProvideCredentials", "username": username, "password": password,
+                    }),
+                    None => json!({ "response": "CancelAuth" }),
+                };
+                let answer = json!({ "requestId": asked, "authChallengeResponse": typed });
+                self.send("Fetch.continueWithAuth", &answer);
+            }
+            _ => {}
+        }
         let complaint = match message["method"].as_str() {
             Some("Runtime.exceptionThrown") => params["exceptionDetails"].to_string(),
             Some("Log.entryAdded") if params["entry"]["level"] == "error" => {

@@ -81,11 +81,11 @@ fn users() -> String {
 
 const TLS: &str = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n";
 
-fn only_users() -> Arc<Access> {
+pub(crate) fn only_users() -> Arc<Access> {
     Arc::new(config::access(&SourceSet::new().with(File::Web, "web-config.yml", users())).unwrap())
 }
 
-fn basic(user: &str) -> (&'static str, String) {
+pub(crate) fn basic(user: &str) -> (&'static str, String) {
     use base64::Engine as _;
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{user}"));
     ("Authorization", format!("Basic {encoded}"))

@@ -66,6 +66,7 @@ pub(crate) struct Fake {
     pub(crate) changes: Mutex<Vec<(SessionId, Option<SessionChange>)>>,
     pub(crate) runs: Mutex<Vec<ReadinessRun>>,
     pub(crate) confirmed: Mutex<Vec<Confirmation>>,
+    pub(crate) wished: Mutex<Vec<SessionId>>,
     pub(crate) unconfirmed: Mutex<Vec<(SessionId, SiteId)>>,
     past: Past,
     /// Whether too many want sites probed.
@@ -109,6 +110,7 @@ impl Fake {
             changes: Mutex::default(),
             runs: Mutex::default(),
             confirmed: Mutex::default(),
+            wished: Mutex::default(),
             unconfirmed: Mutex::default(),
             past: Past::new(scratch.path(), Clock::start()),
             busy: AtomicBool::new(false),
@@ -287,6 +289,11 @@ impl Daemon for Fake {
             uses.push((used, act));
         }
         Box::pin(async move { if again { Err(ControlError::Used) } else { Ok(()) } })
+    }
+
+    fn look_ahead(&self, session: SessionId) -> Answer<'_, Result<(), ControlError>> {
+        self.wished.lock().unwrap().push(session);
+        Box::pin(async { Ok(()) })
     }
 
     fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {

@@ -121,7 +121,7 @@ impl Desk {
             title: session.title.clone(),
             start: session.start,
             end: session.end,
-            lead_s: order.map(|order| order.lead.as_secs()),
+            lead_s: order.and_then(|order| order.lead).map(|lead| lead.as_secs()),
             began: order.map_or(self.now.wall, |_| at(self.orders.last().unwrap().0).wall),
             finished: self.now.wall,
             own_clock_off_s: None,
@@ -149,7 +149,8 @@ fn the_daemon_looks_at_each_of_its_moments_and_at_no_other() {
     desk.pass(start + 600, &[]);
     let moments: Vec<i64> = desk.orders.iter().map(|(at, _)| start - at).collect();
     assert_eq!(moments, [86_400, 3600, 1800, 600]);
-    let leads: Vec<u64> = desk.orders.iter().map(|(_, order)| order.lead.as_secs()).collect();
+    let leads: Vec<u64> =
+        desk.orders.iter().map(|(_, order)| order.lead.unwrap().as_secs()).collect();
     assert_eq!(leads, [86_400, 3600, 1800, 600]);
     assert!(desk.messages.is_empty(), "nothing is said while all are ready");
 }
@@ -164,7 +165,8 @@ fn a_restart_repeats_no_run_and_makes_up_the_one_that_was_missed() {
     // Back after the hour's moment, well before the half hour's.
     let mut desk = Desk::open(config(start), desk.durable, at(start - 3000));
     desk.pass(start - 2900, &[]);
-    let leads: Vec<u64> = desk.orders.iter().map(|(_, order)| order.lead.as_secs()).collect();
+    let leads: Vec<u64> =
+        desk.orders.iter().map(|(_, order)| order.lead.unwrap().as_secs()).collect();
     assert_eq!(leads, [3600]);
     let mut desk = Desk::open(config(start), desk.durable, at(start - 2890));
     desk.pass(start - 1801, &[]);
@@ -177,6 +179,23 @@ fn a_restart_repeats_no_run_and_makes_up_the_one_that_was_missed() {
     let mut desk = Desk::open(config(start), Durable::default(), at(start - 200));
     desk.pass(start + 60, &[]);
     assert!(desk.orders.is_empty(), "{:?}", desk.orders);
+}
+
+#[test]
+fn whoever_wants_to_know_has_it_looked_at_at_once_and_once() {
+    let mut desk = Desk::open(config(3 * DAY), Durable::default(), at(0));
+    desk.pass(10, &[]);
+    assert!(desk.orders.is_empty(), "the session is far off");
+    for session in ["s", "s", "nowhere"] {
+        desk.tell(Input::LookAhead(SessionId::new(session)));
+    }
+    desk.pass(60, &[dead("a")]);
+    let orders: Vec<_> = desk.orders.iter().map(|(_, it)| (it.session.as_str(), it.lead)).collect();
+    assert_eq!(orders, [("s", None)]);
+    assert_eq!(desk.monitor.snapshot(desk.now).readiness[0].count(Verdict::NotReady), 1);
+    desk.tell(Input::LookAhead(SessionId::new("s")));
+    desk.pass(120, &[]);
+    assert_eq!(desk.orders.len(), 2, "it is looked at as often as somebody wants");
 }
 
 #[test]
@@ -234,7 +253,7 @@ fn it_is_urgent_shortly_before_and_sooner_when_it_matters_more() {
         let mut desk = Desk::open(config, Durable::default(), at(3600 - left));
         let found = [dead("a")];
         let order =
-            ReadinessOrder { session: SessionId::new("s"), lead: Duration::from_secs(3600) };
+            ReadinessOrder { session: SessionId::new("s"), lead: Some(Duration::from_secs(3600)) };
         desk.orders.push((3600 - left, order.clone()));
         let run = desk.run(Some(&order), &found);
         desk.tell(Input::Readiness(Box::new(run)));

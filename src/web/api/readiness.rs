@@ -116,6 +116,22 @@ pub(in crate::web) async fn runs(State(app): State<Arc<App>>, Id(id): Id) -> Res
     }
 }
 
+/// `POST /api/v1/sessions/{id}/readiness/runs`.
+pub(in crate::web) async fn order(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Id(id): Id,
+) -> Response {
+    let (daemon, of) = (Arc::clone(&app.daemon), SessionId::new(id.as_str()));
+    match carry_out(async move { daemon.look_ahead(of).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(session = id, by = %caller, "a readiness run was asked for");
+            StatusCode::ACCEPTED.into_response()
+        }
+        failed => refused(failed),
+    }
+}
+
 /// `DELETE /api/v1/sessions/{id}/confirmations/{site}`.
 pub(in crate::web) async fn unconfirm(
     State(app): State<Arc<App>>,

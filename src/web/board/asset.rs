@@ -5,81 +5,47 @@
 
 use std::sync::LazyLock;
 
-use axum::body::Bytes;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::pen::Pen;
 use super::state::State;
 use super::words::Words;
-use crate::web::shared::{compressed, takes_gzip};
+use crate::web::fixed::Fixed;
 
-const STYLE: &str = include_str!("board.css");
-const SCRIPT: &str = include_str!("board.js");
-
-/// What pages load besides themselves.
-#[derive(Clone, Copy)]
-pub(super) enum Asset {
-    Style,
-    Script,
-}
-
-/// A number that changes with style and script.
-static BUILD: LazyLock<String> = LazyLock::new(|| {
-    // FNV-1a: it tells versions apart, and nobody gains by making two alike.
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in STYLE.bytes().chain(SCRIPT.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    }
-    format!("{hash:016x}")
-});
-
-static COMPRESSED: LazyLock<[Bytes; 2]> =
-    LazyLock::new(|| [STYLE, SCRIPT].map(|text| compressed(|take| take(text)).0));
+static STYLE: LazyLock<Fixed> =
+    LazyLock::new(|| Fixed::new("text/css; charset=utf-8", include_str!("board.css")));
+static SCRIPT: LazyLock<Fixed> =
+    LazyLock::new(|| Fixed::new("text/javascript; charset=utf-8", include_str!("board.js")));
 
 /// The version of style and script.
-pub(super) fn build() -> &'static str {
-    &BUILD
+pub(super) fn build() -> String {
+    format!("{}{}", STYLE.number(), SCRIPT.number())
 }
 
-/// The address of an asset.
-pub(super) fn href(asset: Asset) -> String {
-    match asset {
-        Asset::Style => format!("/assets/{}.css", build()),
-        Asset::Script => format!("/assets/{}.js", build()),
-    }
+/// The address of the style sheet.
+pub(super) fn style() -> String {
+    format!("/assets/{}.css", STYLE.number())
+}
+
+/// The address of the script.
+pub(super) fn script() -> String {
+    format!("/assets/{}.js", SCRIPT.number())
 }
 
 /// `GET /assets/{name}`.
 pub(in crate::web) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let asset = match name.rsplit_once('.') {
-        Some((number, "css")) => Some((Asset::Style, number)),
-        Some((number, "js")) => Some((Asset::Script, number)),
-        _ => None,
+    let (asset, number) = match name.rsplit_once('.') {
+        Some((number, "css")) => (&*STYLE, number),
+        Some((number, "js")) => (&*SCRIPT, number),
+        _ => return (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
     };
-    let Some((asset, number)) = asset else {
-        return (StatusCode::NOT_FOUND, "there is no such file\n").into_response();
-    };
-    let (text, kind) = match asset {
-        Asset::Style => (STYLE, "text/css; charset=utf-8"),
-        Asset::Script => (SCRIPT, "text/javascript; charset=utf-8"),
-    };
-    let mut response = if takes_gzip(&headers) {
-        let mut response = COMPRESSED[asset as usize].clone().into_response();
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        response
-    } else {
-        text.into_response()
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     // What an older page asks for is answered with what there is now, and not kept.
-    let keep = if number == build() { "public, max-age=31536000, immutable" } else { "no-store" };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    response
+    let current = number == asset.number();
+    let keep = if current { "public, max-age=31536000, immutable" } else { "no-store" };
+    asset.answer(&headers, keep)
 }
 
 /// What the script says by itself, as JSON.
@@ -109,6 +75,11 @@ pub(super) fn words(words: Words) -> String {
         "login": words.pick("Cần đăng nhập với quyền trực vận hành.", "Log in as an operator first."),
         "probing": words.pick("Đang kiểm tra…", "Probing…"),
         "probed": words.pick("Kiểm tra lúc {0}: {1}/{2} trả lời", "Probed at {0}: {1} of {2} answer"),
+        "checking": words.pick(
+            "Đang kiểm tra tất cả các điểm cầu; kết quả hiện ra ở đây, thường trong nửa phút…",
+            "Checking every site; the result appears here, within half a minute as a rule…"),
+        "checked": words.pick("Đã kiểm tra xong.", "All are checked."),
+        "more": words.pick("▼ còn {0} sự cố nữa ở dưới", "▼ {0} more below"),
         "unfinished": words.pick("chưa xong", "not done yet"),
         "title": words.title(),
     });

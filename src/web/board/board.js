@@ -132,6 +132,11 @@ async function again() {
     if (page.body.dataset.build !== body.dataset.build) return location.reload();
     if (refreshes) {
       for (const part of page.querySelectorAll("[data-live]")) renew(part);
+      const run = page.getElementById("summary")?.dataset.run;
+      if (run && run !== $("summary").dataset.run) {
+        $("summary").dataset.run = run;
+        if (asking) { asking = false; set($("checking"), ""); say(words.checked); }
+      }
     } else {
       const form = $("filters"), kept = form && new FormData(form);
       const opened = [...document.querySelectorAll("details[open]")].map((it) => it.closest("[id]")?.id);
@@ -151,7 +156,7 @@ function renew(part) {
   if (!old || served.get(part.id) === html) return;
   served.set(part.id, html);
   const focused = old.contains(document.activeElement) && document.activeElement;
-  const again = focused && ["act", "site", "lift", "probe"].filter((key) => key in focused.dataset)
+  const again = focused && ["act", "site", "lift", "probe", "ready"].filter((key) => key in focused.dataset)
     .map((key) => `[data-${key}="${CSS.escape(focused.dataset[key])}"]`).join("");
   const open = [...old.querySelectorAll("details")].map((it) => it.open);
   old.replaceChildren(...part.childNodes);
@@ -175,7 +180,7 @@ function apply(delta) {
   if (delta.order || delta.cards) cards(delta);
   const lost = delta.lost ? `(${delta.lost}✕) ` : "";
   document.title = lost + words.title;
-  if (delta.cells) count();
+  if (delta.cells) { count(); columns(); }
 }
 function cell([at, state, since, flags, delegates]) {
   const it = $("s" + at);
@@ -231,8 +236,55 @@ function cards(delta) {
   if (added.length) say(fill(words.fresh, added.length, added[0]));
   if (held && !document.activeElement?.closest(".card"))
     ($(held)?.querySelector(act ? `[data-act=${act}]` : "a") ?? $("main")).focus();
+  reach();
   set($("active"), String(delta.active));
   $("calm").hidden = delta.active > 0;
+}
+
+// --- a district that goes on in the next column says there whose it is ---
+function repeat() {
+  const grid = $("grid");
+  if (!grid || grid.classList.contains("many")) return;
+  const left = (it) => Math.round(it.getBoundingClientRect().left);
+  const find = () => {
+    const marks = new Map();
+    for (const group of grid.querySelectorAll(".group:not([hidden])")) {
+      const head = group.querySelector("h2"), far = group.querySelector("ul")?.getClientRects()[0]?.width ?? Infinity;
+      let start = left(head);
+      for (const it of group.querySelectorAll("li:not([hidden])"))
+        if (left(it) >= start + far) { start = left(it); marks.set(it, (head.querySelector("b") ?? head.firstChild).textContent); }
+    }
+    return marks;
+  };
+  // What is written takes room, which may move the place where it belongs.
+  let marks = new Map();
+  for (let turn = 0; turn < 4; turn++) {
+    const found = grid.clientWidth < 500 ? new Map() : find();
+    if (turn && [...found.keys()].every((it) => marks.has(it)) && found.size === marks.size) break;
+    for (const it of grid.querySelectorAll("li[data-again]")) if (!found.has(it)) delete it.dataset.again;
+    for (const [it, name] of found) it.dataset.again = name;
+    marks = found;
+  }
+}
+let repeating = 0;
+const columns = () => { cancelAnimationFrame(repeating); repeating = requestAnimationFrame(repeat); };
+addEventListener("resize", columns);
+
+// --- a wall cannot be scrolled: how many incidents are below its edge is said ---
+const below = new Set();
+const edge = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting, boundingClientRect: box, rootBounds } of seen)
+    isIntersecting || !rootBounds || box.top < rootBounds.top ? below.delete(target) : below.add(target);
+  const more = $("more");
+  if (!more) return;
+  const count = [...below].filter((it) => it.isConnected).length;
+  more.hidden = !count;
+  set(more, fill(words.more, count));
+}, { threshold: 0.6 });
+function reach() {
+  below.clear();
+  edge.disconnect();
+  for (const card of document.querySelectorAll("#cards .card")) edge.observe(card);
 }
 
 // --- what comes from the disk: brought once its place is in sight, and again now and then ---
@@ -279,10 +331,28 @@ if (lazy) {
 // "bang lung" finds Bằng Lũng: tone and vowel marks are combining once decomposed, đ is a letter.
 const plain = (text) => text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/đ/gi, "d").toLowerCase();
 const names = new WeakMap();
+const id = (cell) => decodeURIComponent(cell.getAttribute("href").split("/").pop());
 function name(cell) {
   let it = names.get(cell);
-  if (it === undefined) names.set(cell, it = plain(cell.querySelector("b").textContent + " " + decodeURIComponent(cell.getAttribute("href").split("/").pop())));
+  // Words are found from their beginning, so that "huyen uy" is not every Huyện.
+  if (it === undefined) names.set(cell, it = plain(` ${cell.querySelector("b").textContent} ${id(cell)} ${id(cell).replaceAll("-", " ")}`));
   return it;
+}
+// What no page holds, addresses of devices and official codes, the server looks for.
+let further = { q: "", ids: new Set() }, seeking = null;
+function seek(q) {
+  clearTimeout(seeking);
+  if (q === further.q) return;
+  if (!/\d/.test(q) || q.length < 3) { further = { q, ids: new Set() }; return; }
+  seeking = setTimeout(async () => {
+    try {
+      const answer = await fetch("/api/v1/sites?limit=200&search=" + encodeURIComponent(q));
+      if (!answer.ok) return;
+      const { sites } = await answer.json();
+      further = { q, ids: new Set(sites.map((it) => it.id)) };
+      filter();
+    } catch { /* names are found all the same */ }
+  }, 200);
 }
 let wanted = { q: [], state: "", level: "", group: "" };
 const BAD = ["degraded", "fault", "lost", "unknown"];
@@ -291,7 +361,7 @@ function matches(cell) {
   if (state && !(state === "bad" ? BAD : [state]).some((it) => cell.classList.contains(it))) return false;
   if (level && cell.dataset.level !== level) return false;
   if (group && cell.closest(".group").dataset.group !== group) return false;
-  return !q.length || q.every((word) => name(cell).includes(word));
+  return !q.length || q.every((word) => name(cell).includes(" " + word)) || further.ids.has(id(cell));
 }
 function show(cell) {
   const item = cell.closest("li") ?? cell;
@@ -304,6 +374,7 @@ function filter() {
   if (!form) return;
   const asked = Object.fromEntries(new FormData(form));
   wanted = { ...asked, q: plain(asked.q).split(/\s+/).filter(Boolean) };
+  seek(asked.q.trim());
   const any = asked.q || asked.state || asked.level || asked.group;
   for (const cell of document.querySelectorAll("#grid .c")) show(cell);
   for (const group of document.querySelectorAll("#grid .group"))
@@ -314,6 +385,7 @@ function filter() {
   if (location.search !== search) history.replaceState(null, "", location.pathname + search + location.hash);
   for (const it of document.querySelectorAll("#totals [data-state]"))
     it.toggleAttribute("aria-current", it.dataset.state === asked.state);
+  columns();
   count();
 }
 function count() {
@@ -327,6 +399,8 @@ function count() {
 function begin() {
   const form = $("filters");
   tell();
+  reach();
+  columns();
   if (!form) return;
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => {
@@ -365,7 +439,7 @@ async function send(method, path, what) {
     method, headers: { "content-type": "application/json", accept: "application/json" },
     body: what && JSON.stringify(what),
   });
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  if (answer.ok) return answer.headers.has("content-type") ? answer.json() : null;
   const said = await answer.json().catch(() => ({}));
   const why = said.error ?? answer.status;
   // Who may not is told what to do, and what the server says of it.
@@ -416,6 +490,24 @@ ask?.addEventListener("submit", async (event) => {
     set(error, failed.message);
     error.hidden = false;
   } finally { button.disabled = false; }
+});
+
+// --- looking now whether all are ready ---
+let asking = false;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-ready]");
+  if (!button || asking) return;
+  const line = $("checking");
+  line.className = "";
+  asking = true;
+  set(line, words.checking);
+  try {
+    await send("POST", `/api/v1/sessions/${encodeURIComponent(button.dataset.ready)}/readiness/runs`);
+  } catch (failed) {
+    asking = false;
+    line.className = "error";
+    set(line, failed.message);
+  }
 });
 
 // --- probing now ---

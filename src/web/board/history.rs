@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -23,7 +23,7 @@ use crate::report::series::{Grid, Point, Series};
 use super::chart::{Stretch, charts};
 use super::incident;
 use super::pen::{Pen, age, to_incident, to_site};
-use super::{Asked, Here, Page, answer, lost, unread};
+use super::{Here, Page, Reader, unread};
 use crate::web::api::past::touches;
 use crate::web::app::App;
 
@@ -40,7 +40,6 @@ const HOURS: [i64; 4] = [1, 6, 24, 7 * 24];
 /// What the charts are to show.
 #[derive(Deserialize)]
 pub(in crate::web) struct Wanted {
-    lang: Option<String>,
     /// The last so many hours.
     hours: Option<String>,
     /// A session.
@@ -61,16 +60,14 @@ struct Found {
 pub(in crate::web) async fn show(
     Shared(app): Shared<Arc<App>>,
     Path(id): Path<String>,
+    reader: Reader,
     Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
 ) -> Response {
-    let asked = Asked { lang: wanted.lang };
-    let look = asked.look(app.daemon.look(), &headers);
     let snapshot = app.daemon.snapshot();
-    let pen = Pen::new(&snapshot, app.daemon.now().wall, look);
+    let pen = reader.pen(&app, &snapshot);
     let Some(ix) = snapshot.topology.find_site(&SiteId::new(id.as_str())) else {
         let what = pen.pick("Không có điểm cầu nào tên là", "There is no site called");
-        return asked.keep(lost(&pen, what, &id));
+        return reader.lost(&pen, what, &id);
     };
     let hours = wanted.hours.and_then(|it| it.parse().ok());
     let hours = hours.filter(|it| HOURS.contains(it)).unwrap_or(HOURS[1]);
@@ -121,7 +118,7 @@ pub(in crate::web) async fn show(
         }
     };
     let page = Page::new(&site.name, Here::Site);
-    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+    reader.answer(StatusCode::OK, &pen, &page, &main)
 }
 
 /// Which time the charts show, as links that work without a script.

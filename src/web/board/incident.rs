@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -14,7 +14,7 @@ use crate::model::{
 use crate::texts::{self, Account};
 
 use super::pen::{Pen, age, to_incident, to_site};
-use super::{Asked, Here, Page, answer, lost, unread};
+use super::{Here, Page, Reader, silences, unread};
 use crate::web::app::App;
 
 /// Sites that a card names; the rest are counted.
@@ -27,12 +27,10 @@ const CONTACTS: usize = 2;
 pub(in crate::web) async fn show(
     Shared(app): Shared<Arc<App>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    reader: Reader,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let shown = app.live.advance(&*app.daemon);
-    let pen = Pen::new(&shown.snapshot, app.daemon.now().wall, look);
+    let pen = reader.pen(&app, &shown.snapshot);
     let known = shown.snapshot.incidents.iter().find(|it| it.id.as_str() == id).cloned();
     let lately = known.is_some();
     let found = match known {
@@ -47,13 +45,13 @@ pub(in crate::web) async fn show(
         Ok(Some(incident)) => incident,
         Ok(None) => {
             let what = pen.pick("Không có sự cố nào là", "There is no incident called");
-            return asked.keep(lost(&pen, what, &id));
+            return reader.lost(&pen, what, &id);
         }
         Err(error) => {
             let title = pen.pick("Sự cố", "Incident");
             let main = html! { h1 { (title) } (unread(&pen, &error)) };
-            let page = Page::new(title, Here::Incident).write(&pen, &main);
-            return asked.keep(answer(StatusCode::SERVICE_UNAVAILABLE, &page));
+            let page = Page::new(title, Here::Incident);
+            return reader.answer(StatusCode::SERVICE_UNAVAILABLE, &pen, &page, &main);
         }
     };
     let account = account(&pen, &incident);
@@ -66,7 +64,7 @@ pub(in crate::web) async fn show(
         refresh: lately,
         ..Page::new(&title, Here::Incident)
     };
-    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+    reader.answer(StatusCode::OK, &pen, &page, &main)
 }
 
 fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
@@ -94,9 +92,11 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                     },
                     None => { " · " b { (pen.ago(incident.began)) } },
                 }
-                @if incident.delegates > 0 { " · " (incident.delegates) " " (pen.words.delegates()) }
+                (extent(pen, incident))
             }
+            (likely(pen, account))
             (taken(pen, incident))
+            @if incident.is_open() { (silences::notes(pen, site)) }
             (phones(pen, site))
             @if incident.is_open() { (buttons(pen, incident)) }
             (details(pen, incident, account))
@@ -131,7 +131,6 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
     let words = pen.words;
     let account = account(pen, incident);
     let site = place(pen.snapshot, incident);
-    let affected = incident.affected_now().count();
     html! {
         article.card.(incident.severity.word()).taken[incident.taken_by(pen.now).is_some()]
             id=(incident.id) data-incident=(incident.id) tabindex="-1" {
@@ -144,30 +143,45 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
             p.facts {
                 (pen.pick("từ", "since")) " " (pen.moment(incident.began))
                 " · " b { (pen.ago(incident.began)) }
-                @if affected > 1 { " · " b { (affected) } " " (pen.pick("điểm cầu bị ảnh hưởng", "sites affected")) }
-                @if incident.delegates > 0 {
-                    " · " b { (incident.delegates) } " " (words.delegates())
-                }
+                (extent(pen, incident))
                 @if incident.flapping { " · " (pen.pick("chập chờn", "comes and goes")) }
             }
+            (likely(pen, &account))
             (taken(pen, incident))
+            (silences::notes(pen, site))
             div.foot { (phones(pen, site)) (buttons(pen, incident)) }
             details {
-                summary { (pen.pick("Nguyên nhân, dấu hiệu, việc cần làm", "Cause, evidence, what to do")) }
+                summary { (pen.pick("Dấu hiệu, việc cần làm", "Evidence, what to do")) }
                 (details(pen, incident, &account))
             }
         }
     }
 }
 
-/// Cause, evidence, what to do, whom it touches.
+/// How many it touches.
+fn extent(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let affected = incident.affected_now().count();
+    html! {
+        @if affected > 1 {
+            " · " b { (pen.count(affected)) } " " (pen.pick("điểm cầu bị ảnh hưởng", "sites affected"))
+        }
+        @if incident.delegates > 0 {
+            " · " b { (pen.count(incident.delegates)) } " " (pen.words.delegates())
+        }
+    }
+}
+
+/// The cause in a few words, for whoever cannot click on a wall.
+fn likely(pen: &Pen<'_>, account: &Account) -> Markup {
+    html! { p.likely { span.dim { (pen.pick("Khả năng: ", "Likely: ")) } (account.likely) } }
+}
+
+/// Evidence, what to do, whom it touches.
 pub(super) fn details(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
     let topology = &pen.snapshot.topology;
     let affected: Vec<_> = incident.affected_now().collect();
     html! {
         dl {
-            dt { (pen.pick("Khả năng", "Likely")) }
-            dd { (account.likely) }
             @if !account.evidence.is_empty() {
                 dt { (pen.pick("Dấu hiệu", "Seen")) }
                 dd { ul { @for seen in &account.evidence { li dir="auto" { (seen) } } } }
@@ -235,7 +249,7 @@ pub(super) fn buttons(pen: &Pen<'_>, incident: &Incident) -> Markup {
                     (pen.pick("Tiếp nhận", "Take on"))
                 }
             }
-            @if let Some(site) = &incident.site {
+            @if let Some(site) = &incident.site && silences::of(pen, place(pen.snapshot, incident)).next().is_none() {
                 button type="button" data-act="silence" data-site=(site) {
                     (pen.pick("Tạm tắt", "Silence"))
                 }

@@ -369,9 +369,11 @@ impl Shown {
         }
     }
 
-    /// The card of an incident that is the same record as before, in the same province.
+    /// The card of an incident that is the same record as before, in the same province, about which
+    /// the same messages are held back.
     fn card(&self, incident: &Arc<Incident>, language: Language, of: &Snapshot) -> Option<String> {
-        if self.snapshot.generation != of.generation {
+        let before = &self.snapshot;
+        if before.generation != of.generation || before.silences != of.silences {
             return None;
         }
         let at = self.incidents.iter().position(|it| Arc::ptr_eq(it, incident))?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::model::{IncidentId, Language, SessionId, SiteId, Snapshot, encoded};
+use crate::texts::grouped;
 
 use super::words::Words;
 use crate::web::Look;
@@ -56,13 +57,13 @@ impl<'a> Pen<'a> {
     /// The day of a moment with its weekday.
     pub(super) fn weekday(&self, at: Timestamp) -> String {
         let weekday = match self.local(at).weekday().to_monday_one_offset() {
-            1 => self.pick("Thứ hai", "Monday"),
-            2 => self.pick("Thứ ba", "Tuesday"),
-            3 => self.pick("Thứ tư", "Wednesday"),
-            4 => self.pick("Thứ năm", "Thursday"),
-            5 => self.pick("Thứ sáu", "Friday"),
-            6 => self.pick("Thứ bảy", "Saturday"),
-            _ => self.pick("Chủ nhật", "Sunday"),
+            1 => self.pick("Thứ Hai", "Monday"),
+            2 => self.pick("Thứ Ba", "Tuesday"),
+            3 => self.pick("Thứ Tư", "Wednesday"),
+            4 => self.pick("Thứ Năm", "Thursday"),
+            5 => self.pick("Thứ Sáu", "Friday"),
+            6 => self.pick("Thứ Bảy", "Saturday"),
+            _ => self.pick("Chủ Nhật", "Sunday"),
         };
         format!("{weekday} {}", self.day(at))
     }
@@ -78,6 +79,16 @@ impl<'a> Pen<'a> {
             Language::Vi => text.replace('.', ","),
             Language::En => text,
         }
+    }
+
+    /// A count with its thousands apart.
+    pub(super) fn count(&self, count: impl TryInto<u64>) -> String {
+        let separator = match self.look.language {
+            Language::Vi => '.',
+            Language::En => ',',
+        };
+        // No count of anything here is beyond that.
+        grouped(count.try_into().unwrap_or(u64::MAX), separator)
     }
 
     /// How long ago something was, which the page counts on by itself.

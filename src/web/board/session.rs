@@ -100,7 +100,7 @@ fn head(pen: &Pen<'_>) -> Markup {
     };
     let others = pen.snapshot.sessions.iter().filter(|view| view.session.id != main.session.id);
     html! {
-        p.phase class=(main.phase.word()) { (pen.words.phase(main.phase)) }
+        p.phase.(main.phase.word()) { (pen.words.phase(main.phase)) }
         h1 { a href=(to_session(&main.session.id)) {
             (main.session.title)
         } }
@@ -134,8 +134,8 @@ fn countdown(pen: &Pen<'_>, view: &SessionView) -> Markup {
             " " span.label {
                 (pen.moment(session.start)) "–" (pen.moment(session.end))
                 @if !is_near(view) {
-                    " · " (session.sites.len()) " " (words.sites())
-                    " · " (session.delegates()) " " (words.delegates())
+                    " · " (pen.count(session.sites.len())) " " (words.sites())
+                    " · " (pen.count(session.delegates())) " " (words.delegates())
                 }
             }
         }
@@ -155,8 +155,8 @@ fn totals(pen: &Pen<'_>, sums: &Sums) -> Markup {
                     href={ "?state=" (state.word()) } data-state=(state.word()) {
                     span.figure {
                         i aria-hidden="true" { (state.sign()) }
-                        b { (count) }
-                        @if state == State::Good { span.of { "/" (sums.all()) } }
+                        b { (pen.count(count)) }
+                        @if state == State::Good { span.of { "/" (pen.count(sums.all())) } }
                     }
                     span.word { (words.state(state)) }
                 }
@@ -164,9 +164,9 @@ fn totals(pen: &Pen<'_>, sums: &Sums) -> Markup {
         }
         @if delegates > 0 {
             p.total.people.none[sums.touched() == 0] {
-                span.figure { b { (sums.touched()) } }
+                span.figure { b { (pen.count(sums.touched())) } }
                 span.word {
-                    (words.pick("trên", "of")) " " (delegates) " "
+                    (words.pick("trên", "of")) " " (pen.count(delegates)) " "
                     (words.pick("đại biểu bị ảnh hưởng", "delegates affected"))
                 }
             }

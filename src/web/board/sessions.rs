@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use crate::report::Totals;
 
 use super::pen::{Pen, to_session};
 use super::state::session as main_session;
-use super::{Asked, Here, Page, answer, lost};
+use super::{Here, Page, Reader};
 use crate::web::ControlError;
 use crate::web::app::App;
 
@@ -26,7 +26,6 @@ const HELD: usize = 20;
 /// What the list may be asked for.
 #[derive(Deserialize)]
 pub(in crate::web) struct Listed {
-    lang: Option<String>,
     /// Show what was held before this session.
     before: Option<String>,
 }
@@ -34,39 +33,35 @@ pub(in crate::web) struct Listed {
 /// `GET /sessions`.
 pub(in crate::web) async fn list(
     Shared(app): Shared<Arc<App>>,
-    Query(Listed { lang, before }): Query<Listed>,
-    headers: HeaderMap,
+    reader: Reader,
+    Query(Listed { before }): Query<Listed>,
 ) -> Response {
-    let asked = Asked { lang };
     // One more, which the oldest on the page is compared with.
     let held = app.daemon.held(before.clone().map(SessionId::new), HELD + 1).await;
-    let look = asked.look(app.daemon.look(), &headers);
     let snapshot = app.daemon.snapshot();
-    let pen = Pen::new(&snapshot, app.daemon.now().wall, look);
+    let pen = reader.pen(&app, &snapshot);
     let calendar = app.daemon.calendar();
+    let title = pen.pick("Lịch họp và báo cáo", "Sessions and reports");
     let main = html! {
-        h1 { (pen.pick("Lịch họp và báo cáo", "Sessions and reports")) }
+        h1 { (title) }
         @if before.is_none() {
             (coming(&pen, &calendar))
             (calendars(&pen, &calendar.calendars))
         }
         (past(&pen, &held))
     };
-    let page = Page::new(pen.pick("Lịch họp và báo cáo", "Sessions and reports"), Here::Sessions);
-    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+    reader.answer(StatusCode::OK, &pen, &Page::new(title, Here::Sessions), &main)
 }
 
 /// `GET /sessions/{id}`.
 pub(in crate::web) async fn show(
     Shared(app): Shared<Arc<App>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    reader: Reader,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let shown = app.live.advance(&*app.daemon);
     let snapshot = &shown.snapshot;
-    let pen = Pen::new(snapshot, app.daemon.now().wall, look);
+    let pen = reader.pen(&app, snapshot);
     let calendar = app.daemon.calendar();
     let known = calendar.sessions.iter().find(|(it, _)| it.id.as_str() == id);
     let view = snapshot.sessions.iter().find(|view| view.session.id.as_str() == id);
@@ -74,10 +69,13 @@ pub(in crate::web) async fn show(
     let Some(session) = session else {
         // One that is over has a report, if it is on record.
         return match app.daemon.report(SessionId::new(id.as_str())).await {
-            Ok(_) => Redirect::to(&format!("/sessions/{}/report", encoded(&id))).into_response(),
+            Ok(_) => {
+                let report = format!("/sessions/{}/report", encoded(&id));
+                reader.sent(Redirect::to(&report).into_response())
+            }
             Err(_) => {
                 let what = pen.pick("Không có phiên họp nào là", "There is no session called");
-                asked.keep(lost(&pen, what, &id))
+                reader.lost(&pen, what, &id)
             }
         };
     };
@@ -85,63 +83,83 @@ pub(in crate::web) async fn show(
     let place = app.live.place(shown.version);
     let page =
         Page { live: Some(place), refresh: true, ..Page::new(&session.title, Here::Sessions) };
-    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+    reader.answer(StatusCode::OK, &pen, &page, &main)
 }
 
 /// `GET /readiness`: that of the session that is on or comes next.
-pub(in crate::web) async fn readiness(
-    Shared(app): Shared<Arc<App>>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
+pub(in crate::web) async fn readiness(Shared(app): Shared<Arc<App>>, reader: Reader) -> Response {
     let snapshot = app.daemon.snapshot();
-    let now = app.daemon.now().wall;
+    let pen = reader.pen(&app, &snapshot);
     let calendar = app.daemon.calendar();
     let near = main_session(&snapshot).map(|view| &view.session);
-    let next = calendar.sessions.iter().map(|(it, _)| it).find(|it| it.end > now);
+    let next = calendar.sessions.iter().map(|(it, _)| it).find(|it| it.end > pen.now);
     match near.or(next) {
         Some(session) => {
-            Redirect::to(&format!("{}/readiness", to_session(&session.id))).into_response()
+            let checklist = format!("{}/readiness", to_session(&session.id));
+            reader.sent(Redirect::to(&checklist).into_response())
         }
         None => {
-            let pen = Pen::new(&snapshot, now, asked.look(app.daemon.look(), &headers));
+            let title = pen.pick("Sẵn sàng", "Readiness");
             let main = html! {
-                h1 { (pen.pick("Sẵn sàng", "Readiness")) }
+                h1 { (title) }
                 p { (pen.pick(
                     "Không có phiên họp nào sắp tới, nên chưa có gì để kiểm tra.",
                     "No session is to come, so there is nothing to look at.",
                 )) }
             };
-            let page = Page::new(pen.pick("Sẵn sàng", "Readiness"), Here::Readiness);
-            asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+            reader.answer(StatusCode::OK, &pen, &Page::new(title, Here::Readiness), &main)
         }
     }
 }
 
-/// What is on or comes, day by day.
+/// A session and where it is known from.
+type Known = (Arc<Session>, String);
+
+/// What is on, and what comes, day by day.
 fn coming(pen: &Pen<'_>, calendar: &Calendar) -> Markup {
-    let mut days: Vec<(String, Vec<(&Session, &str)>)> = Vec::new();
-    for (session, origin) in calendar.sessions.iter().filter(|(it, _)| it.end > pen.now) {
-        let day = pen.weekday(session.start);
+    let left = calendar.sessions.iter().filter(|(it, _)| it.end > pen.now);
+    let (on, ahead): (Vec<_>, Vec<_>) = left.partition(|(it, _)| it.start <= pen.now);
+    let mut days: Vec<(String, Vec<&Known>)> = Vec::new();
+    for known in ahead {
+        let day = pen.weekday(known.0.start);
         match days.last_mut() {
-            Some((same, all)) if *same == day => all.push((session, origin)),
-            _ => days.push((day, vec![(session, origin)])),
+            Some((same, all)) if *same == day => all.push(known),
+            _ => days.push((day, vec![known])),
         }
     }
     html! {
+        @if !on.is_empty() {
+            h2 { (pen.words.phase(Phase::Live)) }
+            ul.plain.sessions { @for (session, origin) in on { (line(pen, session, origin)) } }
+        }
         h2 { (pen.pick("Sắp tới", "To come")) }
         @if days.is_empty() { p.dim { (pen.pick("Không có phiên họp nào.", "There is none.")) } }
         @for (day, sessions) in &days {
             h3.day { (day) }
-            ul.plain.sessions { @for (session, origin) in sessions { li {
-                span.hours { (pen.hour(session.start)) "–" (pen.hour(session.end)) } " "
-                a href=(to_session(&session.id)) { b { (session.title) } }
-                (importance(pen, session.importance))
-                " · " (session.sites.len()) " " (pen.words.sites())
-                " · " (session.delegates()) " " (pen.words.delegates())
-                " · " a href={ (to_session(&session.id)) "/readiness" } { (pen.pick("sẵn sàng?", "ready?")) }
-                span.dim { " · " (origin) }
-            } } }
+            ul.plain.sessions { @for (session, origin) in sessions { (line(pen, session, origin)) } }
+        }
+    }
+}
+
+/// A session that is on or comes, on one line.
+fn line(pen: &Pen<'_>, session: &Session, origin: &str) -> Markup {
+    let began = session.start <= pen.now;
+    html! {
+        li {
+            span.hours { (pen.hour(session.start)) "–" (pen.hour(session.end)) } " "
+            a href=(to_session(&session.id)) { b dir="auto" { (session.title) } }
+            (importance(pen, session.importance))
+            " · " (pen.count(session.sites.len())) " " (pen.words.sites())
+            " · " (pen.count(session.delegates())) " " (pen.words.delegates())
+            " · " a href={ (to_session(&session.id)) "/readiness" } {
+                (pen.pick("kiểm tra sẵn sàng", "readiness"))
+            }
+            @if began {
+                " · " a href={ (to_session(&session.id)) "/report" } {
+                    (pen.pick("báo cáo đến lúc này", "report so far"))
+                }
+            }
+            span.dim { " · " (origin) }
         }
     }
 }
@@ -197,7 +215,7 @@ fn compared(pen: &Pen<'_>, held: &[(SessionRecord, Totals)]) -> Markup {
                             @if record.closed.is_none() { " " span.dim { (pen.pick("chưa chốt", "not final")) } }
                         }
                         td.n { (totals.sites) }
-                        td.n { (totals.delegates) }
+                        td.n { (pen.count(totals.delegates)) }
                         td.n { (totals.well) }
                         td.n { (totals.degraded) }
                         td.n { (totals.interrupted) }
@@ -270,7 +288,7 @@ fn whole(
     let begun = session.start <= pen.now;
     html! {
         div #session data-live {
-            p.phase class=(phase.word()) { (pen.words.phase(phase)) }
+            p.phase.(phase.word()) { (pen.words.phase(phase)) }
             h1 { (session.title) (importance(pen, session.importance)) }
             p.clock {
                 @if !begun {
@@ -280,7 +298,10 @@ fn whole(
                 }
                 span.label { " " (pen.weekday(session.start)) ", " (pen.hour(session.start)) "–" (pen.hour(session.end)) }
             }
-            p.large { (session.sites.len()) " " (pen.words.sites()) " · " (session.delegates()) " " (pen.words.delegates()) }
+            p.large {
+                (pen.count(session.sites.len())) " " (pen.words.sites())
+                " · " (pen.count(session.delegates())) " " (pen.words.delegates())
+            }
             @if let Some(view) = view.filter(|view| view.seconds_lost > 0) {
                 p { (pen.pick("Đã mất: ", "Lost so far: ")) b { (view.seconds_lost / 60) }
                     (pen.pick(" phút, cộng của mọi điểm cầu", " minutes, of all sites together")) }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -15,7 +15,7 @@ use crate::probe::explain;
 
 use super::pen::{Pen, to_incident, to_session, to_site};
 use super::state::{Causes, State};
-use super::{Asked, Here, Page, answer, incident, lost};
+use super::{Here, Page, Reader, incident, silences};
 use crate::web::api::past::touches;
 use crate::web::app::App;
 
@@ -26,21 +26,19 @@ const BEHIND: usize = 60;
 pub(in crate::web) async fn show(
     Shared(app): Shared<Arc<App>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    reader: Reader,
 ) -> Response {
-    let look = asked.look(app.daemon.look(), &headers);
     let shown = app.live.advance(&*app.daemon);
-    let pen = Pen::new(&shown.snapshot, app.daemon.now().wall, look);
+    let pen = reader.pen(&app, &shown.snapshot);
     let place = app.live.place(shown.version);
     let Some(ix) = shown.snapshot.topology.find_site(&SiteId::new(id.as_str())) else {
         let what = pen.pick("Không có điểm cầu nào tên là", "There is no site called");
-        return asked.keep(lost(&pen, what, &id));
+        return reader.lost(&pen, what, &id);
     };
     let site = shown.snapshot.topology.site(ix);
     let main = whole(&pen, ix);
     let page = Page { live: Some(place), refresh: true, ..Page::new(&site.name, Here::Site) };
-    asked.keep(answer(StatusCode::OK, &page.write(&pen, &main)))
+    reader.answer(StatusCode::OK, &pen, &page, &main)
 }
 
 fn whole(pen: &Pen<'_>, ix: SiteIx) -> Markup {
@@ -155,34 +153,15 @@ fn head(pen: &Pen<'_>, ix: SiteIx) -> Markup {
             @if view.in_maintenance { " · " b { (pen.pick("đang bảo trì", "under maintenance")) } }
             @if view.silenced { " · " b { (pen.pick("đang tạm tắt cảnh báo", "silenced")) } }
         }
-        (silences(pen, ix))
+        (silences::notes(pen, Some(ix)))
         div.acts {
             @if !site.endpoints.is_empty() {
                 button.main type="button" data-probe=(site.id) { (pen.pick("Kiểm tra ngay", "Probe now")) }
             }
-            button type="button" data-act="silence" data-site=(site.id) {
-                (pen.pick("Tạm tắt cảnh báo", "Silence messages"))
-            }
-        }
-    }
-}
-
-/// The silences that hold for this site, each with a button to end it.
-fn silences(pen: &Pen<'_>, ix: SiteIx) -> Markup {
-    let topology = &pen.snapshot.topology;
-    let line: Vec<&SiteId> =
-        std::iter::once(ix).chain(topology.ancestors(ix)).map(|ix| &topology.site(ix).id).collect();
-    let holds = pen.snapshot.silences.iter().filter(|it| {
-        it.until > pen.now && it.site.as_ref().is_none_or(|site| line.contains(&site))
-    });
-    html! {
-        @for silence in holds {
-            p.note {
-                (pen.pick("Tạm tắt từ ", "Silenced from ")) (pen.moment(silence.from))
-                (pen.pick(" đến ", " until ")) (pen.moment(silence.until))
-                ", " span dir="auto" { (silence.by) }
-                @if !silence.reason.is_empty() { " – " span dir="auto" { (silence.reason) } }
-                " " button type="button" data-lift=(silence.id) { (pen.pick("Bật lại", "End it")) }
+            @if silences::of(pen, Some(ix)).next().is_none() {
+                button type="button" data-act="silence" data-site=(site.id) {
+                    (pen.pick("Tạm tắt cảnh báo", "Silence messages"))
+                }
             }
         }
     }
@@ -200,7 +179,7 @@ fn device(pen: &Pen<'_>, ix: EndpointIx) -> Markup {
             }
             @if let Some(quality) = &view.quality { (figures(pen, quality)) }
             div.scroll tabindex="0" role="region" aria-label=(endpoint.id) {
-                table {
+                table.stack {
                     thead { tr {
                         th { (pen.pick("Kiểm tra", "Check")) }
                         th { (pen.pick("Trạng thái", "State")) }
@@ -255,13 +234,17 @@ fn check(pen: &Pen<'_>, ix: TargetIx) -> Markup {
         tr {
             th scope="row" { (check.id) " " span.dim { (kind(&check.kind)) } }
             td { (badge(pen, view.standing.hard)) }
-            td {
+            @let (last, failed) = (pen.pick("Lần gần nhất", "Last probe"), pen.pick("Lỗi gần nhất", "Last failure"));
+            td data-label=(last) {
                 @match view.last {
-                    Some(at) => { (pen.ago(at)) @if !view.failing { " · " (said(pen, view)) } }
+                    Some(at) => {
+                        (pen.ago(at)) (pen.pick(" trước", " ago")) " · "
+                        @if view.failing { (pen.pick("lỗi", "failed")) } @else { (said(pen, view)) }
+                    }
                     None => span.dim { (pen.pick("chưa có", "none yet")) },
                 }
             }
-            td {
+            td data-label=(failed) {
                 @match view.last_failure.as_deref() {
                     Some((at, failure)) => { (pen.moment(*at)) ": " (told(pen, failure)) }
                     None => span.dim { "–" },

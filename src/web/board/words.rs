@@ -35,7 +35,7 @@ impl Words {
         match state {
             State::Good => self.pick("kết nối tốt", "connected well"),
             State::Degraded => self.pick("suy giảm", "degraded"),
-            State::Fault => self.pick("hỏng thiết bị, dịch vụ", "device or service out"),
+            State::Fault => self.pick("hỏng thiết bị", "device out"),
             State::Lost => self.pick("mất kết nối", "lost"),
             State::Unknown => self.pick("chưa rõ", "unknown"),
         }

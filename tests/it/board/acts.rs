@@ -1,0 +1,170 @@
+//! What the board offers beyond taking on an incident: looking now whether all are ready, recording
+//! what was seen and heard before anything was measured, silences that everybody is told of.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use vchealth::model::{ReadinessRun, SessionId, Silence, SiteId};
+
+use super::words;
+use crate::browser::Browser;
+use crate::province;
+use crate::web::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_never_looked_at_is_confirmed_and_looked_at_from_its_page() {
+    let mut snapshot = province::troubled(204);
+    let runs = std::mem::take(&mut snapshot.readiness);
+    let house = House::open(snapshot.clone());
+    let mut browser = Browser::open(1366, 768);
+    let page = "/sessions/2023-11-24-ubnd/readiness";
+    browser.visit(&format!("http://{}{page}", house.address));
+    let rows = "document.querySelectorAll('#checklist [data-act=confirm]').length";
+    assert_eq!(browser.eval(rows), 204, "whoever is phoned can be noted at once");
+    let heads =
+        "[...document.querySelectorAll('#checklist tr.group')].map(it => it.innerText.trim())";
+    let heads = browser.eval(heads);
+    assert_eq!(heads[1], "Thành phố Bắc Kạn 0/9", "in the order of the board: {heads}");
+
+    browser.click("#checklist [data-site=nam-mau]");
+    browser.until("it asks", "document.getElementById('ask').open");
+    browser.enter("Hà");
+    browser.press("Enter");
+    browser.until("it is done", "!document.getElementById('ask').open");
+    let said = house.daemon.confirmed.lock().unwrap().clone();
+    assert_eq!(said.len(), 1);
+    assert_eq!((said[0].session.as_str(), said[0].site.as_str()), ("2023-11-24-ubnd", "nam-mau"));
+
+    browser.click("[data-ready]");
+    browser.until(
+        "it is on its way",
+        "document.getElementById('checking').innerText.includes('Đang')",
+    );
+    let wished = house.daemon.wished.lock().unwrap().clone();
+    assert_eq!(wished, [SessionId::new("2023-11-24-ubnd")]);
+    snapshot.readiness = runs.clone();
+    house.daemon.publish(snapshot.clone());
+    let shown = "document.querySelector('#summary .large')";
+    browser.until("the run is shown", shown);
+    browser.until("nothing goes on", "!document.getElementById('checking').innerText");
+    browser.picture("readiness-first-run");
+
+    // And again: another run takes the place of the one that is shown.
+    let before = browser.text("document.getElementById('summary').dataset.run");
+    browser.click("[data-ready]");
+    let later: Vec<Arc<ReadinessRun>> = runs
+        .iter()
+        .map(|run| Arc::new(ReadinessRun { began: run.finished, ..(**run).clone() }))
+        .collect();
+    snapshot.readiness = later;
+    house.daemon.publish(snapshot);
+    let other = format!("document.getElementById('summary').dataset.run !== '{before}'");
+    browser.until("the next run is shown", &other);
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_is_told_wherever_its_incident_is_and_ends_from_there() {
+    let house = House::open(province::troubled(204));
+    let address = |path: &str| format!("http://{}{path}", house.address);
+    let mut browser = Browser::open(1366, 768);
+    browser.visit(&address("/"));
+    let card = "document.getElementById('nam-mau-1')";
+    let offered = format!("{card}.querySelector('[data-act=silence]')");
+    assert_ne!(browser.eval(&format!("!!{offered}")), false);
+    let mut snapshot = province::troubled(204);
+    let own = Silence { site: Some(SiteId::new("nam-mau")), ..province::silence("s-own") };
+    let above = Silence { site: Some(SiteId::new("ba-be")), ..province::silence("s-above") };
+    snapshot.silences = vec![own, above];
+    house.daemon.publish(snapshot);
+    browser.until("the open page tells it", &format!("{card}.querySelector('[data-lift]')"));
+    let told = browser.text(&format!("{card}.textContent"));
+    for said in ["Tạm tắt cảnh báo từ", "của Huyện Ba Bể", "Hà – kéo cáp"] {
+        assert!(told.contains(said), "{said:?} is not in {told}");
+    }
+    assert_eq!(browser.eval(&format!("!!{offered}")), false, "it is silenced already");
+    let other = "document.querySelectorAll('#na-ri-1 [data-lift]').length";
+    assert_eq!(browser.eval(other), 0);
+    for path in ["/incidents/nam-mau-1", "/sites/nam-mau"] {
+        let page = house.get(path).await.text();
+        assert_eq!(page.matches("data-lift=").count() % 2, 0, "{path}");
+        assert!(words(&page).contains("Tạm tắt cảnh báo của Huyện Ba Bể từ"), "{path}");
+    }
+    browser.click("#nam-mau-1 [data-lift=s-own]");
+    browser.until("it is done", "document.getElementById('say').textContent");
+    assert_eq!(house.daemon.lifted.lock().unwrap().len(), 1);
+    house.daemon.publish(province::troubled(204));
+    browser.until("it is over", &format!("!{card}.querySelector('[data-lift]')"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_are_found_from_their_beginning_and_devices_by_their_address() {
+    let house = House::open(province::troubled(204));
+    let mut browser = Browser::open(1366, 768);
+    let shown =
+        "[...document.querySelectorAll('#grid li:not([hidden]) b')].map(it => it.textContent)";
+    for (asked, names) in [("song cau", json!(["Phường Sông Cầu"])), ("ong cau", json!([]))] {
+        let address = format!("http://{}/?q={}", house.address, asked.replace(' ', "+"));
+        browser.visit(&address);
+        browser.until("it is filtered", "document.getElementById('found').innerText");
+        assert_eq!(browser.eval(shown), names, "{asked}");
+    }
+
+    let api = house.get("/api/v1/sites?search=nam-mau").await.json();
+    assert_eq!(api["sites"][0]["id"], "nam-mau");
+    let site = house.get("/api/v1/sites/nam-mau").await.json();
+    let host = site["endpoints"][1]["address"].as_str().expect("an address").to_owned();
+    let by_host = house.get(&format!("/api/v1/sites?search={host}")).await.json();
+    let ids: Vec<&str> =
+        by_host["sites"].as_array().unwrap().iter().filter_map(|it| it["id"].as_str()).collect();
+    assert!(ids.contains(&"nam-mau"), "{ids:?}");
+    browser.visit(&format!("http://{}/?q={host}", house.address));
+    browser.until("the server has found it", &format!("{shown}.includes('Xã Nam Mẫu')"));
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wall_says_how_much_is_below_its_edge_and_whose_a_cut_column_is() {
+    let house = House::open(province::troubled(204));
+    let mut browser = Browser::open(1920, 1080);
+    browser.visit(&format!("http://{}/", house.address));
+    assert_eq!(browser.eval("document.getElementById('more').hidden"), true);
+    let latest = "document.querySelector('#changes li').getBoundingClientRect().bottom";
+    let latest = browser.eval(latest).as_f64();
+    assert!(latest <= Some(1080.0), "what changed last is at {latest:?}");
+    // Every column begins with a name: that of a district, or that of the one that goes on.
+    let nameless = browser.eval(
+        "(() => { const grid = document.getElementById('grid'); const tops = new Map(); \
+         for (const it of grid.querySelectorAll('h2, li')) { const box = it.getBoundingClientRect(); \
+         const column = Math.floor((box.left - grid.getBoundingClientRect().left) / (grid.clientWidth / 4)); \
+         const top = tops.get(column); \
+         if (!top || box.top < top.top - 4) tops.set(column, { top: box.top, named: it.localName === 'h2' || 'again' in it.dataset, text: it.innerText }); } \
+         return [...tops.values()].filter(it => !it.named).map(it => it.text); })()",
+    );
+    assert_eq!(nameless.as_array().map(Vec::len), Some(0), "{nameless}");
+
+    let mut snapshot = province::troubled(204);
+    let first = Arc::clone(&snapshot.incidents[0]);
+    for nth in 0..12 {
+        let mut other = (*first).clone();
+        other.id = vchealth::model::IncidentId::new(format!("more-{nth}"));
+        snapshot.incidents.push(Arc::new(other));
+    }
+    house.daemon.publish(snapshot);
+    browser.until("it says so", "!document.getElementById('more').hidden");
+    let more = browser.text("document.getElementById('more').innerText");
+    let below = browser.eval(
+        "[...document.querySelectorAll('#cards .card')].filter(it => { \
+         const box = it.getBoundingClientRect(); \
+         return box.top + 0.6 * box.height > innerHeight; }).length",
+    );
+    assert_eq!(more, format!("▼ còn {below} sự cố nữa ở dưới"));
+    browser.picture("wall-crowded");
+    let bottom = browser.eval("document.getElementById('more').getBoundingClientRect().bottom");
+    assert!(bottom.as_f64() <= Some(1080.0), "it is seen: {bottom}");
+    // A wall of four times the pixels shows the same, twice as large.
+    browser.resize(3840, 2160, false);
+    let size =
+        browser.eval("parseFloat(getComputedStyle(document.querySelector('.card h3')).fontSize)");
+    assert!(size.as_f64() >= Some(40.0), "{size}");
+}
