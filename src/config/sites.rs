@@ -4,18 +4,25 @@
 //! the addresses. The file is read twice over: first every id, so that a site may stand before its
 //! parent, then everything else.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod address;
+mod classes;
+mod lines;
 
+use std::collections::BTreeMap;
+
+pub(super) use self::address::{host, is_host_name};
+use self::classes::{Class, Reader, bilingual, contacts, endpoint_id, labels};
+pub(super) use self::classes::{label_name, well_formed_label};
+use self::lines::{hang_together, no_loops};
 use super::diagnostic::{Findings, counted};
 use super::hint::listed;
 use super::names::Names;
-use super::read::{Defined, Fields, each, expected, id, line, list, well_formed_id};
+use super::read::{Defined, Fields, id, line, list};
 use super::source::Span;
-use super::yaml::{Key, Node, Value, brief};
+use super::yaml::{Node, Value};
 use crate::model::{
-    Bilingual, Check, CheckKind, ClassId, Contact, Endpoint, EndpointId, EndpointIx, Host, Level,
-    LevelId, LevelIx, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+    Check, ClassId, Endpoint, EndpointId, EndpointIx, Host, Level, LevelId, LevelIx, Site, SiteId,
+    SiteIx, Target, TargetIx, Topology,
 };
 
 /// Most sites.
@@ -62,23 +69,6 @@ pub(super) enum Sites {
     Some,
     /// The first are yet to come.
     ToCome,
-}
-
-/// What a kind of site has.
-#[derive(Default)]
-struct Class {
-    id: String,
-    level: Option<LevelIx>,
-    endpoints: Vec<ClassEndpoint>,
-    contacts: Vec<Contact>,
-    labels: BTreeMap<String, String>,
-    /// Whether its endpoints could be read. If not, nobody knows what its sites may say.
-    sound: bool,
-}
-
-struct ClassEndpoint {
-    id: String,
-    checks: Vec<usize>,
 }
 
 /// The keys of a site that are not names of endpoints.
@@ -208,208 +198,6 @@ fn read_levels(node: &Node, levels: &mut Defined<LevelIx>, out: &Findings) -> Op
         }
     }
     Some(read)
-}
-
-/// A name in both languages, or one that is the same in both.
-fn bilingual(node: &Node, out: &Findings) -> Option<Bilingual> {
-    if node.scalar().is_some() {
-        let name = line(60)(node, out)?;
-        return Some(Bilingual { vi: name.clone(), en: name });
-    }
-    let mut fields = Fields::of(node, "a name", out)?;
-    let (vi, en) = (fields.need("vi", line(60)), fields.need("en", line(60)));
-    fields.end();
-    Some(Bilingual { vi: vi?, en: en? })
-}
-
-/// What classes and sites are read with.
-struct Reader<'a> {
-    checks: Option<(Defined<usize>, &'a [Check])>,
-    levels: Defined<LevelIx>,
-    out: &'a Findings,
-}
-
-impl Reader<'_> {
-    fn classes(&self, node: &Node, ids: &mut Defined<usize>) -> Option<Vec<Class>> {
-        let mut fields = Fields::of(node, "`classes`", self.out)?;
-        let mut classes = Vec::new();
-        for (key, node) in fields.others() {
-            if well_formed_id(&key.text, key.span, self.out) {
-                ids.add(&key.text, key.span, classes.len(), self.out);
-                // A class that could not be read keeps its place, so that its sites find it.
-                let class = self.class(node).unwrap_or_default();
-                classes.push(Class { id: key.text.clone(), ..class });
-            }
-        }
-        Some(classes)
-    }
-
-    fn class(&self, node: &Node) -> Option<Class> {
-        let mut fields = Fields::of(node, "a class", self.out)?;
-        let level = fields.need("level", |node, out| self.levels.find(node, out));
-        let before = self.out.count();
-        let endpoints = fields.need("endpoints", |node, out| {
-            let mut seen = Defined::new("endpoint");
-            let mut endpoints = Vec::new();
-            for node in list(node, out)?.iter().take(ENDPOINTS) {
-                let Some(mut fields) = Fields::of(node, "an endpoint of a class", out) else {
-                    continue;
-                };
-                let id = fields.need("id", endpoint_id);
-                let span = fields.at("id");
-                let checks = fields.need("checks", |node, _| self.checks(node));
-                fields.end();
-                let id = id.filter(|id| seen.add(id, span, (), out));
-                if let Some(id) = id {
-                    endpoints.push(ClassEndpoint { id, checks: checks.unwrap_or_default() });
-                }
-            }
-            Some(endpoints)
-        });
-        let sound = self.out.count() == before;
-        let contacts = fields.read("contacts", Vec::new(), contacts);
-        let labels = fields.read("labels", BTreeMap::new(), labels);
-        fields.end();
-        let (id, endpoints) = (String::new(), endpoints.unwrap_or_default());
-        Some(Class { id, level, endpoints, contacts, labels, sound })
-    }
-
-    /// The checks of an endpoint, as positions.
-    fn checks(&self, node: &Node) -> Option<Vec<usize>> {
-        let out = self.out;
-        let Some((known, checks)) = &self.checks else { return Some(Vec::new()) };
-        let found = each(node, out, |item| known.find(item, out))?;
-        if matches!(&node.value, Value::List(list) if list.is_empty()) {
-            out.say(node.span, "an endpoint without a check is not watched");
-        }
-        // Every unanswered SIP request is sent three times (RFC 3261 §17.1.2.2).
-        let sip = found.iter().map(|at| &checks[*at]);
-        let sip = sip.filter(|check| matches!(check.kind, CheckKind::Sip(_)));
-        let a_second: f64 = sip.map(|check| 3.0 / check.paces.quickest().as_secs_f64()).sum();
-        if a_second > 1.0 {
-            let reason = format!(
-                "these checks may send {a_second:.1} SIP requests a second to one device: more \
-                 than one, and devices shut us out"
-            );
-            out.hint(node.span, reason, "slow their quickest `pace`, or use fewer".to_owned());
-        }
-        Some(found)
-    }
-}
-
-/// The id of an endpoint, which must not be another key of a site.
-fn endpoint_id(node: &Node, out: &Findings) -> Option<String> {
-    let id = id(node, out)?;
-    if SITE_KEYS.contains(&id.as_str()) {
-        out.say(node.span, format!("`{id}` already means something else at a site"));
-        return None;
-    }
-    Some(id)
-}
-
-/// Whom to phone.
-fn contacts(node: &Node, out: &Findings) -> Option<Vec<Contact>> {
-    let items = list(node, out)?;
-    if let Some(extra) = items.get(FEW) {
-        out.say(extra.span, format!("more than {FEW} contacts"));
-    }
-    let mut found = Vec::new();
-    for node in items.iter().take(FEW) {
-        let Some(mut fields) = Fields::of(node, "a contact", out) else { continue };
-        let name = fields.need("name", line(120));
-        let phone = fields.read("phone", String::new(), phone);
-        let email = fields.read("email", String::new(), email);
-        fields.end();
-        found.extend(name.map(|name| Contact { name, phone, email }));
-    }
-    Some(found)
-}
-
-fn phone(node: &Node, out: &Findings) -> Option<String> {
-    let text = line(40)(node, out)?;
-    let good = text.bytes().any(|b| b.is_ascii_digit())
-        && text.bytes().all(|b| b.is_ascii_digit() || b" +-.()/".contains(&b));
-    if !good {
-        out.say(node.span, format!("`{}` is no phone number", brief(&text)));
-    }
-    good.then_some(text)
-}
-
-fn email(node: &Node, out: &Findings) -> Option<String> {
-    let text = line(254)(node, out)?;
-    let good =
-        text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && is_host_name(host))
-            && !text.contains(char::is_whitespace);
-    if !good {
-        out.say(node.span, format!("`{}` is no mail address", brief(&text)));
-    }
-    good.then_some(text)
-}
-
-/// Free labels.
-fn labels(node: &Node, out: &Findings) -> Option<BTreeMap<String, String>> {
-    let mut fields = Fields::of(node, "`labels`", out)?;
-    let others = fields.others();
-    if let Some((extra, _)) = others.get(FEW) {
-        out.say(extra.span, format!("more than {FEW} labels"));
-    }
-    let mut found = BTreeMap::new();
-    for (key, node) in others.into_iter().take(FEW) {
-        let name = well_formed_label(key, out);
-        if node.is_nothing() {
-            out.say(node.span, format!("the label `{}` has no value", brief(&key.text)));
-            continue;
-        }
-        if let (Some(name), Some(value)) = (name, line(64)(node, out)) {
-            found.insert(name, value);
-        }
-    }
-    Some(found)
-}
-
-/// The name of a label, where one is referred to.
-pub(super) fn label_name(node: &Node, out: &Findings) -> Option<String> {
-    let Some(scalar) = node.scalar() else {
-        expected(node, "the name of a label", out);
-        return None;
-    };
-    well_formed_label(&Key { text: scalar.text.clone(), span: node.span }, out)
-}
-
-/// A name that can stand as a label in metrics and alerts, and that neither uses already.
-pub(super) fn well_formed_label(key: &Key, out: &Findings) -> Option<String> {
-    const TAKEN: [&str; 10] = [
-        "alertname",
-        "cause",
-        "check",
-        "endpoint",
-        "incident",
-        "level",
-        "parent",
-        "session",
-        "severity",
-        "site",
-    ];
-    let name = key.text.as_str();
-    if TAKEN.contains(&name) {
-        let reason = format!("`{name}` is no free label: metrics and alerts have one of that name");
-        out.say(key.span, reason);
-        return None;
-    }
-    let good = name.len() <= 40
-        && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !good {
-        let meant = super::hint::slug(name).replace('-', "_");
-        let fits = meant != name && meant.starts_with(|c: char| c.is_ascii_lowercase());
-        let hint = fits.then(|| format!("did you mean `{meant}`?"));
-        let reason = format!(
-            "`{}` is no label: it begins with a lower-case letter and has letters, digits and _",
-            brief(name)
-        );
-        out.hint(key.span, reason, hint);
-    }
-    good.then(|| name.to_owned())
 }
 
 /// The topology on its way.
@@ -618,134 +406,5 @@ impl<'a> Building<'a> {
             host,
             targets: (first..topology.targets.len()).map(TargetIx::new).collect(),
         });
-    }
-}
-
-/// An address or a name that is resolved later.
-pub(super) fn host(node: &Node, out: &Findings) -> Option<Host> {
-    let Some(scalar) = node.scalar() else {
-        expected(node, "an address", out);
-        return None;
-    };
-    let text = scalar.text.as_str();
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        let ip = ip.to_canonical();
-        let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-        if ip.is_unspecified() || ip.is_multicast() || broadcast {
-            out.say(node.span, format!("`{ip}` is not the address of one device"));
-            return None;
-        }
-        if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
-            // Which link is meant depends on this machine's interfaces (RFC 4007 §6).
-            let hint = "write its global or unique local address".to_owned();
-            let words = format!("`{ip}` means something on one link only, and does not say which");
-            out.hint(node.span, words, Some(hint));
-            return None;
-        }
-        return Some(Host::Ip(ip));
-    }
-    if is_host_name(text) {
-        return Some(Host::Name(text.to_ascii_lowercase()));
-    }
-    let hint = if text.contains("://") {
-        Some("write the address alone; port and path belong to the check".to_owned())
-    } else if text.parse::<std::net::SocketAddr>().is_ok() {
-        Some("write the address alone; the port belongs to the check".to_owned())
-    } else if text.contains('/') {
-        Some("write the address alone, without the length of the network's prefix".to_owned())
-    } else {
-        None
-    };
-    out.hint(node.span, format!("{} is neither an address nor a host name", node.found()), hint);
-    None
-}
-
-/// A host name (RFC 1123 §2.1); its last part is not a number, so that no mistyped address passes.
-pub(super) fn is_host_name(text: &str) -> bool {
-    let part = |part: &str| {
-        (1..=63).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
-    let text = text.strip_suffix('.').unwrap_or(text);
-    let last = text.rsplit('.').next().unwrap_or_default();
-    text.len() <= 253 && text.split('.').all(part) && last.bytes().any(|b| b.is_ascii_alphabetic())
-}
-
-/// Tells of sites whose lines run in a circle, once for each circle.
-fn no_loops(
-    parents: &[(usize, Option<SiteIx>)],
-    written: &[Node],
-    sites: &Defined<SiteIx>,
-    out: &Findings,
-) {
-    let mut parent_of = vec![None; written.len()];
-    for (at, parent) in parents {
-        parent_of[*at] = parent.map(SiteIx::ix);
-    }
-    // The walk that saw a site first; a walk that comes back to itself has found a circle.
-    let mut seen: Vec<Option<usize>> = vec![None; written.len()];
-    for start in 0..written.len() {
-        let mut at = Some(start);
-        while let Some(here) = at {
-            match seen[here] {
-                Some(walk) if walk == start => {
-                    tell_loop(here, &parent_of, written, sites, out);
-                    break;
-                }
-                Some(_) => break,
-                None => seen[here] = Some(start),
-            }
-            at = parent_of[here];
-        }
-    }
-}
-
-fn tell_loop(
-    start: usize,
-    parent_of: &[Option<usize>],
-    written: &[Node],
-    sites: &Defined<SiteIx>,
-    out: &Findings,
-) {
-    let name = |at: usize| sites.ids().find(|id| sites.get(id).is_some_and(|ix| ix.ix() == at));
-    let mut circle = vec![start];
-    let mut at = parent_of[start];
-    while let Some(here) = at.filter(|here| *here != start) {
-        circle.push(here);
-        at = parent_of[here];
-    }
-    // It is told at its first site in the file, with at most ten names.
-    let first = circle.iter().enumerate().min_by_key(|(_, at)| **at).map_or(0, |(n, _)| n);
-    circle.rotate_left(first);
-    let mut names: Vec<String> =
-        circle.iter().take(10).map(|at| format!("`{}`", name(*at).unwrap_or_default())).collect();
-    if circle.len() > 10 {
-        names.push("…".to_owned());
-    }
-    names.extend(name(circle[0]).map(|first| format!("`{first}`")));
-    let place = match &written[circle[0]].value {
-        Value::Map(map) => map.iter().find(|(key, _)| key.text == "parent").map(|(_, n)| n.span),
-        _ => None,
-    };
-    let reason = if circle.len() == 1 {
-        "the line of a site does not run through itself".to_owned()
-    } else {
-        format!("the lines run in a circle: {}", names.join(" through "))
-    };
-    out.say(place.unwrap_or(written[circle[0]].span), reason);
-}
-
-/// Enters the children of every site and the index by id.
-fn hang_together(topology: &mut Topology) {
-    for at in 0..topology.sites.len() {
-        let site = SiteIx::new(at);
-        topology.site_by_id.insert(topology.sites[at].id.clone(), site);
-        if let Some(parent) = topology.sites[at].parent
-            && let Some(parent) = topology.sites.get_mut(parent.ix())
-        {
-            parent.children.push(site);
-        }
     }
 }
