@@ -1,6 +1,5 @@
 //! Routes, what all answers have in common, and what handlers share.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -64,7 +63,6 @@ pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
     limits: &Limits,
-    local: SocketAddr,
     live: Arc<board::Live>,
 ) -> Router {
     let app = Arc::new(App {
@@ -74,7 +72,7 @@ pub(super) fn router(
         boards: board::Boards::new(),
         live,
         sites: Shared::new("application/json"),
-        gate: Gate::new(local.ip().is_loopback()),
+        gate: Gate::default(),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
         patience: limits.request,
@@ -197,8 +195,12 @@ async fn around(
     let mut who = None;
     let answer = async {
         if let (false, Some(peer)) = (by_link, &peer) {
-            let (method, path) = (request.method(), request.uri().path());
-            let asked = Asked { method, path, headers: request.headers() };
+            let asked = Asked {
+                method: request.method(),
+                path: request.uri().path(),
+                version: request.version(),
+                headers: request.headers(),
+            };
             match app.gate.admit(&access, peer, asked, app.daemon.now().mono).await {
                 Ok(caller) => {
                     who = Some(caller.clone());

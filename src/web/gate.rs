@@ -5,7 +5,9 @@
 //!    `/metrics`, `/-/healthy` and `/-/ready` are no exception.
 //!    Whoever gives a good name and password where none is needed is known all the same.
 //! 2. Where it does not, everybody who reaches the server may look, and only programs of this
-//!    machine may change anything. A request that a proxy passes on is not of this machine.
+//!    machine may change anything. A request that a proxy passes on is not of this machine, as far
+//!    as it can be told from one: by the headers that proxies add, and by HTTP/1.0, which nginx
+//!    speaks unless told otherwise and no program of today does.
 //! 3. Whatever is no GET, HEAD or OPTIONS needs the role of an operator. That is decided here, by
 //!    the method, for every route there is or will be; handlers ask for [`Operator`] to learn who
 //!    it is.
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -167,10 +169,8 @@ pub(super) fn ask_for_a_password(mut response: Response) -> Response {
 }
 
 /// The gate: what it remembers from one request to the next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// Whether only this machine reaches the listener.
-    loopback: bool,
     passwords: Passwords,
     /// Tokens that nobody has.
     tokens: Meter,
@@ -179,12 +179,6 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// A gate before a listener that only this machine reaches, or others as well.
-    pub(super) fn new(loopback: bool) -> Self {
-        let (passwords, tokens, changes, requests) = Default::default();
-        Self { loopback, passwords, tokens, changes, requests }
-    }
-
     /// Lets a request in and says who it is, or says why not.
     ///
     /// # Errors
@@ -196,15 +190,17 @@ impl Gate {
         asked: Asked<'_>,
         now: Mono,
     ) -> Result<Caller, Refusal> {
-        let Asked { method, path, headers } = asked;
+        let Asked { method, path, headers, .. } = asked;
         let from = Address::of(peer.address);
         if let Some(limit) = access.rate_limit {
             self.requests.take(limit, from, now).map_err(Refusal::TooMany)?;
         }
         let changes = !method.is_safe();
-        // A name that was pointed here by somebody else comes without a password.
-        let only_here = self.loopback && !access.asks_who();
-        if changes && let Some(why) = guard::refusal(headers, only_here) {
+        // Where being on this machine is enough, a browser on it must not be sent here by a name that
+        // somebody else pointed to it.
+        let here = peer.address.to_canonical().is_loopback();
+        let by_place = here && !access.asks_who();
+        if changes && let Some(why) = guard::refusal(headers, by_place) {
             return Err(Refusal::Foreign(why));
         }
         let nobody =
@@ -216,8 +212,8 @@ impl Gate {
         let caller = if access.asks_who() {
             self.known(access, peer, headers, now).await?
         } else {
-            let here = nobody.address.is_loopback() && !is_passed_on(headers);
-            Caller { role: if here { Role::Operator } else { Role::Viewer }, ..nobody }
+            let itself = here && !asked.is_passed_on();
+            Caller { role: if itself { Role::Operator } else { Role::Viewer }, ..nobody }
         };
         if changes {
             if caller.role != Role::Operator {
@@ -291,7 +287,16 @@ impl Gate {
 pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
+    pub(super) version: Version,
     pub(super) headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    /// Whether a proxy has passed it on, so that its address says nothing about who asks.
+    fn is_passed_on(&self) -> bool {
+        let added = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+        self.version < Version::HTTP_11 || added.iter().any(|name| self.headers.contains_key(*name))
+    }
 }
 
 /// What somebody says to be known by (RFC 9110 §11.6.2).
@@ -322,13 +327,6 @@ impl Credentials {
         let (user, password) = text.split_once(':')?;
         Some(Self::Password { user: user.to_owned(), password: password.to_owned() })
     }
-}
-
-/// Whether a proxy has passed the request on, so that its address says nothing about who asks.
-fn is_passed_on(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@
 //! 1. `Sec-Fetch-Site`, where the browser sends it, must be `same-origin` or `none`.
 //! 2. `Origin`, where there is one, must be `http` or `https` with exactly the host that was asked
 //!    for. Every browser sends it with such requests; `null` is nobody's.
-//! 3. On a loopback listener without users, a browser must have asked for a loopback address or
-//!    `localhost`:
-//!    otherwise a name was pointed here by somebody else's server (DNS rebinding).
+//! 3. Where it is let in because it is on this machine, it must have asked for a loopback address or
+//!    `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
 //! 4. A body must be `application/json`, which no form can send.
 //!
 //! A program that is no browser sends neither header and passes.
@@ -18,7 +17,7 @@ use axum::http::{HeaderMap, header};
 use std::net::IpAddr;
 
 /// Why a request that would change something is refused; none when it is not.
-pub(super) fn refusal(headers: &HeaderMap, loopback: bool) -> Option<&'static str> {
+pub(super) fn refusal(headers: &HeaderMap, by_place: bool) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
         && site != "same-origin"
@@ -32,7 +31,7 @@ pub(super) fn refusal(headers: &HeaderMap, loopback: bool) -> Option<&'static st
         if host.is_empty() || from.is_none_or(|from| !from.eq_ignore_ascii_case(host)) {
             return Some("a page of another site asked for this");
         }
-        if loopback && !is_loopback(host) {
+        if by_place && !is_loopback(host) {
             return Some("this server is reached only as localhost or by its loopback address");
         }
     }

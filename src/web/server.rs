@@ -98,8 +98,7 @@ impl Server {
     /// for instance.
     ///
     /// # Errors
-    /// When the operating system refuses to tell the listener's address or to make it
-    /// non-blocking.
+    /// When the operating system refuses to make the listener non-blocking.
     pub fn new(
         listener: TcpListener,
         daemon: Arc<dyn Daemon>,
@@ -108,9 +107,7 @@ impl Server {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let live = Arc::new(Live::new(daemon.now(), &figures));
-        let local = listener.local_addr()?;
-        let router =
-            app::router(Arc::clone(&daemon), figures.clone(), &limits, local, Arc::clone(&live));
+        let router = app::router(Arc::clone(&daemon), figures.clone(), &limits, Arc::clone(&live));
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();

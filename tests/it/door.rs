@@ -16,7 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use vchealth::config::{self, Access, File, SourceSet};
 use vchealth::web::Limits;
 
-use crate::channels::{Peer, Place, eventually, free_port, get};
+use crate::channels::{Peer, Place, client, eventually, free_port, get};
 use crate::province;
 use crate::web::{House, Reply, to_the_end};
 
@@ -565,6 +565,44 @@ async fn a_flood_of_wrong_passwords_is_held_up_and_who_is_known_is_not() {
     let answers = flood.join_all().await;
     let of = |status: u16| answers.iter().filter(|answer| **answer == status).count();
     assert_eq!((of(401), of(429)), (10, 490), "ten are looked at");
+}
+
+/// What nginx passes on comes from this machine and is not of it: neither as nginx does it by
+/// itself, without a header that says so, nor as its manual advises.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_on_this_machine_passes_on_changes_nothing() {
+    let house = House::open(province::quiet(3));
+    let place = Place::new("proxy");
+    let (bare, told) = (free_port(), free_port());
+    let board = house.address;
+    let config = format!(
+        "daemon off; pid nginx.pid; worker_processes 1; error_log stderr;
+         events {{ worker_connections 64; }}
+         http {{
+           access_log off; client_body_temp_path tmp; proxy_temp_path tmp;
+           fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+           server {{ listen 127.0.0.1:{bare}; location / {{ proxy_pass http://{board}; }} }}
+           server {{ listen 127.0.0.1:{told}; location / {{
+             proxy_pass http://{board}; proxy_http_version 1.1;
+             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }}
+         }}"
+    );
+    place.write("nginx.conf", &config);
+    let dir = place.path().display().to_string();
+    let args = ["-p", &dir, "-c", "nginx.conf", "-e", "stderr"].map(str::to_owned);
+    let mut nginx = Peer::start("nginx-light", "/usr/sbin/nginx", &args);
+    for port in [bare, told] {
+        eventually("the board through nginx", async || {
+            nginx.must_run();
+            get(&format!("http://127.0.0.1:{port}/-/healthy")).await
+        })
+        .await;
+        let reload = format!("http://127.0.0.1:{port}/-/reload");
+        let refused = client().post(reload).send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+    }
+    assert_eq!(house.daemon.reloads.load(Ordering::SeqCst), 0);
+    assert_eq!(house.ask("POST", "/-/reload", &[], "").await.status, 200);
 }
 
 #[tokio::test]

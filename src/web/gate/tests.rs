@@ -32,6 +32,10 @@ fn basic(user: &str, password: &str) -> (&'static str, String) {
     ("authorization", format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
+fn asked<'a>(method: &'a Method, headers: &'a HeaderMap) -> Asked<'a> {
+    Asked { method, path: "/", version: Version::HTTP_11, headers }
+}
+
 async fn ask(
     gate: &Gate,
     access: &Access,
@@ -43,7 +47,7 @@ async fn ask(
     for (name, value) in headers {
         map.append(*name, value.parse().unwrap());
     }
-    let asked = Asked { method: &method, path: "/metrics", headers: &map };
+    let asked = Asked { path: "/metrics", ..asked(&method, &map) };
     let now = Mono::ZERO + Duration::from_secs(1_000);
     gate.admit(access, &peer(from), asked, now).await
 }
@@ -54,7 +58,7 @@ fn name(admitted: Result<Caller, Refusal>) -> Option<String> {
 
 #[tokio::test]
 async fn without_users_everybody_may_look_and_only_this_machine_may_change() {
-    let (gate, access) = (Gate::new(false), Access::default());
+    let (gate, access) = (Gate::default(), Access::default());
     for from in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
         assert!(ask(&gate, &access, from, Method::POST, &[]).await.is_ok(), "{from}");
     }
@@ -71,11 +75,15 @@ async fn without_users_everybody_may_look_and_only_this_machine_may_change() {
         let refused = ask(&gate, &access, "127.0.0.1", Method::POST, &passed_on).await;
         assert!(matches!(refused, Err(Refusal::Role(_))), "{header}");
     }
+    let none = HeaderMap::new();
+    let old = Asked { version: Version::HTTP_10, ..asked(&Method::POST, &none) };
+    let refused = gate.admit(&access, &peer("127.0.0.1"), old, Mono::ZERO).await;
+    assert!(matches!(refused, Err(Refusal::Role(_))), "nginx, unless told otherwise");
 }
 
 #[tokio::test]
 async fn with_users_nobody_comes_in_unknown_not_even_from_this_machine() {
-    let (gate, access) = (Gate::new(true), users());
+    let (gate, access) = (Gate::default(), users());
     let encoded = |text: &str| ("authorization", format!("Basic {}", STANDARD.encode(text)));
     for headers in [
         vec![],
@@ -99,7 +107,7 @@ async fn with_users_nobody_comes_in_unknown_not_even_from_this_machine() {
 
 #[tokio::test]
 async fn users_and_tokens_are_known_by_name_and_may_what_their_role_says() {
-    let (gate, access) = (Gate::new(false), users());
+    let (gate, access) = (Gate::default(), users());
     let bearer = |token: &str| ("authorization", format!("bearer {token}"));
     for (who, headers, changes) in [
         ("ha", basic("ha", "ha"), true),
@@ -117,14 +125,14 @@ async fn users_and_tokens_are_known_by_name_and_may_what_their_role_says() {
 
 #[tokio::test]
 async fn an_excepted_path_is_answered_and_nothing_is_changed_by_it() {
-    let (gate, access, none) = (Gate::new(false), users(), HeaderMap::new());
+    let (gate, access, none) = (Gate::default(), users(), HeaderMap::new());
     for (method, path, answered) in [
         (Method::GET, "/-/healthy", true),
         (Method::POST, "/-/healthy", false),
         (Method::GET, "/-/healthy/", false),
         (Method::GET, "/-/ready", false),
     ] {
-        let asked = Asked { method: &method, path, headers: &none };
+        let asked = Asked { path, ..asked(&method, &none) };
         let admitted = gate.admit(&access, &peer("10.0.0.5"), asked, Mono::ZERO).await;
         assert_eq!(admitted.is_ok(), answered, "{method} {path}");
     }
@@ -132,7 +140,7 @@ async fn an_excepted_path_is_answered_and_nothing_is_changed_by_it() {
 
 #[tokio::test]
 async fn guessing_is_slow_and_keeps_out_nobody_who_is_known() {
-    let (gate, access) = (Gate::new(false), users());
+    let (gate, access) = (Gate::default(), users());
     let right = [basic("ha", "ha")];
     assert!(ask(&gate, &access, "10.0.0.5", Method::GET, &right).await.is_ok());
     let mut held_up = 0;
@@ -151,7 +159,7 @@ async fn guessing_is_slow_and_keeps_out_nobody_who_is_known() {
 
 #[tokio::test]
 async fn hundreds_who_log_in_at_once_with_one_password_cost_one_check() {
-    let (gate, access) = (Arc::new(Gate::new(false)), Arc::new(users()));
+    let (gate, access) = (Arc::new(Gate::default()), Arc::new(users()));
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..300 {
         let (gate, access) = (Arc::clone(&gate), Arc::clone(&access));
@@ -164,7 +172,7 @@ async fn hundreds_who_log_in_at_once_with_one_password_cost_one_check() {
 
 #[tokio::test]
 async fn a_password_that_was_changed_is_forgotten() {
-    let gate = Gate::new(false);
+    let gate = Gate::default();
     let right = [basic("ha", "ha")];
     assert!(ask(&gate, &users(), "10.0.0.5", Method::GET, &right).await.is_ok());
     let text = format!("basic_auth_users: {{ha: \"{}\"}}\n", bcrypt::hash("new", 4).unwrap());
@@ -174,7 +182,7 @@ async fn a_password_that_was_changed_is_forgotten() {
 
 #[tokio::test]
 async fn an_address_asks_as_fast_as_it_is_allowed_to() {
-    let gate = Gate::new(false);
+    let gate = Gate::default();
     let limit = Limit { interval: Duration::from_secs(1), burst: 5 };
     let access = Access { rate_limit: Some(limit), ..Access::default() };
     for n in 0..8 {
@@ -186,7 +194,7 @@ async fn an_address_asks_as_fast_as_it_is_allowed_to() {
 
 #[tokio::test]
 async fn guessing_tokens_is_slow_too_and_right_ones_are_not_held_up() {
-    let (gate, access) = (Gate::new(false), users());
+    let (gate, access) = (Gate::default(), users());
     let bearer = |token: String| [("authorization", format!("Bearer {token}"))];
     let mut held_up = 0;
     for n in 0..30 {
@@ -201,7 +209,7 @@ async fn guessing_tokens_is_slow_too_and_right_ones_are_not_held_up() {
 
 #[tokio::test]
 async fn behind_a_proxy_pages_of_the_public_name_change_things_once_somebody_logs_in() {
-    let gate = Gate::new(true);
+    let gate = Gate::default();
     let page = [
         ("host", "giam-sat.example".to_owned()),
         ("origin", "https://giam-sat.example".to_owned()),
@@ -209,6 +217,8 @@ async fn behind_a_proxy_pages_of_the_public_name_change_things_once_somebody_log
     ];
     let unknown = ask(&gate, &Access::default(), "127.0.0.1", Method::POST, &page).await;
     assert!(matches!(unknown, Err(Refusal::Foreign(_))), "anybody can have a name pointed here");
+    let elsewhere = ask(&gate, &Access::default(), "10.0.0.5", Method::POST, &page).await;
+    assert!(matches!(elsewhere, Err(Refusal::Role(_))), "and it makes nobody an operator");
     let known = [&page[..], &[basic("ha", "ha")]].concat();
     assert!(ask(&gate, &users(), "127.0.0.1", Method::POST, &known).await.is_ok());
 }
