@@ -1,9 +1,12 @@
 //! `vchealth check-config`: says everything that is wrong, or what the configuration amounts to.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use jiff::Timestamp;
+use nix::unistd::Group;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
@@ -21,7 +24,8 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let gathered = daemon::kept_sessions(&config, now);
     print!("{}{}", calendar(&config, &gathered, now), texts(&config));
     print!("{}", door(&config.settings));
-    for note in notes(&config, now).into_iter().chain(of_calendars(&gathered)) {
+    let notes = notes(&config, now).into_iter().chain(of_calendars(&gathered));
+    for note in notes.chain(unreadable(dir)) {
         println!("note: {note}");
     }
     Ok(Exit::Well)
@@ -180,6 +184,40 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     let silent = unnamed(&config.settings);
     let silent = silent.iter().map(|id| format!("nothing is ever told through the channel `{id}`"));
     notes.into_iter().map(str::to_owned).chain(silent).collect()
+}
+
+/// Files in the directory that its group cannot read. Where the directory has a group of its own, the
+/// service reads as that group; root, who checks, reads everything and would find it sound.
+fn unreadable(dir: &Path) -> Vec<String> {
+    let gid = fs::metadata(dir).map_or(0, |found| found.gid());
+    let group = Group::from_gid(gid.into()).ok().flatten();
+    let group = group.map_or_else(|| gid.to_string(), |group| group.name);
+    let mut notes = Vec::new();
+    let mut dirs = if gid == 0 { Vec::new() } else { vec![dir.to_owned()] };
+    while let Some(dir) = dirs.pop() {
+        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let Ok(found) = fs::metadata(&path) else { continue };
+            // What editors leave behind is for nobody.
+            if name.starts_with('.') || name.ends_with('~') {
+                continue;
+            }
+            let (needed, bits) = if found.is_dir() { ("rx", 0o5) } else { ("r", 0o4) };
+            let bits = if found.gid() == gid { bits << 3 } else { bits };
+            if found.uid() == 0 && found.mode() & bits != bits {
+                let path = path.display();
+                notes.push(format!(
+                    "the service, of the group `{group}`, cannot read {path}: \
+                     `chgrp {group} {path}; chmod g+{needed} {path}`"
+                ));
+            } else if found.is_dir() {
+                dirs.push(path);
+            }
+        }
+    }
+    notes.sort();
+    notes
 }
 
 /// The channels that no route names, not even through a person or a rota.

@@ -171,6 +171,36 @@ fn what_comes_with_the_package_and_the_containers_is_sound() {
 }
 
 #[test]
+fn operators_of_the_containers_are_named_by_taking_comments_away() {
+    let place = crate::channels::Place::new("operators");
+    for file in ["vchealth.yaml", "sites.yaml", "sessions.yaml"] {
+        place.write(file, &text(&format!("deploy/container/vchealth/{file}")));
+    }
+    let told = text("deploy/container/vchealth/web-config.yml");
+    let setting =
+        |line: &str| ["basic_auth_users:", "  ha:", "roles:"].iter().any(|it| line.starts_with(it));
+    let lines = told.lines().map(|line| match line.strip_prefix("# ") {
+        Some(rest) if setting(rest) => rest,
+        _ => line,
+    });
+    let named = lines.collect::<Vec<_>>().join("\n");
+    let hash = bcrypt::hash("ha", 4).unwrap();
+    let named = named.replace("$2b$10$…", &format!("\"{hash}\""));
+    assert!(named.contains(&hash), "{named}");
+    place.write("web-config.yml", &named);
+    let output = Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args(["check-config", "--config"])
+        .arg(place.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 user, 0 tokens; 1 may change things."), "{said}{output:?}");
+    // Prometheus and the health check of the image go on without a log-in.
+    let excluded = &yaml("deploy/container/vchealth/web-config.yml")["auth_excluded_paths"];
+    assert_eq!(texts(excluded), ["/metrics", "/-/healthy", "/-/ready"]);
+}
+
+#[test]
 fn the_package_has_the_version_of_the_program() {
     let changelog = text("deploy/debian/changelog");
     let version = changelog.split(['(', ')']).nth(1).unwrap();
@@ -223,7 +253,10 @@ fn the_manual_is_set_without_a_warning() {
             page.display()
         );
         let set = String::from_utf8_lossy(&output.stdout);
-        for section in ["NAME", "SEE ALSO"] {
+        let wide = set.lines().filter(|line| line.chars().count() > 80);
+        let wide: Vec<&str> = wide.collect();
+        assert!(wide.is_empty(), "{}: wider than a terminal: {wide:#?}", page.display());
+        for section in ["NAME", "DESCRIPTION", "SEE ALSO"] {
             assert!(
                 set.lines().any(|line| line == section),
                 "{} without {section}",
