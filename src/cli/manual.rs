@@ -1,9 +1,11 @@
 //! `vchealth man` and `vchealth completions`: the manual and what shells complete, made from the
 //! same arguments that the program reads, so that they cannot differ from it.
 //!
-//! A page of a command holds what `--help` says and what a manual has besides: what exit statuses
-//! mean, examples, files. `vchealth.yaml(5)` is the sample itself, which a test holds to the
-//! defaults.
+//! A page of a command holds what `--help` says and what a manual has besides: what it does at
+//! length, what exit statuses mean, examples, files. `vchealth.yaml(5)` is the samples themselves,
+//! which a test holds to the defaults, laid out for a terminal of 80 columns.
+
+mod narrow;
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -16,12 +18,13 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::args::Arguments;
-use super::init;
 use super::{Exit, Failed};
 
 /// What a manual page of a command holds besides what its arguments say.
 struct Page {
     command: &'static str,
+    /// What it does, at length; a paragraph each.
+    about: &'static [&'static str],
     /// Exit statuses besides 64, wrong usage, which every command has.
     statuses: &'static [(u8, &'static str)],
     /// What each example does, and its command line.
@@ -35,6 +38,15 @@ const REFUSED: &[(u8, &str)] =
 const PAGES: &[Page] = &[
     Page {
         command: "run",
+        about: &[
+            "It takes up states, incidents, acks and undelivered messages where the last run \
+             left them, looks at every site within seconds of its start, and then at the pace \
+             that the settings say for the phase of each site.",
+            "Under systemd it says when it is ready, and feeds the watchdog only while its \
+             probe loop turns. SIGHUP reads the configuration again, whole or not at all. \
+             SIGTERM ends it: requests under way are answered, and what was not delivered yet \
+             lies in the database.",
+        ],
         statuses: &[
             (0, "It was told to stop."),
             (1, "It could not start, or its event loop broke off."),
@@ -44,6 +56,14 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "demo",
+        about: &[
+            "A province of 204 sites lives in network namespaces of its own, behind a relay \
+             that delays, loses and cuts; a daemon watches it as it would a real one, while \
+             faults are played. Nothing leaves this machine. It needs no root, only user \
+             namespaces and `/dev/net/tun`.",
+            "With `--scenario` it plays a file such as those of `tests/scenarios` and says \
+             whether people were told what that expects.",
+        ],
         statuses: &[(0, "It is over."), (1, "What a scenario expects was not met.")],
         examples: &[
             ("Watch an emulated province until Ctrl-C", ""),
@@ -52,11 +72,26 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "check-config",
+        about: &[
+            "It reads every file that the daemon would read, the web configuration and texts \
+             of your own included, and tells everything that is wrong at once: file, line and \
+             column, why, and what to do.",
+            "What is sound is summed up: what probing puts on the costliest line of each \
+             level, the next session, who is told, who is let in, and notes about what is \
+             hardly meant. Nobody is contacted.",
+        ],
         statuses: &[(0, "The configuration is sound."), CONFIGURATION],
         examples: &[("Check a copy before it replaces anything", "--config ./new")],
     },
     Page {
         command: "probe",
+        about: &[
+            "It probes from here and now, by itself: no daemon is asked, and none learns of \
+             it. Of every check it tells what was sent, what came back after how long, and \
+             how that is judged.",
+            "Echo requests need root, CAP_NET_RAW, or a group that \
+             `net.ipv4.ping_group_range` permits.",
+        ],
         statuses: &[
             (0, "Every check passed."),
             (1, "A check failed, or there is no such site."),
@@ -66,6 +101,17 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "ready",
+        about: &[
+            "Of every site of the session it runs every check once, sends a train of echoes \
+             at the pace of a codec's packets and packets that must not be fragmented, and \
+             looks at certificates and clocks; never more than the budget of a line leaves. \
+             What fails is brought together by its likely cause.",
+            "A verdict is about the connection. Picture and sound are confirmed by people in \
+             a trial call and recorded with `--confirm`.",
+            "What it finds is kept: by the daemon if one runs, else in the database, which \
+             takes root or the user of the service. Probing needs what vchealth-probe(1) \
+             needs.",
+        ],
         statuses: &[
             (0, "Every site is ready to connect."),
             (1, "Something is at risk."),
@@ -85,6 +131,11 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "who",
+        about: &[
+            "It goes through the routes, rotas and people of the settings for a fault of this \
+             site and prints who is told at once and in each step of escalation, for every \
+             severity and phase in which that differs, and who is on duty.",
+        ],
         statuses: &[(0, "It was told."), CONFIGURATION],
         examples: &[
             ("Who is told when the line of a site is cut", "tan-lap"),
@@ -96,6 +147,14 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "report",
+        about: &[
+            "It is made of what the daemon has kept: the course of the session, every site in \
+             trouble, every incident with its likely cause and when it was detected, taken on \
+             and repaired, and what was not counted. The daemon writes the same within a \
+             minute of a session's end.",
+            "It reads the database beside a daemon that runs, as root or as the user of the \
+             service.",
+        ],
         statuses: &[
             (0, "It was written."),
             (1, "It could not be written."),
@@ -109,6 +168,9 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "alert-test",
+        about: &["The message is marked as a test, in the language of the settings, and goes \
+             straight to each channel: neither routes nor quiet hours nor silences hold it \
+             back."],
         statuses: &[
             (0, "Every channel took the message."),
             (1, "A channel did not take it."),
@@ -118,6 +180,8 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "incidents",
+        about: &["Widest first: what is at fault, since when, how many sites and delegates it \
+             touches, and who has taken it on."],
         statuses: REFUSED,
         examples: &[
             ("For a program", "--json"),
@@ -126,6 +190,10 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "ack",
+        about: &[
+            "Whoever takes an incident on is named in it; reminders and escalation stay away. \
+             What grows or gets graver is told all the same, and so is the end.",
+        ],
         statuses: REFUSED,
         examples: &[(
             "Take an incident on for half an hour",
@@ -134,15 +202,28 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "silence",
+        about: &[
+            "Messages about the site and everything below it are held back; states, metrics \
+             and the board go on. Who was told of a problem is told of its end all the same.",
+            "Without a site and without `--all`, what is silenced is listed with ids.",
+        ],
         statuses: REFUSED,
         examples: &[
             ("Hold back messages about a site", "tan-lap --for 2h --reason 'power works'"),
             ("List what is held back", ""),
         ],
     },
-    Page { command: "unsilence", statuses: REFUSED, examples: &[("By site", "tan-lap")] },
+    Page {
+        command: "unsilence",
+        about: &["What is still on is told then, if it was not told before."],
+        statuses: REFUSED,
+        examples: &[("By site", "tan-lap")],
+    },
     Page {
         command: "maintenance",
+        about: &["While the work lasts, messages about the sites and everything below them are \
+             held back, and reports do not count the time against them. Without a site, what \
+             is announced is listed with ids; `--end` ends one early."],
         statuses: REFUSED,
         examples: &[
             (
@@ -154,16 +235,34 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "sessions",
+        about: &["Sessions are known from `sessions.yaml`, from calendars that others keep, and \
+             from changes through the API; of the same id, a change counts before the file, \
+             and that before a calendar. What a calendar says and is not followed is listed \
+             below."],
         statuses: &[(0, "They were listed."), CONFIGURATION],
         examples: &[("Also those that are over", "--all")],
     },
     Page {
         command: "hash-password",
+        about: &[
+            "It asks for a password twice, or reads one line where no terminal is, and prints \
+             its bcrypt hash for `basic_auth_users`. With `--token` it makes a random token \
+             and prints it with its SHA-256 for `bearer_tokens`. See vchealth.yaml(5).",
+        ],
         statuses: &[(0, "It was printed.")],
         examples: &[("Of a password that is typed", ""), ("A token for a program", "--token")],
     },
     Page {
         command: "import",
+        about: &[
+            "Headings may be in Vietnamese or English, in any order and over two rows. Sites \
+             are found by id, by official code, or by name below their parent. Everything \
+             doubtful is told with sheet, row and column.",
+            "With `--write` values are changed in their place, new sites are put behind their \
+             neighbours; comments, order and spacing stay, and so do sites that the \
+             spreadsheet does not name. The result has to pass vchealth-check-config(1) \
+             first.",
+        ],
         statuses: &[
             (0, "What it would change, or did change, was told."),
             (1, "There are faults in the spreadsheet; every one was told."),
@@ -177,11 +276,19 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "init",
+        about: &[
+            "Files that are there already stay as they are. Files that it makes belong to the \
+             group of the directory, which is that of the service where the package made it.",
+        ],
         statuses: &[(0, "The files are there."), (1, "They could not be written.")],
         examples: &[("Begin elsewhere than in /etc/vchealth", "--config ./province")],
     },
     Page {
         command: "healthy",
+        about: &[
+            "It asks where the settings say that the daemon listens, or at `--at`, and fails \
+             when the probe loop has stood still.",
+        ],
         statuses: &[
             (0, "It answers and its probe loop turns."),
             (1, "It does not answer, or stands still."),
@@ -191,6 +298,7 @@ const PAGES: &[Page] = &[
     },
     Page {
         command: "completions",
+        about: &["The packages put what it prints where bash, zsh and fish find it."],
         statuses: &[(0, "It was printed.")],
         examples: &[(
             "For this bash",
@@ -262,6 +370,41 @@ const DESCRIPTION: &[&str] = &[
      net.ipv4.ping_group_range permits. Everybody else runs probe and ready as root.",
 ];
 
+/// Columns of a page for a terminal of 80, less the margin of its text.
+const WIDTH: usize = 73;
+
+const WEB: &[&str] = &[
+    "The file that `web.config_file` names has the form of Prometheus' web configuration. Once it names \
+     anybody, everything needs a log-in; without, everybody may look, and only programs of the \
+     machine itself may change anything. vchealth-hash-password(1) makes what stands in it.",
+    "Paths in it are relative to it. It counts within ten seconds of a change, certificates that were \
+     renewed too; what is wrong changes nothing.",
+];
+
+/// What the web configuration may say, as the README has it.
+const WEB_SECTIONS: &[(&str, &str)] = &[
+    (
+        "tls_server_config",
+        "`cert_file`, `key_file` (or `cert`, `key` in PEM), `client_auth_type` (`NoClientCert`, \
+         `VerifyClientCertIfGiven`, `RequireAndVerifyClientCert`), `client_ca_file`, \
+         `client_allowed_sans`, `min_version`, `max_version` (`TLS12`, `TLS13`), `cipher_suites`, \
+         `prefer_server_cipher_suites`, `curve_preferences`",
+    ),
+    (
+        "http_server_config",
+        "`headers` that stand in every answer; `http2` is taken, and all is HTTP/1.1",
+    ),
+    ("basic_auth_users", "names and bcrypt hashes of passwords, of a cost from 4 to 14"),
+    ("bearer_tokens", "names and SHA-256 hashes of random tokens"),
+    (
+        "roles",
+        "`operator` or `viewer`, for users, tokens and, where only client certificates are asked \
+         for, the first name in a certificate",
+    ),
+    ("rate_limit", "`interval` and `burst`: how fast one address may ask"),
+    ("auth_excluded_paths", "paths that are answered without a log-in, such as `/-/healthy`"),
+];
+
 /// Prints what makes a shell complete commands and options.
 pub(super) fn completions(shell: Shell) -> Result<Exit, Failed> {
     let mut script = Vec::new();
@@ -320,8 +463,10 @@ fn of_program(command: clap::Command, out: &mut dyn Write) -> io::Result<()> {
     let man = titled(command);
     man.render_title(out)?;
     man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
     let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    let usage = [bold("vchealth"), roman(" ["), italic("OPTION"), roman("…] "), italic("COMMAND")];
+    roff.text([&usage[..], &[roman(" …")]].concat());
     roff.control("SH", ["DESCRIPTION"]);
     paragraphs(&mut roff, DESCRIPTION);
     roff.to_writer(out)?;
@@ -344,11 +489,46 @@ fn of_program(command: clap::Command, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn of_command(command: clap::Command, page: Option<&Page>, out: &mut dyn Write) -> io::Result<()> {
-    let man = titled(command);
+    let arguments: Vec<clap::Arg> = command.get_positionals().cloned().collect();
+    let options = command.mut_args(|it| if it.is_positional() { it.hide(true) } else { it });
+    let man = titled(options);
     man.render_title(out)?;
     man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
+    let mut roff = Roff::new();
+    if let Some(page) = page {
+        roff.control("SH", ["SYNOPSIS"]);
+        let mut usage = vec![bold(format!("vchealth {}", page.command))];
+        usage.extend([roman(" ["), italic("OPTION"), roman("…]")]);
+        for argument in &arguments {
+            usage.push(roman(if argument.is_required_set() { " " } else { " [" }));
+            usage.push(italic(value_of(argument)));
+            let many = argument.get_num_args().is_some_and(|number| number.max_values() > 1);
+            let many = if many { "…" } else { "" };
+            usage.push(roman(if argument.is_required_set() {
+                many.to_owned()
+            } else {
+                format!("{many}]")
+            }));
+        }
+        roff.text(usage);
+        roff.control("SH", ["DESCRIPTION"]);
+        paragraphs(&mut roff, page.about);
+    }
+    if !arguments.is_empty() {
+        roff.control("SH", ["ARGUMENTS"]);
+    }
+    for argument in &arguments {
+        let mut meaning = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let values: Vec<String> =
+            argument.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect();
+        if !values.is_empty() {
+            meaning += &format!(": {}", values.join(", "));
+        }
+        roff.control("TP", []);
+        roff.text([italic(value_of(argument))]);
+        roff.text(spoken(&meaning));
+    }
+    roff.to_writer(out)?;
     man.render_options_section(out)?;
     let mut roff = Roff::new();
     if let Some(page) = page {
@@ -397,10 +577,16 @@ fn of_settings(out: &mut dyn Write) -> io::Result<()> {
     roff.control("SH", ["VCHEALTH.YAML"]);
     paragraphs(&mut roff, &["Every setting with its default:"]);
     literal(&mut roff, include_str!("../../config/vchealth.yaml"));
-    for (name, text) in init::FILES.into_iter().filter(|(name, _)| *name != "vchealth.yaml") {
-        roff.control("SH", [name.to_uppercase().as_str()]);
-        paragraphs(&mut roff, &["To begin with, as vchealth init writes it:"]);
-        literal(&mut roff, text);
+    roff.control("SH", ["SITES.YAML"]);
+    paragraphs(&mut roff, &["Everything that it may say, in the first lines of the sample:"]);
+    literal(&mut roff, &beginning(include_str!("../../config/sites.yaml"), "\nsites:\n", 3));
+    roff.control("SH", ["SESSIONS.YAML"]);
+    paragraphs(&mut roff, &["Everything that it may say, in the first lines of the sample:"]);
+    literal(&mut roff, &beginning(include_str!("../../config/sessions.yaml"), "\nsessions:\n", 2));
+    roff.control("SH", ["WEB CONFIGURATION"]);
+    paragraphs(&mut roff, WEB);
+    for (section, meaning) in WEB_SECTIONS {
+        entry(&mut roff, section, meaning);
     }
     see_also(
         &mut roff,
@@ -414,6 +600,32 @@ fn of_settings(out: &mut dyn Write) -> io::Result<()> {
     roff.to_writer(out)
 }
 
+/// A sample up to its first few items after a heading.
+fn beginning(sample: &str, heading: &str, items: usize) -> String {
+    let from = sample.find(heading).map_or(0, |at| at + heading.len());
+    let (head, rest) = sample.split_at(from);
+    let next = rest.match_indices("  - ").filter(|(at, _)| rest[..*at].ends_with('\n') || *at == 0);
+    let end = next.map(|(at, _)| at).nth(items).unwrap_or(rest.len());
+    let mut lines: Vec<&str> = rest[..end].lines().collect();
+    // What stands before the next item is about that one.
+    while lines.last().is_some_and(|line| line.is_empty() || line.trim_start().starts_with('#')) {
+        lines.pop();
+    }
+    format!("{head}{}\n  # …\n", lines.join("\n"))
+}
+
+/// What stands for the value of an argument.
+fn value_of(argument: &clap::Arg) -> String {
+    let names = argument.get_value_names().unwrap_or_default();
+    names.first().map_or_else(|| argument.get_id().to_string(), ToString::to_string)
+}
+
+/// Text in which what stands between back-ticks is bold, as what is typed.
+fn spoken(text: &str) -> Vec<Inline> {
+    let pieces = text.split('`').enumerate();
+    pieces.map(|(at, piece)| if at % 2 == 1 { bold(piece) } else { roman(piece) }).collect()
+}
+
 /// A page without a date, so that the same program gives the same pages.
 fn titled(command: clap::Command) -> Man {
     Man::new(command).source(concat!("vchealth ", env!("CARGO_PKG_VERSION"))).manual("")
@@ -424,14 +636,14 @@ fn paragraphs(roff: &mut Roff, texts: &[&str]) {
         if at > 0 {
             roff.control("PP", []);
         }
-        roff.text([roman(*text)]);
+        roff.text(spoken(text));
     }
 }
 
 fn entry(roff: &mut Roff, name: &str, meaning: &str) {
     roff.control("TP", []);
     roff.text([bold(name)]);
-    roff.text([roman(meaning)]);
+    roff.text(spoken(meaning));
 }
 
 fn statuses(roff: &mut Roff, statuses: &[(u8, &str)]) {
@@ -440,11 +652,11 @@ fn statuses(roff: &mut Roff, statuses: &[(u8, &str)]) {
     }
 }
 
-/// Text that keeps its lines.
+/// Text that keeps its lines, where they are not too wide.
 fn literal(roff: &mut Roff, text: &str) {
     roff.control("PP", []);
     roff.control("nf", []);
-    for line in text.lines() {
+    for line in narrow::narrow(text, WIDTH).lines() {
         // An empty line of roff is no line of its own after some requests.
         roff.text([if line.is_empty() { Inline::LineBreak } else { roman(line) }]);
     }
@@ -500,6 +712,15 @@ mod tests {
                     panic!("{words:?}: {error}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_web_configuration_is_told_as_the_readme_tells_it() {
+        let readme = include_str!("../../README.md");
+        for (section, meaning) in WEB_SECTIONS {
+            let row = format!("| `{section}` | {meaning} |\n");
+            assert!(readme.contains(&row), "the README has not: {row}");
         }
     }
 
