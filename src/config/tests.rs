@@ -38,6 +38,20 @@ sites:
 }
 
 #[test]
+fn reports_lie_in_the_state_directory_wherever_that_is_unless_their_path_begins_at_the_root() {
+    for (report, wanted) in [
+        ("{}", "/srv/state/reports"),
+        ("{dir: reports}", "/srv/state/reports"),
+        ("{dir: bao-cao}", "/srv/state/bao-cao"),
+        ("{dir: /srv/bao-cao}", "/srv/bao-cao"),
+    ] {
+        let text = format!("channels: {{}}\nstate_dir: /srv/state\nreport: {report}\n");
+        let config = load(&with(File::Settings, &text)).unwrap();
+        assert_eq!(config.settings.report_dir(), std::path::Path::new(wanted), "{report}");
+    }
+}
+
+#[test]
 fn the_sample_is_the_whole_province() {
     let config = shipped();
     let topology = &config.topology;

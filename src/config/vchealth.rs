@@ -527,8 +527,10 @@ fn report(node: &Node, state_dir: &Path, out: &Findings) -> Option<ReportSetting
     ]);
     let formats = |node: &Node, out: &Findings| each(node, out, |item| form(item, out));
     let usual = state_dir.join("reports");
+    // One from the root stays what it is.
+    let dir = fields.get("dir").and_then(|node| directory(node, out));
     let read = ReportSettings {
-        dir: fields.get("dir").and_then(|node| directory(node, out)).filter(|dir| *dir != usual),
+        dir: dir.map(|dir| state_dir.join(dir)).filter(|dir| *dir != usual),
         formats: fields.read("formats", default.formats, formats),
         language: fields.get("language").and_then(|node| language(node, out)),
     };
