@@ -9,10 +9,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use vchealth::model::{Cause, FindingKind, Severity, Verdict};
+
+use crate::web::House;
+use crate::{province, report};
 
 /// The data source as it is provisioned.
 const SOURCE: &str = "vchealth";
 const LANGUAGES: [&str; 2] = ["vi", "en"];
+
+/// The colours of Okabe and Ito, and the grey of what is not known.
+const PALETTE: [&str; 8] =
+    ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C8C8C"];
 
 type Words = BTreeMap<String, String>;
 
@@ -20,8 +28,26 @@ type Words = BTreeMap<String, String>;
 #[serde(deny_unknown_fields)]
 struct Plan {
     states: Vec<State>,
+    /// What values of labels are called, by groups.
+    words: BTreeMap<String, BTreeMap<String, Word>>,
     variables: BTreeMap<String, Variable>,
     dashboards: Vec<Dashboard>,
+}
+
+/// What a value of a label is called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Word {
+    vi: String,
+    en: String,
+    #[serde(default)]
+    color: Option<String>,
+}
+
+impl Word {
+    fn text(&self, language: &str) -> &str {
+        if language == "vi" { &self.vi } else { &self.en }
+    }
 }
 
 /// A value that is shown as a word in a colour.
@@ -38,7 +64,15 @@ struct State {
 #[serde(deny_unknown_fields)]
 struct Variable {
     title: Words,
+    /// `label_values(…)`, or a query of which `text` and `value` are labels.
     query: String,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    value: Option<String>,
+    /// Whether the values stand as the query has them.
+    #[serde(default)]
+    ordered: bool,
     #[serde(default)]
     all: bool,
 }
@@ -83,21 +117,56 @@ struct Panel {
     /// Whether values are the states of sites.
     #[serde(default)]
     states: bool,
-    /// One panel for each value of this variable.
+    /// Whether states are shown by their signs alone.
+    #[serde(default)]
+    signs: bool,
+    /// The group of words by which series are called.
+    #[serde(default)]
+    words: Option<String>,
+    /// One panel for each value of this variable, so many in a row.
     #[serde(default)]
     repeat: Option<String>,
+    #[serde(default)]
+    across: Option<u32>,
     /// The dashboard that a value leads to.
     #[serde(default)]
     links: Option<String>,
-    /// Columns of a table that are not shown.
+    /// Columns of a table; others are not shown. With several queries, rows of the same labels
+    /// become one.
     #[serde(default)]
-    hide: Vec<String>,
+    columns: Vec<Column>,
+    /// The column by which a table is sorted, the largest first.
+    #[serde(default)]
+    sort: Option<String>,
     #[serde(default)]
     stack: bool,
-    /// `name`: the legend is shown and not the value.
+    /// `name`: the legend is shown and not the value; `value_and_name`: both.
     #[serde(default)]
     text: Option<String>,
     queries: Vec<Query>,
+}
+
+/// A column of a table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    /// A label, or `Value #A` for that of the first query of several.
+    field: String,
+    title: Words,
+    #[serde(default)]
+    unit: Option<String>,
+    /// The group of words by which its values are called.
+    #[serde(default)]
+    words: Option<String>,
+    /// Whether they have the colours of those words.
+    #[serde(default)]
+    coloured: bool,
+    /// The dashboard that a value leads to.
+    #[serde(default)]
+    link: Option<String>,
+    /// In pixels.
+    #[serde(default)]
+    width: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -127,8 +196,6 @@ struct Query {
     legend: Option<Legend>,
     #[serde(default)]
     color: Option<String>,
-    #[serde(default)]
-    table: bool,
     #[serde(default)]
     instant: bool,
 }
@@ -172,17 +239,28 @@ pub(crate) fn queries() -> Vec<Asked> {
     queries
 }
 
-/// Every variable: its name, the label whose values it takes, and the metric it takes them from.
-pub(crate) fn variables() -> Vec<(String, String, String)> {
+/// Every variable: its name, its query, and the labels of what it finds.
+pub(crate) fn variables() -> Vec<(String, String, Vec<String>)> {
     let variables = plan().variables.into_iter();
     variables
         .map(|(name, variable)| {
-            let inner = variable.query.strip_prefix("label_values(").unwrap();
-            let (selector, label) = inner.strip_suffix(')').unwrap().rsplit_once(", ").unwrap();
-            let metric = selector.split('{').next().unwrap();
-            (name, label.to_owned(), metric.to_owned())
+            let (query, labels) = match (&variable.text, &variable.value) {
+                (Some(text), Some(value)) => (variable.query, vec![text.clone(), value.clone()]),
+                _ => {
+                    let inner = variable.query.strip_prefix("label_values(").unwrap();
+                    let inner = inner.strip_suffix(')').unwrap();
+                    let (selector, label) = inner.rsplit_once(", ").unwrap();
+                    (selector.to_owned(), vec![label.to_owned()])
+                }
+            };
+            (name, query, labels)
         })
         .collect()
+}
+
+/// A text for a dashboard in this language.
+fn said(text: &str, language: &str) -> String {
+    text.replace("{lang}", language)
 }
 
 fn source() -> Value {
@@ -230,7 +308,7 @@ fn dashboard(plan: &Plan, dashboard: &Dashboard, language: &str) -> Value {
             "name": if language == "vi" { "Sự cố" } else { "Incidents" },
             "enable": true, "datasource": source(), "iconColor": "#D55E00",
             "expr": "vchealth_incident_info{vantage=~\"$vantage\", site=\"$site\"}",
-            "step": "30s", "titleFormat": "{{cause}}", "textFormat": "{{incident}}",
+            "step": "30s", "titleFormat": "{{cause}} {{endpoint}}", "textFormat": "{{incident}}",
         }));
     }
     json!({
@@ -251,13 +329,21 @@ fn dashboard(plan: &Plan, dashboard: &Dashboard, language: &str) -> Value {
 }
 
 fn variable(name: &str, variable: &Variable, language: &str) -> Value {
-    let query = &variable.query;
+    let mut query = said(&variable.query, language);
+    let mut regex = String::new();
+    if let (Some(text), Some(value)) = (&variable.text, &variable.value) {
+        query = format!("query_result({query})");
+        regex = format!("/{text}=\"(?<text>[^\"]+)|{value}=\"(?<value>[^\"]+)/g");
+        regex = said(&regex, language);
+    }
+    let all = if language == "vi" { "Tất cả" } else { "All" };
     json!({
         "name": name, "label": variable.title[language], "type": "query",
         "datasource": source(), "query": { "query": query, "refId": name }, "definition": query,
-        "refresh": 2, "sort": 1, "multi": variable.all, "includeAll": variable.all,
+        "regex": regex, "refresh": 2, "sort": if variable.ordered { 0 } else { 1 },
+        "multi": variable.all, "includeAll": variable.all,
         "allValue": if variable.all { json!(".*") } else { Value::Null },
-        "current": if variable.all { json!({ "text": "All", "value": "$__all" }) } else { json!({}) },
+        "current": if variable.all { json!({ "text": all, "value": "$__all" }) } else { json!({}) },
     })
 }
 
@@ -280,33 +366,52 @@ fn panel(plan: &Plan, panel: &Panel, id: u32, language: &str) -> Value {
         "datasource": source(),
         "gridPos": { "x": x, "y": y, "w": w, "h": h },
         "targets": targets,
-        "fieldConfig": { "defaults": field(plan, panel, language), "overrides": overrides(panel, language) },
+        "fieldConfig": { "defaults": field(plan, panel, language), "overrides": overrides(plan, panel, language) },
         "options": options(panel),
     });
-    if let Some(variable) = &panel.repeat {
+    if let (Some(variable), Some(across)) = (&panel.repeat, panel.across) {
         made["repeat"] = json!(variable);
-        made["repeatDirection"] = json!("v");
+        made["repeatDirection"] = json!("h");
+        made["maxPerRow"] = json!(across);
     }
-    if matches!(panel.kind, Kind::Table) {
-        let hidden: BTreeMap<&String, bool> = panel.hide.iter().map(|name| (name, true)).collect();
-        made["transformations"] =
-            json!([{ "id": "organize", "options": { "excludeByName": hidden } }]);
+    if !panel.columns.is_empty() {
+        made["transformations"] = transformations(panel, language);
     }
     made
 }
 
+/// From the answers to all queries to the columns that people see.
+fn transformations(panel: &Panel, language: &str) -> Value {
+    let columns = || panel.columns.iter();
+    let fields: Vec<&String> = columns().map(|column| &column.field).collect();
+    let order: BTreeMap<&String, usize> = fields.iter().copied().zip(0..).collect();
+    let names: BTreeMap<&String, &String> =
+        columns().map(|column| (&column.field, &column.title[language])).collect();
+    let mut steps = vec![
+        json!({ "id": "merge", "options": {} }),
+        json!({ "id": "filterFieldsByName", "options": { "include": { "names": fields } } }),
+        json!({ "id": "organize", "options": { "indexByName": order, "renameByName": names } }),
+    ];
+    if let Some(field) = &panel.sort {
+        let sort = json!([{ "field": names[field], "desc": true }]);
+        steps.push(json!({ "id": "sortBy", "options": { "fields": {}, "sort": sort } }));
+    }
+    steps.into()
+}
+
 fn target(panel: &Panel, query: &Query, id: &str, language: &str) -> Value {
     let legend = match &query.legend {
-        Some(Legend::Pattern(pattern)) => pattern.clone(),
+        Some(Legend::Pattern(pattern)) => said(pattern, language),
         Some(Legend::Text(words)) => words[language].clone(),
         None => String::new(),
     };
-    let now = query.instant || query.table || matches!(panel.kind, Kind::Stat | Kind::Tiles);
+    let table = matches!(panel.kind, Kind::Table);
+    let now = query.instant || table || matches!(panel.kind, Kind::Stat | Kind::Tiles);
     json!({
-        "refId": id, "datasource": source(), "expr": query.expr.trim_end(),
+        "refId": id, "datasource": source(), "expr": said(query.expr.trim_end(), language),
         "legendFormat": if legend.is_empty() { "__auto" } else { &legend },
         "instant": now, "range": !now,
-        "format": if query.table { "table" } else { "time_series" },
+        "format": if table { "table" } else { "time_series" },
     })
 }
 
@@ -320,7 +425,10 @@ fn field(plan: &Plan, panel: &Panel, language: &str) -> Value {
         let options: BTreeMap<String, Value> = states
             .iter()
             .map(|state| {
-                let shown = json!({ "text": state.text[language], "color": state.color });
+                let text = &state.text[language];
+                let sign = text.split(' ').next().expect("a sign");
+                let text = if panel.signs { sign } else { text };
+                let shown = json!({ "text": text, "color": state.color });
                 (state.code.to_string(), shown)
             })
             .collect();
@@ -334,7 +442,7 @@ fn field(plan: &Plan, panel: &Panel, language: &str) -> Value {
     };
     field["thresholds"] = json!({ "mode": "absolute", "steps": steps });
     field["color"] = match panel.kind {
-        Kind::Timeseries => json!({ "mode": "palette-classic" }),
+        Kind::Timeseries => json!({ "mode": "shades", "fixedColor": PALETTE[0] }),
         _ => json!({ "mode": "thresholds" }),
     };
     if matches!(panel.kind, Kind::Timeseries) {
@@ -347,24 +455,72 @@ fn field(plan: &Plan, panel: &Panel, language: &str) -> Value {
     if let Some(board) = &panel.links {
         field["links"] = json!([{
             "title": "${__field.displayName}",
-            "url": format!("/d/vchealth-{board}-{language}?var-site=${{__field.labels.site}}"),
+            "url": format!(
+                "/d/vchealth-{board}-{language}?var-site=${{__field.labels.site}}&${{vantage:queryparam}}"
+            ),
         }]);
     }
     field
 }
 
-/// Colours that a query names.
-fn overrides(panel: &Panel, language: &str) -> Value {
-    let fixed = panel.queries.iter().filter_map(|query| {
-        let (Some(color), Some(Legend::Text(words))) = (&query.color, &query.legend) else {
-            return None;
-        };
-        Some(json!({
-            "matcher": { "id": "byName", "options": words[language] },
-            "properties": [{ "id": "color", "value": { "mode": "fixed", "fixedColor": color } }],
-        }))
-    });
-    fixed.collect::<Vec<_>>().into()
+/// Colours of queries, what series are called, and how columns look.
+fn overrides(plan: &Plan, panel: &Panel, language: &str) -> Value {
+    let by_name = |name: &str, properties: Value| json!({ "matcher": { "id": "byName", "options": name }, "properties": properties });
+    let mut overrides = Vec::new();
+    if matches!(panel.kind, Kind::Timeseries) {
+        for ((query, color), id) in panel.queries.iter().zip(PALETTE.iter().cycle()).zip('A'..) {
+            let color = match &query.color {
+                Some(color) => json!({ "mode": "fixed", "fixedColor": color }),
+                None => json!({ "mode": "shades", "fixedColor": color }),
+            };
+            overrides.push(json!({
+                "matcher": { "id": "byFrameRefID", "options": id.to_string() },
+                "properties": [{ "id": "color", "value": color }],
+            }));
+        }
+    }
+    for (value, word) in panel.words.iter().flat_map(|group| &plan.words[group]) {
+        let mut properties = vec![json!({ "id": "displayName", "value": word.text(language) })];
+        if let Some(color) = &word.color {
+            let color = json!({ "mode": "fixed", "fixedColor": color });
+            properties.push(json!({ "id": "color", "value": color }));
+        }
+        overrides.push(by_name(value, properties.into()));
+    }
+    for column in &panel.columns {
+        let mut properties = Vec::new();
+        if let Some(unit) = &column.unit {
+            properties.push(json!({ "id": "unit", "value": unit }));
+        }
+        if let Some(width) = column.width {
+            properties.push(json!({ "id": "custom.width", "value": width }));
+        }
+        if let Some(group) = &column.words {
+            let words: BTreeMap<&String, Value> = plan.words[group]
+                .iter()
+                .map(|(value, word)| {
+                    (value, json!({ "text": word.text(language), "color": word.color }))
+                })
+                .collect();
+            let mappings = json!([{ "type": "value", "options": words }]);
+            properties.push(json!({ "id": "mappings", "value": mappings }));
+            if column.coloured {
+                let options = json!({ "type": "color-text" });
+                properties.push(json!({ "id": "custom.cellOptions", "value": options }));
+            }
+        }
+        if let Some(board) = &column.link {
+            let url = format!(
+                "/d/vchealth-{board}-{language}?var-site=${{__value.raw}}&${{vantage:queryparam}}"
+            );
+            let links = json!([{ "title": "${__value.raw}", "url": url }]);
+            properties.push(json!({ "id": "links", "value": links }));
+        }
+        if !properties.is_empty() {
+            overrides.push(by_name(&column.title[language], properties.into()));
+        }
+    }
+    overrides.into()
 }
 
 fn options(panel: &Panel) -> Value {
@@ -377,6 +533,8 @@ fn options(panel: &Panel) -> Value {
         Kind::Tiles => json!({
             "reduceOptions": last, "colorMode": "background", "graphMode": "none",
             "textMode": "value_and_name", "justifyMode": "center", "wideLayout": true,
+            // Left to itself, every tile takes a size of its own.
+            "text": { "titleSize": 13, "valueSize": 14 },
         }),
         Kind::Table => json!({ "showHeader": true, "cellHeight": "md" }),
         Kind::Timeseries => json!({
@@ -436,6 +594,69 @@ fn panels_do_not_overlap_and_stay_within_the_grid() {
     }
 }
 
+/// Every colour that is written anywhere in a text.
+fn colours(text: &str) -> BTreeSet<&str> {
+    let starts = text.match_indices("\"#").map(|(at, _)| &text[at + 1..]);
+    starts.map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn colours_are_those_that_the_colour_blind_can_tell_apart_and_states_have_signs_besides() {
+    for (language, board) in
+        LANGUAGES.iter().flat_map(|it| plan().dashboards.into_iter().map(move |b| (it, b)))
+    {
+        let text = dashboard(&plan(), &board, language).to_string();
+        for colour in colours(&text) {
+            assert!(PALETTE.contains(&colour), "{}: {colour}", board.uid);
+        }
+        assert!(!text.contains("palette-classic"), "Grafana's own colours are red and green");
+    }
+    let plan = plan();
+    let mappings = plan.dashboards.iter().flat_map(|it| &it.panels).flat_map(|it| &it.mappings);
+    for language in LANGUAGES {
+        let texts = plan.states.iter().chain(mappings.clone()).map(|it| &it.text[language]);
+        for text in texts {
+            let sign = text.split(' ').next().unwrap();
+            assert!(["✓", "?", "▲", "✕"].contains(&sign), "{text} has no sign");
+        }
+    }
+}
+
+#[test]
+fn every_word_that_metrics_have_for_causes_and_verdicts_is_translated() {
+    let plan = plan();
+    let known = |group: &str| plan.words[group].keys().map(String::as_str).collect::<BTreeSet<_>>();
+    assert_eq!(known("cause"), Cause::ALL.iter().map(|it| it.word()).collect());
+    assert_eq!(known("severity"), Severity::ALL.iter().map(|it| it.word()).collect());
+    assert_eq!(known("verdict"), Verdict::ALL.iter().map(|it| it.word()).collect());
+    assert_eq!(known("finding"), FindingKind::ALL.iter().map(|it| it.word()).collect());
+}
+
+#[tokio::test]
+async fn links_lead_to_dashboards_and_pages_that_there_are() {
+    let house = House::open(province::troubled(204));
+    house.daemon.remember();
+    let plan = plan();
+    for board in &plan.dashboards {
+        for page in &board.opens {
+            let session = match page.path.ends_with("/report") {
+                true => report::small().id.to_string(),
+                false => "2023-11-24-ubnd".to_owned(),
+            };
+            let path = page.path.replace("$site", "nam-mau").replace("$session", &session);
+            assert!(!path.contains('$'), "{path}");
+            let answer = house.get(&format!("{path}?lang=en")).await;
+            assert_eq!(answer.status, 200, "{path}");
+        }
+        let panels = board.panels.iter();
+        let links = panels.flat_map(|it| it.columns.iter().map(|it| &it.link).chain([&it.links]));
+        for link in links.flatten() {
+            let uid = format!("vchealth-{link}");
+            assert!(plan.dashboards.iter().any(|it| it.uid == uid), "{uid}");
+        }
+    }
+}
+
 #[test]
 fn everything_that_people_read_stands_in_both_languages() {
     let plan = plan();
@@ -453,8 +674,14 @@ fn everything_that_people_read_stands_in_both_languages() {
     }
     for board in &plan.dashboards {
         words(&board.title, &board.uid);
+        for page in &board.opens {
+            words(&page.title, &page.path);
+        }
         for panel in &board.panels {
             words(&panel.title, &board.uid);
+            for column in &panel.columns {
+                words(&column.title, &column.field);
+            }
             for query in &panel.queries {
                 if let Some(Legend::Text(text)) = &query.legend {
                     words(text, &query.expr);

@@ -92,13 +92,21 @@ fn rules_and_dashboards_name_only_metrics_that_there_are() {
 
 /// Puts what Grafana would put in the place of its variables.
 fn filled(expr: &str) -> String {
-    expr.replace("$__range_s", "60")
+    expr.replace("{lang}", "vi")
+        .replace("$__range_s", "60")
         .replace("$__range", "1m")
         .replace("$site", SITE)
         .replace("=~\"$vantage\"", "=~\".*\"")
         .replace("=~\"$level\"", "=~\".*\"")
         .replace("=~\"$parent\"", "=~\".*\"")
         .replace("=~\"$session\"", "=~\".*\"")
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A value of a form.
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Whether Prometheus finds anything for an expression since `start`.
@@ -110,16 +118,11 @@ async fn finds(url: &str, expr: &str, start: i64) -> Result<(), String> {
         ("end", now.to_string()),
         ("step", "1".to_owned()),
     ];
-    let body: Vec<String> = form
-        .iter()
-        .map(|(key, value)| {
-            let escaped: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            format!("{key}={escaped}")
-        })
-        .collect();
+    let body: Vec<String> =
+        form.iter().map(|(key, value)| format!("{key}={}", escaped(value))).collect();
     let answer = client()
         .post(format!("{url}/api/v1/query_range"))
-        .header("content-type", "application/x-www-form-urlencoded")
+        .header("content-type", FORM)
         .body(body.join("&"))
         .send()
         .await
@@ -249,11 +252,19 @@ async fn every_query_of_every_panel_and_rule_finds_something_in_a_province_with_
             assert_eq!(rule["health"], "ok", "{rule}");
         }
     }
-    for (name, label, metric) in grafana::variables() {
-        let values = get(&format!("{url}/api/v1/label/{label}/values?match[]={metric}")).await;
-        let values: Value = serde_json::from_str(&values.unwrap()).unwrap();
-        let some = values["data"].as_array().is_some_and(|values| !values.is_empty());
-        assert!(some, "the variable {name} has no values");
+    for (name, query, labels) in grafana::variables() {
+        let url = format!("{url}/api/v1/query");
+        let body = format!("query={}", escaped(&filled(&query)));
+        let asked = client().post(url).header("content-type", FORM).body(body).send().await;
+        let answer: Value = asked.unwrap().json().await.unwrap();
+        let found =
+            answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{name}: {answer}"));
+        assert!(!found.is_empty(), "the variable {name} has no values");
+        for (label, one) in labels.iter().flat_map(|label| found.iter().map(move |it| (label, it)))
+        {
+            let value = &one["metric"][label.replace("{lang}", "vi")];
+            assert!(value.as_str().is_some_and(|text| !text.is_empty()), "{name}: {one}");
+        }
     }
     println!("{} queries asked, {answered} answered", asked.len());
     assert!(failed.is_empty(), "{} queries find nothing:\n{}", failed.len(), failed.join("\n"));
