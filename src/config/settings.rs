@@ -261,8 +261,8 @@ pub struct FlappingSettings {
     pub window: Duration,
     /// A flapping incident ends only after this long without a relapse.
     pub flapping_stable_for: Duration,
-    /// Messages about one site within an hour at most; the last state is told late rather than
-    /// never.
+    /// Messages about one incident within an hour at most. That it is over is told beyond them once
+    /// it has been well for `flapping_stable_for`.
     pub messages_per_hour: u32,
 }
 

@@ -52,6 +52,8 @@ pub(super) enum Need {
 pub(super) struct Rules {
     /// Most messages about one incident to one channel in an hour.
     pub(super) limit: u32,
+    /// How long it must have been well for its end to be told beyond that.
+    pub(super) calm: Duration,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
     pub(super) muted: bool,
     /// When the quiet hours end that this message can wait for.
@@ -90,14 +92,15 @@ impl Why {
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
 ///    still on afterwards is told then. In quiet hours everything that can wait does.
 /// 5. At most `limit` messages an hour, reminders and escalations included. The last one that is
-///    left is kept for telling that it is on again, unless the incident has never come back; so an
-///    end may be told late, but is always told. What is said in between needs two messages left,
-///    for itself and for the end; a mere reminder three, so that what comes back after the end is
-///    never late because of it.
-/// 6. Beyond the limit one thing is told all the same: that it is critical, when nothing told in
-///    this hour was. So what came and went as a warning does not hide what now keeps a session
-///    from going on. The message that uses up the hour of what comes and goes says that it is the
-///    last for a while; see [`note_told`].
+///    left is kept for telling that it is on again, unless the incident has never come back. What
+///    is said in between needs two messages left, for itself and for the end; a mere reminder
+///    three, so that what comes back after the end is never late because of it.
+/// 6. Beyond the limit two things are told all the same. That it is critical, when nothing told in
+///    this hour was: so what came and went as a warning does not hide what now keeps a session from
+///    going on. And that it is over, once everything has been well for `calm`: nobody shall drive
+///    out for what has long been mended. What comes back before that makes no message. The one that
+///    uses up the hour of what comes and goes says that it is the last until it is stable; see
+///    [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
@@ -144,7 +147,9 @@ pub(super) fn in_time(
         told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
     let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
     let limit = rules.limit.max(2);
-    if used + spare <= limit || rises_to_critical(incident, &told, why, now) {
+    let calm = incident.ended().filter(|_| why == Why::Over).map(|ended| later(ended, rules.calm));
+    let beyond = rises_to_critical(incident, &told, why, now) || calm.is_some_and(|at| at <= now);
+    if used + spare <= limit || beyond {
         return Need::Tell(why);
     }
     if spare > limit {
@@ -154,6 +159,7 @@ pub(super) fn in_time(
     let nth = (used + spare - limit - 1) as usize;
     let at = recent.get(nth).copied().unwrap_or(now);
     let at = at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX);
+    let at = calm.map_or(at, |calm| at.min(calm));
     // Nobody misses a reminder.
     if why == Why::Still { Need::Later(at) } else { Need::Held(at) }
 }

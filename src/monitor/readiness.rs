@@ -283,6 +283,7 @@ impl Monitor {
             let is_quiet = can_wait && settings.quiet_hours.is_on(&channel.id, here);
             let rules = Rules {
                 limit: settings.flapping.messages_per_hour,
+                calm: settings.flapping.flapping_stable_for,
                 muted,
                 quiet_until: is_quiet
                     .then(|| settings.quiet_hours.end(now.wall, &settings.time_zone)),

@@ -256,6 +256,7 @@ fn weigh(
     };
     let rules = Rules {
         limit: settings.flapping.messages_per_hour,
+        calm: settings.flapping.flapping_stable_for,
         muted,
         quiet_until: None,
         remind_every: None,

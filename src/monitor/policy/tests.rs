@@ -10,6 +10,8 @@ use crate::model::{Ack, ChannelId, Severity, WebAddress};
 use crate::store::tests::{at, incident};
 
 const LIMIT: u32 = 3;
+/// Minutes.
+const CALM: u64 = 10;
 
 fn channel(id: &str) -> Channel {
     let timeout = Duration::from_secs(5);
@@ -32,7 +34,13 @@ fn reach(id: &str, step: u32, minutes: u64) -> Reach {
 }
 
 fn rules() -> Rules {
-    Rules { limit: LIMIT, muted: false, quiet_until: None, remind_every: None }
+    Rules {
+        limit: LIMIT,
+        calm: Duration::from_secs(60 * CALM),
+        muted: false,
+        quiet_until: None,
+        remind_every: None,
+    }
 }
 
 /// An incident, whom it reaches, and a clock in minutes.
@@ -41,13 +49,15 @@ struct Case {
     reach: Vec<Reach>,
     rules: Rules,
     minute: i64,
+    /// When it ended or came back, and whether it ended.
+    turns: Vec<(Timestamp, bool)>,
 }
 
 impl Case {
     fn new(reach: Vec<Reach>) -> Self {
         let mut incident = incident("i", "tan-lap");
         incident.severity = Severity::Warning;
-        Self { incident, reach, rules: rules(), minute: 0 }
+        Self { incident, reach, rules: rules(), minute: 0, turns: Vec::new() }
     }
 
     fn now(&self) -> Timestamp {
@@ -81,8 +91,10 @@ impl Case {
 
     fn come_back(&mut self) {
         self.incident.resolved = None;
+        self.incident.affected.iter_mut().for_each(|affected| affected.until = None);
         let now = self.now();
         self.incident.relapses.push(now);
+        self.turns.push((now, false));
     }
 
     fn ack(&mut self, until: Option<i64>) {
@@ -93,7 +105,14 @@ impl Case {
     }
 
     fn end(&mut self) {
-        self.incident.resolved = Some(self.now());
+        let now = self.now();
+        if self.incident.is_open() {
+            self.incident.resolved = Some(now);
+            self.turns.push((now, true));
+        }
+        for affected in &mut self.incident.affected {
+            affected.until.get_or_insert(now);
+        }
     }
 }
 
@@ -206,8 +225,7 @@ fn reminders_leave_room_for_the_end_and_for_what_comes_back() {
     assert_eq!(case.tell_at(61, &ALL), ["a reminder"]);
     case.end();
     assert_eq!(case.tell_at(62, &ALL), ["a resolved"]);
-    case.incident.resolved = None;
-    case.incident.relapses.push(case.now());
+    case.come_back();
     assert_eq!(case.tell_at(63, &ALL), ["a firing"]);
 }
 
@@ -227,11 +245,28 @@ fn the_message_that_uses_up_the_hour_says_so_and_what_follows_is_known_to_be_hel
     let mut case = used_up();
     let last: Vec<bool> = case.incident.told.iter().map(|told| told.last_for_now).collect();
     assert_eq!(last, [false, false, true]);
+    case.minute = 20;
     case.end();
     assert_eq!(case.tell_at(20, &ALL), [""; 0]);
-    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:05:01Z")));
-    assert_eq!(case.tell_at(66, &ALL), ["a resolved"]);
+    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T01:30:00Z")));
+    assert_eq!(case.tell_at(29, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(30, &ALL), ["a resolved"], "it has been well for long enough");
     assert!(!case.incident.told.last().unwrap().last_for_now);
+}
+
+#[test]
+fn nobody_is_left_for_long_with_a_fault_that_is_mended_whatever_was_told_in_the_hour() {
+    let mut case = used_up();
+    case.end();
+    case.minute = 25;
+    case.come_back();
+    assert_eq!(case.tell_at(25, &ALL), [""; 0], "it is still what was told");
+    case.end();
+    assert_eq!(case.tell_at(34, &ALL), [""; 0], "well for nine minutes");
+    assert_eq!(case.tell_at(35, &ALL), ["a resolved"]);
+    case.come_back();
+    assert_eq!(case.tell_at(36, &ALL), [""; 0], "that it is on again must wait for its hour");
+    assert_eq!(case.tell_at(66, &ALL), ["a firing"]);
 }
 
 #[test]
@@ -320,7 +355,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 proptest! {
     /// Whatever happens, no channel gets more than the limit in an hour, but for learning that it
-    /// has become critical; none hears an end without
+    /// has become critical or has been over for long; none hears an end without
     /// a beginning or two in a row, and in the end everybody who heard that it is on has heard
     /// exactly once since then that it is over.
     #[test]
@@ -344,8 +379,7 @@ proptest! {
                 Happens::Nothing => {}
                 Happens::Over => case.end(),
                 Happens::Back if !case.incident.is_open() => {
-                    case.incident.resolved = None;
-                    case.incident.relapses.push(case.now());
+                    case.come_back();
                     case.incident.ack = None;
                 }
                 Happens::Back => {}
@@ -396,7 +430,11 @@ proptest! {
                 let rises = last.severity == Severity::Critical
                     && last.kind != NotificationKind::Resolved
                     && before.iter().all(|it| it.severity < Severity::Critical);
-                let fits = before.len() < LIMIT as usize || rises;
+                let turn = case.turns.iter().rfind(|(at, _)| *at <= last.at);
+                let calm = SignedDuration::from_mins(CALM.cast_signed());
+                let well = last.kind == NotificationKind::Resolved
+                    && turn.is_some_and(|(at, over)| *over && last.at.duration_since(*at) >= calm);
+                let fits = before.len() < LIMIT as usize || rises || well;
                 prop_assert!(fits, "{channel} got too many in an hour: {told:?}");
             }
         }
