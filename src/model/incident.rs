@@ -259,6 +259,13 @@ pub enum SelfDoubt {
         /// The gateway, as the configuration names it.
         host: String,
     },
+    /// This machine fails to ask our own gateway, and what is behind it is silent.
+    GatewayUnasked {
+        /// The gateway, as the configuration names it.
+        host: String,
+        /// The word of the failure.
+        how: String,
+    },
     /// Nearly all sites fell silent, and no gateway is known that could be asked.
     NobodyAnswers,
     /// Most probes fail on this machine.
@@ -344,6 +351,12 @@ impl fmt::Display for SelfDoubt {
         match self {
             Self::GatewaySilent { host } => {
                 write!(f, "our gateway {host} does not answer, nor does what is behind it")
+            }
+            Self::GatewayUnasked { host, how } => {
+                write!(
+                    f,
+                    "our gateway {host} cannot be asked ({how}), and nobody behind it answers"
+                )
             }
             Self::NobodyAnswers => f.write_str("no site answers any more"),
             Self::ProbesFail { how } => write!(f, "probes fail on this machine: {how}"),

@@ -104,7 +104,9 @@ impl Sight {
     /// silent is known, and what of it was silent for which reason is not to be learned anew.
     pub(super) fn remember(&mut self, doubt: &SelfDoubt, has_gateway: bool, now: Mono) {
         let reason = match doubt {
-            SelfDoubt::GatewaySilent { .. } if has_gateway => Blindness::Gateway,
+            SelfDoubt::GatewaySilent { .. } | SelfDoubt::GatewayUnasked { .. } if has_gateway => {
+                Blindness::Gateway
+            }
             SelfDoubt::NobodyAnswers if !has_gateway => Blindness::Everything,
             // Whatever else there is shows at once if it is still so.
             _ => return,
@@ -271,7 +273,8 @@ impl Sight {
     ///    of them, something was asked that was answered: our network cannot have been gone for
     ///    all of it. An answer to what was asked before or after the row says nothing about it.
     /// 2. Where one failure is enough there is no between, and where nobody else was up nobody
-    ///    could have answered: then there is nothing to wait for.
+    ///    could have answered: then there is nothing to wait for. Our gateway could, unless the
+    ///    trouble is its own.
     /// 3. After [`DOUBT`] it is the site's.
     pub(super) fn may_be_ours(
         picture: &Picture,
@@ -303,7 +306,11 @@ impl Sight {
             other != site
                 && matches!(picture.site(other).judged.hard, Health::Up | Health::Degraded)
         };
-        let elsewhere = topology.vantage.is_some_and(|own| own != site) || others(picture).any(up);
+        let gateway = picture.gateway().is_some_and(|gateway| {
+            topology.endpoint(gateway).site != site
+                || trouble.endpoint.is_some_and(|endpoint| endpoint != gateway)
+        });
+        let elsewhere = gateway || others(picture).any(up);
         (rows && !proven && elsewhere).then_some(until)
     }
 
@@ -321,16 +328,19 @@ impl Sight {
                 return (!Self::sees(picture, now))
                     .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
             }
-            let since = match site::life(picture, gateway, now) {
-                Life::Dead(since) => since,
-                Life::Unknown if is_mute(picture, gateway) => onset(picture, now)?,
+            let host = || picture.topology().endpoint(gateway).host.to_string();
+            let (since, doubt) = match site::life(picture, gateway, now) {
+                Life::Dead(since) => (since, SelfDoubt::GatewaySilent { host: host() }),
+                Life::Unknown if is_mute(picture, gateway) => {
+                    let last = picture.reachability(gateway).filter_map(|target| {
+                        picture.target(target).last_failure().map(|(_, failure)| failure.word())
+                    });
+                    let how = last.last().unwrap_or("local").to_owned();
+                    (onset(picture, now)?, SelfDoubt::GatewayUnasked { host: host(), how })
+                }
                 _ => return None,
             };
-            if !silent_enough(answering(since)) {
-                return None;
-            }
-            let host = picture.topology().endpoint(gateway).host.to_string();
-            return Some((Blindness::Gateway, SelfDoubt::GatewaySilent { host }));
+            return silent_enough(answering(since)).then_some((Blindness::Gateway, doubt));
         }
         if self.blind.contains_key(&Blindness::Everything) {
             return (!Self::sees(picture, now))

@@ -248,7 +248,8 @@ fn limit_s(picture: &Picture) -> u64 {
 
 /// What is seen of the clocks of all devices.
 struct Clocks {
-    /// Devices that ever showed their clock, or may as soon as they answer for the first time.
+    /// Devices that ever showed their clock, or may as soon as they answer for the first time since
+    /// the start: who worked before a restart counts as before.
     known: usize,
     /// By how many seconds those are off that did since ours was set last, in order.
     seen: Vec<i64>,
@@ -268,7 +269,9 @@ impl Clocks {
                 let may =
                     matches!(topology.check_of(*ix).kind, CheckKind::Http(_) | CheckKind::Sip(_));
                 let target = picture.target(*ix);
-                target.shows_clock() || (may && target.asked_at == Mono::ZERO)
+                let unheard = target.good_at == Mono::ZERO
+                    && (target.seen_up || target.asked_at == Mono::ZERO);
+                target.shows_clock() || (may && unheard)
             };
             clocks.known += usize::from(targets.iter().any(shows));
             let seen = |ix: &TargetIx| Some((*ix, picture.target(*ix).clock_offset_s()?));

@@ -17,12 +17,15 @@ use super::site::{Finding, Kind};
 use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
-    EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, SiteIx, Standing,
-    TargetIx, Topology,
+    Detail, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, Reply,
+    SiteIx, Standing, TargetIx, Topology,
 };
 
 /// Time between two moments that are kept of those at which we were answered.
 const ANSWERED_EVERY: Duration = Duration::from_millis(50);
+/// What took longer may have been answered at a second try only; when the first was made our network
+/// may not have worked.
+const FIRST_TRY: Duration = Duration::from_millis(450);
 /// So many of them are kept: those of longer than anything is held in doubt.
 const ANSWERED_MOST: usize = 2_048;
 
@@ -162,6 +165,12 @@ impl Picture {
         &self.sites[ix.ix()]
     }
 
+    /// Whether a site counts in "n of m": it was seen to work, or is seen not to.
+    pub(super) fn is_known(&self, ix: SiteIx) -> bool {
+        let known = self.site(ix);
+        known.judged.seen_up || known.alive_at > Mono::ZERO || known.finding.trouble().is_some()
+    }
+
     pub(super) fn site_mut(&mut self, ix: SiteIx) -> &mut SiteNow {
         &mut self.sites[ix.ix()]
     }
@@ -256,7 +265,7 @@ impl Picture {
                     }
                     let heard_site = self.config.topology.endpoint(*from).site;
                     if self.config.topology.vantage != Some(heard_site) {
-                        self.answered.note(asked);
+                        self.answered.note(answered_at(outcome));
                     }
                     let heard_site = &mut self.sites[heard_site.ix()];
                     heard_site.alive_at = heard_site.alive_at.max(asked);
@@ -267,7 +276,7 @@ impl Picture {
         };
         let beyond = self.topology().vantage != Some(site) || self.gateway() == Some(endpoint);
         if proof && beyond {
-            self.answered.note(asked);
+            self.answered.note(answered_at(outcome));
         }
         let site = &mut self.sites[site.ix()];
         site.found &= same
@@ -288,10 +297,26 @@ impl Picture {
     }
 }
 
+/// A moment at which our network worked for a fact, by an outcome that proves somebody alive. Of a
+/// train of echoes of which some were lost it is not known which.
+fn answered_at(outcome: &Outcome) -> Option<Mono> {
+    let (asked, finished) = (outcome.started.mono, outcome.finished);
+    let at_first_try = finished - asked <= FIRST_TRY;
+    match &outcome.result {
+        Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
+            (detail.received == detail.sent).then_some(asked)
+        }
+        Err(Failure::Remote(RemoteFailure::Unreachable(_))) => at_first_try.then_some(asked),
+        // Else it was answered at the end at the latest.
+        _ => Some(if at_first_try { asked } else { finished }),
+    }
+}
+
 impl Answered {
     /// Keeps a moment, unless one close to it is known. Answers come in another order than they
     /// were asked for.
-    fn note(&mut self, asked: Mono) {
+    fn note(&mut self, at: Option<Mono>) {
+        let Some(asked) = at else { return };
         let close = |at: &Mono| at.since(asked).max(asked.since(*at)) < ANSWERED_EVERY;
         if self.0.back().is_some_and(close) {
             return;

@@ -172,11 +172,11 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             // A node that answers is not one of those that could have failed.
             let answers = usize::from(!entry.members.contains_key(node));
             let below = topology.subtree(*node).into_iter().skip(answers);
-            below.filter(|site| is_known(picture, *site)).count()
+            below.filter(|site| picture.is_known(*site)).count()
         }
         Scope::Label { label, value } => {
             let sites = picture.labelled.get(&(label.clone(), value.clone()));
-            sites.map_or(0, |sites| sites.iter().filter(|site| is_known(picture, **site)).count())
+            sites.map_or(0, |sites| sites.iter().filter(|site| picture.is_known(**site)).count())
         }
         Scope::Site(_) | Scope::Item(..) | Scope::Monitor | Scope::Gone => 1,
     };
@@ -242,12 +242,6 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
     alert
 }
 
-/// Whether a site counts in "n of m".
-fn is_known(picture: &Picture, site: SiteIx) -> bool {
-    let known = picture.site(site);
-    known.judged.seen_up || known.alive_at > Mono::ZERO || known.finding.trouble().is_some()
-}
-
 /// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
 /// that do not. A reply from before the trouble says nothing about it.
 fn observe(picture: &Picture, site: SiteIx, most: usize, now: Now, seen: &mut Vec<Evidence>) {
@@ -258,15 +252,18 @@ fn observe(picture: &Picture, site: SiteIx, most: usize, now: Now, seen: &mut Ve
     };
     let endpoints = &topology.site(site).endpoints;
     let targets = endpoints.iter().flat_map(|ix| topology.endpoint(*ix).targets.iter().copied());
-    let observed = targets.filter_map(|target| observation(picture, target));
+    let observed = targets.filter_map(|target| observation(picture, target, now));
     seen.extend(observed.filter(telling).take(most));
 }
 
-fn observation(picture: &Picture, ix: TargetIx) -> Option<Evidence> {
+fn observation(picture: &Picture, ix: TargetIx, now: Now) -> Option<Evidence> {
     let target = picture.target(ix);
     let key = picture.topology().target_key(ix);
     if let Some((at, failure)) = target.last_failure().filter(|_| target.failure().is_some()) {
-        return Some(Evidence { target: key, at: *at, saw: Saw::Failed(failure.clone()) });
+        // It has failed since the first of the row, by the same count as the incident.
+        let began = now.wall_at(target.bad_since);
+        let at = if target.bad_since > Mono::ZERO { began.min(*at) } else { *at };
+        return Some(Evidence { target: key, at, saw: Saw::Failed(failure.clone()) });
     }
     let (rtt, at) = target.last_reply();
     let poor = target.path.as_ref().filter(|path| path.grade() == crate::model::QualityGrade::Poor);
@@ -288,9 +285,9 @@ fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Eviden
     if let Some(target) = picture.pulse(parent)
         && site::life(picture, topology.target(target).endpoint, now.mono) == Life::Alive
     {
-        seen.extend(observation(picture, target));
+        seen.extend(observation(picture, target, now));
     }
-    let known: Vec<&SiteIx> = children.iter().filter(|site| is_known(picture, **site)).collect();
+    let known: Vec<&SiteIx> = children.iter().filter(|site| picture.is_known(**site)).collect();
     let silent = known.iter().filter(|site| picture.site(***site).finding.is(Kind::Silent)).count();
     if known.len() > 1 {
         let target =

@@ -437,9 +437,14 @@ impl<'a> Look<'a> {
         worst
     }
 
-    /// Whether a device lives; none when nothing of it was asked.
+    /// Whether a device lives; none when nothing of it was asked. Anything that answers proves it
+    /// alive. That it is silent is told by what asks for the host itself, where there is such, as
+    /// for the monitor: while this machine fails to send that, what else came to nothing may have
+    /// done so here as well.
     fn life(&self, ix: EndpointIx) -> Option<Life> {
         let endpoint = self.topology().endpoint(ix);
+        let asks_host = |ix: TargetIx| self.topology().check_of(ix).kind.is_reachability();
+        let any = endpoint.targets.iter().any(|ix| asks_host(*ix));
         let mut silent: Option<Failure> = None;
         let mut unknown: Option<LocalFailure> = None;
         for target in &endpoint.targets {
@@ -455,9 +460,10 @@ impl<'a> Look<'a> {
                     Err(Failure::Local(why)) => {
                         unknown.get_or_insert_with(|| why.clone());
                     }
-                    Err(failure) => {
+                    Err(failure) if !any || asks_host(*target) => {
                         silent.get_or_insert_with(|| failure.clone());
                     }
+                    Err(_) => {}
                 }
             }
         }

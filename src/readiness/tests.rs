@@ -280,6 +280,22 @@ fn silence_cannot_be_told_when_our_own_way_out_is_silent() {
 }
 
 #[test]
+fn silence_cannot_be_told_where_this_machine_may_not_send_echoes() {
+    let mut world = World::new();
+    world.silence("tan-lap");
+    let forbidden = || Err(Failure::Local(LocalFailure::Forbidden("by a firewall".to_owned())));
+    for (key, outcomes) in &mut world.measured.outcomes {
+        let is_ping = key.check.as_ref().is_some_and(|check| check.as_str() == "ping");
+        if key.site.as_str() == "tan-lap" && is_ping {
+            *outcomes = vec![forbidden(), forbidden()];
+        }
+    }
+    let (verdict, kinds) = world.of("tan-lap");
+    assert_eq!(verdict, Verdict::CannotTell, "what else it asks may be stopped here as well");
+    assert!(kinds.iter().all(|kind| *kind == FindingKind::NotAsked), "{kinds:?}");
+}
+
+#[test]
 fn a_name_that_is_not_resolved_is_no_fault_of_the_site() {
     let mut world = World::new();
     let gone = LocalFailure::NoSuchName("codec.tan-lap.example".to_owned());

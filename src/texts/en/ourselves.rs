@@ -45,6 +45,9 @@ pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::GatewaySilent { host } => {
             format!("neither gateway {host} nor any site answers")
         }
+        SelfDoubt::GatewayUnasked { host, how } => {
+            format!("gateway {host} cannot be asked from here ({how}), and no site answers")
+        }
         SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
         SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
         SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),

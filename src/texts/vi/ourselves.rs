@@ -45,6 +45,10 @@ pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::GatewaySilent { host } => {
             format!("cổng ra {host} và mọi điểm cầu không phản hồi")
         }
+        SelfDoubt::GatewayUnasked { host, how } => format!(
+            "máy giám sát không gửi được phép đo tới cổng ra {host} ({how}), không điểm cầu nào \
+             phản hồi"
+        ),
         SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
         SelfDoubt::ProbesFail { how } => format!("máy giám sát không gửi được phép đo ({how})"),
         SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
