@@ -3,6 +3,8 @@
 //! It decides nothing about time to come and keeps nothing: the same picture always gives the
 //! same verdicts. The ledger turns verdicts into incidents.
 
+mod wider;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use super::blind::Sight;
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
-use super::witness::Testimony;
+use super::witness::{self, Testimony};
 use crate::model::{CommonFactor, Mono, SiteIx};
 
 /// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
@@ -57,7 +59,8 @@ pub(super) struct Decision {
 ///    known not to be.
 /// 2. **The parent is silent too**: it explains what hangs on it, and so on upwards to the highest
 ///    one that is silent. A child that has an incident of its own already is counted in; that
-///    incident rests meanwhile and goes on afterwards if the child is still in trouble.
+///    incident rests meanwhile and goes on afterwards if the child is still in trouble. But a
+///    parent through which others answer explains only itself; see [`explains_below`].
 /// 3. **The parent answers, its children do not**: when at least three and `children_share` of them
 ///    fell silent within `window`, the fault lies with the parent's line to them.
 /// 4. **A label in common**: when at least `common_min` sites with the same value of a label, and
@@ -98,6 +101,29 @@ pub(super) fn explain_left(
     decision.verdicts
 }
 
+/// Whether a site's silence explains that of those whose line runs through it.
+///
+/// 1. It does unless somebody below it answered what was asked since it fell silent, and is not
+///    failing now: then its line is up, and it only keeps quiet itself.
+/// 2. It does all the same when at least three and `children_share` of its children are silent or
+///    about to be: few may have another line than the one that is drawn.
+pub(super) fn explains_below(picture: &Picture, node: SiteIx) -> bool {
+    let topology = picture.topology();
+    let since = picture.site(node).silent_since;
+    let fails = |site: SiteIx| {
+        picture.site(site).finding.is(Kind::Silent) || witness::is_failing(picture, site)
+    };
+    let answers = |site: &SiteIx| picture.site(*site).alive_at >= since && !fails(*site);
+    if !topology.subtree(node).iter().skip(1).any(answers) {
+        return true;
+    }
+    let children = &topology.site(node).children;
+    let known = children.iter().filter(|child| picture.is_known(**child)).count();
+    let failing = children.iter().filter(|child| fails(**child)).count();
+    failing >= FEWEST_CHILDREN
+        && at_least(failing, picture.settings().correlation.children_share, known)
+}
+
 /// All troubles of one kind that wait.
 struct Case<'a> {
     picture: &'a Picture,
@@ -109,6 +135,8 @@ struct Case<'a> {
     /// Waiting sites, and those whose own incident is so young that a wider cause may yet be
     /// found: what rules 3 and 4 count.
     young: BTreeSet<SiteIx>,
+    /// Sites in the same trouble that explain only themselves.
+    alone: BTreeSet<SiteIx>,
     again_at: Option<Mono>,
 }
 
@@ -122,11 +150,14 @@ impl<'a> Case<'a> {
     ) -> Self {
         let of_kind = waiting.iter().filter(|site| picture.site(**site).finding.is(kind));
         let waiting: BTreeMap<SiteIx, bool> = of_kind.map(|site| (*site, false)).collect();
-        let mut case =
-            Self { picture, ledger, kind, now, young: BTreeSet::new(), waiting, again_at: None };
+        let (young, alone) = (BTreeSet::new(), BTreeSet::new());
+        let mut case = Self { picture, ledger, kind, now, young, alone, waiting, again_at: None };
         if !case.waiting.is_empty() {
             case.young = case.waiting.keys().copied().collect();
             case.young.extend(ledger.young(picture, kind, now));
+            if kind == Kind::Silent {
+                case.alone = case.alone();
+            }
         }
         case
     }
@@ -162,7 +193,10 @@ impl<'a> Case<'a> {
             }
             let complete = trouble.settled
                 && match self.kind {
-                    Kind::Silent => testimony.is_complete(self.picture, site, &trouble),
+                    Kind::Silent => {
+                        testimony.is_complete(self.picture, site, &trouble)
+                            && !(self.alone.contains(&site) && self.wavers_below(site))
+                    }
                     Kind::Quality => !self.neighbours_are_doubtful(site),
                     Kind::Device | Kind::Service => !self.others_share_a_label(site),
                 };
@@ -177,6 +211,30 @@ impl<'a> Case<'a> {
                 self.again_at = Some(self.again_at.map_or(deadline, |at| at.min(deadline)));
             }
         }
+    }
+
+    /// Whether more of those below a site fail at this moment than chance explains: the others may
+    /// be about to.
+    fn wavers_below(&self, site: SiteIx) -> bool {
+        witness::wavers(self.picture, &self.picture.topology().subtree(site)[1..])
+    }
+
+    /// The silent ones of the sites looked at and of those above them that explain nobody else.
+    fn alone(&self) -> BTreeSet<SiteIx> {
+        let topology = self.picture.topology();
+        let mut seen = BTreeSet::new();
+        for site in &self.young {
+            let mut next = Some(*site);
+            while let Some(site) = next.filter(|site| seen.insert(*site)) {
+                next = topology.site(site).parent;
+            }
+        }
+        seen.retain(|site| {
+            self.has_children(*site)
+                && self.trouble(*site).is_some()
+                && !explains_below(self.picture, *site)
+        });
+        seen
     }
 
     fn is_ripe(&self, site: SiteIx) -> bool {
@@ -230,7 +288,8 @@ impl<'a> Case<'a> {
                 open.remove(&site);
                 continue;
             }
-            if open.contains(&site) && (top != site || self.has_children(site)) {
+            let widens = top != site || (self.has_children(site) && !self.alone.contains(&site));
+            if open.contains(&site) && widens {
                 let members = self.explained_by(top);
                 if members.len() > 1 {
                     self.settle(Scope::Below(top), members, None, open, decision);
@@ -245,6 +304,7 @@ impl<'a> Case<'a> {
         let mut top = site;
         while let Some(parent) = topology.site(top).parent {
             let explains = self.trouble(parent).is_some()
+                && !self.alone.contains(&parent)
                 && (self.kind == Kind::Silent || self.young.contains(&parent));
             if !explains {
                 break;
@@ -262,6 +322,9 @@ impl<'a> Case<'a> {
     /// for silence, has not been heard since it began or is failing now.
     fn explained_by(&self, node: SiteIx) -> Vec<SiteIx> {
         let Some(trouble) = self.trouble(node) else { return Vec::new() };
+        if self.alone.contains(&node) {
+            return vec![node];
+        }
         let window = self.picture.settings().correlation.window;
         let earliest = trouble.since.earlier(window);
         let below = self.picture.topology().subtree(node).into_iter();
@@ -286,115 +349,6 @@ impl<'a> Case<'a> {
                 }
             })
             .collect()
-    }
-
-    /// Rules 3 to 5.
-    fn wider_causes(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
-        loop {
-            let line = self.best_line(open);
-            let label = self.best_label(open);
-            let lines = line.as_ref().map_or(0, |(_, members)| members.len());
-            let labels = label.as_ref().map_or(0, |(.., members)| members.len());
-            if lines.max(labels) == 0 {
-                return;
-            }
-            if labels > lines {
-                let Some((scope, factor, members)) = label else { return };
-                self.settle(scope, members, Some(factor), open, decision);
-            } else {
-                let Some((node, members)) = line else { return };
-                self.settle(Scope::Below(node), members, None, open, decision);
-            }
-        }
-    }
-
-    /// Rule 3: the parent whose line explains most, with those it explains.
-    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<(SiteIx, Vec<SiteIx>)> {
-        if matches!(self.kind, Kind::Device | Kind::Service) {
-            return None;
-        }
-        let topology = self.picture.topology();
-        let share = self.picture.settings().correlation.children_share;
-        let ripe = open.iter().filter(|site| self.is_ripe(**site));
-        let parents: BTreeSet<SiteIx> = ripe
-            .filter_map(|site| topology.site(*site).parent)
-            .filter(|parent| self.trouble(*parent).is_none())
-            .collect();
-        let mut best: Option<(SiteIx, Vec<SiteIx>)> = None;
-        for parent in parents {
-            let children = &topology.site(parent).children;
-            let silent: Vec<SiteIx> =
-                children.iter().copied().filter(|child| open.contains(child)).collect();
-            let silent = self.simultaneous(silent);
-            let known = children.iter().filter(|child| self.counts(**child)).count();
-            if silent.len() >= FEWEST_CHILDREN && at_least(silent.len(), share, known) {
-                let mut members: Vec<SiteIx> =
-                    silent.iter().flat_map(|child| self.explained_by(*child)).collect();
-                members.sort_unstable();
-                if best.as_ref().is_none_or(|(_, most)| members.len() > most.len()) {
-                    best = Some((parent, members));
-                }
-            }
-        }
-        best
-    }
-
-    /// Rule 4: the label that explains most, with its figures and those it explains.
-    fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<(Scope, CommonFactor, Vec<SiteIx>)> {
-        let settings = &self.picture.settings().correlation;
-        let fewest = settings.common_min as usize;
-        if open.len() < fewest.max(1) {
-            return None;
-        }
-        // What hangs on a site in trouble is explained by that.
-        let open: BTreeSet<SiteIx> =
-            open.iter().copied().filter(|site| self.highest_in_trouble(*site) == *site).collect();
-        let everybody =
-            self.picture.topology().site_ixs().filter(|site| self.counts(*site)).count();
-        let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
-        for ((label, value), sites) in &self.picture.labelled {
-            let failing: Vec<SiteIx> =
-                sites.iter().copied().filter(|site| open.contains(site)).collect();
-            let failing = self.simultaneous(failing);
-            if failing.len() < fewest || !failing.iter().any(|site| self.is_ripe(*site)) {
-                continue;
-            }
-            let inside = sites.iter().filter(|site| self.counts(**site)).count();
-            let outside = everybody.saturating_sub(inside);
-            let elsewhere: Vec<SiteIx> =
-                open.iter().copied().filter(|site| !sites.contains(site)).collect();
-            let elsewhere = self.simultaneous(elsewhere).len();
-            let fits = at_least(failing.len(), settings.common_inside, inside)
-                && at_most(elsewhere, settings.common_outside, outside);
-            if fits && best.as_ref().is_none_or(|(.., most)| failing.len() > most.len()) {
-                let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                let factor = CommonFactor {
-                    label: label.clone(),
-                    value: value.clone(),
-                    inside_failing: number(failing.len()),
-                    inside: number(inside),
-                    outside_failing: number(elsewhere),
-                    outside: number(outside),
-                };
-                let scope = Scope::Label { label: label.clone(), value: value.clone() };
-                best = Some((scope, factor, failing));
-            }
-        }
-        best
-    }
-
-    /// Those of the sites whose trouble began within the window of the latest one.
-    fn simultaneous(&self, sites: Vec<SiteIx>) -> Vec<SiteIx> {
-        let since = |site: &SiteIx| self.trouble(*site).map(|trouble| trouble.since);
-        let Some(latest) = sites.iter().filter_map(since).max() else { return Vec::new() };
-        let together = |site: &SiteIx| since(site).is_some_and(|at| self.together(at, latest));
-        sites.into_iter().filter(together).collect()
-    }
-
-    /// Whether a site counts in "n of m": it was seen to work.
-    fn counts(&self, site: SiteIx) -> bool {
-        let known = self.picture.site(site);
-        known.judged.seen_up || known.alive_at > Mono::ZERO || known.finding.trouble().is_some()
     }
 
     /// Whether the paths of the parent or a sibling may soon be judged bad as well.
@@ -443,11 +397,6 @@ impl<'a> Case<'a> {
 /// Whether `part` is at least `share` of `whole`.
 fn at_least(part: usize, share: f64, whole: usize) -> bool {
     as_f64(part) >= share * as_f64(whole)
-}
-
-/// Whether `part` is at most `share` of `whole`.
-fn at_most(part: usize, share: f64, whole: usize) -> bool {
-    as_f64(part) <= share * as_f64(whole)
 }
 
 fn as_f64(n: usize) -> f64 {

@@ -76,6 +76,8 @@ pub(super) struct SiteNow {
     pub(super) finding: Finding,
     /// Whether that still holds: nothing was learned since that could change it.
     pub(super) found: bool,
+    /// Since when it has been silent, whatever single reply came meanwhile; zero when it is not.
+    pub(super) silent_since: Mono,
     /// Whether its line was found bad and not good since.
     pub(super) poor_line: bool,
     /// Since when that finding has been waiting for an explanation.

@@ -142,6 +142,15 @@ impl Monitor {
             }
             let finding = site::find(&self.picture, *site, now.mono);
             let known = self.picture.site_mut(*site);
+            match finding {
+                Finding::Trouble(trouble) if trouble.kind == Kind::Silent => {
+                    if known.silent_since == Mono::ZERO {
+                        known.silent_since = trouble.since;
+                    }
+                }
+                Finding::Unsettled => {}
+                _ => known.silent_since = Mono::ZERO,
+            }
             // Whether a line is bad depends on whether it was.
             (known.finding, known.found) = (finding, !finding.is(Kind::Quality));
             known.poor_line = match finding {
@@ -307,6 +316,7 @@ impl Monitor {
         for ix in topology.site_ixs() {
             let known = self.picture.site_mut(ix);
             (known.finding, known.found) = (Finding::Unknown, false);
+            known.silent_since = Mono::ZERO;
             (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             if known.judged.set(Health::Unknown, now.wall) {
                 let state = known.judged.hard_state(now.wall);

@@ -3,6 +3,10 @@
 //! It looks at one site only. Whether something above the site explains it is for the rooms that
 //! see the whole province.
 
+mod life;
+
+use self::life::is_blank;
+pub(super) use self::life::{Life, is_passing, life};
 use super::grade::DOUBTFUL;
 use super::picture::Picture;
 use crate::model::{
@@ -53,21 +57,6 @@ pub(super) enum Kind {
     Silent,
 }
 
-/// Whether a device lives, by all of its targets together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Nothing was learned, or nothing since the start.
-    Unknown,
-    /// It answers, or was heard, and that is confirmed.
-    Alive,
-    /// It answers again; not confirmed yet.
-    Recovering,
-    /// It has not answered since this moment; not confirmed yet.
-    Failing(Mono),
-    /// It has not answered since this moment.
-    Dead(Mono),
-}
-
 impl Finding {
     /// The trouble, if there is one.
     pub(super) const fn trouble(&self) -> Option<&Trouble> {
@@ -81,92 +70,6 @@ impl Finding {
     pub(super) fn is(&self, kind: Kind) -> bool {
         self.trouble().is_some_and(|trouble| trouble.kind == kind)
     }
-}
-
-/// Whether a device lives.
-///
-/// 1. The targets that ask for the host itself decide; where there are none, all targets.
-/// 2. A device whose host no target reaches is still alive when something else vouches for it: a
-///    service that answered since and is not confirmed dead, a failure that only a living host
-///    causes, or an ICMP error that it sent about another device. So a filter on echoes, or a
-///    router that is too busy to answer them, does not look like a dead device. What was dead needs
-///    more than one such sign.
-/// 3. It is dead when a target that decides is confirmed down and nothing vouches for it.
-pub(super) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
-    let mut onset = Mono::NEVER;
-    let (mut dead, mut good, mut confirmed, mut stale) = (false, false, false, false);
-    for ix in picture.reachability(endpoint) {
-        let target = picture.target(ix);
-        let down = target.streak.hard == Health::Down;
-        if target.streak.is_failing() {
-            onset = onset.min(target.bad_since);
-            dead |= down;
-        } else if target.is_good() {
-            good = true;
-            confirmed |= target.streak.hard == Health::Up;
-        } else if target.streak.hard != Health::Unknown {
-            stale = true;
-        }
-    }
-    if good {
-        return if confirmed { Life::Alive } else { Life::Recovering };
-    }
-    if onset == Mono::NEVER || stale {
-        return Life::Unknown;
-    }
-    let targets = &picture.topology().endpoint(endpoint).targets;
-    let (mut since, mut recovering) = (Mono::NEVER, false);
-    for ix in targets {
-        let target = picture.target(*ix);
-        if target.proof_at >= onset {
-            match target.host.hard {
-                Health::Up => return Life::Alive,
-                _ => recovering |= target.host.soft == Health::Up,
-            }
-        }
-        if target.streak.is_failing() && target.bad_since >= picture.endpoint(endpoint).alive_at {
-            since = since.min(target.bad_since);
-        }
-    }
-    if is_heard(picture, endpoint, onset, now) {
-        return Life::Alive;
-    }
-    if recovering {
-        return Life::Recovering;
-    }
-    let since = if since == Mono::NEVER { onset } else { since };
-    if dead { Life::Dead(since) } else { Life::Failing(since) }
-}
-
-/// Whether what is found of a site may change by time alone: a device of it was heard through an
-/// error, which counts for a while only.
-pub(super) fn is_passing(picture: &Picture, site: SiteIx) -> bool {
-    let endpoints = &picture.topology().site(site).endpoints;
-    endpoints.iter().any(|endpoint| picture.endpoint(*endpoint).heard_at > Mono::ZERO)
-}
-
-/// Whether a device was heard lately and since `onset` through an ICMP error about another one.
-/// Such errors are rare, one a second at most, and come only while we probe what is behind it.
-fn is_heard(picture: &Picture, endpoint: EndpointIx, onset: Mono, now: Mono) -> bool {
-    let known = picture.endpoint(endpoint);
-    let heard = match known.judged.hard {
-        Health::Up | Health::Degraded => known.heard_at,
-        Health::Down | Health::Unknown => known.heard_before,
-    };
-    if heard < onset || heard == Mono::ZERO {
-        return false;
-    }
-    let site = picture.topology().endpoint(endpoint).site;
-    let slowest = picture
-        .topology()
-        .site(site)
-        .endpoints
-        .iter()
-        .flat_map(|endpoint| picture.reachability(*endpoint))
-        .map(|target| picture.pace(target).0)
-        .max()
-        .unwrap_or_default();
-    now - heard <= (slowest * 5 / 2).max(std::time::Duration::from_secs(10))
 }
 
 /// What the site's own evidence comes to.
@@ -477,13 +380,4 @@ fn is_returning(picture: &Picture, ix: TargetIx) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether nothing is known of a device: no target of it has a health, confirmed or hinted at.
-fn is_blank(picture: &Picture, endpoint: EndpointIx) -> bool {
-    let targets = &picture.topology().endpoint(endpoint).targets;
-    targets.iter().all(|ix| {
-        let streak = picture.target(*ix).streak;
-        streak.hard == Health::Unknown && streak.soft == Health::Unknown
-    })
 }

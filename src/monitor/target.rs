@@ -1,19 +1,21 @@
 //! What is kept of one target: its health, its counts, its echoes and what people look at.
 
+mod stretch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::stretch::Stretch;
 use super::grade::{GradeRules, PathRecord};
 use super::hysteresis::{Sign, Streak};
 use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
-    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Sketch,
-    Spread, Standing, TargetKey, TargetView,
+    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
+    TargetKey, TargetView,
 };
-use crate::quality::{Figures, Jitter};
 
 /// What is kept of one target.
 #[derive(Debug, Clone, Default)]
@@ -73,29 +75,11 @@ struct Counts {
     lost: u64,
 }
 
-/// Counts since the last rollup.
-#[derive(Debug, Clone, Default)]
-struct Stretch {
-    began: Mono,
-    probes: u32,
-    failed: u32,
-    local: u32,
-    sent: u32,
-    lost: u32,
-    lost_down: u32,
-    rtts: u32,
-    rtt_sum_us: u64,
-    rtt_min_us: u32,
-    rtt_max_us: u32,
-    jitter: Jitter,
-    sketch: Sketch,
-}
-
 impl Watched {
     /// A target that is seen for the first time, or as it was before a restart.
     pub(super) fn new(before: Option<&HardState>, pinged: bool, now: Mono) -> Self {
         Self {
-            stretch: Stretch { began: now, ..Stretch::default() },
+            stretch: Stretch::new(now),
             streak: Streak::restored(before.map_or(Health::Unknown, |state| state.health)),
             // Of what was down it is not known whether its host was.
             host: Streak::restored(match before.map(|state| state.health) {
@@ -342,32 +326,7 @@ impl Watched {
         rules: &GradeRules,
         now: Now,
     ) -> Option<Rollup> {
-        let jitter = self.stretch.jitter;
-        let next = Stretch { began: now.mono, jitter, ..Stretch::default() };
-        let done = std::mem::replace(&mut self.stretch, next);
-        let length = now.mono - done.began;
-        if done.probes == 0 && done.local == 0 {
-            return None;
-        }
-        let measured = done.rtts > 0;
-        let spread = done.spread(rules);
-        let mean = done.rtt_sum_us.checked_div(u64::from(done.rtts));
-        Some(Rollup {
-            key: key(),
-            from: now.wall_at(done.began),
-            seconds: u32::try_from(length.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
-            probes: done.probes,
-            failed: done.failed,
-            local: done.local,
-            sent: done.sent,
-            lost: done.lost,
-            lost_down: done.lost_down,
-            rtt_min_us: measured.then_some(done.rtt_min_us),
-            rtt_mean_us: mean.and_then(|us| u32::try_from(us).ok()),
-            rtt_max_us: measured.then_some(done.rtt_max_us),
-            jitter_us: measured.then(|| micros(jitter.get())),
-            spread,
-        })
+        self.stretch.roll_up(key, rules, now)
     }
 
     /// Keeps what a reply shows; whether the judgement on the path changed.
@@ -440,51 +399,4 @@ impl Watched {
             self.seen.certificate = Some(Arc::new(certificate.clone()));
         }
     }
-}
-
-impl Stretch {
-    fn measure(&mut self, rtt: Duration) {
-        let us = micros(rtt);
-        self.rtt_min_us = if self.rtts == 0 { us } else { self.rtt_min_us.min(us) };
-        self.rtt_max_us = self.rtt_max_us.max(us);
-        self.rtt_sum_us += u64::from(us);
-        self.rtts += 1;
-        self.jitter.record(rtt);
-        self.sketch.record(us);
-    }
-
-    /// The stretch as distributions: of every reply its round trip; of the stretch as a whole, if
-    /// the target was pinged and answered at all, its jitter, its loss and what they mean for a
-    /// conversation. Silence is no bad path; it is counted elsewhere.
-    fn spread(&self, rules: &GradeRules) -> Spread {
-        let mut spread = Spread { rtt: self.sketch.clone(), ..Spread::default() };
-        let sent = self.sent.saturating_sub(self.lost_down);
-        let Some(median) = self.sketch.percentile(50).filter(|_| sent > 0) else { return spread };
-        let lost = self.lost.saturating_sub(self.lost_down).min(sent);
-        let figures = Figures {
-            samples: sent,
-            loss: f64::from(lost) / f64::from(sent),
-            median: Duration::from_micros(u64::from(median)),
-            p95: Duration::ZERO,
-            jitter: self.jitter.get(),
-        };
-        spread.jitter = Sketch::of(micros(figures.jitter));
-        spread.loss = Sketch::of(hundredths(figures.loss * 100.0));
-        spread.mos = Sketch::of(hundredths(rules.quality(&figures).mos));
-        spread
-    }
-}
-
-/// A small figure in hundredths.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to 0..=10000 before"
-)]
-fn hundredths(figure: f64) -> u32 {
-    (figure * 100.0).round().clamp(0.0, 10_000.0) as u32
-}
-
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

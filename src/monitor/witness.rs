@@ -219,8 +219,13 @@ fn listen(picture: &Picture, sites: &[SiteIx]) -> Said {
     said
 }
 
-/// Whether the site's pulse is failing at this moment.
-fn is_failing(picture: &Picture, site: SiteIx) -> bool {
+/// Whether more of the sites fail at this moment than chance explains.
+pub(super) fn wavers(picture: &Picture, sites: &[SiteIx]) -> bool {
+    listen(picture, sites).wavering
+}
+
+/// Whether the site's pulse is failing at this moment, without being silent for a fact.
+pub(super) fn is_failing(picture: &Picture, site: SiteIx) -> bool {
     !picture.site(site).finding.is(Kind::Silent)
         && picture.pulse(site).is_some_and(|target| picture.target(target).streak.is_failing())
 }

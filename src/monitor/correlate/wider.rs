@@ -1,0 +1,119 @@
+//! Causes that no silent site above explains: a line between a parent and its children, and what
+//! sites have in common. Rules 3 to 5 of [`explain`](super::explain).
+
+use std::collections::BTreeSet;
+
+use super::{Case, Decision, FEWEST_CHILDREN, as_f64, at_least};
+use crate::model::{CommonFactor, SiteIx};
+use crate::monitor::ledger::Scope;
+use crate::monitor::site::Kind;
+
+impl Case<'_> {
+    /// Rules 3 to 5.
+    pub(super) fn wider_causes(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
+        loop {
+            let line = self.best_line(open);
+            let label = self.best_label(open);
+            let lines = line.as_ref().map_or(0, |(_, members)| members.len());
+            let labels = label.as_ref().map_or(0, |(.., members)| members.len());
+            if lines.max(labels) == 0 {
+                return;
+            }
+            if labels > lines {
+                let Some((scope, factor, members)) = label else { return };
+                self.settle(scope, members, Some(factor), open, decision);
+            } else {
+                let Some((node, members)) = line else { return };
+                self.settle(Scope::Below(node), members, None, open, decision);
+            }
+        }
+    }
+
+    /// Rule 3: the parent whose line explains most, with those it explains.
+    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<(SiteIx, Vec<SiteIx>)> {
+        if matches!(self.kind, Kind::Device | Kind::Service) {
+            return None;
+        }
+        let topology = self.picture.topology();
+        let share = self.picture.settings().correlation.children_share;
+        let ripe = open.iter().filter(|site| self.is_ripe(**site));
+        let parents: BTreeSet<SiteIx> = ripe
+            .filter_map(|site| topology.site(*site).parent)
+            .filter(|parent| self.trouble(*parent).is_none())
+            .collect();
+        let mut best: Option<(SiteIx, Vec<SiteIx>)> = None;
+        for parent in parents {
+            let children = &topology.site(parent).children;
+            let silent: Vec<SiteIx> =
+                children.iter().copied().filter(|child| open.contains(child)).collect();
+            let silent = self.simultaneous(silent);
+            let known = children.iter().filter(|child| self.picture.is_known(**child)).count();
+            if silent.len() >= FEWEST_CHILDREN && at_least(silent.len(), share, known) {
+                let mut members: Vec<SiteIx> =
+                    silent.iter().flat_map(|child| self.explained_by(*child)).collect();
+                members.sort_unstable();
+                if best.as_ref().is_none_or(|(_, most)| members.len() > most.len()) {
+                    best = Some((parent, members));
+                }
+            }
+        }
+        best
+    }
+
+    /// Rule 4: the label that explains most, with its figures and those it explains.
+    fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<(Scope, CommonFactor, Vec<SiteIx>)> {
+        let settings = &self.picture.settings().correlation;
+        let fewest = settings.common_min as usize;
+        if open.len() < fewest.max(1) {
+            return None;
+        }
+        // What hangs on a site in trouble is explained by that.
+        let open: BTreeSet<SiteIx> =
+            open.iter().copied().filter(|site| self.highest_in_trouble(*site) == *site).collect();
+        let all = self.picture.topology().site_ixs();
+        let everybody = all.filter(|site| self.picture.is_known(*site)).count();
+        let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
+        for ((label, value), sites) in &self.picture.labelled {
+            let failing: Vec<SiteIx> =
+                sites.iter().copied().filter(|site| open.contains(site)).collect();
+            let failing = self.simultaneous(failing);
+            if failing.len() < fewest || !failing.iter().any(|site| self.is_ripe(*site)) {
+                continue;
+            }
+            let inside = sites.iter().filter(|site| self.picture.is_known(**site)).count();
+            let outside = everybody.saturating_sub(inside);
+            let elsewhere: Vec<SiteIx> =
+                open.iter().copied().filter(|site| !sites.contains(site)).collect();
+            let elsewhere = self.simultaneous(elsewhere).len();
+            let fits = at_least(failing.len(), settings.common_inside, inside)
+                && at_most(elsewhere, settings.common_outside, outside);
+            if fits && best.as_ref().is_none_or(|(.., most)| failing.len() > most.len()) {
+                let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let factor = CommonFactor {
+                    label: label.clone(),
+                    value: value.clone(),
+                    inside_failing: number(failing.len()),
+                    inside: number(inside),
+                    outside_failing: number(elsewhere),
+                    outside: number(outside),
+                };
+                let scope = Scope::Label { label: label.clone(), value: value.clone() };
+                best = Some((scope, factor, failing));
+            }
+        }
+        best
+    }
+
+    /// Those of the sites whose trouble began within the window of the latest one.
+    fn simultaneous(&self, sites: Vec<SiteIx>) -> Vec<SiteIx> {
+        let since = |site: &SiteIx| self.trouble(*site).map(|trouble| trouble.since);
+        let Some(latest) = sites.iter().filter_map(since).max() else { return Vec::new() };
+        let together = |site: &SiteIx| since(site).is_some_and(|at| self.together(at, latest));
+        sites.into_iter().filter(together).collect()
+    }
+}
+
+/// Whether `part` is at most `share` of `whole`.
+fn at_most(part: usize, share: f64, whole: usize) -> bool {
+    as_f64(part) <= share * as_f64(whole)
+}

@@ -1,0 +1,106 @@
+//! One incident in the ledger: its record, and what is known of it beside that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx};
+use crate::monitor::site::{Kind, Trouble};
+
+/// The place of an incident in the ledger; grows with every one that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::monitor) struct Slot(pub(super) u32);
+
+/// What an incident is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::monitor) enum Scope {
+    /// This monitor.
+    Monitor,
+    /// One site's own trouble. A site has one at a time, whatever its kind.
+    Site(SiteIx),
+    /// A site and what hangs on it, or only the latter.
+    Below(SiteIx),
+    /// Sites with a label in common.
+    Label {
+        /// The label.
+        label: String,
+        /// Its value.
+        value: String,
+    },
+    /// Something about one device that does not keep it from working.
+    Item(EndpointIx, Cause),
+    /// Something that is watched no longer.
+    Gone,
+}
+
+/// An incident in the ledger.
+#[derive(Debug, Clone)]
+pub(in crate::monitor) struct Entry {
+    pub(in crate::monitor) incident: Arc<Incident>,
+    pub(in crate::monitor) scope: Scope,
+    /// The kind of trouble; none for the monitor and for items.
+    pub(in crate::monitor) kind: Option<Kind>,
+    /// Whom it explains, and whether each is well again.
+    pub(in crate::monitor) members: BTreeMap<SiteIx, bool>,
+    /// When the fault began, as far as this run knows.
+    pub(in crate::monitor) began_at: Mono,
+    /// Since when everything it explains is well.
+    pub(in crate::monitor) well_since: Option<Mono>,
+    /// Since when what made it wide is over, while some of its members are not well.
+    pub(in crate::monitor) over_since: Option<Mono>,
+    /// When one of its members was last seen to come back.
+    pub(in crate::monitor) returned_at: Mono,
+    /// The trouble that it was last named after.
+    pub(in crate::monitor) named: Option<Trouble>,
+    /// A milder trouble that its site has had since then.
+    pub(super) milder: Option<(Kind, Mono)>,
+    /// Whether the record must be looked at.
+    pub(in crate::monitor) touched: bool,
+    /// Whether something about it is still to be told, later.
+    pub(in crate::monitor) unsaid: bool,
+    /// The record as it was last made durable.
+    pub(in crate::monitor) committed: Option<Arc<Incident>>,
+}
+
+impl Entry {
+    /// An incident of which nothing more is known yet.
+    pub(super) fn of(
+        incident: Arc<Incident>,
+        scope: Scope,
+        kind: Option<Kind>,
+        began_at: Mono,
+    ) -> Self {
+        Self {
+            incident,
+            scope,
+            kind,
+            members: BTreeMap::new(),
+            began_at,
+            well_since: None,
+            over_since: None,
+            returned_at: Mono::ZERO,
+            named: None,
+            milder: None,
+            touched: true,
+            unsaid: false,
+            committed: None,
+        }
+    }
+
+    /// Whether it is open and nothing wider explains it.
+    pub(in crate::monitor) fn is_active(&self) -> bool {
+        self.incident.is_active()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.incident.is_open()
+    }
+
+    pub(super) fn is_all_well(&self) -> bool {
+        self.members.values().all(|well| *well)
+    }
+
+    pub(in crate::monitor) fn change(&mut self) -> &mut Incident {
+        self.touched = true;
+        Arc::make_mut(&mut self.incident)
+    }
+}

@@ -1,0 +1,361 @@
+//! How incidents rest, are handed over, and end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Entry, Ledger, Scope, Slot, give_up};
+use crate::model::{Health, Mono, Now, Resolution, SiteIx};
+use crate::monitor::picture::Picture;
+use crate::monitor::site::{Finding, Kind, Trouble};
+use crate::monitor::{correlate, flap, record};
+
+/// What a pass over the ledger found.
+#[derive(Debug, Default)]
+pub(in crate::monitor) struct Pass {
+    /// When to look again.
+    pub(in crate::monitor) again_at: Option<Mono>,
+    /// Sites whose state must be learned anew before anything is said of them.
+    pub(in crate::monitor) ask_again: BTreeSet<SiteIx>,
+    /// Sites that are still in trouble while what explained it is over.
+    pub(in crate::monitor) left: BTreeSet<SiteIx>,
+}
+
+impl Pass {
+    fn wake(&mut self, at: Mono) {
+        self.again_at = Some(self.again_at.map_or(at, |other| other.min(at)));
+    }
+}
+
+impl Ledger {
+    /// Follows the sites of every open incident and ends those that are over.
+    ///
+    /// 1. A site that is well is marked so; one that is in trouble again is not. What is unsettled
+    ///    or unknown changes nothing: opening may be held back, closing is never guessed.
+    /// 2. When the site that others hang on answers again, or others do through it, or so many
+    ///    sites are well that the common cause no longer holds, the incident is *over* for what is
+    ///    still in trouble: those
+    ///    sites are asked again. When they are still in trouble after as many turns as make a
+    ///    failure a fact, in which nobody else began to answer either, they are `left` to be
+    ///    explained anew: by themselves, or by the highest of them. Until then, and for
+    ///    `correlation.window` at the longest, they may just be slow to come back.
+    /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
+    /// 4. What rested under it and is well ends with it.
+    pub(in crate::monitor) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
+        let mut pass = Pass::default();
+        let slots: Vec<Slot> = self.entries.keys().copied().collect();
+        for slot in slots {
+            let Some(entry) = self.entries.get_mut(&slot) else { continue };
+            if !entry.is_active() || entry.kind.is_none() {
+                continue;
+            }
+            let free = note_members(entry, picture, now);
+            let scope = entry.scope.clone();
+            for site in free {
+                self.free(slot, picture, site, now);
+            }
+            let Some(entry) = self.entries.get_mut(&slot) else { continue };
+            match scope {
+                Scope::Site(site) => note_trouble(entry, picture, site, now, &mut pass),
+                _ => self.hand_over(slot, picture, now, &mut pass),
+            }
+        }
+        self.close(picture, now, &mut pass);
+        pass
+    }
+
+    /// A site that is well needs no wider incident to explain it, nor any that rested under that
+    /// one: should it fall into another trouble, they have nothing to say of it. Its own ends by
+    /// itself.
+    fn free(&mut self, slot: Slot, picture: &mut Picture, site: SiteIx, now: Now) {
+        let known = picture.site_mut(site);
+        if known.group != Some(slot) {
+            return;
+        }
+        known.group = None;
+        let (own, id) = (known.own, self.get(slot).map(|entry| entry.incident.id.clone()));
+        if let Some(own) = own.and_then(|own| self.entries.get_mut(&own)) {
+            own.change().absorbed_by = None;
+            give_up(own, picture, site, now);
+        }
+        for other in self.entries.values_mut() {
+            if matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
+                && other.members.get(&site) == Some(&false)
+                && other.is_open()
+                && other.incident.absorbed_by == id
+            {
+                give_up(other, picture, site, now);
+            }
+        }
+    }
+
+    /// Rule 2 of [`follow`](Self::follow).
+    fn hand_over(&mut self, slot: Slot, picture: &mut Picture, now: Now, pass: &mut Pass) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        if entry.is_all_well() || !is_over(entry, picture) {
+            entry.over_since = None;
+            return;
+        }
+        let left: Vec<SiteIx> =
+            entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        if entry.over_since.is_none() {
+            entry.over_since = Some(now.mono);
+            pass.ask_again.extend(left.iter().copied());
+        }
+        let over_since = entry.over_since.unwrap_or(now.mono);
+        if left.iter().any(|site| answers_again(picture, *site)) {
+            entry.returned_at = now.mono;
+        }
+        let calm_since = over_since.max(entry.returned_at);
+        let patience = left.iter().filter_map(|site| turns_to_be_sure(picture, *site)).min();
+        let longest = over_since + picture.settings().correlation.window;
+        let deadline = patience.map_or(longest, |patience| longest.min(calm_since + patience));
+        if now.mono < deadline {
+            pass.wake(deadline);
+            return;
+        }
+        let id = entry.incident.id.clone();
+        let rest_under_it = |(_, other): &(&Slot, &Entry)| {
+            other.is_open()
+                && other.incident.absorbed_by.as_ref() == Some(&id)
+                && matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
+        };
+        let narrower: Vec<Slot> =
+            self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
+        for site in left {
+            // What is still being asked stays until that is settled.
+            let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
+            else {
+                continue;
+            };
+            self.give_up(slot, picture, site, now);
+            picture.site_mut(site).group = None;
+            for narrower in &narrower {
+                let Some(other) = self.entries.get_mut(narrower) else { continue };
+                let Some(well) = other.members.get(&site).copied() else { continue };
+                if other.kind == Some(kind) && picture.site(site).group.is_none() {
+                    picture.site_mut(site).group = Some(*narrower);
+                    other.change().absorbed_by = None;
+                    other.members.insert(site, false);
+                    record::affect(other, picture, site, since, now);
+                } else if !well {
+                    // It has another trouble by now, or something else explains it.
+                    give_up(other, picture, site, now);
+                }
+            }
+            if picture.site(site).group.is_none() {
+                pass.left.insert(site);
+            }
+        }
+    }
+
+    /// Rules 3 and 4 of [`follow`](Self::follow).
+    fn close(&mut self, picture: &mut Picture, now: Now, pass: &mut Pass) {
+        let mut over = Vec::new();
+        for (slot, entry) in &mut self.entries {
+            if !entry.is_active() || entry.kind.is_none() || !entry.is_all_well() {
+                continue;
+            }
+            let well_since = *entry.well_since.get_or_insert(now.mono);
+            let flapping = &picture.config.settings.flapping;
+            let deadline = well_since + flap::patience(&entry.incident, flapping, now.wall);
+            let certain = entry.members.keys().all(|site| {
+                let known = picture.site(*site);
+                let theirs = known.group.or(known.own) == Some(*slot);
+                !theirs || known.finding == Finding::Well
+            });
+            if now.mono < deadline {
+                pass.wake(deadline);
+            } else if certain {
+                over.push(*slot);
+            }
+        }
+        for slot in over {
+            self.resolve(slot, picture, Resolution::Recovered, now);
+        }
+    }
+
+    /// What rested explains its sites again, but for those that something else explains by now.
+    fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        if let Scope::Site(site) = entry.scope {
+            let wider = picture.site(site).group.and_then(|group| self.get(group));
+            let wider = wider.filter(|wider| wider.is_active()).map(|w| w.incident.id.clone());
+            if let Some(entry) = self.entries.get_mut(&slot).filter(|_| wider.is_some()) {
+                entry.change().absorbed_by = wider;
+            }
+            return;
+        }
+        let left: Vec<SiteIx> =
+            entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        for site in left {
+            if picture.site(site).group.is_none() {
+                picture.site_mut(site).group = Some(slot);
+            } else {
+                give_up(entry, picture, site, now);
+            }
+        }
+    }
+
+    /// Ends an incident, and with it what rested under it and is well.
+    pub(in crate::monitor) fn resolve(
+        &mut self,
+        slot: Slot,
+        picture: &mut Picture,
+        how: Resolution,
+        now: Now,
+    ) {
+        let Some(entry) = self.entries.get_mut(&slot) else { return };
+        let incident = entry.change();
+        incident.resolved = Some(now.wall);
+        incident.resolution = Some(how);
+        for affected in &mut incident.affected {
+            affected.until.get_or_insert(now.wall);
+        }
+        let id = incident.id.clone();
+        let members: Vec<SiteIx> = entry.members.keys().copied().collect();
+        for site in members {
+            let known = picture.site_mut(site);
+            known.group = known.group.filter(|group| *group != slot);
+            known.own = known.own.filter(|own| *own != slot);
+        }
+        let mut resting: Vec<(bool, Slot)> = self
+            .entries
+            .iter()
+            .filter(|(_, other)| {
+                other.is_open() && other.incident.absorbed_by.as_ref() == Some(&id)
+            })
+            .map(|(slot, other)| (matches!(other.scope, Scope::Site(_)), *slot))
+            .collect();
+        // Wider ones first: they explain what rests under them.
+        resting.sort_unstable();
+        for (_, other) in resting {
+            let Some(entry) = self.entries.get_mut(&other) else { continue };
+            entry.change().absorbed_by = None;
+            let Some(_) = entry.kind else { continue };
+            let well = entry.members.keys().all(|site| {
+                picture.site(*site).finding == Finding::Well && picture.site(*site).group.is_none()
+            });
+            if well {
+                self.resolve(other, picture, how, now);
+            } else {
+                self.wake(other, picture, now);
+            }
+        }
+    }
+}
+
+/// Whether something at a site that was down answers, confirmed or not.
+fn answers_again(picture: &Picture, site: SiteIx) -> bool {
+    let topology = picture.topology();
+    let endpoints = topology.site(site).endpoints.iter();
+    endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets).any(|target| {
+        let target = picture.target(*target);
+        target.streak.hard == Health::Down && target.is_good()
+    })
+}
+
+/// How long as many turns of a site take as make a failure a fact.
+fn turns_to_be_sure(picture: &Picture, site: SiteIx) -> Option<Duration> {
+    let (pace, timeout) = picture.pace(picture.pulse(site)?);
+    Some(pace * picture.settings().hysteresis.fail_after + timeout)
+}
+
+/// Rule 1 of [`Ledger::follow`]; gives the sites that are well now and were not before.
+fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
+    let mut well_now = Vec::new();
+    let sites: Vec<(SiteIx, bool)> = entry.members.iter().map(|(s, well)| (*s, *well)).collect();
+    for (site, was_well) in sites {
+        let finding = picture.site(site).finding;
+        if finding == Finding::Well && !was_well {
+            entry.members.insert(site, true);
+            entry.returned_at = now.mono;
+            record::release(entry, picture, site, now);
+            well_now.push(site);
+        } else if let Some(trouble) = finding.trouble().filter(|_| was_well)
+            && matches!(entry.scope, Scope::Site(_))
+        {
+            if entry.well_since.take().is_some() {
+                flap::relapse(entry.change(), &picture.settings().flapping, now.wall);
+            }
+            entry.members.insert(site, false);
+            record::affect(entry, picture, site, trouble.since, now);
+        }
+    }
+    if !entry.is_all_well() {
+        entry.well_since = None;
+    }
+    well_now
+}
+
+/// Follows the trouble of a site that has an incident of its own.
+///
+/// 1. When it comes to keep the site from taking part, or another device or service is at fault,
+///    the incident is named anew.
+/// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
+///    line is back and the codec has hung on the way.
+fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pass: &mut Pass) {
+    let Some(trouble) = picture.site(site).finding.trouble() else {
+        entry.milder = None;
+        return;
+    };
+    if Some(trouble.kind) >= entry.kind {
+        entry.milder = None;
+        let other = entry.named.is_some_and(|named| {
+            (named.endpoint, named.target) != (trouble.endpoint, trouble.target)
+                || (trouble.down && !named.down)
+        });
+        if Some(trouble.kind) == entry.kind && other {
+            record::name(entry, picture, now);
+        }
+        return;
+    }
+    let since = match entry.milder {
+        Some((kind, since)) if kind == trouble.kind => since,
+        _ => now.mono,
+    };
+    entry.milder = Some((trouble.kind, since));
+    let deadline = since + picture.settings().correlation.window;
+    if now.mono < deadline {
+        pass.wake(deadline);
+        return;
+    }
+    entry.kind = Some(trouble.kind);
+    entry.milder = None;
+    record::name(entry, picture, now);
+}
+
+/// Whether what made an incident wide no longer holds.
+fn is_over(entry: &Entry, picture: &Picture) -> bool {
+    let Some(kind) = entry.kind else { return false };
+    let correlation = &picture.settings().correlation;
+    let failing = |site: &SiteIx| picture.site(*site).finding.is(kind);
+    let share = |sites: &mut dyn Iterator<Item = SiteIx>| {
+        let (mut bad, mut all) = (0u32, 0u32);
+        for site in sites {
+            all += 1;
+            bad += u32::from(failing(&site));
+        }
+        if all == 0 { 0.0 } else { f64::from(bad) / f64::from(all) }
+    };
+    match &entry.scope {
+        Scope::Below(node) if entry.members.contains_key(node) => {
+            match picture.site(*node).finding {
+                Finding::Well => true,
+                Finding::Trouble(trouble) => {
+                    trouble.kind < kind
+                        || (kind == Kind::Silent && !correlate::explains_below(picture, *node))
+                }
+                Finding::Unsettled | Finding::Unknown => entry.over_since.is_some(),
+            }
+        }
+        Scope::Below(node) => {
+            let children = &picture.topology().site(*node).children;
+            let mut members = children.iter().copied().filter(|c| entry.members.contains_key(c));
+            share(&mut members) < correlation.children_share
+        }
+        Scope::Label { .. } => {
+            share(&mut entry.members.keys().copied()) < correlation.common_inside
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,174 @@
+//! Turns, millisecond by millisecond.
+
+use super::*;
+use crate::model::{CheckId, EndpointId, SiteId};
+
+const PACE: Duration = Duration::from_secs(1);
+
+fn at(ms: u64) -> Mono {
+    Mono::ZERO + Duration::from_millis(1_000_000 + ms)
+}
+
+fn schedule(targets: usize, pace: Duration) -> Schedule {
+    let mut schedule = Schedule::default();
+    for n in 0..targets {
+        let key = TargetKey {
+            site: SiteId::new(format!("site-{n}")),
+            endpoint: Some(EndpointId::new("router")),
+            check: Some(CheckId::new("ping")),
+        };
+        schedule.add(&key, pace, Duration::from_secs(1), at(0));
+    }
+    schedule
+}
+
+/// Carries out probes, millisecond by millisecond.
+struct Runner {
+    schedule: Schedule,
+    now: u64,
+    took: u64,
+    back: Vec<(u64, ProbeRequest)>,
+}
+
+impl Runner {
+    fn new(targets: usize, pace: Duration, took: u64) -> Self {
+        Self { schedule: schedule(targets, pace), now: 0, took, back: Vec::new() }
+    }
+
+    /// Runs for `ms`; gives each probe's moment.
+    fn run(&mut self, ms: u64) -> Vec<(u64, TargetIx)> {
+        let mut probes = Vec::new();
+        for now in self.now..self.now + ms {
+            let schedule = &mut self.schedule;
+            self.back.retain(|(when, request)| {
+                let due = *when <= now;
+                if due {
+                    assert!(schedule.finished(request, request.target, at(now)));
+                }
+                !due
+            });
+            while let Some(Due::Probe { target, trigger, effort, due }) =
+                schedule.poll(at(now), |_| false)
+            {
+                let request = ProbeRequest { generation: 1, target, trigger, effort, due };
+                assert!(schedule.under_way(target).is_none(), "probes of a target overlap");
+                schedule.started(request);
+                probes.push((now, target));
+                self.back.push((now + self.took, request));
+            }
+        }
+        self.now += ms;
+        probes
+    }
+
+    /// Probes in each tenth of the next second.
+    fn tenths(&mut self) -> [u32; 10] {
+        let mut tenths = [0; 10];
+        for (now, _) in self.run(1000) {
+            tenths[usize::try_from(now % 1000 / 100).unwrap()] += 1;
+        }
+        tenths
+    }
+}
+
+#[test]
+fn everybody_gets_a_turn_in_every_interval_and_nobody_two() {
+    let mut runner = Runner::new(500, PACE, 5);
+    runner.run(3000);
+    let mut turns = [0; 500];
+    for (_, target) in runner.run(10_000) {
+        turns[target.ix()] += 1;
+    }
+    assert!(turns.iter().all(|n| *n == 10), "{turns:?}");
+}
+
+#[test]
+fn targets_are_spread_evenly_over_the_interval() {
+    let mut runner = Runner::new(5000, PACE, 5);
+    runner.run(3000);
+    let tenths = runner.tenths();
+    assert!(tenths.iter().all(|n| (400..600).contains(n)), "{tenths:?}");
+}
+
+#[test]
+fn a_change_of_pace_makes_no_burst() {
+    let mut runner = Runner::new(5000, Duration::from_secs(60), 5);
+    runner.run(4000);
+    for target in 0..5000 {
+        runner.schedule.set_pace(TargetIx::new(target), PACE, at(4000));
+    }
+    let tenths = runner.tenths();
+    assert!(tenths.iter().all(|n| (400..600).contains(n)), "{tenths:?}");
+}
+
+#[test]
+fn the_first_round_is_quick_however_slow_the_pace() {
+    let mut runner = Runner::new(500, Duration::from_secs(60), 5);
+    let mut reached: Vec<_> = runner.run(3001).into_iter().map(|(_, target)| target).collect();
+    reached.sort_unstable();
+    reached.dedup();
+    assert_eq!(reached.len(), 500);
+}
+
+#[test]
+fn a_probe_as_long_as_the_interval_is_followed_at_once_and_never_overlapped() {
+    let mut runner = Runner::new(1, PACE, 1003);
+    let probes = runner.run(20_000);
+    assert!(probes.len() >= 18, "{}", probes.len());
+    assert!(runner.schedule.overlaps() > 0);
+}
+
+#[test]
+fn a_demanded_probe_comes_when_asked_for_and_the_target_returns_to_its_place() {
+    let mut runner = Runner::new(1, Duration::from_secs(30), 5);
+    let (last, target) = *runner.run(60_000).last().unwrap();
+    while runner.now < last + 40_000 {
+        runner.run(1);
+    }
+    let asked = runner.now;
+    let demanded = at(asked + 300);
+    runner.schedule.demand(target, Trigger::Confirm, Effort::Thorough, demanded);
+    let probes = runner.run(31_000);
+    assert_eq!(probes[0].0, asked + 300);
+    assert_eq!(probes[1].0 % 30_000, last % 30_000);
+}
+
+#[test]
+fn what_is_demanded_during_a_probe_follows_it() {
+    let mut schedule = schedule(1, Duration::from_secs(30));
+    let target = TargetIx::new(0);
+    let mut now = 0;
+    let request = loop {
+        if let Some(Due::Probe { target, trigger, effort, due }) = schedule.poll(at(now), |_| false)
+        {
+            break ProbeRequest { generation: 1, target, trigger, effort, due };
+        }
+        now += 1;
+    };
+    schedule.started(request);
+    schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now));
+    assert!(schedule.poll(at(now + 500), |_| false).is_none());
+    assert!(schedule.finished(&request, target, at(now + 900)));
+    let next = schedule.poll(at(now + 900), |_| false);
+    assert!(matches!(next, Some(Due::Probe { trigger: Trigger::Correlate, .. })));
+}
+
+#[test]
+fn a_probe_that_never_comes_back_is_given_up() {
+    let mut schedule = schedule(1, PACE);
+    let mut given_up = 0;
+    for now in 0..30_000 {
+        match schedule.poll(at(now), |_| false) {
+            Some(Due::Probe { target, trigger, effort, due }) => {
+                schedule.started(ProbeRequest { generation: 1, target, trigger, effort, due });
+            }
+            Some(Due::GivenUp(request)) => {
+                given_up += 1;
+                assert!(schedule.finished(&request, request.target, at(now)));
+                assert!(!schedule.finished(&request, request.target, at(now)), "late outcome");
+            }
+            None => {}
+        }
+    }
+    assert!(given_up >= 2, "{given_up}");
+}
