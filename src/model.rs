@@ -14,6 +14,7 @@ mod incident;
 mod outcome;
 mod readiness;
 mod record;
+mod retold;
 mod session;
 mod sketch;
 mod snapshot;
@@ -25,7 +26,7 @@ mod trace;
 
 pub use address::WebAddress;
 pub use batch::{
-    Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
+    Act, Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
     Silence, Watch, Withdrawal,
 };
 pub use calendar::{Calendar, CalendarStatus, SessionChange};
@@ -54,6 +55,7 @@ pub use readiness::{
     ReadinessRun, SiteReadiness, TrainFigures, Verdict,
 };
 pub use record::{Attendance, SessionRecord, Stay};
+pub use retold::{quoted, retold};
 pub use session::{Importance, Phase, Session};
 pub use sketch::{Sketch, Spread};
 pub use snapshot::{

@@ -220,7 +220,8 @@ fn unreadable(dir: &Path) -> Vec<String> {
     notes
 }
 
-/// The channels that no route names, not even through a person or a rota.
+/// The channels that no route names, not even through a person or a rota, and that stand in for
+/// none that a route names.
 fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
     if settings.routes.is_empty() {
         return Vec::new();
@@ -231,7 +232,7 @@ fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
     };
     let steps = settings.routes.iter().flat_map(|route| &route.escalate);
     let receivers = settings.routes.iter().flat_map(|route| &route.to);
-    let named: BTreeSet<&ChannelId> = receivers
+    let mut named: BTreeSet<&ChannelId> = receivers
         .chain(steps.flat_map(|step| &step.to))
         .flat_map(|receiver| match receiver {
             Receiver::Channel(id) => vec![id],
@@ -241,5 +242,12 @@ fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
             }
         })
         .collect();
+    // No fallback leads back to where it began.
+    let mut ways: Vec<&ChannelId> = named.iter().copied().collect();
+    while let Some(id) = ways.pop() {
+        let channel = settings.channels.iter().find(|channel| channel.id == *id);
+        let to = channel.and_then(|channel| channel.fallback.as_ref()).map(|it| &it.to);
+        ways.extend(to.filter(|to| named.insert(to)));
+    }
     settings.channels.iter().map(|channel| &channel.id).filter(|id| !named.contains(id)).collect()
 }

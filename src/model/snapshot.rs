@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Certificate, ChannelId, Confirmation, EngineHealth, Failure, Health, Incident, IncidentId,
-    Maintenance, Now, PersonId, Phase, ReadinessRun, RotaId, Session, SessionId, Silence, Standing,
-    Topology,
+    Maintenance, Now, PersonId, Phase, ReadinessRun, RotaId, SelfDoubt, Session, SessionId,
+    Silence, Standing, Topology,
 };
 
 /// The whole state at one moment. The views stand at the positions of the topology.
@@ -206,8 +206,8 @@ impl SessionView {
 pub struct MonitorView {
     /// Whether it can see; if not, everything is unknown.
     pub blind: bool,
-    /// Why it cannot see, in plain words; empty when it can.
-    pub reasons: Vec<String>,
+    /// Why it cannot see, or what of it does not work; empty when all is well.
+    pub reasons: Vec<SelfDoubt>,
     /// Probes under way.
     pub in_flight: u32,
     /// Probes that were due while the one before was still under way, since the start.

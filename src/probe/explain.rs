@@ -13,6 +13,7 @@ use super::memory::Record;
 use crate::model::{
     Certificate, Check, CheckKind, Detail, Failure, HttpMethod, IcmpDetail, IcmpError, Judgement,
     Language, LocalFailure, RemoteFailure, Reply, SipTransport, Step, StepKind, Unreachable,
+    quoted,
 };
 
 /// How texts are written.
@@ -282,7 +283,9 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
             )
             .to_owned(),
         RemoteFailure::Unreachable(error) => unreachable(error, language),
-        RemoteFailure::Malformed(why) if vi => format!("trả lời không đúng giao thức: {why}"),
+        RemoteFailure::Malformed(why) if vi => {
+            format!("trả lời không đúng giao thức: {}", quoted(why, language))
+        }
         RemoteFailure::Malformed(why) => format!("what came back is not the protocol: {why}"),
         RemoteFailure::ServiceOut { status, reason } if vi => {
             format!("thiết bị trả lời {status} {reason}: dịch vụ phía sau không sẵn sàng")
@@ -290,9 +293,13 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
         RemoteFailure::ServiceOut { status, reason } => {
             format!("it answers {status} {reason}: the service behind it is out")
         }
-        RemoteFailure::Unexpected(why) if vi => format!("trả lời không như mong đợi: {why}"),
+        RemoteFailure::Unexpected(why) if vi => {
+            format!("trả lời không như mong đợi: {}", quoted(why, language))
+        }
         RemoteFailure::Unexpected(why) => format!("the answer is not what was expected: {why}"),
-        RemoteFailure::Tls(why) if vi => format!("không thiết lập được TLS: {why}"),
+        RemoteFailure::Tls(why) if vi => {
+            format!("không thiết lập được TLS: {}", quoted(why, language))
+        }
         RemoteFailure::Tls(why) => format!("TLS failed: {why}"),
         RemoteFailure::CertificateTime(certificate) => {
             let (from, until) = date(certificate, style);
@@ -363,20 +370,23 @@ fn local_failure(failure: &LocalFailure, language: Language) -> String {
         LocalFailure::NoRoute => "this machine has no route or its interface is down".to_owned(),
         // What to do about it takes several lines, which are for whoever runs the program.
         LocalFailure::Forbidden(why) if vi => {
-            format!("hệ điều hành không cho phép: {}", why.lines().next().unwrap_or_default())
+            let why = quoted(why.lines().next().unwrap_or_default(), language);
+            format!("hệ điều hành không cho phép: {why}")
         }
         LocalFailure::Forbidden(why) => {
             format!("the kernel forbids it: {}", why.lines().next().unwrap_or_default())
         }
         LocalFailure::Late if vi => "máy giám sát quá tải, kết quả đến quá muộn".to_owned(),
         LocalFailure::Late => "this machine is too busy, the result came too late".to_owned(),
-        LocalFailure::Exhausted(why) if vi => format!("máy giám sát cạn tài nguyên: {why}"),
+        LocalFailure::Exhausted(why) if vi => {
+            format!("máy giám sát cạn tài nguyên: {}", quoted(why, language))
+        }
         LocalFailure::Exhausted(why) => format!("this machine has run out: {why}"),
         LocalFailure::Overloaded if vi => "quá nhiều phép thử cùng lúc".to_owned(),
         LocalFailure::Overloaded => "too many probes are under way".to_owned(),
         LocalFailure::Stopping if vi => "chương trình đang dừng".to_owned(),
         LocalFailure::Stopping => "the program is stopping".to_owned(),
-        LocalFailure::Other(why) => why.clone(),
+        LocalFailure::Other(why) => quoted(why, language),
     };
     match language {
         Language::Vi => format!("không hỏi được (lỗi phía máy giám sát): {why}"),

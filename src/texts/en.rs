@@ -11,6 +11,7 @@ pub(super) use advice::likely;
 use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
+pub(super) use ourselves::self_doubt;
 use words::{count, day, duration, grade, hour, moment, nth, precise, shared};
 
 use super::seen::Seen;
@@ -87,13 +88,13 @@ pub(super) fn account(facts: &Facts<'_>) -> Account {
 }
 
 /// A message as one text.
-pub(super) fn whole(message: &Message, board: &str) -> String {
+pub(super) fn whole(message: &Message, page: &str) -> String {
     let Message { summary, description, action, contact, link } = message;
     let link =
         link.as_ref().map(|link| format!("Take it on or silence it: {link}\n")).unwrap_or_default();
     format!(
         "{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n{link}\
-         Board: {board}\n"
+         Details: {page}\n"
     )
 }
 
@@ -269,7 +270,7 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         NotificationKind::Reminder => "Reminder",
         _ => return None,
     };
-    let after = facts.untaken().filter(|it| !it.is_zero());
+    let after = facts.untaken().filter(|it| it.as_secs() > 0);
     let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
     Some(match facts.ran_out() {
         Some((by, until)) => format!(

@@ -40,6 +40,25 @@ impl Letter {
     pub fn is_resolved(&self) -> bool {
         self.items.iter().all(|item| item.told_as == NotificationKind::Resolved)
     }
+
+    /// The same with names of at most so many characters, for a line that must have room for what
+    /// is said of them.
+    pub(crate) fn brief(&self, most: usize) -> Self {
+        let brief = |item: &Item| {
+            let mut notification = Notification::clone(&item.notification);
+            let alert = &mut notification.alert;
+            let contacts = alert.contacts.iter_mut().map(|contact| &mut contact.name);
+            let titles = alert.session_title.iter_mut().chain([&mut alert.site_name]);
+            for name in alert.names.values_mut().chain(titles).chain(contacts) {
+                if name.chars().count() > most {
+                    let begins: String = name.chars().take(most.saturating_sub(1)).collect();
+                    *name = format!("{}…", begins.trim_end());
+                }
+            }
+            Item { told_as: item.told_as, notification: Arc::new(notification) }
+        };
+        Self { items: self.items.iter().map(brief).collect(), ..self.clone() }
+    }
 }
 
 /// A letter that tells of nothing but itself.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Evidence, Failure, RemoteFailure, Saw, SelfDoubt};
+use crate::model::{Evidence, Failure, Language, RemoteFailure, Saw, SelfDoubt, retold};
 
 /// What an observation says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,8 +63,8 @@ impl<'a> Seen<'a> {
 }
 
 /// Whom or what a failure names: the router that reported it, the status that was answered, what
-/// was wrong.
-pub(super) fn named_by(failure: &Failure) -> Option<String> {
+/// was wrong as far as that can be said in the reader's language.
+pub(super) fn named_by(failure: &Failure, language: Language) -> Option<String> {
     match failure {
         Failure::Remote(RemoteFailure::Unreachable(error)) => {
             error.offender.map(|offender| offender.to_string())
@@ -76,7 +76,7 @@ pub(super) fn named_by(failure: &Failure) -> Option<String> {
             RemoteFailure::Malformed(why)
             | RemoteFailure::Unexpected(why)
             | RemoteFailure::Tls(why),
-        ) => Some(why.clone()),
+        ) => retold(why, language),
         _ => None,
     }
 }

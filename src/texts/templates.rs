@@ -22,8 +22,14 @@ use super::{Facts, Message, Place, en, samples, usual, vi};
 use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
 use crate::model::{Contact, Language};
 
-/// Steps that one rendering may take: a loop without end ends within milliseconds.
+/// Steps that one rendering may take: a loop without end ends within milliseconds. Every 64 bytes
+/// that it makes, also in between, count as a step, so that it cannot fill the memory either.
 const FUEL: u64 = 100_000;
+/// Signs `+` in a template. A list of so many sums is made without being counted as steps, so one
+/// that doubles itself more often would fill the memory after all.
+const SUMS: usize = 32;
+/// Bytes that one rendering may make.
+const MOST_TEXT: u64 = FUEL * 64;
 /// Longest text of one part, in characters; what is longer is cut.
 const LONGEST: usize = 8_000;
 
@@ -75,6 +81,7 @@ struct Context<'a> {
     ack: Option<AckContext<'a>>,
     channel: &'a str,
     board: &'a str,
+    page: String,
     link: Option<&'a str>,
     /// The built-in texts.
     default: DefaultContext<'a>,
@@ -198,7 +205,16 @@ pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
     if list.is_empty() { Ok(()) } else { Err(Diagnostics { list, more: 0 }) }
 }
 
+/// Where a template adds once more than it may.
+fn one_sum_too_many(text: &str) -> Option<std::ops::Range<usize>> {
+    text.match_indices('+').nth(SUMS).map(|(at, sign)| at..at + sign.len())
+}
+
 fn environment(source: &Template) -> Result<Environment<'static>, Error> {
+    if one_sum_too_many(&source.text).is_some() {
+        let why = format!("`+` stands there more than {SUMS} times");
+        return Err(Error::new(minijinja::ErrorKind::InvalidOperation, why));
+    }
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
@@ -285,6 +301,7 @@ impl<'a> Context<'a> {
             }),
             channel: facts.channel,
             board: &style.board,
+            page: super::page(alert, false, &style.board),
             link: built_in.link.as_deref(),
             default: DefaultContext {
                 summary: &built_in.summary,
@@ -302,21 +319,26 @@ fn moment(at: DateTime) -> String {
 
 /// What is wrong with a template, where it stands.
 fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
-    let line = error.line().unwrap_or(1).max(1);
-    let excerpt = source.text.lines().nth(line - 1).unwrap_or_default().to_owned();
     // The range counts bytes from the beginning of the file.
-    let before = error.range().and_then(|range| source.text.get(..range.start));
+    let range = error.range().or_else(|| one_sum_too_many(&source.text));
+    let before = range.clone().and_then(|range| source.text.get(..range.start));
+    let line = before.filter(|_| error.line().is_none()).map(|it| it.matches('\n').count() + 1);
+    let line = error.line().or(line).unwrap_or(1).max(1);
+    let excerpt = source.text.lines().nth(line - 1).unwrap_or_default().to_owned();
     let column = before.map_or(1, |before| {
         let last = before.rsplit('\n').next().unwrap_or_default();
         last.chars().count() + 1
     });
-    let width = error
-        .range()
+    let width = range
         .and_then(|range| source.text.get(range))
         .map_or(0, |text| text.lines().next().unwrap_or_default().chars().count());
-    let reason = match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
+    let reason = match (error.kind(), error.detail()) {
+        (minijinja::ErrorKind::OutOfFuel, _) => format!(
+            "this makes the template take more than {FUEL} steps or make more than {} MB of text",
+            MOST_TEXT / 1_000_000
+        ),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
     };
     let unknown = error.kind() == minijinja::ErrorKind::UndefinedError;
     let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -334,7 +356,7 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
 }
 
 /// What a template can use, as the README explains it.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
     "kind",
     "over",
     "flapping",
@@ -360,6 +382,7 @@ const KNOWN: [&str; 27] = [
     "ack",
     "channel",
     "board",
+    "page",
     "link",
     "default",
 ];
@@ -432,7 +455,44 @@ mod tests {
         assert!(told("{{ session.title }}").contains("undefined"), "there is not always one");
         assert!(told("{% if over %}x{% endif %}").contains("it says nothing about"), "firing");
         let endless = "{% for a in affected %}{% for b in default.description %}{% for c in default.description %}{% for d in default.description %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}x";
-        assert!(told(endless).contains("fuel"), "{}", told(endless));
+        assert!(told(endless).contains("more than 100000 steps"), "{}", told(endless));
+    }
+
+    #[test]
+    fn a_template_that_doubles_its_text_ends_before_it_fills_the_memory() {
+        let line = |by: &str| format!("{{% set x = {by} %}}\n").repeat(64);
+        let doubling = [
+            format!("{{% set x = default.description %}}\n{}{{{{ x }}}}", line("x ~ x")),
+            format!("{{% set x = default.description %}}\n{}{{{{ x }}}}", line("x + x")),
+            format!("{{% set x = default.description %}}\n{}{{{{ x }}}}", line("x * 1000")),
+            format!("{{% set x = default.description %}}\n{}{{{{ x }}}}", line("[x, x] | join")),
+            format!("{{% set x = [1] %}}\n{}{{{{ x | join }}}}", line("x * 9")),
+            "{% for a in ['xxxxxxxx' ~ site] %}".to_owned()
+                + &"{% for a in [a ~ a] %}".repeat(40)
+                + "{{ a }}"
+                + &"{% endfor %}".repeat(41),
+            format!(
+                "{{% set x = default.description %}}\n{}{{{{ x }}}}",
+                "{% set x %}{{ x }}{{ x }}{% endset %}\n".repeat(64)
+            ),
+        ];
+        for text in doubling {
+            let said = told(&text);
+            // Where, why, and what there is at most.
+            assert!(said.starts_with("templates/vi/summary.txt:"), "{said}");
+            let bounds = [
+                "more than 100000 steps or make more than 6 MB of text",
+                "is too large",
+                "`+` stands there more than 32 times",
+            ];
+            assert!(bounds.iter().any(|bound| said.contains(bound)), "{said}");
+        }
+        let sums = format!("{{% set x = [1] %}}\n{}{{{{ x | join }}}}", line("x + x"));
+        assert!(
+            told(&sums).starts_with("templates/vi/summary.txt:34:14: error"),
+            "{}",
+            told(&sums)
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 use unicode_normalization::is_nfc;
@@ -13,10 +14,10 @@ use unicode_normalization::is_nfc;
 use super::*;
 use super::{LinkKey, Links, test_letter};
 use crate::model::{
-    Affected, Ailment, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Failure, Finding,
-    Found, IcmpError, LocalFailure, Notification, NotificationId, Part, ReadinessNotice,
-    ReadinessRun, RemoteFailure, Saw, SelfDoubt, SessionId, SiteId, SiteReadiness, StoreTrouble,
-    TargetKey, Unreachable, Verdict,
+    Ack, Affected, Ailment, Cause, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Evidence,
+    Failure, Finding, Found, IcmpError, LocalFailure, Notification, NotificationId, Part, Phase,
+    ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt, SessionId, Severity,
+    SiteId, SiteReadiness, StoreTrouble, TargetKey, Told, Unreachable, Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -428,7 +429,9 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let saw = Saw::Clock { offset_s: -90 };
     slow.alert.incident.evidence = vec![seen("codec", "https", saw, "2026-02-03T00:42:10Z")];
     let mut odd = sample(Cause::Service);
-    let tls = Saw::Failed(Failure::Remote(RemoteFailure::Tls("no shared cipher".to_owned())));
+    let tls = Saw::Failed(Failure::Remote(RemoteFailure::Tls(
+        "received fatal alert: HandshakeFailure".to_owned(),
+    )));
     odd.alert.incident.evidence = vec![
         seen("codec", "sip", tls, "2026-02-03T00:42:10Z"),
         seen("codec", "web", words("a face at the window"), "2026-02-03T00:42:10Z"),
@@ -528,7 +531,7 @@ fn our_own_troubles_say_what_to_do() {
         &[
             ("drill", of(SelfDoubt::DrillMissed { session: session(), channels })),
             ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
-            ("resolver", of(trouble(Part::Resolver, "timed out"))),
+            ("resolver", of(trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"))),
             ("full", store(StoreTrouble::Full { dir: dir() })),
             ("held", store(StoreTrouble::Held { dir: dir() })),
             ("read-only", store(StoreTrouble::ReadOnly { dir: dir() })),

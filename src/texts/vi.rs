@@ -9,6 +9,7 @@ pub(super) use advice::likely;
 use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
+pub(super) use ourselves::self_doubt;
 use words::{
     clock, day, duration, grade, hour, lower_first, moment, named, precise, sentence_case, shared,
 };
@@ -89,13 +90,13 @@ pub(super) fn account(facts: &Facts<'_>) -> Account {
 }
 
 /// A message as one text.
-pub(super) fn whole(message: &Message, board: &str) -> String {
+pub(super) fn whole(message: &Message, page: &str) -> String {
     let Message { summary, description, action, contact, link } = message;
     let link =
         link.as_ref().map(|link| format!("Tiếp nhận hoặc tạm tắt: {link}\n")).unwrap_or_default();
     format!(
         "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n{link}\
-         Bảng theo dõi: {board}\n"
+         Chi tiết: {page}\n"
     )
 }
 
@@ -277,7 +278,7 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         NotificationKind::Reminder => "Nhắc lại",
         _ => return None,
     };
-    let after = facts.untaken().filter(|it| !it.is_zero());
+    let after = facts.untaken().filter(|it| it.as_secs() > 0);
     let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
     Some(match facts.ran_out() {
         Some((by, until)) => format!(

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vchealth::model::{Health, IncidentId, SiteId, Snapshot, Standing, StoreTrouble};
+use vchealth::model::{Health, IncidentId, SelfDoubt, SiteId, Snapshot, Standing, StoreTrouble};
 use vchealth::web::ReloadError;
 
 use crate::browser::Browser;
@@ -189,7 +189,7 @@ async fn what_a_browser_has_is_not_sent_again() {
 async fn the_board_says_when_it_cannot_see_or_tell() {
     let mut snapshot = province::quiet(204);
     snapshot.monitor.blind = true;
-    snapshot.monitor.reasons = vec!["eth0 is down".to_owned()];
+    snapshot.monitor.reasons = vec![SelfDoubt::ProbesFail { how: "no-route".to_owned() }];
     let house = House::open(snapshot);
     *house.daemon.trouble.lock().unwrap() = Some(StoreTrouble::Full { dir: "/var/lib".into() });
     *house.daemon.reload.lock().unwrap() =
@@ -197,8 +197,8 @@ async fn the_board_says_when_it_cannot_see_or_tell() {
     let text = words(&house.get("/").await.text());
     for said in [
         "không quan sát được mạng",
-        "eth0 is down",
-        "Không ghi được vào đĩa: the disk is full: free some space for /var/lib",
+        "máy giám sát không gửi được phép đo (không có đường ra mạng)",
+        "Không lưu được gì lúc này: đĩa chứa /var/lib đã đầy.",
         "Cấu hình mới bị từ chối, cấu hình cũ vẫn chạy (07:42). sites.yaml:3:5: unknown parent",
         "Không có sự cố nào.",
         "Không có phiên họp nào sắp tới",

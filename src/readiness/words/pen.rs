@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::{
     Failure, Finding, Found, IcmpError, Language, LocalFailure, RemoteFailure, SiteReadiness,
-    TrainFigures, Unreachable,
+    TrainFigures, Unreachable, quoted,
 };
 
 /// Writes evidence and times.
@@ -205,7 +205,7 @@ impl Pen {
     fn failure(&self, failure: &Failure) -> String {
         let say = |vi, en| self.language.pick(vi, en).to_owned();
         let with = |vi: &str, en: &str, what: &str| {
-            format!("{}: {what}", if self.language == Language::Vi { vi } else { en })
+            format!("{}: {}", self.language.pick(vi, en), quoted(what, self.language))
         };
         let remote = match failure {
             Failure::Local(why) => return self.local(why),
@@ -225,7 +225,8 @@ impl Pen {
                 with("trả lời sai giao thức", "not the protocol", what)
             }
             RemoteFailure::ServiceOut { status, reason } => {
-                with("báo không phục vụ", "it says that it is out", &format!("{status} {reason}"))
+                let said = self.language.pick("báo không phục vụ", "it says that it is out");
+                format!("{said}: {status} {reason}").trim_end().to_owned()
             }
             RemoteFailure::Unexpected(what) => {
                 with("trả lời không như mong đợi", "not what was expected", what)
@@ -275,17 +276,21 @@ impl Pen {
             LocalFailure::NoSuchName(name) => format!("there is no name {name}"),
             LocalFailure::NoRoute if vi => "máy giám sát không có đường tới đó".to_owned(),
             LocalFailure::NoRoute => "the monitor has no route to it".to_owned(),
-            LocalFailure::Forbidden(what) if vi => format!("hệ điều hành không cho phép: {what}"),
+            LocalFailure::Forbidden(what) if vi => {
+                format!("hệ điều hành không cho phép: {}", quoted(what, self.language))
+            }
             LocalFailure::Forbidden(what) => format!("the system forbids it: {what}"),
             LocalFailure::Late if vi => "máy giám sát quá bận".to_owned(),
             LocalFailure::Late => "the monitor was too busy".to_owned(),
             LocalFailure::Overloaded if vi => "quá nhiều phép thử cùng lúc".to_owned(),
             LocalFailure::Overloaded => "too many probes at once".to_owned(),
-            LocalFailure::Exhausted(what) if vi => format!("máy giám sát cạn tài nguyên: {what}"),
+            LocalFailure::Exhausted(what) if vi => {
+                format!("máy giám sát cạn tài nguyên: {}", quoted(what, self.language))
+            }
             LocalFailure::Exhausted(what) => format!("the monitor has run out: {what}"),
             LocalFailure::Stopping if vi => "chương trình đang dừng".to_owned(),
             LocalFailure::Stopping => "the program is stopping".to_owned(),
-            LocalFailure::Other(what) => what.clone(),
+            LocalFailure::Other(what) => quoted(what, self.language),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ourselves::self_doubt;
 use super::words::{day, duration, precise};
-use crate::model::{Failure, RemoteFailure};
+use crate::model::{Failure, Language, RemoteFailure};
 use crate::texts::seen::{Seen, named_by};
 use crate::texts::{Facts, Observed, tenths};
 
@@ -20,7 +20,7 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
     match observed.seen {
         Seen::Failed(failed) => {
             let words = failure(failed);
-            match (failed, named_by(failed)) {
+            match (failed, named_by(failed, Language::En)) {
                 (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
                     format!("{what}: {words} (reported by {router}) since {when}")
                 }
@@ -32,11 +32,15 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
             format!("{what}: answers within {} ms", tenths(rtt / 100, '.'))
         }
         Seen::Answers { rtt_us: None } => format!("{what}: answers"),
-        Seen::Below { answer: 0, of } => format!("none of {of} sites behind {what} answers"),
-        Seen::Below { answer, of } if answer == of => {
-            format!("all {of} sites behind {what} answer")
+        Seen::Below { answer: 0, of } => {
+            format!("none of {of} sites behind {what} can be reached")
         }
-        Seen::Below { answer, of } => format!("{answer} of {of} sites behind {what} answer"),
+        Seen::Below { answer, of } if answer == of => {
+            format!("all {of} sites behind {what} can be reached")
+        }
+        Seen::Below { answer, of } => {
+            format!("{answer} of {of} sites behind {what} can be reached")
+        }
         Seen::Path { lost_permille, rtt_ms, jitter_ms } => {
             format!(
                 "{what}: loss {} %, round trip {rtt_ms} ms, jitter {jitter_ms} ms",

@@ -40,16 +40,19 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
 }
 
 /// Why the monitor does not trust itself.
-pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
+pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
     match doubt {
         SelfDoubt::GatewaySilent { host } => {
             format!("neither gateway {host} nor any site answers")
         }
         SelfDoubt::GatewayUnasked { host, how } => {
+            let how = how.replace('-', " ");
             format!("gateway {host} cannot be asked from here ({how}), and no site answers")
         }
         SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
-        SelfDoubt::ProbesFail { how } => format!("probes cannot be sent ({how})"),
+        SelfDoubt::ProbesFail { how } => {
+            format!("probes cannot be sent ({})", how.replace('-', " "))
+        }
         SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
         SelfDoubt::ClockSet { by_s } => {
             let by = duration(Duration::from_secs(by_s.unsigned_abs()));

@@ -2,7 +2,7 @@
 
 use super::ourselves::self_doubt;
 use super::words::{clock, day, precise};
-use crate::model::{Failure, RemoteFailure};
+use crate::model::{Failure, Language, RemoteFailure};
 use crate::texts::seen::{Seen, named_by};
 use crate::texts::{Facts, Observed, tenths};
 
@@ -18,7 +18,7 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
     match observed.seen {
         Seen::Failed(failed) => {
             let words = failure(failed);
-            match (failed, named_by(failed)) {
+            match (failed, named_by(failed, Language::Vi)) {
                 (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
                     format!("{what}: {words} (theo {router}) từ {when}")
                 }
@@ -31,13 +31,13 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
         }
         Seen::Answers { rtt_us: None } => format!("{what}: vẫn trả lời"),
         Seen::Below { answer: 0, of } => {
-            format!("cả {of} điểm cầu phía sau {what} đều không trả lời")
+            format!("cả {of} điểm cầu phía sau {what} đều không liên lạc được")
         }
         Seen::Below { answer, of } if answer == of => {
-            format!("cả {of} điểm cầu phía sau {what} đều trả lời")
+            format!("cả {of} điểm cầu phía sau {what} đều liên lạc được")
         }
         Seen::Below { answer, of } => {
-            format!("{answer}/{of} điểm cầu phía sau {what} vẫn trả lời")
+            format!("{answer}/{of} điểm cầu phía sau {what} vẫn liên lạc được")
         }
         Seen::Path { lost_permille, rtt_ms, jitter_ms } => format!(
             "{what}: tỷ lệ mất gói {} %, độ trễ khứ hồi {rtt_ms} ms, biến động trễ {jitter_ms} ms",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{clock, duration};
-use crate::model::{Ailment, Part, SelfDoubt, StoreTrouble, joined};
+use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, joined, quoted};
 use crate::texts::Facts;
 
 /// What is likely, and what to do, when this monitor sees but something else of it is wrong.
@@ -40,17 +40,20 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
 }
 
 /// Why the monitor does not trust itself.
-pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
+pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
     match doubt {
         SelfDoubt::GatewaySilent { host } => {
             format!("cổng ra {host} và mọi điểm cầu không phản hồi")
         }
         SelfDoubt::GatewayUnasked { host, how } => format!(
-            "máy giám sát không gửi được phép đo tới cổng ra {host} ({how}), không điểm cầu nào \
-             phản hồi"
+            "máy giám sát không gửi được phép đo tới cổng ra {host} ({}), không điểm cầu nào \
+             phản hồi",
+            why_not_sent(how)
         ),
         SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
-        SelfDoubt::ProbesFail { how } => format!("máy giám sát không gửi được phép đo ({how})"),
+        SelfDoubt::ProbesFail { how } => {
+            format!("máy giám sát không gửi được phép đo ({})", why_not_sent(how))
+        }
         SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
         SelfDoubt::ClockSet { by_s } => {
             let by = duration(Duration::from_secs(by_s.unsigned_abs()));
@@ -62,7 +65,8 @@ pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
             format!("giờ của máy giám sát có vẻ {way} {off}: {devices}/{of} thiết bị lệch với nó")
         }
         SelfDoubt::Trouble { part: Part::Resolver, detail } => {
-            format!("không máy chủ tên miền (DNS) nào trả lời ({detail})")
+            let why = quoted(&detail.to_string(), Language::Vi);
+            format!("không máy chủ tên miền (DNS) nào trả lời ({why})")
         }
         SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => store(trouble),
         SelfDoubt::Trouble { part: Part::Store, detail } => {
@@ -80,6 +84,21 @@ pub(super) fn self_doubt(doubt: &SelfDoubt) -> String {
              `routes`)"
         ),
         SelfDoubt::Part { words } => format!("{words},"),
+    }
+}
+
+/// Why probes cannot be sent: the word of a failure of our own.
+fn why_not_sent(word: &str) -> &str {
+    match word {
+        "unresolved" => "máy chủ tên miền không trả lời",
+        "no-such-name" => "không có tên miền này",
+        "no-route" => "không có đường ra mạng",
+        "forbidden" => "hệ điều hành không cho phép",
+        "late" | "overloaded" => "máy quá tải",
+        "exhausted" => "cạn tài nguyên",
+        "stopping" => "chương trình đang dừng",
+        "local" => "lỗi của máy",
+        other => other,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Status<'a> {
     ready: bool,
     not_ready: &'a [String],
     blind: bool,
-    blind_reasons: &'a [String],
+    blind_reasons: Vec<String>,
     sites: ByHealth<u32>,
     targets: usize,
     incidents: usize,
@@ -55,7 +55,7 @@ impl<'a> Status<'a> {
             ready: not_ready.is_empty(),
             not_ready,
             blind: snapshot.monitor.blind,
-            blind_reasons: &snapshot.monitor.reasons,
+            blind_reasons: snapshot.monitor.reasons.iter().map(ToString::to_string).collect(),
             sites: ByHealth::of(&counts),
             targets: snapshot.targets.len(),
             incidents: snapshot.incidents.iter().filter(|incident| incident.is_active()).count(),
@@ -173,7 +173,7 @@ impl StoreRow {
     fn of(status: &StoreStatus) -> Self {
         Self {
             trouble: status.trouble.as_ref().map(StoreTrouble::to_string),
-            since: status.since,
+            since: status.since.map(|since| since.wall),
             waiting_changes: status.waiting,
             commits: status.commits,
             failures: status.failures,

@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::model::{ChannelStatus, OnDuty, SessionView, SiteIx, Snapshot, StoreStatus};
+use crate::model::{ChannelStatus, OnDuty, SessionView, SiteIx, Snapshot, StoreStatus, quoted};
+use crate::texts;
 
 use super::pen::{Pen, age, to_session, to_site};
 use super::state::{Cell, Group, State, Sums, is_near, session};
@@ -38,7 +39,7 @@ pub(super) fn parts(pen: &Pen<'_>, sums: &Sums, care: &Care) -> [Markup; 5] {
 
 /// What keeps the board from being relied on.
 fn alarms(pen: &Pen<'_>, care: &Care) -> Markup {
-    let monitor = &pen.snapshot.monitor;
+    let (monitor, language) = (&pen.snapshot.monitor, pen.look.language);
     let late = |channel: &ChannelStatus| {
         channel.failing_since.is_none()
             && channel.oldest.is_some_and(|at| pen.now.duration_since(at) >= OUTBOX_AGE)
@@ -50,13 +51,15 @@ fn alarms(pen: &Pen<'_>, care: &Care) -> Markup {
                     "Hệ thống giám sát không quan sát được mạng. Trạng thái các điểm cầu là chưa rõ.",
                     "The monitor cannot see the network. The state of all sites is unknown.",
                 )) }
-                " " (monitor.reasons.join("; "))
+                @let why: Vec<String> =
+                    monitor.reasons.iter().map(|it| texts::self_doubt(it, language)).collect();
+                " " (why.join("; "))
             }
         }
         @if let Some(trouble) = &care.store.trouble {
             p.alarm {
-                b { (pen.pick("Không ghi được vào đĩa: ", "The disk does not take what is decided: ")) }
-                (trouble)
+                b { (pen.pick("Không lưu được gì lúc này: ", "Nothing can be kept at present: ")) }
+                (texts::store_trouble(trouble, language)) "."
             }
         }
         @for channel in care.channels.iter() {
@@ -68,7 +71,7 @@ fn alarms(pen: &Pen<'_>, care: &Care) -> Markup {
                     @if channel.queued > 0 {
                         ", " (channel.queued) " " (pen.pick("tin đang chờ", "messages wait"))
                     }
-                    @if let Some(error) = &channel.last_error { ". " (error) }
+                    @if let Some(error) = &channel.last_error { ". " (quoted(error, language)) }
                 }
             } @else if late(channel) && let Some(oldest) = channel.oldest {
                 p.alarm.mild {
