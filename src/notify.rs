@@ -42,7 +42,6 @@ pub use http::{builder, client, tls};
 pub use link_key::load as load_link_key;
 pub use trouble::trouble;
 
-pub use crate::model::encoded;
 pub use crate::texts::{
     Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,
 };

@@ -21,7 +21,6 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,10 +47,11 @@ pub struct Store {
     /// Row of each target, endpoint and site that was ever written.
     targets: BTreeMap<TargetKey, i64>,
     damage: Option<Damage>,
+    lost_log: bool,
     /// The file behind `db`.
     identity: keep::Identity,
     /// Locked as long as the store lives; the lock goes with the process, however it ends.
-    lock: File,
+    lock: open::Lock,
 }
 
 impl Store {
@@ -59,6 +59,13 @@ impl Store {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether the newest that was written is missing: the program was killed before, and somebody
+    /// removed the log beside the database.
+    #[must_use]
+    pub const fn has_lost_its_log(&self) -> bool {
+        self.lost_log
     }
 
     /// What was wrong with the file found at opening; none if it was sound or new.

@@ -25,6 +25,8 @@ mod channels;
 mod channels_alertmanager;
 #[path = "it/channels_email.rs"]
 mod channels_email;
+#[path = "it/channels_names.rs"]
+mod channels_names;
 #[path = "it/channels_web.rs"]
 mod channels_web;
 #[path = "it/container.rs"]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, IncidentId};
+use super::{ChannelId, IncidentId, Mono, Now};
 
 /// How a channel does. Counters grow from the start of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +32,15 @@ pub struct ChannelStatus {
     pub oldest: Option<Timestamp>,
     /// Since when every attempt has failed; none while the channel works.
     pub failing_since: Option<Timestamp>,
+    /// The same on the clock that nobody sets, to measure by.
+    #[serde(skip)]
+    pub failing_from: Option<Mono>,
     /// What the last failed attempt said, without secrets; kept also after a success.
     pub last_error: Option<String>,
     /// When a message was last accepted.
     pub last_delivered: Option<Timestamp>,
-    /// The last drill that was accepted.
-    pub drill: Option<IncidentId>,
+    /// The last drills that were accepted, the latest at the end.
+    pub drills: Vec<IncidentId>,
 }
 
 /// How the database does. Counters grow from the start of the daemon.
@@ -46,7 +49,7 @@ pub struct StoreStatus {
     /// What is wrong; none while everything that was decided is on disk in time.
     pub trouble: Option<StoreTrouble>,
     /// Since when.
-    pub since: Option<Timestamp>,
+    pub since: Option<Now>,
     /// Changes that are not on disk yet.
     pub waiting: u32,
     /// Transactions that reached the disk.

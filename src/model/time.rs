@@ -9,6 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// What the wall clock may differ by from even running before it counts as set.
+const STEP: Duration = Duration::from_secs(1);
+
 /// A monotonic instant: nanoseconds since an origin that only this run of the program knows.
 ///
 /// It never goes back and never jumps when someone sets the clock. It means nothing to another
@@ -90,9 +93,35 @@ impl Now {
         };
         shifted.unwrap_or(self.wall)
     }
+
+    /// When an earlier moment was, as the wall clock reads today: what it read then, unless it was
+    /// set since.
+    #[must_use]
+    pub fn told(self, then: Self) -> Timestamp {
+        let there = self.wall_at(then.mono);
+        let slewed = there.duration_since(then.wall).unsigned_abs() < STEP;
+        if slewed { then.wall } else { there }
+    }
 }
 
 /// A duration in nanoseconds, saturating after 584 years.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_by_the_clock_as_it_was_set_since() {
+        let then = Now { mono: Mono::from_nanos(0), wall: Timestamp::UNIX_EPOCH };
+        let later = then.plus(Duration::from_mins(10));
+        assert_eq!(later.told(then), then.wall);
+        let slewed = later.wall.checked_add(Duration::from_millis(300)).unwrap();
+        assert_eq!(Now { wall: slewed, ..later }.told(then), then.wall, "it did not jump");
+        let hour = Duration::from_hours(1);
+        let set = Now { wall: later.wall.checked_add(hour).unwrap(), ..later };
+        assert_eq!(set.told(then), then.wall.checked_add(hour).unwrap());
+    }
 }

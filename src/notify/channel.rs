@@ -36,6 +36,8 @@ pub enum Retry {
     Later,
     /// Not before this long, as the receiver asked.
     After(Duration),
+    /// Some have it; the others not before this long, as they asked. Other letters need not wait.
+    Partly(Duration),
 }
 
 impl fmt::Display for DeliveryError {

@@ -16,8 +16,9 @@ use tracing::{error, info, warn};
 use super::channel::{self, Hand};
 use super::http::Http;
 use super::queue::{Due, Event, LineSetup, Queue};
-use super::{DeliveryError, Retry, Setup};
+use super::{DeliveryError, Retry, Setup, Style};
 use crate::clock::Clock;
+use crate::config::Channel;
 use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId};
 use crate::store::{Mail, Outstanding, Ticket, WriterHandle};
 
@@ -131,6 +132,7 @@ impl Courier {
         let statuses = Arc::new(ArcSwap::default());
         let mut round = Round {
             queue: Queue::default(),
+            style: Arc::new(setup.style.clone()),
             hands: BTreeMap::new(),
             deliveries: JoinSet::new(),
             carries: HashMap::new(),
@@ -141,6 +143,7 @@ impl Courier {
         };
         round.configure(setup);
         round.queue.restore_stand_ins(waiting.stand_ins);
+        round.queue.restore_drills(&waiting.drills);
         for message in waiting.messages {
             round.queue.restore(message, clock.now());
         }
@@ -179,7 +182,9 @@ impl Drop for Courier {
 /// The courier at work.
 struct Round {
     queue: Queue,
-    hands: BTreeMap<ChannelId, Arc<Hand>>,
+    style: Arc<Style>,
+    /// The channels with the settings that they were made from.
+    hands: BTreeMap<ChannelId, (Channel, Arc<Hand>)>,
     deliveries: JoinSet<Result<(), DeliveryError>>,
     /// Which letter each delivery carries.
     carries: HashMap<task::Id, (ChannelId, NotificationId)>,
@@ -219,14 +224,18 @@ impl Round {
         }
         self.deliveries.abort_all();
         if let Some((_, done)) = stopping {
-            let left = self.queue.statuses().iter().map(|status| status.queued as usize).sum();
+            let left = self
+                .queue
+                .statuses(self.clock.now())
+                .iter()
+                .map(|status| status.queued as usize)
+                .sum();
             // Whoever stopped us may have stopped waiting.
             let _ = done.send(left);
         }
     }
 
     fn configure(&mut self, setup: &Setup) {
-        let style = Arc::new(setup.style.clone());
         let lines = setup.channels.iter().map(|channel| LineSetup {
             id: channel.id.clone(),
             kind: channel.kind.word(),
@@ -234,16 +243,23 @@ impl Round {
             fallback: channel.fallback.clone(),
         });
         self.queue.configure(lines.collect(), self.clock.now());
-        self.hands = setup
-            .channels
-            .iter()
-            .map(|c| {
-                (
-                    c.id.clone(),
-                    Arc::new(Hand::new(c, &style, &self.http, self.hands.get(&c.id).map(|h| &**h))),
-                )
-            })
-            .collect();
+        let same_style = *self.style == setup.style;
+        if !same_style {
+            self.style = Arc::new(setup.style.clone());
+        }
+        let mut before = std::mem::take(&mut self.hands);
+        for channel in &setup.channels {
+            // What did not change goes on: what it knows of what it has told, and when it tells
+            // again.
+            let hand = match before.remove(&channel.id) {
+                Some((known, hand)) if same_style && known == *channel => hand,
+                before => {
+                    let before = before.as_ref().map(|(_, hand)| &**hand);
+                    Arc::new(Hand::new(channel, &self.style, &self.http, before))
+                }
+            };
+            self.hands.insert(channel.id.clone(), (channel.clone(), hand));
+        }
     }
 
     fn restore(&self, standing: Vec<Notification>) {
@@ -252,7 +268,7 @@ impl Round {
             lines.entry(notification.channel.clone()).or_default().push(notification);
         }
         for (channel, standing) in lines {
-            if let Some(hand) = self.hands.get(&channel) {
+            if let Some((_, hand)) = self.hands.get(&channel) {
                 hand.restore(standing);
             }
         }
@@ -273,7 +289,7 @@ impl Round {
         let Due { letter, record_first } = due;
         let recorded = self.record();
         let writer = self.writer.clone();
-        let hand = self.hands.get(&letter.channel).cloned();
+        let hand = self.hands.get(&letter.channel).map(|(_, hand)| Arc::clone(hand));
         let carries = (letter.channel.clone(), letter.id.clone());
         let delivery = self.deliveries.spawn(async move {
             let Some(hand) = hand else {
@@ -306,8 +322,8 @@ impl Round {
         };
         let Some((channel, letter)) = self.carries.remove(&id) else { return };
         match &result {
-            Ok(()) => info!(%channel, message = %letter, "told"),
-            Err(error) => warn!(%channel, message = %letter, "not told yet: {error}"),
+            Ok(()) => info!(%channel, id = %letter, "told"),
+            Err(error) => warn!(%channel, id = %letter, "not told yet: {error}"),
         }
         self.queue.settle(&channel, &letter, result, self.clock.now());
     }
@@ -317,15 +333,15 @@ impl Round {
         for event in self.queue.take_events() {
             match event {
                 Event::GivenUp { channel, id, incident, reason, instead: None } => error!(
-                    %channel, message = %id, %incident,
+                    %channel, %id, %incident,
                     "a message is given up and nobody was told this way: {reason}"
                 ),
                 Event::GivenUp { channel, id, incident, reason, instead: Some(instead) } => error!(
-                    %channel, message = %id, %incident, %instead,
+                    %channel, %id, %incident, %instead,
                     "a message is given up, another channel has it: {reason}"
                 ),
                 Event::FallsBack { channel, id, to } => {
-                    warn!(%channel, message = %id, %to, "goes through the fallback as well");
+                    warn!(%channel, %id, %to, "goes through the fallback as well");
                 }
                 Event::Failing { channel, reason } => {
                     error!(%channel, "the channel fails: {reason}");
@@ -335,7 +351,7 @@ impl Round {
                 }
             }
         }
-        self.statuses.store(Arc::new(self.queue.statuses()));
+        self.statuses.store(Arc::new(self.queue.statuses(self.clock.now())));
         self.writer.note(self.queue.take_added(), self.queue.take_marks())
     }
 }

@@ -18,8 +18,9 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use self::message::Mail;
 use super::http::repeatable;
+use super::parts::{Accepted, Post};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, keys, parts};
+use super::{DeliveryError, Letter, Retry, Style, keys, texts};
 use crate::config::{EmailSettings, MailSecurity};
 use crate::model::WebAddress;
 
@@ -33,16 +34,28 @@ type Transport = AsyncSmtpTransport<Tokio1Executor>;
 pub(super) struct Email {
     settings: EmailSettings,
     style: Arc<Style>,
+    accepted: Accepted,
+}
+
+/// A letter on its way.
+struct Sending<'a> {
+    email: &'a Email,
+    transport: Transport,
+    password: Option<Secret>,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    bytes: Vec<u8>,
 }
 
 impl Email {
     pub(super) fn new(settings: &EmailSettings, style: Arc<Style>) -> Self {
-        Self { settings: settings.clone(), style }
+        Self { settings: settings.clone(), style, accepted: Accepted::default() }
     }
 
-    /// Hands the letter to the server, for all recipients at once. A server that refuses one
-    /// recipient refuses the whole; then each is tried alone, so that one who has left keeps
-    /// nobody else from being told.
+    /// Hands the letter to the server, for all recipients at once who have not got it. A server
+    /// that refuses one recipient, or asks to come back for one later, takes nothing; then each is
+    /// tried alone, so that one who has left or whose box is full keeps nobody else from being
+    /// told.
     ///
     /// # Errors
     /// When the server may accept it later for some, or accepts it for nobody.
@@ -69,26 +82,27 @@ impl Email {
         let transport = self.transport(&from, password.as_ref()).await?;
         let mail = Mail { letter, style: &self.style, from: &from, to: &to };
         let bytes = mail.bytes().map_err(never)?;
-        let envelope = |to: Vec<_>| {
-            Envelope::new(Some(from.email.clone()), to).map_err(|error| never(error.to_string()))
+        let text = texts::plain(letter, &self.style);
+        let sending = Sending { email: self, transport, password, from, to, bytes };
+        let had = |at: &usize| self.accepted.has(&letter.id, *at, &text);
+        let left: Vec<usize> = (0..sending.to.len()).filter(|at| !had(at)).collect();
+        let sent = match left.as_slice() {
+            [] => Ok(()),
+            _ => sending.send(&left).await?,
         };
-        let all = envelope(to.iter().map(|to| to.email.clone()).collect())?;
-        let Err(error) = transport.send_raw(&all, &bytes).await else { return Ok(()) };
-        if to.len() == 1 || !names_a_recipient(&error) {
-            return Err(self.failed(&error, password.as_ref()));
-        }
-        let (mut accepted, mut failures) = (false, Vec::new());
-        for (at, to) in to.iter().enumerate() {
-            match transport.send_raw(&envelope(vec![to.email.clone()])?, &bytes).await {
-                Ok(_) => accepted = true,
-                Err(error) => {
-                    let error = self.failed(&error, password.as_ref());
-                    tracing::warn!(recipient = at + 1, %error, "a recipient of mail was refused");
-                    failures.push(error);
-                }
+        match sent {
+            Ok(()) => {
+                self.accepted.forget(&letter.id);
+                Ok(())
+            }
+            Err(error) if sending.to.len() == 1 || !names_a_recipient(&error) => {
+                Err(sending.failed(&error))
+            }
+            Err(_) => {
+                let recipients = sending.to.len();
+                self.accepted.deliver(&letter.id, recipients, &[&text], &sending).await
             }
         }
-        parts::verdict(accepted, failures)
     }
 
     async fn transport(
@@ -140,24 +154,48 @@ impl Email {
         built.map_err(|text| DeliveryError { retry: Retry::Later, text })
     }
 
-    /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.
-    fn failed(&self, error: &Error, password: Option<&Secret>) -> DeliveryError {
-        let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
-        let secrets: Vec<&Secret> = password.into_iter().collect();
-        let why = repeatable(&error.to_string(), &WebAddress::new(self.server()), &secrets);
-        DeliveryError { retry, text: format!("{}: {why}", self.server()) }
-    }
-
     fn server(&self) -> String {
         format!("{}:{}", self.settings.host, self.settings.port)
     }
 }
 
+impl Sending<'_> {
+    /// Hands the mail over for the recipients at these places.
+    async fn send(&self, to: &[usize]) -> Result<Result<(), Error>, DeliveryError> {
+        let to = to.iter().map(|at| self.to[*at].email.clone()).collect();
+        let envelope = Envelope::new(Some(self.from.email.clone()), to);
+        let envelope = envelope.map_err(|error| never(error.to_string()))?;
+        Ok(self.transport.send_raw(&envelope, &self.bytes).await.map(|_| ()))
+    }
+
+    /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.
+    fn failed(&self, error: &Error) -> DeliveryError {
+        let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
+        let secrets: Vec<&Secret> = self.password.iter().collect();
+        let server = self.email.server();
+        let why = repeatable(&error.to_string(), &WebAddress::new(server.clone()), &secrets);
+        DeliveryError { retry, text: format!("{server}: {why}") }
+    }
+}
+
+impl Post for Sending<'_> {
+    async fn post(&self, recipient: usize, _: &str) -> Result<(), DeliveryError> {
+        self.send(&[recipient]).await?.map_err(|error| self.failed(&error))
+    }
+
+    fn name(&self, recipient: usize) -> String {
+        (recipient + 1).to_string()
+    }
+}
+
 /// Whether a reply may be about one recipient: refused for good, and not for who we are
-/// (530 to 538, RFC 4954 §6).
+/// (530 to 538, RFC 4954 §6), or refused for now (450 to 452, RFC 5321 §4.2.3).
 fn names_a_recipient(error: &Error) -> bool {
-    let code = error.status().map(u16::from);
-    error.is_permanent() && !code.is_some_and(|code| (530..=538).contains(&code))
+    match error.status().map(u16::from) {
+        Some(code @ 400..=499) => (450..=452).contains(&code),
+        Some(code) => error.is_permanent() && !(530..=538).contains(&code),
+        None => error.is_permanent(),
+    }
 }
 
 fn mailbox(text: &str) -> Result<Mailbox, DeliveryError> {

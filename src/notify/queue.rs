@@ -17,7 +17,8 @@
 //!    know no ids of letters, and a receiver that is back after hours is told within a minute.
 //! 4. After an attempt that failed for the moment, the line waits [`FIRST_WAIT`], then twice as
 //!    long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one
-//!    message at a time finds out whether the channel works again.
+//!    message at a time finds out whether the channel works again. Where some recipients have it,
+//!    only that message waits for the others.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    If another one gets through after several had failed, the channel was to blame, and all of
 //!    them are due at once.
@@ -27,10 +28,12 @@
 //!    waits once every attempt has failed for as long as the settings allow, each message once and
 //!    under an id that follows from its own. Where the fallback was told by the same incident in
 //!    its own right, nothing is told twice. Whoever heard of a problem this way hears of its end
-//!    this way, even if the channel works again by then.
+//!    this way, even if the channel works again by then. A fallback that is taken out of the
+//!    settings before it told anybody has not stood in: another one does.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 
+mod entry;
 mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +47,8 @@ use crate::model::{
     Now, Withdrawal,
 };
 use crate::store::{Mark, MarkState, StandIn, Waiting};
-use line::{Entry, Line};
+use entry::Entry;
+use line::Line;
 
 /// First wait after a failure.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -158,6 +162,15 @@ impl Queue {
         self.stand_ins.extend(stand_ins);
     }
 
+    /// Takes up which drills channels had accepted when the daemon ended.
+    pub(super) fn restore_drills(&mut self, accepted: &[(ChannelId, IncidentId)]) {
+        for (channel, drill) in accepted {
+            if let Some(line) = self.lines.get_mut(channel) {
+                line.note_drill(drill);
+            }
+        }
+    }
+
     /// Takes in a message that waited when the daemon ended.
     pub(super) fn restore(&mut self, waiting: Waiting, now: Now) {
         let wait = waiting.next_attempt.map_or(Duration::ZERO, |at| {
@@ -230,8 +243,8 @@ impl Queue {
     }
 
     /// How the channels do.
-    pub(super) fn statuses(&self) -> Vec<ChannelStatus> {
-        self.lines.values().filter(|line| line.configured).map(Line::status).collect()
+    pub(super) fn statuses(&self, now: Now) -> Vec<ChannelStatus> {
+        self.lines.values().filter(|line| line.configured).map(|line| line.status(now)).collect()
     }
 
     /// Rule 7: the end of a problem follows to whoever heard of it through a fallback.
@@ -261,6 +274,7 @@ impl Queue {
             let reason = format!("there is no channel {channel}");
             self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
             self.output.events.push(entry.given_up(channel, reason, None));
+            self.take_back(entry.stands_in_for(), now);
             return;
         };
         if line.holds(&entry.notification.id) {
@@ -307,13 +321,28 @@ impl Queue {
     /// Gives up what waits for channels that are no longer configured, and forgets those with
     /// nothing under way.
     fn let_go(&mut self, now: Now) {
+        let mut untold = Vec::new();
         for (channel, line) in self.lines.iter_mut().filter(|(_, line)| !line.configured) {
             let reason = format!("the channel {channel} is no longer configured");
             for entry in std::mem::take(&mut line.waiting) {
+                if line.fallback.is_none() {
+                    untold.extend(entry.stands_in_for());
+                }
                 line.give_up(entry, reason.clone(), now, &mut self.output);
             }
         }
+        self.take_back(untold, now);
         self.lines.retain(|_, line| line.configured || !line.under_way.is_empty());
+    }
+
+    /// Rule 7: what was to be told by a fallback that is gone may go another way.
+    fn take_back(&mut self, untold: impl IntoIterator<Item = (StandIn, NotificationId)>, now: Now) {
+        for (stand_in, original) in untold {
+            self.stand_ins.remove(&stand_in);
+            if let Some(line) = self.lines.get_mut(&stand_in.channel) {
+                line.take_back(&original, now, &mut self.output);
+            }
+        }
     }
 }
 

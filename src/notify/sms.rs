@@ -7,11 +7,11 @@
 mod esms;
 mod gateway;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::http::{Answer, Http, Request};
-use super::parts::{self, Accepted};
+use super::parts::{Accepted, Post};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Style, ascii, texts};
 use crate::config::{SmsGateway, SmsSettings};
@@ -19,13 +19,24 @@ use crate::config::{SmsGateway, SmsSettings};
 /// Characters in one message of the default alphabet (3GPP TS 23.038, section 6.1.2.1).
 const LONGEST: usize = 160;
 
+/// Longest way to reach somebody for which the rest is cut.
+const SHORT_WAY: usize = 24;
+/// Longest name of a site, a session or a person in it, in characters.
+const NAME: usize = 48;
+
 /// A gateway with its recipients.
 #[derive(Debug)]
 pub(super) struct Sms {
     settings: SmsSettings,
     style: Arc<Style>,
     http: Http,
-    accepted: Mutex<Accepted>,
+    accepted: Accepted,
+}
+
+/// A letter on its way.
+struct Sending<'a> {
+    sms: &'a Sms,
+    letter: &'a Letter,
 }
 
 /// One message to one phone.
@@ -46,7 +57,7 @@ struct Asked {
 
 impl Sms {
     pub(super) fn new(settings: &SmsSettings, style: Arc<Style>, http: Http) -> Self {
-        Self { settings: settings.clone(), style, http, accepted: Mutex::default() }
+        Self { settings: settings.clone(), style, http, accepted: Accepted::default() }
     }
 
     /// Sends the letter to every phone.
@@ -55,24 +66,8 @@ impl Sms {
     /// When a message may be accepted later, or none is accepted.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let text = short(letter, &self.style);
-        let mut accepted = self.memory().of(&letter.id);
-        let mut failures = Vec::new();
-        for (at, phone) in self.settings.to.iter().enumerate() {
-            if accepted.contains(&at) {
-                continue;
-            }
-            let id = format!("{}-{}", letter.id, at + 1);
-            match self.send(Short { phone, text: &text, id: &id }).await {
-                Ok(()) => drop(accepted.insert(at)),
-                Err(error) => {
-                    tracing::warn!(recipient = at + 1, %error, "a short message was not accepted");
-                    failures.push(error);
-                }
-            }
-        }
-        let verdict = parts::verdict(!accepted.is_empty(), failures);
-        self.memory().keep(&letter.id, accepted, verdict.is_err());
-        verdict
+        let sending = Sending { sms: self, letter };
+        self.accepted.deliver(&letter.id, self.settings.to.len(), &[&text], &sending).await
     }
 
     /// Longest that a letter takes.
@@ -94,22 +89,40 @@ impl Sms {
             SmsGateway::Http(gateway) => gateway::read(gateway, &answer, &url, &secrets),
         }
     }
+}
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Accepted> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+impl Post for Sending<'_> {
+    async fn post(&self, recipient: usize, text: &str) -> Result<(), DeliveryError> {
+        let phone = &self.sms.settings.to[recipient];
+        let id = format!("{}-{}", self.letter.id, recipient + 1);
+        self.sms.send(Short { phone, text, id: &id }).await
+    }
+
+    /// Whose number it is is nobody's business who reads a log.
+    fn name(&self, recipient: usize) -> String {
+        (recipient + 1).to_string()
     }
 }
 
-/// The letter in one short message: how bad, what, where, since when; then whom to phone, as far as
-/// there is room. Several incidents stand one after the other, gravest first as the letter has
-/// them.
+/// The letter in one short message: how bad, what, where, since when; then whom to phone, by name
+/// if there is room for that. A number stands there whole or not at all. Several incidents stand
+/// one after the other, gravest first.
 pub(super) fn short(letter: &Letter, style: &Style) -> String {
-    let text = match letter.items.as_slice() {
-        [one] => {
-            let message = texts::write(one, letter.test, style);
-            format!("{} {}", message.summary, message.contact)
-        }
-        _ => texts::plain(letter, style),
+    let letter = letter.brief(NAME);
+    let [one] = letter.items.as_slice() else {
+        return ascii::shortened(&ascii::plain(&texts::plain(&letter, style)), LONGEST);
     };
-    ascii::shortened(&ascii::plain(&text), LONGEST)
+    let what = ascii::plain(&texts::write(one, letter.test, style).summary);
+    let mut contacts = one.notification.alert.contacts.iter();
+    let contact = contacts.find(|it| !it.phone.is_empty() && !letter.is_resolved());
+    let call = style.language.pick("Gọi", "Call");
+    let ways = contact.into_iter().flat_map(|contact| {
+        let phone: String = contact.phone.chars().filter(|c| !c.is_whitespace()).collect();
+        [format!(". {call} {} {phone}", contact.name), format!(". {call} {phone}")]
+    });
+    let mut ways = ways.map(|way| ascii::plain(&way)).chain([String::new()]);
+    // A number that leaves no room for the rest is none that people phone.
+    let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;
+    let way = ways.find(fits).unwrap_or_default();
+    ascii::shortened(&what, LONGEST - way.len().min(LONGEST)) + &way
 }

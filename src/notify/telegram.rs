@@ -4,7 +4,7 @@
 //! message stands in the body: `ok`, or `error_code` with `description` and, for two cases,
 //! `parameters` that say what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use super::http::{Answer, Body, Http, Request, repeatable};
-use super::parts::{self, Accepted};
+use super::parts::{Accepted, Post};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, split, texts};
 use crate::config::TelegramSettings;
@@ -27,9 +27,16 @@ pub(super) struct Telegram {
     settings: TelegramSettings,
     style: Arc<Style>,
     http: Http,
-    accepted: Mutex<Accepted>,
+    accepted: Accepted,
     /// Chats that became supergroups and have another number since.
     moved: Mutex<BTreeMap<String, String>>,
+}
+
+/// A letter on its way.
+struct Sending<'a> {
+    bot: &'a Telegram,
+    url: WebAddress,
+    token: Secret,
 }
 
 /// What became of a message.
@@ -47,7 +54,7 @@ impl Telegram {
             settings: settings.clone(),
             style,
             http,
-            accepted: Mutex::default(),
+            accepted: Accepted::default(),
             moved: Mutex::default(),
         }
     }
@@ -61,19 +68,8 @@ impl Telegram {
         let token = keys::read(&self.settings.token)?;
         let url = self.settings.base_url.below(&format!("/bot{}/sendMessage", token.reveal()));
         let pieces = split::pieces(&text, LONGEST, char::len_utf16);
-        let mut accepted = self.memory().of(&letter.id);
-        let mut failures = Vec::new();
-        for (at, chat) in self.settings.chats.iter().enumerate() {
-            let parts = at * pieces.len()..(at + 1) * pieces.len();
-            let sent = self.send(&url, &token, chat, &pieces, parts, &mut accepted).await;
-            if let Err(error) = sent {
-                tracing::warn!(chat, %error, "a Telegram chat did not accept a message");
-                failures.push(error);
-            }
-        }
-        let verdict = parts::verdict(!accepted.is_empty(), failures);
-        self.memory().keep(&letter.id, accepted, verdict.is_err());
-        verdict
+        let sending = Sending { bot: self, url, token };
+        self.accepted.deliver(&letter.id, self.settings.chats.len(), &pieces, &sending).await
     }
 
     /// Longest that a letter takes.
@@ -83,63 +79,47 @@ impl Telegram {
         self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(2))
     }
 
-    /// Sends the pieces that a chat has not accepted yet, up to the first that it does not accept.
-    async fn send(
-        &self,
-        url: &WebAddress,
-        token: &Secret,
-        chat: &str,
-        pieces: &[&str],
-        parts: std::ops::Range<usize>,
-        accepted: &mut BTreeSet<usize>,
-    ) -> Result<(), DeliveryError> {
-        for (part, piece) in parts.zip(pieces) {
-            if accepted.contains(&part) {
-                continue;
-            }
-            let known = self.moved().get(chat).cloned();
-            let mut number = known.unwrap_or_else(|| chat.to_owned());
-            let mut fate = self.post(url, token, &number, piece).await?;
-            if let Fate::Moved(to) = fate {
-                tracing::warn!(chat, to, "a Telegram chat has another number now: set it");
-                self.moved().insert(chat.to_owned(), to.clone());
-                number = to;
-                fate = self.post(url, token, &number, piece).await?;
-            }
-            match fate {
-                Fate::Accepted => accepted.insert(part),
-                Fate::Refused(error) => return Err(error),
-                Fate::Moved(to) => {
-                    let text = format!("chat {number} moved to {to}, twice at once");
-                    return Err(DeliveryError { retry: Retry::Later, text });
-                }
-            };
+    fn moved(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Post for Sending<'_> {
+    async fn post(&self, recipient: usize, piece: &str) -> Result<(), DeliveryError> {
+        let chat = self.bot.settings.chats[recipient].as_str();
+        let known = self.bot.moved().get(chat).cloned();
+        let mut number = known.unwrap_or_else(|| chat.to_owned());
+        let mut fate = self.send(&number, piece).await?;
+        if let Fate::Moved(to) = fate {
+            tracing::warn!(chat, to, "a Telegram chat has another number now: set it");
+            self.bot.moved().insert(chat.to_owned(), to.clone());
+            number = to;
+            fate = self.send(&number, piece).await?;
         }
-        Ok(())
+        match fate {
+            Fate::Accepted => Ok(()),
+            Fate::Refused(error) => Err(error),
+            Fate::Moved(to) => {
+                let text = format!("chat {number} moved to {to}, twice at once");
+                Err(DeliveryError { retry: Retry::Later, text })
+            }
+        }
     }
 
-    async fn post(
-        &self,
-        url: &WebAddress,
-        token: &Secret,
-        chat: &str,
-        text: &str,
-    ) -> Result<Fate, DeliveryError> {
+    fn name(&self, recipient: usize) -> String {
+        self.bot.settings.chats[recipient].clone()
+    }
+}
+
+impl Sending<'_> {
+    async fn send(&self, chat: &str, text: &str) -> Result<Fate, DeliveryError> {
         let request = Request {
-            url: url.clone(),
+            url: self.url.clone(),
             headers: HeaderMap::new(),
             body: Body::Json(body(chat, text)),
         };
-        let answer = self.http.exchange(request, self.settings.timeout).await?;
-        Ok(fate(&answer, url, token))
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Accepted> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn moved(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+        let answer = self.bot.http.exchange(request, self.bot.settings.timeout).await?;
+        Ok(fate(&answer, &self.url, &self.token))
     }
 }
 

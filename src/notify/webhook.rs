@@ -26,7 +26,7 @@ use super::http::{Http, header};
 use super::secret::Secret;
 use super::{DeliveryError, Item, Letter, Style, keys, texts};
 use crate::config::{SecretSource, WebhookSettings};
-use crate::model::{Alert, Cause, WebAddress, encoded};
+use crate::model::{Alert, Cause, WebAddress};
 
 /// What Go writes for a time that is not set.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -189,20 +189,9 @@ impl AlertJson {
             annotations,
             starts_at: incident.began.to_string(),
             ends_at: incident.ended().map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string()),
-            generator_url: page(alert, &style.board),
+            generator_url: texts::page(alert, test, &style.board),
             fingerprint: format!("{:016x}", fnv1a(incident.id.as_str().as_bytes())),
         }
-    }
-}
-
-/// The page where what an alert is about can be looked at.
-fn page(alert: &Alert, board: &str) -> String {
-    match &alert.readiness {
-        Some(notice) => {
-            format!("{board}/sessions/{}/readiness", encoded(notice.run.session.as_str()))
-        }
-        None if alert.drill => format!("{board}/"),
-        None => format!("{board}/incidents/{}", encoded(alert.incident.id.as_str())),
     }
 }
 

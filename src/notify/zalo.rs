@@ -7,8 +7,7 @@
 mod answer;
 mod token;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +15,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use self::answer::{Fate, fate};
 use self::token::Tokens;
 use super::http::{Body, Http, Request};
-use super::parts::{self, Accepted};
+use super::parts::{Accepted, Post};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, split, texts};
 use crate::config::{ZaloRecipient, ZaloSettings};
@@ -31,7 +30,7 @@ pub(super) struct Zalo {
     style: Arc<Style>,
     http: Http,
     tokens: Arc<tokio::sync::Mutex<Tokens>>,
-    accepted: Mutex<Accepted>,
+    accepted: Accepted,
 }
 
 impl Zalo {
@@ -52,7 +51,7 @@ impl Zalo {
             style,
             http,
             tokens: before.filter(same).map(|b| Arc::clone(&b.tokens)).unwrap_or_default(),
-            accepted: Mutex::default(),
+            accepted: Accepted::default(),
         }
     }
 
@@ -63,18 +62,7 @@ impl Zalo {
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let text = texts::plain(letter, &self.style);
         let pieces = split::pieces(&text, LONGEST, |_| 1);
-        let mut accepted = self.memory().of(&letter.id);
-        let mut failures = Vec::new();
-        for (at, recipient) in self.settings.to.iter().enumerate() {
-            let parts = at * pieces.len()..(at + 1) * pieces.len();
-            if let Err(error) = self.send(recipient, &pieces, parts, &mut accepted).await {
-                tracing::warn!(recipient = place(recipient).1, %error, "Zalo refused a message");
-                failures.push(error);
-            }
-        }
-        let verdict = parts::verdict(!accepted.is_empty(), failures);
-        self.memory().keep(&letter.id, accepted, verdict.is_err());
-        verdict
+        self.accepted.deliver(&letter.id, self.settings.to.len(), &pieces, self).await
     }
 
     /// Longest that a letter takes.
@@ -82,36 +70,6 @@ impl Zalo {
         // A refused token costs a refresh and one more request.
         let requests = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX);
         self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(3))
-    }
-
-    /// Sends the pieces that a recipient has not accepted yet, up to the first that is refused.
-    async fn send(
-        &self,
-        recipient: &ZaloRecipient,
-        pieces: &[&str],
-        parts: std::ops::Range<usize>,
-        accepted: &mut BTreeSet<usize>,
-    ) -> Result<(), DeliveryError> {
-        for (part, piece) in parts.zip(pieces) {
-            if accepted.contains(&part) {
-                continue;
-            }
-            let token = self.token(None).await?;
-            let fate = match self.post(recipient, piece, &token).await? {
-                // Refreshed once, and once only: a token that is refused when new is not the cause.
-                Fate::Stale(_) => {
-                    let token = self.token(Some(token)).await?;
-                    self.post(recipient, piece, &token).await?
-                }
-                fate => fate,
-            };
-            match fate {
-                Fate::Accepted => accepted.insert(part),
-                Fate::Refused(error) => return Err(error),
-                Fate::Stale(text) => return Err(DeliveryError { retry: Retry::Never, text }),
-            };
-        }
-        Ok(())
     }
 
     /// An access token that is not the refused one. A task of its own asks for it: whoever waits
@@ -127,7 +85,7 @@ impl Zalo {
         })
     }
 
-    async fn post(
+    async fn send(
         &self,
         recipient: &ZaloRecipient,
         text: &str,
@@ -141,9 +99,29 @@ impl Zalo {
         let answer = self.http.exchange(request, self.settings.timeout).await?;
         Ok(fate(&answer, &url, token))
     }
+}
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Accepted> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+impl Post for Zalo {
+    async fn post(&self, recipient: usize, piece: &str) -> Result<(), DeliveryError> {
+        let recipient = &self.settings.to[recipient];
+        let token = self.token(None).await?;
+        let fate = match self.send(recipient, piece, &token).await? {
+            // Refreshed once, and once only: a token that is refused when new is not the cause.
+            Fate::Stale(_) => {
+                let token = self.token(Some(token)).await?;
+                self.send(recipient, piece, &token).await?
+            }
+            fate => fate,
+        };
+        match fate {
+            Fate::Accepted => Ok(()),
+            Fate::Refused(error) => Err(error),
+            Fate::Stale(text) => Err(DeliveryError { retry: Retry::Never, text }),
+        }
+    }
+
+    fn name(&self, recipient: usize) -> String {
+        place(&self.settings.to[recipient]).1.to_owned()
     }
 }
 

@@ -49,7 +49,7 @@ impl Store {
     /// Writes what is held open to its path again and goes on with that.
     fn put_back(&mut self, path: &Path) -> Result<(), StoreError> {
         make_dir(&self.dir)?;
-        let held = self.lock.metadata().map(|held| (held.dev(), held.ino())).ok();
+        let held = self.lock.file.metadata().map(|held| (held.dev(), held.ino())).ok();
         let there = fs::metadata(self.dir.join(LOCK_NAME)).map(|lock| (lock.dev(), lock.ino()));
         let fresh_lock = if held == there.ok() { None } else { Some(lock(&self.dir)?) };
         // Beside a new file they would be taken for its own.

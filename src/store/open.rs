@@ -10,6 +10,8 @@
 //! 4. A damaged file is moved aside under a name that says so, whatever can still be read of it is
 //!    carried over into a fresh one, and the log says what happened and what to do. A monitor that
 //!    refuses to start would be worse than one that has lost a page of history.
+//! 5. Of a file whose log somebody removed after a crash, the newest is missing, and nothing in it
+//!    says so. The lock does: whoever closes the database notes that in it.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -28,6 +30,8 @@ use crate::model::Durable;
 
 /// Name of the lock in the state directory.
 pub(super) const LOCK_NAME: &str = "lock";
+/// What stands beside the process id in the lock while the database is open.
+const OPEN: &str = "open";
 /// How long a writer outside this daemon, such as a backup, is waited for.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Tables that decide who is alerted.
@@ -81,6 +85,16 @@ impl Store {
         make_dir(dir)?;
         let lock = lock(dir)?;
         let path = dir.join(FILE_NAME);
+        // Whoever is killed leaves SQLite's log behind; who closes the database takes it along.
+        let lost_log = lock.cut_short && path.exists() && !beside(&path, "-wal").exists();
+        if lost_log {
+            error!(
+                log = %beside(&path, "-wal").display(),
+                "the program was killed, and the database's log is gone since: what was decided in \
+                 the minutes before is not known any more, and alerts of then may be told again; \
+                 leave the files beside the database where they are"
+            );
+        }
         let (db, damage) = match open_sound(&path) {
             Ok(db) => (db, None),
             Err(Unusable::Damaged(found)) => {
@@ -95,7 +109,7 @@ impl Store {
             source,
         })?;
         let (dir, targets) = (dir.to_owned(), Default::default());
-        let mut store = Self { db, dir, identity, targets, damage, lock };
+        let mut store = Self { db, dir, identity, targets, damage, lost_log, lock };
         store.load_targets()?;
         let durable = store.restore(now)?;
         Ok((store, durable))
@@ -155,8 +169,25 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Takes the lock and leaves our process id in it, for whoever is refused.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+/// The lock on a state directory. It goes with the process, however that ends; what stands in the
+/// file then tells whether the database was closed.
+#[derive(Debug)]
+pub(super) struct Lock {
+    pub(super) file: File,
+    /// Whether whoever had it before did not close the database.
+    pub(super) cut_short: bool,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Only a hint for the next start.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Takes the lock and leaves our process id in it, for whoever is refused, with a word that only
+/// a process that was killed leaves behind.
+pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
     let path = dir.join(LOCK_NAME);
     file_or_nothing(&path)?;
     let failed = |doing, source| StoreError::File { doing, path: path.clone(), source };
@@ -168,25 +199,26 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         .open(&path)
         .map_err(|source| failed("open", source))?;
-    match file.try_lock() {
+    let locked = file.try_lock();
+    let mut text = String::new();
+    // A process id is short; what else may be in the file is not ours to read.
+    let read = Read::by_ref(&mut file).take(24).read_to_string(&mut text);
+    let mut words = text.split_whitespace().take(read.map_or(0, |_| 2));
+    let process = words.next().and_then(|id| id.parse().ok());
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            // A process id is short; what else may be in the file is not ours to read.
-            let process = match file.take(16).read_to_string(&mut text) {
-                Ok(_) => text.trim().parse().ok(),
-                Err(_) => None,
-            };
             return Err(StoreError::InUse { dir: dir.to_owned(), process });
         }
         Err(TryLockError::Error(source)) => return Err(failed("lock", source)),
     }
+    let cut_short = words.next() == Some(OPEN);
     // The id only makes another daemon's refusal clearer; on a full disk the lock is enough.
     let _ = file
         .set_len(0)
         .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
+        .and_then(|()| writeln!(file, "{} {OPEN}", std::process::id()));
+    Ok(Lock { file, cut_short })
 }
 
 /// Opening a pipe would wait for ever for somebody at its other end, and a device may act on it.

@@ -109,6 +109,8 @@ pub struct Outstanding {
     pub messages: Vec<Waiting>,
     /// Who told of what is still on in place of whom.
     pub stand_ins: Vec<StandIn>,
+    /// Which channels have accepted which drills, in order.
+    pub drills: Vec<(ChannelId, IncidentId)>,
 }
 
 /// The outbox of one channel in figures, over the time that the outbox is kept.
@@ -136,7 +138,27 @@ impl Store {
     /// # Errors
     /// When SQLite cannot read the table.
     pub fn outstanding(&self) -> Result<Outstanding, StoreError> {
-        Ok(Outstanding { messages: self.waiting()?, stand_ins: self.stand_ins()? })
+        let (messages, stand_ins) = (self.waiting()?, self.stand_ins()?);
+        Ok(Outstanding { messages, stand_ins, drills: self.drills()? })
+    }
+
+    /// The drills that were accepted. Their ids begin alike; a site of that name is no harm, since
+    /// its incidents are no drills that anybody waits for.
+    fn drills(&self) -> Result<Vec<(ChannelId, IncidentId)>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT channel, incident FROM outbox
+                 WHERE incident >= 'drill.' AND incident < 'drill/' AND state = 1 ORDER BY seq",
+            )
+            .doing("read")?;
+        let rows = select.query_map([], |row| {
+            Ok((
+                ChannelId::new(row.get::<_, String>(0)?),
+                IncidentId::new(row.get::<_, String>(1)?),
+            ))
+        });
+        rows.and_then(Iterator::collect).doing("read")
     }
 
     /// The problems that went through a fallback and whose end did not yet.

@@ -498,6 +498,7 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         start: now(),
         end: now(),
         at: now(),
+        reached: [(ChannelId::new("sms"), vec!["Hà".to_owned()])].into(),
         state: DrillState::Failed { missing: vec![ChannelId::new("sms")] },
     };
     let changes = vec![

@@ -239,7 +239,9 @@ impl WriterHandle {
     pub fn status(&self) -> StoreStatus {
         let state = self.shared.lock();
         let waiting = u32::try_from(state.backlog.len()).unwrap_or(u32::MAX);
-        StoreStatus { waiting, ..state.status.clone() }
+        let now = self.shared.clock.now();
+        let since = state.status.since.map(|then| Now { wall: now.told(then), ..then });
+        StoreStatus { waiting, since, ..state.status.clone() }
     }
 
     /// Sets how long history is kept, from the next look on.
@@ -336,7 +338,7 @@ fn write(mut store: Store, shared: &Shared) {
                     error!(reason = %chain(&error), waiting = state.backlog.len(), "{trouble}");
                 }
                 state.status.trouble = Some(trouble);
-                state.status.since.get_or_insert(began.wall);
+                state.status.since.get_or_insert(began);
                 let wait = RETRY.0.saturating_mul(1 << failures.min(16)).min(RETRY.1);
                 failures = failures.saturating_add(1);
                 retry_at = shared.clock.mono() + wait;
@@ -404,7 +406,7 @@ fn next_news(state: &mut State, now: Now) -> Option<News> {
             let trouble = StoreTrouble::Silent { seconds: PATIENCE.as_secs() };
             error!("{trouble}; alerts go out all the same");
             state.status.trouble = Some(trouble);
-            state.status.since = Some(now.wall);
+            state.status.since = Some(now);
         }
         let Some(first) = state.unpublished.pop_front() else { break };
         let news = news.get_or_insert(News { snapshot: None, mail: Vec::new(), durable });

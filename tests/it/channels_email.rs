@@ -10,6 +10,7 @@ use vchealth::model::NotificationKind;
 use vchealth::notify::Retry;
 
 use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
+use crate::channels_names;
 
 const PASSWORD: &str = "bi-mat-cua-thu";
 
@@ -182,6 +183,30 @@ async fn mail_arrives_readable_and_in_one_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_program_shows_every_name_as_it_is_written() {
+    let exim = Exim::start().await;
+    let email = direct(ChannelKind::Email(exim.settings()));
+    let names = channels_names::names();
+    for (name, _) in &names {
+        email.deliver(&channels_names::about(name)).await.unwrap();
+    }
+    let read: Vec<[String; 3]> =
+        exim.mails(names.len()).await.iter().map(|mail| as_read(mail)).collect();
+    for (name, _) in names {
+        let begins = channels_names::begins(&name);
+        let found = read.iter().find(|[_, plain, _]| plain.starts_with(&begins));
+        let [subject, _, html] = found.unwrap_or_else(|| panic!("{name}: {read:?}"));
+        if name.chars().count() <= 80 {
+            assert!(subject.starts_with(&begins), "{subject}");
+        }
+        // However long the name, a phone's list of mails shows what is wrong.
+        assert!(subject.contains("… MẤT KẾT NỐI lúc") || subject.starts_with(&begins), "{subject}");
+        assert!(subject.chars().count() <= 160, "{subject}");
+        assert!(!html.contains("<b>"), "no name is a mark: {html}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tls_from_the_first_byte_works_as_well() {
     let exim = Exim::start().await;
     let settings =
@@ -202,6 +227,35 @@ async fn one_who_has_left_keeps_nobody_else_from_being_told() {
         exim.mails(2).await.iter().map(|mail| header(mail, "Envelope-to")).collect();
     assert!(told.contains(&"truc@tinh.example".to_owned()), "{told:?}");
     assert!(told.contains(&"lanhdao@tinh.example".to_owned()), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_is_to_be_tried_later_delays_nobody_and_the_others_get_it_once() {
+    let exim = Exim::start().await;
+    let to =
+        ["truc@tinh.example", "later@tinh.example", "gone@tinh.example", "lanhdao@tinh.example"];
+    let settings = EmailSettings { to: to.map(str::to_owned).into(), ..exim.settings() };
+    let email = direct(ChannelKind::Email(settings));
+    let [first, second] = ["n1", "n2"].map(|id| letter(id, "i1", NotificationKind::Firing));
+    for _ in 0..3 {
+        let error = email.deliver(&first).await.unwrap_err();
+        assert_eq!(error.retry, Retry::Partly(Duration::ZERO), "{error}");
+    }
+    // Sent after all of that, so that what came before it is all there is.
+    email.deliver(&second).await.unwrap_err();
+    let mails = exim.mails(4).await;
+    let mut told: Vec<(String, String)> = mails
+        .iter()
+        .map(|mail| (header(mail, "Message-ID"), header(mail, "Envelope-to")))
+        .collect();
+    told.sort();
+    let expected = [
+        ("<n1@tinh.example>", "lanhdao@tinh.example"),
+        ("<n1@tinh.example>", "truc@tinh.example"),
+        ("<n2@tinh.example>", "lanhdao@tinh.example"),
+        ("<n2@tinh.example>", "truc@tinh.example"),
+    ];
+    assert_eq!(told, expected.map(|(id, to)| (id.to_owned(), to.to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

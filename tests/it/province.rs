@@ -506,9 +506,10 @@ pub(crate) fn channel() -> ChannelStatus {
         fallen_back: 2,
         oldest: Some(ago(1)),
         failing_since: Some(ago(1)),
+        failing_from: None,
         last_error: Some("connection refused".to_owned()),
         last_delivered: Some(ago(2)),
-        drill: None,
+        drills: Vec::new(),
     }
 }
 

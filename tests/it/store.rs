@@ -162,6 +162,33 @@ fn a_torn_last_write_loses_nothing_that_was_acknowledged_before() {
 }
 
 #[test]
+fn a_log_that_somebody_removed_after_a_crash_is_missed() {
+    let scratch = Scratch::new("no-log");
+    let (live, copy) = (scratch.path().join("live"), scratch.path().join("copy"));
+    let (mut store, _) = Store::open(&live, at("2026-02-03T01:00:00Z")).unwrap();
+    assert!(!store.has_lost_its_log(), "a new one");
+    store.commit(&[batch(0)], &[], Timestamp::UNIX_EPOCH).unwrap();
+    let crashed = || {
+        crash(&live, &copy);
+        fs::copy(live.join("lock"), copy.join("lock")).unwrap();
+    };
+    let opened = || Store::open(&copy, at("2026-02-03T01:00:00Z")).unwrap().0;
+
+    crashed();
+    assert!(!opened().has_lost_its_log(), "a crash alone loses nothing");
+    assert_eq!(last_whole_batch(&copy), Some(0));
+    assert!(!opened().has_lost_its_log(), "nor does a stop in order");
+
+    crashed();
+    fs::remove_file(copy.join(format!("{FILE_NAME}-wal"))).unwrap();
+    let found = opened();
+    assert!(found.has_lost_its_log());
+    assert!(found.damage().is_none(), "what is left is sound");
+    drop(found);
+    assert!(!opened().has_lost_its_log(), "said once");
+}
+
+#[test]
 fn a_database_that_is_deleted_while_in_use_is_put_back_whole() {
     let scratch = Scratch::new("deleted");
     let state = scratch.path().join("state");

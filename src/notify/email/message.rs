@@ -19,6 +19,8 @@ use crate::notify::{Letter, Style, texts};
 
 /// Longest subject, in characters; a phone shows about 60.
 const SUBJECT: usize = 160;
+/// Longest name of a site or a session in it.
+const NAME: usize = 80;
 
 /// What becomes a mail.
 #[derive(Debug)]
@@ -68,7 +70,12 @@ impl Mail<'_> {
     /// The first line says how bad, what, where, since when.
     fn subject(&self, text: &str) -> String {
         let line = match self.letter.items.as_slice() {
-            [one] => texts::write(one, self.letter.test, self.style).summary,
+            [_] => {
+                let letter = self.letter.brief(NAME);
+                let one = letter.items.first();
+                one.map(|one| texts::write(one, letter.test, self.style).summary)
+                    .unwrap_or_default()
+            }
             _ => text.lines().next().unwrap_or_default().to_owned(),
         };
         line.chars().filter(|c| !c.is_control()).take(SUBJECT).collect()

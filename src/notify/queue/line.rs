@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{DeliveryError, Item, Letter, Retry};
+use super::entry::{Entry, fall_back, told_as};
 use super::{
     CATCH_UP, DIGEST_FROM, Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup,
     MOST_ATTEMPTS, Output, PATIENCE, told_itself,
 };
 use crate::config::Fallback;
-use crate::model::{
-    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
-    Now, Withdrawal,
-};
-use crate::store::{Mark, MarkState};
+use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Withdrawal};
+use crate::store::MarkState;
+
+/// Drills that a channel is known to have accepted: more than there are at a time.
+const DRILLS: usize = 32;
+
+/// Letters refused for good in a row, with none accepted in between, from which on the channel is
+/// what fails.
+const REFUSALS: u32 = 2;
 
 /// The line of one channel.
 #[derive(Debug)]
@@ -27,34 +32,20 @@ pub(super) struct Line {
     pub(super) waiting: Vec<Entry>,
     pub(super) under_way: BTreeMap<NotificationId, Vec<Entry>>,
     pub(super) status: ChannelStatus,
-    /// Attempts that failed since one worked.
+    /// Attempts that failed since the receiver last answered.
     streak: u32,
     /// When the first of them left.
     failing_from: Mono,
+    /// Attempts without a success since one succeeded, and when the first of them had failed.
+    failures: u32,
+    failed_first: Option<Now>,
+    /// Letters refused for good since then. One may be its own fault, several are the channel's.
+    refusals: u32,
     /// The letter that failed in this streak, and whether another one did, too.
     struck: Option<NotificationId>,
     struck_several: bool,
     retry_at: Mono,
     next_slot: Mono,
-}
-
-/// A message on its way.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) order: u64,
-    pub(super) notification: Arc<Notification>,
-    pub(super) told_as: NotificationKind,
-    pub(super) attempts: u32,
-    pub(super) retry_at: Mono,
-    pub(super) bundle: Option<NotificationId>,
-    /// The channel that tells it as well.
-    pub(super) fallback: Option<ChannelId>,
-    /// When the last attempt began.
-    left_at: Mono,
-    /// Failures since the channel last proved to be at fault.
-    strikes: u32,
-    /// What the last attempt said.
-    error: Option<String>,
 }
 
 impl Line {
@@ -76,12 +67,16 @@ impl Line {
                 fallen_back: 0,
                 oldest: None,
                 failing_since: None,
+                failing_from: None,
                 last_error: None,
                 last_delivered: None,
-                drill: None,
+                drills: Vec::new(),
             },
             streak: 0,
             failing_from: Mono::NEVER,
+            failures: 0,
+            failed_first: None,
+            refusals: 0,
             struck: None,
             struck_several: false,
             retry_at: Mono::ZERO,
@@ -176,14 +171,24 @@ impl Line {
     pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
         for entry in entries {
             self.status.delivered += 1;
-            let alert = &entry.notification.alert;
-            if alert.drill && entry.told_as == NotificationKind::Firing {
-                self.status.drill = Some(alert.incident.id.clone());
+            if entry.notification.alert.drill {
+                self.note_drill(&entry.notification.alert.incident.id);
             }
             output.marks.push(entry.mark(MarkState::Delivered, now, None));
         }
         self.status.last_delivered = Some(now.wall);
         self.works(output);
+    }
+
+    /// Notes that a drill was accepted: its end as well, since that is all that is told of it where
+    /// the channel did not work before.
+    pub(super) fn note_drill(&mut self, drill: &IncidentId) {
+        let drills = &mut self.status.drills;
+        drills.retain(|other| other != drill);
+        drills.push(drill.clone());
+        if drills.len() > DRILLS {
+            drills.remove(0);
+        }
     }
 
     pub(super) fn failed(
@@ -204,7 +209,7 @@ impl Line {
                     output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
                     self.put_back(entry, now, output);
                 }
-                self.works(output);
+                self.answers();
                 return;
             }
             Retry::Never => {
@@ -212,24 +217,40 @@ impl Line {
                     self.give_up(entry, error.text.clone(), now, output);
                 }
                 // It answered: what others say may be to its liking.
-                self.works(output);
+                self.answers();
+                self.refusals = self.refusals.saturating_add(1);
+                self.fails(self.refusals >= REFUSALS, error, now, output);
                 return;
             }
             Retry::Later => Duration::ZERO,
             Retry::After(asked) => asked.min(LONGEST_ASKED),
+            Retry::Partly(asked) => {
+                // It works; only this letter waits, for those who have not got it.
+                self.works(output);
+                self.repeat(entries, asked.min(LONGEST_ASKED), error, now, output);
+                return;
+            }
         };
         if self.streak == 0 {
             self.failing_from = entries.first().map_or(now.mono, |entry| entry.left_at);
-            self.status.failing_since = Some(now.wall);
-            output.events.push(Event::Failing {
-                channel: self.status.id.clone(),
-                reason: error.text.clone(),
-            });
         }
+        self.fails(true, error, now, output);
         self.streak = self.streak.saturating_add(1);
         self.struck_several |= self.struck.as_ref().is_some_and(|struck| struck != letter);
         self.struck.get_or_insert_with(|| letter.clone());
         self.retry_at = self.retry_at.max(now.mono + wait_after(self.streak).max(asked));
+        self.repeat(entries, asked, error, now, output);
+    }
+
+    /// Has messages tried again, each after a while of its own.
+    fn repeat(
+        &mut self,
+        entries: Vec<Entry>,
+        asked: Duration,
+        error: &DeliveryError,
+        now: Now,
+        output: &mut Output,
+    ) {
         for mut entry in entries {
             entry.strikes = entry.strikes.saturating_add(1);
             if entry.attempts >= MOST_ATTEMPTS {
@@ -261,9 +282,11 @@ impl Line {
         self.tellable().map(|at| self.waiting[at].retry_at.max(free_at)).min()
     }
 
-    pub(super) fn status(&self) -> ChannelStatus {
+    pub(super) fn status(&self, now: Now) -> ChannelStatus {
         let queued = self.on_their_way().count();
         ChannelStatus {
+            failing_since: self.failed_first.map(|then| now.told(then)),
+            failing_from: self.failed_first.map(|then| then.mono),
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
             ..self.status.clone()
@@ -339,13 +362,34 @@ impl Line {
         self.limits.gap.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
     }
 
-    /// The receiver has answered: whatever failed may be tried again.
+    /// Counts an attempt without success, and says so of the first that speaks for itself: a letter
+    /// that is refused for good may only be odd.
+    fn fails(&mut self, speaks: bool, error: &DeliveryError, now: Now, output: &mut Output) {
+        self.failures = self.failures.saturating_add(1);
+        if speaks && self.failed_first.is_none() {
+            self.failed_first = Some(now);
+            output.events.push(Event::Failing {
+                channel: self.status.id.clone(),
+                reason: error.text.clone(),
+            });
+        }
+    }
+
+    /// The receiver has accepted something.
     fn works(&mut self, output: &mut Output) {
+        let failures = std::mem::take(&mut self.failures);
+        self.refusals = 0;
+        if self.failed_first.take().is_some() {
+            output.events.push(Event::Working { channel: self.status.id.clone(), failures });
+        }
+        self.answers();
+    }
+
+    /// The receiver has answered: whatever failed may be tried again.
+    fn answers(&mut self) {
         if self.streak == 0 {
             return;
         }
-        let failures = self.streak;
-        output.events.push(Event::Working { channel: self.status.id.clone(), failures });
         if self.struck_several {
             for entry in &mut self.waiting {
                 entry.strikes = 0;
@@ -356,7 +400,6 @@ impl Line {
         self.struck = None;
         self.struck_several = false;
         self.retry_at = Mono::ZERO;
-        self.status.failing_since = None;
         self.failing_from = Mono::NEVER;
     }
 
@@ -414,97 +457,21 @@ impl Line {
         Some(from + fallback.after)
     }
 
+    /// What a channel that is gone was to tell in place of this one, and did not, may go another
+    /// way again.
+    pub(super) fn take_back(&mut self, id: &NotificationId, now: Now, output: &mut Output) {
+        let on_their_way = self.waiting.iter_mut().chain(self.under_way.values_mut().flatten());
+        for entry in on_their_way.filter(|entry| entry.notification.id == *id) {
+            entry.fallback = None;
+            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
+            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
+            output.marks.push(mark);
+        }
+    }
+
     fn drop_entry(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
         self.status.withdrawn += 1;
         output.marks.push(entry.mark(MarkState::Withdrawn, now, Some(reason)));
-    }
-}
-
-impl Entry {
-    /// A message that was not tried yet. Its order is given by the queue.
-    pub(super) fn new(notification: Arc<Notification>) -> Self {
-        Self {
-            order: 0,
-            told_as: notification.kind,
-            notification,
-            attempts: 0,
-            retry_at: Mono::ZERO,
-            bundle: None,
-            fallback: None,
-            left_at: Mono::ZERO,
-            strikes: 0,
-            error: None,
-        }
-    }
-
-    pub(super) fn mark(&self, state: MarkState, now: Now, error: Option<String>) -> Mark {
-        Mark {
-            id: self.notification.id.clone(),
-            state,
-            at: now.wall,
-            attempts: self.attempts,
-            next_attempt: None,
-            error,
-            bundle: self.bundle.clone(),
-            fallback: self.fallback.clone(),
-            told_as: self.told_as,
-        }
-    }
-
-    pub(super) fn given_up(
-        &self,
-        channel: &ChannelId,
-        reason: String,
-        instead: Option<ChannelId>,
-    ) -> Event {
-        Event::GivenUp {
-            channel: channel.clone(),
-            id: self.notification.id.clone(),
-            incident: self.notification.alert.incident.id.clone(),
-            reason,
-            instead,
-        }
-    }
-
-    /// The same for a channel that stands in.
-    pub(super) fn copy(&self, to: &ChannelId) -> Notification {
-        let original = &*self.notification;
-        Notification {
-            id: NotificationId::new(format!("{}/via/{to}", original.id)),
-            channel: to.clone(),
-            kind: self.told_as,
-            created: original.created,
-            alert: original.alert.clone(),
-            instead_of: Some(original.channel.clone()),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.told_as == NotificationKind::Resolved
-    }
-}
-
-/// Hands a message on, unless that was done or its people know; whether it was.
-fn fall_back(entry: &mut Entry, fallback: &Fallback, output: &mut Output) -> bool {
-    if entry.fallback.is_some() || told_itself(&entry.notification, &fallback.to) {
-        return false;
-    }
-    output.copies.push(entry.copy(&fallback.to));
-    entry.fallback = Some(fallback.to.clone());
-    true
-}
-
-/// What a message is about for a receiver who has not heard the one before it.
-fn told_as(unheard: NotificationKind, newer: NotificationKind) -> NotificationKind {
-    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
-    match (unheard, newer) {
-        (_, Resolved) => Resolved,
-        (_, Escalation) => Escalation,
-        (Firing, _) | (_, Firing) => Firing,
-        (Escalation, Update) => Escalation,
-        (Update | Resolved, _) | (_, Update) => Update,
-        (Escalation, Reminder) => Escalation,
-        (Reminder, Reminder) => Reminder,
     }
 }
 

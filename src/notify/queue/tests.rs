@@ -90,7 +90,7 @@ impl Desk {
     }
 
     fn status(&self) -> ChannelStatus {
-        self.queue.statuses().remove(0)
+        self.queue.statuses(self.now).remove(0)
     }
 
     /// The last mark of each message, as `id state`.
@@ -477,6 +477,62 @@ fn a_channel_with_a_rate_is_never_asked_faster() {
 }
 
 #[test]
+fn a_channel_that_refuses_everything_for_good_is_one_that_fails() {
+    let mut desk = Desk::new(1);
+    let never = || DeliveryError { retry: Retry::Never, text: "535 wrong password".to_owned() };
+    desk.decide("a", "i1", FIRING);
+    desk.run(seconds(1), |_, _| Err(never()));
+    assert_eq!(desk.status().failing_since, None, "that letter may be odd");
+    desk.decide("b", "i2", FIRING);
+    desk.run(seconds(1), |_, _| Err(never()));
+    assert!(desk.status().failing_since.is_some());
+    let failing = |event: &Event| matches!(event, Event::Failing { .. });
+    assert_eq!(desk.queue.take_events().iter().filter(|event| failing(event)).count(), 1);
+
+    desk.decide("c", "i3", FIRING);
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["c"]);
+    assert_eq!(desk.status().failing_since, None);
+    let events = desk.queue.take_events();
+    let works = |event: &Event| matches!(event, Event::Working { failures: 2, .. });
+    assert_eq!(events.iter().filter(|event| works(event)).count(), 1, "{events:?}");
+
+    // A refusal after failures is no sign that it works.
+    desk.decide("d", "i4", FIRING);
+    desk.run(seconds(1), |_, _| Err(later()));
+    desk.run(seconds(60), |_, _| Err(never()));
+    assert!(desk.status().failing_since.is_some());
+}
+
+#[test]
+fn one_recipient_who_is_to_be_tried_later_does_not_hold_up_what_the_others_are_told() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.fail("a", Retry::Partly(Duration::from_mins(15)));
+    assert_eq!(desk.status().failing_since, None);
+    desk.decide("b", "i2", FIRING);
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["b"]);
+    assert_eq!(desk.run(Duration::from_mins(15), |_, _| Ok(())), ["a"]);
+}
+
+#[test]
+fn a_clock_that_is_set_while_messages_wait_changes_neither_their_turns_nor_how_long_it_fails() {
+    for set in ["2026-02-03T02:00:01Z", "2026-02-03T00:00:01Z"] {
+        let mut desk = Desk::new(1);
+        desk.decide("a", "i1", FIRING);
+        assert_eq!(desk.run(seconds(1), |_, _| Err(later())), Vec::<String>::new());
+        let due = desk.queue.poll_timeout();
+        desk.now.wall = at(set);
+        assert_eq!(desk.queue.poll_timeout(), due);
+        let status = desk.status();
+        assert_eq!(status.failing_from, Some(Mono::ZERO));
+        let since = status.failing_since.unwrap();
+        assert_eq!(desk.now.wall.duration_since(since).as_secs(), 1, "by the clock as it is now");
+        assert_eq!(desk.run(seconds(60), |_, _| Ok(())), ["a"]);
+    }
+}
+
+#[test]
 fn a_channel_that_is_gone_gives_up_its_messages_and_the_others_go_on() {
     let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 1 };
     let mut desk = Desk::with(limits);
@@ -485,7 +541,7 @@ fn a_channel_that_is_gone_gives_up_its_messages_and_the_others_go_on() {
     desk.take();
     desk.queue.configure(vec![line("new", limits)], desk.now);
     assert_eq!(desk.marks(), ["a Waiting", "b Failed"]);
-    assert_eq!(desk.queue.statuses().len(), 1);
+    assert_eq!(desk.queue.statuses(desk.now).len(), 1);
     desk.ok("a");
     assert_eq!(desk.marks(), ["a Delivered"], "what was under way is still recorded");
     desk.decide("c", "i3", FIRING);

@@ -30,10 +30,17 @@ pub(super) fn ask(account: &EsmsSettings, short: Short<'_>) -> Result<Asked, Del
         "Brandname": account.brandname,
         "SmsType": CUSTOMER_CARE,
         "IsUnicode": "0",
-        "RequestId": short.id,
+        "RequestId": request_id(short.id),
     }));
     let request = Request { url, headers: HeaderMap::new(), body };
     Ok(Asked { request, secrets: vec![api_key, secret_key] })
+}
+
+/// The id of a message for eSMS, which takes 50 characters and blocks repeats of it for a day: the
+/// beginning of the SHA-256 of ours, which may be longer.
+fn request_id(id: &str) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
+    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The answer to a message.

@@ -2,10 +2,12 @@
 //!
 //! A refresh token works once and gives the next one, good for three months. If the next one is
 //! lost, somebody has to log in at Zalo's console and write a new one into the settings. So it is
-//! on the disk, whole and synced, before the access token that came with it is used.
+//! on the disk, whole and synced, before the access token that came with it is used. When the disk
+//! takes nothing it is used all the same: the old one is spent, and telling comes first.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,14 +57,16 @@ impl std::fmt::Debug for Held {
 impl Tokens {
     /// An access token to use now. `refused` is one that Zalo has just called invalid.
     ///
-    /// 1. What was received and could not be saved is saved first.
+    /// 1. What was received and could not be saved is tried to be saved first.
     /// 2. What follows from another refresh token than the one in the settings is dropped:
     ///    somebody has put in a new one. If none is there any more, what is held goes on.
     /// 3. A token that is good for a while and was not refused is used.
-    /// 4. Else the newest refresh token is spent, and what comes is saved before it is used.
+    /// 4. Else another process may have got newer tokens, such as a test of this channel beside the
+    ///    daemon: they are in the file. While one process looks and spends, the others wait.
+    /// 5. Else the newest refresh token is spent, and what comes is saved before it is used.
     ///
     /// # Errors
-    /// When there is no key, no answer, a refusal, or no disk to save on.
+    /// When there is no key, no answer or a refusal.
     pub(super) async fn access(
         &mut self,
         settings: &ZaloSettings,
@@ -74,10 +78,7 @@ impl Tokens {
             self.held = load(path)?;
             self.saved = self.held.is_some();
         }
-        if let Some(held) = self.held.as_ref().filter(|_| !self.saved) {
-            save(path, held).await?;
-            self.saved = true;
-        }
+        self.save(path).await;
         let seed = match (keys::read(&settings.refresh_token), &self.held) {
             (Ok(seed), _) => seed,
             (Err(_), Some(held)) => Secret::new(held.seed.clone()),
@@ -85,23 +86,59 @@ impl Tokens {
         };
         self.held.take_if(|held| held.seed != seed.reveal());
         let now = http.now();
-        if let Some(held) = &self.held {
-            let fresh = held.expires.duration_since(now) > MARGIN.try_into().unwrap_or_default();
-            if fresh && refused.is_none_or(|token| token.reveal() != held.access_token) {
-                return Ok(Secret::new(held.access_token.clone()));
-            }
+        if let Some(token) = self.usable(refused, now) {
+            return Ok(token);
+        }
+        let _alone = alone(path).await;
+        let newer = load(path)?.filter(|newer| newer.seed == seed.reveal());
+        // What could not be saved is newer still.
+        if let Some(newer) = newer.filter(|_| self.saved || self.held.is_none()) {
+            (self.held, self.saved) = (Some(newer), true);
+        }
+        if let Some(token) = self.usable(refused, now) {
+            return Ok(token);
         }
         let spent = self.held.as_ref().map_or_else(|| seed.reveal(), |held| &held.refresh_token);
         let spent = Secret::new(spent);
         let new = refresh(settings, http, &seed, &spent, now).await?;
         // Held before it is saved: the old one is spent, so what came must not be dropped even if
         // the disk takes nothing.
-        let held = self.held.insert(new);
-        self.saved = false;
-        save(path, held).await?;
-        self.saved = true;
-        Ok(Secret::new(held.access_token.clone()))
+        let token = Secret::new(new.access_token.clone());
+        (self.held, self.saved) = (Some(new), false);
+        self.save(path).await;
+        Ok(token)
     }
+
+    /// Saves what is held and is not saved yet, if the disk takes it.
+    async fn save(&mut self, path: &Path) {
+        let Some(held) = self.held.as_ref().filter(|_| !self.saved) else { return };
+        match save(path, held).await {
+            Ok(()) => self.saved = true,
+            Err(error) => tracing::error!("{error}; a crash now would lose them"),
+        }
+    }
+
+    /// The access token, if it is good for a while and not the refused one.
+    fn usable(&self, refused: Option<&Secret>, now: Timestamp) -> Option<Secret> {
+        let held = self.held.as_ref()?;
+        let fresh = held.expires.duration_since(now) > MARGIN.try_into().unwrap_or_default();
+        let good = fresh && refused.is_none_or(|token| token.reveal() != held.access_token);
+        good.then(|| Secret::new(held.access_token.clone()))
+    }
+}
+
+/// Waits until no other process spends tokens of this file; holds others off until it is dropped.
+/// Where no lock can be had nobody is held up: two that spend at one moment are rare.
+async fn alone(path: &Path) -> Option<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let locked = tokio::task::spawn_blocking(move || {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).mode(0o600).open(name)?;
+        file.lock()?;
+        Ok::<_, io::Error>(file)
+    });
+    locked.await.ok()?.ok()
 }
 
 /// Puts the tokens in the file, on a thread that may wait for the disk.

@@ -515,7 +515,7 @@ fn channel() -> Value {
         ("failing_since", maybe(&time())),
         ("last_error", maybe(&text())),
         ("last_delivered", maybe(&time())),
-        ("drill", maybe(&text())),
+        ("drills", array(&text())),
     ])
 }
 

@@ -70,6 +70,42 @@ fn a_channel_that_fails_for_long_is_stood_in_for_and_its_own_message_still_goes(
 }
 
 #[test]
+fn a_fallback_that_is_taken_out_before_it_told_anybody_gives_way_to_another() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER + seconds(5), without(&["truc", "sms"]));
+    assert!(told(&desk).is_empty());
+    desk.queue.configure(lines(&["truc", "siren"]), desk.now);
+    desk.run(seconds(60), without(&["truc"]));
+    assert_eq!(told(&desk), ["siren firing a/via/siren"]);
+    assert_eq!(desk.marks(), ["a Waiting", "a/via/siren Delivered", "a/via/sms Failed"]);
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(seconds(60), without(&[]));
+    let rest = told(&desk).split_off(1);
+    assert_eq!(rest, ["siren resolved over/via/siren", "truc resolved over"]);
+
+    // The same when it was taken out while the daemon was away.
+    let mut desk = chain(&["truc", "siren"]);
+    let waiting = |id: &str, channel: &str, fallback: Option<&str>, instead_of: Option<&str>| {
+        let mut it = notification(id, incident("i1", "tan-lap"), FIRING);
+        it.channel = ChannelId::new(channel);
+        it.instead_of = instead_of.map(ChannelId::new);
+        Waiting {
+            notification: it,
+            attempts: 3,
+            next_attempt: None,
+            bundle: None,
+            fallback: fallback.map(ChannelId::new),
+            told_as: FIRING,
+        }
+    };
+    desk.queue.restore(waiting("a", "truc", Some("sms"), None), desk.now);
+    desk.queue.restore(waiting("a/via/sms", "sms", None, Some("truc")), desk.now);
+    desk.run(seconds(60), without(&["truc"]));
+    assert_eq!(told(&desk), ["siren firing a/via/siren"]);
+}
+
+#[test]
 fn the_end_follows_to_whoever_heard_of_the_problem() {
     let mut desk = chain(&["truc", "sms"]);
     desk.decide("a", "i1", FIRING);

@@ -1,0 +1,132 @@
+//! One message on its way through the line of a channel.
+
+use std::sync::Arc;
+
+use super::{Event, Output, told_itself};
+use crate::config::Fallback;
+use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
+use crate::store::{Mark, MarkState, StandIn};
+
+/// A message on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) order: u64,
+    pub(super) notification: Arc<Notification>,
+    pub(super) told_as: NotificationKind,
+    pub(super) attempts: u32,
+    pub(super) retry_at: Mono,
+    pub(super) bundle: Option<NotificationId>,
+    /// The channel that tells it as well.
+    pub(super) fallback: Option<ChannelId>,
+    /// When the last attempt began.
+    pub(super) left_at: Mono,
+    /// Failures since the channel last proved to be at fault.
+    pub(super) strikes: u32,
+    /// What the last attempt said.
+    pub(super) error: Option<String>,
+}
+
+impl Entry {
+    /// A message that was not tried yet. Its order is given by the queue.
+    pub(super) fn new(notification: Arc<Notification>) -> Self {
+        Self {
+            order: 0,
+            told_as: notification.kind,
+            notification,
+            attempts: 0,
+            retry_at: Mono::ZERO,
+            bundle: None,
+            fallback: None,
+            left_at: Mono::ZERO,
+            strikes: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn mark(&self, state: MarkState, now: Now, error: Option<String>) -> Mark {
+        Mark {
+            id: self.notification.id.clone(),
+            state,
+            at: now.wall,
+            attempts: self.attempts,
+            next_attempt: None,
+            error,
+            bundle: self.bundle.clone(),
+            fallback: self.fallback.clone(),
+            told_as: self.told_as,
+        }
+    }
+
+    pub(super) fn given_up(
+        &self,
+        channel: &ChannelId,
+        reason: String,
+        instead: Option<ChannelId>,
+    ) -> Event {
+        Event::GivenUp {
+            channel: channel.clone(),
+            id: self.notification.id.clone(),
+            incident: self.notification.alert.incident.id.clone(),
+            reason,
+            instead,
+        }
+    }
+
+    /// In place of which channel it tells what, and the id of the message that it is a copy of.
+    pub(super) fn stands_in_for(&self) -> Option<(StandIn, NotificationId)> {
+        let it = &*self.notification;
+        let original = it.id.as_str().strip_suffix(&via(&it.channel))?;
+        let stand_in = StandIn {
+            channel: it.instead_of.clone()?,
+            incident: it.alert.incident.id.clone(),
+            fallback: it.channel.clone(),
+        };
+        Some((stand_in, NotificationId::new(original)))
+    }
+
+    /// The same for a channel that stands in.
+    pub(super) fn copy(&self, to: &ChannelId) -> Notification {
+        let original = &*self.notification;
+        Notification {
+            id: NotificationId::new(format!("{}{}", original.id, via(to))),
+            channel: to.clone(),
+            kind: self.told_as,
+            created: original.created,
+            alert: original.alert.clone(),
+            instead_of: Some(original.channel.clone()),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.told_as == NotificationKind::Resolved
+    }
+}
+
+/// What the id of a copy ends with.
+fn via(to: &ChannelId) -> String {
+    format!("/via/{to}")
+}
+
+/// Hands a message on, unless that was done or its people know; whether it was.
+pub(super) fn fall_back(entry: &mut Entry, fallback: &Fallback, output: &mut Output) -> bool {
+    if entry.fallback.is_some() || told_itself(&entry.notification, &fallback.to) {
+        return false;
+    }
+    output.copies.push(entry.copy(&fallback.to));
+    entry.fallback = Some(fallback.to.clone());
+    true
+}
+
+/// What a message is about for a receiver who has not heard the one before it.
+pub(super) fn told_as(unheard: NotificationKind, newer: NotificationKind) -> NotificationKind {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
+    match (unheard, newer) {
+        (_, Resolved) => Resolved,
+        (_, Escalation) => Escalation,
+        (Firing, _) | (_, Firing) => Firing,
+        (Escalation, Update) => Escalation,
+        (Update | Resolved, _) | (_, Update) => Update,
+        (Escalation, Reminder) => Escalation,
+        (Reminder, Reminder) => Reminder,
+    }
+}
