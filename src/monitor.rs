@@ -17,6 +17,7 @@
 //! - `readiness`: when it is looked whether everybody is ready, and what becomes of it;
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
+//! - `acts`: what people do about it;
 //! - `drill`: the proof before a session that alerts arrive;
 //! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
 //!   much of it; `rollup`: what reports measure by;
@@ -25,6 +26,7 @@
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
 //! something changed, not with every outcome.
 
+mod acts;
 mod blind;
 mod correlate;
 mod drill;
@@ -75,10 +77,10 @@ use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
-    Ack, Ailment, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort, EngineHealth,
-    Failure, Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now, Outcome, Part,
-    Phase, ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence, SilenceId,
-    SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Ack, Act, Ailment, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort,
+    EngineHealth, Failure, Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now,
+    Outcome, Part, Phase, ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence,
+    SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -156,6 +158,13 @@ pub enum Input {
         /// Which drill.
         incident: IncidentId,
     },
+    /// A channel has accepted something; may be told again and again.
+    Delivered {
+        /// Which channel.
+        channel: ChannelId,
+        /// When it last did.
+        at: Timestamp,
+    },
     /// Time has passed.
     Tick,
     /// Somebody takes an incident on.
@@ -171,9 +180,13 @@ pub enum Input {
     Maintenance(Maintenance),
     /// A silence or a maintenance window ends now.
     Lift(SilenceId),
-    /// A link in a message is used; told just before what it is used for, so that both become
-    /// durable together.
-    LinkUse(LinkUse),
+    /// Somebody acts with a link in a message, which works once.
+    LinkUse {
+        /// That it was used.
+        used: LinkUse,
+        /// What it was used for.
+        act: Act,
+    },
     /// The configuration has changed; it has been checked.
     Reload(Arc<Config>),
     /// The daemon stops: everything that was measured is to be kept.
@@ -227,34 +240,13 @@ impl Monitor {
             Input::DrillAccepted { channel, incident } => {
                 self.drills.accepted(&channel, &incident);
             }
+            Input::Delivered { channel, at } => self.drills.delivered(&channel, at),
             Input::Tick => {}
-            Input::Ack { incident, ack } => {
-                if let Some(entry) = self.ledger.find(&incident).filter(|e| e.incident.is_open()) {
-                    entry.change().ack = Some(ack);
-                    self.want_review(now.mono);
-                    self.commit_at = now.mono;
-                }
-            }
-            Input::Silence(silence) => {
-                self.changes.push(Change::Silence(silence.clone()));
-                self.mutes.silences.insert(silence.id.clone(), silence);
-                self.retell(now.mono);
-            }
-            Input::Maintenance(window) => {
-                self.changes.push(Change::Maintenance(window.clone()));
-                self.mutes.maintenance.insert(window.id.clone(), window);
-                self.retell(now.mono);
-            }
-            Input::Lift(id) => {
-                if self.mutes.lift(&id) {
-                    self.changes.push(Change::Lift(id));
-                    self.retell(now.mono);
-                }
-            }
-            Input::LinkUse(used) => {
-                self.changes.push(Change::LinkUse(used));
-                self.commit_at = self.commit_at.min(now.mono + COMMIT_WITHIN);
-            }
+            Input::Ack { incident, ack } => self.take_on(&incident, ack, now.mono),
+            Input::Silence(silence) => self.silence(silence, now.mono),
+            Input::Maintenance(window) => self.maintain(window, now.mono),
+            Input::Lift(id) => self.lift(id, now.mono),
+            Input::LinkUse { used, act } => self.use_link(used, act, now.mono),
             Input::Reload(config) => self.reload(config, now),
             Input::Stop => {
                 self.changes.extend(Rollups::all(&mut self.picture, now));

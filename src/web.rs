@@ -43,9 +43,9 @@ use tokio::sync::watch;
 
 use crate::config::Access;
 use crate::model::{
-    Ack, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance, Now,
-    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Snapshot,
-    StoreStatus, TargetKey,
+    Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance,
+    Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId,
+    Snapshot, StoreStatus, TargetKey,
 };
 use crate::notify::{Link, LinkError};
 use crate::probe::{Explanation, Record};
@@ -178,15 +178,6 @@ pub struct Condition {
     pub waits_for_restart: Vec<&'static str>,
 }
 
-/// What somebody does about an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// Takes it on.
-    Ack(Ack),
-    /// Holds back messages about its site.
-    Silence(Silence),
-}
-
 /// How texts for people are written.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -269,6 +260,8 @@ pub enum ControlError {
     Refused(String),
     /// Whether it is done was not told in time. It may be done yet.
     Late,
+    /// It is done, but the disk takes nothing at present: a crash now would undo it.
+    Unkept,
     /// What it takes does not work: the disk, most often. Says why.
     Failed(String),
     /// A mistake of ours broke it off.
@@ -286,6 +279,10 @@ impl fmt::Display for ControlError {
             Self::Used => f.write_str("this link was used before"),
             Self::Refused(why) | Self::Failed(why) => f.write_str(why),
             Self::Late => f.write_str("the event loop does not answer"),
+            Self::Unkept => f.write_str(
+                "it is done, but the disk takes nothing at present: if the monitor stops before \
+                 that is mended, it is forgotten",
+            ),
             Self::Broken => f.write_str("this broke off"),
             Self::Busy(_) => f.write_str("too many ask for this at once; try again in a moment"),
             Self::Stopping => f.write_str("the daemon is stopping"),

@@ -122,7 +122,7 @@ impl Loop {
         let now = self.clock.now();
         if now.mono - times.read >= READ_EVERY {
             times.read = now.mono;
-            for input in self.hands.readings(now.wall) {
+            for input in self.hands.readings(now.mono) {
                 self.monitor.handle(input, now);
             }
         }

@@ -22,7 +22,7 @@ use crate::config::gather::ChangeError;
 use crate::config::{self, Access, Config, RetentionSettings, Settings, SourceSet};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, Calendar, ChannelStatus, Confirmation, Incident, IncidentId, LinkUse, Maintenance, Now,
+    Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, LinkUse, Maintenance, Now,
     ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Snapshot,
     StoreStatus, TargetKey, chain,
 };
@@ -33,7 +33,7 @@ use crate::report::{Report, Totals};
 use crate::store::{Before, Past, PastError, Retention, WriterHandle};
 use crate::texts::LINK_LASTS;
 use crate::web::{
-    Act, Answer, Condition, ControlError, Daemon, Look, Probed, Refused, ReloadError, Reloaded,
+    Answer, Condition, ControlError, Daemon, Look, Probed, Refused, ReloadError, Reloaded,
 };
 
 /// Longest that the loop may take to take something in before whoever asked is told so.
@@ -108,8 +108,8 @@ impl Face {
         tokio::time::timeout(PATIENCE, told).await.map_err(|_| ControlError::Late)?
     }
 
-    /// Waits until everybody is shown a state of which `holds` is true. By then it is on disk: what
-    /// is confirmed to somebody outlives a crash.
+    /// Waits until everybody is shown a state of which `holds` is true. By then it is on disk,
+    /// unless that is in trouble: what is confirmed to somebody outlives a crash.
     async fn shown(&self, holds: impl Fn(&Snapshot) -> bool) {
         let mut published = self.shown.published.subscribe();
         let seen = async {
@@ -119,8 +119,17 @@ impl Face {
                 }
             }
         };
-        // A disk in trouble is told elsewhere; what was taken in is kept and tried again.
+        // What was taken in is kept in memory and tried again.
         let _ = tokio::time::timeout(PATIENCE, seen).await;
+    }
+
+    /// Whether what everybody is shown is on disk as well: in trouble it is shown all the same, and
+    /// nobody shall rely on more than there is.
+    fn kept(&self) -> Result<(), ControlError> {
+        match self.writer.status().trouble {
+            None => Ok(()),
+            Some(_) => Err(ControlError::Unkept),
+        }
     }
 
     /// What links were used for. Every change of it is one step, so a panic leaves it whole.
@@ -132,22 +141,23 @@ impl Face {
         if !is_open(&self.shown.snapshot.load(), &incident) {
             return Err(ControlError::NotFound);
         }
-        let given = ack.clone();
+        let act = Act::Ack(ack.clone());
         self.tell(Input::Ack { incident: incident.clone(), ack }).await?;
-        self.shown(|snapshot| {
-            let same = |it: &&Arc<Incident>| it.id == incident;
-            let known = snapshot.incidents.iter().find(same);
-            known.is_none_or(|it| it.ack.as_ref() == Some(&given) || !it.is_open())
-        })
-        .await;
-        Ok(())
+        self.done(&incident, &act).await;
+        self.kept()
     }
 
     async fn tell_silence(&self, silence: Silence) -> Result<(), ControlError> {
         let id = silence.id.clone();
         self.tell(Input::Silence(silence)).await?;
-        self.shown(|snapshot| snapshot.silences.iter().any(|silence| silence.id == id)).await;
-        Ok(())
+        self.shown(|snapshot| has(snapshot, &id)).await;
+        self.kept()
+    }
+
+    /// Waits until everybody is shown that this was done about an incident, or that it is over.
+    async fn done(&self, incident: &IncidentId, act: &Act) {
+        self.shown(|snapshot| is_done(snapshot, incident, act) || !is_open(snapshot, incident))
+            .await;
     }
 
     /// Reads the configuration again and takes it on, or leaves everything as it was.
@@ -308,6 +318,18 @@ fn is_open(snapshot: &Snapshot, incident: &IncidentId) -> bool {
     snapshot.incidents.iter().any(|it| it.id == *incident && it.is_open())
 }
 
+/// Whether it is to be seen that this was done about an incident. Somebody else may have been a
+/// little faster or slower.
+fn is_done(snapshot: &Snapshot, incident: &IncidentId, act: &Act) -> bool {
+    match act {
+        Act::Ack(ack) => snapshot
+            .incidents
+            .iter()
+            .any(|it| it.id == *incident && it.ack.as_ref().is_some_and(|it| it.at >= ack.at)),
+        Act::Silence(silence) => has(snapshot, &silence.id),
+    }
+}
+
 /// Whether there is a silence or a maintenance window of this id.
 fn has(snapshot: &Snapshot, id: &SilenceId) -> bool {
     snapshot.silences.iter().any(|silence| silence.id == *id)
@@ -464,7 +486,7 @@ impl Daemon for Face {
             let id = window.id.clone();
             self.tell(Input::Maintenance(window)).await?;
             self.shown(|snapshot| snapshot.maintenance.iter().any(|window| window.id == id)).await;
-            Ok(())
+            self.kept()
         })
     }
 
@@ -515,7 +537,7 @@ impl Daemon for Face {
             }
             self.tell(Input::Lift(silence.clone())).await?;
             self.shown(|snapshot| !has(snapshot, &silence)).await;
-            Ok(())
+            self.kept()
         })
     }
 
@@ -528,9 +550,9 @@ impl Daemon for Face {
     }
 
     /// A link is claimed before anything is done with it, so that of two who press at once one is
-    /// second; it is given back if nothing was done.
+    /// second; it is given back if nothing was done, as when the incident was just over.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
+        Box::pin(async move {
             if !is_open(&self.shown.snapshot.load(), &used.incident) {
                 return Err(ControlError::NotFound);
             }
@@ -544,18 +566,17 @@ impl Daemon for Face {
                 uses.insert(nonce.clone(), used.clone());
             }
             let incident = used.incident.clone();
-            let done = async {
-                self.tell(Input::LinkUse(used)).await?;
-                match act {
-                    Act::Ack(ack) => self.tell_ack(incident, ack).await,
-                    Act::Silence(silence) => self.tell_silence(silence).await,
-                }
-            };
-            let done = done.await;
+            let told = self.tell(Input::LinkUse { used, act: act.clone() }).await;
+            if told.is_ok() {
+                self.done(&incident, &act).await;
+            }
+            let snapshot = self.shown.snapshot.load();
+            let over = !is_open(&snapshot, &incident) && !is_done(&snapshot, &incident, &act);
+            let done = if over { told.and(Err(ControlError::NotFound)) } else { told };
             if done.is_err() {
                 self.link_uses().remove(&nonce);
             }
-            done
+            done.and_then(|()| self.kept())
         })
     }
 

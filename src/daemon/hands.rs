@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::journal;
 use crate::config::Config;
 use crate::metrics::Tally;
-use crate::model::{Ailment, Batch, Change, Outcome, Part, ProbeRequest, Snapshot};
+use crate::model::{
+    Ailment, Batch, Change, IncidentId, Mono, Outcome, Part, ProbeRequest, Snapshot,
+};
 use crate::monitor::Input;
 use crate::notify::{self, Remote};
 use crate::probe::{Probes, ResolverHealth};
@@ -64,14 +65,20 @@ impl Hands {
     }
 
     /// How the parts of this program do.
-    pub(super) fn readings(&self, now: Timestamp) -> Vec<Input> {
+    pub(super) fn readings(&self, now: Mono) -> Vec<Input> {
         let resolver = resolver_trouble(&self.probes.resolver_health());
         let store = self.writer.status().trouble;
         let statuses = self.courier.statuses();
         let courier = notify::trouble(&statuses, now);
-        let accepted = statuses.iter().filter_map(|status| {
-            let (channel, incident) = (status.id.clone(), status.drill.clone()?);
-            Some(Input::DrillAccepted { channel, incident })
+        let accepted = statuses.iter().flat_map(|status| {
+            let of = |incident: &IncidentId| {
+                let (channel, incident) = (status.id.clone(), incident.clone());
+                Input::DrillAccepted { channel, incident }
+            };
+            status.drills.iter().map(of)
+        });
+        let delivered = statuses.iter().filter_map(|status| {
+            Some(Input::Delivered { channel: status.id.clone(), at: status.last_delivered? })
         });
         let parts = [
             Input::Engine(self.probes.engine_health()),
@@ -79,7 +86,7 @@ impl Hands {
             Input::Part { part: Part::Store, trouble: store.map(Ailment::Store) },
             Input::Part { part: Part::Courier, trouble: courier.map(Ailment::Words) },
         ];
-        parts.into_iter().chain(accepted).collect()
+        parts.into_iter().chain(accepted).chain(delivered).collect()
     }
 }
 

@@ -64,11 +64,10 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
 fn signs(face: &Face) -> Signs {
     let store = face.store();
     let since = store.since.filter(|_| store.trouble.is_some());
-    let lasting = since.map(|since| face.clock.now().wall.duration_since(since));
     Signs {
         turned: face.heartbeat.last(),
         learned: face.heartbeat.learned(),
         every: expected(&face.snapshot().topology),
-        unwritten: lasting.and_then(|lasting| Duration::try_from(lasting).ok()),
+        unwritten: since.map(|since| face.clock.mono() - since.mono),
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, NotificationId,
+    Ack, ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, NotificationId,
     PastVerdict, ReadinessRun, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
 };
 
@@ -158,6 +158,10 @@ pub struct Drill {
     pub end: Timestamp,
     /// When the drill began.
     pub at: Timestamp,
+    /// The channels that it went to, with the people for whom a message was; none of these when
+    /// the channel itself was meant.
+    #[serde(default)]
+    pub reached: BTreeMap<ChannelId, Vec<String>>,
     /// How it went.
     pub state: DrillState,
 }
@@ -192,6 +196,15 @@ pub struct LinkUse {
     pub by: String,
     /// What was chosen.
     pub chosen: Chosen,
+}
+
+/// What somebody does about an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Takes it on.
+    Ack(Ack),
+    /// Holds back messages about its site.
+    Silence(Silence),
 }
 
 /// What somebody chose with a link.

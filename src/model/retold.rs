@@ -2,7 +2,8 @@
 //!
 //! Why a probe, a look-up or a delivery failed is noted where it is noticed, in the words of
 //! whatever noticed it, and stays in records and logs like that. In a Vietnamese text it is told in
-//! Vietnamese. What is not known here can be quoted, so that nobody takes it for a sentence of ours.
+//! Vietnamese. What is not known here can be quoted, so that nobody takes it for a sentence of
+//! ours.
 
 use super::Language;
 

@@ -10,10 +10,12 @@
 //!    of this monitor's own.
 //! 3. It is passed when every channel has accepted it. It then ends, and its end is told as well.
 //! 4. A channel that has not accepted it within the time that the settings allow is a trouble of
-//!    this monitor's own, told through the channels that work, until it accepts or the session
-//!    is over.
-//! 5. Each session has one drill; one that is put off to another time has another. A drill in the
-//!    middle of which the program ended is held again: nobody knows who accepted it.
+//!    this monitor's own, told through the channels that work, until it accepts that or anything
+//!    else, or the session is over.
+//! 5. Each session has one drill; one that is put off to another time has another, once the first
+//!    is over. One in the middle of which the program ended goes on at the next start, for as long
+//!    as any: the outbox knows who has accepted it. Its end is told however late that is, since
+//!    whoever was told of it waits for that.
 //! 6. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
 //!    no silence and no quiet hours. What is probed and how failures become facts is not part of
 //!    it: that shows every minute.
@@ -21,7 +23,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
 use super::routing::{self, Reach};
@@ -49,10 +51,16 @@ pub(super) struct Drills {
 /// A drill that goes on.
 #[derive(Debug, Clone)]
 struct Pending {
-    /// Whom it reaches.
-    reached: People,
+    /// Since when it is waited for channels to accept it; none until they have been asked.
+    since: Option<Timestamp>,
     /// Channels that have not accepted it.
     missing: BTreeSet<ChannelId>,
+}
+
+impl Pending {
+    fn of(drill: &Drill, since: Option<Timestamp>) -> Self {
+        Self { since, missing: drill.reached.keys().cloned().collect() }
+    }
 }
 
 /// Channels with the people for whom a message is; none when the channel itself is meant.
@@ -61,7 +69,18 @@ type People = BTreeMap<ChannelId, Vec<String>>;
 impl Drills {
     /// Drills from before a restart.
     pub(super) fn restored(held: BTreeMap<SessionId, Drill>) -> Self {
-        Self { held, pending: BTreeMap::new() }
+        let running = held.iter().filter(|(_, drill)| drill.state == DrillState::Running);
+        let pending = running.map(|(session, drill)| (session.clone(), Pending::of(drill, None)));
+        Self { pending: pending.collect(), held }
+    }
+
+    /// Our wall clock was set by so many seconds; how long it is waited stays the same.
+    pub(super) fn our_clock_was_set(&mut self, by_s: i64) {
+        for pending in self.pending.values_mut() {
+            let moved =
+                |at: Timestamp| at.saturating_add(SignedDuration::from_secs(by_s)).unwrap_or(at);
+            pending.since = pending.since.map(moved);
+        }
     }
 
     /// What is to be done at `now`; nothing most of the time.
@@ -77,7 +96,12 @@ impl Drills {
         for id in ids {
             self.settle(&id, config, now, &mut changes);
         }
-        self.held.retain(|_, drill| now < drill.start || within(drill.start, REMEMBERED, now));
+        let pending = &self.pending;
+        self.held.retain(|session, drill| {
+            now < drill.start
+                || within(drill.start, REMEMBERED, now)
+                || pending.contains_key(session)
+        });
         changes
     }
 
@@ -91,6 +115,17 @@ impl Drills {
                 pending.missing.remove(channel);
             }
             if let DrillState::Failed { missing } = &mut drill.state {
+                missing.retain(|other| other != channel);
+            }
+        }
+    }
+
+    /// A channel has accepted something at `at`: what it refused before was its trouble of then.
+    pub(super) fn delivered(&mut self, channel: &ChannelId, at: Timestamp) {
+        for drill in self.held.values_mut() {
+            if let DrillState::Failed { missing } = &mut drill.state
+                && at > drill.at
+            {
                 missing.retain(|other| other != channel);
             }
         }
@@ -129,10 +164,8 @@ impl Drills {
         if settings.before.is_zero() || now < opens || now >= session.start {
             return false;
         }
-        let held = self.held.get(&session.id).filter(|drill| drill.start == session.start);
-        held.is_none_or(|drill| {
-            drill.state == DrillState::Running && !self.pending.contains_key(&session.id)
-        })
+        let held = self.held.get(&session.id).is_some_and(|drill| drill.start == session.start);
+        !held && !self.pending.contains_key(&session.id)
     }
 
     fn begin(
@@ -145,7 +178,6 @@ impl Drills {
         if config.settings.channels.is_empty() {
             return;
         }
-        let reached = reached(session, config);
         let stamp = now.strftime("%Y%m%dT%H%M%SZ");
         let mut drill = Drill {
             session: session.id.clone(),
@@ -154,19 +186,17 @@ impl Drills {
             start: session.start,
             end: session.end,
             at: now,
+            reached: reached(session, config),
             state: DrillState::Running,
         };
-        if reached.is_empty() {
+        if drill.reached.is_empty() {
             drill.state = DrillState::Nobody;
+        } else {
+            self.pending.insert(session.id.clone(), Pending::of(&drill, Some(now)));
         }
         let firing = NotificationKind::Firing;
-        let tell = |channel| notify(&drill, &reached, channel, firing, now);
-        changes.extend(reached.keys().map(tell));
+        changes.extend(drill.reached.keys().map(|channel| notify(&drill, channel, firing, now)));
         changes.push(Change::Drill(drill.clone()));
-        if !reached.is_empty() {
-            let missing = reached.keys().cloned().collect();
-            self.pending.insert(session.id.clone(), Pending { reached, missing });
-        }
         self.held.insert(session.id.clone(), drill);
     }
 
@@ -184,7 +214,8 @@ impl Drills {
         let channels = &config.settings.channels;
         // Nobody waits for a channel that was taken out meanwhile.
         pending.missing.retain(|id| channels.iter().any(|channel| channel.id == *id));
-        let patience = within(drill.at, config.settings.drill.accept_within, now);
+        let since = *pending.since.get_or_insert(now);
+        let patience = within(since, config.settings.drill.accept_within, now);
         if !pending.missing.is_empty() && patience {
             return;
         }
@@ -194,10 +225,9 @@ impl Drills {
         };
         let over = NotificationKind::Resolved;
         let hears =
-            |channel: &&Channel| channel.send_resolved && pending.reached.contains_key(&channel.id);
+            |channel: &&Channel| channel.send_resolved && drill.reached.contains_key(&channel.id);
         let told = channels.iter().filter(hears);
-        let tell = |channel: &Channel| notify(drill, &pending.reached, &channel.id, over, now);
-        changes.extend(told.map(tell));
+        changes.extend(told.map(|channel| notify(drill, &channel.id, over, now)));
         changes.push(Change::Drill(drill.clone()));
         self.pending.remove(id);
     }
@@ -259,13 +289,7 @@ fn matter<'a>(
 }
 
 /// The message of a drill.
-fn notify(
-    drill: &Drill,
-    reached: &People,
-    channel: &ChannelId,
-    kind: NotificationKind,
-    now: Timestamp,
-) -> Change {
+fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Timestamp) -> Change {
     let over = (kind == NotificationKind::Resolved).then_some(now);
     let site = SiteId::new(SITE);
     let target = TargetKey {
@@ -276,7 +300,7 @@ fn notify(
     let silent = Saw::Failed(Failure::Remote(RemoteFailure::Timeout));
     // As loud as the alerts that matter: a way that is open for whispers proves nothing.
     let severity = Severity::Critical;
-    let told = (1..).zip(reached).map(|(nth, (channel, people))| Told {
+    let told = (1..).zip(&drill.reached).map(|(nth, (channel, people))| Told {
         channel: channel.clone(),
         kind: NotificationKind::Firing,
         at: drill.at,
@@ -401,31 +425,69 @@ drill: {before: 2h, accept_within: 2m}
         drills.accepted(&ChannelId::new("sms"), &IncidentId::new("another"));
         assert_eq!(drills.reasons(at("00:10:00")), said);
         assert!(drills.reasons(at("03:00:00")).is_empty(), "the session is over");
+        drills.delivered(&ChannelId::new("sms"), begin);
+        assert_eq!(drills.reasons(at("00:10:00")), said, "that was before");
+        let mut mended = drills.clone();
+        mended.delivered(&ChannelId::new("sms"), at("00:09:00"));
+        assert!(mended.reasons(at("00:10:00")).is_empty(), "it works again");
         drills.accepted(&ChannelId::new("sms"), &id);
         assert!(drills.reasons(at("00:10:00")).is_empty(), "it came late");
     }
 
     #[test]
-    fn a_restart_repeats_only_what_it_cut_short_and_a_session_put_off_has_another() {
+    fn a_drill_that_a_crash_cut_short_goes_on_and_its_end_is_told() {
+        let (mut drills, config) = (Drills::default(), config());
+        drills.look(&config, at("00:00:00"));
+        let id = incident(&drills);
+        // Away for longer than channels have to accept it.
+        let mut again = Drills::restored(drills.held.clone());
+        assert!(again.look(&config, at("00:10:00")).is_empty(), "nothing is told twice");
+        again.accepted(&ChannelId::new("duty"), &id);
+        assert!(again.look(&config, at("00:11:59")).is_empty());
+        again.accepted(&ChannelId::new("sms"), &id);
+        let over = again.look(&config, at("00:12:00"));
+        assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
+        assert_eq!(again.last(), Some((at("00:00:00"), true)));
+        let mut third = Drills::restored(again.held.clone());
+        assert!(third.look(&config, at("00:12:30")).is_empty());
+
+        // Away until days after the session.
+        let mut late = Drills::restored(drills.held.clone());
+        let then = |text: &str| format!("2026-12-06T{text}Z").parse::<Timestamp>().unwrap();
+        assert!(late.look(&config, then("00:00:00")).is_empty());
+        let over = late.look(&config, then("00:02:01"));
+        assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
+        assert!(late.reasons(then("00:02:01")).is_empty(), "the session is over");
+        assert!(late.look(&config, then("00:02:02")).is_empty());
+        assert!(late.held.is_empty());
+    }
+
+    #[test]
+    fn a_session_put_off_has_another_drill_once_the_first_is_over() {
         let (mut drills, mut config) = (Drills::default(), config());
         drills.look(&config, at("00:00:00"));
-        let mut again = Drills::restored(drills.held.clone());
-        assert_eq!(told(&again.look(&config, at("00:00:10"))).len(), 2, "cut short");
-        let id = incident(&again);
-        assert_ne!(id, incident(&drills), "under another id, for receivers that drop repeats");
-        for channel in ["duty", "sms"] {
-            again.accepted(&ChannelId::new(channel), &id);
-        }
-        again.look(&config, at("00:00:20"));
-        let mut third = Drills::restored(again.held.clone());
-        assert!(third.look(&config, at("00:00:30")).is_empty());
-
+        let id = incident(&drills);
         let mut later = (*config.sessions[0]).clone();
-        later.start = at("09:00:00");
-        later.end = at("11:00:00");
+        (later.start, later.end) = (at("01:30:00"), at("03:30:00"));
         config.sessions = vec![std::sync::Arc::new(later)];
-        assert!(third.look(&config, at("06:59:59")).is_empty());
-        assert_eq!(told(&third.look(&config, at("07:00:00"))).len(), 2);
+        assert!(drills.look(&config, at("00:00:05")).is_empty(), "its end is not lost");
+        for channel in ["duty", "sms"] {
+            drills.accepted(&ChannelId::new(channel), &id);
+        }
+        assert_eq!(told(&drills.look(&config, at("00:00:06"))), ["duty resolved", "sms resolved"]);
+        assert_eq!(told(&drills.look(&config, at("00:00:07"))), ["duty firing", "sms firing"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_neither_ends_a_drill_nor_makes_it_wait() {
+        for (set, by_s) in [("01:00:10", 3_600), ("00:00:10", 0)] {
+            let (mut drills, config) = (Drills::default(), config());
+            drills.look(&config, at("00:00:00"));
+            drills.our_clock_was_set(by_s);
+            assert!(drills.look(&config, at(set)).is_empty());
+            let end = at(set) + SignedDuration::from_secs(111);
+            assert_eq!(told(&drills.look(&config, end)), ["duty resolved", "sms resolved"]);
+        }
     }
 
     /// Channels for three routes, one of them with a channel that stands in for it.

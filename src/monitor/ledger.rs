@@ -10,6 +10,8 @@ mod follow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 pub(super) use self::entry::{Entry, Scope, Slot};
 use super::correlate::{self, Verdict};
 use super::flap;
@@ -51,6 +53,25 @@ impl Ledger {
     /// The incident with this id.
     pub(super) fn find(&mut self, id: &IncidentId) -> Option<&mut Entry> {
         self.entries.values_mut().find(|entry| entry.incident.id == *id)
+    }
+
+    /// Our wall clock was set by so many seconds. For how long open incidents have waited for
+    /// somebody, for how long somebody has them and how long ago messages about them were stays
+    /// what it was: else nobody would be told further for as long as a clock was set back, or
+    /// everybody at once.
+    pub(super) fn our_clock_was_set(&mut self, by_s: i64) {
+        let moved =
+            |at: Timestamp| at.saturating_add(SignedDuration::from_secs(by_s)).unwrap_or(at);
+        for entry in self.entries.values_mut().filter(|entry| entry.incident.is_open()) {
+            let incident = entry.change();
+            incident.waiting_since = incident.waiting_since.map(moved);
+            if let Some(ack) = &mut incident.ack {
+                (ack.at, ack.until) = (moved(ack.at), ack.until.map(moved));
+            }
+            for told in &mut incident.told {
+                told.at = moved(told.at);
+            }
+        }
     }
 
     /// The incident that explains a site now.

@@ -26,7 +26,9 @@ impl Monitor {
     pub(super) fn watch_the_clock(&mut self, now: Now) {
         if let Some(by_s) = self.sight.note_clocks(now) {
             self.hygiene.our_clock_was_set(&mut self.picture, by_s);
-            self.want_review(now.mono);
+            self.ledger.our_clock_was_set(by_s);
+            self.drills.our_clock_was_set(by_s);
+            self.retell(now.mono);
         }
     }
 

@@ -301,7 +301,9 @@ pub(super) fn refused<T>(failed: Option<Result<T, ControlError>>) -> Response {
         ControlError::Refused(_) => StatusCode::BAD_REQUEST,
         ControlError::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
         ControlError::Failed(_) | ControlError::Broken => StatusCode::INTERNAL_SERVER_ERROR,
-        ControlError::Late | ControlError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ControlError::Late | ControlError::Unkept | ControlError::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     let mut response = problem(status, error.to_string());
     if let ControlError::Busy(wait) = error {

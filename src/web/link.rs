@@ -5,33 +5,29 @@
 //! therefore a `GET` only shows, and only the `POST` of a button acts, once for each link. The page
 //! has no scripts and nothing from elsewhere.
 
+mod page;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Deserialize;
 
-use crate::model::{Ack, Chosen, Incident, LinkUse, Mono, Severity, Silence, Site, Snapshot};
+use crate::model::{Ack, Act, Chosen, Incident, LinkUse, Mono, Silence};
 use crate::notify::{Link, LinkError};
 
+use self::page::{Page, View};
 use super::api::{self, Unfit};
 use super::app::{App, carry_out};
-use super::board::{Words, age};
 use super::look::Asked;
-use super::{Act, ControlError, Look};
+use super::{ControlError, Look};
 
 /// Tokens that nobody made, accepted to be looked at in a row, and how soon another one is.
 const GUESSES: (u32, Duration) = (20, Duration::from_secs(3));
-/// What the page may do: send its own form, nothing else.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
-     form-action 'self'; frame-ancestors 'none'",
-);
 
 /// How many wrong tokens may still be tried. Right ones cost nothing, so that nobody's guessing
 /// keeps a technician out.
@@ -69,18 +65,6 @@ pub(super) struct Sent {
     note: String,
 }
 
-/// What there is to show.
-enum View<'a> {
-    /// A choice.
-    Open(&'a Incident),
-    /// The link was used.
-    Used(&'a LinkUse, Option<&'a Incident>),
-    /// The incident is over.
-    Over(Option<&'a Incident>),
-    /// The link does not work.
-    Broken(LinkError),
-}
-
 /// `GET /a/{token}`: shows, and changes nothing.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
@@ -99,8 +83,9 @@ pub(super) async fn show(
         (None, Some(incident)) if incident.is_open() => (StatusCode::OK, View::Open(incident)),
         (None, incident) => (StatusCode::GONE, View::Over(incident)),
     };
-    let page = Page { snapshot: &snapshot, link: Some(&link), now: app.daemon.now().wall, look };
-    page.answer(status, &view)
+    let kept = app.daemon.store().trouble.is_none();
+    let now = app.daemon.now().wall;
+    Page { snapshot: &snapshot, link: Some(&link), now, look, kept }.answer(status, &view)
 }
 
 /// `POST /a/{token}`: does what was chosen, once.
@@ -138,7 +123,10 @@ pub(super) async fn act(
         tracing::info!(incident = %link.incident, channel = %link.channel, by, "a link was used");
     }
     match done {
-        Some(Ok(()) | Err(ControlError::Used | ControlError::NotFound)) => again(),
+        // That the disk does not take it is said there, too.
+        Some(Ok(()) | Err(ControlError::Used | ControlError::NotFound | ControlError::Unkept)) => {
+            again()
+        }
         Some(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
         None => (StatusCode::INTERNAL_SERVER_ERROR, "this broke off\n").into_response(),
     }
@@ -194,252 +182,14 @@ fn open(app: &App, token: &str, look: &Look) -> Result<Link, Box<Response>> {
             return Box::new((StatusCode::TOO_MANY_REQUESTS, wait, text).into_response());
         }
         let snapshot = app.daemon.snapshot();
-        let page = Page { snapshot: &snapshot, link: None, now: now.wall, look: look.clone() };
+        let look = look.clone();
+        let page = Page { snapshot: &snapshot, link: None, now: now.wall, look, kept: true };
         let status = match error {
             LinkError::Foreign => StatusCode::NOT_FOUND,
             LinkError::Expired => StatusCode::GONE,
         };
         Box::new(page.answer(status, &View::Broken(error)))
     })
-}
-
-struct Page<'a> {
-    snapshot: &'a Snapshot,
-    link: Option<&'a Link>,
-    now: Timestamp,
-    look: Look,
-}
-
-impl Page<'_> {
-    const fn words(&self) -> Words {
-        Words(self.look.language)
-    }
-
-    const fn pick<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
-        self.look.language.pick(vi, en)
-    }
-
-    fn answer(&self, status: StatusCode, view: &View<'_>) -> Response {
-        let page = self.whole(view).into_string();
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-        ];
-        (status, headers, page).into_response()
-    }
-
-    fn whole(&self, view: &View<'_>) -> Markup {
-        let words = self.words();
-        let (href, lang, name) = words.other_language();
-        html! {
-            (DOCTYPE)
-            html lang=(words.code()) {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width,initial-scale=1";
-                    meta name="robots" content="noindex";
-                    title { (self.pick("Tiếp nhận sự cố", "Take on an incident")) }
-                    link rel="icon" href="data:,";
-                    style { (PreEscaped(include_str!("link/style.css"))) }
-                }
-                body {
-                    nav {
-                        span { (words.title()) }
-                        a href=(href.trim_start_matches('/')) lang=(lang) hreflang=(lang) { (name) }
-                    }
-                    main { (self.view(view)) }
-                }
-            }
-        }
-    }
-
-    fn view(&self, view: &View<'_>) -> Markup {
-        match view {
-            View::Open(incident) => html! {
-                (self.incident(incident))
-                (self.form(incident))
-            },
-            View::Used(used, incident) => html! {
-                (self.done(used))
-                @if let Some(incident) = incident { (self.incident(incident)) }
-            },
-            View::Over(incident) => html! {
-                p.done role="status" {
-                    (self.pick("✓ Sự cố này đã kết thúc", "✓ This incident is over"))
-                    @if let Some(at) = incident.and_then(|incident| incident.resolved) {
-                        " " (self.pick("lúc", "since")) " " (self.moment(at))
-                    }
-                    (self.pick(". Không cần làm gì thêm.", ". There is nothing left to do."))
-                }
-                @if let Some(incident) = incident { (self.incident(incident)) }
-            },
-            View::Broken(LinkError::Foreign) => html! {
-                p.broken role="alert" {
-                    (self.pick(
-                        "Liên kết không hợp lệ hoặc không đầy đủ. Hãy mở lại từ tin nhắn.",
-                        "This link is not valid or not whole. Open it from the message again.",
-                    ))
-                }
-            },
-            View::Broken(LinkError::Expired) => html! {
-                p.broken role="alert" {
-                    (self.pick(
-                        "Liên kết đã hết hạn: mỗi liên kết dùng được trong một ngày.",
-                        "This link has expired: each works for a day.",
-                    ))
-                }
-            },
-        }
-    }
-
-    /// What the link was used for, by whom and when.
-    fn done(&self, used: &LinkUse) -> Markup {
-        let at = self.moment(used.at);
-        html! {
-            p.done role="status" {
-                @match used.chosen {
-                    Chosen::Ack => {
-                        (self.pick("✓ Đã tiếp nhận lúc ", "✓ Taken on at ")) (at)
-                    }
-                    Chosen::Silence { until } => {
-                        (self.pick("✓ Đã tạm tắt cảnh báo lúc ", "✓ Messages held back at ")) (at)
-                        (self.pick(", đến ", ", until ")) (self.moment(until))
-                    }
-                }
-                ", " (used.by) "."
-            }
-            p.soft {
-                (self.pick(
-                    "Mỗi liên kết chỉ dùng được một lần. Khi sự cố kết thúc vẫn có tin báo.",
-                    "Each link works once. You will still be told when it is over.",
-                ))
-            }
-        }
-    }
-
-    fn incident(&self, incident: &Incident) -> Markup {
-        let words = self.words();
-        let site = incident.site.as_ref().and_then(|id| self.snapshot.topology.find_site(id));
-        let site = site.map(|ix| self.snapshot.topology.site(ix));
-        let affected = incident.affected_now().count();
-        let session = incident
-            .session
-            .as_ref()
-            .and_then(|id| self.snapshot.sessions.iter().find(|view| view.session.id == *id));
-        let urgent = match incident.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-            Severity::Info => "info",
-        };
-        html! {
-            article.(urgent) {
-                p.grade { (words.severity(incident.severity)) }
-                h1 { (place(incident, site)) }
-                p.what {
-                    (words.cause(incident.cause))
-                    @if let Some(endpoint) = &incident.endpoint { " · " (endpoint) }
-                    @if let Some(check) = &incident.check { " · " (check) }
-                }
-                dl {
-                    dt { (self.pick("Bắt đầu", "Since")) }
-                    dd {
-                        (self.moment(incident.began))
-                        @if incident.is_open() {
-                            " (" (words.lasting(age(incident.began, self.now))) ")"
-                        }
-                    }
-                    @if affected > 1 || incident.delegates > 0 {
-                        dt { (self.pick("Ảnh hưởng", "Affects")) }
-                        dd {
-                            (affected.max(1)) " " (words.sites())
-                            @if incident.delegates > 0 {
-                                ", " (incident.delegates) " " (words.delegates())
-                            }
-                        }
-                    }
-                    @if let Some(view) = session {
-                        dt { (self.pick("Phiên họp", "Session")) }
-                        dd { (view.session.title) ", " (self.moment(view.session.start)) }
-                    }
-                    @if let Some(contact) = site.and_then(|site| site.contacts.first()) {
-                        dt { (self.pick("Liên hệ", "Contact")) }
-                        dd {
-                            (contact.name)
-                            @if !contact.phone.is_empty() {
-                                @let dialled: String = contact.phone.chars()
-                                    .filter(|c| c.is_ascii_digit() || *c == '+').collect();
-                                " " a href={ "tel:" (dialled) } { (contact.phone) }
-                            }
-                        }
-                    }
-                    @if let Some(ack) = &incident.ack {
-                        dt { (self.pick("Đã tiếp nhận", "Taken on")) }
-                        dd {
-                            (ack.by) ", " (self.moment(ack.at))
-                            @if !ack.note.is_empty() { " – " (ack.note) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// The choices. Without a target the form goes to the address of the page itself.
-    fn form(&self, incident: &Incident) -> Markup {
-        html! {
-            form method="post" {
-                label {
-                    (self.pick("Tên của bạn", "Your name"))
-                    input name="name" maxlength="60" autocomplete="name"
-                        placeholder=(self.pick("không bắt buộc", "if you like"));
-                }
-                label {
-                    (self.pick("Ghi chú", "Note"))
-                    input name="note" maxlength="200" autocomplete="off"
-                        placeholder=(self.pick("ví dụ: đang gọi xã", "such as: on the phone"));
-                }
-                button.main name="act" value="ack" {
-                    (self.pick("Tôi tiếp nhận xử lý", "I take this on"))
-                }
-                @if incident.site.is_some() {
-                    p.soft {
-                        (self.pick(
-                            "Hoặc tạm tắt cảnh báo của điểm cầu này và các điểm cầu phía sau:",
-                            "Or hold back messages about this site and those behind it:",
-                        ))
-                    }
-                    div.row {
-                        button name="act" value="silence-1" { (self.pick("1 giờ", "1 hour")) }
-                        button name="act" value="silence-4" { (self.pick("4 giờ", "4 hours")) }
-                    }
-                }
-                @if let Some(link) = self.link {
-                    p.soft {
-                        (self.pick("Liên kết này được gửi qua kênh ", "This link was sent through "))
-                        b { (link.channel) }
-                        (self.pick(
-                            " và dùng được một lần; việc bạn chọn được ghi lại.",
-                            " and works once; what you choose is recorded.",
-                        ))
-                    }
-                }
-            }
-        }
-    }
-
-    fn moment(&self, at: Timestamp) -> String {
-        self.words().moment(at, self.now, &self.look.time_zone)
-    }
-}
-
-/// The site at fault, or what the sites have in common.
-fn place(incident: &Incident, site: Option<&Site>) -> String {
-    match (site, &incident.site, &incident.common) {
-        (Some(site), ..) => site.name.clone(),
-        (None, Some(id), _) => id.to_string(),
-        (None, None, Some(common)) => format!("{}: {}", common.label, common.value),
-        (None, None, None) => "vchealth".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What people do about incidents: by the link in a message, from the command line, through the
 //! API; against a server of which the test decides everything, and against the program itself.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vchealth::model::{ChannelId, Chosen, NotificationKind, SiteId};
+use vchealth::model::{Act, ChannelId, Chosen, NotificationKind, SiteId};
 use vchealth::notify::Links;
-use vchealth::web::Act;
 
 use crate::fixtures::{Scratch, incident, notification};
 use crate::province;
@@ -415,4 +416,53 @@ fn a_template_with_a_mistake_is_told_with_its_place_before_it_is_needed() {
     let output = command(&["check-config", "--config", config]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("sumary.txt:1:1: error: no part of a message"), "{stderr}");
+}
+
+/// Whoever was told of a drill hears its end, and of no second one, though the program dies in the
+/// middle of it.
+#[test]
+fn a_drill_in_the_middle_of_which_the_program_is_killed_goes_on_and_ends() {
+    let scratch = Scratch::new("drill");
+    let dir = scratch.path();
+    let duty = Duty::open();
+    // Takes connections and never says a word, so that the drill is not over before.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    configure(dir, &listen, &duty.address, 1);
+    let settings = std::fs::read_to_string(dir.join("vchealth.yaml")).unwrap();
+    let channel =
+        format!("mute: {{kind: webhook, url: \"http://{}/\"}}", mute.local_addr().unwrap());
+    let settings = settings.replace("channels: {", &format!("channels: {{{channel}, "));
+    let settings = settings + "drill: {before: 2h, accept_within: 5s}\n";
+    std::fs::write(dir.join("vchealth.yaml"), settings).unwrap();
+    let start = Timestamp::now() + Duration::from_secs(3_600);
+    let start = TimeZone::fixed(Offset::constant(7)).to_datetime(start);
+    let start = start.strftime("%Y-%m-%d %H:%M").to_string();
+    let sessions = format!(
+        "sessions: [{{id: giao-ban, title: Giao ban, start: {start}, duration: 2h, \
+         sites: {{levels: [commune]}}}}]\n"
+    );
+    std::fs::write(dir.join("sessions.yaml"), sessions).unwrap();
+    // Incident and message of every post about a drill with this status.
+    let told = |status: &str| -> Vec<(String, String)> {
+        let posts = duty.posts.lock().unwrap();
+        let alerts = posts.iter().map(|post| &post["alerts"][0]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let alerts = alerts.filter(|alert| alert["status"] == status);
+        alerts
+            .map(|it| (text(&it["labels"]["incident"]), text(&it["annotations"]["notification"])))
+            .filter(|(incident, _)| incident.starts_with("drill."))
+            .collect()
+    };
+    let running = run(dir);
+    wait(|| (!told("firing").is_empty()).then_some(()));
+    drop(running);
+    assert!(told("resolved").is_empty());
+
+    let running = run(dir);
+    let over = wait(|| told("resolved").pop());
+    drop(running);
+    let begun: BTreeSet<(String, String)> = told("firing").into_iter().collect();
+    assert_eq!(begun.len(), 1, "whatever is repeated carries the same id: {begun:?}");
+    assert!(begun.iter().all(|(incident, _)| *incident == over.0), "{begun:?} {over:?}");
 }

@@ -20,19 +20,19 @@ use vchealth::clock::Clock;
 use vchealth::config::Access;
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort, EndpointId,
-    Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance, Now, Outcome,
-    ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId, SessionRecord,
-    Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, StoreTrouble, TargetIx,
-    TargetKey, TargetView, TcpDetail, Trace, Trigger,
+    Ack, Act, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort,
+    EndpointId, Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance, Now,
+    Outcome, ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId,
+    SessionRecord, Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, StoreTrouble,
+    TargetIx, TargetKey, TargetView, TcpDetail, Trace, Trigger,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::probe::{Explanation, Failed, Record};
 use vchealth::report::{Report, Totals};
 use vchealth::store::{Past, Store};
 use vchealth::web::{
-    Act, Answer, Condition, ControlError, Daemon, Limits, Look, Probed, Refused, ReloadError,
-    Reloaded, Server,
+    Answer, Condition, ControlError, Daemon, Limits, Look, Probed, Refused, ReloadError, Reloaded,
+    Server,
 };
 
 use crate::fixtures::Scratch;
