@@ -272,8 +272,9 @@ impl Sight {
     /// 1. A row of failures says something about its target when, between the first and the last
     ///    of them, something was asked that was answered: our network cannot have been gone for
     ///    all of it. An answer to what was asked before or after the row says nothing about it.
-    /// 2. Where one failure is enough there is no between, and where nobody else was up, or heard
-    ///    lately, nobody could have answered: then there is nothing to wait for. Our gateway could, unless the
+    /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
+    ///    lately by who stands at this site, nobody could have answered: then there is nothing to
+    ///    wait for. Our gateway could, unless the
     ///    trouble is its own.
     /// 3. After [`DOUBT`] it is the site's.
     pub(super) fn may_be_ours(
@@ -302,10 +303,11 @@ impl Sight {
                 }
             }
         }
+        let own = topology.vantage == Some(site);
         let lately = trouble.since.earlier(DOUBT);
         let up = |other: SiteIx| {
             let known = picture.site(other);
-            let heard = known.alive_at > Mono::ZERO && known.alive_at >= lately;
+            let heard = own && known.alive_at > Mono::ZERO && known.alive_at >= lately;
             let is_up = matches!(known.judged.hard, Health::Up | Health::Degraded);
             other != site && (is_up || heard)
         };

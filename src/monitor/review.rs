@@ -11,11 +11,11 @@ use super::ledger::Scope;
 use super::plan::Plan;
 use super::rollup::Rollups;
 use super::severity::{self, Stake};
-use super::site::{self, Finding, Kind};
+use super::site::{self, Finding, Kind, Life};
 use super::{LOOK_EVERY, Monitor, correlate, flap, record};
 use crate::model::{
-    Affected, Change, Effort, Evidence, Health, Mono, Now, Phase, Resolution, Saw, SelfDoubt,
-    SiteIx, TargetKey, Trigger,
+    Affected, Change, Effort, EndpointIx, Evidence, Health, Mono, Now, Phase, Resolution, Saw,
+    SelfDoubt, SiteIx, TargetKey, Trigger,
 };
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
@@ -143,6 +143,11 @@ impl Monitor {
                 continue;
             }
             let finding = site::find(&self.picture, *site, now.mono);
+            let is_alive = |endpoint: &EndpointIx| {
+                site::life(&self.picture, *endpoint, now.mono) == Life::Alive
+            };
+            let was_silent = self.picture.site(*site).silent_since > Mono::ZERO;
+            let lives = was_silent && topology.site(*site).endpoints.iter().any(is_alive);
             let known = self.picture.site_mut(*site);
             match finding {
                 Finding::Trouble(trouble) if trouble.kind == Kind::Silent => {
@@ -150,7 +155,9 @@ impl Monitor {
                         known.silent_since = trouble.since;
                     }
                 }
+                // One reply is chance.
                 Finding::Unsettled => {}
+                Finding::Trouble(_) if !lives => {}
                 _ => known.silent_since = Mono::ZERO,
             }
             // Whether a line is bad depends on whether it was.
