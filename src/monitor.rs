@@ -466,7 +466,7 @@ impl Monitor {
             let picture = &self.picture;
             let due = self.schedule.poll(now.mono, |target| {
                 let site = picture.topology().target(target).site;
-                picture.site(site).suspicious > 0 && picture.target(target).path.is_some()
+                picture.site(site).suspicious > 0 && picture.target(target).shows_path()
             });
             match due {
                 Some(Due::Probe { target, trigger, effort, due }) => {

@@ -118,9 +118,10 @@ impl PathRecord {
         self.since
     }
 
-    /// Whether losses raise a suspicion, so that more packets are worth sending.
+    /// Whether losses raise a suspicion, so that more packets are worth sending. A device that is
+    /// gone gives nothing to judge, however bad its path was when it was last seen.
     pub(super) fn is_suspicious(&self) -> bool {
-        self.loss.suspicion() > 0.0
+        self.loss.suspicion() > 0.0 && !self.window.is_empty()
     }
 
     /// How far the suspicion of too much loss has grown, 0 to 1.

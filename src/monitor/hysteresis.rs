@@ -33,6 +33,8 @@ pub(super) struct Step {
     pub(super) changed: bool,
     /// Whether a quick second opinion is wanted.
     pub(super) confirm: bool,
+    /// Whether rows begin anew, since we could not ask for a while.
+    pub(super) anew: bool,
 }
 
 impl Streak {
@@ -52,7 +54,7 @@ impl Streak {
     ///    in a row the target is unknown, and rows begin anew.
     pub(super) fn step(&mut self, sign: Sign, rule: &Hysteresis) -> Step {
         let before = self.hard;
-        let mut confirm = false;
+        let (mut confirm, mut anew) = (false, false);
         match sign {
             Sign::Good => {
                 self.good = self.good.saturating_add(1);
@@ -78,10 +80,11 @@ impl Streak {
                 self.nothing = self.nothing.saturating_add(1);
                 if u32::from(self.nothing) >= rule.fail_after.max(2) {
                     *self = Self { nothing: self.nothing, ..Self::default() };
+                    anew = true;
                 }
             }
         }
-        Step { changed: self.hard != before, confirm }
+        Step { changed: self.hard != before, confirm, anew }
     }
 
     /// Makes rows begin anew: what was seen so far is not to be trusted.

@@ -194,7 +194,6 @@ impl Monitor {
                 let watched = &mut self.picture.targets[target.ix()];
                 if let Some(path) = &mut watched.path {
                     **path = PathRecord::poor_already();
-                    self.picture.site_mut(site).suspicious += 1;
                 }
             }
         }

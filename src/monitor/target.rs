@@ -180,9 +180,11 @@ impl Watched {
                 self.seen_up = true;
                 self.back_since = self.answered_since.unwrap_or(asked);
             }
-            if let Some(path) = &mut self.path {
-                path.start_over();
-            }
+        }
+        if let Some(path) = &mut self.path
+            && (step.changed || step.anew)
+        {
+            path.start_over();
         }
         let doubtful = self.path.as_ref().is_some_and(|path| path.is_doubtful());
         let ends_row_of = if sign == Sign::Good { row } else { 0 };
@@ -212,6 +214,12 @@ impl Watched {
             (None, true) => self.path = Some(Box::default()),
             (path, false) => *path = None,
         }
+    }
+
+    /// Whether echoes to it may show how good the path is: what does not answer at all shows
+    /// nothing, however many are sent.
+    pub(super) fn shows_path(&self) -> bool {
+        self.path.is_some() && self.streak.hard != Health::Down
     }
 
     /// Whether the path to it loses enough to be worth a closer look.
