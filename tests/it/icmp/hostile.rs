@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Socket, Type};
 use vchealth::clock::Clock;
 use vchealth::config::{IcmpEngine, IcmpSettings};
 use vchealth::model::{Failure, LocalFailure, RemoteFailure};
@@ -116,6 +119,73 @@ fn a_receive_buffer_too_small_for_anything_makes_nobody_lost() {
             assert_eq!(engine.pinger.health().unknown, unknown);
         });
     }
+}
+
+/// Sends errors about echo requests that nobody sent, and replies to ours that are not, as fast as
+/// it can until `stop`; gives how many. It has seen our identifier, as who stands on the way has.
+fn rave(stop: &AtomicBool) -> u32 {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("we are root");
+    let mut packet = [0; 128];
+    while packet[20] != 8 {
+        let _ = (&socket).read(&mut packet).expect("requests pass here");
+    }
+    let ident = [packet[24], packet[25]];
+    let to = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into();
+    let mut sent = 0;
+    for sequence in (0..=u16::MAX).cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+        let [high, low] = sequence.to_be_bytes();
+        let mut error = vec![3, 1, 0, 0, 0, 0, 0, 0];
+        error.extend([0x45, 0, 0, 84, 0, 0, 0x40, 0, 64, 1, 0, 0, 127, 0, 0, 1, 127, 200, 0, 1]);
+        error.extend([8, 0, 0, 0, ident[0], ident[1], high, low]);
+        let mut reply = vec![0, 0, 0, 0, ident[0], ident[1], high, low];
+        reply.resize(64, high);
+        for mut packet in [error, reply] {
+            let sum = packet.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
+            let fold = |sum: u32| (sum & 0xffff) + (sum >> 16);
+            let sum = !(fold(fold(sum)) as u16);
+            packet[2..4].copy_from_slice(&sum.to_be_bytes());
+            sent += u32::from(socket.send_to(&packet, &to).is_ok());
+        }
+    }
+    sent
+}
+
+#[test]
+fn a_router_gone_mad_neither_refuses_nor_answers_for_anybody() {
+    on_both_kinds(|engine| {
+        let begin = engine.clock.mono() + 20 * MS;
+        let job = |nth: u32| PingJob {
+            token: nth.into(),
+            address: Ipv4Addr::from(0x7f00_0100 + nth).into(),
+            check: PLAIN,
+            timeout: 2_000 * MS,
+            due: begin + MS * nth,
+        };
+        let stop = AtomicBool::new(false);
+        let (done, raved) = std::thread::scope(|scope| {
+            let mad = scope.spawn(|| rave(&stop));
+            let done = engine.run((0..2_000).map(job).collect());
+            stop.store(true, Ordering::Relaxed);
+            (done, mad.join().expect("it raves to the end"))
+        });
+        assert!(raved > 5_000, "only {raved}");
+        let mut answered = 0;
+        for done in done.values() {
+            match &done.result {
+                Ok(detail) => {
+                    assert_eq!((detail.sent, detail.received, detail.duplicates), (1, 1, 0));
+                    answered += 1;
+                }
+                // What it crowds out of our buffer is unknown.
+                Err(Failure::Local(LocalFailure::Late)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(answered > 0);
+        let health = engine.pinger.health();
+        assert_eq!(health.refused, 0);
+        assert!(health.foreign > 1_000 && health.forged > 1_000, "{health:?}");
+    });
 }
 
 #[test]

@@ -17,9 +17,14 @@ use crate::wire::icmp::{MARK, MAX_PAYLOAD, echo_request};
 /// Packets per system call.
 const BATCH: usize = 128;
 
-/// How often a packet is offered again. An error may be a message about another packet that
-/// waits at the socket; only one that stays is about this packet.
-const OFFERS: u32 = 3;
+/// How often a packet is offered. An error may be a message about another packet that waits at
+/// the socket; only one that stays is about this packet. Where a router gone mad sends messages by
+/// the thousand there is often a new one, so it has to stay for long.
+const OFFERS: u32 = 16;
+
+/// The same after another packet of the batch failed for this reason, so that many that cannot
+/// leave do not cost as much each.
+const OFFERS_AGAIN: u32 = 3;
 
 /// A socket that takes nothing for this long has no room, not just a busy interface.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -70,7 +75,7 @@ impl Transmitter {
         outbox: &mut Outbox,
         clock: Clock,
     ) {
-        let (mut done, mut offers) = (0, 0);
+        let (mut done, mut offers, mut certain) = (0, 0, None);
         while let Some(first) = outbox.waiting.get(done) {
             let (lane, slot) = (first.lane, first.slot);
             let asked = clock.mono();
@@ -93,10 +98,11 @@ impl Transmitter {
                 Err(error) => error,
             };
             offers += 1;
-            if offers < OFFERS {
+            if offers < if certain == Some(error) { OFFERS_AGAIN } else { OFFERS } {
                 socket.clear_error();
                 continue;
             }
+            certain = Some(error);
             let error = io::Error::from(error);
             let why = refused_by_own_interface(socket.class.family, &error)
                 .map_or_else(|| Unsendable::Ours(local_failure(&error)), Unsendable::Refused);
