@@ -1,11 +1,12 @@
 //! The echo engine of our own for Linux.
 //!
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
-//! neither many targets nor a busy machine bend what it says. `core` decides, over `probe` (what
-//! is known of each), `queue` (what is due), `table` (what is under way) and `stamps` (what time
-//! it was); all five are pure. `run` is the thread, `socket`, `transmit` and `receive` are its
-//! hands.
+//! neither many targets nor a busy machine bend what it says. `core` decides, over `backlog` (what
+//! is to be done), `probe` (what is known of each), `queue` (what is due), `table` (what is under
+//! way) and `stamps` (what time it was); all six are pure. `run` is the thread, `socket`,
+//! `transmit` and `receive` are its hands.
 
+mod backlog;
 mod core;
 mod probe;
 mod queue;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use self::backlog::Portion;
 use self::core::{Class, Core};
 use self::queue::Lags;
 use self::run::Engine;
@@ -51,7 +53,7 @@ struct Shared {
 /// What the thread has not taken in yet.
 #[derive(Default)]
 struct Inbox {
-    jobs: Vec<PingJob>,
+    portions: Vec<Portion>,
     /// When the thread looks again by itself. Zero while it is awake.
     awake_at: Mono,
     /// How long after their time requests may leave.
@@ -60,13 +62,10 @@ struct Inbox {
 }
 
 impl Inbox {
-    /// Jobs that wait at most. The thread keeps them in half the room that they take here.
-    const ROOM: usize = 4_096;
-
-    /// Whether `jobs` would have to wait here for longer than they may, or there are too many.
-    fn is_urgent(&self, jobs: &[PingJob]) -> bool {
-        let by = |job: &PingJob| job.due + self.lags.of(job.check.count > 1);
-        self.jobs.len() + jobs.len() > Self::ROOM || jobs.iter().any(|job| by(job) < self.awake_at)
+    /// Whether some of this would have to wait here for longer than it may.
+    fn is_urgent(&self, portions: &[Portion]) -> bool {
+        let by = |portion: &Portion| portion.due + self.lags.of(portion.is_strict());
+        portions.iter().any(|portion| by(portion) < self.awake_at)
     }
 }
 
@@ -115,13 +114,11 @@ impl Kernel {
 
 impl Pinger for Kernel {
     fn submit(&self, jobs: Vec<PingJob>) {
+        let portions: Vec<Portion> = Portion::of(&jobs).collect();
+        drop(jobs);
         let mut inbox = self.shared.inbox();
-        let wake = inbox.is_urgent(&jobs);
-        if inbox.jobs.is_empty() {
-            inbox.jobs = jobs;
-        } else {
-            inbox.jobs.extend(jobs);
-        }
+        let wake = inbox.is_urgent(&portions);
+        inbox.portions.extend(portions);
         drop(inbox);
         if wake {
             self.shared.wake_up();
@@ -129,7 +126,7 @@ impl Pinger for Kernel {
     }
 
     fn health(&self) -> EngineHealth {
-        let waiting = self.shared.inbox().jobs.len();
+        let waiting: usize = self.shared.inbox().portions.iter().map(Portion::len).sum();
         let mut health = self.shared.health();
         let mut reading = EngineHealth { name: self.name(), ..*health };
         health.worst_lateness = Duration::ZERO;
@@ -193,24 +190,21 @@ mod tests {
         PingJob { token: 0, address, check, timeout: 900 * MS, due: Mono::ZERO + MS * due }
     }
 
+    /// Whether the thread has to be woken for these.
+    fn is_urgent(inbox: &Inbox, jobs: &[PingJob]) -> bool {
+        inbox.is_urgent(&Portion::of(jobs).collect::<Vec<_>>())
+    }
+
     #[test]
     fn the_thread_is_woken_only_for_what_cannot_wait_until_it_wakes_by_itself() {
         let lags = Lags::new(MS, 9 * MS);
         let inbox = Inbox { awake_at: Mono::ZERO + 100 * MS, lags, ..Inbox::default() };
-        assert!(!inbox.is_urgent(&[job(91, 1), job(200, 1)]));
-        assert!(inbox.is_urgent(&[job(200, 1), job(90, 1)]));
-        assert!(!inbox.is_urgent(&[job(99, 2)]));
-        assert!(inbox.is_urgent(&[job(98, 2)]), "a train keeps its time");
+        assert!(!is_urgent(&inbox, &[job(91, 1), job(200, 1)]));
+        assert!(is_urgent(&inbox, &[job(200, 1), job(90, 1)]));
+        assert!(!is_urgent(&inbox, &[job(99, 2)]));
+        assert!(is_urgent(&inbox, &[job(98, 2), job(91, 1)]), "a train keeps its time");
         let asleep = Inbox { awake_at: Mono::NEVER, lags, ..Inbox::default() };
-        assert!(asleep.is_urgent(&[job(10_000, 1)]));
-        assert!(!Inbox::default().is_urgent(&[job(0, 1)]), "it is awake");
-    }
-
-    #[test]
-    fn the_thread_takes_in_what_is_due_later_before_too_much_waits() {
-        let awake_at = Mono::ZERO + 100 * MS;
-        let inbox = Inbox { awake_at, jobs: vec![job(5_000, 1); 4_000], ..Inbox::default() };
-        assert!(!inbox.is_urgent(&[job(5_000, 1); 96]));
-        assert!(inbox.is_urgent(&[job(5_000, 1); 97]));
+        assert!(is_urgent(&asleep, &[job(10_000, 1)]));
+        assert!(!is_urgent(&Inbox::default(), &[job(0, 1)]), "it is awake");
     }
 }

@@ -19,14 +19,15 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::super::PingDone;
 use super::super::blind::Blindness;
 use super::super::tally::Tally;
-use super::super::{EchoParams, PingDone, PingJob};
+use super::backlog::{Backlog, Job, Portion};
 use super::probe::Probe;
 use super::queue::{Lags, Queue};
 use super::table::{PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
-use crate::wire::icmp::{Family, MARK, MAX_PAYLOAD, Mark};
+use crate::wire::icmp::{Family, Mark};
 
 /// What requests must have in common to leave through the same socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub(super) enum Unsendable {
 #[derive(Debug)]
 pub(super) struct Core {
     lanes: Vec<Lane>,
+    backlog: Backlog,
+    /// Probes whose time has come.
     probes: Slab<Probe>,
     serial: u32,
     queue: Queue,
@@ -134,6 +137,7 @@ impl Core {
     pub(super) fn new(seals: RandomState, clock: Now) -> Self {
         Self {
             lanes: Vec::new(),
+            backlog: Backlog::default(),
             probes: Slab::new(),
             serial: 0,
             queue: Queue::default(),
@@ -148,28 +152,40 @@ impl Core {
     }
 
     /// Takes in jobs.
-    pub(super) fn accept(&mut self, jobs: impl IntoIterator<Item = PingJob>) {
-        for mut job in jobs {
-            job.address = job.address.to_canonical();
-            let EchoParams { count, size, dscp, .. } = &mut job.check;
-            *count = (*count).max(1);
-            *size = (*size).clamp(u16::try_from(MARK).unwrap_or(u16::MAX), MAX_PAYLOAD);
-            *dscp &= 0x3f;
-            self.longest = self.longest.max(job.timeout);
-            self.serial = self.serial.wrapping_add(1);
-            let lane = self.lane(&job);
-            let at = self.probes.insert(Probe::new(&job, self.serial, lane));
-            let at = u32::try_from(at).unwrap_or(u32::MAX);
-            self.queue.push(job.due, at, job.check.count > 1);
+    pub(super) fn accept(&mut self, portions: impl IntoIterator<Item = Portion>) {
+        for portion in portions {
+            self.backlog.push(portion);
         }
     }
 
+    /// Begins the probes whose first request may be the next to leave.
+    fn open(&mut self, now: Mono) {
+        for strict in [true, false] {
+            if let Some(due) = self.backlog.first(strict)
+                && self.queue.is_next(due, strict, now)
+            {
+                for job in self.backlog.pop(strict) {
+                    self.begin(&job);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, job: &Job) {
+        self.longest = self.longest.max(job.timeout());
+        self.serial = self.serial.wrapping_add(1);
+        let lane = self.lane(job);
+        let at = self.probes.insert(Probe::new(job, self.serial, lane));
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        self.queue.push(job.due, at, job.is_train());
+    }
+
     /// The number of the lane for a job, opened when first needed.
-    fn lane(&mut self, job: &PingJob) -> u16 {
+    fn lane(&mut self, job: &Job) -> u16 {
         let class = Class {
             family: Family::of(job.address),
-            dscp: job.check.dscp,
-            dont_fragment: job.check.dont_fragment || job.check.size <= Self::WHOLE,
+            dscp: job.dscp,
+            dont_fragment: job.dont_fragment || job.size <= Self::WHOLE,
         };
         let at = self.lanes.iter().position(|lane| lane.class == class).unwrap_or_else(|| {
             self.lanes.push(Lane { class, table: Table::new(Self::SOCKETS) });
@@ -187,13 +203,15 @@ impl Core {
     /// The next request that is due; it is then told to [`Self::sent`] or
     /// [`Self::unsendable`].
     ///
-    /// 1. Requests leave in the order in which they are due.
+    /// 1. Requests leave in the order in which they are due; of those due together, trains first.
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
     /// 3. The requests of a train keep their distance to the first.
     pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
         self.clock = now;
-        while let Some((due, at)) = self.queue.pop(now.mono) {
+        loop {
+            self.open(now.mono);
+            let (due, at) = self.queue.pop(now.mono)?;
             let Some(probe) = self.probes.get_mut(at as usize) else { continue };
             let (index, next) = probe.advance(due, now.mono);
             if let Some(next) = next {
@@ -220,7 +238,6 @@ impl Core {
             let mark = Mark { slot, round, seal };
             return Some(Outgoing { lane, slot, address, mark, size });
         }
-        None
     }
 
     /// The kernel took the request at `asked`.
@@ -257,6 +274,11 @@ impl Core {
 
     /// Answers every open probe, since the engine stops.
     pub(super) fn stop(&mut self, now: Now) {
+        for strict in [true, false] {
+            while self.backlog.first(strict).is_some() {
+                self.backlog.pop(strict).iter().for_each(|job| self.begin(job));
+            }
+        }
         self.queue.clear();
         self.awaited.clear();
         for mut probe in self.probes.drain() {
@@ -272,7 +294,10 @@ impl Core {
 
     /// When to ask [`Self::next_send`] again at the latest.
     pub(super) fn next_wake(&self) -> Option<Mono> {
-        self.queue.next_wake()
+        let lags = self.queue.lags();
+        let waiting =
+            [true, false].map(|strict| Some(self.backlog.first(strict)? + lags.of(strict)));
+        waiting.into_iter().chain([self.queue.next_wake()]).flatten().min()
     }
 
     /// How long after their time requests may leave now.
@@ -287,7 +312,7 @@ impl Core {
 
     /// Probes accepted and not over.
     pub(super) fn in_flight(&self) -> u32 {
-        u32::try_from(self.probes.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.probes.len() + self.backlog.len()).unwrap_or(u32::MAX)
     }
 
     /// The figures about the engine itself, for reading and for those that the thread counts.

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::super::PingDone;
 use super::super::tally::Tally;
-use super::super::{EchoParams, PingDone, PingJob};
+use super::backlog::Job;
 use crate::model::{LocalFailure, Mono, Now};
 
 /// A probe. Most send one echo and have learned nothing until they are over, so what trains need
@@ -40,8 +41,9 @@ impl Probe {
     /// A first request that is late by more than this shifts the train behind it.
     const PUNCTUAL: Duration = Duration::from_millis(1);
 
-    pub(super) fn new(job: &PingJob, serial: u32, lane: u16) -> Self {
-        let EchoParams { count, spacing, size, .. } = job.check;
+    pub(super) fn new(job: &Job, serial: u32, lane: u16) -> Self {
+        let &Job { count, size, .. } = job;
+        let spacing = job.spacing();
         let course =
             |count| Course { count, next: 0, open: count, spacing, tally: Tally::new(count) };
         Self {
@@ -50,7 +52,7 @@ impl Probe {
             lane,
             size,
             address: job.address,
-            timeout: job.timeout,
+            timeout: job.timeout(),
             started: job.due,
             course: (count > 1).then(|| Box::new(course(count))),
         }

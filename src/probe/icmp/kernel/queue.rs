@@ -48,6 +48,13 @@ impl Queue {
         heap.push(Reverse((due, self.pushed, probe)));
     }
 
+    /// Whether a request that is due at `due` may leave now and is the first of its kind to.
+    pub(super) fn is_next(&self, due: Mono, strict: bool, now: Mono) -> bool {
+        let (heap, pace) =
+            if strict { (&self.strict, &Pace::TIGHT) } else { (&self.loose, &self.pace) };
+        due <= now + pace.early() && heap.peek().is_none_or(|Reverse((first, ..))| due < *first)
+    }
+
     /// Takes the earliest that may leave now.
     pub(super) fn pop(&mut self, now: Mono) -> Option<(Mono, u32)> {
         let first = |heap: &Heap, pace: &Pace| {

@@ -169,13 +169,13 @@ impl Engine {
     fn take_jobs(&mut self) -> bool {
         let mut inbox = self.shared.inbox();
         inbox.awake_at = Mono::ZERO;
-        let jobs = std::mem::take(&mut inbox.jobs);
+        let portions = std::mem::take(&mut inbox.portions);
         let stopped = inbox.stopped;
         drop(inbox);
-        for job in &jobs {
-            self.receiver.make_room(job.check.size);
+        for portion in &portions {
+            self.receiver.make_room(portion.largest());
         }
-        self.core.accept(jobs);
+        self.core.accept(portions);
         stopped
     }
 
@@ -291,7 +291,7 @@ impl Engine {
                 .unwrap_or(Mono::NEVER);
         {
             let mut inbox = self.shared.inbox();
-            if inbox.stopped || !inbox.jobs.is_empty() {
+            if inbox.stopped || !inbox.portions.is_empty() {
                 self.expected = now;
                 return;
             }

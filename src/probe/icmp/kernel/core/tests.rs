@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::super::super::{EchoParams, PingJob};
 use super::*;
 use crate::model::{Failure, IcmpDetail, RemoteFailure, Unreachable};
 use crate::wire::icmp::{self, Quoted};
@@ -37,6 +38,10 @@ impl World {
         let mut job = self.job(token);
         job.check.count = count;
         job
+    }
+
+    fn accept(&mut self, jobs: &[PingJob]) {
+        self.core.accept(Portion::of(jobs));
     }
 
     /// Lets time pass and sends what is due.
@@ -102,7 +107,7 @@ fn a_job_ahead_of_its_time_waits_for_it() {
     let mut world = World::new();
     let mut job = world.job(1);
     job.due = world.now.mono + 30 * MS;
-    world.core.accept([job]);
+    world.accept(&[job]);
     assert!(world.core.next_wake().is_some_and(|wake| wake - job.due < MS));
     assert!(world.pass(28 * MS).is_empty());
     let sent = world.pass(2 * MS);
@@ -119,7 +124,7 @@ fn a_job_ahead_of_its_time_waits_for_it() {
 #[test]
 fn silence_is_a_timeout_and_what_comes_later_is_late() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     let sent = world.pass(Duration::ZERO);
     world.pass(SECOND);
     assert_eq!(world.result(1), None, "the last reply in time may still wait to be read");
@@ -135,7 +140,7 @@ fn silence_is_a_timeout_and_what_comes_later_is_late() {
 #[test]
 fn a_reply_read_late_but_stamped_in_time_is_in_time() {
     let mut world = World::new();
-    world.core.accept([world.job(1), world.job(2)]);
+    world.accept(&[world.job(1), world.job(2)]);
     let sent = world.pass(Duration::ZERO);
     let arrived = world.now.mono + 999 * MS;
     world.pass(3 * SECOND);
@@ -157,7 +162,7 @@ fn a_reply_read_late_but_stamped_in_time_is_in_time() {
 #[test]
 fn what_stays_unanswered_while_we_were_blind_is_unknown() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     world.pass(Duration::ZERO);
     let from = world.pass(10 * MS).len();
     assert_eq!(from, 0);
@@ -165,7 +170,7 @@ fn what_stays_unanswered_while_we_were_blind_is_unknown() {
     world.pass(2 * SECOND);
     assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Late))));
     // A later one is judged again.
-    world.core.accept([world.job(2)]);
+    world.accept(&[world.job(2)]);
     world.pass(Duration::ZERO);
     world.pass(2 * SECOND);
     assert_eq!(world.result(2), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
@@ -175,7 +180,7 @@ fn what_stays_unanswered_while_we_were_blind_is_unknown() {
 #[test]
 fn what_would_leave_too_late_does_not_leave() {
     let mut world = World::new();
-    world.core.accept([world.job(1), world.train(2, 3)]);
+    world.accept(&[world.job(1), world.train(2, 3)]);
     let sent = world.pass(SECOND + 500 * MS);
     assert_eq!(sent.len(), 0, "the first of the train shifts the rest behind it");
     assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Late))));
@@ -191,7 +196,7 @@ fn what_would_leave_too_late_does_not_leave() {
 #[test]
 fn a_train_keeps_its_pace_and_its_order() {
     let mut world = World::new();
-    world.core.accept([world.train(1, 4)]);
+    world.accept(&[world.train(1, 4)]);
     let mut sent = world.pass(Duration::ZERO);
     for _ in 0..3 {
         assert!(world.pass(18 * MS).is_empty());
@@ -212,7 +217,7 @@ fn a_train_keeps_its_pace_and_its_order() {
 #[test]
 fn an_icmp_error_is_the_reason_at_once_with_who_said_so() {
     let mut world = World::new();
-    world.core.accept([world.job(1), world.job(2)]);
+    world.accept(&[world.job(1), world.job(2)]);
     let sent = world.pass(Duration::ZERO);
     // Enough is quoted for the mark, or only the eight bytes that RFC 792 asks for.
     world.refuse(&sent[0], HOST, Some(sent[0].mark));
@@ -230,7 +235,7 @@ fn an_icmp_error_is_the_reason_at_once_with_who_said_so() {
 #[test]
 fn an_icmp_error_that_does_not_fit_the_request_ends_nothing() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     let sent = world.pass(Duration::ZERO);
     world.refuse(&sent[0], ROUTER, Some(sent[0].mark));
     let other = Mark { seal: !sent[0].mark.seal, ..sent[0].mark };
@@ -246,7 +251,7 @@ fn an_icmp_error_that_does_not_fit_the_request_ends_nothing() {
 #[test]
 fn forged_foreign_and_truncated_replies_answer_nothing() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     let sent = world.pass(Duration::ZERO)[0];
     world.reply(&sent, ROUTER, |_| {});
     world.reply(&sent, HOST, |reply| reply.mark = Some(Mark { seal: 1, ..sent.mark }));
@@ -270,7 +275,7 @@ fn forged_foreign_and_truncated_replies_answer_nothing() {
 #[test]
 fn what_the_kernel_refuses_is_not_lost() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     let outgoing = world.core.next_send(world.now).unwrap();
     let why = Unsendable::Ours(LocalFailure::NoRoute);
     world.core.unsendable(outgoing.lane, outgoing.slot, why, world.now.mono);
@@ -283,9 +288,10 @@ fn stopping_answers_what_is_open() {
     let mut world = World::new();
     let mut later = world.job(3);
     later.due = later.due + SECOND;
-    world.core.accept([world.job(1), world.train(2, 5), later]);
+    world.accept(&[world.job(1), world.train(2, 5), later]);
     let sent = world.pass(Duration::ZERO);
-    world.answer(&sent[1]);
+    // That of the train, which goes first of what is due together.
+    world.answer(&sent[0]);
     world.core.stop(world.now);
     assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Stopping))));
     assert_eq!(world.result(2).unwrap().unwrap().sent, 1);
@@ -296,12 +302,12 @@ fn stopping_answers_what_is_open() {
 #[test]
 fn a_duplicate_is_counted_with_its_own_probe_only() {
     let mut world = World::new();
-    world.core.accept([world.job(1)]);
+    world.accept(&[world.job(1)]);
     let first = world.pass(Duration::ZERO)[0];
     world.answer(&first);
     assert!(world.result(1).is_some());
     // The next probe has the same place among the probes.
-    world.core.accept([world.train(2, 2)]);
+    world.accept(&[world.train(2, 2)]);
     let second = world.pass(Duration::ZERO)[0];
     world.answer(&first);
     world.answer(&second);
@@ -351,7 +357,7 @@ proptest! {
             let mut job = world.train(token, u16::try_from(train.len()).unwrap());
             job.due = start + MS * u32::try_from(*due).unwrap();
             job.address = IpAddr::from([10, 0, 1, u8::try_from(token).unwrap()]);
-            world.core.accept([job]);
+            world.accept(&[job]);
             fates.insert(job.address, train.clone());
         }
         // What must come out, by the rules.
