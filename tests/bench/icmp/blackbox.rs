@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::process::{Memory, cpu_so_far};
+use crate::process::{Memory, apart, cpu_so_far};
 use crate::targets::{Run, Told};
 
 const LISTEN: &str = "127.0.0.1:9115";
@@ -22,7 +22,7 @@ const CONFIGURATION: &str =
 pub(crate) fn run(run: Run) -> Told {
     let file = std::env::temp_dir().join(format!("blackbox-{}.yml", std::process::id()));
     fs::write(&file, CONFIGURATION).unwrap();
-    let mut exporter = Command::new("prometheus-blackbox-exporter")
+    let mut exporter = apart("prometheus-blackbox-exporter")
         .arg(format!("--config.file={}", file.display()))
         .args(["--web.listen-address", LISTEN, "--log.level=error"])
         .stdout(Stdio::null())

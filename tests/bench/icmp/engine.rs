@@ -1,7 +1,7 @@
 //! An engine of ours in a process of its own.
 
 use std::io::{Write, stdout};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(crate) fn run(engine: &str, run: Run) -> Told {
         Timing::Spread => "spread",
         Timing::OneTick => "one-tick",
     };
-    let ended = process::run(Command::new(std::env::current_exe().unwrap()).args([
+    let ended = process::run(process::apart(std::env::current_exe().unwrap()).args([
         "--child",
         engine,
         &run.targets.to_string(),

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process;
@@ -20,7 +19,7 @@ pub(crate) fn run(run: Run) -> Told {
     let interval = 1_000.0 / f64::from(run.targets) * 0.97;
     let began = Instant::now();
     let ended = process::run(
-        Command::new("fping")
+        process::apart("fping")
             .args(["-q", "-r", "0", "-p", "1000", "-t", "900"])
             .args(["-C", &run.seconds.to_string(), "-i", &format!("{interval:.4}")])
             .arg("-f")

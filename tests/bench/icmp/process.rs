@@ -1,5 +1,6 @@
 //! Processes: a network of one's own, busy neighbours, what a child took.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -37,6 +38,15 @@ impl Drop for Busy {
             child.wait().ok();
         }
     }
+}
+
+/// A command in a session of its own, as what starts services does. The scheduler then shares
+/// processor time between it and the busy ones as one, however many these are (`sched(7)`,
+/// autogroup).
+pub(crate) fn apart(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setsid");
+    command.arg(program);
+    command
 }
 
 /// What a child wrote and took.
