@@ -145,6 +145,7 @@ impl Loop {
         while let Some(command) = self.monitor.poll_command() {
             match command {
                 Command::Probe(order) => orders.push(order),
+                Command::Commit(more) if batch.changes.is_empty() => batch = more,
                 Command::Commit(more) => batch.changes.extend(more.changes),
                 Command::Readiness(order) => self.look_ahead(order),
             }

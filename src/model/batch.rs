@@ -47,7 +47,7 @@ pub enum Change {
     /// A link in a message was used.
     LinkUse(LinkUse),
     /// Measurements of one target over a stretch of time.
-    Rollup(Rollup),
+    Rollup(Box<Rollup>),
     /// What is known of a session that is near, on or over; replaces the record with this id.
     Session(Box<SessionRecord>),
     /// A session is not held: it was taken out of the calendar before it began.

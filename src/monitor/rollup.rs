@@ -47,7 +47,7 @@ impl Rollups {
         let rules = picture.rules;
         let targets = config.topology.target_ixs().filter_map(|ix| {
             let key = || config.topology.target_key(ix);
-            picture.targets[ix.ix()].roll_up(key, &rules, now).map(Change::Rollup)
+            picture.targets[ix.ix()].roll_up(key, &rules, now).map(Box::new).map(Change::Rollup)
         });
         targets.collect()
     }
@@ -65,7 +65,7 @@ impl Rollups {
             if !idle || idle_too {
                 let rollup =
                     picture.targets[at].roll_up(|| config.topology.target_key(ix), &rules, now);
-                changes.extend(rollup.map(Change::Rollup));
+                changes.extend(rollup.map(Box::new).map(Change::Rollup));
             }
         }
         if end == picture.targets.len() {

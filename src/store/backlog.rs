@@ -39,14 +39,19 @@ pub(super) struct Backlog {
 impl Backlog {
     /// Takes in a batch; tells whether it holds anything but measurements.
     pub(super) fn absorb(&mut self, batch: Batch) -> bool {
-        let before = self.changes.len();
-        for change in batch.changes {
-            match change {
-                Change::Rollup(rollup) => self.rollups.push(rollup),
-                other => self.changes.push(other),
-            }
+        let mut changes = batch.changes;
+        let measured = changes.extract_if(.., |change| matches!(change, Change::Rollup(_)));
+        self.rollups.extend(measured.filter_map(|change| match change {
+            Change::Rollup(rollup) => Some(*rollup),
+            _ => None,
+        }));
+        let urgent = !changes.is_empty();
+        if self.changes.is_empty() {
+            // Ten thousand at once are not copied.
+            self.changes = changes;
+        } else {
+            self.changes.append(&mut changes);
         }
-        let urgent = self.changes.len() > before;
         self.stay_small();
         urgent
     }
@@ -283,7 +288,7 @@ mod tests {
         for n in 0..=MANY_ROLLUPS {
             let (minute, site) = (n / 500, n % 500);
             let it = rollup(&format!("s{site}"), &second(minute * 60), 60);
-            backlog.absorb(batch(vec![Change::Rollup(it)]));
+            backlog.absorb(batch(vec![Change::Rollup(Box::new(it))]));
         }
         let (_, rollups, _) = backlog.parts();
         assert!(rollups.len() < MANY_ROLLUPS / 10, "{}", rollups.len());
@@ -304,7 +309,7 @@ mod tests {
         for n in 0..=MANY_ROLLUPS {
             // A gap after each, so that none follows another.
             let it = rollup("s", &second(n * 2), 1);
-            backlog.absorb(batch(vec![Change::Rollup(it)]));
+            backlog.absorb(batch(vec![Change::Rollup(Box::new(it))]));
         }
         let kept = backlog.parts().1;
         assert_eq!(kept.last().unwrap().from, at(&second(MANY_ROLLUPS * 2)));

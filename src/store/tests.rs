@@ -213,7 +213,7 @@ fn everything() -> Batch {
         Change::Notify(Box::new(notification("n1", open.clone(), NotificationKind::Firing))),
         Change::Notify(Box::new(notification("n2", open, NotificationKind::Update))),
         Change::Withdraw(Withdrawal { id: NotificationId::new("n2"), reason: "over".to_owned() }),
-        Change::Rollup(rollup("tan-lap", "2026-02-03T00:41:00Z", 60)),
+        Change::Rollup(Box::new(rollup("tan-lap", "2026-02-03T00:41:00Z", 60))),
     ])
 }
 

@@ -3,6 +3,10 @@
 //! its own.
 //!
 //! `cargo bench --bench daemon -- [TARGETS [SECONDS]]`; 10,000 and 30 unless given.
+//!
+//! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: whether
+//! its memory stays what it is when the configuration is read again and again. It ends with an
+//! error if the second half of the reloads adds a tenth to what it holds.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,10 +18,13 @@
     reason = "a benchmark has hands, prints, and ends where something is not as it must be"
 )]
 
+#[path = "daemon/reloads.rs"]
+mod reloads;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,7 +41,7 @@ use vchealth::probe::icmp::{self, EchoParams, PingJob};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let number = |at: usize, usual: usize| {
         arguments.get(at).map_or(usual, |text| text.parse().expect("a number"))
@@ -42,8 +49,21 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("--child-daemon") => daemon(number(1, 0), number(2, 0)),
         Some("--child-engine") => engine(number(1, 0), number(2, 0)),
+        Some("--child-reloads") => reloads::child(number(1, 0), number(2, 0)),
+        Some("reloads") => return reloads::run(number(1, 10_000), number(2, 50)),
         _ => compare(number(0, 10_000), number(1, 30)),
     }
+    ExitCode::SUCCESS
+}
+
+/// This program once more, with the memory settings that the service gives the daemon.
+fn child(mode: &str, targets: usize, second: usize) -> Command {
+    let unit = include_str!("../../deploy/systemd/vchealth.service");
+    let settings = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([mode, &targets.to_string(), &second.to_string()]);
+    command.envs(settings.filter_map(|setting| setting.split_once('=')));
+    command
 }
 
 /// Runs both and prints what they took.
@@ -51,17 +71,15 @@ fn compare(targets: usize, seconds: usize) {
     println!("{targets} targets at 1 Hz for {seconds} s on loopback");
     let mut costs = Vec::new();
     for (name, mode) in [("engine alone", "--child-engine"), ("whole daemon", "--child-daemon")] {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([mode, &targets.to_string(), &seconds.to_string()])
-            .output()
-            .unwrap();
+        let output = child(mode, targets, seconds).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
         let mut figures = text.split_whitespace();
         let mut figure = || figures.next().unwrap().parse::<f64>().unwrap();
-        let (cpu, rss, pings, lost) = (figure(), figure(), figure(), figure());
+        let (cpu, rss, program, pings, lost) = (figure(), figure(), figure(), figure(), figure());
         println!(
-            "{name}: {:.2} of a core, {:.2} us CPU a ping, {rss:.1} MiB at most, {pings} pings, {lost} lost",
+            "{name}: {:.2} of a core, {:.2} us CPU a ping, {rss:.1} MiB at most, of which \
+             {program:.1} is the program itself, {pings} pings, {lost} lost",
             cpu / seconds as f64,
             cpu * 1e6 / pings,
         );
@@ -80,6 +98,14 @@ fn usage() -> (f64, f64) {
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     (seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() as f64 / 1024.0)
+}
+
+/// MiB of this process's memory of this kind at this moment: `RssAnon`, what it holds, or
+/// `RssFile`, its program and libraries as far as they are used.
+fn resident(kind: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(kind)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
 fn address(n: usize) -> IpAddr {
@@ -137,7 +163,7 @@ fn engine(targets: usize, seconds: usize) {
     std::thread::sleep(SECOND);
     let (cpu, rss) = usage();
     let (done, lost) = (done.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
-    println!("{cpu} {rss} {done} {lost}");
+    println!("{cpu} {rss} {} {done} {lost}", resident("RssFile"));
 }
 
 /// Two endpoints a site, one ping check each.
@@ -213,7 +239,7 @@ fn daemon(targets: usize, seconds: usize) {
         let lost = snapshot.targets.iter().map(|target| target.lost).sum::<u64>();
         // The end of the daemon is not part of what is measured.
         let (cpu, rss) = usage();
-        println!("{cpu} {rss} {sent} {lost}");
+        println!("{cpu} {rss} {} {sent} {lost}", resident("RssFile"));
         daemon.stop().await;
         (sent, lost)
     });

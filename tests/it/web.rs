@@ -132,7 +132,7 @@ impl Fake {
         let measured = (1..=120u32).map(|ago| {
             let rtt = 20_000 + ago;
             let sketch = Sketch::of(rtt);
-            Change::Rollup(Rollup {
+            Change::Rollup(Box::new(Rollup {
                 key: key.clone(),
                 from: now - SignedDuration::from_mins(i64::from(ago)),
                 seconds: 60,
@@ -147,7 +147,7 @@ impl Fake {
                 rtt_max_us: Some(if ago == 7 { 400_000 } else { rtt }),
                 jitter_us: Some(900),
                 spread: Spread { rtt: sketch, mos: Sketch::of(437), ..Spread::default() },
-            })
+            }))
         });
         let incidents =
             snapshot.incidents.iter().map(|it| Change::Incident(Box::new((**it).clone())));

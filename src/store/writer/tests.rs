@@ -55,7 +55,7 @@ fn measurements_wait_for_company_and_are_not_lost_at_the_end() {
     let (store, _) = scratch.open();
     let (writer, _news) = start(store);
     let handle = writer.handle();
-    let measured = Change::Rollup(rollup("a", "2026-02-03T00:00:00Z", 60));
+    let measured = Change::Rollup(Box::new(rollup("a", "2026-02-03T00:00:00Z", 60)));
     handle.submit(batch(vec![measured]), None);
     assert_eq!(handle.status().waiting, 1);
     assert_eq!(writer.stop(LONG), 0);

@@ -96,7 +96,7 @@ fn a_year_of_weekly_sessions_is_small_and_loses_nothing_that_reports_tell() {
         for minute_of in 0..LASTS.as_secs() / 60 {
             let from = start.checked_add(Duration::from_secs(minute_of * 60)).unwrap();
             changes.extend(keys.iter().enumerate().map(|(at, key)| {
-                Change::Rollup(minute(key, from, minute_of * 1_000 + at as u64 + 7))
+                Change::Rollup(Box::new(minute(key, from, minute_of * 1_000 + at as u64 + 7)))
             }));
         }
         store.commit(&[Batch { changes }], &[], end).unwrap();
