@@ -9,6 +9,8 @@ mod choice;
 mod engine;
 #[path = "icmp/hostile.rs"]
 mod hostile;
+#[path = "icmp/limit.rs"]
+mod limit;
 #[path = "icmp/loopback.rs"]
 mod loopback;
 #[path = "icmp/namespace.rs"]

@@ -143,9 +143,13 @@ impl Engine {
                 return;
             }
             let is_more_due = self.send(now);
-            self.receive();
+            // What has arrived by now is read below, so what then stays unanswered was not
+            // answered by now. Of what comes while we read, or are kept from it, that is not known.
             let now = self.clocks.observe();
-            if self.core.is_expiring(now) || now - self.watched > WATCH {
+            let is_expiring = self.core.is_expiring(now);
+            self.receive(is_expiring);
+            if is_expiring || now - self.watched > WATCH {
+                let now = self.clocks.observe();
                 self.watch(now);
             }
             self.core.expire(now);
@@ -230,11 +234,11 @@ impl Engine {
         Ok(&mut self.ports[at])
     }
 
-    /// Reads every socket at which something may have arrived.
-    fn receive(&mut self) {
+    /// Reads every socket, or every one at which something may have arrived.
+    fn receive(&mut self, every: bool) {
         let Self { ports, core, receiver, clocks, drained, .. } = self;
         for port in ports {
-            if std::mem::take(&mut port.stirred) {
+            if std::mem::take(&mut port.stirred) || every {
                 receiver.drain(core, &port.socket, (port.lane, port.number), clocks);
                 *drained = (clocks.clock.mono(), drained.0);
             }
