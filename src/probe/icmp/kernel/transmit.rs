@@ -79,7 +79,11 @@ impl Transmitter {
         while let Some(first) = outbox.waiting.get(done) {
             let (lane, slot) = (first.lane, first.slot);
             let asked = clock.mono();
-            let error = match self.send(socket, &outbox.waiting[done..]) {
+            // Offered again it goes alone: a batch takes a while to make, and another message may
+            // come meanwhile.
+            let most = if offers == 0 { BATCH } else { 1 };
+            let upto = outbox.waiting.len().min(done + most);
+            let error = match self.send(socket, &outbox.waiting[done..upto]) {
                 Ok(sent) => {
                     for outgoing in &outbox.waiting[done..done + sent] {
                         core.sent(outgoing.lane, outgoing.slot, asked);
@@ -112,9 +116,8 @@ impl Transmitter {
         outbox.waiting.drain(..done);
     }
 
-    /// Offers the first of `outgoing` to the kernel and says how many it took, at least one.
-    fn send(&mut self, socket: &Socket, outgoing: &[Outgoing]) -> Result<usize, Errno> {
-        let batch = &outgoing[..outgoing.len().min(BATCH)];
+    /// Offers a batch to the kernel and says how many it took, at least one.
+    fn send(&mut self, socket: &Socket, batch: &[Outgoing]) -> Result<usize, Errno> {
         self.prepare_filler(batch.iter().map(|outgoing| outgoing.size).max().unwrap_or(0));
         let Self { headers, filler, requests, addresses } = self;
         requests.clear();
