@@ -146,8 +146,7 @@ fn rave(stop: &AtomicBool) -> u32 {
         for mut packet in [error, reply] {
             let sum = packet.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
             let fold = |sum: u32| (sum & 0xffff) + (sum >> 16);
-            let sum = !(fold(fold(sum)) as u16);
-            packet[2..4].copy_from_slice(&sum.to_be_bytes());
+            packet[2..4].copy_from_slice(&(!fold(fold(sum))).to_be_bytes()[2..]);
             sent += u32::from(socket.send_to(&packet, &to).is_ok());
         }
     }

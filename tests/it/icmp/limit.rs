@@ -40,7 +40,8 @@ fn answer(device: &SyncDevice, clock: Clock) -> BTreeMap<Ipv4Addr, Mono> {
             // The type goes from 8 to 0, so the sum grows by as much (RFC 1624).
             reply[20] = 0;
             let sum = u32::from(u16::from_be_bytes([reply[22], reply[23]])) + 0x0800;
-            reply[22..24].copy_from_slice(&(((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+            let sum = sum + (sum >> 16);
+            reply[22..24].copy_from_slice(&sum.to_be_bytes()[2..]);
             device.send(&reply).expect("the link is up");
             arrived.insert(who, clock.mono());
         }
