@@ -186,8 +186,8 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     notes.into_iter().map(str::to_owned).chain(silent).collect()
 }
 
-/// Files in the directory that its group cannot read. Where the directory has a group of its own, the
-/// service reads as that group; root, who checks, reads everything and would find it sound.
+/// Files in the directory that its group cannot read. Where the directory has a group of its own,
+/// the service reads as that group; root, who checks, reads everything and would find it sound.
 fn unreadable(dir: &Path) -> Vec<String> {
     let gid = fs::metadata(dir).map_or(0, |found| found.gid());
     let group = Group::from_gid(gid.into()).ok().flatten();

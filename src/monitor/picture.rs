@@ -23,8 +23,8 @@ use crate::model::{
 
 /// Time between two moments that are kept of those at which we were answered.
 const ANSWERED_EVERY: Duration = Duration::from_millis(50);
-/// What took longer may have been answered at a second try only; when the first was made our network
-/// may not have worked.
+/// What took longer may have been answered at a second try only; when the first was made our
+/// network may not have worked.
 const FIRST_TRY: Duration = Duration::from_millis(450);
 /// So many of them are kept: those of longer than anything is held in doubt.
 const ANSWERED_MOST: usize = 2_048;

@@ -123,8 +123,8 @@ impl Readiness {
 }
 
 impl Monitor {
-    /// Orders the readiness run that somebody wants or that is due, if there is one. While we cannot
-    /// see there is none: it would say nothing.
+    /// Orders the readiness run that somebody wants or that is due, if there is one. While we
+    /// cannot see there is none: it would say nothing.
     pub(super) fn look_ahead(&mut self, now: Now) {
         self.readiness.expire(&self.picture.config, now.wall);
         self.tell_readiness(now);

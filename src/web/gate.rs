@@ -196,8 +196,8 @@ impl Gate {
             self.requests.take(limit, from, now).map_err(Refusal::TooMany)?;
         }
         let changes = !method.is_safe();
-        // Where being on this machine is enough, a browser on it must not be sent here by a name that
-        // somebody else pointed to it.
+        // Where being on this machine is enough, a browser on it must not be sent here by a name
+        // that somebody else pointed to it.
         let here = peer.address.to_canonical().is_loopback();
         let by_place = here && !access.asks_who();
         if changes && let Some(why) = guard::refusal(headers, by_place) {

@@ -7,8 +7,8 @@
 //! 1. `Sec-Fetch-Site`, where the browser sends it, must be `same-origin` or `none`.
 //! 2. `Origin`, where there is one, must be `http` or `https` with exactly the host that was asked
 //!    for. Every browser sends it with such requests; `null` is nobody's.
-//! 3. Where it is let in because it is on this machine, it must have asked for a loopback address or
-//!    `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
+//! 3. Where it is let in because it is on this machine, it must have asked for a loopback address
+//!    or `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
 //! 4. A body must be `application/json`, which no form can send.
 //!
 //! A program that is no browser sends neither header and passes.

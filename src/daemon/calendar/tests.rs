@@ -1,4 +1,5 @@
-//! Calendars against servers that fail, mean ill or never answer, and changes that outlive a restart.
+//! Calendars against servers that fail, mean ill or never answer, and changes that outlive a
+//! restart.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
