@@ -25,6 +25,7 @@ mod gate;
 mod guard;
 mod link;
 mod look;
+mod moment;
 mod openapi;
 mod report;
 mod server;

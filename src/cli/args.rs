@@ -196,6 +196,9 @@ pub(super) struct AckIncident {
     /// What you do about it
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    /// Relieve whoever has taken it on already
+    #[arg(long)]
+    pub(super) take_over: bool,
     #[command(flatten)]
     pub(super) who: Asker,
 }

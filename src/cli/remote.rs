@@ -81,6 +81,7 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
         "by": who(&given.who)?,
         "note": given.reason.clone().unwrap_or_default(),
         "until": until,
+        "take_over": given.take_over,
     });
     let incident = remote.incident(&given.incident)?;
     let path = format!("/api/v1/incidents/{}/ack", encoded(&incident));

@@ -31,6 +31,7 @@ use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
 use super::asked::{Asked, Id};
 use super::gate::Operator;
+use super::moment;
 use change::{AckRequest, MaintenanceRequest, SilenceRequest};
 pub(super) use change::{Unfit, new_id, person, signed, text};
 use status::Status;
@@ -48,6 +49,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
 
 /// Which sites are asked for.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SitesAsked {
     health: Option<Health>,
     level: Option<String>,
@@ -144,6 +146,8 @@ pub(super) async fn ack(
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
     };
+    // One after the other: of two who press at once, the second is told of the first.
+    let turn = Arc::clone(&app.acking).lock_owned().await;
     let snapshot = app.daemon.snapshot();
     let Some(incident) = snapshot.incidents.iter().find(|i| i.id.as_str() == id) else {
         return problem(StatusCode::NOT_FOUND, "there is no such incident, or no longer");
@@ -151,12 +155,23 @@ pub(super) async fn ack(
     if !incident.is_open() {
         return problem(StatusCode::CONFLICT, "this incident is over");
     }
-    let ack = match request.checked(&caller, app.daemon.now().wall) {
+    let (now, takes_over) = (app.daemon.now().wall, request.takes_over());
+    let ack = match request.checked(&caller, now) {
         Ok(ack) => ack,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
+    if let Some(held) = incident.taken_by(now).filter(|held| held.by != ack.by && !takes_over) {
+        let why =
+            format!("{} took this on at {}; `take_over` relieves them of it", held.by, held.at);
+        return problem(StatusCode::CONFLICT, why);
+    }
     let (daemon, of, given) = (Arc::clone(&app.daemon), IncidentId::new(id.as_str()), ack.clone());
-    match carry_out(async move { daemon.ack(of, given).await }).await {
+    let done = carry_out(async move {
+        let done = daemon.ack(of, given).await;
+        drop(turn);
+        done
+    });
+    match done.await {
         Some(Ok(())) => {
             tracing::info!(incident = id, by = ack.by, "acknowledged through the API");
             Json(ack).into_response()
@@ -288,8 +303,16 @@ pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, St
         };
         (status, rejection.body_text())
     })?;
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    let moment = fields.iter().find_map(|(name, value)| moment::wrong(name, value.as_str()?));
+    if let Some(why) = moment {
+        return Err((StatusCode::BAD_REQUEST, why));
+    }
+    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
+        let place = error.path().to_string();
+        let why = error.into_inner();
+        let told = if place == "." { why.to_string() } else { format!("`{place}`: {why}") };
+        (StatusCode::BAD_REQUEST, told)
+    })
 }
 
 /// What the daemon did not do.

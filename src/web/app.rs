@@ -33,6 +33,8 @@ pub(super) struct App {
     pub(super) live: Arc<board::Live>,
     /// The list of sites.
     pub(super) sites: Shared,
+    /// Held while somebody takes an incident on.
+    pub(super) acking: Arc<tokio::sync::Mutex<()>>,
     /// Who is let in.
     gate: Gate,
     /// How often somebody may try a link that does not exist.
@@ -72,6 +74,7 @@ pub(super) fn router(
         boards: board::Boards::new(),
         live,
         sites: Shared::new("application/json"),
+        acking: Arc::default(),
         gate: Gate::default(),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::app::{App, problem};
+use super::moment;
 use crate::model::Language;
 
 /// The ids in a path. One that is no text names nothing.
@@ -34,10 +35,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let Query(asked) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|wrong| problem(StatusCode::BAD_REQUEST, wrong.body_text()))?;
+        let refuse = |why: String| problem(StatusCode::BAD_REQUEST, why);
+        if let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            && let Some(why) = pairs.iter().find_map(|(name, value)| moment::wrong(name, value))
+        {
+            return Err(refuse(why));
+        }
+        let asked = Query::from_request_parts(parts, state).await;
+        let Query(asked) = asked.map_err(|wrong| refuse(reason(&wrong.body_text())))?;
         Ok(Self(asked))
+    }
+}
+
+/// What the library says of parameters, without its own preface, the name first.
+fn reason(said: &str) -> String {
+    let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(said);
+    match said.split_once(": ") {
+        Some((name, why)) if !name.contains(' ') => format!("`{name}`: {why}"),
+        _ => said.to_owned(),
     }
 }
 

@@ -35,6 +35,7 @@ use serde::Deserialize;
 use crate::store::PastError;
 
 use super::app::{App, problem};
+use super::gate::Caller;
 use super::shared::Shared;
 use super::{asked, look};
 use pen::Pen;
@@ -57,8 +58,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
-/// Streams at once, of the connections that the server takes: others want to be answered too.
-const STREAMS: usize = 700;
 
 /// The session view as it was last written, for whoever may do the same in the same language.
 pub(super) struct Boards([[Shared; 2]; May::ALL.len()]);
@@ -97,6 +96,7 @@ pub(super) struct Followed {
 /// `GET /live`: what changes, as server-sent events.
 pub(super) async fn follow(
     State(app): State<Arc<App>>,
+    caller: Caller,
     asked::Asked(asked): asked::Asked<Followed>,
     headers: HeaderMap,
 ) -> Response {
@@ -104,15 +104,14 @@ pub(super) async fn follow(
     if wished == Some(None) {
         return problem(StatusCode::BAD_REQUEST, "`lang` is vi or en");
     }
-    if app.live.viewers() >= STREAMS {
-        let wait = [(header::RETRY_AFTER, "30")];
-        let why = problem(StatusCode::SERVICE_UNAVAILABLE, "too many watch already");
-        return (wait, why).into_response();
-    }
     let look = look::chosen(app.daemon.look(), wished.flatten(), &headers);
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let place = last.or(asked.after.as_deref()).unwrap_or_default();
-    let viewer = app.live.watch(place, look.language);
+    let Some(viewer) = app.live.watch(place, look.language, caller.address) else {
+        let wait = [(header::RETRY_AFTER, "30")];
+        let why = problem(StatusCode::SERVICE_UNAVAILABLE, "too many watch already");
+        return (wait, why).into_response();
+    };
     let events = futures_util::stream::unfold(viewer, |mut viewer| async move {
         let bytes = viewer.next().await?;
         Some((Ok::<_, Infallible>(bytes), viewer))
@@ -144,6 +143,7 @@ fn whole(app: &App, reader: &Reader) -> Markup {
                     h2 {
                         (pen.pick("Sự cố đang mở", "Open incidents"))
                         " " span.tally #active { (shown.active) }
+                        a.jump href="#sites" { (pen.pick("Tìm điểm cầu ↓", "Find a site ↓")) }
                     }
                     p #duty { (duty) }
                     p.dim #calm hidden[shown.active > 0] {
@@ -339,7 +339,7 @@ impl<'a> Page<'a> {
                     p #stale role="status" hidden {}
                     main #main { (main) }
                     div #say .v aria-live="polite" {}
-                    @if reader.may == May::Act { (asset::dialogs(pen)) }
+                    @if reader.may.acts() { (asset::dialogs(pen, reader.may == May::Sign)) }
                     script #words type="application/json" { (maud::PreEscaped(asset::words(words))) }
                 }
             }

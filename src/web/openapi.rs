@@ -79,7 +79,8 @@ const AFTER: Parameter = Parameter {
 };
 const SEEN: Parameter = Parameter {
     name: "after",
-    about: "Id of the last event seen, or what a page holds as `data-place`",
+    about: "Id of the last event seen, what a page holds as `data-place`, or `now`; without it the \
+        stream ends at once with `again`",
     schema: schemas::text,
 };
 const SITE: Parameter =
@@ -228,7 +229,8 @@ const OPERATIONS: &[Operation] = &[
         method: "post",
         path: "/api/v1/incidents/{id}/ack",
         id: "ack",
-        summary: "Take on an incident: reminders stay away",
+        summary: "Take on an incident: reminders stay away. Whoever has it already is relieved of it \
+            only with `take_over`",
         names: Some("an incident"),
         query: &[],
         takes: Some("AckRequest"),

@@ -352,7 +352,15 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let listed = said(&["incidents", "--config", config]);
     assert!(listed.contains("taken on by Nguyen Ha (duty)"), "{listed}");
     let id = listed.lines().next().unwrap().to_owned();
-    let taken = said(&["ack", &id, "--for", "30m", "--reason", "đang đi", "--config", config]);
+    let taken = command(&["ack", &id, "--config", config]);
+    let refusal = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(
+        !taken.status.success() && refusal.contains("Nguyen Ha (duty) took this on"),
+        "{refusal}"
+    );
+    let over =
+        ["ack", &id, "--take-over", "--for", "30m", "--reason", "đang đi", "--config", config];
+    let taken = said(&over);
     assert!(taken.starts_with(&format!("{id} is taken on until ")), "{taken}");
     assert!(said(&["incidents", "--config", config]).contains("taken on by ha at"));
     let taken = said(&["ack", "Xã Tân Lập", "--config", config]);

@@ -247,6 +247,58 @@ async fn an_ack_reaches_the_daemon_as_it_was_given() {
 }
 
 #[tokio::test]
+async fn whoever_comes_second_is_told_who_has_the_incident_already() {
+    let house = House::open(province::troubled(204));
+    let path = "/api/v1/incidents/nam-mau-1/ack";
+    let refused = house.post(path, &json!({ "by": "Lan" })).await;
+    assert_eq!(refused.status, 409);
+    let why = refused.json()["error"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("Hà took this on at 2023-11-24T00:33"), "{why}");
+    assert!(why.contains("`take_over`"), "{why}");
+    assert!(house.daemon.acks.lock().unwrap().is_empty());
+    assert_eq!(house.post(path, &json!({ "by": "Hà", "note": "đã gọi" })).await.status, 200);
+    let over = json!({ "by": "Lan", "take_over": true });
+    assert_eq!(house.post(path, &over).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_told_with_its_place_and_what_to_do() {
+    let house = House::open(province::troubled(204));
+    house.daemon.remember();
+    let session = |start: Value| {
+        json!({ "id": "hop", "title": "Họp", "start": start, "end": "2023-11-24T07:00:00Z",
+            "all": true, "by": "Hà" })
+    };
+    for (start, said) in [
+        (json!("2023-11-24T12:00"), "`start`: \"2023-11-24T12:00\" says no offset from UTC"),
+        (
+            json!("mai"),
+            "`start`: \"mai\" is no moment; moments look like 2026-12-03T08:00:00+07:00",
+        ),
+        (json!(12), "`start`: invalid type"),
+    ] {
+        let reply = house.post("/api/v1/sessions", &session(start.clone())).await;
+        assert_eq!(reply.status, 400, "{start}");
+        let why = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(why.starts_with(said), "{why}");
+    }
+    for (asked, said) in [
+        ("/api/v1/incidents?from=2023-11-24", "`from`: \"2023-11-24\" says no offset"),
+        ("/api/v1/incidents?from=2023-11-24T00:00:00+07:00", "write %2B"),
+        ("/api/v1/sites?limit=many", "`limit`: invalid digit"),
+        ("/api/v1/sites?sesion=x", "unknown field `sesion`, expected one of `health`"),
+        ("/api/v1/reports?page=2", "unknown field `page`"),
+    ] {
+        let reply = house.get(asked).await;
+        assert_eq!(reply.status, 400, "{asked}");
+        let why = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(why.contains(said) && !why.contains("deserialize"), "{asked}: {why}");
+    }
+    let right = "/api/v1/incidents?from=2023-11-24T00:00:00%2B07:00";
+    assert_eq!(house.get(right).await.status, 200);
+}
+
+#[tokio::test]
 async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
     let house = House::open(province::troubled(204));
     let path = "/api/v1/incidents/cho-don-1/ack";
@@ -259,7 +311,7 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
         (json!({ "by": "Hà", "note": "\u{1b}[2J" }), "control characters"),
         (json!({ "by": "Hà", "note": "x".repeat(1_001) }), "longer than 1000"),
         (json!({ "by": "Hà", "until": past }), "future"),
-        (json!({ "by": "Hà", "until": "tomorrow" }), "year"),
+        (json!({ "by": "Hà", "until": "tomorrow" }), "`until`: \"tomorrow\" is no moment"),
         (json!({ "by": "Hà", "forever": true }), "unknown field `forever`"),
         (json!({ "by": 7 }), "expected a string"),
         (json!(["Hà"]), "expected a map"),

@@ -6,6 +6,8 @@ mod acts;
 mod history;
 #[path = "board/keyboard.rs"]
 mod keyboard;
+#[path = "board/pictures.rs"]
+mod pictures;
 #[path = "board/roles.rs"]
 mod roles;
 
@@ -139,9 +141,11 @@ async fn every_page_and_all_it_needs_is_small() {
         "/sessions/2023-11-24-ubnd",
         "/sessions/2023-11-24-giao-ban/readiness",
         "/sessions/2023-11-24-ubnd/readiness",
-        "/sessions/2023-11-24-ubnd/report",
+        &format!("/sessions/{}/report", crate::report::small().id),
     ] {
-        let page = house.get(path).await.text();
+        let page = house.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let page = page.text();
         // What is not compressed by us is sent as it is.
         let mut bytes = house.ask("GET", path, &gzip, "").await.body.len();
         for asset in page.split('"').filter(|it| it.starts_with("/assets/")) {
@@ -295,6 +299,12 @@ async fn whoever_cannot_be_told_what_was_missed_is_told_to_load_the_page_again()
     for unknown in ["", "x", "1-0", &format!("{seen}9"), "ffffffffffffffffffffff-1"] {
         Stream::open(&house, unknown).await.next("again").await;
     }
+    // Whoever has seen nothing may begin now.
+    let mut new = Stream::open(&house, "now").await;
+    new.next("beat").await;
+    house.daemon.publish(with_lost("tan-lap"));
+    assert_eq!(new.next("delta").await["lost"], 1);
+    let seen = place(&house.get("/").await.text());
     // Other sites stand in the cells now.
     let mut stream = Stream::open(&house, &seen).await;
     stream.next("beat").await;

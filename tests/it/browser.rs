@@ -216,6 +216,23 @@ impl Browser {
         std::fs::write(PathBuf::from(dir).join(format!("{name}.png")), bytes).expect("written");
     }
 
+    /// Writes the upper part of the window, down to this line, as a `WebP` of this quality and share
+    /// of its size.
+    pub(crate) fn small_picture(
+        &mut self,
+        file: &std::path::Path,
+        scale: f64,
+        quality: u32,
+        height: u32,
+    ) {
+        let width = self.eval("innerWidth");
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
+        let shot = json!({ "format": "webp", "quality": quality, "clip": clip });
+        let shot = self.call("Page.captureScreenshot", &shot);
+        let bytes = base64(shot["data"].as_str().expect("a picture"));
+        std::fs::write(file, bytes).expect("written");
+    }
+
     /// Sends one request and gives its result.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))

@@ -690,3 +690,52 @@ fn everything_that_people_read_stands_in_both_languages() {
         }
     }
 }
+
+#[tokio::test]
+async fn whatever_the_dashboards_open_is_a_page_that_exists() {
+    fn urls(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(url) = fields.get("url").and_then(Value::as_str) {
+                    found.insert(url.to_owned());
+                }
+                fields.values().for_each(|value| urls(value, found));
+            }
+            Value::Array(all) => all.iter().for_each(|value| urls(value, found)),
+            _ => {}
+        }
+    }
+    let house = crate::web::House::open(crate::province::troubled(204));
+    house.daemon.remember();
+    let (mut dashboards, mut opened) = (BTreeSet::new(), BTreeSet::new());
+    let mut found = BTreeSet::new();
+    for language in LANGUAGES {
+        for file in fs::read_dir(folder().join(language)).expect("dashboards") {
+            let text = fs::read_to_string(file.expect("a file").path()).expect("it reads");
+            let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+            dashboards.insert(dashboard["uid"].as_str().expect("an id").to_owned());
+            urls(&dashboard, &mut found);
+        }
+    }
+    for url in &found {
+        if let Some(other) = url.strip_prefix("/d/") {
+            let uid = other.split('?').next().unwrap_or_default();
+            assert!(dashboards.contains(uid), "{url}");
+            continue;
+        }
+        let path = url.strip_prefix("$board").unwrap_or_else(|| panic!("{url} leads elsewhere"));
+        // One session is written up, another is near.
+        let report = crate::report::small().id;
+        let session = if path.contains("/report") { report.as_str() } else { "2023-11-24-ubnd" };
+        let path = path.replace("$session", session).replace("$site", "nam-mau");
+        assert!(!path.contains('$'), "{url}");
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        let reply = house.get(&path).await;
+        assert_eq!(reply.status, 200, "{url}");
+        let page = reply.text();
+        let language = if path.contains("lang=en") { "en" } else { "vi" };
+        assert!(page.contains(&format!("<html lang=\"{language}\"")), "{url}");
+        opened.insert(path);
+    }
+    assert!(opened.len() >= 7, "{opened:?}");
+}

@@ -51,6 +51,8 @@ pub(super) struct AckRequest {
     note: String,
     #[serde(default)]
     until: Option<Timestamp>,
+    #[serde(default)]
+    take_over: bool,
 }
 
 /// Somebody wants messages held back.
@@ -82,9 +84,14 @@ pub(super) struct MaintenanceRequest {
 }
 
 impl AckRequest {
+    /// Whether whoever has the incident is to be relieved of it.
+    pub(super) const fn takes_over(&self) -> bool {
+        self.take_over
+    }
+
     /// The ack, or why it makes no sense.
     pub(super) fn checked(self, caller: &Caller, now: Timestamp) -> Result<Ack, Unfit> {
-        let Self { by, note, until } = self;
+        let Self { by, note, until, take_over: _ } = self;
         let by = signed(by.as_deref(), caller)?;
         if until.is_some_and(|until| until <= now) {
             return Err(Unfit::new("`until` must lie in the future"));

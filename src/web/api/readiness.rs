@@ -30,7 +30,16 @@ pub(in crate::web) async fn show(State(app): State<Arc<App>>, Id(id): Id) -> Res
     let snapshot = app.daemon.snapshot();
     match snapshot.readiness.iter().find(|run| run.session.as_str() == id) {
         Some(run) => Json(Document::of(run, &snapshot.confirmations)).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "there is no such session, or no run of it yet"),
+        None => {
+            let calendar = app.daemon.calendar();
+            let known = calendar.sessions.iter().any(|(session, _)| session.id.as_str() == id);
+            let why = if known {
+                "this session was not looked at yet; POST …/readiness/runs has that done"
+            } else {
+                "there is no such session"
+            };
+            problem(StatusCode::NOT_FOUND, why)
+        }
     }
 }
 

@@ -59,10 +59,10 @@ pub(super) fn words(words: Words) -> String {
         "moment": words.pick("dưới 1 phút", "less than a minute"),
         "now": words.pick("bây giờ", "now"),
         "lost": words.pick(
-            "Mất liên lạc với máy chủ giám sát. Trang đang hiện số liệu cũ {0}; đang kết nối lại…",
+            "Mất liên lạc với máy chủ giám sát. Số liệu trên trang là của {0} trước; đang kết nối lại…",
             "No contact with the monitor. What is shown is {0} old; connecting again…"),
         "old": words.pick(
-            "Số liệu đã cũ {0}: hệ thống giám sát không cập nhật.",
+            "Số liệu trên trang là của {0} trước: hệ thống giám sát không cập nhật.",
             "What is shown is {0} old: the monitor does not bring news."),
         "back": words.pick("Đã kết nối lại.", "Connected again."),
         "fresh": words.pick("{0} sự cố mới: {1}", "{0} new: {1}"),
@@ -71,8 +71,21 @@ pub(super) fn words(words: Words) -> String {
         "none": words.pick("Không có điểm cầu nào khớp", "No site matches"),
         "seconds": words.pick("giây", "s"),
         "done": words.pick("Đã ghi nhận.", "Recorded."),
-        "failed": words.pick("Không thực hiện được: ", "That did not work: "),
-        "login": words.pick("Cần đăng nhập với quyền trực vận hành.", "Log in as an operator first."),
+        // By what the server answers; what it says itself stands behind.
+        "failed": {
+            "0": words.pick("Không gửi được: mất mạng. Hãy thử lại.", "Not sent: no network. Try again."),
+            "400": words.pick("Không thực hiện được.", "That did not work."),
+            "401": words.pick("Cần đăng nhập.", "Log in first."),
+            "403": words.pick("Bạn chỉ có quyền xem.", "You may only look."),
+            "404": words.pick("Không còn nữa, hoặc đã kết thúc.", "It is there no longer, or over."),
+            "409": words.pick("Đã kết thúc.", "It is over."),
+            "429": words.pick("Quá nhiều yêu cầu; hãy thử lại sau giây lát.", "Too many at once; try again in a moment."),
+            "500": words.pick("Máy chủ không thực hiện được; nhật ký ghi rõ lý do.", "The server did not manage; its log says why."),
+            "503": words.pick("Máy chủ đang bận; hãy thử lại.", "The server is busy; try again."),
+        },
+        "held": words.pick(
+            "Đã có {0} tiếp nhận. Bấm lần nữa để nhận thay.",
+            "{0} has taken it on. Press once more to take over."),
         "probing": words.pick("Đang kiểm tra…", "Probing…"),
         "probed": words.pick("Kiểm tra lúc {0}: {1}/{2} trả lời", "Probed at {0}: {1} of {2} answer"),
         "checking": words.pick(
@@ -87,8 +100,8 @@ pub(super) fn words(words: Words) -> String {
     json.to_string().replace('<', "\\u003c")
 }
 
-/// What asks a person before something is done.
-pub(super) fn dialogs(pen: &Pen<'_>) -> Markup {
+/// What asks a person before something is done; for their name where nobody vouches for it.
+pub(super) fn dialogs(pen: &Pen<'_>, signed: bool) -> Markup {
     html! {
         dialog #ask aria-labelledby="ask-title" {
             form method="dialog" {
@@ -98,8 +111,10 @@ pub(super) fn dialogs(pen: &Pen<'_>) -> Markup {
                     span data-for="confirm" { (pen.pick("Xác nhận hình và tiếng", "Confirm picture and sound")) }
                 }
                 p #ask-what dir="auto" {}
-                label { (pen.pick("Tên của bạn", "Your name"))
-                    input name="by" required maxlength="80" autocomplete="name";
+                label {
+                    @if signed { (pen.pick("Tên của bạn", "Your name")) }
+                    @else { (pen.pick("Tên của bạn (để trống: tên đăng nhập)", "Your name (empty: the one you logged in by)")) }
+                    input name="by" required[signed] maxlength="80" autocomplete="name";
                 }
                 fieldset data-for="confirm" {
                     legend { (pen.pick("Trong phiên thử, điểm cầu này", "In the trial call this site")) }
@@ -123,7 +138,7 @@ pub(super) fn dialogs(pen: &Pen<'_>) -> Markup {
                         span data-for="silence" { (pen.pick("Tạm tắt", "Silence")) }
                         span data-for="confirm" { (pen.pick("Xác nhận", "Confirm")) }
                     }
-                    button type="button" data-close { (pen.pick("Thôi", "Cancel")) }
+                    button type="button" data-close { (pen.pick("Huỷ", "Cancel")) }
                 }
             }
         }

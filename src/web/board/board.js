@@ -88,11 +88,13 @@ function follow() {
   source = new EventSource(`/live?lang=${lang}&after=${body.dataset.place}`);
   source.addEventListener("beat", (event) => {
     const beat = JSON.parse(event.data);
+    tries = 0;
     hear(beat);
     if (refreshes) again();
   });
   source.addEventListener("delta", (event) => {
     const delta = JSON.parse(event.data);
+    tries = 0;
     hear(delta);
     body.dataset.place = event.lastEventId;
     if (refreshes) again();
@@ -104,7 +106,6 @@ function follow() {
 function hear({ now: at, taken: of }) {
   heard = performance.now();
   failing = false;
-  tries = 0;
   ahead = at - Date.now();
   clock(of);
   fresh();
@@ -114,9 +115,10 @@ function lose() {
   failing = true;
   fresh();
   // Half to one and a half of twice the last wait, so that hundreds do not come at once.
-  const wait = Math.min(15000, 500 * 2 ** tries++) * (0.5 + Math.random());
+  const wait = Math.min(7000, 500 * 2 ** tries++) * (0.5 + Math.random());
   clearTimeout(retry);
-  retry = setTimeout(follow, wait);
+  // Where the stream has no place left, the page itself tells what is new.
+  retry = setTimeout(tries > 1 ? again : follow, wait);
 }
 // Loads the page anew: the board as a whole, other pages only in their live parts.
 const refreshes = "refresh" in body.dataset;
@@ -185,17 +187,17 @@ function apply(delta) {
 function cell([at, state, since, flags, delegates]) {
   const it = $("s" + at);
   if (!it) return;
-  const [word, sign, name] = words.states[state];
+  const [word, sign, name] = words.states[state], told = state !== 0 && state !== 4 && since;
   const planned = flags & MAINTENANCE ? words.maintenance : flags & SILENCED ? words.silenced : "";
   const before = it.className.split(" ");
   it.className = ["c", word, planned && "planned", flags & SUSPECTED && "suspected", flags & APART && "apart"].filter(Boolean).join(" ");
   if (!before.includes(word)) { it.classList.add("fresh"); setTimeout(() => it.classList.remove("fresh"), 4000); }
   const label = it.querySelector("b").textContent;
-  it.title = `${label}: ${name}`;
+  it.title = `${label}: ${name}${planned && ", " + planned}`;
   set(it.querySelector("i"), sign);
   set(it.querySelector(".v"), ": " + name + (planned && ", " + planned));
   let age = it.querySelector("time"), people = it.querySelector("small");
-  if (state !== 0 && since) {
+  if (told) {
     if (!age) { age = document.createElement("time"); age.dataset.short = ""; it.querySelector(".v").after(age); }
     age.dataset.since = since;
     set(age, lasting(now() - since, true));
@@ -438,18 +440,21 @@ async function send(method, path, what) {
   const answer = await fetch(path, {
     method, headers: { "content-type": "application/json", accept: "application/json" },
     body: what && JSON.stringify(what),
-  });
+  }).catch(() => { throw failure(0); });
   if (answer.ok) return answer.headers.has("content-type") ? answer.json() : null;
   const said = await answer.json().catch(() => ({}));
-  const why = said.error ?? answer.status;
-  // Who may not is told what to do, and what the server says of it.
-  throw new Error(answer.status === 401 || answer.status === 403 ? `${words.login} (${why})` : words.failed + why);
+  throw failure(answer.status, said.error ?? answer.status);
+}
+// What to tell people, and what the server says of it.
+function failure(status, why) {
+  const said = words.failed[status] ?? words.failed[400];
+  return Object.assign(new Error(why ? `${said} (${why})` : said), { status });
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button[data-act]");
   if (button) {
     const card = button.closest("[data-incident]");
-    doing = { act: button.dataset.act, incident: card?.dataset.incident, site: button.dataset.site };
+    doing = { act: button.dataset.act, incident: card?.dataset.incident, site: button.dataset.site, over: "over" in button.dataset };
     doing.session = button.closest("[data-session]")?.dataset.session;
     for (const it of ask.querySelectorAll("[data-for]")) it.hidden = it.dataset.for !== doing.act;
     set($("ask-what"), button.dataset.name ?? (card?.querySelector("h1,h3") ?? document.querySelector("h1")).textContent.trim());
@@ -475,7 +480,7 @@ ask?.addEventListener("submit", async (event) => {
   store.set("by", by);
   button.disabled = true;
   try {
-    if (doing.act === "ack") await send("POST", `/api/v1/incidents/${encodeURIComponent(doing.incident)}/ack`, { by, note });
+    if (doing.act === "ack") await send("POST", `/api/v1/incidents/${encodeURIComponent(doing.incident)}/ack`, { by, note, take_over: doing.over });
     else if (doing.act === "confirm") {
       const { picture, sound } = form.elements;
       await send("POST", `/api/v1/sessions/${encodeURIComponent(doing.session)}/confirmations`,
@@ -487,7 +492,10 @@ ask?.addEventListener("submit", async (event) => {
     say(words.done);
     if (refreshes) again();
   } catch (failed) {
-    set(error, failed.message);
+    // Somebody else was faster: that is told, and not passed over.
+    const holder = failed.status === 409 && /^.*?\((.*) took this on at /.exec(failed.message)?.[1];
+    if (holder) doing.over = true;
+    set(error, holder ? fill(words.held, holder) : failed.message);
     error.hidden = false;
   } finally { button.disabled = false; }
 });

@@ -78,10 +78,16 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
             }
         }
         article #incident data-live data-incident=(incident.id) {
+            @if let Some(at) = incident.ended() {
+                p.over { span aria-hidden="true" { "✓ " }
+                    (pen.pick("Đã khắc phục lúc ", "Over since ")) (pen.moment(at)) }
+            }
             h1.named {
-                i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
-                span.v { (pen.words.severity(incident.severity)) ": " }
-                " " span dir="auto" { (account.subject) } " " (account.fault)
+                @if incident.ended().is_none() {
+                    i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) } " "
+                    span.v { (pen.words.severity(incident.severity)) ": " }
+                }
+                span dir="auto" { (account.subject) } " " (account.fault)
             }
             p.facts {
                 (pen.pick("từ ", "since ")) (pen.moment(incident.began))
@@ -97,9 +103,16 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
             (likely(pen, account))
             (taken(pen, incident))
             @if incident.is_open() { (silences::notes(pen, site)) }
-            (phones(pen, site))
-            @if incident.is_open() { (buttons(pen, incident)) }
-            (details(pen, incident, account))
+            @if incident.ended().is_none() {
+                (phones(pen, site))
+                @if incident.is_open() { (buttons(pen, incident)) }
+                (details(pen, incident, account))
+            } @else {
+                details {
+                    summary { (pen.pick("Dấu hiệu, việc đã cần làm", "Evidence, what was to be done")) }
+                    (details(pen, incident, account))
+                }
+            }
             (told(pen, incident))
         }
     }
@@ -135,9 +148,9 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
         article.card.(incident.severity.word()).taken[incident.taken_by(pen.now).is_some()]
             id=(incident.id) data-incident=(incident.id) tabindex="-1" {
             h3 {
-                i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
+                i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) } " "
                 span.v { (words.severity(incident.severity)) ": " }
-                " " a href=(to_incident(&incident.id)) dir="auto" { (account.subject) }
+                a href=(to_incident(&incident.id)) dir="auto" { (account.subject) }
                 " " span.what { (account.fault) }
             }
             p.facts {
@@ -242,16 +255,17 @@ fn phone(pen: &Pen<'_>, contact: &Contact) -> Markup {
 pub(super) fn buttons(pen: &Pen<'_>, incident: &Incident) -> Markup {
     html! {
         div.acts {
-            button.main type="button" data-act="ack" {
-                @if incident.taken_by(pen.now).is_some() {
-                    (pen.pick("Tiếp nhận lại", "Take over"))
+            @let held = incident.taken_by(pen.now);
+            button.main type="button" data-act="ack" data-over=[held.map(|ack| &ack.by)] {
+                @if held.is_some() {
+                    (pen.pick("Nhận thay", "Take over"))
                 } @else {
                     (pen.pick("Tiếp nhận", "Take on"))
                 }
             }
             @if let Some(site) = &incident.site && silences::of(pen, place(pen.snapshot, incident)).next().is_none() {
                 button type="button" data-act="silence" data-site=(site) {
-                    (pen.pick("Tạm tắt", "Silence"))
+                    (pen.pick("Tạm tắt cảnh báo", "Silence"))
                 }
             }
         }

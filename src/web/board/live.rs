@@ -11,8 +11,9 @@
 //! 4. Every few seconds all are told the time and the age of the state, so that a page knows when
 //!    it has lost touch.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,12 +30,19 @@ use super::incident;
 use super::pen::Pen;
 use super::session::{Care, PARTS, parts, tally};
 use super::state::{self, Cell, Group, Sums};
+use crate::web::gate::Address;
 use crate::web::{Daemon, Look};
 
 /// Shortest time between two differences: what comes meanwhile is sent together.
 const GAP: Duration = Duration::from_millis(300);
 /// Time between two beats.
 pub(super) const BEAT: Duration = Duration::from_secs(5);
+/// Streams at once, of the connections that the server takes: others want to be answered too. One
+/// address, which may be that of a proxy, has most of them, and never all: the wall has room.
+const STREAMS: usize = 700;
+const PER_ADDRESS: usize = 600;
+/// The place of whoever has seen nothing and wants what comes.
+const NOW: &str = "now";
 /// Differences that are kept, and bytes of them in one language.
 const KEPT: (usize, usize) = (128, 1 << 20);
 /// Incidents that the board shows; the rest are counted.
@@ -50,6 +58,8 @@ pub(in crate::web) struct Live {
     tick: watch::Sender<Tick>,
     /// Viewers at this moment.
     viewers: IntGauge,
+    /// The same by where they look from.
+    from: Mutex<BTreeMap<Address, usize>>,
     /// Somebody came.
     came: Notify,
     /// The server stops.
@@ -131,6 +141,7 @@ impl Live {
             inner: Mutex::default(),
             tick: watch::Sender::default(),
             viewers: figures.viewers().clone(),
+            from: Mutex::default(),
             came: Notify::new(),
             stopping: CancellationToken::new(),
         }
@@ -229,15 +240,34 @@ impl Live {
         }
     }
 
-    /// A viewer who has seen everything up to `place`.
-    pub(super) fn watch(self: &Arc<Self>, place: &str, language: Language) -> Viewer {
-        let cursor = place
-            .split_once('-')
-            .filter(|(epoch, _)| i64::from_str_radix(epoch, 16) == Ok(self.epoch))
-            .and_then(|(_, version)| version.parse().ok());
+    /// A viewer at this address who has seen everything up to `place`, or begins [`NOW`]; none when
+    /// too many watch already.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        place: &str,
+        language: Language,
+        from: IpAddr,
+    ) -> Option<Viewer> {
+        let cursor = if place == NOW {
+            Some(self.inner().shown.as_ref().map_or(0, |shown| shown.version))
+        } else {
+            place
+                .split_once('-')
+                .filter(|(epoch, _)| i64::from_str_radix(epoch, 16) == Ok(self.epoch))
+                .and_then(|(_, version)| version.parse().ok())
+        };
+        let address = Address::of(from);
+        let mut here = self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        let many = here.get(&address).copied().unwrap_or_default();
+        if self.viewers() >= STREAMS || many >= PER_ADDRESS {
+            return None;
+        }
+        here.insert(address, many + 1);
+        drop(here);
         self.viewers.inc();
         self.came.notify_one();
-        Viewer {
+        Some(Viewer {
+            address,
             tick: self.tick.subscribe(),
             live: Arc::clone(self),
             language,
@@ -245,7 +275,7 @@ impl Live {
             beat: None,
             pending: VecDeque::new(),
             over: false,
-        }
+        })
     }
 
     /// Viewers at this moment.
@@ -257,6 +287,7 @@ impl Live {
 /// Somebody who looks.
 pub(super) struct Viewer {
     live: Arc<Live>,
+    address: Address,
     tick: watch::Receiver<Tick>,
     language: Language,
     /// The last version that was seen; none when that cannot be told.
@@ -318,6 +349,13 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         self.live.viewers.dec();
+        let mut from = self.live.from.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(many) = from.get_mut(&self.address) {
+            *many -= 1;
+            if *many == 0 {
+                from.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -373,7 +411,10 @@ impl Shown {
     /// the same messages are held back.
     fn card(&self, incident: &Arc<Incident>, language: Language, of: &Snapshot) -> Option<String> {
         let before = &self.snapshot;
-        if before.generation != of.generation || before.silences != of.silences {
+        if before.generation != of.generation
+            || before.silences != of.silences
+            || before.maintenance != of.maintenance
+        {
             return None;
         }
         let at = self.incidents.iter().position(|it| Arc::ptr_eq(it, incident))?;
@@ -434,5 +475,27 @@ fn difference(before: &Shown, after: &Shown, now: Now, place: &str) -> Option<[B
     match events {
         [None, None] => None,
         [vi, en] => Some([vi.unwrap_or_default(), en.unwrap_or_default()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Mono, Now};
+
+    #[test]
+    fn one_address_never_takes_every_place() {
+        let now = Now { mono: Mono::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
+        let live = Arc::new(Live::new(now, &Figures::new("0", now.wall)));
+        let from = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let watch = |last: u8| live.watch(NOW, Language::Vi, from(last));
+        let mut greedy: Vec<Viewer> = std::iter::from_fn(|| watch(1)).collect();
+        assert_eq!(greedy.len(), PER_ADDRESS);
+        let others: Vec<Viewer> = std::iter::from_fn(|| watch(2)).collect();
+        assert_eq!(others.len(), STREAMS - PER_ADDRESS);
+        greedy.pop();
+        assert!(watch(1).is_some(), "a place that is left is free");
+        drop((greedy, others));
+        assert!(live.from.lock().unwrap().is_empty());
     }
 }

@@ -33,7 +33,7 @@ pub(in crate::web) async fn show(
 ) -> Response {
     let back = asked.ok().and_then(|Query(Asked { back })| back).filter(|back| is_here(back));
     let back = back.as_deref().unwrap_or("/");
-    if reader.may == May::Act {
+    if reader.may.acts() {
         return Redirect::to(back).into_response();
     }
     let snapshot = app.daemon.snapshot();
@@ -76,7 +76,7 @@ pub(in crate::web) async fn show(
         May::LogIn => {
             ask_for_a_password(reader.answer(StatusCode::UNAUTHORIZED, &pen, &page, &main))
         }
-        May::Look | May::Act => reader.answer(StatusCode::OK, &pen, &page, &main),
+        May::Look | May::Act | May::Sign => reader.answer(StatusCode::OK, &pen, &page, &main),
     }
 }
 

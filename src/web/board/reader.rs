@@ -28,8 +28,10 @@ use crate::web::shared::{packed, takes_gzip};
 /// What a reader may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum May {
-    /// All that the page offers.
+    /// All that the page offers, in the name that they have logged in by.
     Act,
+    /// The same, and say who they are each time: nobody has to log in.
+    Sign,
     /// Look; and act once they say who they are.
     LogIn,
     /// Look.
@@ -37,13 +39,14 @@ pub(in crate::web) enum May {
 }
 
 impl May {
-    pub(super) const ALL: [Self; 3] = [Self::Act, Self::LogIn, Self::Look];
+    pub(super) const ALL: [Self; 4] = [Self::Act, Self::Sign, Self::LogIn, Self::Look];
 
     /// What somebody of this role may. A browser asks for names and passwords, so logging in helps
     /// where one of those may act.
-    fn of(role: Role, access: &Access) -> Self {
+    fn of(role: Role, named: bool, access: &Access) -> Self {
         match role {
-            Role::Operator => Self::Act,
+            Role::Operator if named => Self::Act,
+            Role::Operator => Self::Sign,
             Role::Viewer if access.users.iter().any(|user| user.role == Role::Operator) => {
                 Self::LogIn
             }
@@ -51,10 +54,15 @@ impl May {
         }
     }
 
+    /// Whether the server takes what they do.
+    pub(super) const fn acts(self) -> bool {
+        matches!(self, Self::Act | Self::Sign)
+    }
+
     /// As the style sheet knows it.
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Act => "act",
+            Self::Act | Self::Sign => "act",
             Self::LogIn | Self::Look => "look",
         }
     }
@@ -84,7 +92,7 @@ impl FromRequestParts<Arc<App>> for Reader {
         let role = caller.map_or(Role::Viewer, |caller| caller.role);
         Ok(Self {
             look: look::chosen(app.daemon.look(), wished, &parts.headers),
-            may: May::of(role, &app.daemon.access()),
+            may: May::of(role, caller.is_some_and(|it| it.name.is_some()), &app.daemon.access()),
             name: caller.and_then(|caller| caller.name.clone()),
             address: parts.uri.to_string(),
             wished,
@@ -153,7 +161,7 @@ impl Reader {
     pub(super) fn standing(&self, pen: &Pen<'_>) -> Markup {
         html! {
             @match self.may {
-                May::Act => {},
+                May::Act | May::Sign => {},
                 May::LogIn => a.only href={ "/login?back=" (encoded(&self.address)) } {
                     (pen.pick("Đăng nhập để thao tác", "Log in to act"))
                 },

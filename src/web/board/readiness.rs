@@ -212,7 +212,9 @@ impl<'a> Sheet<'a> {
                     @else { (pen.pick("đã bắt đầu lúc ", "began at ")) }
                     (pen.moment(self.start))
                 }
-                @if self.start > pen.now { " · " (pen.until(self.start)) }
+                @if self.start > pen.now {
+                    " · " span.label { (pen.pick("còn ", "in ")) } (pen.until(self.start))
+                }
             }
             @match self.run {
                 Some(run) => {

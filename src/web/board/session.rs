@@ -239,12 +239,12 @@ fn cell(pen: &Pen<'_>, ix: SiteIx, cells: &[Cell]) -> Markup {
         a.c.(cell.state.word()).planned[planned].suspected[cell.has(Cell::SUSPECTED)]
             .apart[cell.has(Cell::APART)]
             id={ "s" (ix.ix()) } href=(to_site(&site.id))
-            title={ (site.name) ": " (state) }
+            title={ (site.name) ": " (state) @if !note.is_empty() { ", " (note) } }
             data-level=(pen.snapshot.topology.level_of(ix).id) {
             i aria-hidden="true" { (cell.state.sign()) }
             b dir="auto" { (site.name) }
             span.v { ": " (state) @if !note.is_empty() { ", " (note) } }
-            @if cell.state != State::Good && cell.since > 0 {
+            @if !matches!(cell.state, State::Good | State::Unknown) && cell.since > 0 {
                 @let since = Timestamp::from_millisecond(cell.since).unwrap_or(pen.now);
                 time data-since=(cell.since) data-short { (words.briefly(age(since, pen.now))) }
             }

@@ -220,7 +220,7 @@ fn figures(pen: &Pen<'_>, quality: &Quality) -> Markup {
             div { dt { (pen.pick("Chất lượng", "Quality")) } dd { (grade) } }
             div { dt { (pen.pick("Mất gói", "Loss")) } dd { (number(quality.loss * 100.0, 1)) " %" } }
             div { dt { (pen.pick("Độ trễ khứ hồi", "Round trip")) } dd { (number(quality.rtt_s * ms, 1)) " ms" } }
-            div { dt { (pen.pick("95 % dưới", "95 % below")) } dd { (number(quality.rtt_p95_s * ms, 1)) " ms" } }
+            div { dt { (pen.pick("95 % không quá", "95 % below")) } dd { (number(quality.rtt_p95_s * ms, 1)) " ms" } }
             div { dt { (pen.pick("Biến động trễ", "Jitter")) } dd { (number(quality.jitter_s * ms, 1)) " ms" } }
             div { dt { "MOS" } dd { (number(quality.mos, 2)) } }
         }

@@ -46,7 +46,7 @@ impl Words {
         match health {
             Health::Up => self.pick("tốt", "up"),
             Health::Degraded => self.pick("suy giảm", "degraded"),
-            Health::Down => self.pick("không tốt", "down"),
+            Health::Down => self.pick("không đạt", "down"),
             Health::Unknown => self.pick("chưa rõ", "unknown"),
         }
     }

@@ -64,6 +64,66 @@ async fn a_session_that_was_never_looked_at_is_confirmed_and_looked_at_from_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_presses_second_is_told_who_was_first_and_may_take_over() {
+    let house = House::open(province::troubled(204));
+    let mut browser = Browser::open(1366, 768);
+    browser.visit(&format!("http://{}/", house.address));
+    browser.click("#na-ri-1 [data-act=ack]");
+    browser.until("it asks", "document.getElementById('ask').open");
+    browser.enter("Hà");
+    let mut snapshot = province::troubled(204);
+    let of = |id: &str| snapshot.incidents.iter().position(|it| it.id.as_str() == id).unwrap();
+    let (at, held) = (of("na-ri-1"), of("nam-mau-1"));
+    let mut taken = (*snapshot.incidents[at]).clone();
+    taken.ack.clone_from(&snapshot.incidents[held].ack);
+    taken.ack.as_mut().unwrap().by = "Lan".to_owned();
+    snapshot.incidents[at] = Arc::new(taken);
+    house.daemon.publish(snapshot);
+    browser.press("Enter");
+    browser.until("it is told", "!document.querySelector('#ask .error').hidden");
+    let told = browser.text("document.querySelector('#ask .error').innerText");
+    assert_eq!(told, "Đã có Lan tiếp nhận. Bấm lần nữa để nhận thay.");
+    assert!(house.daemon.acks.lock().unwrap().is_empty());
+    browser.press("Enter");
+    browser.until("it is done", "!document.getElementById('ask').open");
+    assert_eq!(house.daemon.acks.lock().unwrap().len(), 1);
+    // The server goes away: that is told in words of the page's language.
+    browser.call(
+        "Network.emulateNetworkConditions",
+        &json!({
+            "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        }),
+    );
+    browser.click("#cho-don-1 [data-act=ack]");
+    browser.until("it asks", "document.getElementById('ask').open");
+    browser.press("Enter");
+    browser.until("it is told", "!document.querySelector('#ask .error').hidden");
+    let told = browser.text("document.querySelector('#ask .error').innerText");
+    assert_eq!(told, "Không gửi được: mất mạng. Hãy thử lại.");
+}
+
+#[tokio::test]
+async fn planned_work_and_what_is_over_are_told_on_their_pages() {
+    let mut snapshot = province::troubled(204);
+    snapshot.maintenance = vec![province::maintenance("m-1")];
+    let named = snapshot.maintenance[0].sites[0].clone();
+    let ix = snapshot.topology.find_site(&named).expect("a site");
+    let topology = Arc::clone(&snapshot.topology);
+    let below = topology.site(ix).children.first().map(|child| &topology.site(*child).id);
+    let house = House::open(snapshot);
+    for site in std::iter::once(&named).chain(below) {
+        let text = words(&house.get(&format!("/sites/{site}")).await.text());
+        let elsewhere = format!("Bảo trì của {} từ", topology.site(ix).name);
+        let said = if *site == named { "Bảo trì từ" } else { elsewhere.as_str() };
+        assert!(text.contains(said), "{site}: {said:?} is not in {text}");
+    }
+    let over = house.get("/incidents/cao-ky-1").await.text();
+    let text = words(&over);
+    assert!(text.contains("✓ Đã khắc phục lúc"), "{text}");
+    assert!(!over.contains("data-act="), "nothing is to be done about it: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silence_is_told_wherever_its_incident_is_and_ends_from_there() {
     let house = House::open(province::troubled(204));
     let address = |path: &str| format!("http://{}{path}", house.address);
@@ -132,6 +192,7 @@ async fn a_wall_says_how_much_is_below_its_edge_and_whose_a_cut_column_is() {
     let latest = "document.querySelector('#changes li').getBoundingClientRect().bottom";
     let latest = browser.eval(latest).as_f64();
     assert!(latest <= Some(1080.0), "what changed last is at {latest:?}");
+    browser.until("columns are named", "document.querySelector('li[data-again]')");
     // Every column begins with a name: that of a district, or that of the one that goes on.
     let nameless = browser.eval(
         "(() => { const grid = document.getElementById('grid'); const tops = new Map(); \
