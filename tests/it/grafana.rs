@@ -705,7 +705,7 @@ async fn whatever_the_dashboards_open_is_a_page_that_exists() {
             _ => {}
         }
     }
-    let house = crate::web::House::open(crate::province::troubled(204));
+    let house = House::open(province::troubled(204));
     house.daemon.remember();
     let (mut dashboards, mut opened) = (BTreeSet::new(), BTreeSet::new());
     let mut found = BTreeSet::new();
@@ -725,7 +725,7 @@ async fn whatever_the_dashboards_open_is_a_page_that_exists() {
         }
         let path = url.strip_prefix("$board").unwrap_or_else(|| panic!("{url} leads elsewhere"));
         // One session is written up, another is near.
-        let report = crate::report::small().id;
+        let report = report::small().id;
         let session = if path.contains("/report") { report.as_str() } else { "2023-11-24-ubnd" };
         let path = path.replace("$session", session).replace("$site", "nam-mau");
         assert!(!path.contains('$'), "{url}");
