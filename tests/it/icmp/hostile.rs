@@ -75,7 +75,8 @@ fn a_flood_of_jobs_from_many_threads_is_answered_whole() {
             token,
             address: Ipv4Addr::new(127, 0, 0, 1).into(),
             check: PLAIN,
-            timeout: Duration::from_secs(20),
+            // However busy this machine is.
+            timeout: Duration::from_secs(50),
             due,
         };
         // More than there are sequence numbers, so that a second socket is needed.
@@ -93,7 +94,8 @@ fn a_flood_of_jobs_from_many_threads_is_answered_whole() {
         let theirs = (20_000..80_000).collect();
         let done = engine.run_beside(mine, theirs);
         assert_eq!(done.len(), 80_000);
-        assert!(done.values().all(|done| done.result.is_ok()));
+        let odd = done.values().find(|done| done.result.is_err());
+        assert_eq!(odd, None);
     });
 }
 
