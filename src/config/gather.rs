@@ -5,7 +5,7 @@
 //!    says, and of two calendars the one that stands first in the settings.
 //! 2. A change lies over all of them: title, times, importance, sites added or dropped, delegates,
 //!    or that it does not take place. A change of a session that nobody knows makes one, if it says
-//!    when.
+//!    when; a later change of that session lies over the one that made it.
 //! 3. What cannot be read takes nothing away: a calendar without a good copy has no sessions, the
 //!    others stay. A change that no longer fits what it lies over is left out, and told.
 //! 4. A change is spent once its session is long over.
@@ -46,7 +46,7 @@ pub struct Gathered {
 /// A session that does not take place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalledOff {
-    /// The session as files and calendars have it.
+    /// The session as files and calendars have it, or as it was added.
     pub session: Arc<Session>,
     /// Where it is known from.
     pub source: String,
@@ -111,15 +111,17 @@ pub fn gather(
         gathered.calendars.insert(calendar.name.clone(), read);
     }
     for (id, change) in changes {
-        let before = known.remove(id);
+        let before = known.remove(id).or_else(|| made(change, &base.topology));
         let session = before.as_ref().map(|(session, _)| &**session);
         if is_spent(change, session, now) {
             gathered.spent.insert(id.clone());
         }
         match apply(change, session, &base.topology) {
             Ok(Some(session)) => {
-                let source =
-                    before.map_or("API".to_owned(), |(_, source)| format!("{source}, API"));
+                let source = match before {
+                    Some((_, source)) if source != API => format!("{source}, {API}"),
+                    _ => API.to_owned(),
+                };
                 known.insert(id.clone(), (Arc::new(session), source));
             }
             Ok(None) => gathered.called_off.extend(before.map(|(session, source)| CalledOff {
@@ -138,6 +140,22 @@ pub fn gather(
     gathered.called_off.sort_by_key(|it| (it.session.start, it.session.id.clone()));
     gathered.sessions.sort_by(|(a, _), (b, _)| (a.start, &a.id).cmp(&(b.start, &b.id)));
     gathered
+}
+
+/// Where a session is known from that was added through the API.
+const API: &str = "API";
+
+/// The session that a change lies over where nobody else knows it: the one that was added, or, of
+/// one that was added and is called off in the same breath, what it would have been.
+fn made(change: &SessionChange, topology: &Topology) -> Option<(Arc<Session>, String)> {
+    let whole = SessionChange { cancelled: false, ..change.clone() };
+    let added = match &change.over {
+        Some(added) => added,
+        None if change.cancelled => &whole,
+        None => return None,
+    };
+    let session = apply(added, None, topology).ok().flatten()?;
+    Some((Arc::new(session), API.to_owned()))
 }
 
 /// Rule 4.

@@ -345,7 +345,10 @@ impl Keeper {
         let mut changes = self.state().changes.clone();
         let setting = change.is_some();
         let before = match change {
-            Some(change) => changes.insert(id.clone(), change),
+            Some(mut change) => {
+                change.over = changes.get(id).and_then(|earlier| added(earlier, &change));
+                changes.insert(id.clone(), change)
+            }
             None => changes.remove(id),
         };
         if setting {
@@ -382,6 +385,14 @@ impl Keeper {
     fn copy(&self, calendar: &CalendarSettings) -> PathBuf {
         self.dir.join(COPIES).join(calendar.copy_name())
     }
+}
+
+/// What a change of a session lies over, should neither files nor calendars know it: what added it,
+/// unless it was called off and the change adds it anew.
+fn added(earlier: &SessionChange, change: &SessionChange) -> Option<Box<SessionChange>> {
+    let anew = earlier.cancelled && !change.cancelled && change.is_whole();
+    let first = earlier.over.clone().unwrap_or_else(|| Box::new(earlier.clone()));
+    first.is_whole().then_some(first).filter(|_| !anew)
 }
 
 /// What is known with what a daemon keeps in its state directory, without fetching anything. A

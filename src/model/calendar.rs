@@ -75,4 +75,17 @@ pub struct SessionChange {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// What the session was added by, where neither files nor calendars know it: the change lies
+    /// over that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Box<SessionChange>>,
+}
+
+impl SessionChange {
+    /// Whether it says all that makes a session.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let someone = self.all || !self.add.is_empty();
+        self.title.is_some() && self.start.is_some() && self.end.is_some() && someone
+    }
 }

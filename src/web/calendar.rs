@@ -146,6 +146,7 @@ impl SessionRequest {
             delegates: self.delegates,
             by,
             at: now,
+            over: None,
         })
     }
 }

@@ -178,13 +178,17 @@ async fn a_change_that_does_not_fit_is_refused_and_one_that_is_taken_back_leaves
     keeper.change(&base, &id, Some(change(whole.clone())), at(0).wall).unwrap();
     let kept = fs::read(dir.0.join(CHANGES)).unwrap();
 
-    // What it said before does not count: files and calendars know no start of this session.
-    let half = change(serde_json::json!({"title": "Khác"}));
-    let refused = keeper.change(&base, &id, Some(half), at(0).wall).unwrap_err();
-    assert!(matches!(refused, KeepError::Unfit(ChangeError::Missing("start"))), "{refused:?}");
-    let unknown = change(serde_json::json!({"cancelled": true}));
-    let refused = keeper.change(&base, &id, Some(unknown), at(0).wall).unwrap_err();
-    assert!(matches!(refused, KeepError::Unfit(ChangeError::Unknown)), "{refused:?}");
+    let late = change(serde_json::json!({"start": "2026-12-09T04:00:00Z"}));
+    let refused = keeper.change(&base, &id, Some(late), at(0).wall).unwrap_err();
+    assert!(matches!(refused, KeepError::Unfit(ChangeError::Backwards)), "{refused:?}");
+    let other = SessionId::new("khac");
+    for (more, why) in [
+        (serde_json::json!({"id": "khac", "title": "Khác"}), ChangeError::Missing("start")),
+        (serde_json::json!({"id": "khac", "cancelled": true}), ChangeError::Unknown),
+    ] {
+        let refused = keeper.change(&base, &other, Some(change(more)), at(0).wall).unwrap_err();
+        assert!(matches!(refused, KeepError::Unfit(told) if told == why), "{refused:?}");
+    }
     assert_eq!(fs::read(dir.0.join(CHANGES)).unwrap(), kept);
 
     let mut later = whole;
@@ -198,6 +202,57 @@ async fn a_change_that_does_not_fit_is_refused_and_one_that_is_taken_back_leaves
     assert_eq!(keeper.gather(&base, month_later).sessions.len(), 1);
     assert_eq!(fs::read(dir.0.join(CHANGES)).unwrap(), b"{}");
     assert_eq!(keeper.gather(&base, month_later).sessions.len(), 0);
+}
+
+#[tokio::test]
+async fn a_session_that_was_added_is_changed_and_called_off_like_any_other() {
+    let dir = Scratch::new();
+    let base = config("http://127.0.0.1:1/");
+    let id = SessionId::new("hop");
+    let keeper = keeper(&dir);
+    let change = |more: serde_json::Value| {
+        let mut all = serde_json::json!({
+            "id": "hop", "by": "Hà", "at": "2026-12-01T00:00:00Z",
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let change = serde_json::from_value(all).unwrap();
+        keeper.change(&base, &id, Some(change), at(0).wall)
+    };
+    let sites = || {
+        let sessions = keeper.gather(&base, at(0).wall).sessions;
+        sessions.first().map(|session| session.sites.len())
+    };
+    let when = serde_json::json!({"title": "Họp", "start": "2026-12-09T01:00:00Z",
+        "end": "2026-12-09T03:00:00Z", "add": ["tan-lap", "nam-mau"]});
+    change(when.clone()).unwrap();
+    assert_eq!(sites(), Some(2));
+
+    // A change takes the place of the one before it, and lies over what was added.
+    change(serde_json::json!({"add": ["bang-lang"]})).unwrap();
+    assert_eq!(sites(), Some(3));
+    change(serde_json::json!({"drop": ["tan-lap"]})).unwrap();
+    assert_eq!(sites(), Some(1));
+    change(serde_json::json!({"cancelled": true})).unwrap();
+    assert_eq!(sites(), None);
+    let gathered = gather(&base, &BTreeMap::new(), &read_changes(&dir.0).unwrap(), at(0).wall);
+    let [off] = &gathered.called_off[..] else { panic!("{gathered:?}") };
+    assert_eq!((&*off.session.title, &*off.source, &*off.by), ("Họp", "API", "Hà"));
+    change(serde_json::json!({})).unwrap();
+    assert_eq!(sites(), Some(2), "it takes place after all, as it was added");
+
+    // All of it said again with that it is off is the same.
+    let mut off = when.clone();
+    off["cancelled"] = serde_json::json!(true);
+    change(off).unwrap();
+    assert_eq!(sites(), None);
+    // Added anew it is what it is now said to be.
+    let mut anew = when;
+    anew["add"] = serde_json::json!(["bang-lang"]);
+    change(anew).unwrap();
+    assert_eq!(sites(), Some(1));
+    keeper.change(&base, &id, None, at(0).wall).unwrap();
+    assert_eq!(sites(), None, "and withdrawn it is gone");
+    assert_eq!(fs::read(dir.0.join(CHANGES)).unwrap(), b"{}");
 }
 
 #[tokio::test]
