@@ -437,7 +437,7 @@ impl std::error::Error for WriteError {
 /// When the form cannot hold it.
 pub fn write(report: &Report, format: ReportFormat, style: &Style) -> Result<Vec<u8>, WriteError> {
     Ok(match format {
-        ReportFormat::Html => html::page(report, style).into_bytes(),
+        ReportFormat::Html => html::page(report, style, false).into_bytes(),
         ReportFormat::Xlsx => xlsx::workbook(report, style).map_err(WriteError::Workbook)?,
         ReportFormat::Csv => csv::table(report, style).into_bytes(),
         ReportFormat::Json => {
@@ -447,6 +447,12 @@ pub fn write(report: &Report, format: ReportFormat, style: &Style) -> Result<Vec
             text
         }
     })
+}
+
+/// The page of a report as it stands among those of the web server, with ways back to them.
+#[must_use]
+pub fn page(report: &Report, style: &Style) -> String {
+    html::page(report, style, true)
 }
 
 /// The paragraph that tells it all, in the language of `style`.

@@ -3,6 +3,9 @@
 //! The file begins with the mark that tells Excel that it is UTF-8. Figures are plain: seconds,
 //! milliseconds and shares with a decimal point in every language; only the headings are told in
 //! words. Lines end as RFC 4180 says.
+//!
+//! What is lost while a site is interrupted is the interruption's, so loss is the share of the
+//! packets sent while there was a path: both counts stand beside it.
 
 use super::words::Words;
 use super::{Report, SiteReport, Style, cut};
@@ -18,7 +21,7 @@ pub(super) fn table(report: &Report, style: &Style) -> String {
     text
 }
 
-const fn headings(words: Words<'_>) -> [&'static str; 25] {
+const fn headings(words: Words<'_>) -> [&'static str; 26] {
     [
         words.pick("mã điểm cầu", "site"),
         words.pick("điểm cầu", "name"),
@@ -37,7 +40,8 @@ const fn headings(words: Words<'_>) -> [&'static str; 25] {
         words.pick("không tham gia (giây)", "absent_s"),
         words.pick("gói đã gửi", "packets_sent"),
         words.pick("gói mất", "packets_lost"),
-        words.pick("tỷ lệ mất gói", "loss"),
+        words.pick("trong đó mất khi gián đoạn", "packets_lost_while_down"),
+        words.pick("tỷ lệ mất gói khi còn kết nối", "loss"),
         words.pick("độ trễ trung vị (ms)", "rtt_p50_ms"),
         words.pick("độ trễ p95 (ms)", "rtt_p95_ms"),
         words.pick("jitter trung vị (ms)", "jitter_p50_ms"),
@@ -48,7 +52,7 @@ const fn headings(words: Words<'_>) -> [&'static str; 25] {
     ]
 }
 
-fn cells(report: &Report, site: &SiteReport, words: Words<'_>) -> [String; 25] {
+fn cells(report: &Report, site: &SiteReport, words: Words<'_>) -> [String; 26] {
     let seconds = |time: std::time::Duration| format!("{:.3}", time.as_secs_f64());
     let maybe = |figure: Option<f64>, decimals: usize| {
         figure.map_or_else(String::new, |figure| format!("{figure:.decimals$}"))
@@ -79,6 +83,7 @@ fn cells(report: &Report, site: &SiteReport, words: Words<'_>) -> [String; 25] {
         seconds(site.time.absent),
         packets(path.sent),
         packets(path.lost),
+        packets(path.lost_down),
         maybe(path.loss(), 6),
         first(path.rtt_ms),
         second(path.rtt_ms),

@@ -10,21 +10,23 @@ use super::words::Words;
 use super::{
     Earlier, IncidentReport, Outage, Report, SiteReport, Style, Totals, availability, chart,
 };
-use crate::model::{Cause, SiteId};
+use crate::model::{Cause, ReportFormat, SiteId, encoded};
 use crate::texts;
 
 /// Affected sites that an incident names.
 const NAMED: usize = 8;
 
-/// Writes the page.
-pub(super) fn page(report: &Report, style: &Style) -> String {
-    Page { report, style, words: Words::of(style) }.whole().into_string()
+/// Writes the page. With `ways` it stands among the pages of the web server and leads back to them;
+/// as a file it leads nowhere.
+pub(super) fn page(report: &Report, style: &Style, ways: bool) -> String {
+    Page { report, style, words: Words::of(style), ways }.whole().into_string()
 }
 
 struct Page<'a> {
     report: &'a Report,
     style: &'a Style,
     words: Words<'a>,
+    ways: bool,
 }
 
 impl Page<'_> {
@@ -41,6 +43,7 @@ impl Page<'_> {
                     style { (PreEscaped(include_str!("style.css"))) }
                 }
                 body {
+                    @if self.ways { (self.ways()) }
                     (self.heading())
                     main {
                         (self.figures())
@@ -52,6 +55,21 @@ impl Page<'_> {
                         (self.exclusions())
                         (self.method())
                         (self.appendix())
+                    }
+                }
+            }
+        }
+    }
+
+    fn ways(&self) -> Markup {
+        let (words, id) = (self.words, encoded(self.report.id.as_str()));
+        html! {
+            nav.ways aria-label=(words.pick("Đường dẫn", "Path")) {
+                a href="/" { (words.pick("Bảng theo dõi", "Board")) }
+                " › " a href="/sessions" { (words.pick("Lịch và báo cáo", "Sessions")) }
+                @for form in [ReportFormat::Xlsx, ReportFormat::Csv] {
+                    " · " a href={ "/sessions/" (id) "/report?format=" (form.word()) } {
+                        (form.word().to_uppercase())
                     }
                 }
             }
@@ -458,8 +476,8 @@ impl Page<'_> {
             section.appendix {
                 h2 { (words.pick("Phụ lục: tất cả điểm cầu", "Appendix: all sites")) }
                 p.note { (words.pick(
-                    "Mất gói: cả phiên / p95 theo phút, %. Độ trễ và jitter: trung vị / p95, ms. MOS: trung vị / p5.",
-                    "Loss: whole session / p95 of minutes, %. Round trip and jitter: median / p95, ms. MOS: median / p5."
+                    "Khi còn kết nối: mất gói cả phiên / p95 theo phút, %; độ trễ và jitter trung vị / p95, ms; MOS trung vị / p5.",
+                    "While connected: loss of the whole session / p95 of minutes, %; round trip and jitter median / p95, ms; MOS median / p5."
                 )) }
                 @for (at, group) in report.groups.iter().enumerate() {
                     @let members = report.sites.iter().filter(|site| site.group == at);

@@ -149,7 +149,7 @@ fn sites(
         (words.pick("Không quan sát được", "Not seen"), 11),
         (words.pick("Bảo trì", "Planned work"), 10),
         (words.pick("Không tham gia", "Absent"), 10),
-        (words.pick("Mất gói", "Loss"), 9),
+        (words.pick("Mất gói khi còn kết nối", "Loss while connected"), 11),
         (words.pick("Độ trễ trung vị (ms)", "Round trip median (ms)"), 10),
         (words.pick("Độ trễ p95 (ms)", "Round trip p95 (ms)"), 10),
         (words.pick("Jitter trung vị (ms)", "Jitter median (ms)"), 10),

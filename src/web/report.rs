@@ -61,7 +61,11 @@ async fn answer(app: &App, id: String, look: Look, format: ReportFormat, gzip: b
     let style = Style::new(look.language, look.time_zone, "");
     // Writing a large workbook takes longer than a thread that serves others may be held up.
     let name = format!("{}.{}", made.id, format.word());
-    let written = tokio::task::spawn_blocking(move || report::write(&made, format, &style)).await;
+    let written = tokio::task::spawn_blocking(move || match format {
+        ReportFormat::Html => Ok(report::page(&made, &style).into_bytes()),
+        _ => report::write(&made, format, &style),
+    })
+    .await;
     match written {
         Ok(Ok(bytes)) => {
             // A workbook is compressed already.
