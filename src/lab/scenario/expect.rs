@@ -66,6 +66,13 @@ impl Count {
     }
 }
 
+impl Count {
+    /// Whether only silence holds.
+    pub(super) const fn is_none(self) -> bool {
+        matches!(self, Self::Exactly(0) | Self::AtMost(0))
+    }
+}
+
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -218,8 +218,9 @@ impl Told<'_> {
 fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
     let mut row = Row { what: words(expected), ..Row::default() };
     let Some(told) = told else {
-        // Something that is to be kept quiet about is met by silence.
-        if !expected.messages.is_some_and(|count| count.holds(0)) {
+        // Only what is to be kept quiet about is met by silence: a few messages at most are one at
+        // least.
+        if !expected.messages.is_some_and(Count::is_none) {
             row.complaints.push("nobody was told".to_owned());
         }
         return row;
@@ -319,7 +320,7 @@ fn words(expected: &Expected) -> String {
     if let Some((label, value)) = &expected.common {
         words += &format!(" with {label} {value}");
     }
-    if expected.messages == Some(Count::Exactly(0)) {
+    if expected.messages.is_some_and(Count::is_none) {
         words += ", kept quiet";
     }
     words
@@ -489,6 +490,13 @@ expect:
     fn silence_is_what_is_expected_of_a_silenced_incident() {
         let quiet = SCENARIO.replace("messages: 2", "messages: 0");
         assert_eq!(judged(&quiet, &[]), "");
+    }
+
+    #[test]
+    fn silence_is_not_what_is_meant_by_a_few_messages_at_most() {
+        let few = SCENARIO.replace("messages: 2", "messages: {at-most: 3}");
+        assert_eq!(judged(&few, &[]), "nobody was told");
+        assert_eq!(judged(&few, &[heard(13, false), heard(35, true)]), "");
     }
 
     #[test]
