@@ -102,8 +102,9 @@ const COMMIT_WITHIN: Duration = Duration::from_millis(200);
 pub struct Monitor {
     /// Counts the topologies since the start.
     generation: u32,
-    /// Where targets of earlier generations stand now; probes of theirs may be under way.
-    earlier: BTreeMap<u32, Vec<Option<TargetIx>>>,
+    /// Where the targets stand now whose probes under way were ordered in an earlier generation: by
+    /// that generation and where they stood in it.
+    earlier: BTreeMap<(u32, TargetIx), TargetIx>,
     picture: Picture,
     schedule: Schedule,
     ledger: Ledger,
@@ -305,8 +306,7 @@ impl Monitor {
         let target = if request.generation == self.generation {
             Some(request.target)
         } else {
-            let earlier = self.earlier.get(&request.generation);
-            earlier.and_then(|map| map.get(request.target.ix()).copied().flatten())
+            self.earlier.get(&(request.generation, request.target)).copied()
         };
         let Some(target) = target else { return };
         if self.schedule.finished(request, target, now.mono) {

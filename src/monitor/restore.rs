@@ -26,11 +26,8 @@ use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
-    Now, Resolution, Saw, SelfDoubt, SiteIx, TargetKey, Topology,
+    Now, ProbeRequest, Resolution, Saw, SelfDoubt, SiteIx, TargetKey, Topology,
 };
-
-/// Generations whose probes may still be under way.
-const GENERATIONS: usize = 4;
 
 impl Monitor {
     /// A brain that remembers what is `durable`.
@@ -200,8 +197,8 @@ impl Monitor {
     }
 
     /// Takes over a new configuration: what is known of targets, endpoints and sites that are
-    /// still there stays, turns and probes under way included. What is gone is forgotten, and an
-    /// incident about it ends with that reason.
+    /// still there stays, turns and probes under way included, however many changes come while
+    /// they are. What is gone is forgotten, and an incident about it ends with that reason.
     pub(super) fn reload(&mut self, config: Arc<Config>, now: Now) {
         let new = Arc::clone(&config.topology);
         let mut old = std::mem::replace(&mut self.picture, Picture::new(config, now.wall));
@@ -209,7 +206,6 @@ impl Monitor {
         let was = Arc::clone(&old.config.topology);
         let places: BTreeMap<TargetKey, _> =
             was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();
-        let mut moved = vec![None; was.targets.len()];
         let mut schedule = Schedule::default();
         schedule.carry_over_counts(&self.schedule);
         for ix in new.target_ixs() {
@@ -217,7 +213,6 @@ impl Monitor {
             let (pace, timeout) = self.picture.pace(ix);
             let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));
             let watched = if let Some(from) = places.get(&key) {
-                moved[from.ix()] = Some(ix);
                 schedule.carry_over(&self.schedule, *from, pace, timeout, now.mono);
                 let mut watched = std::mem::take(&mut old.targets[from.ix()]);
                 watched.adapt(pinged, &old.rules, &self.picture.rules);
@@ -255,15 +250,9 @@ impl Monitor {
         let gone = gone.filter(|key| !is_watched(&new, key));
         self.changes.extend(gone.flat_map(|key| forget(key, now)));
         self.schedule = schedule;
-        for map in self.earlier.values_mut() {
-            for at in map.iter_mut() {
-                *at = at.and_then(|ix| moved[ix.ix()]);
-            }
-        }
-        self.earlier.insert(self.generation, moved);
-        while self.earlier.len() > GENERATIONS {
-            self.earlier.pop_first();
-        }
+        let under_way = self.schedule.all_under_way();
+        let stands = |(at, ordered): (_, &ProbeRequest)| ((ordered.generation, ordered.target), at);
+        self.earlier = under_way.map(stands).collect();
         self.generation += 1;
         self.active = new.site_ixs().collect();
         self.hygiene = std::mem::take(&mut self.hygiene).reloaded(&self.picture);

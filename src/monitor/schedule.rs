@@ -263,6 +263,12 @@ impl Schedule {
         self.slots[target.ix()].under_way.as_ref()
     }
 
+    /// All probes under way as they were ordered, each with where its target stands now.
+    pub(super) fn all_under_way(&self) -> impl Iterator<Item = (TargetIx, &ProbeRequest)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(at, slot)| Some((TargetIx::new(at), slot.under_way.as_ref()?)))
+    }
+
     /// The place of a target in a first round that starts at `now`.
     pub(super) fn first_round(&self, target: TargetIx, now: Mono) -> Mono {
         let slot = &self.slots[target.ix()];

@@ -382,6 +382,41 @@ fn a_reload_may_change_parents_ids_checks_and_channels_in_the_middle_of_incident
 }
 
 #[test]
+fn whoever_is_being_asked_while_the_configuration_is_read_again_and_again_is_asked_on() {
+    let timeline = "  - {at: 10s, everywhere: true, fault: power-cut}\n  \
+                    - {at: 40s, everywhere: true, clear: all}\n";
+    let quiet = scenario(PROVINCE, LIVE, timeline, "nothing");
+    for every in [7, 40, 90, 300] {
+        let (mut run, steps) = Run::of(&quiet);
+        let mut steps = steps.iter().peekable();
+        // While nobody answers there is always a probe of nearly everybody under way.
+        for nth in 0..60 {
+            while let Some(step) = steps.next_if(|step| step.at <= run.elapsed()) {
+                run.act(&step.act);
+            }
+            run.until(Duration::from_secs(15) + Duration::from_millis(every) * nth);
+            run.tell(Input::Reload(Arc::clone(&run.config)));
+        }
+        for step in steps {
+            run.until(step.at);
+            run.act(&step.act);
+        }
+        run.until(Duration::from_secs(45));
+        let probes = |run: &mut Run| -> Vec<u64> {
+            run.snapshot().targets.iter().map(|target| target.probes).collect()
+        };
+        let before = probes(&mut run);
+        run.until(Duration::from_secs(110));
+        let after = probes(&mut run);
+        let forgotten = before.iter().zip(&after).filter(|(before, after)| before == after);
+        assert_eq!(forgotten.count(), 0, "one reload in {every} ms");
+        let down = run.snapshot().sites.into_iter().filter(|s| s.standing.hard != Health::Up);
+        assert_eq!(down.count(), 0, "one reload in {every} ms");
+        assert_eq!(run.complaints, [""; 0]);
+    }
+}
+
+#[test]
 fn a_site_with_nothing_to_ask_is_unknown_and_harms_nobody() {
     let (drawn, _) = Run::of(&scenario(PROVINCE, LIVE, "  - {at: 1s, reload: whole}\n", "nothing"));
     let topology = drawn.topology.as_ref();
