@@ -1,11 +1,12 @@
 //! Where every site stands relative to its sessions, read from the calendar.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::{Config, PhaseSettings};
-use crate::model::{Phase, Session, SiteIx, Topology};
+use crate::model::{Importance, Phase, Session, SiteIx, Topology};
 
 /// Where the sites stand at one moment, and until when that holds.
 #[derive(Debug, Clone)]
@@ -20,12 +21,12 @@ pub(super) struct Plan {
 /// Where one site stands.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Standpoint {
-    /// Its own phase.
+    /// Its own phase, in the session that counts.
     pub(super) phase: Phase,
-    /// The phase that its probes keep pace with: the nearest among its own and those of the sites
-    /// whose lines run through it.
+    /// The phase that its probes keep pace with: the nearest of all its sessions and those of the
+    /// sites whose lines run through it.
     pub(super) pace: Phase,
-    /// The session that the phase comes from; none when idle.
+    /// The session that counts of those that are on or near; none when idle.
     pub(super) session: Option<Arc<Session>>,
     /// Its delegates in that session.
     pub(super) delegates: u32,
@@ -34,11 +35,13 @@ pub(super) struct Standpoint {
 impl Plan {
     /// Reads the calendar at `at`.
     ///
-    /// 1. A site is in the nearest phase of all its sessions: live before readiness before
-    ///    wrap-up before idle. Of two sessions in the same phase the one that starts first counts.
-    /// 2. A site is probed at the pace of the nearest phase among itself and everything whose
-    ///    line runs through it: a session is only as good as the uplinks under it. Where this
-    ///    monitor stands everything runs through.
+    /// 1. Of a site's sessions the one counts at which most is at [stake](weight): one that people
+    ///    wait for before a rehearsal, then live before readiness before wrap-up, then the more
+    ///    important. Of two alike it is the one with more delegates here, then the one that starts
+    ///    first.
+    /// 2. A site is probed at the pace of the nearest phase of all its sessions, rehearsals
+    ///    included, and of everything whose line runs through it: a session is only as good as the
+    ///    uplinks under it. Where this monitor stands everything runs through.
     /// 3. Instants are compared, never local times, so neither midnight nor a change of the
     ///    clocks' zone matters.
     pub(super) fn read(config: &Config, at: Timestamp) -> Self {
@@ -61,9 +64,14 @@ impl Plan {
             near.push(Arc::clone(session));
             for (site, delegates) in &session.sites {
                 let Some(standpoint) = sites.get_mut(site.ix()) else { continue };
-                let sooner =
-                    standpoint.session.as_ref().is_none_or(|other| session.start < other.start);
-                if phase > standpoint.phase || (phase == standpoint.phase && sooner) {
+                standpoint.pace = standpoint.pace.max(phase);
+                let counts = standpoint.session.as_ref().is_none_or(|other| {
+                    let before = weight(standpoint.phase, other.importance);
+                    let more = |weight, delegates, start| (weight, delegates, Reverse(start));
+                    more(weight(phase, session.importance), *delegates, session.start)
+                        > more(before, standpoint.delegates, other.start)
+                });
+                if counts {
                     standpoint.phase = phase;
                     standpoint.session = Some(Arc::clone(session));
                     standpoint.delegates = *delegates;
@@ -96,6 +104,16 @@ pub(super) fn phase(session: &Session, phases: &PhaseSettings, at: Timestamp) ->
     session.phase(at, phases.readiness_before, phases.wrap_up_after)
 }
 
+/// How much is at stake in a session of this importance in this phase; greater is more.
+pub(super) fn weight(phase: Phase, importance: Importance) -> impl Ord {
+    (matters(phase, importance), phase, importance)
+}
+
+/// Whether people are waiting for a session or sit in it, and it is more than a rehearsal.
+pub(super) fn matters(phase: Phase, importance: Importance) -> bool {
+    matches!(phase, Phase::Readiness | Phase::Live) && importance != Importance::Low
+}
+
 /// The moments at which a session's phase changes.
 fn edges(session: &Session, phases: &PhaseSettings) -> [Timestamp; 4] {
     [
@@ -106,20 +124,20 @@ fn edges(session: &Session, phases: &PhaseSettings) -> [Timestamp; 4] {
     ]
 }
 
-/// Gives every site the nearest phase among itself and what hangs on it.
+/// Gives every site the nearest pace among itself and what hangs on it.
 fn spread_pace(topology: &Topology, sites: &mut [Standpoint]) {
     let mut nearest = Phase::Idle;
     for site in topology.site_ixs() {
-        let phase = sites[site.ix()].phase;
-        nearest = nearest.max(phase);
-        let mut at = Some(site);
-        while let Some(here) = at {
+        let pace = sites[site.ix()].pace;
+        nearest = nearest.max(pace);
+        let mut above = topology.site(site).parent;
+        while let Some(here) = above {
             let standpoint = &mut sites[here.ix()];
-            if here != site && standpoint.pace >= phase {
+            if standpoint.pace >= pace {
                 break;
             }
-            standpoint.pace = standpoint.pace.max(phase);
-            at = topology.site(here).parent;
+            standpoint.pace = pace;
+            above = topology.site(here).parent;
         }
     }
     if let Some(vantage) = topology.vantage {
@@ -177,6 +195,42 @@ mod tests {
         let a = plan.site(site(&config, "a"));
         assert_eq!((a.phase, a.session.as_ref().unwrap().id.as_str()), (Phase::Live, "on"));
         assert_eq!(plan.near().len(), 3);
+    }
+
+    #[test]
+    fn a_rehearsal_sets_the_pace_and_the_session_that_people_wait_for_counts() {
+        let mut config = testing::config(testing::province("{tinh: [a, b]}"));
+        let mut rehearsal = (*testing::session(&config.topology, "try", -60, 1800)).clone();
+        rehearsal.importance = Importance::Low;
+        for delegates in rehearsal.sites.values_mut() {
+            *delegates = 900;
+        }
+        let session = testing::session(&config.topology, "s", 600, 7200);
+        let a = site(&config, "a");
+        for sessions in [[0, 1], [1, 0]] {
+            let both = [Arc::new(rehearsal.clone()), Arc::clone(&session)];
+            config.sessions = sessions.map(|n| Arc::clone(&both[n])).to_vec();
+            for (moment, phase) in [(0, Phase::Readiness), (601, Phase::Live)] {
+                let plan = Plan::read(&config, at(moment));
+                let a = plan.site(a);
+                assert_eq!((a.phase, a.pace, a.delegates), (phase, Phase::Live, 50));
+            }
+            let after = Plan::read(&config, at(7201));
+            assert_eq!(after.site(a).pace, Phase::WrapUp);
+        }
+    }
+
+    #[test]
+    fn of_two_sessions_alike_the_one_with_more_delegates_counts() {
+        let mut config = testing::config(testing::province("{tinh: [a, b]}"));
+        let large = testing::session(&config.topology, "large", -60, 3600);
+        let mut small = (*testing::session(&config.topology, "small", -600, 3600)).clone();
+        for delegates in small.sites.values_mut() {
+            *delegates = 20;
+        }
+        config.sessions = vec![Arc::new(small), large];
+        let plan = Plan::read(&config, at(0));
+        assert_eq!(plan.site(site(&config, "a")).delegates, 50);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! How urgent an incident is.
 
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::picture::Picture;
+use super::plan;
 use crate::model::{Cause, Importance, Phase, SessionId, Severity, SiteIx};
 
 /// Delegates from which even a bad path or a hung service during a session is critical.
@@ -9,13 +14,13 @@ const MANY_DELEGATES: u32 = 200;
 /// What is at stake at the sites that an incident affects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stake {
-    /// The nearest phase among them.
+    /// The phase of the session that counts.
     pub(super) phase: Phase,
-    /// The session it comes from.
+    /// The session at which most is at stake among those that count at the affected sites.
     pub(super) session: Option<SessionId>,
     /// How much that session matters.
     importance: Importance,
-    /// Delegates at the affected sites, each in its nearest session.
+    /// Delegates at the affected sites, each in the session that counts there.
     pub(super) delegates: u32,
     /// Whether a site of the highest level, or half of all sites, is affected.
     heads: bool,
@@ -33,19 +38,16 @@ impl Stake {
             stake.heads |= topology.site(site).level.ix() == 0;
             count += 1;
             let Some(session) = &standpoint.session else { continue };
-            let nearer = standpoint.phase > stake.phase;
-            if nearer
-                || (standpoint.phase == stake.phase && start.is_none_or(|at| session.start < at))
-            {
+            let more = start.is_none_or(|at| {
+                let before = plan::weight(stake.phase, stake.importance);
+                (plan::weight(standpoint.phase, session.importance), Reverse(session.start))
+                    > (before, Reverse(at))
+            });
+            if more {
                 start = Some(session.start);
                 stake.session = Some(session.id.clone());
-                stake.importance = if nearer {
-                    session.importance
-                } else {
-                    stake.importance.max(session.importance)
-                };
+                (stake.phase, stake.importance) = (standpoint.phase, session.importance);
             }
-            stake.phase = stake.phase.max(standpoint.phase);
         }
         stake.heads |= count * 2 >= topology.sites.len() && count > 1;
         stake
@@ -67,7 +69,7 @@ impl Stake {
 /// the morning.
 pub(super) fn severity(cause: Cause, down: bool, stake: &Stake) -> Severity {
     let on = matches!(stake.phase, Phase::Readiness | Phase::Live);
-    let matters = on && stake.importance != Importance::Low;
+    let matters = plan::matters(stake.phase, stake.importance);
     match cause {
         Cause::Certificate | Cause::Clock => Severity::Warning,
         Cause::Quality => impairment(on, stake),

@@ -281,7 +281,7 @@ fn sessions_may_overlap_and_have_begun_long_ago() {
     let run = holds(&scenario(PROVINCE, calendar, timeline, expect));
     let delegates: Vec<u32> =
         run.told.iter().map(|(_, message)| message.alert.incident.delegates).collect();
-    assert_eq!(delegates, [20, 20, 7, 7]);
+    assert_eq!(delegates, [300, 300, 7, 7]);
 }
 
 /// The same sites hung up otherwise: every parent is one that stands before its child.
