@@ -266,7 +266,10 @@ fn observation(picture: &Picture, ix: TargetIx, now: Now) -> Option<Evidence> {
         return Some(Evidence { target: key, at, saw: Saw::Failed(failure.clone()) });
     }
     let (rtt, at) = target.last_reply();
-    let poor = target.path.as_ref().filter(|path| path.grade() == crate::model::QualityGrade::Poor);
+    // Two paths may be bad together of which neither is by itself.
+    let bad_line = picture.site(picture.topology().target(ix).site).finding.is(Kind::Quality);
+    let is_poor = |grade| grade == crate::model::QualityGrade::Poor;
+    let poor = target.path.as_ref().filter(|path| bad_line || is_poor(path.grade()));
     let saw = match (poor, rtt) {
         (Some(path), _) => path.seen(),
         (None, rtt) => Saw::Answered { rtt_us: rtt.map(micros) },

@@ -18,8 +18,10 @@ pub(crate) mod run;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use vchealth::lab::scenario::Scenario;
+use vchealth::model::Saw;
 
 use self::run::Run;
 
@@ -103,6 +105,32 @@ fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn whoever_is_told_of_a_lossy_line_is_told_how_much_it_loses() {
+    let lossy = scenarios().into_iter().find(|s| s.file == "lossy.yaml").expect("the file");
+    for seed in 1..=20 {
+        let mut scenario = lossy.clone();
+        scenario.nature.seed = seed;
+        let (mut run, steps) = Run::of(&scenario);
+        run.play(&steps, Duration::from_secs(90));
+        let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+        let seen = message.alert.incident.evidence.iter();
+        let lost = seen.filter_map(|it| match it.saw {
+            Saw::Path { lost_permille, samples, .. } => Some((
+                it.target.site.as_str(),
+                it.target.endpoint.as_ref()?,
+                lost_permille,
+                samples,
+            )),
+            _ => None,
+        });
+        let lost: Vec<_> = lost.collect();
+        let ours = lost.iter().all(|(site, ..)| *site == "tan-lap");
+        assert!(lost.len() == 2 && ours, "{lost:?}");
+        assert!(lost.iter().any(|(_, _, lost, samples)| *lost > 20 && *samples > 20), "{lost:?}");
+    }
 }
 
 #[test]
