@@ -58,7 +58,8 @@ impl Hygiene {
     /// Opens and ends the incidents that give notice.
     ///
     /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
-    ///    our clock and by the device's own if it shows it.
+    ///    our clock and by the device's own if it shows it. It is told again when it gets more
+    ///    urgent.
     /// 2. A clock that is off by more than `clock_offset`, twice in a row, also by what most others
     ///    show, and not just because ours was set.
     /// 3. When most of the clocks seen are off, and three at least, it is ours that is wrong; so it
@@ -146,19 +147,30 @@ fn settle(
         }
         return;
     };
-    if open.is_some() {
+    let site = picture.topology().endpoint(endpoint).site;
+    let stake = Stake::at(picture, [site]);
+    let severity = match evidence.saw {
+        Saw::Certificate { not_before, not_after } => {
+            severity::of_certificate(not_before, not_after, &stake, now.wall)
+        }
+        _ => severity::severity(cause, false, &stake),
+    };
+    if let Some(entry) = open.and_then(|slot| ledger.get_mut(slot)) {
+        if severity > entry.incident.severity {
+            let incident = entry.change();
+            incident.severity = severity;
+            (incident.session, incident.delegates) = (stake.session, stake.delegates);
+        }
         return;
     }
     let slot = ledger
         .reopen(picture, &scope, None, now)
         .unwrap_or_else(|| ledger.open(picture, scope, None, now.mono, now));
-    let site = picture.topology().endpoint(endpoint).site;
     if let Some(entry) = ledger.get_mut(slot) {
         record::name(entry, picture, now);
         entry.change().check.clone_from(&evidence.target.check);
         entry.change().of = 1;
-        let stake = Stake::at(picture, [site]);
-        entry.change().severity = severity::severity(cause, false, &stake);
+        entry.change().severity = severity;
         record::add_evidence(entry.change(), vec![evidence]);
         record::affect(entry, picture, site, now.mono, now);
     }

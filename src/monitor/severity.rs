@@ -11,6 +11,9 @@ use crate::model::{Cause, Importance, Phase, SessionId, Severity, SiteIx};
 /// Delegates from which even a bad path or a hung service during a session is critical.
 const MANY_DELEGATES: u32 = 200;
 
+/// A certificate that ends within this time is more than worth knowing.
+const A_WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What is at stake at the sites that an incident affects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stake {
@@ -63,7 +66,7 @@ impl Stake {
 ///    province is gone is it critical at any hour.
 /// 2. **Impairments** (quality, and a service beside which others work): a warning from readiness
 ///    to the end, critical when 200 delegates or more suffer it live, otherwise worth knowing.
-/// 3. **Certificates and clocks**: a warning at any time; they give notice.
+/// 3. **Clocks**: a warning at any time; they give notice. Certificates: see [`of_certificate`].
 ///
 /// So a dead site with 200 delegates five minutes before the start outranks a district at two in
 /// the morning.
@@ -81,6 +84,36 @@ pub(super) fn severity(cause: Cause, down: bool, stake: &Stake) -> Severity {
                 Severity::Warning
             }
         }
+    }
+}
+
+/// How urgent it is that this monitor cannot see the sites at stake, or fails in something else:
+/// critical while people wait for a session or sit in it, else a warning, unless it `lasts` and a
+/// site of the highest level or half of the province may be gone without anybody knowing.
+pub(super) fn of_ourselves(stake: &Stake, lasts: bool) -> Severity {
+    if plan::matters(stake.phase, stake.importance) || (lasts && stake.heads) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    }
+}
+
+/// How urgent it is that a certificate is out of its time or soon will be: worth knowing until a
+/// week before it ends, then a warning. Once it is out of its time devices may refuse each other,
+/// which is critical while people wait for a session or sit in it.
+pub(super) fn of_certificate(
+    not_before: Timestamp,
+    not_after: Timestamp,
+    stake: &Stake,
+    now: Timestamp,
+) -> Severity {
+    let is_out = now < not_before || not_after <= now;
+    if is_out && plan::matters(stake.phase, stake.importance) {
+        Severity::Critical
+    } else if is_out || not_after.duration_since(now) <= A_WEEK {
+        Severity::Warning
+    } else {
+        Severity::Info
     }
 }
 
