@@ -125,7 +125,10 @@ impl Monitor {
                 self.hygiene.own_clock = Some(doubt.clone());
             }
         }
-        let scope = scope(&incident, &topology);
+        let scope = scope(&incident, &topology).filter(|scope| match scope {
+            Scope::Site(site) => !names_what_is_gone(&incident, &topology, *site),
+            _ => true,
+        });
         let kind = kind(&incident);
         let known = |site: &crate::model::SiteId| topology.find_site(site);
         let members: BTreeMap<SiteIx, bool> = match &scope {
@@ -266,7 +269,8 @@ impl Monitor {
         self.retell(now.mono);
     }
 
-    /// Moves incidents to where their sites stand now.
+    /// Moves incidents to where their sites stand now. One about a device or a service that is
+    /// watched no longer ends with that reason, unless something else is wrong at its site by now.
     fn move_incidents(&mut self, was: &Topology, moved: &[Option<SiteIx>], now: Now) {
         let new = Arc::clone(self.topology());
         let mut ended = BTreeSet::new();
@@ -295,6 +299,13 @@ impl Monitor {
                 }
                 other => Some(other),
             };
+            let scope = scope.filter(|scope| match scope {
+                Scope::Site(site) => {
+                    !names_what_is_gone(&entry.incident, &new, *site)
+                        || self.picture.site(*site).finding.trouble().is_some()
+                }
+                _ => true,
+            });
             let empty = had_members && entry.members.is_empty();
             match scope {
                 Some(scope) if !empty => entry.scope = scope,
@@ -336,6 +347,17 @@ fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
     let Some(check) = &key.check else { return true };
     let targets = &topology.endpoint(*endpoint).targets;
     targets.iter().any(|ix| topology.check_of(*ix).id == *check)
+}
+
+/// Whether a record about a site names a device or a check of it that is watched no longer.
+fn names_what_is_gone(incident: &Incident, topology: &Topology, site: SiteIx) -> bool {
+    let Some(named) = &incident.endpoint else { return false };
+    let key = TargetKey {
+        site: topology.site(site).id.clone(),
+        endpoint: Some(named.clone()),
+        check: incident.check.clone(),
+    };
+    !is_watched(topology, &key)
 }
 
 /// What a record is about; none when that is watched no longer.
