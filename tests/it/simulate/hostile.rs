@@ -10,8 +10,8 @@ use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
     Ack, Ailment, Cause, ChannelId, CheckId, Effort, EndpointId, Health, IncidentId, Level,
-    LevelIx, NotificationKind, Outcome, Part, ProbeRequest, SessionId, Silence, SilenceId, SiteId,
-    SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    LevelIx, NotificationKind, Outcome, Part, ProbeRequest, Resolution, SessionId, Severity,
+    Silence, SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 use vchealth::monitor::Input;
 
@@ -20,6 +20,8 @@ use super::run::{self, Run};
 const PROVINCE: &str = "province: {tree: {tinh: {huyen: [xa-a, xa-b, xa-c, xa-d], \
                         khac: [xa-e, xa-f, xa-g]}}}\n";
 const LIVE: &str = "sessions: [{title: x, from: -1m, to: +9h}]\n";
+/// A timeline in which nothing happens.
+const NOTHING: &str = "  - {at: 1s, reload: whole}\n";
 
 fn scenario(province: &str, calendar: &str, timeline: &str, expect: &str) -> Scenario {
     let text = format!(
@@ -414,6 +416,50 @@ fn whoever_is_being_asked_while_the_configuration_is_read_again_and_again_is_ask
         assert_eq!(down.count(), 0, "one reload in {every} ms");
         assert_eq!(run.complaints, [""; 0]);
     }
+}
+
+#[test]
+fn a_device_that_is_taken_out_is_not_said_to_work_again() {
+    let (mut run, _) = Run::of(&scenario(PROVINCE, LIVE, NOTHING, "nothing"));
+    let topology = Arc::clone(&run.topology);
+    let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+    let codec = topology.endpoint(topology.site(at).endpoints[1]).id.clone();
+    run.world.place(run.now, Place::Site(at, Some(codec.clone())), Fault::Firewall);
+    run.until(Duration::from_secs(20));
+    assert_eq!(run.told.len(), 1);
+    let left = run::select(
+        &topology,
+        |_| true,
+        |site, endpoint, _| site.id.as_str() != "xa-c" || *endpoint != codec,
+    );
+    let settings = run.config.settings.clone();
+    run.reconfigure(left, settings, SiteId::clone);
+    run.until(Duration::from_secs(60));
+    let [_, (_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    assert_eq!(message.kind, NotificationKind::Resolved);
+    let how = message.alert.incident.resolution;
+    assert_eq!(how, Some(Resolution::Removed));
+}
+
+#[test]
+fn what_comes_back_after_the_session_is_no_longer_as_urgent_as_in_it() {
+    let calendar = "sessions: [{title: x, from: -1m, to: +3m, delegates: 50}]\n";
+    let (mut run, _) = Run::of(&scenario(PROVINCE, calendar, NOTHING, "nothing"));
+    let topology = Arc::clone(&run.topology);
+    let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+    for from in [10, 1500] {
+        run.until(Duration::from_secs(from));
+        run.world.place(run.now, Place::Site(at, None), Fault::PowerCut);
+        run.until(Duration::from_secs(from + 200));
+        run.world.lift(&Place::Site(at, None), None);
+    }
+    // The last message of what comes and goes may be an hour late.
+    run.until(Duration::from_secs(6000));
+    let told = run.told.iter().map(|(_, message)| &message.alert.incident);
+    let told: Vec<_> = told.map(|it| (it.severity, it.delegates, it.session.is_some())).collect();
+    let (on, after) = ((Severity::Critical, 50, true), (Severity::Warning, 0, false));
+    assert_eq!(told, [on, on, after, after]);
+    assert_eq!(run.told[0].1.alert.incident.id, run.told[3].1.alert.incident.id);
 }
 
 #[test]
