@@ -18,6 +18,9 @@ use crate::model::{
     SelfDoubt, SiteIx, TargetKey, Trigger,
 };
 
+/// A monitor that has been blind for this long is as grave at night as by day.
+const LONG: Duration = Duration::from_mins(10);
+
 /// Gap between two sites that are asked again, so that asking many makes no burst.
 const GAP: Duration = Duration::from_millis(4);
 
@@ -425,7 +428,8 @@ impl Monitor {
             entry.change().affected = affected.collect();
         }
         let stake = Stake::at(&self.picture, topology.site_ixs());
-        let severity = severity::severity(entry.incident.cause, true, &stake);
+        let lasts = self.sight.is_blind() && now.mono - self.sight.since >= LONG;
+        let severity = severity::of_ourselves(&stake, lasts);
         let of = u32::try_from(all).unwrap_or(u32::MAX);
         let known = &entry.incident;
         if known.severity < severity || known.of != of || known.session != stake.session {

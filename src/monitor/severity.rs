@@ -59,7 +59,7 @@ impl Stake {
 
 /// How urgent a fault is.
 ///
-/// 1. **What keeps sites from taking part** (monitor, uplink, access, device, and a service without
+/// 1. **What keeps sites from taking part** (uplink, access, device, and a service without
 ///    which they cannot): critical from readiness to the end of the session, since people are
 ///    waiting or about to; a mere warning when the session is of low importance. Outside, a
 ///    warning: it is mended in working hours. Only when a site of the highest level or half of the
@@ -67,6 +67,7 @@ impl Stake {
 /// 2. **Impairments** (quality, and a service beside which others work): a warning from readiness
 ///    to the end, critical when 200 delegates or more suffer it live, otherwise worth knowing.
 /// 3. **Clocks**: a warning at any time; they give notice. Certificates: see [`of_certificate`].
+/// 4. **This monitor**: see [`of_ourselves`].
 ///
 /// So a dead site with 200 delegates five minutes before the start outranks a district at two in
 /// the morning.
@@ -77,12 +78,9 @@ pub(super) fn severity(cause: Cause, down: bool, stake: &Stake) -> Severity {
         Cause::Certificate | Cause::Clock => Severity::Warning,
         Cause::Quality => impairment(on, stake),
         Cause::Service if !down => impairment(on, stake),
-        Cause::Monitor | Cause::Uplink | Cause::Access | Cause::Device | Cause::Service => {
-            if matters || stake.heads {
-                Severity::Critical
-            } else {
-                Severity::Warning
-            }
+        Cause::Monitor => of_ourselves(stake, false),
+        Cause::Uplink | Cause::Access | Cause::Device | Cause::Service => {
+            if matters || stake.heads { Severity::Critical } else { Severity::Warning }
         }
     }
 }
