@@ -11,7 +11,7 @@
 //! the language of an answer. Behind the routes are `admin` for machines, `api` and `openapi` for
 //! programs, `calendar` for changes at the last minute, `board`, `report` and `link`, the page
 //! behind a link in a message, for people. `shared` keeps one rendering for all,
-//! `fixed` what never changes.
+//! `fixed` what never changes; `story` tells what happened to an incident.
 
 mod admin;
 mod api;
@@ -30,6 +30,7 @@ mod openapi;
 mod report;
 mod server;
 mod shared;
+mod story;
 mod stream;
 
 use std::fmt;
@@ -84,6 +85,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Who may reach the web server, and how; it may change at any time.
     fn access(&self) -> Arc<Access>;
+
+    /// Where people reach the web server, if the settings say.
+    fn public_url(&self) -> Option<String>;
 
     /// Reads the configuration again; with an error the old one stays.
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>>;

@@ -23,8 +23,9 @@ use crate::clock::Clock;
 use crate::daemon::{Daemon, DaemonError};
 use crate::lab::scenario::{Act, Heard, Problems, Scenario, Script};
 use crate::lab::{self, Lab, LabError, Receiver};
-use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, SiteIx, Snapshot};
+use crate::model::{Ack, Maintenance, SessionId, Silence, SilenceId, SiteId, SiteIx, Snapshot};
 use crate::monitor::Input;
+use crate::web::ControlError;
 
 /// Longest that the first sweep may take before the script begins all the same.
 const FIRST_SWEEP: Duration = Duration::from_secs(10);
@@ -63,6 +64,10 @@ fn cannot_emulate(error: LabError) -> Failed {
     Failed::Other("cannot emulate a province on this machine".to_owned(), Box::new(error))
 }
 
+fn cannot_tell(error: ControlError) -> Failed {
+    Failed::Other("cannot tell the daemon".to_owned(), error.into())
+}
+
 fn read_scenario(path: &Path) -> Result<Scenario, Failed> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failed::Other(format!("cannot read {}", path.display()), error.into()))?;
@@ -98,6 +103,9 @@ impl Play {
         if let Watcher::Awake(daemon) = &daemon {
             // A machine too slow for that shows the script all the same.
             let _ = timeout(FIRST_SWEEP, first_sweep(daemon)).await;
+        }
+        if demo.scenario.is_none() {
+            self.look_ahead(&daemon).await?;
         }
         let began = Instant::now();
         let start = self.clock.now();
@@ -164,6 +172,17 @@ impl Play {
         Ok(Daemon::start(self.stage.options(receiver.url(), listener))?)
     }
 
+    /// Has it looked whether everybody is ready, as somebody at the board would, so that its
+    /// checklist has something to show. Whoever asks themselves is sent no message.
+    async fn look_ahead(&self, watcher: &Watcher) -> Result<(), Failed> {
+        let Watcher::Awake(daemon) = watcher else { return Ok(()) };
+        for session in &self.scenario.sessions {
+            let told = daemon.tell(Input::LookAhead(SessionId::new(session.id.as_str()))).await;
+            told.map_err(cannot_tell)?;
+        }
+        Ok(())
+    }
+
     /// Carries out what concerns the daemon; the province has taken the step already.
     async fn act(&self, act: &Act, watcher: Watcher) -> Result<Watcher, Failed> {
         let daemon = match (act, watcher) {
@@ -185,8 +204,7 @@ impl Play {
             (_, away @ Watcher::Away { .. }) => return Ok(away),
         };
         for input in self.inputs(act, &daemon.snapshot())? {
-            let told = daemon.tell(input).await;
-            told.map_err(|error| Failed::Other("cannot tell the daemon".to_owned(), error.into()))?;
+            daemon.tell(input).await.map_err(cannot_tell)?;
         }
         Ok(Watcher::Awake(daemon))
     }

@@ -448,6 +448,10 @@ impl Daemon for Face {
         self.access.load_full()
     }
 
+    fn public_url(&self) -> Option<String> {
+        self.settings.load().public_url.clone()
+    }
+
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {
         Box::pin(self.reloading.run(async {
             let done = self.load_again().await;

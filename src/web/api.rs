@@ -49,7 +49,6 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
 
 /// Which sites are asked for.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct SitesAsked {
     health: Option<Health>,
     level: Option<String>,

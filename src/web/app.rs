@@ -65,6 +65,7 @@ pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
     limits: &Limits,
+    only_here: bool,
     live: Arc<board::Live>,
 ) -> Router {
     let app = Arc::new(App {
@@ -75,7 +76,7 @@ pub(super) fn router(
         live,
         sites: Shared::new("application/json"),
         acking: Arc::default(),
-        gate: Gate::default(),
+        gate: Gate::new(only_here),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
         patience: limits.request,
@@ -198,11 +199,13 @@ async fn around(
     let mut who = None;
     let answer = async {
         if let (false, Some(peer)) = (by_link, &peer) {
+            let public = app.daemon.public_url();
             let asked = Asked {
                 method: request.method(),
                 path: request.uri().path(),
                 version: request.version(),
                 headers: request.headers(),
+                public: public.as_deref(),
             };
             match app.gate.admit(&access, peer, asked, app.daemon.now().mono).await {
                 Ok(caller) => {
@@ -211,6 +214,11 @@ async fn around(
                 }
                 Err(refusal) => return refusal.into_response(),
             }
+        }
+        if let (Some(route), Some(query)) = (route, request.uri().query())
+            && let Some(why) = openapi::misasked(request.method().as_str(), route, query)
+        {
+            return problem(StatusCode::BAD_REQUEST, why);
         }
         next.run(request).await
     };

@@ -6,6 +6,7 @@
 //! prints without colour have it too. What works is pale, what does not is not.
 
 mod asset;
+mod audience;
 mod changes;
 mod chart;
 mod history;
@@ -104,14 +105,18 @@ pub(super) async fn follow(
     if wished == Some(None) {
         return problem(StatusCode::BAD_REQUEST, "`lang` is vi or en");
     }
-    let look = look::chosen(app.daemon.look(), wished.flatten(), &headers);
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let place = last.or(asked.after.as_deref()).unwrap_or_default();
-    let Some(viewer) = app.live.watch(place, look.language, caller.address) else {
+    let Some(place) = app.live.place_for(&caller) else {
         let wait = [(header::RETRY_AFTER, "30")];
         let why = problem(StatusCode::SERVICE_UNAVAILABLE, "too many watch already");
         return (wait, why).into_response();
     };
+    let look = look::chosen(app.daemon.look(), wished.flatten(), &headers);
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    if last.is_none() && asked.after.is_none() {
+        // What is from now on begins with what there is.
+        app.live.advance(&*app.daemon);
+    }
+    let viewer = app.live.watch(place, last.or(asked.after.as_deref()), look.language);
     let events = futures_util::stream::unfold(viewer, |mut viewer| async move {
         let bytes = viewer.next().await?;
         Some((Ok::<_, Infallible>(bytes), viewer))

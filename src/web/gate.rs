@@ -7,7 +7,9 @@
 //! 2. Where it does not, everybody who reaches the server may look, and only programs of this
 //!    machine may change anything. A request that a proxy passes on is not of this machine, as far
 //!    as it can be told from one: by the headers that proxies add, and by HTTP/1.0, which nginx
-//!    speaks unless told otherwise and no program of today does.
+//!    speaks unless told otherwise and no program of today does. What a
+//!    browser of this machine was led here for by a name of somebody else's is not answered where
+//!    only this machine reaches the server.
 //! 3. Whatever is no GET, HEAD or OPTIONS needs the role of an operator. That is decided here, by
 //!    the method, for every route there is or will be; handlers ask for [`Operator`] to learn who
 //!    it is.
@@ -171,6 +173,8 @@ pub(super) fn ask_for_a_password(mut response: Response) -> Response {
 /// The gate: what it remembers from one request to the next.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
+    /// Whether only this machine reaches the listener.
+    loopback: bool,
     passwords: Passwords,
     /// Tokens that nobody has.
     tokens: Meter,
@@ -179,6 +183,11 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// A gate before a listener that only this machine reaches, or others as well.
+    pub(super) fn new(loopback: bool) -> Self {
+        Self { loopback, ..Self::default() }
+    }
+
     /// Lets a request in and says who it is, or says why not.
     ///
     /// # Errors
@@ -190,12 +199,17 @@ impl Gate {
         asked: Asked<'_>,
         now: Mono,
     ) -> Result<Caller, Refusal> {
-        let Asked { method, path, headers, .. } = asked;
+        let Asked { method, path, headers, public, .. } = asked;
         let from = Address::of(peer.address);
         if let Some(limit) = access.rate_limit {
             self.requests.take(limit, from, now).map_err(Refusal::TooMany)?;
         }
         let changes = !method.is_safe();
+        // A name that was pointed here by somebody else comes without a password.
+        let only_here = self.loopback && !access.asks_who() && access.tls.is_none();
+        if only_here && let Some(why) = guard::misled(headers, public) {
+            return Err(Refusal::Foreign(why));
+        }
         // Where being on this machine is enough, a browser on it must not be sent here by a name
         // that somebody else pointed to it.
         let here = peer.address.to_canonical().is_loopback();
@@ -289,6 +303,8 @@ pub(super) struct Asked<'a> {
     pub(super) path: &'a str,
     pub(super) version: Version,
     pub(super) headers: &'a HeaderMap,
+    /// Where people reach the server, if that is said.
+    pub(super) public: Option<&'a str>,
 }
 
 impl Asked<'_> {

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::api::{self, past};
@@ -79,8 +80,8 @@ const AFTER: Parameter = Parameter {
 };
 const SEEN: Parameter = Parameter {
     name: "after",
-    about: "Id of the last event seen, what a page holds as `data-place`, or `now`; without it the \
-        stream ends at once with `again`",
+    about: "Id of the last event seen, or what a page holds as `data-place`; without it, and without \
+        `Last-Event-ID`, from now on",
     schema: schemas::text,
 };
 const SITE: Parameter =
@@ -468,6 +469,35 @@ const OPERATIONS: &[Operation] = &[
     },
 ];
 
+/// Whether the document knows every parameter that is asked for; says why not. What nobody reads
+/// would be a filter that does not filter.
+pub(super) fn misasked(method: &str, route: &str, query: &str) -> Option<String> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let operation = OPERATIONS
+        .iter()
+        .find(|it| it.path == route && it.method.eq_ignore_ascii_case(method))
+        .filter(|it| is_strict(it))?;
+    let known = |name: &str| operation.query.iter().any(|it| it.name == name);
+    let names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        percent_decode_str(&name).decode_utf8_lossy().into_owned()
+    });
+    let unknown = names.into_iter().find(|name| !known(name))?;
+    let unknown: String = unknown.chars().take(LONGEST_NAME).collect();
+    let all: Vec<String> = operation.query.iter().map(|it| format!("`{}`", it.name)).collect();
+    let rest = if all.is_empty() { "none at all".to_owned() } else { all.join(", ") };
+    Some(format!("there is no parameter {unknown:?} here; there is {rest}"))
+}
+
+/// Whether unknown parameters are refused: what machines ask to see whether we live is answered
+/// whatever they put behind it.
+fn is_strict(operation: &Operation) -> bool {
+    operation.gives.1 != TEXT
+}
+
+/// Letters of an unknown parameter that are told.
+const LONGEST_NAME: usize = 40;
+
 /// `GET /api/v1/openapi.json`.
 pub(super) async fn show(headers: HeaderMap) -> Response {
     static DOCUMENT: LazyLock<Fixed> =
@@ -524,7 +554,8 @@ fn describe(operation: &Operation) -> Value {
     let wrong = if gives == TEXT { TEXT } else { "Problem" };
     // Whoever does not send what was announced, or asks when this machine is busy.
     let slow = (wrong == "Problem").then_some(&408);
-    for error in operation.errors.iter().chain(slow) {
+    let unknown = is_strict(operation).then_some(&400);
+    for error in operation.errors.iter().chain(slow).chain(unknown) {
         responses.insert(error.to_string(), answer(wrong));
     }
     // What stops a request at the gate is told the same way on every path.

@@ -51,6 +51,9 @@ pub struct Limits {
     pub per_address: usize,
     /// Connections of one address on which nothing is asked, at least 1.
     pub waiting: usize,
+    /// Boards that are kept up to date at once, fewer than connections: others want to be answered
+    /// too.
+    pub streams: usize,
     /// Time for a request line with its headers, and for the next request on an idle connection.
     pub head: Duration,
     /// Bytes of a request line with its headers, at least 8,192.
@@ -73,6 +76,7 @@ impl Default for Limits {
             connections: 1_024,
             per_address: 768,
             waiting: 128,
+            streams: 700,
             head: Duration::from_secs(10),
             head_bytes: 16 << 10,
             body_bytes: 16 << 10,
@@ -98,7 +102,8 @@ impl Server {
     /// for instance.
     ///
     /// # Errors
-    /// When the operating system refuses to make the listener non-blocking.
+    /// When the operating system refuses to tell the listener's address or to make it
+    /// non-blocking.
     pub fn new(
         listener: TcpListener,
         daemon: Arc<dyn Daemon>,
@@ -106,8 +111,15 @@ impl Server {
         limits: Limits,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let live = Arc::new(Live::new(daemon.now(), &figures));
-        let router = app::router(Arc::clone(&daemon), figures.clone(), &limits, Arc::clone(&live));
+        let live = Arc::new(Live::new(daemon.now(), &figures, limits.streams));
+        let only_here = listener.local_addr()?.ip().is_loopback();
+        let router = app::router(
+            Arc::clone(&daemon),
+            figures.clone(),
+            &limits,
+            only_here,
+            Arc::clone(&live),
+        );
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();

@@ -170,14 +170,14 @@ impl Crowd {
 /// Loads the page once and then follows what changes, so many times, until nobody listens.
 fn look(address: &str, viewers: usize) {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
     let place = page.split("data-place=\"").nth(1).unwrap().split('"').next().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (events, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     runtime.block_on(async {
-        let request = format!("GET /live?after={place} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request = format!("GET /live?after={place} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         for _ in 0..viewers {
             use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

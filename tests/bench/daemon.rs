@@ -251,7 +251,7 @@ fn daemon(targets: usize, seconds: usize) {
 /// memory.
 fn scrape(board: std::net::SocketAddr) {
     let mut stream = TcpStream::connect(board).unwrap();
-    let head = "GET /metrics HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: gzip\r\n";
+    let head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n";
     write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
     let mut head = [0; 12];
     stream.read_exact(&mut head).unwrap();

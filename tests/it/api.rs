@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vchealth::model::{SilenceId, SiteId};
+use vchealth::model::{
+    Certificate, Failure, Finding, FindingKind, Found, IcmpError, LocalFailure, RemoteFailure,
+    SilenceId, SiteId, Unreachable, Verdict,
+};
 use vchealth::web::{Condition, Refused};
 
 use crate::province;
@@ -90,6 +93,13 @@ pub(crate) fn id_for(operation: &str) -> &'static str {
     }
 }
 
+/// Where an operation is asked for.
+pub(crate) fn path_for(operation: &str, path: &str) -> String {
+    let path = path.replace("{id}", id_for(operation)).replace("{site}", "nam-mau");
+    // What follows the board from now on does not end.
+    if operation == "live" { path + "?after=long-ago" } else { path }
+}
+
 /// A body that an operation takes.
 pub(crate) fn body_for(operation: &str) -> Option<Value> {
     match operation {
@@ -132,10 +142,9 @@ async fn every_documented_operation_answers_as_documented() {
     for (path, operations) in document["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {
             let name = operation["operationId"].as_str().expect("an id");
-            let id = id_for(name);
             let body = body_for(name);
             assert_eq!(body.is_some(), operation["requestBody"].is_object(), "{name}");
-            let path = path.replace("{id}", id).replace("{site}", "nam-mau");
+            let path = path_for(name, path);
             let method = method.to_ascii_uppercase();
             let reply = match &body {
                 Some(body) => {
@@ -172,6 +181,63 @@ async fn every_documented_operation_answers_as_documented() {
         }
     }
     assert!(asked >= 15, "{asked}");
+}
+
+#[tokio::test]
+async fn whatever_a_readiness_run_can_find_is_described() {
+    let house = House::open(province::quiet(3));
+    let document = house.get("/api/v1/openapi.json").await.json();
+    let schema = &document["components"]["schemas"]["Finding"];
+    let at = province::now().wall;
+    let icmp = |kind| {
+        let offender = Some("10.0.0.1".parse().unwrap());
+        let error = IcmpError { kind, icmp_type: 3, icmp_code: 1, offender };
+        Failure::Remote(RemoteFailure::Unreachable(error))
+    };
+    let certificate =
+        Certificate { not_before: at, not_after: at, subject: "x".to_owned(), self_signed: true };
+    let words = || "x".to_owned();
+    let out = RemoteFailure::ServiceOut { status: 503, reason: words() };
+    let found = [
+        Found::Uplink { above: SiteId::new("cho-don"), name: words(), answers: true },
+        Found::Silent(Failure::Remote(RemoteFailure::Timeout)),
+        Found::Silent(icmp(Unreachable::Host)),
+        Found::Device(icmp(Unreachable::TooBig { mtu: 1400 })),
+        Found::Device(icmp(Unreachable::TimeExceeded)),
+        Found::Service(Failure::Remote(out)),
+        Found::Service(Failure::Remote(RemoteFailure::Tls(words()))),
+        Found::Service(Failure::Remote(RemoteFailure::Malformed(words()))),
+        Found::Service(Failure::Remote(RemoteFailure::Unexpected(words()))),
+        Found::Service(Failure::Remote(RemoteFailure::CertificateTime(Box::new(certificate)))),
+        Found::BlackHole { tried: 1500, passes: 1400 },
+        Found::Unsteady { silent: 2, of: 10 },
+        Found::Loss { lost: 3, sent: 250 },
+        Found::Delay { rtt_us: 400_000 },
+        Found::Jitter { jitter_us: 60_000 },
+        Found::Certificate { not_before: at, not_after: at },
+        Found::Clock { offset_s: -300 },
+        Found::SmallMtu { tried: 1500, mtu: 1400 },
+        Found::Flapping { relapses: 3 },
+        Found::FailedBefore { failed: 3, of: 5 },
+        Found::Name(LocalFailure::NoSuchName(words())),
+        Found::NotAsked(LocalFailure::NoRoute),
+        Found::Blind(words()),
+        Found::NotWatched,
+    ];
+    let mut kinds = BTreeSet::new();
+    for found in found {
+        kinds.insert(found.kind());
+        let finding = Finding { verdict: Verdict::AtRisk, endpoint: None, check: None, found };
+        let value = serde_json::to_value(&finding).unwrap();
+        assert_eq!(fits(&document, schema, &value, "finding"), Ok(()), "{value}");
+        // Without its evidence the server does not take it, and neither does the document.
+        let mut bare = value.clone();
+        if bare["found"].as_object_mut().unwrap().remove("evidence").is_some() {
+            assert!(serde_json::from_value::<Finding>(bare.clone()).is_err());
+            assert!(fits(&document, schema, &bare, "finding").is_err(), "{bare}");
+        }
+    }
+    assert_eq!(kinds.len(), FindingKind::ALL.len());
 }
 
 #[tokio::test]
@@ -286,8 +352,8 @@ async fn what_is_wrong_with_a_request_is_told_with_its_place_and_what_to_do() {
         ("/api/v1/incidents?from=2023-11-24", "`from`: \"2023-11-24\" says no offset"),
         ("/api/v1/incidents?from=2023-11-24T00:00:00+07:00", "write %2B"),
         ("/api/v1/sites?limit=many", "`limit`: invalid digit"),
-        ("/api/v1/sites?sesion=x", "unknown field `sesion`, expected one of `health`"),
-        ("/api/v1/reports?page=2", "unknown field `page`"),
+        ("/api/v1/sites?sesion=x", "no parameter \"sesion\" here; there is `health`"),
+        ("/api/v1/reports?page=2", "no parameter \"page\" here"),
     ] {
         let reply = house.get(asked).await;
         assert_eq!(reply.status, 400, "{asked}");
@@ -526,7 +592,11 @@ async fn what_a_request_asks_for_wrongly_is_told_in_one_form() {
     for (path, status, why) in [
         ("/api/v1/sites/%ff", 404, "UTF-8"),
         ("/api/v1/sites?limit=0", 400, "`limit` is 1 to"),
-        ("/api/v1/sites?limit=-1", 400, "limit"),
+        ("/api/v1/sites?limit=-1", 400, "`limit`: "),
+        ("/api/v1/sites?nope=1", 400, "no parameter \"nope\" here; there is `health`, `level`, "),
+        ("/api/v1/sites?session=x&%73esion=x", 400, "\"sesion\""),
+        ("/api/v1/status?lang=vi", 400, "none at all"),
+        ("/live?afer=1", 400, "`after`"),
         ("/api/v1/sites?limit=99999999999999999999", 400, "limit"),
         ("/api/v1/sites?health=dead", 400, "health"),
         ("/api/v1/sites?after=nowhere", 404, "`after`"),
@@ -556,6 +626,9 @@ async fn what_a_request_asks_for_wrongly_is_told_in_one_form() {
         assert_eq!(reply.status, status, "{path}: {}", reply.text());
         let said = reply.json()["error"].as_str().expect("a reason").to_owned();
         assert!(said.contains(why), "{path}: {said}");
+    }
+    for answered in ["/api/v1/sites/nam-mau?", "/-/healthy?x=1", "/metrics?x=1", "/?q=bang&x=1"] {
+        assert_eq!(house.get(answered).await.status, 200, "{answered}");
     }
 }
 

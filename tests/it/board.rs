@@ -6,6 +6,8 @@ mod acts;
 mod history;
 #[path = "board/keyboard.rs"]
 mod keyboard;
+#[path = "board/pages.rs"]
+mod pages;
 #[path = "board/pictures.rs"]
 mod pictures;
 #[path = "board/roles.rs"]
@@ -18,7 +20,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use vchealth::model::{Health, IncidentId, SelfDoubt, SiteId, Snapshot, Standing, StoreTrouble};
-use vchealth::web::ReloadError;
+use vchealth::web::{Limits, ReloadError};
 
 use crate::browser::Browser;
 use crate::province;
@@ -224,8 +226,12 @@ struct Stream {
 
 impl Stream {
     async fn open(house: &House, after: &str) -> Self {
+        Self::ask(house, &format!("/live?after={after}")).await
+    }
+
+    async fn ask(house: &House, path: &str) -> Self {
         let mut connection = house.connect().await;
-        let request = format!("GET /live?after={after} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         connection.write_all(request.as_bytes()).await.expect("sent");
         Self { connection, text: String::new() }
     }
@@ -290,6 +296,41 @@ async fn whoever_follows_is_told_only_what_changed() {
     let mut late = Stream::open(&house, &seen).await;
     let again = late.next("delta").await;
     assert_eq!(again, delta);
+}
+
+#[tokio::test]
+async fn whoever_does_not_say_what_they_have_seen_is_told_what_changes_from_now_on() {
+    let house = House::open(province::quiet(204));
+    place(&house.get("/").await.text());
+    // Nobody looked when this came, so that it is compared with what was before only now.
+    house.daemon.publish(with_lost("nam-mau"));
+    let mut stream = Stream::ask(&house, "/live").await;
+    stream.next("beat").await;
+    house.daemon.publish(with_lost("tan-lap"));
+    let delta = stream.next("delta").await;
+    assert_eq!(delta["cells"].as_array().map(Vec::len), Some(2), "one back, one lost: {delta}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_finds_no_place_among_the_streams_keeps_up_all_the_same() {
+    let limits = Limits { streams: 1, ..Limits::default() };
+    let house = House::open_with(province::quiet(204), limits);
+    let mut holder = Stream::ask(&house, "/live").await;
+    holder.next("beat").await;
+    let refused = house.get("/live").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "30"));
+
+    let mut browser = Browser::open(1366, 768);
+    browser.visit(&format!("http://{}/", house.address));
+    browser.until("it says so", "!document.getElementById('stale').hidden");
+    let told = browser.text("document.getElementById('stale').innerText");
+    assert!(told.contains("quá nhiều người xem"), "{told}");
+    house.daemon.publish(province::troubled(204));
+    let cell = "document.querySelector('a[href=\"/sites/nam-mau\"]')";
+    browser.until("its cell changes", &format!("{cell}.classList.contains('fault')"));
+    assert_eq!(browser.eval("document.body.classList.contains('old')"), false, "it is not old");
+    drop(holder);
+    browser.until("it follows", "document.getElementById('stale').hidden");
 }
 
 #[tokio::test]

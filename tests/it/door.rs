@@ -141,7 +141,7 @@ async fn every_operation_that_changes_something_needs_an_operator() {
     for (path, operations) in document["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {
             let name = operation["operationId"].as_str().expect("an id");
-            let path = path.replace("{id}", crate::api::id_for(name)).replace("{site}", "nam-mau");
+            let path = crate::api::path_for(name, path);
             let body = crate::api::body_for(name);
             let text = body.as_ref().map(Value::to_string).unwrap_or_default();
             let method = method.to_ascii_uppercase();
@@ -255,7 +255,7 @@ async fn curl_comes_in_over_tls_with_a_name_and_a_password() {
     assert_eq!(asked("/-/healthy", &["--user", "tram:tram", "--tlsv1.3"]).0, 200);
 
     // Who speaks plain HTTP is told so.
-    let plain = Reply::read(&house.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await);
+    let plain = Reply::read(&house.raw(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
     assert_eq!((plain.status, plain.text().contains("https")), (400, true));
 
     // A certificate that was renewed is shown from the next connection on.
@@ -500,12 +500,12 @@ async fn thousands_of_slow_connections_hold_up_nobody() {
         // Of one address, then of a whole network.
         let last = if n < many / 2 { 1 } else { u8::try_from(n % 200).unwrap() + 2 };
         let mut stream = connect_from(&house, [127, 0, 0, last]).await;
-        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nA: ").await;
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nA: ").await;
         slow.push(stream);
     }
     for from in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 9, 9]] {
         let mut stream = connect_from(&house, from).await;
-        let ask = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let ask = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(ask).await.unwrap();
         assert_eq!(Reply::read(&to_the_end(&mut stream).await).status, 200, "{from:?}");
     }
@@ -520,7 +520,7 @@ async fn hundreds_behind_one_address_who_are_served_do_not_give_way_to_slow_ones
     let mut served = Vec::new();
     for _ in 0..400 {
         let mut stream = house.connect().await;
-        let ask = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\
+        let ask = b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\
                     Connection: close\r\n\r\n";
         stream.write_all(ask).await.unwrap();
         served.push(stream);
@@ -611,7 +611,7 @@ async fn a_request_within_a_request_is_never_carried_out() {
         let short = Duration::from_millis(300);
         Limits { head: short, request: short, ..Limits::default() }
     });
-    let hidden = "POST /-/reload HTTP/1.1\r\nHost: x\r\nX: ";
+    let hidden = "POST /-/reload HTTP/1.1\r\nHost: localhost\r\nX: ";
     for head in [
         // Two lengths, two encodings, both, or one written so that others read it otherwise.
         "Content-Length: 0\r\nContent-Length: 60\r\n",
@@ -627,13 +627,15 @@ async fn a_request_within_a_request_is_never_carried_out() {
         "Content-Length: 60, 60\r\n",
         " Content-Length: 60\r\n",
     ] {
-        let bytes =
-            format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\n{head}\r\n0\r\n\r\n{hidden}\r\n\r\n");
+        let bytes = format!(
+            "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n{head}\r\n0\r\n\r\n{hidden}\r\n\r\n"
+        );
         house.raw(bytes.as_bytes()).await;
         assert_eq!(house.daemon.reloads.load(Ordering::SeqCst), 0, "{head:?}");
     }
     let mut stream = house.connect().await;
-    let endless = "POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;";
+    let endless =
+        "POST /-/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;";
     stream.write_all(endless.as_bytes()).await.unwrap();
     let _ = stream.write_all(&vec![b'a'; 1 << 20]).await;
     let mut some = [0; 64];

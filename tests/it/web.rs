@@ -233,6 +233,10 @@ impl Daemon for Fake {
         Arc::clone(&self.access.lock().unwrap())
     }
 
+    fn public_url(&self) -> Option<String> {
+        Some("https://giam-sat.example".to_owned())
+    }
+
     fn reload(&self) -> Answer<'_, Result<Reloaded, ReloadError>> {
         Box::pin(async {
             self.reloads.fetch_add(1, Ordering::SeqCst);
@@ -734,7 +738,7 @@ async fn a_reload_goes_on_when_whoever_asked_has_gone() {
     let house = House::open(province::quiet(3));
     house.daemon.hold.store(true, Ordering::SeqCst);
     let mut stream = house.connect().await;
-    let request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let request = b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request).await.expect("sent");
     house.daemon.held.notified().await;
     drop(stream);
@@ -790,7 +794,9 @@ async fn every_answer_forbids_what_a_browser_might_do_with_it() {
 async fn a_request_that_never_ends_is_cut_off_while_others_are_served() {
     let house = House::open_with(province::quiet(3), quick());
     let mut slow = Vec::new();
-    for beginning in ["", "G", "GET /metrics HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nA: "] {
+    for beginning in
+        ["", "G", "GET /metrics HTTP/1.1\r\nHost: localhost\r\n", "GET / HTTP/1.1\r\nA: "]
+    {
         let mut stream = house.connect().await;
         stream.write_all(beginning.as_bytes()).await.expect("sent");
         slow.push(stream);
@@ -807,7 +813,7 @@ async fn a_request_that_never_ends_is_cut_off_while_others_are_served() {
 async fn a_body_that_never_comes_is_given_up() {
     let house = House::open_with(province::troubled(204), quick());
     let mut stream = house.connect().await;
-    let head = "POST /api/v1/incidents/cho-don-1/ack HTTP/1.1\r\nHost: x\r\n\
+    let head = "POST /api/v1/incidents/cho-don-1/ack HTTP/1.1\r\nHost: localhost\r\n\
                 Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"by\":";
     stream.write_all(head.as_bytes()).await.expect("sent");
     let reply = Reply::read(&to_the_end(&mut stream).await);
@@ -819,7 +825,7 @@ async fn a_body_that_never_comes_is_given_up() {
 async fn an_idle_connection_is_closed() {
     let house = House::open_with(province::quiet(3), quick());
     let mut stream = house.connect().await;
-    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let reply = Reply::read(&to_the_end(&mut stream).await);
     assert_eq!(reply.status, 200);
 }
@@ -831,7 +837,7 @@ async fn a_client_that_never_reads_is_cut_off() {
     let mut deaf = Vec::new();
     for _ in 0..3 {
         let mut stream = house.connect().await;
-        let request = b"GET /api/v1/sites HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20);
+        let request = b"GET /api/v1/sites HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
         stream.write_all(&request).await.expect("sent");
         let mut first = [0; 12];
         stream.read_exact(&mut first).await.expect("the first answer begins");
@@ -845,13 +851,13 @@ async fn a_client_that_never_reads_is_cut_off() {
 #[tokio::test]
 async fn headers_without_measure_are_refused() {
     let house = House::open(province::quiet(3));
-    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "a".repeat(1 << 20));
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nA: {}\r\n\r\n", "a".repeat(1 << 20));
     let answer = house.raw(long.as_bytes()).await;
     assert!(answer.is_empty() || Reply::read(&answer).status == 431, "{answer:?}");
-    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(2_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(2_000));
     let answer = house.raw(many.as_bytes()).await;
     assert!(answer.is_empty() || Reply::read(&answer).status == 431, "{answer:?}");
-    let path = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(1 << 20));
+    let path = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(1 << 20));
     let answer = house.raw(path.as_bytes()).await;
     assert!(answer.is_empty() || Reply::read(&answer).status >= 400, "{answer:?}");
     assert_eq!(house.get("/-/healthy").await.status, 200);
@@ -866,10 +872,10 @@ async fn garbage_is_refused_and_hurts_nobody() {
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\n: empty\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
-        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: cow\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+        b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: cow\r\n\r\n",
         b"OPTIONS sip:x SIP/2.0\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
@@ -888,7 +894,7 @@ async fn a_body_without_measure_is_refused() {
     let path = "/api/v1/incidents/cho-don-1/ack";
     assert_eq!(house.post(path, &body).await.status, 413);
     let chunked = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{note}\r\n",
         note.len()
     );
@@ -903,7 +909,7 @@ async fn no_more_connections_than_allowed_and_idle_ones_give_way() {
     let house = House::open_with(province::quiet(3), limits);
     let mut first = house.connect().await;
     let mut second = house.connect().await;
-    let ask = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ask = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut some = [0; 12];
     for stream in [&mut first, &mut second] {
         stream.write_all(ask).await.expect("sent");
@@ -923,11 +929,11 @@ async fn who_comes_while_all_are_served_is_served_later() {
     let house = House::open_with(province::quiet(3), limits);
     house.daemon.hold.store(true, Ordering::SeqCst);
     let mut first = house.connect().await;
-    let reload = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let reload = b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     first.write_all(reload).await.expect("sent");
     house.daemon.held.notified().await;
     let mut second = house.connect().await;
-    second.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    second.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let mut some = [0; 12];
     let early = tokio::time::timeout(Duration::from_millis(100), second.read(&mut some)).await;
     assert!(early.is_err(), "a second connection is served beside one");
@@ -941,7 +947,7 @@ async fn a_request_under_way_is_answered_before_the_server_stops() {
     let mut house = House::open(province::quiet(3));
     house.daemon.hold.store(true, Ordering::SeqCst);
     let mut stream = house.connect().await;
-    let request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let request = b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request).await.expect("sent");
     let idle = house.connect().await;
     house.daemon.held.notified().await;
@@ -961,7 +967,7 @@ async fn a_request_that_does_not_end_does_not_keep_the_server_from_stopping() {
     let mut house = House::open_with(province::quiet(3), limits);
     house.daemon.hold.store(true, Ordering::SeqCst);
     let mut stream = house.connect().await;
-    let request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let request = b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request).await.expect("sent");
     house.daemon.held.notified().await;
     house.stop.cancel();

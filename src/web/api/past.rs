@@ -66,7 +66,6 @@ impl Stretch {
 
 /// A stretch of time and how much of a list.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(in crate::web) struct HistoryAsked {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -127,7 +126,6 @@ pub(in crate::web) async fn history(
 
 /// Which incidents are asked for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(in crate::web) struct IncidentsAsked {
     state: Option<Stage>,
     site: Option<String>,
@@ -244,7 +242,6 @@ pub(super) async fn find(app: &App, id: &str) -> Result<Arc<Incident>, Response>
 
 /// How much of the list of sessions.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(in crate::web) struct HeldAsked {
     after: Option<String>,
     limit: Option<usize>,

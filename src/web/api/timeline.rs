@@ -1,6 +1,5 @@
 //! An incident as a story: what it is in words, and what happened one after the other.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,9 +17,8 @@ use crate::store::MarkState;
 use crate::texts::{self, Item, Style};
 use crate::web::app::App;
 use crate::web::asked::{Id, Tongue};
+use crate::web::story::{self, What};
 
-/// Sites whose coming and going is told; of an outage of the whole province the rest is counted.
-const SITES: usize = 200;
 /// Messages that are told.
 const MESSAGES: usize = 500;
 
@@ -53,43 +51,10 @@ struct Event {
     error: Option<String>,
 }
 
-/// What happened; in this order where it happened at the same moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum What {
-    Began,
-    Affected,
-    Opened,
-    Message,
-    Taken,
-    Relapsed,
-    Recovered,
-    Resolved,
-}
-
-impl What {
-    const ALL: [Self; 8] = [
-        Self::Began,
-        Self::Affected,
-        Self::Opened,
-        Self::Message,
-        Self::Taken,
-        Self::Relapsed,
-        Self::Recovered,
-        Self::Resolved,
-    ];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Began => "began",
-            Self::Affected => "affected",
-            Self::Opened => "opened",
-            Self::Message => "message",
-            Self::Taken => "taken",
-            Self::Relapsed => "relapsed",
-            Self::Recovered => "recovered",
-            Self::Resolved => "resolved",
-        }
+impl Event {
+    fn of(event: story::Event) -> Self {
+        let story::Event { at, kind, text } = event;
+        Self { at, kind, text, channel: None, state: None, error: None }
     }
 }
 
@@ -132,7 +97,9 @@ pub(in crate::web) async fn show(
     };
     let item = Item { told_as: kind, notification: Arc::new(notification) };
     let told = texts::write(&item, false, &style);
-    let mut events = happened(&incident, &names, language);
+    let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
+    let happened = story::of(&incident, &name, language).into_iter();
+    let mut events: Vec<Event> = happened.map(Event::of).collect();
     events.extend(messages.into_iter().take(MESSAGES).map(|message| {
         let (vi, en) = match message.notification.kind {
             NotificationKind::Resolved => ("báo đã kết thúc", "told that it is over"),
@@ -166,47 +133,6 @@ pub(in crate::web) async fn show(
         events,
     };
     Json(timeline).into_response()
-}
-
-/// What the record itself says.
-fn happened(
-    incident: &Incident,
-    names: &BTreeMap<SiteId, String>,
-    language: Language,
-) -> Vec<Event> {
-    let say = |vi, en| language.pick(vi, en).to_owned();
-    let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
-    let event = |at, kind, text| Event { at, kind, text, channel: None, state: None, error: None };
-    let mut events = vec![
-        event(
-            incident.began,
-            What::Began,
-            say("lần thử đầu tiên không đạt", "the first probe failed"),
-        ),
-        event(incident.opened, What::Opened, say("xác nhận sự cố", "confirmed")),
-    ];
-    for it in incident.affected.iter().take(SITES) {
-        let text = format!("{}: {}", name(&it.site), say("bị ảnh hưởng", "affected"));
-        events.push(event(it.since, What::Affected, text));
-        if let Some(until) = it.until {
-            let text = format!("{}: {}", name(&it.site), say("đã trở lại", "well again"));
-            events.push(event(until, What::Recovered, text));
-        }
-    }
-    for at in &incident.relapses {
-        events.push(event(*at, What::Relapsed, say("lại xảy ra", "it came back")));
-    }
-    if let Some(ack) = &incident.ack {
-        let mut text = format!("{} {}", ack.by, say("tiếp nhận", "took it on"));
-        if !ack.note.is_empty() {
-            text += &format!(": {}", ack.note);
-        }
-        events.push(event(ack.at, What::Taken, text));
-    }
-    if let Some(at) = incident.resolved {
-        events.push(event(at, What::Resolved, say("kết thúc", "over")));
-    }
-    events
 }
 
 /// What texts need of an incident, with names as they are now.

@@ -64,6 +64,9 @@ pub(super) fn words(words: Words) -> String {
         "old": words.pick(
             "Số liệu trên trang là của {0} trước: hệ thống giám sát không cập nhật.",
             "What is shown is {0} old: the monitor does not bring news."),
+        "crowded": words.pick(
+            "Chưa giữ được kết nối trực tiếp, có thể do quá nhiều người xem; trang tự tải lại vài giây một lần.",
+            "No live connection, perhaps since too many watch; the page loads anew every few seconds."),
         "back": words.pick("Đã kết nối lại.", "Connected again."),
         "fresh": words.pick("{0} sự cố mới: {1}", "{0} new: {1}"),
         "gone": words.pick("{0} sự cố đã kết thúc", "{0} incidents are over"),

@@ -46,23 +46,24 @@ setInterval(() => {
 }, 1000);
 
 // --- how old what is shown is ---
-const QUIET = 12000, OLD = 15000;
+const QUIET = 12000, OLD = 15000, TORN = 3000;
 function fresh() {
   if (!body.dataset.place) return;
   const silent = performance.now() - heard, age = now() - taken;
   const seconds = (ms) => ms < 60000 ? `${Math.round(ms / 1000)} ${words.seconds}` : lasting(ms);
-  const text = silent > QUIET || failing ? fill(words.lost, seconds(age)) : age > OLD ? fill(words.old, seconds(age)) : "";
-  const stale = $("stale");
-  if (text) {
+  const away = failing || silent > QUIET || (torn && performance.now() - torn > TORN);
+  const text = away ? fill(words.lost, seconds(age)) : age > OLD ? fill(words.old, seconds(age)) : "";
+  const stale = $("stale"), note = text || (tries > 2 ? words.crowded : "");
+  if (note) {
     // The count is for the eye; only that it is old is read out.
-    if (stale.hidden) say(text);
-    set(stale, text);
+    if (stale.hidden) say(note);
+    set(stale, note);
   }
-  if (stale.hidden === !!text) {
-    stale.hidden = !text;
-    body.classList.toggle("old", !!text);
-    if (!text) say(words.back);
+  if (stale.hidden === !!note) {
+    stale.hidden = !note;
+    if (!note) say(words.back);
   }
+  body.classList.toggle("old", !!text);
 }
 function clock(ms) {
   taken = ms;
@@ -80,7 +81,7 @@ function say(text) {
 }
 
 // --- the live stream ---
-let source = null, failing = false, tries = 0, retry = null;
+let source = null, failing = false, torn = 0, tries = 0, retry = null;
 function follow() {
   if (!body.dataset.place) return;
   clearTimeout(retry);
@@ -106,19 +107,20 @@ function follow() {
 function hear({ now: at, taken: of }) {
   heard = performance.now();
   failing = false;
+  torn = 0;
   ahead = at - Date.now();
   clock(of);
   fresh();
 }
+// Without a stream, because the server has no place for another, the page is loaded now and then.
 function lose() {
   source?.close();
-  failing = true;
-  fresh();
+  source = null;
+  if (!tries) torn = performance.now();
   // Half to one and a half of twice the last wait, so that hundreds do not come at once.
-  const wait = Math.min(7000, 500 * 2 ** tries++) * (0.5 + Math.random());
+  const wait = Math.min(5000, 500 * 2 ** tries) * (0.5 + Math.random());
   clearTimeout(retry);
-  // Where the stream has no place left, the page itself tells what is new.
-  retry = setTimeout(tries > 1 ? again : follow, wait);
+  retry = setTimeout(tries++ ? again : follow, wait);
 }
 // Loads the page anew: the board as a whole, other pages only in their live parts.
 const refreshes = "refresh" in body.dataset;
@@ -150,7 +152,7 @@ async function again() {
     hear({ now: Number(page.body.dataset.now), taken: Number(page.body.dataset.taken) });
     begin();
     if (!source || source.readyState === EventSource.CLOSED) follow();
-  } catch { lose(); } finally { loading = false; }
+  } catch { failing = true; fresh(); lose(); } finally { loading = false; }
 }
 // Puts a part as it is now in place of what it was, unless that reads the same.
 function renew(part) {

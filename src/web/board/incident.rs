@@ -6,16 +6,19 @@ use std::sync::Arc;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::model::{
-    Alert, Contact, Incident, IncidentId, NotificationKind, Phase, Severity, SiteIx, Snapshot,
+    Alert, Contact, Incident, IncidentId, NotificationKind, Phase, Resolution, Severity, SiteId,
+    SiteIx, Snapshot,
 };
 use crate::texts::{self, Account};
 
 use super::pen::{Pen, age, to_incident, to_site};
 use super::{Here, Page, Reader, silences, unread};
 use crate::web::app::App;
+use crate::web::story::{self, What};
 
 /// Sites that a card names; the rest are counted.
 const NAMED: usize = 24;
@@ -56,6 +59,7 @@ pub(in crate::web) async fn show(
     };
     let account = account(&pen, &incident);
     let title = format!("{} {}", account.subject, account.fault);
+    let title = if incident.is_open() { title } else { format!("✓ {title}") };
     let main = whole(&pen, &incident, &account);
     let place = app.live.place(shown.version);
     // Nothing about one of the past changes any more.
@@ -78,14 +82,12 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
             }
         }
         article #incident data-live data-incident=(incident.id) {
-            @if let Some(at) = incident.ended() {
-                p.over { span aria-hidden="true" { "✓ " }
-                    (pen.pick("Đã khắc phục lúc ", "Over since ")) (pen.moment(at)) }
-            }
+            @if let Some(at) = incident.ended() { (over(pen, incident, at)) }
             h1.named {
-                @if incident.ended().is_none() {
-                    i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) } " "
+                @if incident.is_open() {
+                    i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
                     span.v { (pen.words.severity(incident.severity)) ": " }
+                    " "
                 }
                 span dir="auto" { (account.subject) } " " (account.fault)
             }
@@ -101,39 +103,68 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                 (extent(pen, incident))
             }
             (likely(pen, account))
-            (taken(pen, incident))
-            @if incident.is_open() { (silences::notes(pen, site)) }
-            @if incident.ended().is_none() {
+            @if incident.is_open() {
+                (taken(pen, incident))
+                (silences::notes(pen, site))
                 (phones(pen, site))
-                @if incident.is_open() { (buttons(pen, incident)) }
+                (buttons(pen, incident))
                 (details(pen, incident, account))
             } @else {
+                // Nobody is to set out any more.
                 details {
-                    summary { (pen.pick("Dấu hiệu, việc đã cần làm", "Evidence, what was to be done")) }
+                    summary { (pen.pick("Dấu hiệu, việc cần làm khi đó", "Evidence, what was to be done")) }
                     (details(pen, incident, account))
+                    (phones(pen, site))
                 }
             }
-            (told(pen, incident))
+            (story(pen, incident))
         }
     }
 }
 
-/// Who was told what, and when.
-fn told(pen: &Pen<'_>, incident: &Incident) -> Markup {
+/// That nothing is to be done any more.
+fn over(pen: &Pen<'_>, incident: &Incident, at: Timestamp) -> Markup {
+    let how = match incident.resolution {
+        Some(Resolution::Removed) => {
+            pen.pick("Đã kết thúc, không còn được theo dõi, lúc ", "Over, watched no longer, at ")
+        }
+        Some(Resolution::Recovered) | None => pen.pick("Đã khắc phục lúc ", "Resolved at "),
+    };
+    html! { p.over { span aria-hidden="true" { "✓ " } (how) (pen.moment(at)) } }
+}
+
+/// Lines of a story from which it is folded away.
+const FOLDED: usize = 20;
+
+/// What happened one after the other, and who was told of it.
+fn story(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let name = |site: &SiteId| {
+        let known = pen.snapshot.topology.find_site(site);
+        known.map_or_else(|| site.to_string(), |ix| pen.snapshot.topology.site(ix).name.clone())
+    };
+    let happened = story::of(incident, &name, pen.look.language);
+    let mut lines: Vec<(Timestamp, u8, String)> =
+        happened.into_iter().map(|event| (event.at, event.kind as u8, event.text)).collect();
+    lines.extend(incident.told.iter().map(|told| {
+        let kind = match told.kind {
+            NotificationKind::Firing => pen.pick("báo sự cố", "told"),
+            NotificationKind::Update => pen.pick("báo cập nhật", "told of a change"),
+            NotificationKind::Reminder => pen.pick("nhắc lại", "reminded"),
+            NotificationKind::Escalation => pen.pick("chuyển cấp", "escalated"),
+            NotificationKind::Resolved => pen.pick("báo đã khắc phục", "told that it is over"),
+        };
+        let mut text = format!("{kind} · {} {}", pen.pick("kênh", "channel"), told.channel);
+        if !told.people.is_empty() {
+            text = format!("{text} · {}", told.people.join(", "));
+        }
+        (told.at, What::Message as u8, text)
+    }));
+    lines.sort();
     html! {
-        @if !incident.told.is_empty() {
-            h2 { (pen.pick("Đã báo", "Told")) }
-            ol.plain { @for told in &incident.told { li {
-                time datetime=(told.at) { (pen.moment(told.at)) } " · "
-                (pen.pick("kênh ", "channel ")) (told.channel) " · "
-                (match told.kind {
-                    NotificationKind::Firing => pen.pick("báo sự cố", "firing"),
-                    NotificationKind::Update => pen.pick("cập nhật", "update"),
-                    NotificationKind::Reminder => pen.pick("nhắc lại", "reminder"),
-                    NotificationKind::Escalation => pen.pick("chuyển cấp", "escalation"),
-                    NotificationKind::Resolved => pen.pick("đã khắc phục", "resolved"),
-                })
-                @if !told.people.is_empty() { " · " (told.people.join(", ")) }
+        details #story open[lines.len() < FOLDED] {
+            summary { (pen.pick("Diễn biến", "What happened")) " (" (lines.len()) ")" }
+            ol.plain { @for (at, _, text) in &lines { li {
+                time.when datetime=(at) { (pen.exact(*at)) } " " span dir="auto" { (text) }
             } } }
         }
     }
@@ -286,7 +317,7 @@ pub(super) fn account(pen: &Pen<'_>, incident: &Incident) -> Account {
 /// What an incident says to people, from what is known now.
 fn alert(pen: &Pen<'_>, incident: &Incident) -> Alert {
     let topology = &pen.snapshot.topology;
-    let name = |id: &crate::model::SiteId| {
+    let name = |id: &SiteId| {
         let ix = topology.find_site(id)?;
         Some((id.clone(), topology.site(ix).name.clone()))
     };

@@ -7,13 +7,13 @@
 //!    fast as its connection takes them.
 //! 3. A viewer whose cursor is no longer in the ring, that comes with a version of another start
 //!    or another topology, is told to load the page again. That is the whole state, and it is
-//!    shared as well. So a slow viewer costs nothing but its connection.
+//!    shared as well. So a slow viewer costs nothing but its connection. One without a cursor is
+//!    told what changes from now on.
 //! 4. Every few seconds all are told the time and the age of the state, so that a page knows when
 //!    it has lost touch.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,23 +26,18 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Figures;
 use crate::model::{Incident, Language, Now, Snapshot};
 
+use super::audience::{Audience, Holder, Place};
 use super::incident;
 use super::pen::Pen;
 use super::session::{Care, PARTS, parts, tally};
 use super::state::{self, Cell, Group, Sums};
-use crate::web::gate::Address;
+use crate::web::gate::Caller;
 use crate::web::{Daemon, Look};
 
 /// Shortest time between two differences: what comes meanwhile is sent together.
 const GAP: Duration = Duration::from_millis(300);
 /// Time between two beats.
 pub(super) const BEAT: Duration = Duration::from_secs(5);
-/// Streams at once, of the connections that the server takes: others want to be answered too. One
-/// address, which may be that of a proxy, has most of them, and never all: the wall has room.
-const STREAMS: usize = 700;
-const PER_ADDRESS: usize = 600;
-/// The place of whoever has seen nothing and wants what comes.
-const NOW: &str = "now";
 /// Differences that are kept, and bytes of them in one language.
 const KEPT: (usize, usize) = (128, 1 << 20);
 /// Incidents that the board shows; the rest are counted.
@@ -56,10 +51,9 @@ pub(in crate::web) struct Live {
     advancing: Mutex<()>,
     inner: Mutex<Inner>,
     tick: watch::Sender<Tick>,
+    audience: Arc<Audience>,
     /// Viewers at this moment.
     viewers: IntGauge,
-    /// The same by where they look from.
-    from: Mutex<BTreeMap<Address, usize>>,
     /// Somebody came.
     came: Notify,
     /// The server stops.
@@ -134,14 +128,14 @@ struct Delta<'a> {
 }
 
 impl Live {
-    pub(in crate::web) fn new(now: Now, figures: &Figures) -> Self {
+    pub(in crate::web) fn new(now: Now, figures: &Figures, streams: usize) -> Self {
         Self {
             epoch: now.wall.as_millisecond(),
             advancing: Mutex::default(),
             inner: Mutex::default(),
             tick: watch::Sender::default(),
+            audience: Audience::new(streams),
             viewers: figures.viewers().clone(),
-            from: Mutex::default(),
             came: Notify::new(),
             stopping: CancellationToken::new(),
         }
@@ -240,42 +234,39 @@ impl Live {
         }
     }
 
-    /// A viewer at this address who has seen everything up to `place`, or begins [`NOW`]; none when
-    /// too many watch already.
+    /// A place among those who follow, if there is one.
+    pub(super) fn place_for(&self, caller: &Caller) -> Option<Place> {
+        self.audience.join(Holder::of(caller))
+    }
+
+    /// A viewer who has seen everything up to `seen`, or up to now.
     pub(super) fn watch(
         self: &Arc<Self>,
-        place: &str,
+        place: Place,
+        seen: Option<&str>,
         language: Language,
-        from: IpAddr,
-    ) -> Option<Viewer> {
-        let cursor = if place == NOW {
-            Some(self.inner().shown.as_ref().map_or(0, |shown| shown.version))
-        } else {
-            place
-                .split_once('-')
-                .filter(|(epoch, _)| i64::from_str_radix(epoch, 16) == Ok(self.epoch))
-                .and_then(|(_, version)| version.parse().ok())
+    ) -> Viewer {
+        let version = |seen: &str| {
+            let (epoch, version) = seen.split_once('-')?;
+            let known = i64::from_str_radix(epoch, 16) == Ok(self.epoch);
+            version.parse().ok().filter(|_| known)
         };
-        let address = Address::of(from);
-        let mut here = self.from.lock().unwrap_or_else(PoisonError::into_inner);
-        let many = here.get(&address).copied().unwrap_or_default();
-        if self.viewers() >= STREAMS || many >= PER_ADDRESS {
-            return None;
-        }
-        here.insert(address, many + 1);
-        drop(here);
+        let cursor = match seen {
+            Some(seen) => version(seen),
+            None => Some(self.inner().shown.as_ref().map_or(0, |shown| shown.version)),
+        };
         self.viewers.inc();
         self.came.notify_one();
-        Some(Viewer {
-            address,
+        Viewer {
             tick: self.tick.subscribe(),
             live: Arc::clone(self),
+            place,
             language,
             cursor,
             beat: None,
             pending: VecDeque::new(),
             over: false,
-        })
+        }
     }
 
     /// Viewers at this moment.
@@ -287,7 +278,7 @@ impl Live {
 /// Somebody who looks.
 pub(super) struct Viewer {
     live: Arc<Live>,
-    address: Address,
+    place: Place,
     tick: watch::Receiver<Tick>,
     language: Language,
     /// The last version that was seen; none when that cannot be told.
@@ -315,6 +306,7 @@ impl Viewer {
             }
             tokio::select! {
                 () = self.live.stopping.cancelled() => return None,
+                () = self.place.cut.cancelled() => return None,
                 changed = self.tick.changed() => if changed.is_err() { return None },
             }
         }
@@ -349,13 +341,6 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         self.live.viewers.dec();
-        let mut from = self.live.from.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(many) = from.get_mut(&self.address) {
-            *many -= 1;
-            if *many == 0 {
-                from.remove(&self.address);
-            }
-        }
     }
 }
 
@@ -475,27 +460,5 @@ fn difference(before: &Shown, after: &Shown, now: Now, place: &str) -> Option<[B
     match events {
         [None, None] => None,
         [vi, en] => Some([vi.unwrap_or_default(), en.unwrap_or_default()]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Mono, Now};
-
-    #[test]
-    fn one_address_never_takes_every_place() {
-        let now = Now { mono: Mono::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
-        let live = Arc::new(Live::new(now, &Figures::new("0", now.wall)));
-        let from = |last: u8| IpAddr::from([10, 0, 0, last]);
-        let watch = |last: u8| live.watch(NOW, Language::Vi, from(last));
-        let mut greedy: Vec<Viewer> = std::iter::from_fn(|| watch(1)).collect();
-        assert_eq!(greedy.len(), PER_ADDRESS);
-        let others: Vec<Viewer> = std::iter::from_fn(|| watch(2)).collect();
-        assert_eq!(others.len(), STREAMS - PER_ADDRESS);
-        greedy.pop();
-        assert!(watch(1).is_some(), "a place that is left is free");
-        drop((greedy, others));
-        assert!(live.from.lock().unwrap().is_empty());
     }
 }

@@ -48,6 +48,14 @@ impl<'a> Pen<'a> {
         self.local(at).strftime("%H:%M:%S %d/%m/%Y").to_string()
     }
 
+    /// A moment to the second: the time alone today, with the date otherwise.
+    pub(super) fn exact(&self, at: Timestamp) -> String {
+        if self.local(at).date() == self.local(self.now).date() {
+            return self.local(at).strftime("%H:%M:%S").to_string();
+        }
+        self.second(at)
+    }
+
     /// The day of a moment.
     pub(super) fn day(&self, at: Timestamp) -> String {
         let form = self.pick("%d/%m/%Y", "%-d %b %Y");

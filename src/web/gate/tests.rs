@@ -33,7 +33,7 @@ fn basic(user: &str, password: &str) -> (&'static str, String) {
 }
 
 fn asked<'a>(method: &'a Method, headers: &'a HeaderMap) -> Asked<'a> {
-    Asked { method, path: "/", version: Version::HTTP_11, headers }
+    Asked { method, path: "/", version: Version::HTTP_11, headers, public: None }
 }
 
 async fn ask(
@@ -219,6 +219,14 @@ async fn behind_a_proxy_pages_of_the_public_name_change_things_once_somebody_log
     assert!(matches!(unknown, Err(Refusal::Foreign(_))), "anybody can have a name pointed here");
     let elsewhere = ask(&gate, &Access::default(), "10.0.0.5", Method::POST, &page).await;
     assert!(matches!(elsewhere, Err(Refusal::Role(_))), "and it makes nobody an operator");
+    let read = ask(&gate, &Access::default(), "127.0.0.1", Method::GET, &page).await;
+    assert!(read.is_ok(), "others reach it as well, whatever they call it");
+    let alone = Gate::new(true);
+    let read = ask(&alone, &Access::default(), "127.0.0.1", Method::GET, &page).await;
+    assert!(
+        matches!(read, Err(Refusal::Foreign(_))),
+        "what nobody else reaches is not read either"
+    );
     let known = [&page[..], &[basic("ha", "ha")]].concat();
     assert!(ask(&gate, &users(), "127.0.0.1", Method::POST, &known).await.is_ok());
 }

@@ -46,7 +46,9 @@ pub(super) fn all() -> Value {
         ("Endpoint", site::endpoint()),
         ("Quality", site::quality()),
         ("Target", site::target()),
-        ("Failure", object(&[("at", time()), ("reason", text()), ("detail", json!({}))])),
+        ("Failure", object(&[("at", time()), ("reason", text()), ("detail", a("FailureDetail"))])),
+        ("FailureDetail", incident::failure_detail()),
+        ("LocalFailure", incident::local_failure()),
         (
             "Certificate",
             object(&[

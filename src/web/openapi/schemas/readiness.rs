@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{a, array, count, maybe, object, text, time, words};
+use super::{a, array, between, count, flag, maybe, object, text, time, words};
 use crate::model::{FindingKind, Verdict};
 
 pub(super) fn readiness() -> Value {
@@ -52,17 +52,42 @@ pub(super) fn site_readiness() -> Value {
 }
 
 pub(super) fn finding() -> Value {
-    let found = json!({
-        "type": "object",
-        "required": ["kind"],
-        "properties": { "kind": words(&FindingKind::ALL.map(FindingKind::word)), "evidence": {} },
+    let kinds = FindingKind::ALL.map(|kind| {
+        let named = ("kind", words(&[kind.word()]));
+        match evidence(kind) {
+            Some(evidence) => object(&[named, ("evidence", evidence)]),
+            None => object(&[named]),
+        }
     });
     object(&[
         ("verdict", a("Verdict")),
         ("endpoint?", text()),
         ("check?", text()),
-        ("found", found),
+        ("found", json!({ "anyOf": kinds })),
     ])
+}
+
+/// What a finding of a kind was found by; none where there is nothing more to say.
+fn evidence(kind: FindingKind) -> Option<Value> {
+    let bytes = || between(0, usize::from(u16::MAX));
+    let wide = || between(0, u32::MAX as usize);
+    Some(match kind {
+        FindingKind::Uplink => object(&[("above", text()), ("name", text()), ("answers", flag())]),
+        FindingKind::Silent | FindingKind::Device | FindingKind::Service => a("FailureDetail"),
+        FindingKind::BlackHole => object(&[("tried", bytes()), ("passes", bytes())]),
+        FindingKind::Unsteady => object(&[("silent", bytes()), ("of", bytes())]),
+        FindingKind::Loss => object(&[("lost", wide()), ("sent", wide())]),
+        FindingKind::Delay => object(&[("rtt_us", wide())]),
+        FindingKind::Jitter => object(&[("jitter_us", wide())]),
+        FindingKind::Certificate => object(&[("not_before", time()), ("not_after", time())]),
+        FindingKind::Clock => object(&[("offset_s", json!({ "type": "integer" }))]),
+        FindingKind::SmallMtu => object(&[("tried", bytes()), ("mtu", bytes())]),
+        FindingKind::Flapping => object(&[("relapses", wide())]),
+        FindingKind::FailedBefore => object(&[("failed", wide()), ("of", wide())]),
+        FindingKind::Name | FindingKind::NotAsked => a("LocalFailure"),
+        FindingKind::Blind => text(),
+        FindingKind::NotWatched => return None,
+    })
 }
 
 pub(super) fn readiness_runs() -> Value {

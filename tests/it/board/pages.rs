@@ -1,0 +1,92 @@
+//! Pages that people come to from elsewhere: an incident that is over, a report, a checklist with
+//! names that nobody expected.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use vchealth::model::{Language, ReportFormat};
+use vchealth::report::{self, Style};
+
+use super::words;
+use crate::browser::Browser;
+use crate::province;
+use crate::web::House;
+
+#[tokio::test]
+async fn an_incident_that_is_over_says_so_first_and_sends_nobody_out() {
+    let house = House::open(province::troubled(204));
+    let page = house.get("/incidents/cao-ky-1").await.text();
+    assert!(page.contains("<title>✓ Điểm cầu "));
+    assert!(!page.contains("data-act=\"ack\""), "there is nothing to take on");
+    let article = page.split("<article").nth(1).expect("the incident");
+    let first = article.split("<details").next().unwrap_or_default();
+    assert!(first.find("Đã khắc phục lúc ") < first.find("<h1"), "{first}");
+    assert!(!first.contains("Gọi ") && !first.contains("Việc cần làm"), "{first}");
+    let text = words(&page);
+    for said in [
+        "Đã khắc phục lúc 07:11",
+        "việc cần làm khi đó",
+        "Diễn biến (",
+        "xác nhận sự cố",
+        "kết thúc",
+    ] {
+        assert!(text.contains(said), "{said:?} is not in {text}");
+    }
+    let english = words(&house.get("/incidents/cao-ky-1?lang=en").await.text());
+    assert!(english.contains("Resolved at 07:11"), "{english}");
+
+    let open = house.get("/incidents/nam-mau-1").await.text();
+    assert!(open.contains("data-act=\"ack\"") && !open.contains("class=\"over\""));
+    let text = words(&open);
+    let (confirmed, taken) = (text.find("xác nhận sự cố"), text.find("Hà tiếp nhận: đang gọi xã"));
+    assert!(confirmed.is_some() && confirmed < taken, "what happened is told in order: {text}");
+}
+
+#[tokio::test]
+async fn a_report_leads_back_where_it_is_a_page_and_nowhere_where_it_is_a_file() {
+    let house = House::open(province::quiet(3));
+    let page = house.get("/sessions/cho-don-1/report").await.text();
+    for way in
+        ["href=\"/\"", "href=\"/sessions\"", "href=\"/sessions/cho-don-1/report?format=xlsx\""]
+    {
+        assert!(page.contains(way), "{way}");
+    }
+    let style = Style::new(Language::Vi, TimeZone::UTC, "");
+    let file = report::write(&crate::report::small(), ReportFormat::Html, &style).unwrap();
+    assert!(!String::from_utf8(file).unwrap().contains("href=\"/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_with_an_endless_name_leaves_the_checklist_its_room() {
+    let mut snapshot = province::troubled(204);
+    let name = format!("Rất dài {}", "A".repeat(104));
+    Arc::make_mut(&mut snapshot.topology).sites[40].name.clone_from(&name);
+    for run in &mut snapshot.readiness {
+        for site in &mut Arc::make_mut(run).sites {
+            if site.site == snapshot.topology.sites[40].id {
+                site.name.clone_from(&name);
+            }
+        }
+    }
+    let house = House::open(snapshot);
+    let page = format!("http://{}/sessions/2023-11-24-giao-ban/readiness", house.address);
+    let mut browser = Browser::open(1366, 768);
+    browser.visit(&page);
+    let row = "[...document.querySelectorAll('#checklist tr')].find(it => it.innerText.startsWith('Rất dài'))";
+    browser.until("it is there", row);
+    for (media, width) in [("screen", 1366), ("screen", 390), ("print", 760)] {
+        browser.resize(width, 768, width < 500);
+        browser.media("light", media);
+        let fits = "(() => { const it = document.querySelector('.scroll'); return it.scrollWidth <= it.clientWidth + 1 })()";
+        assert_eq!(browser.eval(fits), true, "{media} {width}");
+    }
+    browser.resize(1366, 768, false);
+    browser.media("light", "screen");
+    let tall = format!("{row}.getBoundingClientRect().height");
+    let tall = browser.eval(&tall).as_f64().expect("a height");
+    assert!(tall < 140.0, "{tall} px: nothing is one word a line");
+    browser.picture("checklist-long-name");
+    browser.media("light", "print");
+    let badge = "getComputedStyle(document.querySelector('.badge')).printColorAdjust";
+    assert_eq!(browser.text(badge), "exact", "verdicts keep their ground on paper");
+}
