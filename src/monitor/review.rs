@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::blind::Sight;
 use super::ledger::Scope;
+use super::picture::Picture;
 use super::plan::Plan;
 use super::rollup::Rollups;
 use super::severity::{self, Stake};
@@ -286,7 +287,8 @@ impl Monitor {
             }
             let known = self.picture.site(*site);
             let settled = matches!(known.finding, Finding::Well | Finding::Unknown);
-            if settled && known.own.is_none() && known.group.is_none() {
+            let explained = known.own.is_some() || known.group.is_some();
+            if settled && !explained && !has_begun_to_fail(&self.picture, *site) {
                 calm.push(*site);
             }
         }
@@ -440,4 +442,15 @@ impl Monitor {
             incident.session = stake.session;
         }
     }
+}
+
+/// Whether something at a site has failed and is not down for a fact. A refusal is such a failure
+/// that leaves everything well: the host lives, and what is told may still have to wait for it.
+fn has_begun_to_fail(picture: &Picture, site: SiteIx) -> bool {
+    let topology = picture.topology();
+    let endpoints = topology.site(site).endpoints.iter();
+    endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets).any(|target| {
+        let streak = picture.target(*target).streak;
+        streak.is_failing() && streak.hard != Health::Down
+    })
 }

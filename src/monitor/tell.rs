@@ -347,3 +347,6 @@ fn duty(settings: &Settings, rota: &Rota, now: Timestamp) -> DutyView {
         next_from,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What is told together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::tests::{config, province, session, start};
+use super::super::{Command, Input, Monitor};
+use crate::lab::fault::Fault;
+use crate::lab::world::{Nature, Place, World};
+use crate::model::{Change, NotificationKind, Now, Outcome, Paces, SiteId, SiteIx, Topology};
+
+/// A monitor of a province.
+struct Desk {
+    monitor: Monitor,
+    world: World,
+    /// When people were told that something is on, and where.
+    told: Vec<(Timestamp, SiteId)>,
+    now: Now,
+}
+
+/// A province whose services are asked every two seconds.
+fn quick() -> Topology {
+    let mut topology = province("{tinh: {huyen: [a, b, c, d], khac: [e, f, g, h]}}");
+    for check in topology.checks.iter_mut().filter(|check| !check.kind.is_reachability()) {
+        let (pace, second) = (Duration::from_secs(2), Duration::from_secs(1));
+        check.paces = Paces { idle: pace, readiness: pace, live: pace, wrap_up: pace };
+        (check.timeout, check.confirm_after) = (second, second);
+    }
+    topology
+}
+
+impl Desk {
+    fn open() -> Self {
+        let mut config = config(quick());
+        config.sessions = vec![session(&config.topology, "s", -60, 7200)];
+        config.settings.grouping.live = Duration::from_secs(5);
+        let now = start();
+        let world = World::new(Arc::clone(&config.topology), Nature::default());
+        let monitor = Monitor::new(Arc::new(config), crate::model::Durable::default(), now);
+        Self { monitor, world, told: Vec::new(), now }
+    }
+
+    fn pass(&mut self, lasts: Duration) {
+        let end = self.now.plus(lasts);
+        while self.now.mono < end.mono {
+            self.now = self.now.plus(Duration::from_millis(20));
+            self.monitor.handle(Input::Tick, self.now);
+            while let Some(command) = self.monitor.poll_command() {
+                self.carry_out(command);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Probe(request) => {
+                let sight = self.world.probe(self.now, request.target, request.effort);
+                let (started, result) = (self.now, sight.result);
+                let finished = self.now.mono + sight.took;
+                let outcome = Outcome { request, started, finished, result };
+                self.monitor.handle(Input::Outcome(outcome), self.now);
+            }
+            Command::Commit(batch) => {
+                for change in batch.changes {
+                    if let Change::Notify(it) = change
+                        && it.kind == NotificationKind::Firing
+                    {
+                        self.told.extend(it.alert.incident.site.clone().map(|at| (it.created, at)));
+                    }
+                }
+            }
+            Command::Readiness(_) => {}
+        }
+    }
+
+    fn refuse(&mut self, site: SiteIx) {
+        self.world.place(self.now, Place::Site(site, None), Fault::ServicesClosed);
+    }
+}
+
+#[test]
+fn services_refused_one_soon_after_the_other_are_told_at_one_moment() {
+    let mut desk = Desk::open();
+    desk.pass(Duration::from_secs(20));
+    let communes: Vec<SiteIx> = {
+        let topology = desk.monitor.topology();
+        topology.site_ixs().filter(|site| topology.site(*site).children.is_empty()).collect()
+    };
+    for site in &communes {
+        desk.refuse(*site);
+        desk.pass(Duration::from_millis(150));
+    }
+    desk.pass(Duration::from_secs(20));
+    let moments: BTreeSet<Timestamp> = desk.told.iter().map(|(at, _)| *at).collect();
+    assert_eq!((desk.told.len(), moments.len()), (communes.len(), 1), "{:?}", desk.told);
+}
