@@ -35,6 +35,8 @@ pub(super) struct Gathering {
 /// What is to be told of an incident, channel by channel in the order of the settings.
 struct Weighed {
     slot: Slot,
+    /// Whether it is known to be on, and not only from before a start.
+    seen: bool,
     standing: Standing,
     reach: Vec<Vec<Reach>>,
     rules: Vec<Rules>,
@@ -249,6 +251,7 @@ fn weigh(
     keep_waiting(entry, muted, now);
     let mut weighed = Weighed {
         slot,
+        seen: is_seen(entry, picture),
         standing: Standing::default(),
         reach: Vec::new(),
         rules: Vec::new(),
@@ -266,8 +269,19 @@ fn weigh(
     weighed
 }
 
+/// Whether a site that an incident still explains is in trouble for a fact. It is not known right
+/// after a start, nor while what was down answers again without being confirmed. What is about no
+/// site goes by its own evidence.
+fn is_seen(entry: &Entry, picture: &Picture) -> bool {
+    let mut left = entry.members.iter().filter(|(_, well)| !**well);
+    entry.members.is_empty()
+        || left.any(|(site, _)| picture.site(*site).finding.trouble().is_some())
+}
+
 impl Weighed {
-    /// Weighs anew, after something was told.
+    /// Weighs anew, after something was told. What only follows from the time that has passed waits
+    /// until it is seen that the trouble is still there: nobody is called out for what was mended
+    /// while we were away.
     fn weigh_again(
         &mut self,
         incident: &Incident,
@@ -294,7 +308,13 @@ impl Weighed {
             rules.remind_every = times.in_phase(phase);
             let reach: Vec<Reach> =
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
-            self.needs.push(policy::needs_notification(incident, channel, &reach, rules, now));
+            let need = policy::needs_notification(incident, channel, &reach, rules, now);
+            self.needs.push(match need {
+                Need::Tell(Why::Still | Why::RanOut | Why::Untaken(_)) if !self.seen => {
+                    Need::Later(now.checked_add(super::LOOK_EVERY).unwrap_or(Timestamp::MAX))
+                }
+                need => need,
+            });
             self.reach.push(reach);
         }
     }
