@@ -63,7 +63,7 @@ pub use snapshot::{
     Snapshot, TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
-pub use text::{Bilingual, Language, chain, encoded, folded};
+pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
 pub use time::{Mono, Now};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

@@ -10,6 +10,7 @@ use std::fmt;
 use unicode_normalization::char::is_combining_mark;
 
 use super::source::{File, SourceSet, Span, line_ends};
+use crate::model::is_unseen;
 
 /// One problem in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl Diagnostic {
         }
         for (n, c) in line.iter().enumerate().take(to).skip(from) {
             // What could move the cursor or turn the text around is shown as a dot.
-            let plain = if *c == '\t' || unseen(*c) { '·' } else { *c };
+            let plain = if *c == '\t' || is_unseen(*c) { '·' } else { *c };
             shown.push(plain);
             if !is_combining_mark(plain) && n < at.max(end) {
                 caret.push(if n < at { ' ' } else { '^' });
@@ -160,21 +161,6 @@ impl Diagnostic {
         }
         (shown.trim_end().to_owned(), caret)
     }
-}
-
-/// Characters that take no place, turn the text around or are no text at all.
-pub(super) fn unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// So many of something: `1 problem`, `2 problems`.

@@ -9,10 +9,11 @@ use jiff::fmt::friendly::SpanParser;
 use jiff::{SignedDuration, SpanRelativeTo};
 use unicode_normalization::UnicodeNormalization;
 
-use super::diagnostic::{Findings, unseen};
+use super::diagnostic::Findings;
 use super::hint::{listed, meant_within, nearest, slug};
 use super::source::Span;
 use super::yaml::{Key, Kind, Node, Value, brief};
+use crate::model::is_unseen;
 
 /// The keys of one map on their way to being read. Whatever nobody asked for is told at the end.
 pub(super) struct Fields<'a> {
@@ -448,7 +449,7 @@ pub(super) fn line(longest: usize) -> impl Fn(&Node, &Findings) -> Option<String
             }
         };
         let text: String = scalar.text.nfc().collect();
-        if let Some(c) = text.chars().find(|c| unseen(*c)) {
+        if let Some(c) = text.chars().find(|c| is_unseen(*c)) {
             let reason = format!("a character that nobody sees: U+{:04X}", u32::from(c));
             let hint = "copied from elsewhere? Type the text anew".to_owned();
             out.hint(node.span, reason, hint);

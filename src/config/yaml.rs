@@ -111,7 +111,7 @@ impl Node {
 /// A text short enough to be quoted in a message.
 pub(super) fn brief(text: &str) -> String {
     let shown: String =
-        text.chars().map(|c| if super::diagnostic::unseen(c) { '·' } else { c }).take(60).collect();
+        text.chars().map(|c| if crate::model::is_unseen(c) { '·' } else { c }).take(60).collect();
     if shown.len() < text.len() && text.chars().count() > 60 { shown + "…" } else { shown }
 }
 

@@ -77,6 +77,23 @@ pub fn folded(text: &str) -> String {
     bare.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a character takes no place, turns the text around or is no text at all. Names hold none,
+/// whoever writes them: what nobody sees can make one name look like another, or a line like two.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 /// `text` for one value in an address or a form: everything but unreserved characters of RFC 3986
 /// §2.3 in percent-encoding.
 #[must_use]

@@ -307,7 +307,7 @@ async fn an_ack_reaches_the_daemon_as_it_was_given() {
     let acks = house.daemon.acks.lock().unwrap().clone();
     let [(incident, ack)] = &acks[..] else { panic!("{acks:?}") };
     assert_eq!(incident.as_str(), "cho-don-1");
-    assert_eq!((&*ack.by, &*ack.note), ("Nguyễn Thị Hà", "đang gọi\nxã"));
+    assert_eq!((&*ack.by, &*ack.note), ("Nguyễn Thị Hà", "đang gọi xã"));
     assert_eq!((ack.at, ack.until), (province::now().wall, Some(until)));
     assert_eq!(reply.json()["by"], "Nguyễn Thị Hà");
 }
@@ -374,6 +374,8 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
         (json!({ "by": " " }), "must say who"),
         (json!({ "by": "x".repeat(101) }), "longer than 100"),
         (json!({ "by": "a\nb" }), "control characters"),
+        (json!({ "by": "a\u{202e}b" }), "that nobody sees"),
+        (json!({ "by": "Hà", "note": "x\u{200b}y" }), "that nobody sees"),
         (json!({ "by": "Hà", "note": "\u{1b}[2J" }), "control characters"),
         (json!({ "by": "Hà", "note": "x".repeat(1_001) }), "longer than 1000"),
         (json!({ "by": "Hà", "until": past }), "future"),

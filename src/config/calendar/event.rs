@@ -20,8 +20,7 @@ use super::recur::{Budget, When, moment, starts};
 use super::said::Said;
 use super::zone::Zones;
 use super::{CalendarError, CalendarSettings, fingerprint};
-use crate::config::diagnostic::unseen;
-use crate::model::{Session, SessionId, Topology};
+use crate::model::{Session, SessionId, Topology, is_unseen};
 
 /// Most events of one calendar and most sessions made of them.
 const EVENTS: usize = 5_000;
@@ -452,7 +451,7 @@ fn title_raw<'b>(of: &'b [Property<'_>]) -> &'b str {
 /// What people call an event, on one line that is safe to show.
 fn title(of: &[Property<'_>]) -> String {
     let plain = title_raw(of).nfc().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let plain: String = plain.filter(|c| !unseen(*c)).take(200).collect();
+    let plain: String = plain.filter(|c| !is_unseen(*c)).take(200).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     if plain.is_empty() { "?".to_owned() } else { plain }
 }

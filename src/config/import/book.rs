@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::config::diagnostic::{CellPlace, Diagnostic, unseen};
+use crate::config::diagnostic::{CellPlace, Diagnostic};
+use crate::model::is_unseen;
 
 /// Characters of one cell that an excerpt shows.
 const SHOWN: usize = 40;
@@ -90,7 +91,7 @@ fn plain_number(number: f64) -> String {
 /// A text in NFC, every run of spaces and line ends one space, nothing unseen.
 fn clean(written: &str) -> String {
     let visible = written.nfc().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let visible: String = visible.filter(|c| *c == ' ' || !unseen(*c)).collect();
+    let visible: String = visible.filter(|c| *c == ' ' || !is_unseen(*c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

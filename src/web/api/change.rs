@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, Snapshot};
+use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, Snapshot, is_unseen};
 use crate::web::gate::Caller;
 
 /// Longest name of a person, in characters.
@@ -182,22 +182,23 @@ pub(in crate::web) fn person(written: &str) -> Result<String, Unfit> {
     if name.chars().count() > NAME {
         return Err(Unfit::new(format!("`by` is longer than {NAME} characters")));
     }
-    if name.chars().any(char::is_control) {
-        return Err(Unfit::new("`by` holds control characters"));
+    if name.chars().any(is_unseen) {
+        return Err(Unfit::new("`by` holds control characters or others that nobody sees"));
     }
     Ok(name.to_owned())
 }
 
-/// A text of several lines, without the control characters that could forge others in a log.
+/// A text, as one line: in a message or a log a second one would pass for somebody else's words.
 pub(in crate::web) fn text(field: &str, written: &str) -> Result<String, Unfit> {
     let text = written.trim();
     if text.chars().count() > NOTE {
         return Err(Unfit::new(format!("`{field}` is longer than {NOTE} characters")));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(Unfit::new(format!("`{field}` holds control characters")));
+    if text.chars().any(|c| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
+        let why = format!("`{field}` holds control characters or others that nobody sees");
+        return Err(Unfit::new(why));
     }
-    Ok(text.to_owned())
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// An id that no other silence has.
