@@ -44,6 +44,7 @@ use self::brain::{Heartbeat, Loop};
 use self::calendar::Keeper;
 use self::face::{Face, Shown};
 use self::hands::Hands;
+use self::journal::Journal;
 use self::probe_now::Demands;
 use self::together::Together;
 use crate::clock::Clock;
@@ -121,6 +122,8 @@ impl Daemon {
         let gathered = Arc::new(keeper.gather(&config, now.wall));
         let mut monitor = Monitor::new(Arc::clone(&gathered), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
+        let known = monitor.snapshot(now);
+        let journal = Journal::knowing(known.incidents.iter().map(|it| &**it));
 
         let mut tally = figures.tally();
         tally.adopt(monitor.topology(), monitor.generation());
@@ -128,7 +131,7 @@ impl Daemon {
         heartbeat.beat(now.mono);
         heartbeat.learn(now.mono);
         let shown = Arc::new(Shown {
-            snapshot: ArcSwap::from_pointee(monitor.snapshot(now)),
+            snapshot: ArcSwap::from_pointee(known),
             published: watch::Sender::new(0),
         });
 
@@ -202,9 +205,14 @@ impl Daemon {
         tokio::spawn(watchdog::run(Arc::clone(&face), stop_server.clone()));
         tokio::spawn(face::keep(Arc::clone(&face), stop_server.clone()));
         tokio::spawn(face::watch_door(Arc::clone(&face), stop_server.clone()));
-        let (writing, telling) = (writer.handle(), courier.remote());
-        let hands =
-            Hands { probes: Arc::clone(&probes), writer: writing, courier: telling, tally, closed };
+        let hands = Hands {
+            probes: Arc::clone(&probes),
+            writer: writer.handle(),
+            courier: courier.remote(),
+            tally,
+            journal,
+            closed,
+        };
         let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();

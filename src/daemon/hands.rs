@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::journal;
+use super::journal::Journal;
 use crate::config::Config;
 use crate::metrics::Tally;
 use crate::model::{
@@ -21,6 +21,7 @@ pub(super) struct Hands {
     pub(super) writer: WriterHandle,
     pub(super) courier: Remote,
     pub(super) tally: Tally,
+    pub(super) journal: Journal,
     /// Told whenever a session is closed, with when that is on disk.
     pub(super) closed: watch::Sender<Option<Ticket>>,
 }
@@ -47,8 +48,8 @@ impl Hands {
     }
 
     /// Commits what changed, then publishes the snapshot, then delivers.
-    pub(super) fn commit(&self, batch: Batch, snapshot: Option<Arc<Snapshot>>) {
-        journal::log(&batch);
+    pub(super) fn commit(&mut self, batch: Batch, snapshot: Option<Arc<Snapshot>>) {
+        self.journal.log(&batch);
         let closes =
             |change: &Change| matches!(change, Change::Session(record) if record.closed.is_some());
         let closed = batch.changes.iter().any(closes);

@@ -1,58 +1,187 @@
-//! The log of what was decided: one line for each hard change, each incident and each message.
+//! The log of what was decided: one line for each hard change, each turn of an incident and each
+//! message.
+//!
+//! The record of an incident changes more often than there is something to say: with every message
+//! and every step of an escalation. So it is kept what was said of each.
+
+use std::collections::BTreeMap;
 
 use tracing::{error, info, warn};
 
 use crate::model::{
-    Batch, Change, Drill, DrillState, Health, Incident, Notification, ReadinessRun, Verdict,
+    Batch, Cause, Change, ChannelId, Drill, DrillState, Health, Incident, IncidentId, Notification,
+    ReadinessRun, Severity, Verdict,
 };
 
-/// Logs what a batch changes for good.
-pub(super) fn log(batch: &Batch) {
-    for change in &batch.changes {
-        match change {
-            Change::Health { key, state } => {
-                let (what, health) = (key.to_string(), state.health.word());
-                // The first judgement after an empty start is no news when it is good.
-                if matches!(state.health, Health::Down | Health::Degraded) {
-                    warn!(what, health, "health changed");
-                } else {
-                    info!(what, health, "health changed");
+/// Incidents of which it is kept what was said; those that are over are forgotten first.
+const KEPT: usize = 4_096;
+
+/// The log, and what it has said of incidents.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    said: BTreeMap<IncidentId, Said>,
+}
+
+/// What was said of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    stands: Stands,
+    cause: Cause,
+    severity: Severity,
+    affected: usize,
+    /// Who took it on, and the note.
+    ack: Option<(String, String)>,
+    held_back: Vec<ChannelId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    On,
+    Rests,
+    Over,
+}
+
+/// What is to be said of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum News {
+    Open,
+    /// It is graver, wider or called otherwise.
+    Grown,
+    Acknowledged,
+    Rests,
+    Resolved,
+    HeldBack(ChannelId),
+}
+
+impl Journal {
+    /// A log that has spoken of these before.
+    pub(super) fn knowing<'a>(incidents: impl IntoIterator<Item = &'a Incident>) -> Self {
+        let said = incidents.into_iter().map(|it| (it.id.clone(), Said::of(it))).collect();
+        Self { said }
+    }
+
+    /// Logs what a batch changes for good.
+    pub(super) fn log(&mut self, batch: &Batch) {
+        for change in &batch.changes {
+            match change {
+                Change::Incident(incident) => {
+                    for news in self.take_in(incident) {
+                        log_incident(incident, &news);
+                    }
                 }
+                change => log_change(change),
             }
-            Change::Incident(incident) => log_incident(incident),
-            Change::Notify(notification) => log_notification(notification),
-            Change::Withdraw(withdrawal) => {
-                info!(id = %withdrawal.id, reason = withdrawal.reason, "message withdrawn");
-            }
-            Change::Silence(silence) => {
-                let site = silence.site.as_ref().map_or("everything", |site| site.as_str());
-                info!(id = %silence.id, site, until = %silence.until, by = silence.by, "silenced");
-            }
-            Change::Maintenance(window) => {
-                info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
-            }
-            Change::Lift(id) => info!(%id, "silence or maintenance ended"),
-            Change::Drill(drill) => log_drill(drill),
-            Change::LinkUse(used) => info!(incident = %used.incident, by = used.by, "link used"),
-            Change::Session(record) => {
-                let (id, sites) = (&record.id, record.sites.len());
-                match record.closed {
-                    Some(_) => info!(%id, sites, "session over, everything about it is known"),
-                    None => info!(%id, sites, start = %record.start, "session written down"),
-                }
-            }
-            Change::Cancelled(id) => info!(%id, "session cancelled"),
-            Change::Reported { session, .. } => info!(%session, "report written"),
-            Change::Readiness(run) => log_readiness(run),
-            Change::Confirm(said) => {
-                let (session, site, by) = (&said.session, &said.site, &said.by);
-                info!(%session, %site, by, said.picture, said.sound, "picture and sound");
-            }
-            Change::Unconfirm { session, site } => {
-                info!(%session, %site, "picture and sound no longer confirmed");
-            }
-            Change::Forget(_) | Change::Rollup(_) | Change::Watch(_) | Change::Lost { .. } => {}
         }
+    }
+
+    /// What is new about an incident.
+    fn take_in(&mut self, incident: &Incident) -> Vec<News> {
+        let now = Said::of(incident);
+        let news = now.since(self.said.get(&incident.id));
+        self.said.insert(incident.id.clone(), now);
+        if self.said.len() > KEPT {
+            self.said.retain(|_, said| said.stands != Stands::Over);
+        }
+        news
+    }
+}
+
+impl Said {
+    fn of(incident: &Incident) -> Self {
+        let affected = incident.affected_now().count();
+        let stands = match incident.resolved {
+            Some(_) => Stands::Over,
+            // The monitor's own has no sites.
+            None if affected == 0 && !incident.affected.is_empty() => Stands::Rests,
+            None => Stands::On,
+        };
+        Self {
+            stands,
+            cause: incident.cause,
+            severity: incident.severity,
+            affected,
+            ack: incident.ack.as_ref().map(|ack| (ack.by.clone(), ack.note.clone())),
+            held_back: incident.held_back.clone(),
+        }
+    }
+
+    /// What is new since something else was said.
+    fn since(&self, before: Option<&Self>) -> Vec<News> {
+        let was = before.map(|before| before.stands);
+        let held = |channel: &&ChannelId| !before.is_some_and(|it| it.held_back.contains(channel));
+        let held = self.held_back.iter().filter(held);
+        let mut news: Vec<News> = held.cloned().map(News::HeldBack).collect();
+        match self.stands {
+            Stands::Over if was != Some(Stands::Over) => news.push(News::Resolved),
+            Stands::Rests if was != Some(Stands::Rests) => news.push(News::Rests),
+            Stands::On if was != Some(Stands::On) => news.push(News::Open),
+            Stands::On => {
+                let grown = |it: &Self| {
+                    self.severity > it.severity
+                        || self.affected > it.affected
+                        || self.cause != it.cause
+                };
+                if before.is_some_and(grown) {
+                    news.push(News::Grown);
+                }
+            }
+            Stands::Over | Stands::Rests => {}
+        }
+        let acked = self.ack.is_some() && before.is_none_or(|before| before.ack != self.ack);
+        if acked && self.stands != Stands::Over {
+            news.push(News::Acknowledged);
+        }
+        news
+    }
+}
+
+fn log_change(change: &Change) {
+    match change {
+        Change::Health { key, state } => {
+            let (what, health) = (key.to_string(), state.health.word());
+            // The first judgement after an empty start is no news when it is good.
+            if matches!(state.health, Health::Down | Health::Degraded) {
+                warn!(what, health, "health changed");
+            } else {
+                info!(what, health, "health changed");
+            }
+        }
+        Change::Notify(notification) => log_notification(notification),
+        Change::Withdraw(withdrawal) => {
+            info!(id = %withdrawal.id, reason = withdrawal.reason, "message withdrawn");
+        }
+        Change::Silence(silence) => {
+            let site = silence.site.as_ref().map_or("everything", |site| site.as_str());
+            info!(id = %silence.id, site, until = %silence.until, by = silence.by, "silenced");
+        }
+        Change::Maintenance(window) => {
+            info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
+        }
+        Change::Lift(id) => info!(%id, "silence or maintenance ended"),
+        Change::Drill(drill) => log_drill(drill),
+        Change::LinkUse(used) => info!(incident = %used.incident, by = used.by, "link used"),
+        Change::Session(record) => {
+            let (id, sites) = (&record.id, record.sites.len());
+            match record.closed {
+                Some(_) => info!(%id, sites, "session over, everything about it is known"),
+                None => info!(%id, sites, start = %record.start, "session written down"),
+            }
+        }
+        Change::Cancelled(id) => info!(%id, "session cancelled"),
+        Change::Reported { session, .. } => info!(%session, "report written"),
+        Change::Readiness(run) => log_readiness(run),
+        Change::Confirm(said) => {
+            let (session, site, by) = (&said.session, &said.site, &said.by);
+            info!(%session, %site, by, said.picture, said.sound, "picture and sound");
+        }
+        Change::Unconfirm { session, site } => {
+            info!(%session, %site, "picture and sound no longer confirmed");
+        }
+        Change::Incident(_)
+        | Change::Forget(_)
+        | Change::Rollup(_)
+        | Change::Watch(_)
+        | Change::Lost { .. } => {}
     }
 }
 
@@ -68,24 +197,25 @@ fn log_drill(drill: &Drill) {
     }
 }
 
-fn log_incident(incident: &Incident) {
+fn log_incident(incident: &Incident, news: &News) {
     let site = incident.site.as_ref().map_or("", |site| site.as_str());
     let endpoint = incident.endpoint.as_ref().map_or("", |endpoint| endpoint.as_str());
     let (id, cause) = (&incident.id, incident.cause.word());
-    let affected = incident.affected_now().count();
-    for channel in &incident.held_back {
-        warn!(%id, %channel, "message held back: those of this hour are used up");
-    }
-    match (incident.resolved, &incident.ack) {
-        (Some(_), _) => info!(%id, cause, site, endpoint, "incident resolved"),
-        (None, Some(ack)) => info!(%id, cause, site, by = ack.by, "incident acknowledged"),
-        (None, None) if affected == 0 => {
+    let (severity, affected) = (incident.severity.word(), incident.affected_now().count());
+    match news {
+        News::HeldBack(channel) => {
+            warn!(%id, %channel, "message held back: those of this hour are used up");
+        }
+        News::Open => warn!(%id, cause, site, endpoint, severity, affected, "incident open"),
+        News::Grown => warn!(%id, cause, site, endpoint, severity, affected, "incident has grown"),
+        News::Acknowledged => {
+            let by = incident.ack.as_ref().map_or("", |ack| ack.by.as_str());
+            info!(%id, cause, site, by, "incident acknowledged");
+        }
+        News::Rests => {
             info!(%id, cause, site, endpoint, "incident rests: all its sites are well again");
         }
-        (None, None) => {
-            let severity = incident.severity.word();
-            warn!(%id, cause, site, endpoint, severity, affected, "incident open");
-        }
+        News::Resolved => info!(%id, cause, site, endpoint, "incident resolved"),
     }
 }
 
@@ -99,4 +229,49 @@ fn log_readiness(run: &ReadinessRun) {
     let [ready, at_risk, cannot_tell, not_ready] = Verdict::ALL.map(|verdict| run.count(verdict));
     let took_s = run.finished.duration_since(run.began).as_secs();
     info!(%session, sites, ready, at_risk, cannot_tell, not_ready, took_s, "readiness");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ack, Affected, SiteId};
+    use crate::store::tests::incident;
+
+    #[test]
+    fn each_turn_of_an_incident_is_said_once() {
+        let mut journal = Journal::default();
+        let mut it = incident("tan-lap.access.x", "tan-lap");
+        let began = it.began;
+        let affects = |site: &str| Affected { site: SiteId::new(site), since: began, until: None };
+        it.affected = vec![affects("tan-lap")];
+        assert_eq!(journal.take_in(&it), [News::Open]);
+        it.waiting_since = Some(began);
+        assert_eq!(journal.take_in(&it), [], "somebody was told");
+        it.ack = Some(Ack { by: "Hà".to_owned(), at: began, note: String::new(), until: None });
+        assert_eq!(journal.take_in(&it), [News::Acknowledged]);
+        it.affected.push(affects("ban-thi"));
+        assert_eq!(journal.take_in(&it), [News::Grown]);
+        it.held_back = vec![ChannelId::new("sms")];
+        assert_eq!(journal.take_in(&it), [News::HeldBack(ChannelId::new("sms"))]);
+        assert_eq!(journal.take_in(&it), []);
+        for affected in &mut it.affected {
+            affected.until = Some(began);
+        }
+        assert_eq!(journal.take_in(&it), [News::Rests]);
+        it.resolved = Some(began);
+        assert_eq!(journal.take_in(&it), [News::Resolved]);
+        it.held_back.clear();
+        assert_eq!(journal.take_in(&it), [], "its end was told");
+        it.resolved = None;
+        it.affected[0].until = None;
+        assert_eq!(journal.take_in(&it), [News::Open], "it is back");
+        assert_eq!(Journal::knowing([&it]).take_in(&it), [], "a restart is no news");
+    }
+
+    #[test]
+    fn what_is_about_no_site_does_not_rest_from_the_start() {
+        let mut it = incident("vchealth.monitor.x", "vchealth");
+        (it.site, it.affected) = (None, Vec::new());
+        assert_eq!(Journal::default().take_in(&it), [News::Open]);
+    }
 }

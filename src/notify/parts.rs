@@ -89,8 +89,11 @@ impl Accepted {
                     continue;
                 }
                 if let Err(error) = way.post(recipient, piece).await {
-                    let recipient = way.name(recipient);
-                    tracing::warn!(recipient, %error, "a recipient did not accept a message");
+                    // Of the only one the courier says it.
+                    if recipients > 1 {
+                        let recipient = way.name(recipient);
+                        tracing::warn!(recipient, %error, "a recipient did not accept a message");
+                    }
                     failures.push(error);
                     break;
                 }
