@@ -54,7 +54,7 @@ use crate::model::Snapshot;
 use crate::monitor::{Input, Monitor};
 use crate::notify::{Courier, Inbox, Setup, load_link_key};
 use crate::probe::{Probes, Trust};
-use crate::store::{Past, Store, StoreError, Writer};
+use crate::store::{Past, Store, Writer};
 use crate::web::{Condition, ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
 
 pub use self::calendar::kept_sessions;
@@ -109,10 +109,7 @@ impl Daemon {
         let now = clock.now();
         let (store, durable) =
             Store::open(&settings.state_dir, now.wall).map_err(DaemonError::Store)?;
-        let key = load_link_key(store.dir()).map_err(|source| {
-            let path = store.dir().to_owned();
-            DaemonError::Store(StoreError::File { doing: "keep the key of links in", path, source })
-        })?;
+        let key = load_link_key(store.dir()).map_err(DaemonError::System)?;
         let link_uses = store.link_uses().map_err(DaemonError::Store)?;
         let waiting = store.outstanding().map_err(DaemonError::Store)?;
         let standing = store.standing().map_err(DaemonError::Store)?;
@@ -122,11 +119,11 @@ impl Daemon {
         let gathered = Arc::new(keeper.gather(&config, now.wall));
         let mut monitor = Monitor::new(Arc::clone(&gathered), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
-        let known = monitor.snapshot(now);
-        let journal = Journal::knowing(known.incidents.iter().map(|it| &**it));
 
         let mut tally = figures.tally();
         tally.adopt(monitor.topology(), monitor.generation());
+        let known = monitor.snapshot(now);
+        let journal = Journal::knowing(known.incidents.iter().map(|it| &**it));
         let heartbeat = Arc::new(Heartbeat::default());
         heartbeat.beat(now.mono);
         heartbeat.learn(now.mono);

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use tracing::error;
+
 use crate::store::write_whole;
 use crate::texts::{KEY, LinkKey};
 
@@ -12,12 +14,30 @@ const FILE_NAME: &str = "link.key";
 
 /// The key in the state directory, made when there is none. Only its owner may read it.
 ///
+/// One that cannot be read or kept is no reason not to watch: then there is another until the
+/// program ends, and the log says so.
+///
 /// # Errors
-/// When it cannot be read, is no key, or cannot be made.
+/// When there is no randomness.
 pub fn load(dir: &Path) -> io::Result<LinkKey> {
     let path = dir.join(FILE_NAME);
+    let mut fresh = [0; KEY];
+    getrandom::fill(&mut fresh).map_err(io::Error::other)?;
+    kept(&path, fresh).or_else(|error| {
+        error!(
+            path = %path.display(), %error,
+            "the key of links is not to be had: links in earlier messages do not open, and those \
+             of now only until the next start; let the user of this program own the file, or \
+             remove it"
+        );
+        Ok(LinkKey::new(fresh))
+    })
+}
+
+/// The key at `path`, or else `fresh`, which is kept there.
+fn kept(path: &Path, fresh: [u8; KEY]) -> io::Result<LinkKey> {
     let mut bytes = Vec::new();
-    match File::open(&path) {
+    match File::open(path) {
         Ok(file) => {
             file.take(KEY as u64 + 1).read_to_end(&mut bytes)?;
         }
@@ -28,10 +48,8 @@ pub fn load(dir: &Path) -> io::Result<LinkKey> {
         return Ok(LinkKey::new(key));
     }
     // None yet, or cut short by a full disk: links made with it are lost either way.
-    let mut key = [0; KEY];
-    getrandom::fill(&mut key).map_err(io::Error::other)?;
-    write_whole(&path, &key, 0o600)?;
-    Ok(LinkKey::new(key))
+    write_whole(path, &fresh, 0o600)?;
+    Ok(LinkKey::new(fresh))
 }
 
 #[cfg(test)]
@@ -53,5 +71,13 @@ mod tests {
         fs::write(&path, b"short").unwrap();
         assert_ne!(load(scratch.path()).unwrap(), key, "a torn one is replaced");
         assert_eq!(format!("{key:?}"), "LinkKey(***)");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_had_keeps_nobody_from_watching() {
+        let scratch = Scratch::new("link-key-in-the-way");
+        fs::create_dir_all(scratch.path().join(FILE_NAME).join("x")).unwrap();
+        let key = load(scratch.path()).unwrap();
+        assert_ne!(load(scratch.path()).unwrap(), key, "it is this process's own");
     }
 }
