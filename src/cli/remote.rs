@@ -2,6 +2,7 @@
 //! and tell the running daemon, through its API. Every command that asks a daemon does so through
 //! [`Remote`].
 
+use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ use crate::model::{Incident, Maintenance, Silence, SiteId, encoded};
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
     daemon: Running,
-    time_zone: TimeZone,
+    /// That of its settings, once it is known.
+    time_zone: OnceCell<TimeZone>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -207,7 +209,7 @@ impl Remote {
     /// The daemon at the address that was given, or where the configuration says that it listens.
     fn new(to: &Addressed) -> Result<Self, Failed> {
         match &to.at {
-            Some(address) => Self::to(Running::at(address, &to.whom)?, TimeZone::system()),
+            Some(address) => Self::to(Running::at(address, &to.whom)?, OnceCell::new()),
             None => {
                 let config = Source::directory(&to.config.dir).load().map_err(unread)?;
                 Self::local(&config.settings, &to.whom)
@@ -217,10 +219,10 @@ impl Remote {
 
     /// The daemon where the settings say that it listens.
     pub(super) fn local(settings: &Settings, whom: &Credentials) -> Result<Self, Failed> {
-        Self::to(Running::of(settings, whom)?, settings.time_zone.clone())
+        Self::to(Running::of(settings, whom)?, settings.time_zone.clone().into())
     }
 
-    fn to(daemon: Running, time_zone: TimeZone) -> Result<Self, Failed> {
+    fn to(daemon: Running, time_zone: OnceCell<TimeZone>) -> Result<Self, Failed> {
         Ok(Self { daemon, time_zone, runtime: runtime()? })
     }
 
@@ -310,8 +312,20 @@ impl Remote {
         }
     }
 
+    /// A moment as messages and the board have it, and how far that is from UTC: this machine may
+    /// stand in another time zone, and so may whoever reads it.
     fn moment(&self, at: Timestamp) -> String {
-        self.time_zone.to_datetime(at).strftime("%Y-%m-%d %H:%M").to_string()
+        let zone = self.time_zone.get_or_init(|| self.ask_time_zone().unwrap_or(TimeZone::UTC));
+        at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %:::z").to_string()
+    }
+
+    fn ask_time_zone(&self) -> Option<TimeZone> {
+        #[derive(Deserialize)]
+        struct Status {
+            time_zone: String,
+        }
+        let Status { time_zone } = self.get("/api/v1/status").ok()?;
+        TimeZone::get(&time_zone).ok()
     }
 
     fn line(&self, what: &str, from: Timestamp, until: Timestamp, by: &str, why: &str) -> String {

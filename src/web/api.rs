@@ -42,8 +42,8 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Response {
     let reasons = not_ready(&app);
     let (store, channels) = (app.daemon.store(), app.daemon.channels());
     let (condition, calendar) = (app.daemon.condition(), app.daemon.calendar());
-    let snapshot = app.daemon.snapshot();
-    let status = Status::of(&snapshot, &reasons, &store, &channels, &condition, &calendar);
+    let (snapshot, zone) = (app.daemon.snapshot(), app.daemon.look().time_zone);
+    let status = Status::of(&snapshot, &reasons, &store, &channels, &condition, &calendar, &zone);
     Json(status).into_response()
 }
 

@@ -368,6 +368,7 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let at = format!("http://{listen}");
     let set = said(&["silence", "Xã Tân Lập", "--for", "2h", "--reason", "kéo cáp", "--at", &at]);
     assert!(set.starts_with("tan-lap is silenced until "), "{set}");
+    assert!(set.contains(" +07; end it"), "in the time zone of the daemon, wherever we are: {set}");
     assert!(said(&["silence", "--config", config]).contains("by ha: kéo cáp"));
     assert!(said(&["unsilence", "tan-lap", "--config", config]).contains("is over"));
     let work = ["maintenance", "tan-lap", "--for", "1h", "--reason", "thay router"];

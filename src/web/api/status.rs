@@ -2,6 +2,7 @@
 //! disk and the people, what became of the configuration, what comes next.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::views::ByHealth;
@@ -14,6 +15,8 @@ use crate::web::Condition;
 #[derive(Serialize)]
 pub(super) struct Status<'a> {
     version: &'static str,
+    /// In which people are told of moments.
+    time_zone: Option<&'a str>,
     taken: Timestamp,
     generation: u32,
     ready: bool,
@@ -43,6 +46,7 @@ impl<'a> Status<'a> {
         channels: &'a [ChannelStatus],
         condition: &'a Condition,
         calendar: &'a Calendar,
+        time_zone: &'a TimeZone,
     ) -> Self {
         let mut counts = [0; 4];
         for view in &snapshot.sites {
@@ -50,6 +54,7 @@ impl<'a> Status<'a> {
         }
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            time_zone: time_zone.iana_name(),
             taken: snapshot.taken.wall,
             generation: snapshot.generation,
             ready: not_ready.is_empty(),

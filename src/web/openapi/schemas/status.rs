@@ -7,6 +7,7 @@ use super::{a, array, count, flag, maybe, number, object, text, time, whole};
 pub(super) fn status() -> Value {
     object(&[
         ("version", text()),
+        ("time_zone", maybe(&text())),
         ("taken", time()),
         ("generation", count()),
         ("ready", flag()),
