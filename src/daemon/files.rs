@@ -121,7 +121,7 @@ fn with_web(files: SourceSet, dir: &Path, name: &str) -> SourceSet {
 /// Adds the texts of people's own: `templates/vi/summary.txt` and the like. A file that is none of
 /// them is told, since somebody believes in it.
 fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonError> {
-    let mut strangers = Vec::new();
+    let mut strangers = strange_places(dir);
     for language in Language::ALL {
         let dir = dir.join(language.word());
         let found = match std::fs::read_dir(&dir) {
@@ -140,7 +140,7 @@ fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonE
             let Some(part) = part else {
                 // What editors leave behind and what is hidden is nobody's belief.
                 if !name.starts_with('.') && !name.ends_with('~') {
-                    strangers.push(stranger(file));
+                    strangers.push(strange_part(&path));
                 }
                 continue;
             };
@@ -162,18 +162,48 @@ fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonE
     }
 }
 
-fn stranger(file: String) -> Diagnostic {
+/// What lies where nobody looks for texts: in another folder than those of the languages, or in one
+/// whose name has a letter too few.
+fn strange_places(dir: &Path) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    if let Some(slip) = dir.parent().map(|parent| parent.join("template")).filter(|it| it.is_dir())
+    {
+        let hint = "rename it to `templates`";
+        found.push(stranger(&slip, "texts of your own are not looked for here", hint));
+    }
+    let Ok(entries) = std::fs::read_dir(dir) else { return found };
+    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|it| it.path())).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = path.extension().is_some_and(|extension| extension == "txt");
+        let known = Language::named(&name).is_some();
+        // What is hidden, and what people note beside their texts, is nobody's belief.
+        if !known && !name.starts_with('.') && (path.is_dir() || text) {
+            let hint = "texts lie in `vi` and `en`, such as `vi/summary.txt`";
+            found.push(stranger(&path, "no message is written in this language", hint));
+        }
+    }
+    found
+}
+
+fn strange_part(file: &Path) -> Diagnostic {
     let known: Vec<String> =
         TemplatePart::ALL.iter().map(|part| format!("{}.txt", part.word())).collect();
+    let hint = format!("known are {}", known.join(", "));
+    stranger(file, "no part of a message is written by this file", &hint)
+}
+
+fn stranger(path: &Path, reason: &str, hint: &str) -> Diagnostic {
     Diagnostic {
-        file,
+        file: path.display().to_string(),
         line: 1,
         column: 1,
         width: 0,
         cell: None,
         excerpt: String::new(),
-        reason: "no part of a message is written by this file".to_owned(),
-        hint: Some(format!("known are {}", known.join(", "))),
+        reason: reason.to_owned(),
+        hint: Some(hint.to_owned()),
         other: None,
     }
 }
@@ -213,6 +243,25 @@ mod tests {
             alike(File::Sessions, &["session.yaml".to_owned()]).as_deref(),
             Some("session.yaml")
         );
+    }
+
+    #[test]
+    fn texts_that_lie_where_nobody_looks_are_told() {
+        let dir = std::env::temp_dir().join(format!("vchealth-texts-{}", std::process::id()));
+        for made in ["templates/vi", "templates/fr", "templates/.git", "template"] {
+            std::fs::create_dir_all(dir.join(made)).unwrap();
+        }
+        for text in ["vi/summary.txt", "vi/sumary.txt", "summary.txt", "README.md"] {
+            std::fs::write(dir.join("templates").join(text), "{{ site }}").unwrap();
+        }
+        let told = with_templates(SourceSet::new(), &dir.join("templates")).unwrap_err();
+        let told = crate::model::chain(&told);
+        let place = |name: &str| told.contains(&dir.join(name).display().to_string());
+        for name in ["template:1", "templates/fr:1", "templates/summary.txt:1"] {
+            assert!(place(name), "{name} in {told}");
+        }
+        assert!(place("templates/vi/sumary.txt:1") && told.contains("4 problems"), "{told}");
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
