@@ -173,7 +173,8 @@ impl Sending<'_> {
         let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
         let secrets: Vec<&Secret> = self.password.iter().collect();
         let server = self.email.server();
-        let why = repeatable(&error.to_string(), &WebAddress::new(server.clone()), &secrets);
+        let why = explained(error.to_string());
+        let why = repeatable(&why, &WebAddress::new(server.clone()), &secrets);
         DeliveryError { retry, text: format!("{server}: {why}") }
     }
 }
@@ -198,10 +199,42 @@ fn names_a_recipient(error: &Error) -> bool {
     }
 }
 
+/// What went wrong, and what to set where the server lacks what the settings ask for: the library
+/// calls that an error of its own.
+fn explained(text: String) -> String {
+    let Some(lack) = text.strip_prefix("internal client error: ") else { return text };
+    if lack.contains("STARTTLS") {
+        "the server offers no STARTTLS: set `security: tls` and the port where it speaks TLS from the \
+         start, such as 465, or `security: none` on a network of your own"
+            .to_owned()
+    } else if lack.contains("authentication mechanism") {
+        "the server offers no log-in by password (PLAIN, LOGIN) on this port: set `security: \
+         starttls` or `tls`, which many ask for first, or leave out `user`"
+            .to_owned()
+    } else {
+        lack.to_owned()
+    }
+}
+
 fn mailbox(text: &str) -> Result<Mailbox, DeliveryError> {
     text.parse().map_err(|error| never(format!("`{text}` is no address for mail: {error}")))
 }
 
 fn never(text: String) -> DeliveryError {
     DeliveryError { retry: Retry::Never, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_lacks_is_said_with_what_to_set() {
+        let told = |text: &str| explained(text.to_owned());
+        let no_tls = "internal client error: STARTTLS is not supported on this server";
+        assert!(told(no_tls).contains("`security: tls`"), "{}", told(no_tls));
+        let no_log_in = "internal client error: No compatible authentication mechanism was found";
+        assert!(told(no_log_in).contains("leave out `user`"), "{}", told(no_log_in));
+        assert_eq!(told("transient error (452): full"), "transient error (452): full");
+    }
 }
