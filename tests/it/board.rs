@@ -341,7 +341,7 @@ async fn whoever_cannot_be_told_what_was_missed_is_told_to_load_the_page_again()
         Stream::open(&house, unknown).await.next("again").await;
     }
     // Whoever has seen nothing may begin now.
-    let mut new = Stream::open(&house, "now").await;
+    let mut new = Stream::ask(&house, "/live").await;
     new.next("beat").await;
     house.daemon.publish(with_lost("tan-lap"));
     assert_eq!(new.next("delta").await["lost"], 1);
