@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::Monitor;
 use super::blind::Sight;
 use super::drill::Drills;
@@ -102,8 +100,7 @@ impl Monitor {
     }
 
     /// Puts an incident back in its place.
-    fn remember(&mut self, mut incident: Incident, now: Now) {
-        not_ahead(&mut incident, now.wall);
+    fn remember(&mut self, incident: Incident, now: Now) {
         let flapping = &self.picture.settings().flapping;
         let ended_long_ago = !incident.is_open()
             && !flap::may_return(&incident, flapping, now.wall)
@@ -325,18 +322,6 @@ impl Monitor {
             }
             self.ledger.lay_to_rest(slot);
         }
-    }
-}
-
-/// What the record says of later than now was written by a clock that ran ahead: it is no later than
-/// this start. Else an ack of tomorrow would outlive what it was given for.
-fn not_ahead(incident: &mut Incident, now: Timestamp) {
-    incident.waiting_since = incident.waiting_since.map(|at| at.min(now));
-    if let Some(ack) = &mut incident.ack {
-        ack.at = ack.at.min(now);
-    }
-    for told in &mut incident.told {
-        told.at = told.at.min(now);
     }
 }
 
