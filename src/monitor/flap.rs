@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 use crate::config::FlappingSettings;
-use crate::model::{Incident, Resolution};
+use crate::model::{Incident, Resolution, Severity};
 
 /// Relapses kept in a record at most; enough to judge by, and bounded.
 const KEPT: usize = 64;
@@ -33,10 +33,14 @@ pub(super) fn may_return(incident: &Incident, settings: &FlappingSettings, now: 
         && incident.resolved.is_some_and(|ended| within(ended, settings.window, now))
 }
 
-/// Notes that it came back after it had seemed over, or had been told to be.
+/// Notes that it came back after it had seemed over, or had been told to be. What is at stake is
+/// weighed anew: the session of then may be over.
 pub(super) fn relapse(incident: &mut Incident, settings: &FlappingSettings, now: Timestamp) {
     incident.resolved = None;
     incident.resolution = None;
+    incident.severity = Severity::Info;
+    incident.delegates = 0;
+    incident.session = None;
     if incident.relapses.len() == KEPT {
         incident.relapses.remove(0);
     }
