@@ -20,8 +20,8 @@ impl Core {
         self.next_limit().is_some_and(|limit| limit <= now)
     }
 
-    /// Gives up the requests whose time limit has passed at `now`. Whatever arrived by then has been
-    /// read.
+    /// Gives up the requests whose time limit has passed at `now`. Whatever arrived by then has
+    /// been read.
     pub(in super::super) fn expire(&mut self, now: Mono) {
         let Self { lanes, awaited, .. } = self;
         let mut over = Vec::new();
