@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use super::seen::Seen;
 use super::{Item, Style, affected_sites};
 use crate::model::{
-    Ack, Alert, Cause, ChannelId, CheckId, Evidence, Incident, Language, NotificationKind, Phase,
-    Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Incident, Language, NotificationKind,
+    Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -324,6 +324,20 @@ impl<'a> Facts<'a> {
     /// Whether a session is on or about to begin.
     pub(super) fn session_is_near(&self) -> bool {
         matches!(self.alert.phase, Phase::Live | Phase::Readiness)
+    }
+
+    /// Everybody who may be phoned or written to, each with the ways; none when nobody is listed.
+    pub(super) fn contacts(&self) -> Option<String> {
+        let person = |contact: &Contact| {
+            let ways = [contact.phone.as_str(), contact.email.as_str()];
+            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
+            match ways.as_slice() {
+                [] => contact.name.clone(),
+                ways => format!("{}: {}", contact.name, ways.join(", ")),
+            }
+        };
+        let people: Vec<String> = self.alert.contacts.iter().map(person).collect();
+        (!people.is_empty()).then(|| people.join("; "))
     }
 }
 

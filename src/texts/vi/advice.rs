@@ -132,22 +132,8 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
 }
 
 pub(super) fn contact(facts: &Facts<'_>) -> String {
-    let people: Vec<String> = facts
-        .alert
-        .contacts
-        .iter()
-        .map(|contact| {
-            let ways = [contact.phone.as_str(), contact.email.as_str()];
-            let ways: Vec<&str> = ways.into_iter().filter(|way| !way.is_empty()).collect();
-            match ways.as_slice() {
-                [] => contact.name.clone(),
-                ways => format!("{}: {}", contact.name, ways.join(", ")),
-            }
-        })
-        .collect();
-    match (people.as_slice(), facts.place) {
-        ([], Place::Site { .. }) => "chưa khai báo người liên hệ của điểm cầu này".to_owned(),
-        ([], _) => "cán bộ kỹ thuật trực".to_owned(),
-        (people, _) => people.join("; "),
-    }
+    facts.contacts().unwrap_or_else(|| match facts.place {
+        Place::Site { .. } => "chưa khai báo người liên hệ của điểm cầu này".to_owned(),
+        _ => "cán bộ kỹ thuật trực".to_owned(),
+    })
 }
