@@ -64,6 +64,6 @@ pub use snapshot::{
 };
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
-pub use time::{Mono, Now};
+pub use time::{Mono, Now, micros};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

@@ -104,6 +104,12 @@ impl Now {
     }
 }
 
+/// A duration in microseconds, as outcomes and measurements keep it; saturating after 71 minutes.
+#[must_use]
+pub fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
 /// A duration in nanoseconds, saturating after 584 years.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

@@ -2,7 +2,6 @@
 //! it says to people.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,7 +11,7 @@ use super::severity::{self, Stake};
 use super::site::{self, Kind, Life};
 use crate::model::{
     Affected, Alert, Cause, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw, SiteId,
-    SiteIx, TargetIx, TargetKey,
+    SiteIx, TargetIx, TargetKey, micros,
 };
 
 /// Observations kept with an incident at most.
@@ -275,10 +274,6 @@ fn observation(picture: &Picture, ix: TargetIx, now: Now) -> Option<Evidence> {
         (None, rtt) => Saw::Answered { rtt_us: rtt.map(micros) },
     };
     (target.streak.soft == Health::Up).then_some(Evidence { target: key, at: at?, saw })
-}
-
-fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// Puts a site and the number of its children that answer in evidence.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::emodel::{self, CodecLoss};
 use super::jitter::Jitter;
-use crate::model::{Mono, Quality, QualityGrade};
+use crate::model::{Mono, Quality, QualityGrade, micros};
 
 /// Echoes kept at most, whatever the window: trains fill it quickly.
 const MOST: usize = 256;
@@ -188,10 +188,6 @@ impl Figures {
 /// Whether an answered echo took as long as `limit`.
 fn beyond(rtt_us: u32, limit: Duration) -> bool {
     rtt_us != LOST && rtt_us >= micros(limit)
-}
-
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "only differences within the window are used")]

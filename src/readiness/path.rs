@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::measured::Burst;
 use crate::config::QualitySettings;
-use crate::model::{Found, QualityGrade, TrainFigures, Verdict};
+use crate::model::{Found, QualityGrade, TrainFigures, Verdict, micros};
 use crate::quality::Jitter;
 
 /// Fewest lost packets that count as loss: one in a short train is no share of anything.
@@ -89,8 +89,4 @@ const fn verdict(grade: QualityGrade) -> Verdict {
         QualityGrade::Fair => Verdict::AtRisk,
         QualityGrade::Poor => Verdict::NotReady,
     }
-}
-
-fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Mono, Now, Rollup, Sketch, Spread, TargetKey};
+use crate::model::{Mono, Now, Rollup, Sketch, Spread, TargetKey, micros};
 use crate::monitor::grade::GradeRules;
 use crate::quality::{Figures, Jitter};
 
@@ -106,8 +106,4 @@ impl Stretch {
 )]
 fn hundredths(figure: f64) -> u32 {
     (figure * 100.0).round().clamp(0.0, 10_000.0) as u32
-}
-
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::{EchoParams, PingJob};
-use crate::model::Mono;
+use crate::model::{Mono, micros};
 use crate::wire::icmp::{MARK, MAX_PAYLOAD};
 
 /// A job with what it asks for made possible, packed.
@@ -34,7 +34,7 @@ struct Micros(u32);
 
 impl From<Duration> for Micros {
     fn from(duration: Duration) -> Self {
-        Self(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX))
+        Self(micros(duration))
     }
 }
 
