@@ -17,8 +17,8 @@ use super::site::{Finding, Kind};
 use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
-    Detail, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, Reply,
-    SiteIx, Standing, TargetIx, Topology,
+    CheckKind, Detail, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure,
+    Reply, SiteIx, Standing, TargetIx, Topology,
 };
 
 /// Time between two moments that are kept of those at which we were answered.
@@ -184,10 +184,17 @@ impl Picture {
         self.site_mut(site).found = false;
     }
 
-    /// The endpoint that stands between us and everything else: the first one where we stand.
+    /// The endpoint that stands between us and everything else: the first one where we stand,
+    /// unless that takes calls and is one of several, and so is no router.
     pub(super) fn gateway(&self) -> Option<EndpointIx> {
-        let vantage = self.topology().vantage?;
-        self.topology().site(vantage).endpoints.first().copied()
+        let topology = self.topology();
+        let here = &topology.site(topology.vantage?).endpoints;
+        let first = *here.first()?;
+        let mut targets = topology.endpoint(first).targets.iter();
+        let takes_calls = targets.any(|target| {
+            matches!(topology.check_of(*target).kind, CheckKind::Sip(_) | CheckKind::H323(_))
+        });
+        (here.len() == 1 || !takes_calls).then_some(first)
     }
 
     /// Interval and time limit of a target in the present phase.

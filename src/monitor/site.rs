@@ -5,7 +5,7 @@
 
 mod life;
 
-use self::life::is_blank;
+use self::life::{is_blank, is_unasked};
 pub(super) use self::life::{Life, is_passing, life};
 use super::grade::DOUBTFUL;
 use super::picture::Picture;
@@ -78,16 +78,20 @@ impl Finding {
 ///    and whatever stands behind it has failed to answer since, or once everything is confirmed
 ///    dead. While the router, or something behind it, has not been heard either way, it is not.
 /// 2. If some device lives, the line does. What is dead behind the router is a device in trouble.
-///    A router that alone does not answer while what is behind it does is only keeping quiet.
+///    A router that alone does not answer while what is behind it does is only keeping quiet. A
+///    first device that is asked for services is no router, but one of those behind a router that
+///    is not watched.
 /// 3. Of a device that lives, a service confirmed down is trouble, unless it was never seen to
 ///    work and nothing answers for it: then it is switched off or filtered on purpose. A
 ///    certificate out of its time is judged elsewhere.
-/// 4. A bad path to everything is the line's; to one device behind a good router it is the
-///    device's; to the router alone it is none: routers answer echoes when they have time.
+/// 4. A bad path to everything is the line's; to one device behind a good router, or beside a
+///    device with a good path, it is the device's; to the router alone it is none: routers answer
+///    echoes when they have time.
 /// 5. The site cannot take part when it is silent, or when every device behind the router is
 ///    dead or has no service left.
 /// 6. What has not been asked since the start, answers again without being confirmed, or has a
-///    path that may soon be judged bad, leaves everything as it was judged.
+///    path that may soon be judged bad, leaves everything as it was judged. So does a device that
+///    we fail to ask; where that is so of all of them, nothing is known of the site.
 pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     let endpoints = &picture.topology().site(site).endpoints;
     let watched =
@@ -112,9 +116,13 @@ pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     if let Some(trouble) = path(picture, site, &lives) {
         return Finding::Trouble(trouble);
     }
+    let unasked = |(endpoint, _): &(EndpointIx, Life)| is_unasked(picture, *endpoint);
+    if behind(picture, &lives).iter().all(unasked) {
+        return Finding::Unknown;
+    }
     let restless = lives.iter().any(|(endpoint, life)| match life {
         Life::Failing(_) | Life::Recovering => true,
-        Life::Unknown => !is_blank(picture, *endpoint),
+        Life::Unknown => !is_blank(picture, *endpoint) || is_unasked(picture, *endpoint),
         Life::Alive => {
             let targets = &picture.topology().endpoint(*endpoint).targets;
             targets.iter().any(|target| {
@@ -170,7 +178,7 @@ fn silence_or_device(
     let lives_now = |(endpoint, life): &(EndpointIx, Life)| {
         matches!(life, Life::Alive | Life::Recovering) && fresh(*endpoint)
     };
-    let behind = if lives.len() > 1 { &lives[1..] } else { lives };
+    let behind = behind(picture, lives);
     let is_dead = |(_, life): &(EndpointIx, Life)| matches!(life, Life::Dead(_));
     if lives.iter().any(lives_now) {
         let (endpoint, since) = behind.iter().find_map(|(endpoint, life)| match life {
@@ -204,21 +212,40 @@ fn silence_or_device(
         (router, Life::Unknown) => is_blank(picture, router),
         _ => false,
     };
-    // A device may have been dead long before the rest fell silent.
+    // A device may have been dead long before the rest fell silent, and a router may have kept quiet
+    // while the rest was heard.
     let onsets = lives.iter().filter_map(|(_, life)| match life {
         Life::Dead(at) | Life::Failing(at) => Some(*at),
         _ => None,
     });
     let last = onsets.clone().max().unwrap_or(since);
     let together = last.earlier(picture.settings().correlation.window);
+    let heard = lives.iter().map(|(endpoint, _)| {
+        let known = picture.endpoint(*endpoint);
+        known.alive_at.max(known.heard_at)
+    });
+    let heard = heard.max().unwrap_or_default();
     Some(Trouble {
         kind: Kind::Silent,
         endpoint: None,
         target: None,
-        since: onsets.filter(|at| *at >= together).min().unwrap_or(since),
+        since: onsets.filter(|at| *at >= together && *at >= heard).min().unwrap_or(last),
         down: true,
         settled: router_silent && lives.iter().all(heard_nothing),
     })
+}
+
+/// What stands behind the router: all but the first, unless that is no router or stands alone.
+fn behind<'a>(picture: &Picture, lives: &'a [(EndpointIx, Life)]) -> &'a [(EndpointIx, Life)] {
+    match lives {
+        [(first, _), rest @ ..] if !rest.is_empty() && is_router(picture, *first) => rest,
+        all => all,
+    }
+}
+
+/// Whether a site's first device is a router: nothing runs on it that is watched.
+fn is_router(picture: &Picture, first: EndpointIx) -> bool {
+    picture.services(first).next().is_none()
 }
 
 /// Rule 3 of [`find`].
@@ -252,7 +279,7 @@ fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> 
                 });
         }
     }
-    let behind = if lives.len() > 1 { &lives[1..] } else { lives };
+    let behind = behind(picture, lives);
     let useless = |(endpoint, life): &(EndpointIx, Life)| {
         let (out, offered) = services_out(picture, *endpoint);
         matches!(life, Life::Dead(_)) || (out > 0 && out == offered)
@@ -276,26 +303,32 @@ fn path(picture: &Picture, site: SiteIx, lives: &[(EndpointIx, Life)]) -> Option
     let doubtful = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_doubtful());
     let known = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_known(&picture.rules));
     let is_pinged = |endpoint: EndpointIx| paths(endpoint).next().is_some();
-    let (router, router_life) = *lives.first()?;
-    let router_counts = lives.len() > 1 && router_life == Life::Alive && is_pinged(router);
-    let behind = lives.iter().filter(|(endpoint, life)| {
-        *life == Life::Alive && is_pinged(*endpoint) && (lives.len() == 1 || *endpoint != router)
-    });
-    let worst = behind.map(|(endpoint, _)| *endpoint).max_by(|a, b| {
+    let judged =
+        |(endpoint, life): &&(EndpointIx, Life)| *life == Life::Alive && is_pinged(*endpoint);
+    let order = |a: &EndpointIx, b: &EndpointIx| {
         let weight = |endpoint: EndpointIx| (is_poor(endpoint), suspicion(endpoint));
         weight(*a).partial_cmp(&weight(*b)).unwrap_or(std::cmp::Ordering::Equal)
-    });
+    };
+    let behind = behind(picture, lives);
+    let devices = behind.iter().filter(judged).map(|(endpoint, _)| *endpoint);
+    let worst = devices.clone().max_by(order);
+    // What the worst is held against: the router, or else the best of the others.
+    let router = if behind.len() < lives.len() {
+        lives.first().filter(judged).map(|(endpoint, _)| *endpoint)
+    } else {
+        devices.filter(|endpoint| Some(*endpoint) != worst).min_by(order)
+    };
     let trouble = |endpoint: Option<EndpointIx>, of: EndpointIx, settled: bool| {
         let since = paths(of).map(|path| path.since()).max().unwrap_or_default();
         let (kind, target, down) = (Kind::Quality, None, false);
         Some(Trouble { kind, endpoint, target, since, down, settled })
     };
     let Some(worst) = worst else {
-        return if router_counts && is_poor(router) { trouble(None, router, true) } else { None };
+        return router.filter(|router| is_poor(*router)).and_then(|it| trouble(None, it, true));
     };
-    if !router_counts {
+    let Some(router) = router else {
         return if is_poor(worst) { trouble(None, worst, true) } else { None };
-    }
+    };
     let both = suspicion(worst).min(suspicion(router)) >= DOUBTFUL
         && suspicion(worst) + suspicion(router) >= 1.0;
     match (is_poor(router), is_poor(worst)) {

@@ -114,3 +114,12 @@ pub(super) fn is_blank(picture: &Picture, endpoint: EndpointIx) -> bool {
         streak.hard == Health::Unknown && streak.soft == Health::Unknown
     })
 }
+
+/// Whether a device that was seen to work cannot be asked from here, by any of its checks.
+pub(super) fn is_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let known = picture.endpoint(endpoint);
+    let mut targets = picture.topology().endpoint(endpoint).targets.iter();
+    (known.judged.seen_up || known.alive_at > Mono::ZERO)
+        && is_blank(picture, endpoint)
+        && targets.all(|ix| picture.target(*ix).streak.is_mute())
+}
