@@ -18,7 +18,7 @@
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
 //! - `acts`: what people do about it;
-//! - `drill`: the proof before a session that alerts arrive;
+//! - `drill`: the proof before a session that alerts arrive; `ourselves`: what is wrong with us;
 //! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
 //!   much of it; `rollup`: what reports measure by;
 //! - `snapshot`: what everybody is shown; `restore`: how it goes on after a restart or a reload.
@@ -38,6 +38,7 @@ mod ledger;
 mod lost;
 mod minutes;
 mod mute;
+mod ourselves;
 mod picture;
 mod plan;
 mod policy;

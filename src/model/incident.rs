@@ -273,6 +273,11 @@ pub enum SelfDoubt {
         /// The word of the last such failure.
         how: String,
     },
+    /// Some sites cannot be asked from this machine.
+    SitesUnasked {
+        /// The word of the failure.
+        how: String,
+    },
     /// The echo engine does not keep up.
     EngineLate,
     /// The wall clock of this machine was set.
@@ -360,6 +365,9 @@ impl fmt::Display for SelfDoubt {
             }
             Self::NobodyAnswers => f.write_str("no site answers any more"),
             Self::ProbesFail { how } => write!(f, "probes fail on this machine: {how}"),
+            Self::SitesUnasked { how } => {
+                write!(f, "some sites cannot be asked from this machine: {how}")
+            }
             Self::EngineLate => f.write_str("the echo engine does not keep up"),
             Self::ClockSet { by_s } => write!(f, "the clock was set by {by_s} s"),
             Self::ClockOff { by_s, devices, of } => write!(

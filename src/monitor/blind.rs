@@ -55,6 +55,8 @@ pub(super) struct Sight {
     /// What failed may have failed because of us if it was asked before this moment: we could not
     /// see until then, or our gateway did not answer.
     sees_since: Mono,
+    /// Since when we see, or have seen again.
+    seeing_since: Mono,
     /// The last reading of both clocks.
     clocks: Option<(Mono, Timestamp)>,
     /// The last step of the wall clock in seconds, and until when it matters.
@@ -92,6 +94,7 @@ impl Sight {
             distrust_until: Mono::ZERO,
             distrust_since: None,
             sees_since: Mono::ZERO,
+            seeing_since: Mono::ZERO,
             clocks: None,
             step: None,
             parts: BTreeMap::new(),
@@ -107,7 +110,7 @@ impl Sight {
             SelfDoubt::GatewaySilent { .. } | SelfDoubt::GatewayUnasked { .. } if has_gateway => {
                 Blindness::Gateway
             }
-            SelfDoubt::NobodyAnswers if !has_gateway => Blindness::Everything,
+            SelfDoubt::NobodyAnswers => Blindness::Everything,
             // Whatever else there is shows at once if it is still so.
             _ => return,
         };
@@ -200,14 +203,20 @@ impl Sight {
     ///    our own network. While others answer, the gateway just does not answer echoes. Those that
     ///    have been silent for a fact before need not be asked again. Where there are no others,
     ///    everything behind the gateway is silent too. A gateway that we fail to ask may be dead.
-    /// 2. Where no gateway is known, nearly everything falling silent is taken for our own network
-    ///    too: we cannot tell, and 117 alerts would help nobody.
+    /// 2. Where no gateway is known, or ours keeps quiet while others answer, nearly everything
+    ///    falling silent is taken for our own network too: we cannot tell, and 117 alerts would
+    ///    help nobody.
+    ///
+    ///    For both only those sites count that [answered](Self::counts) before: what was never
+    ///    connected, or has been dead for long, says nothing by being silent. And while somebody
+    ///    still answers though most have fallen silent, it is them and not us.
     /// 3. Most of the latest outcomes are our own failures.
     /// 4. The engine has not kept up for a while.
     /// 5. The wall clock was set: what was known may be older than it seems.
     ///
-    /// We see again when the gateway or some sites are confirmed to answer, when most probes can be
-    /// made, when the clock runs evenly. Gives whether blindness came or went.
+    /// We see again when the gateway or some sites are confirmed to answer, however few they are
+    /// if they do for long, when most probes can be made, when the clock runs evenly. Gives whether
+    /// blindness came or went.
     pub(super) fn look(&mut self, picture: &Picture, now: Mono) -> bool {
         let was_blind = self.is_blind();
         let mut reasons = BTreeMap::new();
@@ -228,23 +237,87 @@ impl Sight {
             reasons.insert(Blindness::Clock, SelfDoubt::ClockSet { by_s });
         }
         self.blind = reasons;
-        if self.is_blind() && !was_blind {
-            self.since = now;
+        match (was_blind, self.is_blind()) {
+            (false, true) => self.since = now,
+            (true, false) => self.seeing_since = now,
+            _ => {}
         }
         self.is_blind() != was_blind
     }
 
-    /// Whether it is known that we see: our gateway or some of the others answer. After a start it
-    /// has to be learned first.
-    pub(super) fn sees(picture: &Picture, now: Mono) -> bool {
+    /// The sites of which we fail to ask a device, each with the word for why if it is known, once
+    /// that is so of one for longer than anything is held in doubt: the others share its fate.
+    /// Where no name server answers, that is an incident of its own; a name that nobody knows is
+    /// missed only where it was known before.
+    pub(super) fn unasked<'a>(
+        &'a self,
+        picture: &'a Picture,
+        now: Mono,
+    ) -> impl Iterator<Item = (SiteIx, Option<&'static str>)> + 'a {
+        let topology = picture.topology();
+        let unasked = topology.site_ixs().filter_map(move |site| {
+            let endpoints = topology.site(site).endpoints.iter();
+            let unasked = endpoints.filter_map(|endpoint| self.unasked_device(picture, *endpoint));
+            let (since, how) = unasked.min_by_key(|(since, _)| *since)?;
+            Some((site, how, now - since.max(self.seeing_since)))
+        });
+        let unasked: Vec<_> = unasked.filter(|(.., lasts)| *lasts >= DISTRUST).collect();
+        let told = unasked.iter().any(|(.., lasts)| *lasts >= DOUBT);
+        unasked.into_iter().filter(move |_| told).map(|(site, how, _)| (site, how))
+    }
+
+    /// Since when we fail to ask a device, and the word for why.
+    fn unasked_device(
+        &self,
+        picture: &Picture,
+        endpoint: EndpointIx,
+    ) -> Option<(Mono, Option<&'static str>)> {
+        let targets = &picture.topology().endpoint(endpoint).targets;
+        if !targets.iter().all(|ix| picture.target(*ix).unasked_since.is_some()) {
+            return None;
+        }
+        // Services have their turn less often than the host they run on.
+        let hosts = || picture.reachability(endpoint).map(|ix| picture.target(ix));
+        if hosts().any(|host| host.streak.hard != Health::Unknown) {
+            return None;
+        }
+        let since = hosts().filter_map(|host| host.unasked_since).max()?;
+        let failure = hosts().find_map(|host| host.last_failure()).map(|(_, failure)| failure);
+        let known = picture.endpoint(endpoint);
+        let told = match failure {
+            Some(Failure::Local(LocalFailure::Unresolved(_))) => {
+                !self.parts.contains_key(&Part::Resolver)
+            }
+            Some(Failure::Local(LocalFailure::NoSuchName(_))) => {
+                known.judged.seen_up || known.alive_at > Mono::ZERO
+            }
+            _ => true,
+        };
+        told.then(|| (since, failure.map(Failure::word)))
+    }
+
+    /// Whether it is known that we see: our gateway or some of the others answer, or at least one
+    /// of them does all the time. After a start it has to be learned first.
+    pub(super) fn sees(&self, picture: &Picture, now: Mono) -> bool {
         let answers = |gateway| {
             matches!(site::life(picture, gateway, now), Life::Alive)
                 || is_confirmed(picture, gateway)
         };
-        let others = others(picture).count();
+        let known = others(picture).filter(|site| has_lived(picture, *site)).count();
         picture.gateway().is_some_and(answers)
-            || share(confirmed(picture), others) >= SOME
-            || (others == 0 && own_is_confirmed(picture))
+            || share(confirmed(picture).count(), known) >= SOME
+            || (others(picture).next().is_none() && own_is_confirmed(picture))
+            || self.is_answered_steadily(picture, now)
+    }
+
+    /// Whether somebody has answered all the time for longer than anything is held in doubt, and
+    /// since we went blind.
+    fn is_answered_steadily(&self, picture: &Picture, now: Mono) -> bool {
+        let paces = confirmed(picture).filter_map(|site| picture.pulse(site));
+        let Some(pace) = paces.map(|pulse| picture.pace(pulse).0).min() else { return false };
+        let gap = (pace * 5 / 2).max(Duration::from_secs(10));
+        let from = now.earlier(DOUBT.max(gap * 2));
+        (!self.is_blind() || from >= self.since) && picture.answered.steadily(from, now, gap)
     }
 
     /// Whether it may soon turn out that we are blind: our gateway does not answer, and nobody
@@ -261,7 +334,7 @@ impl Sight {
                 now - since < DOUBT && !picture.answered.within(since, asked)
             }
             Life::Unknown if is_mute(picture, gateway) => onset(picture, now)
-                .is_some_and(|since| now - since < DOUBT && answering(picture, since).alive == 0),
+                .is_some_and(|since| now - since < DOUBT && !anybody_answers(picture, since)),
             Life::Alive | Life::Unknown => false,
         }
     }
@@ -271,11 +344,12 @@ impl Sight {
     ///
     /// 1. A row of failures says something about its target when, between the first and the last
     ///    of them, something was asked that was answered: our network cannot have been gone for
-    ///    all of it. An answer to what was asked before or after the row says nothing about it.
+    ///    all of it. An answer to what was asked before or after the row says nothing about it, nor
+    ///    about the site's trouble does one from before that began: a router may have kept quiet
+    ///    for long.
     /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
     ///    lately by who stands at this site, nobody could have answered: then there is nothing to
-    ///    wait for. Our gateway could, unless the
-    ///    trouble is its own.
+    ///    wait for. Our gateway could, unless the trouble is its own.
     /// 3. After [`DOUBT`] it is the site's.
     pub(super) fn may_be_ours(
         picture: &Picture,
@@ -295,7 +369,7 @@ impl Sight {
             }
             for ix in &topology.endpoint(*endpoint).targets {
                 let target = picture.target(*ix);
-                let (first, last) = (target.bad_since, target.asked_at);
+                let (first, last) = (target.bad_since.max(trouble.since), target.asked_at);
                 if target.streak.hard == Health::Down && target.streak.is_failing() && first < last
                 {
                     rows = true;
@@ -321,18 +395,24 @@ impl Sight {
 
     /// Rules 1 and 2 of [`look`](Self::look).
     fn silence(&self, picture: &Picture, now: Mono) -> Option<(Blindness, SelfDoubt)> {
-        let others = || others(picture);
-        let answering = |since: Mono| answering(picture, since);
-        let silent_enough = |Answering { asked, alive, witnesses }| {
-            let alone = others().next().is_none() && own_is_silent(picture);
+        for reason in [Blindness::Gateway, Blindness::Everything] {
+            // A gateway that was taken out of the configuration is silent no longer.
+            let stands = reason == Blindness::Everything || picture.gateway().is_some();
+            if let Some(doubt) = self.blind.get(&reason).filter(|_| stands) {
+                return (!self.sees(picture, now)).then(|| (reason, doubt.clone()));
+            }
+        }
+        let silent_enough = |Answering { asked, alive, witnesses, middle }| {
+            let alone = others(picture).next().is_none() && own_is_silent(picture);
             let enough = asked >= FEWEST.min(witnesses).max(1);
-            alone || (enough && at_least(asked - alive.min(asked), asked))
+            let answered =
+                |middle: Mono| picture.answered.within(middle.max(now.earlier(DISTRUST)), now);
+            alone
+                || (enough
+                    && at_least(asked - alive.min(asked), asked)
+                    && !middle.is_some_and(answered))
         };
         if let Some(gateway) = picture.gateway() {
-            if self.blind.contains_key(&Blindness::Gateway) {
-                return (!Self::sees(picture, now))
-                    .then(|| (Blindness::Gateway, self.blind[&Blindness::Gateway].clone()));
-            }
             let host = || picture.topology().endpoint(gateway).host.to_string();
             let (since, doubt) = match site::life(picture, gateway, now) {
                 Life::Dead(since) => (since, SelfDoubt::GatewaySilent { host: host() }),
@@ -345,18 +425,58 @@ impl Sight {
                 }
                 _ => return None,
             };
-            return silent_enough(answering(since)).then_some((Blindness::Gateway, doubt));
-        }
-        if self.blind.contains_key(&Blindness::Everything) {
-            return (!Self::sees(picture, now))
-                .then(|| (Blindness::Everything, self.blind[&Blindness::Everything].clone()));
+            if silent_enough(self.answering(picture, since)) {
+                return Some((Blindness::Gateway, doubt));
+            }
+            // Others answered after it fell silent: it is no witness.
         }
         let onset = onset(picture, now)?;
-        let was_well = others().any(|site| picture.site(site).judged.hard == Health::Up);
-        let count = others().count();
-        (count >= FEWEST && was_well && silent_enough(answering(onset)))
+        let was_well = others(picture).any(|site| picture.site(site).judged.hard == Health::Up);
+        let count = others(picture).filter(|site| self.counts(picture, *site, onset)).count();
+        (count >= FEWEST && was_well && silent_enough(self.answering(picture, onset)))
             .then_some((Blindness::Everything, SelfDoubt::NobodyAnswers))
     }
+
+    /// How the others do that were asked since a moment. When nobody has answered yet all of them
+    /// count.
+    fn answering(&self, picture: &Picture, since: Mono) -> Answering {
+        let counts = |site: &SiteIx| self.counts(picture, *site, since);
+        let nobody_yet = !others(picture).any(|site| counts(&site));
+        let mut answering = Answering { asked: 0, alive: 0, witnesses: 0, middle: None };
+        let mut silent = Vec::new();
+        for site in others(picture).filter(|site| nobody_yet || counts(site)) {
+            let known = picture.site(site);
+            let asked = known.asked_at >= since;
+            answering.asked += usize::from(asked);
+            answering.alive += usize::from(known.alive_at >= since);
+            let trouble = known.finding.trouble().filter(|trouble| trouble.kind == Kind::Silent);
+            silent.extend(trouble.map(|trouble| trouble.since));
+            let may_speak = trouble.is_none() && !witness::is_no_witness(picture, site);
+            answering.witnesses += usize::from(asked || may_speak);
+        }
+        silent.sort_unstable();
+        answering.middle = silent.get(silent.len() / 2).copied();
+        answering
+    }
+
+    /// Whether a site's silence since a moment may be due to us: it worked before, as far as we
+    /// could see, and has not been silent for longer than faults that belong together.
+    fn counts(&self, picture: &Picture, site: SiteIx, since: Mono) -> bool {
+        let known = picture.site(site);
+        let worked = matches!(known.judged.hard, Health::Up | Health::Degraded)
+            || (known.alive_at > Mono::ZERO && known.alive_at >= self.seeing_since);
+        let earliest = since.earlier(picture.settings().correlation.window);
+        let gone = known
+            .finding
+            .trouble()
+            .is_some_and(|trouble| trouble.kind == Kind::Silent && trouble.since < earliest);
+        worked && !gone
+    }
+}
+
+/// A moment from which on nothing is held in doubt any more.
+pub(super) fn before_the_doubt(now: Mono) -> Mono {
+    now.earlier(DOUBT)
 }
 
 /// How far the wall clock moved against the monotonic one.
@@ -388,6 +508,8 @@ struct Answering {
     alive: usize,
     /// Those that were asked or may yet have something to say.
     witnesses: usize,
+    /// When half of those that are silent had fallen silent.
+    middle: Option<Mono>,
 }
 
 /// All sites but ours.
@@ -396,27 +518,25 @@ fn others(picture: &Picture) -> impl Iterator<Item = SiteIx> {
     picture.topology().site_ixs().filter(move |site| Some(*site) != vantage)
 }
 
-fn answering(picture: &Picture, since: Mono) -> Answering {
-    let mut answering = Answering { asked: 0, alive: 0, witnesses: 0 };
-    for site in others(picture) {
-        let known = picture.site(site);
-        let asked = known.asked_at >= since;
-        answering.asked += usize::from(asked);
-        answering.alive += usize::from(known.alive_at >= since);
-        let may_speak = !known.finding.is(Kind::Silent) && !witness::is_no_witness(picture, site);
-        answering.witnesses += usize::from(asked || may_speak);
-    }
-    answering
+/// Whether any of the others answered what was asked since a moment.
+fn anybody_answers(picture: &Picture, since: Mono) -> bool {
+    others(picture).any(|site| picture.site(site).alive_at >= since)
 }
 
-/// How many of the others have proved alive more than once since we went blind: everything that was
-/// known was forgotten then.
-fn confirmed(picture: &Picture) -> usize {
+/// Whether a site was ever seen to work.
+fn has_lived(picture: &Picture, site: SiteIx) -> bool {
+    let known = picture.site(site);
+    known.judged.seen_up || known.alive_at > Mono::ZERO
+}
+
+/// Those of the others that have proved alive more than once since we went blind: everything that
+/// was known was forgotten then.
+fn confirmed(picture: &Picture) -> impl Iterator<Item = SiteIx> {
     let topology = picture.topology();
     let lives = |site: &SiteIx| {
         topology.site(*site).endpoints.iter().any(|endpoint| is_confirmed(picture, *endpoint))
     };
-    others(picture).filter(lives).count()
+    others(picture).filter(lives)
 }
 
 /// Whether a device has proved alive more than once since we went blind. A refused connection is

@@ -341,6 +341,16 @@ impl Answered {
         }
     }
 
+    /// Whether they follow each other from `from` to `to` without a longer `gap`.
+    pub(super) fn steadily(&self, from: Mono, to: Mono, gap: Duration) -> bool {
+        let later = self.0.range(self.0.partition_point(|at| *at < from)..).copied();
+        let mut last = from;
+        later.filter(|at| *at < to).chain([to]).all(|at| {
+            let before = std::mem::replace(&mut last, at);
+            at - before <= gap
+        })
+    }
+
     /// Whether there is one from `from` to `to`.
     pub(super) fn within(&self, from: Mono, to: Mono) -> bool {
         let first = self.0.get(self.0.partition_point(|at| *at < from));

@@ -213,7 +213,7 @@ impl Monitor {
             relapses,
             never_up: never_up.map(|ix| topology.target_key(ix)).collect(),
             blind: self.sight.is_blind().then(|| {
-                let doubts = self.reasons(now.wall);
+                let doubts = self.reasons(now);
                 doubts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }),
         }

@@ -38,7 +38,7 @@ pub(super) const fn cause(scope: &Scope, kind: Option<Kind>) -> Cause {
 pub(super) fn id(picture: &Picture, scope: &Scope, cause: Cause, at: Timestamp) -> IncidentId {
     let topology = picture.topology();
     let about = match scope {
-        Scope::Monitor | Scope::Gone => "vchealth".to_owned(),
+        Scope::Monitor(_) | Scope::Gone => "vchealth".to_owned(),
         Scope::Site(site) | Scope::Below(site) => topology.site(*site).id.to_string(),
         Scope::Label { label, value } => format!("{}-{}", plain(label), plain(value)),
         Scope::Item(endpoint, _) => topology.site(topology.endpoint(*endpoint).site).id.to_string(),
@@ -84,7 +84,7 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
             incident.endpoint = Some(endpoint.id.clone());
             Some(topology.site(endpoint.site).id.clone())
         }
-        Scope::Monitor | Scope::Label { .. } | Scope::Gone => None,
+        Scope::Monitor(_) | Scope::Label { .. } | Scope::Gone => None,
     };
     let mut seen = Vec::new();
     match &scope {
@@ -106,7 +106,7 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
                 observe(picture, *member, 2, now, &mut seen);
             }
         }
-        Scope::Monitor | Scope::Item(..) | Scope::Gone => {}
+        Scope::Monitor(_) | Scope::Item(..) | Scope::Gone => {}
     }
     add_evidence(incident, seen);
 }
@@ -177,7 +177,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             let sites = picture.labelled.get(&(label.clone(), value.clone()));
             sites.map_or(0, |sites| sites.iter().filter(|site| picture.is_known(**site)).count())
         }
-        Scope::Site(_) | Scope::Item(..) | Scope::Monitor | Scope::Gone => 1,
+        Scope::Site(_) | Scope::Item(..) | Scope::Monitor(_) | Scope::Gone => 1,
     };
     let scope = entry.scope.clone();
     let incident = entry.change();

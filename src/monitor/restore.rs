@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Monitor;
-use super::blind::Sight;
+use super::blind::{self, Sight};
 use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
@@ -15,6 +15,7 @@ use super::ledger::{Ledger, Scope};
 use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
+use super::ourselves::Weakness;
 use super::picture::{Judged, Picture};
 use super::policy;
 use super::readiness::Readiness;
@@ -120,9 +121,17 @@ impl Monitor {
             }
         }
         if incident.cause == Cause::Monitor && incident.is_open() {
-            let last = incident.evidence.last().map(|evidence| &evidence.saw);
-            if let Some(Saw::Ourselves(doubt @ SelfDoubt::ClockOff { .. })) = last {
-                self.hygiene.own_clock = Some(doubt.clone());
+            match incident.evidence.last().map(|evidence| &evidence.saw) {
+                Some(Saw::Ourselves(doubt @ SelfDoubt::ClockOff { .. })) => {
+                    self.hygiene.own_clock = Some(doubt.clone());
+                }
+                Some(Saw::Ourselves(SelfDoubt::SitesUnasked { .. })) => {
+                    for site in incident.affected_now().filter_map(|site| topology.find_site(site))
+                    {
+                        self.expect_unasked(site, now.mono);
+                    }
+                }
+                _ => {}
             }
         }
         let scope = scope(&incident, &topology).filter(|scope| match scope {
@@ -178,6 +187,15 @@ impl Monitor {
             for site in still {
                 self.expect_poor_paths(site, device.as_ref());
             }
+        }
+    }
+
+    /// Devices that could not be asked before the restart cannot be until they are.
+    fn expect_unasked(&mut self, site: SiteIx, now: Mono) {
+        let topology = Arc::clone(self.topology());
+        let endpoints = topology.site(site).endpoints.iter();
+        for target in endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets) {
+            self.picture.targets[target.ix()].unasked_since = Some(blind::before_the_doubt(now));
         }
     }
 
@@ -363,7 +381,7 @@ fn names_what_is_gone(incident: &Incident, topology: &Topology, site: SiteIx) ->
 /// What a record is about; none when that is watched no longer.
 fn scope(incident: &Incident, topology: &Topology) -> Option<Scope> {
     if incident.cause == Cause::Monitor {
-        return Some(Scope::Monitor);
+        return Some(Scope::Monitor(Weakness::of_record(incident)));
     }
     if let Some(common) = &incident.common {
         return Some(Scope::Label { label: common.label.clone(), value: common.value.clone() });

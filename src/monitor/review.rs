@@ -7,20 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::blind::Sight;
-use super::ledger::Scope;
 use super::picture::Picture;
 use super::plan::Plan;
 use super::rollup::Rollups;
-use super::severity::{self, Stake};
 use super::site::{self, Finding, Kind, Life};
-use super::{LOOK_EVERY, Monitor, correlate, flap, record};
-use crate::model::{
-    Affected, Change, Effort, EndpointIx, Evidence, Health, Mono, Now, Phase, Resolution, Saw,
-    SelfDoubt, SiteIx, TargetKey, Trigger,
-};
-
-/// A monitor that has been blind for this long is as grave at night as by day.
-const LONG: Duration = Duration::from_mins(10);
+use super::{LOOK_EVERY, Monitor, correlate, flap};
+use crate::model::{Change, Effort, EndpointIx, Health, Mono, Now, Phase, SiteIx, Trigger};
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
 const GAP: Duration = Duration::from_millis(4);
@@ -362,85 +354,6 @@ impl Monitor {
             self.schedule.demand(ix, Trigger::Correlate, Effort::Normal, at);
         }
         self.active.extend(topology.site_ixs());
-    }
-
-    /// Why we do not trust ourselves.
-    pub(super) fn reasons(&self, now: Timestamp) -> Vec<SelfDoubt> {
-        let blind = self.sight.blind.values().cloned();
-        let parts = self.sight.parts.iter();
-        let parts =
-            parts.map(|(part, detail)| SelfDoubt::Trouble { part: *part, detail: detail.clone() });
-        blind
-            .chain(parts)
-            .chain(self.drills.reasons(now))
-            .chain(self.hygiene.own_clock.clone())
-            .collect()
-    }
-
-    /// Keeps the one incident about this monitor: open while there is any reason, over when there
-    /// was none for a while.
-    fn watch_ourselves(&mut self, now: Now) {
-        let reasons = self.reasons(now.wall);
-        let open = self.ledger.open_of(&Scope::Monitor);
-        let slot = match (open, reasons.is_empty()) {
-            (None, true) => return,
-            // It ends on evidence only, which a restart takes away.
-            (Some(_), true) if !Sight::sees(&self.picture, now.mono) => return,
-            (None, false) => {
-                self.ledger.reopen(&self.picture, &Scope::Monitor, None, now).unwrap_or_else(|| {
-                    self.ledger.open(&self.picture, Scope::Monitor, None, now.mono, now)
-                })
-            }
-            (Some(slot), _) => slot,
-        };
-        let flapping = &self.picture.config.settings.flapping;
-        let topology = &self.picture.config.topology;
-        let Some(entry) = self.ledger.get_mut(slot) else { return };
-        if reasons.is_empty() {
-            let since = *entry.well_since.get_or_insert(now.mono);
-            let deadline = since + flap::patience(&entry.incident, flapping, now.wall);
-            if now.mono >= deadline {
-                self.ledger.resolve(slot, &mut self.picture, Resolution::Recovered, now);
-            } else {
-                self.want_review(deadline);
-            }
-            return;
-        }
-        if entry.well_since.take().is_some() {
-            flap::relapse(entry.change(), flapping, now.wall);
-        }
-        let here = topology.vantage.map_or_else(
-            || crate::model::SiteId::new("vchealth"),
-            |site| topology.site(site).id.clone(),
-        );
-        let target = TargetKey { site: here, endpoint: None, check: None };
-        for saw in reasons.into_iter().map(Saw::Ourselves) {
-            if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
-                let evidence = Evidence { target: target.clone(), at: now.wall, saw };
-                record::add_evidence(entry.change(), vec![evidence]);
-            }
-        }
-        let all = topology.sites.len();
-        if self.sight.is_blind() && entry.incident.affected.len() != all {
-            let affected = topology.sites.iter().map(|site| Affected {
-                site: site.id.clone(),
-                since: now.wall,
-                until: None,
-            });
-            entry.change().affected = affected.collect();
-        }
-        let stake = Stake::at(&self.picture, topology.site_ixs());
-        let lasts = self.sight.is_blind() && now.mono - self.sight.since >= LONG;
-        let severity = severity::of_ourselves(&stake, lasts);
-        let of = u32::try_from(all).unwrap_or(u32::MAX);
-        let known = &entry.incident;
-        if known.severity < severity || known.of != of || known.session != stake.session {
-            let incident = entry.change();
-            incident.severity = incident.severity.max(severity);
-            incident.of = of;
-            incident.delegates = incident.delegates.max(stake.delegates);
-            incident.session = stake.session;
-        }
     }
 }
 

@@ -5,8 +5,8 @@
 
 mod life;
 
-use self::life::{is_blank, is_unasked};
 pub(super) use self::life::{Life, is_passing, life};
+use self::life::{is_blank, is_unasked};
 use super::grade::DOUBTFUL;
 use super::picture::Picture;
 use crate::model::{

@@ -63,7 +63,7 @@ impl Monitor {
             duty: self.duty.clone(),
             monitor: MonitorView {
                 blind: self.sight.is_blind(),
-                reasons: self.reasons(now.wall),
+                reasons: self.reasons(now),
                 in_flight: self.schedule.in_flight(),
                 overlaps_avoided: self.schedule.overlaps(),
                 worst_lateness: std::mem::take(&mut self.worst_lateness),

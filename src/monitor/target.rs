@@ -38,6 +38,8 @@ pub(super) struct Watched {
     /// When the last probe that was answered, and the last that learned anything, was asked for.
     pub(super) good_at: Mono,
     pub(super) asked_at: Mono,
+    /// Since when every probe has failed on this machine; none when the last was asked.
+    pub(super) unasked_since: Option<Mono>,
     /// When the first of the present row of replies was asked for.
     pub(super) good_since: Mono,
     /// When the last probe was asked whose outcome proved the device alive.
@@ -109,6 +111,7 @@ impl Watched {
             Ok(reply) => {
                 self.counts.probes += 1;
                 self.stretch.probes += 1;
+                self.unasked_since = None;
                 (self.good_at, self.proof_at) = (asked, asked);
                 if self.streak.soft != Health::Up {
                     self.good_since = asked;
@@ -127,10 +130,12 @@ impl Watched {
                         self.counts.failures += 1;
                         self.stretch.probes += 1;
                         self.stretch.failed += 1;
+                        self.unasked_since = None;
                     }
                     Failure::Local(_) => {
                         self.counts.local += 1;
                         self.stretch.local += 1;
+                        self.unasked_since.get_or_insert(asked);
                     }
                 }
                 match (failure, trust) {

@@ -482,7 +482,16 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
     if let Place::Monitor = facts.place {
         let (known, done) = if facts.over.is_some() { ("was", "did") } else { ("is", "do") };
         let sites = count(sites, "site", "sites");
-        return Some(format!("Affected: it {known} not known how {sites} {done}."));
+        let mut text = format!("Affected: it {known} not known how {sites} {done}");
+        if facts.ails().is_some() {
+            let (named, more) = facts.named();
+            text.push_str(&format!(": {}", named.join(", ")));
+            if more > 0 {
+                text.push_str(&format!(" and {more} more"));
+            }
+        }
+        text.push('.');
+        return Some(text);
     }
     let of = facts.incident.of as usize;
     let mut text = if sites > 1 && of > sites {

@@ -260,7 +260,8 @@ impl<'a> Facts<'a> {
             Seen::Ourselves(doubt) => Some(doubt),
             _ => None,
         };
-        self.last_seen(doubt).filter(|_| ours)
+        let sees = |doubt: &&SelfDoubt| ours || matches!(doubt, SelfDoubt::SitesUnasked { .. });
+        self.last_seen(doubt).filter(sees)
     }
 
     /// The affected sites to name, and how many more there are.

@@ -492,7 +492,16 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
     }
     if let Place::Monitor = facts.place {
         let known = if facts.over.is_some() { "đã không rõ" } else { "không rõ" };
-        return Some(format!("Ảnh hưởng: {known} tình trạng của {sites} điểm cầu."));
+        let mut text = format!("Ảnh hưởng: {known} tình trạng của {sites} điểm cầu");
+        if facts.ails().is_some() {
+            let (named, more) = facts.named();
+            text.push_str(&format!(": {}", named.join(", ")));
+            if more > 0 {
+                text.push_str(&format!(" và {more} điểm cầu khác"));
+            }
+        }
+        text.push('.');
+        return Some(text);
     }
     let of = facts.incident.of as usize;
     let mut text = if sites > 1 && of > sites {

@@ -9,6 +9,8 @@ mod hostile;
 mod in_time;
 #[path = "simulate/orders.rs"]
 mod orders;
+#[path = "simulate/ourselves.rs"]
+mod ourselves;
 #[path = "simulate/packets.rs"]
 mod packets;
 #[path = "simulate/restarts.rs"]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx};
+use crate::monitor::ourselves::Weakness;
 use crate::monitor::site::{Kind, Trouble};
 
 /// The place of an incident in the ledger; grows with every one that is opened.
@@ -13,8 +14,8 @@ pub(in crate::monitor) struct Slot(pub(super) u32);
 /// What an incident is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::monitor) enum Scope {
-    /// This monitor.
-    Monitor,
+    /// Something of this monitor.
+    Monitor(Weakness),
     /// One site's own trouble. A site has one at a time, whatever its kind.
     Site(SiteIx),
     /// A site and what hangs on it, or only the latter.

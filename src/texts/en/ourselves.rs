@@ -35,6 +35,12 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Check the way to the internet, and each channel with `vchealth alert-test`. \
              Until then watch the board itself.",
         )),
+        SelfDoubt::SitesUnasked { .. } => Some((
+            "a route, an interface or a firewall rule of the monitoring machine, or a name that is \
+             gone from DNS; how these sites do is not known for now",
+            "On the monitoring machine look at the routes, the firewall and the names of these \
+             sites; `vchealth probe` with one of them says more. Until then ask them by phone.",
+        )),
         _ => None,
     }
 }
@@ -52,6 +58,9 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::NobodyAnswers => "no site answers any more".to_owned(),
         SelfDoubt::ProbesFail { how } => {
             format!("probes cannot be sent ({})", how.replace('-', " "))
+        }
+        SelfDoubt::SitesUnasked { how } => {
+            format!("some sites cannot be asked from here ({})", how.replace('-', " "))
         }
         SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
         SelfDoubt::ClockSet { by_s } => {

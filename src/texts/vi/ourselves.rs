@@ -35,6 +35,12 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Kiểm tra đường ra internet và từng kênh bằng `vchealth alert-test`. Cho đến khi \
              xong, theo dõi trực tiếp trên bảng.",
         )),
+        SelfDoubt::SitesUnasked { .. } => Some((
+            "máy giám sát thiếu tuyến, hỏng cổng mạng, bị tường lửa chặn, hoặc tên miền bị xóa; tình \
+             trạng các điểm cầu này hiện không rõ",
+            "Kiểm tra bảng định tuyến, tường lửa của máy giám sát và tên miền của các điểm cầu này; \
+             `vchealth probe` với một điểm cầu cho biết thêm. Cho đến khi xong, hỏi qua điện thoại.",
+        )),
         _ => None,
     }
 }
@@ -53,6 +59,9 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::NobodyAnswers => "không điểm cầu nào còn trả lời".to_owned(),
         SelfDoubt::ProbesFail { how } => {
             format!("máy giám sát không gửi được phép đo ({})", why_not_sent(how))
+        }
+        SelfDoubt::SitesUnasked { how } => {
+            format!("từ máy giám sát không hỏi được một số điểm cầu ({})", why_not_sent(how))
         }
         SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
         SelfDoubt::ClockSet { by_s } => {

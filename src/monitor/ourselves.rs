@@ -1,0 +1,192 @@
+//! What is wrong with this monitor itself: an incident for each thing that somebody has to mend.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ledger::Scope;
+use super::severity::{self, Stake};
+use super::{Monitor, flap, record};
+use crate::model::{
+    Affected, Evidence, Incident, Now, Part, Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey,
+    Topology,
+};
+
+/// A monitor that has been blind for this long is as grave at night as by day.
+const LONG: Duration = Duration::from_mins(10);
+
+/// Something of ours that may be wrong apart from the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::monitor) enum Weakness {
+    /// We cannot see, or not all sites.
+    Sight,
+    /// Our clock was set, or is off.
+    Clock,
+    /// Alerts may not arrive.
+    Drill,
+    /// A part of this program is in trouble.
+    Part(Part),
+}
+
+impl Weakness {
+    /// What a doubt is about.
+    const fn of(doubt: &SelfDoubt) -> Self {
+        match doubt {
+            SelfDoubt::ClockSet { .. } | SelfDoubt::ClockOff { .. } => Self::Clock,
+            SelfDoubt::DrillMissed { .. } | SelfDoubt::NobodyReached { .. } => Self::Drill,
+            SelfDoubt::Trouble { part, .. } => Self::Part(*part),
+            _ => Self::Sight,
+        }
+    }
+
+    /// What a record is about.
+    pub(super) fn of_record(incident: &Incident) -> Self {
+        let doubts = incident.evidence.iter().rev().filter_map(|evidence| match &evidence.saw {
+            Saw::Ourselves(doubt) => Some(Self::of(doubt)),
+            _ => None,
+        });
+        doubts.clone().next().unwrap_or(Self::Sight)
+    }
+}
+
+impl Monitor {
+    /// Why we do not trust ourselves.
+    pub(super) fn reasons(&self, now: Now) -> Vec<SelfDoubt> {
+        let blind = self.sight.blind.values().cloned();
+        let parts = self.sight.parts.iter();
+        let parts =
+            parts.map(|(part, detail)| SelfDoubt::Trouble { part: *part, detail: detail.clone() });
+        let unasked: BTreeSet<&str> = match self.sight.is_blind() {
+            true => BTreeSet::new(),
+            false => {
+                self.sight.unasked(&self.picture, now.mono).filter_map(|(_, how)| how).collect()
+            }
+        };
+        let unasked =
+            unasked.into_iter().map(|how| SelfDoubt::SitesUnasked { how: how.to_owned() });
+        blind
+            .chain(unasked)
+            .chain(parts)
+            .chain(self.drills.reasons(now.wall))
+            .chain(self.hygiene.own_clock.clone())
+            .collect()
+    }
+
+    /// Keeps the incidents about this monitor: open while there is any reason, over when there was
+    /// none for a while.
+    ///
+    /// 1. What keeps us from seeing is one incident, whatever it is; it affects the sites of which
+    ///    nothing is known because of it. Everything else is one for itself: another has to mend
+    ///    it, and it ends at another time.
+    /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
+    ///    could not be asked before it are in the incident until they can be.
+    pub(super) fn watch_ourselves(&mut self, now: Now) {
+        let mut weak: BTreeMap<Weakness, Vec<SelfDoubt>> = BTreeMap::new();
+        for doubt in self.reasons(now) {
+            weak.entry(Weakness::of(&doubt)).or_default().push(doubt);
+        }
+        for (_, entry) in self.ledger.iter().filter(|(_, entry)| entry.incident.is_open()) {
+            if let Scope::Monitor(weakness) = entry.scope {
+                weak.entry(weakness).or_default();
+            }
+        }
+        for (weakness, doubts) in weak {
+            self.watch(weakness, doubts, now);
+        }
+    }
+
+    /// Keeps one of them.
+    fn watch(&mut self, weakness: Weakness, doubts: Vec<SelfDoubt>, now: Now) {
+        let scope = Scope::Monitor(weakness);
+        let by_sight = matches!(weakness, Weakness::Sight | Weakness::Clock);
+        let slot = match (self.ledger.open_of(&scope), doubts.is_empty()) {
+            (None, true) => return,
+            (Some(_), true) if by_sight && !self.sight.sees(&self.picture, now.mono) => return,
+            (None, false) => self
+                .ledger
+                .reopen(&self.picture, &scope, None, now)
+                .unwrap_or_else(|| self.ledger.open(&self.picture, scope, None, now.mono, now)),
+            (Some(slot), _) => slot,
+        };
+        let unseen = self.unseen(weakness, now);
+        let flapping = &self.picture.config.settings.flapping;
+        let topology = &self.picture.config.topology;
+        let Some(entry) = self.ledger.get_mut(slot) else { return };
+        let listed = entry.incident.affected_now().filter_map(|site| topology.find_site(site));
+        if !listed.eq(unseen.iter().copied()) {
+            affect(entry.change(), topology, &unseen, now.wall);
+        }
+        if doubts.is_empty() && unseen.is_empty() {
+            let since = *entry.well_since.get_or_insert(now.mono);
+            let deadline = since + flap::patience(&entry.incident, flapping, now.wall);
+            if now.mono >= deadline {
+                self.ledger.resolve(slot, &mut self.picture, Resolution::Recovered, now);
+            } else {
+                self.want_review(deadline);
+            }
+            return;
+        }
+        if entry.well_since.take().is_some() {
+            flap::relapse(entry.change(), flapping, now.wall);
+        }
+        let here = topology
+            .vantage
+            .map_or_else(|| SiteId::new("vchealth"), |site| topology.site(site).id.clone());
+        let target = TargetKey { site: here, endpoint: None, check: None };
+        for saw in doubts.into_iter().map(Saw::Ourselves) {
+            if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
+                let evidence = Evidence { target: target.clone(), at: now.wall, saw };
+                record::add_evidence(entry.change(), vec![evidence]);
+            }
+        }
+        // Who has missed some sites for long may only now miss all of them.
+        let since = if self.sight.is_blind() { self.sight.since } else { entry.began_at };
+        let lasts = !unseen.is_empty() && now.mono - since >= LONG;
+        let stake = if weakness == Weakness::Sight {
+            Stake::at(&self.picture, unseen)
+        } else {
+            Stake::at(&self.picture, topology.site_ixs())
+        };
+        let severity = severity::of_ourselves(&stake, lasts);
+        let of = u32::try_from(topology.sites.len()).unwrap_or(u32::MAX);
+        let known = &entry.incident;
+        if known.severity < severity || known.of != of || known.session != stake.session {
+            let incident = entry.change();
+            incident.severity = incident.severity.max(severity);
+            incident.of = of;
+            incident.delegates = incident.delegates.max(stake.delegates);
+            incident.session = stake.session;
+        }
+    }
+
+    /// The sites of which nothing is known because of this.
+    fn unseen(&self, weakness: Weakness, now: Now) -> BTreeSet<SiteIx> {
+        let all = || self.topology().site_ixs().collect();
+        let blind = self.sight.blind.values().any(|doubt| Weakness::of(doubt) == weakness);
+        match weakness {
+            Weakness::Sight | Weakness::Clock if blind => all(),
+            Weakness::Sight if !self.sight.is_blind() => {
+                self.sight.unasked(&self.picture, now.mono).map(|(site, _)| site).collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+/// Writes down that these sites are affected now and no others, in the order of the topology.
+fn affect(incident: &mut Incident, topology: &Topology, sites: &BTreeSet<SiteIx>, now: Timestamp) {
+    let mut left = sites.clone();
+    for affected in &mut incident.affected {
+        match topology.find_site(&affected.site) {
+            Some(site) if left.remove(&site) => affected.until = None,
+            _ => _ = affected.until.get_or_insert(now),
+        }
+    }
+    incident.affected.extend(left.into_iter().map(|site| Affected {
+        site: topology.site(site).id.clone(),
+        since: now,
+        until: None,
+    }));
+    incident.affected.sort_by_key(|affected| topology.find_site(&affected.site));
+}

@@ -1,0 +1,255 @@
+//! Whether we can see: what is wrong with us is told as ours, and nothing else is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vchealth::config::Config;
+use vchealth::lab::fault::Fault;
+use vchealth::lab::scenario::Scenario;
+use vchealth::lab::world::{Nature, Place, World};
+use vchealth::model::{
+    Ailment, Cause, Failure, Health, Host, LocalFailure, Mono, NotificationKind, Now, Part, Saw,
+    SelfDoubt, Severity, SiteId, SiteIx, Topology,
+};
+use vchealth::monitor::Input;
+
+use super::run::Run;
+
+/// Twenty communes in two districts.
+const PROVINCE: &str = "province: {tree: {tinh: {huyen: [xa-a, xa-b, xa-c, xa-d, xa-e, xa-f, xa-g, \
+                        xa-h, xa-i, xa-k], khac: [xa-l, xa-m, xa-n, xa-o, xa-p, xa-q, xa-r, xa-s, \
+                        xa-t, xa-u]}}}\n";
+const LIVE: &str = "sessions: [{title: x, from: -1m, to: +9h}]\n";
+
+fn drawn(calendar: &str) -> (Run, Arc<Topology>) {
+    let text = format!("name: x\n{PROVINCE}{calendar}lasts: 1m\nexpect: nothing\n");
+    let scenario = Scenario::parse("ourselves.yaml", &text).unwrap_or_else(|it| panic!("{it}"));
+    let (run, _) = Run::of(&scenario);
+    let topology = Arc::clone(&run.topology);
+    (run, topology)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn begins() -> Now {
+    let wall = "2026-03-02T01:00:00Z".parse().unwrap();
+    Now { mono: Mono::ZERO + seconds(10_000), wall }
+}
+
+/// A brain that knows of no gateway, in a province of which these sites are dark from the start.
+fn without_gateway(dark: impl Fn(SiteIx) -> bool) -> Run {
+    let (drawn, topology) = drawn(LIVE);
+    let topology = Arc::new(Topology { vantage: None, ..(*topology).clone() });
+    let mut world = World::new(Arc::clone(&topology), Nature::default());
+    for site in topology.site_ixs().filter(|site| dark(*site)) {
+        world.place(begins(), Place::Site(site, None), Fault::PowerCut);
+    }
+    let config = Config { topology, ..(*drawn.config).clone() };
+    Run::new(config, world, begins().wall)
+}
+
+fn ours(run: &Run) -> Vec<NotificationKind> {
+    let told = run.told.iter().map(|(_, message)| message);
+    let ours = told.filter(|message| message.alert.incident.cause == Cause::Monitor);
+    ours.map(|message| message.kind).filter(|kind| *kind != NotificationKind::Reminder).collect()
+}
+
+#[test]
+fn where_most_sites_were_never_connected_those_that_are_say_whether_we_see() {
+    use NotificationKind::{Firing, Resolved};
+    // Two sites and what they hang on, of twenty-three.
+    let mut run = without_gateway(|site| !matches!(site.ix(), 0..=2 | 13));
+    run.until(seconds(240));
+    assert_eq!(ours(&run), [], "whoever never answered says nothing by being silent");
+    assert!(!run.snapshot().monitor.blind);
+    let clock = run.now.wall;
+    run.now.wall = clock + jiff::SignedDuration::from_secs(30);
+    run.until(seconds(300));
+    assert_eq!(ours(&run), [Firing, Resolved], "the clock was set, and runs evenly again");
+}
+
+#[test]
+fn a_pilot_whose_network_is_cut_sees_again_when_it_is_back() {
+    use NotificationKind::{Firing, Resolved};
+    // Six communes and what they hang on.
+    let mut run = without_gateway(|site| !matches!(site.ix(), 0..=4 | 12..=16));
+    run.until(seconds(120));
+    let before = run.told.len();
+    run.world.place(run.now, Place::Own, Fault::OwnNetworkCut);
+    run.until(seconds(180));
+    assert!(run.snapshot().monitor.blind);
+    run.world.lift(&Place::Own, None);
+    run.until(seconds(240));
+    assert_eq!(ours(&run), [Firing, Resolved]);
+    assert_eq!(run.told.len(), before + 2, "nothing is said of any site");
+    assert_eq!(run.complaints, [""; 0]);
+}
+
+#[test]
+fn while_a_few_still_answer_it_is_not_our_network_that_is_gone() {
+    let mut run = without_gateway(|_| false);
+    run.until(seconds(120));
+    let cut = ["huyen", "khac"].map(|id| run.topology.find_site(&SiteId::new(id)).unwrap());
+    let below = cut.map(|site| run.topology.subtree(site)).concat();
+    // The seat and one commune answer.
+    for site in below.iter().skip(1).filter(|site| !cut.contains(site)) {
+        run.world.place(run.now, Place::Site(*site, None), Fault::PowerCut);
+    }
+    for site in cut {
+        run.world.place(run.now, Place::Site(site, None), Fault::PowerCut);
+    }
+    let one = below[1];
+    run.world.lift(&Place::Site(one, None), None);
+    run.until(seconds(300));
+    assert_eq!(ours(&run), []);
+    let down = run.snapshot().sites.iter().filter(|it| it.standing.hard == Health::Down).count();
+    assert_eq!(down, below.len() - 1);
+}
+
+#[test]
+fn sites_that_we_fail_to_ask_are_one_incident_of_ours_and_no_others_are_in_it() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, topology) = drawn(LIVE);
+    let cannot = ["xa-b", "xa-c", "xa-r"].map(|id| topology.find_site(&SiteId::new(id)).unwrap());
+    run.until(seconds(10));
+    let end = run.now.mono + seconds(200);
+    let whole = Arc::clone(&topology);
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        if cannot.contains(&whole.target(target).site) && now.mono < end {
+            sight.result = Err(Failure::Local(LocalFailure::NoRoute));
+        }
+    }));
+    run.until(seconds(60));
+    assert_eq!(run.told.len(), 0, "it may pass");
+    run.until(seconds(90));
+    let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    let incident = &message.alert.incident;
+    let affected: Vec<&str> = incident.affected.iter().map(|it| it.site.as_str()).collect();
+    assert_eq!((incident.cause, affected), (Cause::Monitor, vec!["xa-b", "xa-c", "xa-r"]));
+    assert_eq!((incident.severity, incident.delegates), (Severity::Critical, 30));
+    let how = SelfDoubt::SitesUnasked { how: "no-route".to_owned() };
+    assert_eq!(incident.evidence[0].saw, Saw::Ourselves(how));
+    assert!(!run.snapshot().monitor.blind, "the others are seen");
+    run.until(seconds(250));
+    assert_eq!(ours(&run), [Firing, Resolved]);
+    assert_eq!(run.told.len(), 2);
+}
+
+#[test]
+fn what_we_fail_to_ask_is_neither_said_to_work_nor_forgotten_by_a_restart() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, topology) = drawn(LIVE);
+    let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+    let codec = topology.site(at).endpoints[1];
+    run.until(seconds(10));
+    let place = Place::Site(at, Some(topology.endpoint(codec).id.clone()));
+    run.world.place(run.now, place.clone(), Fault::Firewall);
+    run.until(seconds(40));
+    assert_eq!(run.told.len(), 1, "the codec is off");
+    // Its name is taken out of DNS, and then it is switched on.
+    let end = run.now.mono + seconds(300);
+    let whole = Arc::clone(&topology);
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        if whole.target(target).endpoint == codec && now.mono < end {
+            let name = "codec.example".to_owned();
+            sight.result = Err(Failure::Local(LocalFailure::NoSuchName(name)));
+        }
+    }));
+    run.world.lift(&place, None);
+    run.until(seconds(140));
+    assert_eq!(ours(&run), [Firing], "we cannot ask it, though its router answers");
+    let affected = run.told[1].1.alert.incident.affected.iter();
+    assert_eq!(affected.map(|it| it.site.as_str()).collect::<Vec<_>>(), ["xa-c"]);
+    assert_eq!(run.snapshot().sites[at.ix()].standing.hard, Health::Unknown);
+    run.stop(seconds(3));
+    run.until(seconds(300));
+    assert_eq!(run.told.len(), 2, "nothing has changed: {:?}", run.told);
+    run.until(seconds(400));
+    let ends: Vec<_> = run.told[2..].iter().map(|(_, message)| message.kind).collect();
+    assert_eq!(ends, [Resolved, Resolved]);
+    assert_eq!(run.snapshot().sites[at.ix()].standing.hard, Health::Up);
+    assert_eq!(run.complaints, [""; 0]);
+}
+
+#[test]
+fn a_full_disk_hides_neither_that_we_go_blind_nor_that_we_see_again() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, topology) = drawn(LIVE);
+    let full = Some(Ailment::Words("the disk is full".to_owned()));
+    run.tell(Input::Part { part: Part::Store, trouble: full });
+    // The second time an hour later, so that nothing is held back.
+    let places = [(10, true), (70, false), (4000, true), (4060, false)];
+    for (at, cut) in places {
+        run.until(seconds(at));
+        if cut {
+            run.world.place(run.now, Place::Own, Fault::OwnNetworkCut);
+        } else {
+            run.world.lift(&Place::Own, None);
+        }
+    }
+    run.until(seconds(4120));
+    assert_eq!(ours(&run), [Firing, Firing, Resolved, Firing, Resolved]);
+    let all = topology.sites.len();
+    let blind = run.told.iter().map(|(_, it)| it.alert.incident.affected_now().count());
+    assert_eq!(blind.filter(|affected| *affected == all).count(), 2, "each time all of them");
+    run.tell(Input::Part { part: Part::Store, trouble: None });
+    run.until(seconds(4150));
+    assert_eq!(ours(&run)[5..], [Resolved]);
+}
+
+#[test]
+fn our_own_troubles_are_as_urgent_as_what_is_on() {
+    for (calendar, urgent) in [("", Severity::Warning), (LIVE, Severity::Critical)] {
+        let (mut run, _) = drawn(calendar);
+        let full = Some(Ailment::Words("the disk is full".to_owned()));
+        run.tell(Input::Part { part: Part::Store, trouble: full });
+        run.until(seconds(60));
+        assert_eq!(run.told[0].1.alert.incident.severity, urgent);
+        run.world.place(run.now, Place::Own, Fault::OwnNetworkCut);
+        run.until(seconds(400));
+        assert_eq!(run.told[1].1.alert.incident.severity, urgent);
+        // Half a province may be gone by then.
+        run.until(seconds(1400));
+        let blind = &run.told.last().unwrap().1.alert.incident;
+        assert_eq!(blind.severity, Severity::Critical);
+    }
+}
+
+#[test]
+fn of_two_devices_without_a_router_the_first_is_missed_as_well() {
+    let (drawn, topology) = drawn(LIVE);
+    let mut topology = (*topology).clone();
+    let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+    // A codec, and a desk phone that is only pinged.
+    topology.sites[at.ix()].endpoints.reverse();
+    let codec = topology.site(at).endpoints[0];
+    let desk = topology.site(at).endpoints[1];
+    assert_eq!(topology.endpoint(codec).id.as_str(), "codec");
+    topology.endpoints[desk.ix()].host = Host::Name("desk.example".to_owned());
+    let topology = Arc::new(topology);
+    let world = World::new(Arc::clone(&topology), Nature::default());
+    let config = Config { topology, ..(*drawn.config).clone() };
+    let mut run = Run::new(config, world, begins().wall);
+    run.until(seconds(60));
+    let place = Place::Site(at, Some(run.topology.endpoint(codec).id.clone()));
+    run.world.place(run.now, place.clone(), Fault::Firewall);
+    run.until(seconds(70));
+    let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    let incident = &message.alert.incident;
+    assert_eq!(
+        (incident.cause, incident.endpoint.as_ref().unwrap().as_str()),
+        (Cause::Device, "codec")
+    );
+    run.world.lift(&place, None);
+    run.until(seconds(100));
+    assert_eq!(run.told.len(), 2);
+    // The other way round as well, and the whole site.
+    run.world.place(run.now, Place::Site(at, None), Fault::PowerCut);
+    run.until(seconds(110));
+    assert_eq!(run.told[2].1.alert.incident.cause, Cause::Access);
+    run.world.lift(&Place::Site(at, None), None);
+    run.until(seconds(140));
+    assert_eq!(run.told.len(), 4);
+}
