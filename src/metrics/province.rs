@@ -7,13 +7,16 @@
 //! 3. Series stand in the order of the topology, families in the order below; two pages of one
 //!    snapshot are equal byte for byte.
 
+mod labels;
+mod monitor;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::labels::{Blocks, Labels, site_labels};
 use crate::model::{
     Cause, CheckKind, EndpointView, FindingKind, Health, Importance, Incident, Quality,
-    QualityGrade, ReadinessRun, Severity, Site, SiteId, SiteView, Snapshot, Target, TargetView,
-    Verdict,
+    QualityGrade, ReadinessRun, Severity, SiteId, SiteView, Snapshot, Target, TargetView, Verdict,
 };
 
 use super::table::{self, Metric};
@@ -29,77 +32,7 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     sessions(snapshot, out);
     readiness(snapshot, &labels, out);
     incidents(snapshot, out);
-    monitor(snapshot, out);
-}
-
-/// The finished label lists of everything in the topology. Each is written out some ten times, so
-/// it is escaped once.
-struct Labels {
-    sites: Blocks,
-    endpoints: Blocks,
-    targets: Blocks,
-}
-
-/// Many short texts end to end.
-#[derive(Default)]
-struct Blocks {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Blocks {
-    fn close(&mut self) {
-        self.ends.push(self.text.len());
-    }
-
-    fn get(&self, at: usize) -> &str {
-        let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-        let to = self.ends.get(at).copied().unwrap_or_default();
-        self.text.get(from.unwrap_or_default()..to).unwrap_or_default()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).map(|at| self.get(at))
-    }
-}
-
-impl Labels {
-    fn of(snapshot: &Snapshot) -> Self {
-        let topology = &*snapshot.topology;
-        let mut label = String::new();
-        let mut sites = Blocks::default();
-        for site in &topology.sites {
-            label.clear();
-            site_labels(snapshot, site, &mut label);
-            sites.text.push_str(&label);
-            sites.close();
-        }
-        let mut endpoints = Blocks::default();
-        for endpoint in &topology.endpoints {
-            label.clear();
-            label.push_str(sites.get(endpoint.site.ix()));
-            push_label(&mut label, "endpoint", endpoint.id.as_str());
-            endpoints.text.push_str(&label);
-            endpoints.close();
-        }
-        let mut targets = Blocks::default();
-        for target in &topology.targets {
-            label.clear();
-            label.push_str(endpoints.get(target.endpoint.ix()));
-            push_label(&mut label, "check", topology.checks[target.check].id.as_str());
-            targets.text.push_str(&label);
-            targets.close();
-        }
-        Self { sites, endpoints, targets }
-    }
-}
-
-/// `site`, `level` and `parent` of a site; the parent is empty at the top.
-fn site_labels(snapshot: &Snapshot, site: &Site, list: &mut String) {
-    let topology = &*snapshot.topology;
-    push_label(list, "site", site.id.as_str());
-    push_label(list, "level", topology.levels[site.level.ix()].id.as_str());
-    push_label(list, "parent", site.parent.map_or("", |parent| topology.site(parent).id.as_str()));
+    monitor::write(snapshot, out);
 }
 
 /// Confirmed health as a yes or no; none while nothing is known.
@@ -279,8 +212,7 @@ fn sessions(snapshot: &Snapshot, out: &mut Page<'_>) {
     for view in &snapshot.sessions {
         let mut label = String::new();
         push_label(&mut label, "session", view.session.id.as_str());
-        blocks.text.push_str(&label);
-        blocks.close();
+        blocks.push(&label);
     }
     let views = || snapshot.sessions.iter();
 
@@ -323,8 +255,7 @@ fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     for run in &snapshot.readiness {
         let mut label = String::new();
         push_label(&mut label, "session", run.session.as_str());
-        blocks.text.push_str(&label);
-        blocks.close();
+        blocks.push(&label);
     }
     let runs = || snapshot.readiness.iter();
 
@@ -406,8 +337,7 @@ fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
     for incident in &active {
         list.clear();
         push_label(&mut list, "incident", incident.id.as_str());
-        blocks.text.push_str(&list);
-        blocks.close();
+        blocks.push(&list);
     }
     let mut family = Family::new(out, &table::INCIDENT_INFO);
     for (labels, incident) in blocks.iter().zip(&active) {
@@ -466,69 +396,6 @@ fn incident_site(snapshot: &Snapshot, incident: &Incident, list: &mut String) {
             push_label(list, "site", id.as_str());
             push_label(list, "level", "");
             push_label(list, "parent", "");
-        }
-    }
-}
-
-fn monitor(snapshot: &Snapshot, out: &mut Page<'_>) {
-    let view = &snapshot.monitor;
-    let engine = &view.engine;
-    single(out, &table::BLIND, view.blind);
-    if let Some((at, passed)) = view.drill {
-        single(out, &table::DRILL_TIME, at);
-        single(out, &table::DRILL_SUCCESS, passed);
-    }
-    let mut family = Family::new(out, &table::NOTIFICATIONS_HELD);
-    for (channel, held) in &view.held_back {
-        let mut label = String::new();
-        push_label(&mut label, "channel", channel.as_str());
-        family.series(&label, *held);
-    }
-    single(out, &table::SNAPSHOT_TIME, snapshot.taken.wall);
-    single(out, &table::GENERATION, snapshot.generation);
-    targets_by_health(snapshot, out);
-    single(out, &table::IN_FLIGHT, view.in_flight);
-    single(out, &table::OVERLAPS_AVOIDED, view.overlaps_avoided);
-    single(out, &table::WORST_LATENESS, view.worst_lateness);
-    if !engine.name.is_empty() {
-        Family::new(out, &table::ENGINE_INFO).series_with("", "engine", engine.name, true);
-    }
-    single(out, &table::ENGINE_SENT, engine.sent);
-    single(out, &table::ENGINE_RECEIVED, engine.received);
-    let mut family = Family::new(out, &table::ENGINE_DISCARDED);
-    family.series_with("", "reason", "late", engine.late);
-    family.series_with("", "reason", "duplicate", engine.duplicate);
-    family.series_with("", "reason", "forged", engine.forged);
-    family.series_with("", "reason", "foreign", engine.foreign);
-    family.series_with("", "reason", "truncated", engine.truncated);
-    single(out, &table::ENGINE_REFUSED, engine.refused);
-    single(out, &table::ENGINE_UNKNOWN, engine.unknown);
-    single(out, &table::ENGINE_DROPS, engine.socket_drops);
-    single(out, &table::ENGINE_SEND_ERRORS, engine.send_errors);
-    single(out, &table::ENGINE_MISSED_TICKS, engine.missed_ticks);
-    single(out, &table::ENGINE_CLOCK_STEPS, engine.clock_steps);
-    single(out, &table::ENGINE_COARSE, engine.coarse_stamps);
-    single(out, &table::ENGINE_LATENESS, engine.worst_lateness);
-    single(out, &table::ENGINE_SOCKETS, engine.sockets);
-    single(out, &table::ENGINE_BUFFER, engine.receive_buffer);
-}
-
-fn single(out: &mut Page<'_>, metric: &'static Metric, value: impl Value) {
-    Family::new(out, metric).series("", value);
-}
-
-fn targets_by_health(snapshot: &Snapshot, out: &mut Page<'_>) {
-    let topology = &*snapshot.topology;
-    let mut counts = vec![[0_u32; Health::ALL.len()]; topology.checks.len()];
-    for (target, view) in topology.targets.iter().zip(&snapshot.targets) {
-        counts[target.check][view.standing.hard as usize] += 1;
-    }
-    let mut family = Family::new(out, &table::TARGETS);
-    for (check, counts) in topology.checks.iter().zip(counts) {
-        let mut label = String::new();
-        push_label(&mut label, "check", check.id.as_str());
-        for health in Health::ALL {
-            family.series_with(&label, "health", health.word(), counts[health as usize]);
         }
     }
 }

@@ -8,32 +8,33 @@
 //! 4. Two probes of one target never go on at once. The brain sees to that; here it would only cost
 //!    a wrong measurement, no harm.
 
+mod shared;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::converse::{Conversation, converse};
-use super::echoes::{self, Echoes, Waiting, echo_train};
-use super::icmp::{self, EchoParams, PingDone, PingJob, Pinger, Sink};
+use self::shared::{Scene, Shared, Ticket};
+use super::echoes::{Echoes, Waiting, echo_train};
+use super::icmp::{self, EchoParams, PingJob, Pinger, Sink};
 use super::mailbox::Mailbox;
-use super::memory::{Explanation, Memory, Record};
-use super::notes::Notes;
+use super::memory::{Explanation, Record};
 use super::resolver::{Resolver, ResolverHealth};
 use super::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
     CheckKind, Detail, Effort, EngineHealth, Failure, Host, IcmpCheck, IcmpDetail, LocalFailure,
-    Mono, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace, Trigger, chain,
+    Mono, Outcome, ProbeRequest, Reply, TargetKey, Topology, Trigger, chain,
 };
 
 /// What hands need of the settings.
@@ -65,26 +66,6 @@ pub struct Probes {
     resolver: Resolver,
     tasks: TaskTracker,
     stopping: CancellationToken,
-}
-
-/// What tasks and the engine's thread need.
-struct Shared {
-    clock: Clock,
-    trust: Trust,
-    scene: ArcSwap<Scene>,
-    echoes: Mutex<Echoes>,
-    memory: Mutex<Memory>,
-    mailbox: Mailbox,
-    /// Conversations that go on or wait to.
-    conversations: AtomicUsize,
-}
-
-/// What orders are about at present.
-struct Scene {
-    generation: u32,
-    topology: Arc<Topology>,
-    places: Arc<Semaphore>,
-    in_flight: usize,
 }
 
 impl fmt::Debug for Probes {
@@ -412,140 +393,11 @@ impl Drop for Probes {
     }
 }
 
-impl Scene {
-    fn new(settings: &ProbeSettings, generation: u32, topology: Arc<Topology>) -> Self {
-        let in_flight = usize::try_from(settings.in_flight).unwrap_or(usize::MAX);
-        let places = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
-        Self { generation, topology, places, in_flight }
-    }
-
-    fn find(&self, target: &TargetKey) -> Option<TargetIx> {
-        let (endpoint, check) = (target.endpoint.as_ref()?, target.check.as_ref()?);
-        self.topology.find_target(&target.site, endpoint, check)
-    }
-}
-
-impl Shared {
-    fn echoes(&self) -> MutexGuard<'_, Echoes> {
-        self.echoes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a conversation.
-    async fn talk(&self, order: ProbeRequest, address: IpAddr, topology: &Topology) -> Record {
-        let started = self.clock.now();
-        let host = &topology.endpoint(topology.target(order.target).endpoint).host;
-        let conversation = Conversation { address, host, clock: self.clock, trust: &self.trust };
-        let mut notes = Notes::begin(self.clock);
-        let result = converse(conversation, topology.check_of(order.target), &mut notes).await;
-        self.record(order, started, result, Some(address), notes.into_trace())
-    }
-
-    /// The record of a probe that could not be made.
-    fn not_asked(&self, order: ProbeRequest, why: LocalFailure) -> Record {
-        let result = Err(Failure::Local(why));
-        self.record(order, self.clock.now(), result, None, Trace::default())
-    }
-
-    fn record(
-        &self,
-        request: ProbeRequest,
-        started: Now,
-        result: Result<Reply, Failure>,
-        address: Option<IpAddr>,
-        trace: Trace,
-    ) -> Record {
-        let finished = self.clock.mono();
-        Record { outcome: Outcome { request, started, finished, result }, address, trace }
-    }
-
-    /// The echo engine has results. Runs in its thread.
-    fn echoes_done(&self, done: Vec<PingDone>) {
-        let mut places = self.echoes();
-        let records: Vec<_> = done
-            .into_iter()
-            .filter_map(|done| {
-                let PingDone { token, started, finished, result } = done;
-                let Waiting { request, address, caller } = places.give_back(token)?;
-                let result = result.map(echoes::reply);
-                let outcome = Outcome { request, started, finished, result };
-                let trace = Trace::default();
-                Some((caller, Record { outcome, address: Some(address), trace }))
-            })
-            .collect();
-        drop(places);
-        self.deliver(records);
-    }
-
-    /// Hands records to whoever waits: a caller, or the brain.
-    fn deliver(
-        &self,
-        records: impl IntoIterator<Item = (Option<oneshot::Sender<Record>>, Record)>,
-    ) {
-        let mut for_brain = Vec::new();
-        for (caller, record) in records {
-            match caller {
-                // Whoever no longer waits does not want to know.
-                Some(caller) => drop(caller.send(record)),
-                None => for_brain.push(record),
-            }
-        }
-        if !for_brain.is_empty() {
-            self.answer(for_brain);
-        }
-    }
-
-    /// Remembers records and hands their outcomes to the brain.
-    fn answer(&self, records: Vec<Record>) {
-        let outcomes: Vec<Outcome> = records.iter().map(|record| record.outcome.clone()).collect();
-        let mut memory = self.memory();
-        for record in records {
-            memory.remember(record);
-        }
-        drop(memory);
-        self.mailbox.put(outcomes);
-    }
-}
-
 /// The job of an echo probe, its place taken.
 fn job(waiting: Waiting, echo: &IcmpCheck, limit: Duration, echoes: &mut Echoes) -> PingJob {
     let (check, timeout) = echo_train(echo, limit, waiting.request.effort);
     let Waiting { address, request: ProbeRequest { due, .. }, .. } = waiting;
     PingJob { token: echoes.take(waiting), address, check, timeout, due }
-}
-
-/// An order to be answered: if nobody does, it answers itself when it is dropped, which is what
-/// happens when a prober panics.
-struct Ticket {
-    order: ProbeRequest,
-    shared: Arc<Shared>,
-    answered: bool,
-}
-
-impl Ticket {
-    /// A ticket, and how many there were before it.
-    fn take(order: ProbeRequest, shared: &Arc<Shared>) -> (Self, usize) {
-        let before = shared.conversations.fetch_add(1, Ordering::Relaxed);
-        (Self { order, shared: Arc::clone(shared), answered: false }, before)
-    }
-
-    fn answer(mut self, record: Record) {
-        self.answered = true;
-        self.shared.answer(vec![record]);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.shared.conversations.fetch_sub(1, Ordering::Relaxed);
-        if !self.answered {
-            let why = LocalFailure::Other("the probe was broken off".to_owned());
-            self.shared.answer(vec![self.shared.not_asked(self.order, why)]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::model::{
     LevelIx, Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck,
     Trigger,
 };
+use crate::probe::icmp::PingDone;
 
 fn settings(in_flight: u32) -> ProbeSettings {
     let (refresh, timeout) = (Duration::from_secs(60), Duration::from_secs(1));
