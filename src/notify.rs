@@ -43,7 +43,7 @@ pub use link_key::load as load_link_key;
 pub use trouble::trouble;
 
 pub use crate::texts::{
-    Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,
+    About, Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,
 };
 
 /// What the courier needs of the settings. A reload hands it another.

@@ -32,7 +32,7 @@ use crate::model::{
 
 pub(crate) use letter::test_letter;
 pub use letter::{Item, Letter};
-pub use link::{KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
+pub use link::{About, KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
 
 /// How messages are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,11 +156,12 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
             facts.sort_by_cached_key(|facts| {
                 (std::cmp::Reverse(facts.severity), folded(facts.place_name()))
             });
+            let link = style.links.as_ref().and_then(|links| links.of_digest(letter));
             let own = |facts: &Facts<'_>| style.templates.summary(facts, style);
             let mut text = match language {
                 _ if facts.is_empty() => String::new(),
-                Language::Vi => vi::digest(&facts, &style.board, own),
-                Language::En => en::digest(&facts, &style.board, own),
+                Language::Vi => vi::digest(&facts, &style.board, link.as_deref(), own),
+                Language::En => en::digest(&facts, &style.board, link.as_deref(), own),
             };
             for facts in &drills {
                 let line = own(facts).unwrap_or_else(|| usual(facts, style).summary);

@@ -117,8 +117,8 @@ pub trait Daemon: Send + Sync + 'static {
     /// When it was not made here, or has expired.
     fn open_link(&self, token: &str) -> Result<Link, LinkError>;
 
-    /// What a link was used for; none when it was not.
-    fn link_use(&self, link: &Link) -> Option<LinkUse>;
+    /// What the link of this number was used for; none when it was not.
+    fn link_use(&self, nonce: &str) -> Option<LinkUse>;
 
     /// Does what somebody chose with a link, once for each link.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>>;

@@ -549,8 +549,8 @@ impl Daemon for Face {
         self.key.open(token, self.clock.now().wall)
     }
 
-    fn link_use(&self, link: &Link) -> Option<LinkUse> {
-        self.link_uses().get(&link.nonce).cloned()
+    fn link_use(&self, nonce: &str) -> Option<LinkUse> {
+        self.link_uses().get(nonce).cloned()
     }
 
     /// A link is claimed before anything is done with it, so that of two who press at once one is

@@ -92,6 +92,9 @@ impl Severity {
     }
 }
 
+/// Earlier acks that a record keeps, so that it stays of bounded size.
+const EARLIER_ACKS: usize = 20;
+
 /// One cause with all it explains. The record is whole: it is stored, shown and restored as it
 /// stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +131,10 @@ pub struct Incident {
     pub evidence: Vec<Evidence>,
     /// Who took it on.
     pub ack: Option<Ack>,
+    /// Those who had it before and have it no longer: somebody else took it over, it grew so much
+    /// that it waits for somebody anew, or what they had taken on was over. Oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_acks: Vec<Ack>,
     /// Since when it waits for somebody to take it on, which escalation counts from: when it was
     /// first told, or when it became so much graver that it was told anew. None before that and
     /// while messages about it are held back.
@@ -575,6 +582,7 @@ impl Incident {
             session: None,
             evidence: Vec::new(),
             ack: None,
+            earlier_acks: Vec::new(),
             waiting_since: None,
             flapping: false,
             relapses: Vec::new(),
@@ -610,6 +618,32 @@ impl Incident {
     #[must_use]
     pub fn taken_by(&self, now: Timestamp) -> Option<&Ack> {
         self.ack.as_ref().filter(|ack| ack.holds(now))
+    }
+
+    /// Nobody has it any longer; who had it stays on record. Whether somebody did.
+    pub fn let_go(&mut self) -> bool {
+        let Some(ack) = self.ack.take() else { return false };
+        if self.earlier_acks.len() >= EARLIER_ACKS {
+            // Who was first is what reports ask for.
+            self.earlier_acks.remove(1);
+        }
+        self.earlier_acks.push(ack);
+        true
+    }
+
+    /// Who took it on first.
+    #[must_use]
+    pub fn first_ack(&self) -> Option<&Ack> {
+        self.earlier_acks.first().or(self.ack.as_ref())
+    }
+
+    /// Who has it at `now`, or, once it is over, had it last.
+    #[must_use]
+    pub fn whose(&self, now: Timestamp) -> Option<&Ack> {
+        match self.is_open() {
+            true => self.taken_by(now),
+            false => self.ack.as_ref().or(self.earlier_acks.last()),
+        }
     }
 
     /// Since when it waits for somebody to take it on: since it was told, or since an ack ran out.

@@ -7,7 +7,9 @@ impl Monitor {
     /// Somebody takes an incident on. One that is over needs nobody.
     pub(super) fn take_on(&mut self, incident: &IncidentId, ack: Ack, now: Mono) {
         if let Some(entry) = self.ledger.find(incident).filter(|it| it.incident.is_open()) {
-            entry.change().ack = Some(ack);
+            let incident = entry.change();
+            incident.let_go();
+            incident.ack = Some(ack);
             // Whoever is shown it may rely on it: it is written at once, as it is, and not when a
             // review has made of it what follows.
             self.changes.push(Change::Incident(Box::new((*entry.incident).clone())));
@@ -140,6 +142,22 @@ mod tests {
             assert!(shown.iter().any(|it| it.ack.as_ref() == Some(&ack)), "{after_ms} ms");
             assert!(committed, "{after_ms} ms");
         }
+    }
+
+    #[test]
+    fn whoever_is_relieved_of_an_incident_stays_on_record() {
+        let (mut monitor, it, now) = watching();
+        let names: Vec<String> = (0..30).map(|n| format!("Hà {n}")).collect();
+        for by in &names {
+            let ack = Ack { by: by.clone(), at: now.wall, note: String::new(), until: None };
+            monitor.handle(Input::Ack { incident: it.id.clone(), ack }, now);
+        }
+        let shown = monitor.snapshot(now).incidents;
+        let it = shown.iter().find(|other| other.id == it.id).unwrap();
+        assert_eq!(it.taken_by(now.wall).unwrap().by, "Hà 29");
+        assert_eq!(it.first_ack().unwrap().by, "Hà 0");
+        assert_eq!(it.earlier_acks.last().unwrap().by, "Hà 28");
+        assert_eq!(it.earlier_acks.len(), 20, "a record is of bounded size");
     }
 
     #[test]

@@ -105,11 +105,15 @@ impl Monitor {
                             told = true;
                             let incident = entry.change();
                             if policy::reopens(why) {
-                                reopened |= incident.ack.take().is_some();
+                                reopened |= incident.let_go();
                                 incident.waiting_since = Some(now.wall);
                             }
                             if incident.is_open() {
                                 incident.waiting_since.get_or_insert(now.wall);
+                            } else {
+                                // What comes back waits for somebody anew.
+                                incident.waiting_since = None;
+                                incident.let_go();
                             }
                             let reach = &weighed.reach[at];
                             let limit = weighed.rules[at].limit;
@@ -246,6 +250,7 @@ fn weigh(
     now: Timestamp,
 ) -> Weighed {
     let settings = picture.settings();
+    not_ahead(entry, now);
     let muted =
         entry.incident.absorbed_by.is_some() || mutes.holds_back(picture, &entry.incident, now);
     keep_waiting(entry, muted, now);
@@ -320,25 +325,37 @@ impl Weighed {
     }
 }
 
-/// Keeps since when an incident has waited for somebody to take it on.
-///
-/// 1. What was told to be over and is on again begins anew, and an ack from before ended with it.
-/// 2. While messages are held back nobody is expected to take it on; afterwards the time begins
-///    anew.
+/// What a record says of later than now was written by a clock that ran ahead, until this program
+/// started or while the incident seemed over: it is no later than now. Else nobody would be waited
+/// for until that clock's time, and steps of escalation would count as told.
+fn not_ahead(entry: &mut Entry, now: Timestamp) {
+    let incident = &entry.incident;
+    let acked = incident.ack.as_ref().map(|ack| ack.at);
+    let told = incident.told.iter().map(|told| told.at);
+    if told.chain(incident.waiting_since).chain(acked).all(|at| at <= now) {
+        return;
+    }
+    let incident = entry.change();
+    incident.waiting_since = incident.waiting_since.map(|at| at.min(now));
+    if let Some(ack) = &mut incident.ack {
+        ack.at = ack.at.min(now);
+    }
+    for told in &mut incident.told {
+        told.at = told.at.min(now);
+    }
+}
+
+/// Keeps since when an incident has waited for somebody to take it on. While messages are held back
+/// nobody is expected to; afterwards the time begins anew. What was told to be over and is on again
+/// is not known before it was told again.
 fn keep_waiting(entry: &mut Entry, muted: bool, now: Timestamp) {
     let incident = &entry.incident;
     if !incident.is_open() {
         return;
     }
-    let over = incident.told.iter().filter(|told| told.kind == NotificationKind::Resolved);
-    let over = over.map(|told| told.at).max();
-    if incident.waiting_since.is_some_and(|since| over.is_some_and(|over| since <= over)) {
-        let incident = entry.change();
-        incident.waiting_since = None;
-        incident.ack = incident.ack.take().filter(|ack| over.is_none_or(|over| ack.at > over));
-    }
-    let incident = &entry.incident;
-    let known = incident.told.iter().any(|told| over.is_none_or(|over| told.at > over));
+    // They stand in the order in which they were told.
+    let last = incident.told.last();
+    let known = last.is_some_and(|told| told.kind != NotificationKind::Resolved);
     if muted && incident.waiting_since.is_some() {
         entry.change().waiting_since = None;
     } else if !muted && known && incident.waiting_since.is_none() {

@@ -286,8 +286,7 @@ fn incidents(material: &Material, sites: &[SiteReport]) -> Vec<IncidentReport> {
             began: incident.began,
             detected_after: between(incident.began, incident.opened),
             acked_after: incident
-                .ack
-                .as_ref()
+                .first_ack()
                 .map(|ack| (between(incident.opened, ack.at), ack.by.clone())),
             ended: incident.ended(),
             repaired_after: incident.ended().map(|at| between(incident.began, at)),

@@ -103,6 +103,7 @@ pub(super) fn whole(message: &Message, page: &str) -> String {
 pub(super) fn digest(
     all: &[Facts<'_>],
     board: &str,
+    link: Option<&str>,
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
@@ -136,6 +137,7 @@ pub(super) fn digest(
     if !over {
         let who = shared_by_all(all, who_knows).unwrap_or_default();
         text.extend(who.iter().map(|line| format!("{line}\n")));
+        text.extend(link.map(|link| format!("Take on: {link}\n")));
         text.push_str(&format!("Board: {board}\n"));
     }
     text

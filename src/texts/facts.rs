@@ -148,9 +148,9 @@ impl<'a> Facts<'a> {
         self.incident.flapping || self.last_for_now
     }
 
-    /// Who took it on, while that holds.
+    /// Who took it on, while that holds, or had it when it ended.
     pub(super) fn ack(&self) -> Option<&'a Ack> {
-        self.incident.taken_by(self.decided)
+        self.incident.whose(self.decided)
     }
 
     /// Who had taken it on until a moment ago, and until when.

@@ -5,19 +5,33 @@
 //! kept for it until it is used: its number follows from the message's id, so that a repeat, a
 //! reminder rendered anew or a restart gives the same link. That it works once is the business of
 //! whoever carries it out.
+//!
+//! The link of a digest names each of its incidents by the first bytes of a hash of its id, since
+//! twenty ids would fill a phone's screen. It stands for as many links as there are incidents.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use ring::hmac;
+use ring::{digest, hmac};
 
-use crate::model::{ChannelId, IncidentId, Notification, NotificationKind, encoded};
+use super::letter::{Item, Letter};
+use crate::model::{
+    ChannelId, IncidentId, Notification, NotificationId, NotificationKind, encoded,
+};
 
 /// Bytes of the key, as many as a SHA-256 has.
 pub const KEY: usize = 32;
 /// Bytes of the proof: 128 bits, which nobody guesses, in a link that still fits a line.
 const PROOF: usize = 16;
+/// Bytes of a hash that stand for an incident: of a thousand open ones, one in a hundred thousand
+/// links takes in another.
+const SIGN: usize = 4;
+/// What a list of such signs begins with, and no id: it stands in an address as it is.
+const SEVERAL: char = '_';
 /// How long a link works if its incident is not over before.
 pub const LASTS: Duration = Duration::from_hours(24);
 
@@ -44,7 +58,7 @@ pub struct Links {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// What it is about.
-    pub incident: IncidentId,
+    pub about: About,
     /// Through which channel it was sent.
     pub channel: ChannelId,
     /// When it ends.
@@ -52,6 +66,19 @@ pub struct Link {
     /// Its own number, which no other link has.
     pub nonce: String,
 }
+
+/// What a link is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// An incident.
+    One(IncidentId),
+    /// The incidents of a digest.
+    Several(Signs),
+}
+
+/// What stands for the incidents of a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signs(BTreeSet<[u8; SIGN]>);
 
 /// Why a link does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +100,27 @@ impl fmt::Display for LinkError {
 
 impl std::error::Error for LinkError {}
 
+impl Link {
+    /// Whether it is about this incident.
+    #[must_use]
+    pub fn is_about(&self, incident: &IncidentId) -> bool {
+        match &self.about {
+            About::One(id) => id == incident,
+            About::Several(signs) => signs.0.contains(&sign(incident)),
+        }
+    }
+
+    /// The number under which it is used for this incident. That of a digest is used for each of
+    /// its incidents by itself, so that what one reader leaves is there for the next.
+    #[must_use]
+    pub fn nonce_for(&self, incident: &IncidentId) -> String {
+        match &self.about {
+            About::One(_) => self.nonce.clone(),
+            About::Several(_) => format!("{}.{}", self.nonce, hex(&sign(incident))),
+        }
+    }
+}
+
 impl Links {
     /// The link of a message: none when what it tells is over.
     #[must_use]
@@ -80,13 +128,44 @@ impl Links {
         if notification.kind == NotificationKind::Resolved {
             return None;
         }
-        let link = Link {
-            incident: notification.alert.incident.id.clone(),
-            channel: notification.channel.clone(),
-            expires: notification.created.checked_add(LASTS).unwrap_or(Timestamp::MAX),
-            nonce: hex(&self.key.proof(&format!("nonce~{}", notification.id))[..8]),
+        let about = About::One(notification.alert.incident.id.clone());
+        Some(self.link(about, &notification.channel, notification.created, &notification.id))
+    }
+
+    /// The link of a digest, with which each of its incidents can be taken on that is not over.
+    /// Drills and what a readiness run found are for nobody to take on.
+    #[must_use]
+    pub fn of_digest(&self, letter: &Letter) -> Option<String> {
+        let on = |item: &&Item| {
+            let alert = &item.notification.alert;
+            item.told_as != NotificationKind::Resolved && !alert.drill && alert.readiness.is_none()
         };
-        Some(format!("{}/a/{}", self.base, encoded(&self.key.token(&link))))
+        let on: Vec<&Item> = letter.items.iter().filter(on).collect();
+        match on.as_slice() {
+            [] => None,
+            [one] => self.of(&one.notification),
+            several => {
+                let ids = several.iter().map(|item| &item.notification.alert.incident.id);
+                let about = About::Several(Signs(ids.map(sign).collect()));
+                Some(self.link(about, &letter.channel, letter.created, &letter.id))
+            }
+        }
+    }
+
+    fn link(
+        &self,
+        about: About,
+        channel: &ChannelId,
+        created: Timestamp,
+        message: &NotificationId,
+    ) -> String {
+        let link = Link {
+            about,
+            channel: channel.clone(),
+            expires: created.checked_add(LASTS).unwrap_or(Timestamp::MAX),
+            nonce: hex(&self.key.proof(&format!("nonce~{message}"))[..8]),
+        };
+        format!("{}/a/{}", self.base, encoded(&self.key.token(&link)))
     }
 }
 
@@ -110,29 +189,24 @@ impl LinkKey {
             .map_err(|_| LinkError::Foreign)?;
         let mut parts = signed.rsplitn(4, '~');
         let (nonce, expires) = (parts.next(), parts.next());
-        let (channel, incident) = (parts.next(), parts.next());
+        let (channel, about) = (parts.next(), parts.next().and_then(About::read));
         let expires = expires
             .and_then(|text| i64::from_str_radix(text, 16).ok())
             .and_then(|at| Timestamp::from_second(at).ok());
-        let (Some(nonce), Some(expires), Some(channel), Some(incident)) =
-            (nonce, expires, channel, incident)
+        let (Some(nonce), Some(expires), Some(channel), Some(about)) =
+            (nonce, expires, channel, about)
         else {
             return Err(LinkError::Foreign);
         };
         if now >= expires {
             return Err(LinkError::Expired);
         }
-        Ok(Link {
-            incident: IncidentId::new(incident),
-            channel: ChannelId::new(channel),
-            expires,
-            nonce: nonce.to_owned(),
-        })
+        Ok(Link { about, channel: ChannelId::new(channel), expires, nonce: nonce.to_owned() })
     }
 
     fn token(&self, link: &Link) -> String {
-        let Link { incident, channel, expires, nonce } = link;
-        let signed = format!("{incident}~{channel}~{:x}~{nonce}", expires.as_second());
+        let Link { about, channel, expires, nonce } = link;
+        let signed = format!("{about}~{channel}~{:x}~{nonce}", expires.as_second());
         let proof = hex(&self.proof(&signed));
         format!("{signed}~{proof}")
     }
@@ -146,6 +220,37 @@ impl LinkKey {
     }
 }
 
+impl About {
+    fn read(text: &str) -> Option<Self> {
+        let Some(list) = text.strip_prefix(SEVERAL) else {
+            return Some(Self::One(IncidentId::new(text)));
+        };
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(list).ok()?;
+        let (signs, rest) = bytes.as_chunks();
+        rest.is_empty().then(|| Self::Several(Signs(signs.iter().copied().collect())))
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(id) => id.fmt(f),
+            Self::Several(Signs(signs)) => {
+                let bytes: Vec<u8> = signs.iter().flatten().copied().collect();
+                write!(f, "{SEVERAL}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+            }
+        }
+    }
+}
+
+/// What stands for an incident in the link of a digest.
+fn sign(incident: &IncidentId) -> [u8; SIGN] {
+    let whole = digest::digest(&digest::SHA256, incident.as_str().as_bytes());
+    let mut sign = [0; SIGN];
+    sign.copy_from_slice(&whole.as_ref()[..SIGN]);
+    sign
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() * 2);
@@ -157,6 +262,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::store::tests::{at, incident, notification};
 
@@ -176,7 +283,8 @@ mod tests {
         let link = links().of(&message).unwrap();
         let key = links().key;
         let said = key.open(token(&link), at("2026-02-03T01:00:00Z")).unwrap();
-        assert_eq!((said.incident.as_str(), said.channel.as_str()), ("i1.access.x", "truc"));
+        assert_eq!(said.about, About::One(IncidentId::new("i1.access.x")));
+        assert_eq!(said.channel.as_str(), "truc");
         assert_eq!(said.expires, at("2026-02-04T00:42:02Z"));
         assert_eq!(key.open(token(&link), said.expires), Err(LinkError::Expired));
         assert_eq!(links().of(&message), Some(link), "a repeat has the same link");
@@ -186,6 +294,35 @@ mod tests {
         let over =
             notification("i1/truc/resolved/1", incident("i1", "x"), NotificationKind::Resolved);
         assert_eq!(links().of(&over), None);
+    }
+
+    #[test]
+    fn the_link_of_a_digest_is_about_each_of_its_incidents_that_is_on_and_about_no_other() {
+        let id = |n: usize| format!("xa-{n}.access.20260203T004202Z");
+        let item = |n: usize, kind| Item {
+            told_as: kind,
+            notification: Arc::new(notification("n", incident(&id(n), "x"), kind)),
+        };
+        let mut items: Vec<Item> = (0..50).map(|n| item(n, FIRING)).collect();
+        items.push(item(50, NotificationKind::Resolved));
+        let letter = |items: &[Item]| Letter {
+            id: NotificationId::new("digest-n"),
+            channel: ChannelId::new("truc"),
+            created: at("2026-02-03T00:42:02Z"),
+            items: items.to_vec(),
+            test: false,
+        };
+        let link = links().of_digest(&letter(&items)).unwrap();
+        assert!(link.len() < 400, "{} characters", link.len());
+        let said = links().key.open(token(&link), at("2026-02-03T01:00:00Z")).unwrap();
+        let about = (0..100).filter(|n| said.is_about(&IncidentId::new(id(*n))));
+        assert_eq!(about.collect::<Vec<_>>(), (0..50).collect::<Vec<_>>());
+        let nonces: BTreeSet<_> =
+            (0..50).map(|n| said.nonce_for(&IncidentId::new(id(n)))).collect();
+        assert_eq!(nonces.len(), 50, "each is taken on by itself");
+        assert_eq!(links().of_digest(&letter(&items[50..])), None);
+        let one = links().of_digest(&letter(&items[49..])).unwrap();
+        assert_eq!(Some(one), links().of(&items[49].notification));
     }
 
     #[test]

@@ -105,6 +105,7 @@ pub(super) fn whole(message: &Message, page: &str) -> String {
 pub(super) fn digest(
     all: &[Facts<'_>],
     board: &str,
+    link: Option<&str>,
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
@@ -139,6 +140,7 @@ pub(super) fn digest(
     if !over {
         let who = shared_by_all(all, who_knows).unwrap_or_default();
         text.extend(who.iter().map(|line| format!("{line}\n")));
+        text.extend(link.map(|link| format!("Tiếp nhận: {link}\n")));
         text.push_str(&format!("Bảng theo dõi: {board}\n"));
     }
     text

@@ -162,7 +162,8 @@ pub(super) async fn ack(
     if let Some(held) = incident.taken_by(now).filter(|held| held.by != ack.by && !takes_over) {
         let why =
             format!("{} took this on at {}; `take_over` relieves them of it", held.by, held.at);
-        return problem(StatusCode::CONFLICT, why);
+        let body = serde_json::json!({ "error": why, "held": held });
+        return (StatusCode::CONFLICT, Json(body)).into_response();
     }
     let (daemon, of, given) = (Arc::clone(&app.daemon), IncidentId::new(id.as_str()), ack.clone());
     let done = carry_out(async move {

@@ -2,8 +2,8 @@
 //!
 //! The reader stands in a corridor with a phone and has no account; the link itself is the proof of
 //! who it was sent to. Programs that show previews of links fetch them, and so do mail scanners:
-//! therefore a `GET` only shows, and only the `POST` of a button acts, once for each link. The page
-//! has no scripts and nothing from elsewhere.
+//! therefore a `GET` only shows, and only the `POST` of a button acts, once for each incident of a
+//! link. The page has no scripts and nothing from elsewhere.
 
 mod page;
 
@@ -15,16 +15,16 @@ use axum::extract::{Form, Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use serde::Deserialize;
+use tokio::task::JoinSet;
 
-use crate::model::{Ack, Act, Chosen, Incident, LinkUse, Mono, Silence};
-use crate::notify::{Link, LinkError};
+use crate::model::{Ack, Act, Chosen, Incident, LinkUse, Mono, Silence, Snapshot, folded};
+use crate::notify::{About, Link, LinkError};
 
 use self::page::{Page, View};
 use super::api::{self, Unfit};
 use super::app::{App, carry_out};
 use super::look::Asked;
-use super::{ControlError, Look};
+use super::{ControlError, Daemon, Look};
 
 /// Tokens that nobody made, accepted to be looked at in a row, and how soon another one is.
 const GUESSES: (u32, Duration) = (20, Duration::from_secs(3));
@@ -55,14 +55,63 @@ impl Guesses {
 }
 
 /// What the form sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct Sent {
     /// Which button.
     act: String,
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     note: String,
+    /// Of several incidents, those that were chosen.
+    take: Vec<String>,
+    /// Those to be taken over, each with whom from.
+    over: Vec<(String, String)>,
+}
+
+impl Sent {
+    fn read(form: Result<Form<Vec<(String, String)>>, FormRejection>) -> Result<Self, Unfit> {
+        let Form(fields) = form.map_err(|error| Unfit::new(error.body_text()))?;
+        let mut sent = Self::default();
+        for (field, value) in fields {
+            match field.as_str() {
+                "act" => sent.act = value,
+                "name" => sent.name = value,
+                "note" => sent.note = value,
+                "take" => sent.take.push(value),
+                "over" => {
+                    let (id, from) = value.split_once(' ').unwrap_or((&value, ""));
+                    sent.over.push((id.to_owned(), from.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        match sent.act.as_str() {
+            "" => Err(Unfit::new("`act` is missing")),
+            _ => Ok(sent),
+        }
+    }
+
+    /// Whether whoever has an incident is to be relieved of it.
+    fn takes_over(&self, incident: &Incident, held: &Ack) -> bool {
+        self.over.iter().any(|(id, from)| id == incident.id.as_str() && *from == held.by)
+    }
+
+    fn names(&self, incident: &Incident) -> bool {
+        let id = incident.id.as_str();
+        self.take.iter().chain(self.over.iter().map(|(it, _)| it)).any(|it| it == id)
+    }
+}
+
+/// An incident of a link, and what that was used for.
+pub(super) struct Row<'a> {
+    incident: &'a Incident,
+    used: Option<LinkUse>,
+}
+
+impl Row<'_> {
+    /// Whether there is anything left to choose.
+    const fn is_left(&self) -> bool {
+        self.incident.is_open() && self.used.is_none()
+    }
 }
 
 /// `GET /a/{token}`: shows, and changes nothing.
@@ -76,53 +125,54 @@ pub(super) async fn show(
         Err(response) => return *response,
     };
     let snapshot = app.daemon.snapshot();
-    let used = app.daemon.link_use(&link);
-    let known = snapshot.incidents.iter().find(|it| it.id == link.incident).map(|it| &**it);
-    let (status, view) = match (&used, known) {
-        (Some(used), incident) => (StatusCode::OK, View::Used(used, incident)),
-        (None, Some(incident)) if incident.is_open() => (StatusCode::OK, View::Open(incident)),
-        (None, incident) => (StatusCode::GONE, View::Over(incident)),
+    let rows = rows(&app, &snapshot, &link);
+    let used = app.daemon.link_use(&link.nonce);
+    let (status, view) = match (&link.about, rows.first()) {
+        (About::Several(_), Some(_)) => (StatusCode::OK, View::Several(&rows, None)),
+        (About::Several(_), None) => (StatusCode::GONE, View::Over(None)),
+        (About::One(_), row) => {
+            let known = row.map(|row| row.incident);
+            match (&used, known) {
+                (Some(used), incident) => (StatusCode::OK, View::Used(used, incident)),
+                (None, Some(it)) if it.is_open() => (StatusCode::OK, View::Open(it, None)),
+                (None, incident) => (StatusCode::GONE, View::Over(incident)),
+            }
+        }
     };
-    let kept = app.daemon.store().trouble.is_none();
-    let now = app.daemon.now().wall;
-    Page { snapshot: &snapshot, link: Some(&link), now, look, kept }.answer(status, &view)
+    page(&app, &snapshot, &link, look).answer(status, &view)
 }
 
-/// `POST /a/{token}`: does what was chosen, once.
+/// `POST /a/{token}`: does what was chosen, once for each incident.
+///
+/// What somebody else has is not taken from them without asking: the page is shown again and says
+/// who that is.
 pub(super) async fn act(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
     Asked(look): Asked,
     address: Uri,
-    form: Result<Form<Sent>, FormRejection>,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
 ) -> Response {
     let link = match open(&app, &token, &look) {
         Ok(link) => link,
         Err(response) => return *response,
     };
-    let now = app.daemon.now().wall;
-    let snapshot = app.daemon.snapshot();
+    // One after the other: of two who press at once, the second is told of the first.
+    let turn = Arc::clone(&app.acking).lock_owned().await;
     // Shown again, the page says why nothing happened: it is over, or the link was used.
     let again = || Redirect::to(&address.to_string()).into_response();
-    let Some(incident) = snapshot.incidents.iter().find(|it| it.id == link.incident) else {
-        return again();
+    let (uses, act) = match decide(&app, &link, look, form) {
+        Ok(Some(decided)) => decided,
+        Ok(None) => return again(),
+        Err(response) => return *response,
     };
-    if !incident.is_open() {
-        return again();
-    }
-    let chosen = form.map_err(|error| Unfit::new(error.body_text()));
-    let chosen = chosen.and_then(|Form(sent)| choose(&sent, &link, incident, now));
-    let (act, used) = match chosen {
-        Ok(chosen) => chosen,
-        Err(why) => return (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
-    };
-    let by = used.by.clone();
     let daemon = Arc::clone(&app.daemon);
-    let done = carry_out(async move { daemon.use_link(used, act).await }).await;
-    if done == Some(Ok(())) {
-        tracing::info!(incident = %link.incident, channel = %link.channel, by, "a link was used");
-    }
-    match done {
+    let done = carry_out(async move {
+        let done = use_for_each(&daemon, uses, &act).await;
+        drop(turn);
+        done
+    });
+    match done.await {
         // That the disk does not take it is said there, too.
         Some(Ok(()) | Err(ControlError::Used | ControlError::NotFound | ControlError::Unkept)) => {
             again()
@@ -132,24 +182,115 @@ pub(super) async fn act(
     }
 }
 
-/// What a button means: who is the name that was given and the channel that got the link.
+/// What is to be done about which incidents, none if nothing is left to choose; or what to answer.
+fn decide(
+    app: &App,
+    link: &Link,
+    look: Look,
+    form: Result<Form<Vec<(String, String)>>, FormRejection>,
+) -> Result<Option<(Vec<LinkUse>, Act)>, Box<Response>> {
+    let unfit =
+        |why: Unfit| Box::new((StatusCode::BAD_REQUEST, format!("{why}\n")).into_response());
+    let now = app.daemon.now().wall;
+    let snapshot = app.daemon.snapshot();
+    let rows = rows(app, &snapshot, link);
+    let left: Vec<&Incident> =
+        rows.iter().filter(|row| row.is_left()).map(|row| row.incident).collect();
+    let Some(first) = left.first() else { return Ok(None) };
+    let sent = Sent::read(form).map_err(unfit)?;
+    let several = matches!(link.about, About::Several(_));
+    let chosen: Vec<&Incident> =
+        left.iter().copied().filter(|it| !several || sent.names(it)).collect();
+    let (by, act, what) = choose(&sent, link, &chosen, now).map_err(unfit)?;
+    let is_held = |incident: &&Incident| {
+        let held = incident.taken_by(now).filter(|held| held.by != by);
+        held.is_some_and(|held| !sent.takes_over(incident, held))
+    };
+    let asks = match act {
+        Act::Ack(_) if chosen.is_empty() => Some(StatusCode::BAD_REQUEST),
+        Act::Ack(_) if chosen.iter().any(is_held) => Some(StatusCode::CONFLICT),
+        Act::Ack(_) | Act::Silence(_) => None,
+    };
+    if let Some(status) = asks {
+        let view = match several {
+            true => View::Several(&rows, Some(&sent)),
+            false => View::Open(first, Some(&sent)),
+        };
+        return Err(Box::new(page(app, &snapshot, link, look).answer(status, &view)));
+    }
+    let uses = chosen.into_iter().map(|incident| LinkUse {
+        nonce: link.nonce_for(&incident.id),
+        incident: incident.id.clone(),
+        at: now,
+        by: by.clone(),
+        chosen: what,
+    });
+    Ok(Some((uses.collect(), act)))
+}
+
+/// Does what was chosen for each incident, all at once; gives what went wrong with one of them.
+async fn use_for_each(
+    daemon: &Arc<dyn Daemon>,
+    uses: Vec<LinkUse>,
+    act: &Act,
+) -> Result<(), ControlError> {
+    let mut all = JoinSet::new();
+    for used in uses {
+        let (daemon, act) = (Arc::clone(daemon), act.clone());
+        all.spawn(async move {
+            let (incident, by) = (used.incident.clone(), used.by.clone());
+            let done = daemon.use_link(used, act).await;
+            if done.is_ok() {
+                tracing::info!(%incident, by, "a link was used");
+            }
+            done
+        });
+    }
+    let mut done = Ok(());
+    while let Some(one) = all.join_next().await {
+        done = done.and(one.unwrap_or(Err(ControlError::Broken)));
+    }
+    done
+}
+
+/// The incidents that a link is about, as far as they are remembered, gravest first.
+fn rows<'a>(app: &App, snapshot: &'a Snapshot, link: &Link) -> Vec<Row<'a>> {
+    let its = snapshot.incidents.iter().filter(|it| link.is_about(&it.id));
+    let mut rows: Vec<Row<'_>> = its
+        .map(|it| Row { incident: it, used: app.daemon.link_use(&link.nonce_for(&it.id)) })
+        .collect();
+    rows.sort_by_cached_key(|row| {
+        let name = folded(&page::place(snapshot, row.incident));
+        (std::cmp::Reverse(row.incident.severity), name)
+    });
+    rows
+}
+
+fn page<'a>(app: &App, snapshot: &'a Snapshot, link: &'a Link, look: Look) -> Page<'a> {
+    let kept = app.daemon.store().trouble.is_none();
+    Page { snapshot, link: Some(link), now: app.daemon.now().wall, look, kept }
+}
+
+/// What a button means: by whom, what is to be done and how that is recorded. Who it is are the
+/// name that was given and the channel that got the link.
 fn choose(
     sent: &Sent,
     link: &Link,
-    incident: &Incident,
+    incidents: &[&Incident],
     now: Timestamp,
-) -> Result<(Act, LinkUse), Unfit> {
+) -> Result<(String, Act, Chosen), Unfit> {
     let channel = link.channel.as_str();
     let by = match sent.name.trim() {
         "" => channel.to_owned(),
         name => api::person(&format!("{name} ({channel})"))?,
     };
     let note = api::text("note", &sent.note)?;
-    let (act, chosen) = match sent.act.strip_prefix("silence-") {
-        None if sent.act == "ack" => {
-            (Act::Ack(Ack { by: by.clone(), at: now, note, until: None }), Chosen::Ack)
+    match (sent.act.strip_prefix("silence-"), incidents) {
+        (None, _) if sent.act == "ack" => {
+            let ack = Ack { by: by.clone(), at: now, note, until: None };
+            Ok((by, Act::Ack(ack), Chosen::Ack))
         }
-        Some(hours @ ("1" | "4")) => {
+        (Some(hours @ ("1" | "4")), [incident]) if matches!(link.about, About::One(_)) => {
             let hours = if hours == "1" { 1 } else { 4 };
             let until = now.checked_add(Duration::from_hours(hours)).unwrap_or(Timestamp::MAX);
             let Some(site) = incident.site.clone() else {
@@ -163,13 +304,10 @@ fn choose(
                 by: by.clone(),
                 reason: note,
             };
-            (Act::Silence(silence), Chosen::Silence { until })
+            Ok((by, Act::Silence(silence), Chosen::Silence { until }))
         }
-        _ => return Err(Unfit::new("there is no such choice")),
-    };
-    let used =
-        LinkUse { nonce: link.nonce.clone(), incident: link.incident.clone(), at: now, by, chosen };
-    Ok((act, used))
+        _ => Err(Unfit::new("there is no such choice")),
+    }
 }
 
 /// The link of a token, or what to answer.

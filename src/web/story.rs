@@ -85,7 +85,8 @@ pub(super) fn of(
     for at in &incident.relapses {
         events.push(event(*at, What::Relapsed, say("lại xảy ra", "it came back")));
     }
-    events.extend(incident.ack.iter().map(|ack| event(ack.at, What::Taken, taken(ack, language))));
+    let acks = incident.earlier_acks.iter().chain(&incident.ack);
+    events.extend(acks.map(|ack| event(ack.at, What::Taken, taken(ack, language))));
     if let Some(at) = incident.resolved {
         events.push(event(at, What::Resolved, say("kết thúc", "over")));
     }

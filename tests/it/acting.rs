@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use vchealth::model::{Act, ChannelId, Chosen, NotificationKind, SiteId};
-use vchealth::notify::Links;
+use vchealth::model::{Act, ChannelId, Chosen, NotificationId, NotificationKind, SiteId};
+use vchealth::notify::{Item, Letter, Links};
 
 use crate::fixtures::{Scratch, incident, notification};
 use crate::province;
@@ -106,7 +106,7 @@ async fn a_link_that_is_over_forged_or_misused_does_nothing_and_says_why() {
     for (body, why) in [
         ("act=delete", "no such choice"),
         ("act=silence-99999", "no such choice"),
-        ("name=x", "missing field"),
+        ("name=x", "`act` is missing"),
         ("act=ack&name=a%0Ab", "control characters"),
     ] {
         let reply = house.ask("POST", &good, &[FORM], body).await;
@@ -126,6 +126,90 @@ async fn a_link_that_is_over_forged_or_misused_does_nothing_and_says_why() {
     }
     assert!(refused >= 15, "guessing gets slow: {refused}");
     assert_eq!(house.get(&good).await.status, 200, "and keeps nobody out");
+}
+
+#[tokio::test]
+async fn what_somebody_has_is_taken_over_by_link_only_by_whoever_is_asked_and_says_so() {
+    let house = House::open(province::troubled(204));
+    let link = path("nam-mau-1", "n7");
+    let page = house.get(&link).await.text();
+    assert!(page.contains("Hà đã tiếp nhận sự cố này lúc"), "{page}");
+    assert!(page.contains("Tôi nhận thay Hà"), "{page}");
+    // Who presses the button of a page from before somebody had it, or while another one had it.
+    for seen in ["", "&over=nam-mau-1+T%C3%BA"] {
+        let sent = format!("act=ack&name=Lan&note=%C4%91ang+g%E1%BB%8Di{seen}");
+        let reply = house.ask("POST", &link, &[FORM], &sent).await;
+        assert_eq!(reply.status, 409);
+        for shown in ["Hà đã tiếp nhận sự cố này lúc", "value=\"Lan\"", "value=\"đang gọi\""]
+        {
+            assert!(reply.text().contains(shown), "{shown}: {}", reply.text());
+        }
+    }
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty());
+    let sent = "act=ack&name=Lan&over=nam-mau-1+H%C3%A0";
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    assert_eq!(used.by, "Lan (duty)");
+    assert!(matches!(act, Act::Ack(_)));
+}
+
+#[tokio::test]
+async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_once() {
+    let house = House::open(province::troubled(204));
+    let items = ["cho-don-1", "na-ri-1", "nam-mau-1", "cao-ky-1"].map(|id| Item {
+        told_as: NotificationKind::Firing,
+        notification: Arc::new(notification(id, incident(id, "x"), NotificationKind::Firing)),
+    });
+    let letter = Letter {
+        id: NotificationId::new("digest-n8"),
+        channel: ChannelId::new("duty"),
+        created: province::now().wall - SignedDuration::from_hours(1),
+        items: items.to_vec(),
+        test: false,
+    };
+    let link = Links { key: key(), base: String::new() }.of_digest(&letter).expect("a link");
+    let page = house.get(&link).await.text();
+    for shown in ["4 sự cố", "Huyện Chợ Đồn", "Đã tiếp nhận: Hà", "Đã kết thúc lúc"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let offers = |page: &str| {
+        let free = page.matches("name=\"take\"").count();
+        let chosen = page.matches(" checked").count();
+        (free, chosen, page.matches("name=\"over\"").count())
+    };
+    assert_eq!(offers(&page), (2, 2, 1), "what somebody has is not chosen: {page}");
+    let taken = || {
+        let uses = house.daemon.link_uses.lock().unwrap();
+        uses.iter().map(|(used, _)| used.incident.to_string()).collect::<Vec<_>>()
+    };
+
+    for (sent, status, said) in [
+        ("act=ack&name=Lan", 400, "Hãy chọn ít nhất một sự cố."),
+        ("act=ack&take=cao-ky-1", 400, ""),
+        ("act=ack&take=elsewhere-1", 400, ""),
+        ("act=ack&take=nam-mau-1", 409, "Có sự cố vừa có người khác tiếp nhận"),
+        ("act=silence-1&take=cho-don-1", 400, "there is no such choice"),
+    ] {
+        let reply = house.ask("POST", &link, &[FORM], sent).await;
+        assert_eq!(reply.status, status, "{sent}: {}", reply.text());
+        assert!(reply.text().contains(said), "{sent}: {}", reply.text());
+    }
+    assert!(taken().is_empty());
+
+    let sent = "act=ack&name=Lan&take=cho-don-1";
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    assert_eq!(taken(), ["cho-don-1"]);
+    assert_eq!(offers(&house.get(&link).await.text()), (1, 1, 1), "the rest is still there");
+    let sent = "act=ack&take=cho-don-1&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    let mut all = taken();
+    all.sort();
+    assert_eq!(all, ["cho-don-1", "na-ri-1", "nam-mau-1"], "each once");
+    let page = house.get(&link).await;
+    assert!(page.status == 200 && !page.text().contains("<button"), "{}", page.text());
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    assert_eq!(taken().len(), 3);
 }
 
 #[tokio::test]

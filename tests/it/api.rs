@@ -318,6 +318,7 @@ async fn whoever_comes_second_is_told_who_has_the_incident_already() {
     let path = "/api/v1/incidents/nam-mau-1/ack";
     let refused = house.post(path, &json!({ "by": "Lan" })).await;
     assert_eq!(refused.status, 409);
+    assert_eq!(refused.json()["held"]["by"], "Hà", "for programs");
     let why = refused.json()["error"].as_str().unwrap().to_owned();
     assert!(why.starts_with("Hà took this on at 2023-11-24T00:33"), "{why}");
     assert!(why.contains("`take_over`"), "{why}");

@@ -281,9 +281,9 @@ impl Daemon for Fake {
         key().open(token, self.now().wall)
     }
 
-    fn link_use(&self, link: &Link) -> Option<LinkUse> {
+    fn link_use(&self, nonce: &str) -> Option<LinkUse> {
         let uses = self.link_uses.lock().unwrap();
-        uses.iter().map(|(used, _)| used).find(|used| used.nonce == link.nonce).cloned()
+        uses.iter().map(|(used, _)| used).find(|used| used.nonce == nonce).cloned()
     }
 
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {

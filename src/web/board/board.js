@@ -445,7 +445,7 @@ async function send(method, path, what) {
   }).catch(() => { throw failure(0); });
   if (answer.ok) return answer.headers.has("content-type") ? answer.json() : null;
   const said = await answer.json().catch(() => ({}));
-  throw failure(answer.status, said.error ?? answer.status);
+  throw Object.assign(failure(answer.status, said.error ?? answer.status), { held: said.held });
 }
 // What to tell people, and what the server says of it.
 function failure(status, why) {
@@ -495,9 +495,8 @@ ask?.addEventListener("submit", async (event) => {
     if (refreshes) again();
   } catch (failed) {
     // Somebody else was faster: that is told, and not passed over.
-    const holder = failed.status === 409 && /^.*?\((.*) took this on at /.exec(failed.message)?.[1];
-    if (holder) doing.over = true;
-    set(error, holder ? fill(words.held, holder) : failed.message);
+    if (failed.held) doing.over = true;
+    set(error, failed.held ? fill(words.held, failed.held.by) : failed.message);
     error.hidden = false;
   } finally { button.disabled = false; }
 });

@@ -255,7 +255,7 @@ pub(super) fn details(pen: &Pen<'_>, incident: &Incident, account: &Account) -> 
 /// Who has it.
 fn taken(pen: &Pen<'_>, incident: &Incident) -> Markup {
     html! {
-        @if let Some(ack) = incident.taken_by(pen.now) {
+        @if let Some(ack) = incident.whose(pen.now) {
             p.ack {
                 "✓ " (pen.pick("Đã tiếp nhận: ", "Taken on by ")) b dir="auto" { (ack.by) }
                 " " (pen.pick("lúc", "at")) " " (pen.moment(ack.at))

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::model::{Chosen, Incident, LinkUse, Severity, Site, Snapshot};
+use super::{Row, Sent};
+use crate::model::{Ack, Chosen, Incident, LinkUse, Severity, Snapshot};
 use crate::notify::{Link, LinkError};
 use crate::web::Look;
 use crate::web::board::{Words, age};
@@ -18,8 +19,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// What there is to show.
 pub(super) enum View<'a> {
-    /// A choice.
-    Open(&'a Incident),
+    /// A choice, perhaps after one that was not carried out.
+    Open(&'a Incident, Option<&'a Sent>),
+    /// The incidents of a digest, with a choice among those that are left.
+    Several(&'a [Row<'a>], Option<&'a Sent>),
     /// The link was used.
     Used(&'a LinkUse, Option<&'a Incident>),
     /// The incident is over.
@@ -84,10 +87,11 @@ impl Page<'_> {
 
     fn view(&self, view: &View<'_>) -> Markup {
         match view {
-            View::Open(incident) => html! {
+            View::Open(incident, sent) => html! {
                 (self.incident(incident))
-                (self.form(incident))
+                (self.form(incident, *sent))
             },
+            View::Several(rows, sent) => self.several(rows, *sent),
             View::Used(used, incident) => html! {
                 (self.done(used))
                 @if let Some(incident) = incident { (self.incident(incident)) }
@@ -137,20 +141,25 @@ impl Page<'_> {
                 }
                 ", " (used.by) "."
             }
-            @if !self.kept {
-                p.broken role="alert" {
-                    (self.pick(
-                        "Nhưng máy giám sát hiện không ghi được vào đĩa: nếu máy dừng trước khi sửa \
-                         xong, việc này sẽ bị quên. Hãy báo cho người quản trị.",
-                        "But the monitor cannot write to its disk at present: if it stops before \
-                         that is mended, this is forgotten. Tell whoever looks after it.",
-                    ))
-                }
-            }
+            @if !self.kept { (self.unkept()) }
             p.soft {
                 (self.pick(
                     "Mỗi liên kết chỉ dùng được một lần. Khi sự cố kết thúc vẫn có tin báo.",
                     "Each link works once. You will still be told when it is over.",
+                ))
+            }
+        }
+    }
+
+    /// That what is done may be forgotten.
+    fn unkept(&self) -> Markup {
+        html! {
+            p.broken role="alert" {
+                (self.pick(
+                    "Nhưng máy giám sát hiện không ghi được vào đĩa: nếu máy dừng trước khi sửa \
+                     xong, việc này sẽ bị quên. Hãy báo cho người quản trị.",
+                    "But the monitor cannot write to its disk at present: if it stops before \
+                     that is mended, this is forgotten. Tell whoever looks after it.",
                 ))
             }
         }
@@ -165,20 +174,11 @@ impl Page<'_> {
             .session
             .as_ref()
             .and_then(|id| self.snapshot.sessions.iter().find(|view| view.session.id == *id));
-        let urgent = match incident.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-            Severity::Info => "info",
-        };
         html! {
-            article.(urgent) {
+            article.(urgency(incident.severity)) {
                 p.grade { (words.severity(incident.severity)) }
-                h1 { (place(incident, site)) }
-                p.what {
-                    (words.cause(incident.cause))
-                    @if let Some(endpoint) = &incident.endpoint { " · " (endpoint) }
-                    @if let Some(check) = &incident.check { " · " (check) }
-                }
+                h1 { (place(self.snapshot, incident)) }
+                p.what { (self.what(incident)) }
                 dl {
                     dt { (self.pick("Bắt đầu", "Since")) }
                     dd {
@@ -211,34 +211,105 @@ impl Page<'_> {
                             }
                         }
                     }
-                    @if let Some(ack) = &incident.ack {
+                    @if let Some(ack) = incident.whose(self.now) {
                         dt { (self.pick("Đã tiếp nhận", "Taken on")) }
-                        dd {
-                            (ack.by) ", " (self.moment(ack.at))
-                            @if !ack.note.is_empty() { " – " (ack.note) }
-                        }
+                        dd { (self.who(ack)) }
                     }
                 }
             }
         }
     }
 
-    /// The choices. Without a target the form goes to the address of the page itself.
-    fn form(&self, incident: &Incident) -> Markup {
+    /// Several incidents, each with who has it, and the choice to take on those that are left.
+    fn several(&self, rows: &[Row<'_>], sent: Option<&Sent>) -> Markup {
+        let worst = rows.iter().map(|row| row.incident.severity).max().unwrap_or_default();
+        let asks = rows.iter().any(Row::is_left);
         html! {
             form method="post" {
-                label {
-                    (self.pick("Tên của bạn", "Your name"))
-                    input name="name" maxlength="60" autocomplete="name"
-                        placeholder=(self.pick("không bắt buộc", "if you like"));
+                article.(urgency(worst)) {
+                    p.grade { (self.words().severity(worst)) }
+                    h1 { (rows.len()) " " (self.pick("sự cố", "incidents")) }
+                    ul { @for row in rows { li { (self.row(row, sent)) } } }
                 }
-                label {
-                    (self.pick("Ghi chú", "Note"))
-                    input name="note" maxlength="200" autocomplete="off"
-                        placeholder=(self.pick("ví dụ: đang gọi xã", "such as: on the phone"));
+                @if !self.kept { (self.unkept()) }
+                @if asks {
+                    @if let Some(sent) = sent {
+                        p.broken role="alert" {
+                            @if sent.take.is_empty() && sent.over.is_empty() {
+                                (self.pick("Hãy chọn ít nhất một sự cố.", "Choose one at least."))
+                            } @else {
+                                (self.pick(
+                                    "Có sự cố vừa có người khác tiếp nhận, xem ở trên. Chỉ chọn sự \
+                                     cố đó nếu bạn muốn nhận thay.",
+                                    "Somebody else has just taken one on, see above. Choose that \
+                                     only to take it over.",
+                                ))
+                            }
+                        }
+                    }
+                    (self.signature(sent))
+                    button.main name="act" value="ack" {
+                        (self.pick("Tôi tiếp nhận những sự cố đã chọn", "I take on what is chosen"))
+                    }
+                    (self.source())
                 }
+            }
+        }
+    }
+
+    /// One of several. What somebody else has is not chosen unless the reader does it.
+    fn row(&self, row: &Row<'_>, sent: Option<&Sent>) -> Markup {
+        let incident = row.incident;
+        let (id, held) = (&incident.id, incident.taken_by(self.now));
+        let chosen = sent.is_none_or(|sent| sent.names(incident));
+        let told = html! {
+            b { (place(self.snapshot, incident)) } br;
+            (self.what(incident)) ", " (self.pick("từ ", "since ")) (self.moment(incident.began))
+            @if let Some(ack) = incident.whose(self.now) {
+                br; "✓ " (self.pick("Đã tiếp nhận: ", "Taken on: ")) (self.who(ack))
+            }
+            @if let Some(at) = incident.resolved {
+                br; "✓ " (self.pick("Đã kết thúc lúc ", "Over since ")) (self.moment(at))
+            }
+        };
+        html! {
+            @match (row.is_left(), held) {
+                (true, Some(held)) => label.choice {
+                    input type="checkbox" name="over" value={ (id) " " (held.by) };
+                    span { (told) br; (self.pick("Nhận thay", "Take over")) }
+                },
+                (true, None) => label.choice {
+                    input type="checkbox" name="take" value=(id) checked[chosen];
+                    span { (told) }
+                },
+                (false, _) => span.past { (told) },
+            }
+        }
+    }
+
+    /// The choices. Without a target the form goes to the address of the page itself.
+    fn form(&self, incident: &Incident, sent: Option<&Sent>) -> Markup {
+        html! {
+            form method="post" {
+                @let held = incident.taken_by(self.now);
+                @if let Some(held) = held {
+                    p.broken role="alert" {
+                        (held.by) " "
+                        (self.pick("đã tiếp nhận sự cố này lúc ", "took this on at "))
+                        (self.moment(held.at))
+                        (self.pick(
+                            ". Chỉ nhận thay nếu hai bên đã trao đổi.",
+                            ". Take it over only if you have agreed on it.",
+                        ))
+                    }
+                    input type="hidden" name="over" value={ (incident.id) " " (held.by) };
+                }
+                (self.signature(sent))
                 button.main name="act" value="ack" {
-                    (self.pick("Tôi tiếp nhận xử lý", "I take this on"))
+                    @match held {
+                        Some(held) => { (self.pick("Tôi nhận thay ", "I take over from ")) (held.by) },
+                        None => (self.pick("Tôi tiếp nhận xử lý", "I take this on")),
+                    }
                 }
                 @if incident.site.is_some() {
                     p.soft {
@@ -252,17 +323,56 @@ impl Page<'_> {
                         button name="act" value="silence-4" { (self.pick("4 giờ", "4 hours")) }
                     }
                 }
-                @if let Some(link) = self.link {
-                    p.soft {
-                        (self.pick("Liên kết này được gửi qua kênh ", "This link was sent through "))
-                        b { (link.channel) }
-                        (self.pick(
-                            " và dùng được một lần; việc bạn chọn được ghi lại.",
-                            " and works once; what you choose is recorded.",
-                        ))
-                    }
+                (self.source())
+            }
+        }
+    }
+
+    /// Who acts, and a note; what was written before stays.
+    fn signature(&self, sent: Option<&Sent>) -> Markup {
+        html! {
+            label {
+                (self.pick("Tên của bạn", "Your name"))
+                input name="name" maxlength="60" autocomplete="name" value=[sent.map(|it| &it.name)]
+                    placeholder=(self.pick("không bắt buộc", "if you like"));
+            }
+            label {
+                (self.pick("Ghi chú", "Note"))
+                input name="note" maxlength="200" autocomplete="off"
+                    value=[sent.map(|it| &it.note)]
+                    placeholder=(self.pick("ví dụ: đang gọi xã", "such as: on the phone"));
+            }
+        }
+    }
+
+    /// Where the link comes from.
+    fn source(&self) -> Markup {
+        html! {
+            @if let Some(link) = self.link {
+                p.soft {
+                    (self.pick("Liên kết này được gửi qua kênh ", "This link was sent through "))
+                    b { (link.channel) }
+                    (self.pick(
+                        " và dùng được một lần; việc bạn chọn được ghi lại.",
+                        " and works once; what you choose is recorded.",
+                    ))
                 }
             }
+        }
+    }
+
+    fn what(&self, incident: &Incident) -> Markup {
+        html! {
+            (self.words().cause(incident.cause))
+            @if let Some(endpoint) = &incident.endpoint { " · " (endpoint) }
+            @if let Some(check) = &incident.check { " · " (check) }
+        }
+    }
+
+    fn who(&self, ack: &Ack) -> Markup {
+        html! {
+            (ack.by) ", " (self.moment(ack.at))
+            @if !ack.note.is_empty() { " – " (ack.note) }
         }
     }
 
@@ -272,11 +382,20 @@ impl Page<'_> {
 }
 
 /// The site at fault, or what the sites have in common.
-fn place(incident: &Incident, site: Option<&Site>) -> String {
-    match (site, &incident.site, &incident.common) {
-        (Some(site), ..) => site.name.clone(),
+pub(super) fn place(snapshot: &Snapshot, incident: &Incident) -> String {
+    let known = incident.site.as_ref().and_then(|id| snapshot.topology.find_site(id));
+    match (known, &incident.site, &incident.common) {
+        (Some(ix), ..) => snapshot.topology.site(ix).name.clone(),
         (None, Some(id), _) => id.to_string(),
         (None, None, Some(common)) => format!("{}: {}", common.label, common.value),
         (None, None, None) => "vchealth".to_owned(),
+    }
+}
+
+const fn urgency(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
     }
 }

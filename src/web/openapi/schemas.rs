@@ -19,7 +19,7 @@ use crate::model::{Cause, Health, NotificationKind, Phase, Severity, Verdict};
 pub(super) fn all() -> Value {
     let mut all = Map::new();
     for (name, schema) in [
-        ("Problem", object(&[("error", text())])),
+        ("Problem", object(&[("error", text()), ("held?", a("Ack"))])),
         ("Document", json!({ "type": "object", "required": ["openapi", "paths"] })),
         ("Health", words(&Health::ALL.map(Health::word))),
         ("Phase", words(&Phase::ALL.map(Phase::word))),

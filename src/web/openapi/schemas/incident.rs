@@ -22,6 +22,7 @@ pub(super) fn incident() -> Value {
         ("session", maybe(&text())),
         ("evidence", array(&a("Evidence"))),
         ("ack", maybe(&a("Ack"))),
+        ("earlier_acks?", array(&a("Ack"))),
         ("waiting_since?", time()),
         ("flapping", flag()),
         ("relapses?", array(&time())),
