@@ -332,7 +332,21 @@ impl Daemon for Fake {
             .sessions
             .iter()
             .rev()
-            .map(|view| SessionRecord::planned(&view.session, &snapshot.topology))
+            .flat_map(|view| {
+                // The history has those that are on as well.
+                let now = SessionRecord::planned(&view.session, &snapshot.topology);
+                let now = SessionRecord { id: SessionId::new(format!("{}-on", now.id)), ..now };
+                let month = SignedDuration::from_hours(30 * 24);
+                let (start, end) = (view.session.start - month, view.session.end - month);
+                [
+                    now,
+                    SessionRecord {
+                        start,
+                        end,
+                        ..SessionRecord::planned(&view.session, &snapshot.topology)
+                    },
+                ]
+            })
             .collect();
         let skip = behind.map(|id| all.iter().position(|it| it.id == id).map(|at| at + 1));
         Box::pin(async move {

@@ -36,11 +36,19 @@ pub(in crate::web) async fn list(
     reader: Reader,
     Query(Listed { before }): Query<Listed>,
 ) -> Response {
-    // One more, which the oldest on the page is compared with.
-    let held = app.daemon.held(before.clone().map(SessionId::new), HELD + 1).await;
     let snapshot = app.daemon.snapshot();
     let pen = reader.pen(&app, &snapshot);
     let calendar = app.daemon.calendar();
+    let on = calendar.sessions.iter().filter(|(it, _)| it.start <= pen.now && it.end > pen.now);
+    // One more, which the oldest on the page is compared with, and those that are on, which stand
+    // among what was held in the history and above it here.
+    let most = HELD + 1 + on.count();
+    let held = app.daemon.held(before.clone().map(SessionId::new), most).await;
+    let held = held.map(|mut held| {
+        held.retain(|(record, _)| record.end <= pen.now);
+        held.truncate(HELD + 1);
+        held
+    });
     let title = pen.pick("Lịch họp và báo cáo", "Sessions and reports");
     let main = html! {
         h1 { (title) }

@@ -100,6 +100,7 @@ async fn sessions_that_were_held_are_compared_and_lead_to_their_reports() {
         assert!(text.contains(said), "{said:?} is not in {text}");
     }
     assert!(!page.contains("class=\"worse\""), "it went better and better: {text}");
+    assert!(!page.contains("-on/report"), "what is on was not held yet: {text}");
     let nowhere = words(&house.get("/sessions?before=nowhere").await.text());
     assert!(nowhere.contains("Không có phiên họp đó."), "{nowhere}");
 }
