@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::face::Face;
 use crate::config::HeartbeatSettings;
 use crate::model::chain;
-use crate::notify::{Beats, Beep, Signs, expected};
+use crate::notify::{self, Beats, Beep, Signs, expected};
 use crate::web::Daemon as _;
 
 /// Time between two looks.
@@ -64,10 +64,12 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
 fn signs(face: &Face) -> Signs {
     let store = face.store();
     let since = store.since.filter(|_| store.trouble.is_some());
+    let now = face.clock.mono();
     Signs {
         turned: face.heartbeat.last(),
         learned: face.heartbeat.learned(),
         every: expected(&face.snapshot().topology),
-        unwritten: since.map(|since| face.clock.mono() - since.mono),
+        unwritten: since.map(|since| now - since.mono),
+        untold: notify::trouble(&face.courier.statuses(), now).is_some(),
     }
 }

@@ -1029,7 +1029,7 @@ pub const HEARTBEAT_HELD: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 while the heartbeat is held back because probes or disk stand still, else 0",
+    "1 while the heartbeat is held back because probes or disk stand still or no channel reaches anybody, else 0",
 );
 /// Whether a calendar can be read.
 pub const CALENDAR_WORKING: Metric = gauge(

@@ -4,8 +4,9 @@
 //! 1. A sign is due once in every period; one that did not get through is repeated after
 //!    [`AGAIN`].
 //! 2. None is given while the event loop stands still, while no probe comes to an end though
-//!    several should have, or while what is decided does not reach the disk for [`UNWRITTEN`]. A
-//!    process that lives and does not watch has to look dead, or nobody comes.
+//!    several should have, while what is decided does not reach the disk for [`UNWRITTEN`], or while
+//!    no channel reaches anybody. A process that lives and does not watch, or watches and can tell
+//!    nobody, has to look dead, or nobody comes: then the watchdog is the last channel.
 //! 3. As soon as all is well again, a sign that was held back is given at once.
 
 use std::time::Duration;
@@ -39,6 +40,9 @@ pub struct Signs {
     pub every: Option<Duration>,
     /// For how long what was decided has not reached the disk.
     pub unwritten: Option<Duration>,
+    /// Whether every channel fails or refuses what it is told, as [`trouble`](super::trouble()) has
+    /// it.
+    pub untold: bool,
 }
 
 /// When the next sign is due.
@@ -59,6 +63,8 @@ impl Signs {
             Some("no probe comes to an end")
         } else if self.unwritten.is_some_and(|lasting| lasting >= UNWRITTEN) {
             Some("what is decided does not reach the disk")
+        } else if self.untold {
+            Some("no channel reaches anybody")
         } else {
             None
         }
@@ -140,7 +146,8 @@ mod tests {
     const EVERY: Duration = Duration::from_secs(60);
 
     fn well(now: Mono) -> Signs {
-        Signs { turned: now, learned: now, every: Some(Duration::from_secs(15)), unwritten: None }
+        let every = Some(Duration::from_secs(15));
+        Signs { turned: now, learned: now, every, unwritten: None, untold: false }
     }
 
     #[test]
@@ -172,5 +179,7 @@ mod tests {
         let full = |seconds| Signs { unwritten: Some(Duration::from_secs(seconds)), ..well(now) };
         assert_eq!(full(59).wrong(now), None);
         assert_eq!(full(60).wrong(now), Some("what is decided does not reach the disk"));
+        let mute = Signs { untold: true, ..well(now) };
+        assert_eq!(mute.wrong(now), Some("no channel reaches anybody"));
     }
 }

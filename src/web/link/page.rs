@@ -276,7 +276,7 @@ impl Page<'_> {
             @match (row.is_left(), held) {
                 (true, Some(held)) => label.choice {
                     input type="checkbox" name="over" value={ (id) " " (held.by) };
-                    span { (told) br; (self.pick("Nhận thay", "Take over")) }
+                    span { (told) br; em { (self.pick("Chọn để nhận thay", "Choose to take over")) } }
                 },
                 (true, None) => label.choice {
                     input type="checkbox" name="take" value=(id) checked[chosen];
