@@ -482,6 +482,7 @@ impl Monitor {
                         request,
                         started: now,
                         finished: now.mono,
+                        lost: 0,
                         result: Err(Failure::Local(LocalFailure::Other(words))),
                     };
                     self.handle_outcome(&outcome, now);

@@ -18,6 +18,7 @@ mod json;
 mod judge;
 mod junit;
 mod measured;
+mod mtu;
 mod path;
 mod summary;
 mod survey;
@@ -33,8 +34,9 @@ pub use json::Document;
 pub use judge::{Occasion, judge};
 pub use junit::junit;
 pub use measured::{Burst, Measured, MtuSeen};
+pub use mtu::{MtuSearch, MtuStep, SizeSeen};
 pub use summary::{Group, Summary};
-pub use survey::{MTU_LADDER, MtuPlan, Scope, SiteSurvey, Survey, TrainPlan, survey};
+pub use survey::{MtuPlan, Scope, SiteSurvey, Survey, TrainPlan, survey};
 pub use text::text;
 
 use jiff::Timestamp;

@@ -768,7 +768,16 @@ pub const ENGINE_UNKNOWN: Metric = counter(
     &[],
     Per::Daemon,
     1,
-    "Echo requests whose fate is not known, because we could not see at that moment",
+    "Echo requests sent whose fate is not known, because we could not see at that moment",
+);
+/// Requests that never left.
+pub const ENGINE_UNSENT: Metric = counter(
+    "vchealth_engine_unsent_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Echo requests not sent, because their time had passed or there was no room",
 );
 /// Drops by the kernel.
 pub const ENGINE_DROPS: Metric = counter(
@@ -1285,6 +1294,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             ENGINE_DISCARDED,
             ENGINE_REFUSED,
             ENGINE_UNKNOWN,
+            ENGINE_UNSENT,
             ENGINE_DROPS,
             ENGINE_SEND_ERRORS,
             ENGINE_MISSED_TICKS,

@@ -55,6 +55,9 @@ pub struct Outcome {
     pub started: Now,
     /// When the result was known.
     pub finished: Mono,
+    /// Echo requests of a probe that failed that left this machine and that nobody answered, while
+    /// we could see. Those of a reply stand in its detail; other kinds of probe have none.
+    pub lost: u16,
     /// A reply, or why there was none.
     pub result: Result<Reply, Failure>,
 }
@@ -369,8 +372,11 @@ pub struct EngineHealth {
     pub truncated: u64,
     /// ICMP errors about a request of ours.
     pub refused: u64,
-    /// Requests whose fate is not known, because we could not see at that moment.
+    /// Requests handed to the kernel whose fate is not known, because we could not see at that
+    /// moment.
     pub unknown: u64,
+    /// Requests that were never handed to it: their time had passed, or there was no room.
+    pub unsent: u64,
     /// Packets the kernel dropped because the receive buffer was full.
     pub socket_drops: u64,
     /// Sends that the kernel refused.

@@ -91,10 +91,13 @@ impl PathRecord {
         self.regrade(at, rules)
     }
 
-    /// Takes in a probe that was not answered at all. It counts as one lost echo: silence is
-    /// judged elsewhere.
-    pub(super) fn silent(&mut self, at: Mono, rules: &GradeRules, pace: Duration) {
-        self.window.record(at, None, &rules.limits);
+    /// Takes in the lost echoes of a probe that was not answered at all. In the figures they count
+    /// as what they are. To the test for loss they are one, however long the train: it takes
+    /// packets to be lost by chance, and silence is judged elsewhere.
+    pub(super) fn silent(&mut self, at: Mono, lost: u16, rules: &GradeRules, pace: Duration) {
+        for _ in 0..lost {
+            self.window.record(at, None, &rules.limits);
+        }
         self.loss.record(&rules.loss, 0, 1);
         self.window.expire(at, rules.span(pace), &rules.limits);
     }

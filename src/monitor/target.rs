@@ -158,14 +158,12 @@ impl Watched {
             if let Some(path) = &mut self.path {
                 // What does not answer at all has no path to judge.
                 if self.streak.hard != Health::Down {
-                    path.silent(asked, grades, pace);
+                    path.silent(asked, outcome.lost, grades, pace);
                 }
-                self.counts.sent += 1;
-                self.counts.lost += 1;
-                self.stretch.sent += 1;
-                self.stretch.lost += 1;
-                self.stretch.lost_down += u32::from(self.streak.hard == Health::Down);
             }
+        }
+        if trust == Trust::Full {
+            self.note_lost(outcome.lost);
         }
         match sign {
             Sign::Good => {
@@ -382,6 +380,16 @@ impl Watched {
         false
     }
 
+    /// Counts echoes that nobody answered, of a probe that failed.
+    fn note_lost(&mut self, lost: u16) {
+        let down = self.streak.hard == Health::Down;
+        self.counts.sent += u64::from(lost);
+        self.counts.lost += u64::from(lost);
+        self.stretch.sent += u32::from(lost);
+        self.stretch.lost += u32::from(lost);
+        self.stretch.lost_down += if down { u32::from(lost) } else { 0 };
+    }
+
     fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
         use crate::model::RemoteFailure::{CertificateTime, ServiceOut};
         match failure {
@@ -411,5 +419,54 @@ impl Watched {
         {
             self.seen.certificate = Some(Arc::new(certificate.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::QualitySettings;
+    use crate::model::{
+        Effort, IcmpDetail, LocalFailure, ProbeRequest, RemoteFailure, RttList, TargetIx, Trigger,
+    };
+
+    const RULE: Hysteresis = Hysteresis { fail_after: 3, recover_after: 2 };
+
+    fn outcome(second: u64, lost: u16, result: Result<Reply, Failure>) -> Outcome {
+        let mono = Mono::ZERO + Duration::from_secs(second);
+        let request = ProbeRequest {
+            generation: 1,
+            target: TargetIx::new(0),
+            trigger: Trigger::Scheduled,
+            effort: Effort::Normal,
+            due: mono,
+        };
+        let started = Now { mono, wall: Timestamp::UNIX_EPOCH };
+        Outcome { request, started, finished: mono, lost, result }
+    }
+
+    #[test]
+    fn a_train_that_failed_counts_its_echoes_and_not_what_we_missed() {
+        let rules = GradeRules::new(&QualitySettings::default());
+        let mut target = Watched::new(None, true, Mono::ZERO);
+        let mut take_in = |outcome: Outcome, trust| {
+            target.take_in(&outcome, &RULE, &rules, Duration::from_secs(1), trust);
+            (target.counts.sent, target.counts.lost)
+        };
+        let rtts = RttList::Many(vec![Duration::from_millis(9); 50].into());
+        let detail =
+            IcmpDetail { sent: 50, received: 50, rtts, ttl: None, tos: None, duplicates: 0 };
+        let reply = Reply { rtt: None, detail: Detail::Icmp(detail) };
+        for second in 1..=3 {
+            take_in(outcome(second, 0, Ok(reply.clone())), Trust::Full);
+        }
+        let timeout = || Err(Failure::Remote(RemoteFailure::Timeout));
+        assert_eq!(take_in(outcome(4, 50, timeout()), Trust::Full), (200, 50), "a quarter");
+        assert_eq!(take_in(outcome(5, 50, timeout()), Trust::None), (200, 50), "not believed");
+        let late = Err(Failure::Local(LocalFailure::Late));
+        assert_eq!(take_in(outcome(6, 1, late), Trust::Full), (201, 51));
+        let quality = target.path.as_ref().unwrap().quality(&rules).unwrap();
+        // Those since it was confirmed to be up, one that was answered and one that was not.
+        assert!((quality.loss - 0.5).abs() < 1e-9, "{quality:?}");
     }
 }

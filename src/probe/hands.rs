@@ -33,8 +33,8 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
-    CheckKind, Detail, Effort, EngineHealth, Failure, Host, IcmpCheck, IcmpDetail, LocalFailure,
-    Mono, Outcome, ProbeRequest, Reply, TargetKey, Topology, Trigger, chain,
+    CheckKind, Effort, EngineHealth, Host, IcmpCheck, LocalFailure, Mono, Outcome, ProbeRequest,
+    TargetKey, Topology, Trigger, chain,
 };
 
 /// What hands need of the settings.
@@ -223,7 +223,7 @@ impl Probes {
     }
 
     /// Sends echoes of the caller's own making to the device of a target, one train at each of
-    /// `dues`, and gives what each learned, in that order; nothing when there is no such target.
+    /// `dues`, and gives the outcome of each, in that order; nothing when there is no such target.
     /// All are handed to the engine at once, ahead of their time.
     pub async fn echoes(
         &self,
@@ -231,7 +231,7 @@ impl Probes {
         check: &IcmpCheck,
         timeout: Duration,
         dues: &[Mono],
-    ) -> Vec<Result<IcmpDetail, Failure>> {
+    ) -> Vec<Outcome> {
         let scene = self.shared.scene.load_full();
         let Some(ix) = scene.find(target) else { return Vec::new() };
         let order = |due: Mono| ProbeRequest {
@@ -247,7 +247,11 @@ impl Probes {
         });
         let (address, engine) = match asked {
             Ok(asked) => asked,
-            Err(why) => return dues.iter().map(|_| Err(Failure::Local(why.clone()))).collect(),
+            Err(why) => {
+                let not_asked =
+                    |due: &Mono| self.shared.not_asked(order(*due), why.clone()).outcome;
+                return dues.iter().map(not_asked).collect();
+            }
         };
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
         {
@@ -267,13 +271,10 @@ impl Probes {
         }
         engine.submit(jobs);
         let mut learned = Vec::with_capacity(answers.len());
-        for answer in answers {
-            learned.push(match answer.await.map(|record| record.outcome.result) {
-                Ok(Ok(Reply { detail: Detail::Icmp(detail), .. })) => Ok(detail),
-                Ok(Err(failure)) => Err(failure),
-                // Whoever waits here is always answered: by the engine, or when everything stops.
-                Ok(Ok(_)) | Err(_) => Err(Failure::Local(LocalFailure::Stopping)),
-            });
+        for (due, answer) in dues.iter().zip(answers) {
+            // Whoever waits here is always answered: by the engine, or when everything stops.
+            let stopped = |_| self.shared.not_asked(order(*due), LocalFailure::Stopping);
+            learned.push(answer.await.unwrap_or_else(stopped).outcome);
         }
         learned
     }

@@ -90,6 +90,9 @@ pub struct PingDone {
     pub started: Now,
     /// When the result was known.
     pub finished: Mono,
+    /// Requests that left and that nobody answered, while we could see, where there was no reply;
+    /// the detail of a reply counts its own.
+    pub lost: u16,
     /// What was learned: at least one reply, or why there was none.
     pub result: Result<IcmpDetail, Failure>,
 }

@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 use super::Probes;
 use crate::clock::Clock;
 use crate::model::{
-    Effort, Failure, IcmpCheck, IcmpDetail, Mono, RemoteFailure, Reply, TargetKey, Unreachable,
+    Detail, Effort, Failure, IcmpCheck, Mono, Outcome, RemoteFailure, Reply, TargetKey, Unreachable,
 };
 use crate::readiness::{
-    Burst, MTU_LADDER, Measured, MtuPlan, MtuSeen, SiteSurvey, Survey, TrainPlan,
+    Burst, Measured, MtuPlan, MtuSearch, MtuSeen, MtuStep, SiteSurvey, SizeSeen, Survey, TrainPlan,
 };
 
 /// An echo without a reply after this long is lost.
@@ -31,8 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const AHEAD: Duration = Duration::from_millis(20);
 /// Time until something that failed at once is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Echoes of each size in the search for the largest that passes.
-const TRIES: u16 = 2;
 
 /// How far a survey is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,49 +158,36 @@ impl Surveyor {
 
     /// How large packets fare.
     async fn mtu(&self, plan: &MtuPlan) -> MtuSeen {
-        match self.fate(plan, &plan.large).await {
-            Fate::Passes => return MtuSeen::Passes,
-            Fate::Told(bytes) => return MtuSeen::Told(bytes),
-            Fate::OurOwn => return MtuSeen::Unknown,
-            Fate::Vanishes => {}
-        }
-        let asked = plan.bytes();
-        let ladder: Vec<u16> = MTU_LADDER.into_iter().filter(|bytes| *bytes < asked).collect();
-        // `ladder[..low]` is known to vanish, `ladder[high..]` to pass, once `high` is found.
-        let (mut low, mut high) = (0, ladder.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let check = IcmpCheck { count: TRIES, ..plan.of_bytes(ladder[middle]) };
-            match self.fate(plan, &check).await {
-                Fate::Passes => high = middle,
-                Fate::Told(bytes) => return MtuSeen::Told(bytes),
-                Fate::Vanishes | Fate::OurOwn => low = middle + 1,
+        let mut search = MtuSearch::new(plan);
+        loop {
+            match search.step() {
+                MtuStep::Ask(check) => {
+                    let seen = self.size(plan, &check).await;
+                    if seen == SizeSeen::Nothing {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    search.take_in(seen);
+                }
+                MtuStep::Over(seen) => return seen,
             }
-        }
-        // A device that answers no size has gone away meanwhile.
-        let Some(passes) = ladder.get(high) else { return MtuSeen::Unknown };
-        // The line may only have been away for a moment when it began.
-        match self.fate(plan, &plan.large).await {
-            Fate::Passes => MtuSeen::Passes,
-            Fate::Told(bytes) => MtuSeen::Told(bytes),
-            Fate::Vanishes => MtuSeen::Vanishes(*passes),
-            Fate::OurOwn => MtuSeen::Unknown,
         }
     }
 
-    async fn fate(&self, plan: &MtuPlan, check: &IcmpCheck) -> Fate {
+    /// What becomes of packets of one size. They vanish if all of them are seen to.
+    async fn size(&self, plan: &MtuPlan, check: &IcmpCheck) -> SizeSeen {
         let due = [self.clock.mono()];
-        let fates = self.probes.echoes(&plan.target, check, PATIENCE, &due).await;
-        match fates.into_iter().next() {
-            None | Some(Err(Failure::Local(_))) => Fate::OurOwn,
-            Some(Ok(_)) => Fate::Passes,
-            Some(Err(Failure::Remote(RemoteFailure::Unreachable(error)))) => match error.kind {
-                // Our own interface takes no more: nothing is learned of the path.
-                Unreachable::TooBig { .. } if error.offender.is_none() => Fate::OurOwn,
-                Unreachable::TooBig { mtu } => Fate::Told(mtu),
-                _ => Fate::OurOwn,
+        let outcomes = self.probes.echoes(&plan.target, check, PATIENCE, &due).await;
+        let Some(outcome) = outcomes.into_iter().next() else { return SizeSeen::Nothing };
+        match outcome.result {
+            Ok(_) => SizeSeen::Passes,
+            Err(Failure::Local(_)) => SizeSeen::Nothing,
+            Err(Failure::Remote(RemoteFailure::Unreachable(error))) => match error.kind {
+                Unreachable::TooBig { .. } if error.offender.is_none() => SizeSeen::OwnLink,
+                Unreachable::TooBig { mtu } => SizeSeen::Told(mtu),
+                _ => SizeSeen::Nothing,
             },
-            Some(Err(Failure::Remote(_))) => Fate::Vanishes,
+            Err(Failure::Remote(_)) if outcome.lost < check.count => SizeSeen::Nothing,
+            Err(Failure::Remote(_)) => SizeSeen::Vanishes,
         }
     }
 
@@ -213,26 +198,18 @@ impl Surveyor {
         let start = self.clock.mono() + AHEAD + plan.stretch.spacing * turn / 64;
         let dues: Vec<Mono> =
             (0..u32::from(plan.stretches)).map(|nth| start + plan.period() * nth).collect();
-        let results = self.probes.echoes(&plan.target, &plan.stretch, PATIENCE, &dues).await;
-        results.into_iter().map(|result| burst(result, plan.stretch.count)).collect()
+        let outcomes = self.probes.echoes(&plan.target, &plan.stretch, PATIENCE, &dues).await;
+        outcomes.iter().map(burst).collect()
     }
 }
 
-/// What became of packets of one size.
-enum Fate {
-    Passes,
-    Told(u16),
-    Vanishes,
-    /// Nothing was learned of the path.
-    OurOwn,
-}
-
-/// A stretch of a train. What we failed to send says nothing.
-fn burst(result: Result<IcmpDetail, Failure>, count: u16) -> Burst {
-    match result {
-        Ok(detail) => Burst { sent: u32::from(detail.sent), rtts: detail.rtts.as_slice().to_vec() },
-        Err(Failure::Remote(_)) => Burst { sent: u32::from(count), rtts: Vec::new() },
-        Err(Failure::Local(_)) => Burst::default(),
+/// A stretch of a train. What we failed to send or to see says nothing.
+fn burst(outcome: &Outcome) -> Burst {
+    match &outcome.result {
+        Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
+            Burst { sent: u32::from(detail.sent), rtts: detail.rtts.as_slice().to_vec() }
+        }
+        Ok(_) | Err(_) => Burst { sent: u32::from(outcome.lost), rtts: Vec::new() },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{
 
 /// Sizes that lines have, largest first: Ethernet, `PPPoE`, and what the usual tunnels leave, down
 /// to what every host takes (RFC 791 §3.1). A search for the MTU halves this list.
-pub const MTU_LADDER: [u16; 17] = [
+pub(super) const MTU_LADDER: [u16; 17] = [
     1500, 1492, 1480, 1476, 1472, 1460, 1450, 1440, 1420, 1400, 1380, 1360, 1340, 1300, 1280, 1000,
     576,
 ];

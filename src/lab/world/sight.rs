@@ -21,6 +21,8 @@ use crate::model::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sight {
     /// As in an outcome.
+    pub lost: u16,
+    /// As in an outcome.
     pub result: Result<Reply, Failure>,
     /// From the first packet to the result.
     pub took: Duration,
@@ -54,7 +56,7 @@ impl World {
     pub fn probe(&mut self, at: Now, target: TargetIx, effort: Effort) -> Sight {
         if self.own_link_down() {
             let result = Err(Failure::Local(LocalFailure::NoRoute));
-            return Sight { result, took: Duration::ZERO };
+            return Sight { lost: 0, result, took: Duration::ZERO };
         }
         let topology = self.topology().clone();
         let check = topology.check_of(target);
@@ -75,14 +77,16 @@ impl World {
             CheckKind::Http(http) => self.http(&ask, http),
             CheckKind::Sip(sip) => self.sip(&ask, sip),
         };
-        match found {
-            Ok((reply, took)) if took <= ask.timeout => Sight { result: Ok(reply), took },
-            Ok(_) => timed_out(&ask),
-            Err((failure, took)) if took <= ask.timeout => {
-                Sight { result: Err(Failure::Remote(failure)), took }
-            }
-            Err(_) => timed_out(&ask),
-        }
+        let (result, took) = match found {
+            Ok((reply, took)) if took <= ask.timeout => (Ok(reply), took),
+            Err((failure, took)) if took <= ask.timeout => (Err(failure), took),
+            Ok(_) | Err(_) => (Err(RemoteFailure::Timeout), ask.timeout),
+        };
+        let lost = match &check.kind {
+            CheckKind::Icmp(icmp) if result.is_err() => train(icmp, ask.timeout, effort).0,
+            _ => 0,
+        };
+        Sight { lost, result: result.map_err(Failure::Remote), took }
     }
 
     /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
@@ -401,10 +405,6 @@ fn certificate(now: Timestamp, ends: Option<Timestamp>) -> Certificate {
         subject: format!("CN={}", super::super::SERVER),
         self_signed: true,
     }
-}
-
-fn timed_out(ask: &Ask) -> Sight {
-    Sight { result: Err(Failure::Remote(RemoteFailure::Timeout)), took: ask.timeout }
 }
 
 fn error(answer: &Answer) -> IcmpError {

@@ -38,6 +38,7 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     family.series_with("", "reason", "truncated", engine.truncated);
     single(out, &table::ENGINE_REFUSED, engine.refused);
     single(out, &table::ENGINE_UNKNOWN, engine.unknown);
+    single(out, &table::ENGINE_UNSENT, engine.unsent);
     single(out, &table::ENGINE_DROPS, engine.socket_drops);
     single(out, &table::ENGINE_SEND_ERRORS, engine.send_errors);
     single(out, &table::ENGINE_MISSED_TICKS, engine.missed_ticks);

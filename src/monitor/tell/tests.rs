@@ -58,9 +58,9 @@ impl Desk {
         match command {
             Command::Probe(request) => {
                 let sight = self.world.probe(self.now, request.target, request.effort);
-                let (started, result) = (self.now, sight.result);
+                let (started, lost, result) = (self.now, sight.lost, sight.result);
                 let finished = self.now.mono + sight.took;
-                let outcome = Outcome { request, started, finished, result };
+                let outcome = Outcome { request, started, finished, lost, result };
                 self.monitor.handle(Input::Outcome(outcome), self.now);
             }
             Command::Commit(batch) => {

@@ -92,7 +92,7 @@ impl Shared {
         trace: Trace,
     ) -> Record {
         let finished = self.clock.mono();
-        Record { outcome: Outcome { request, started, finished, result }, address, trace }
+        Record { outcome: Outcome { request, started, finished, lost: 0, result }, address, trace }
     }
 
     /// The echo engine has results. Runs in its thread.
@@ -101,10 +101,10 @@ impl Shared {
         let records: Vec<_> = done
             .into_iter()
             .filter_map(|done| {
-                let PingDone { token, started, finished, result } = done;
+                let PingDone { token, started, finished, lost, result } = done;
                 let Waiting { request, address, caller } = places.give_back(token)?;
                 let result = result.map(echoes::reply);
-                let outcome = Outcome { request, started, finished, result };
+                let outcome = Outcome { request, started, finished, lost, result };
                 let trace = Trace::default();
                 Some((caller, Record { outcome, address: Some(address), trace }))
             })

@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::config::IcmpEngine;
 use crate::model::{
-    Check, CheckId, ClassId, Detail, Effort, Endpoint, EndpointId, EndpointIx, IcmpDetail, Level,
-    LevelIx, Mono, Paces, RemoteFailure, RttList, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck,
-    Trigger,
+    Check, CheckId, ClassId, Detail, Effort, Endpoint, EndpointId, EndpointIx, Failure, IcmpDetail,
+    Level, LevelIx, Mono, Paces, RemoteFailure, Reply, RttList, Site, SiteId, SiteIx, Target,
+    TargetIx, TcpCheck, Trigger,
 };
 use crate::probe::icmp::PingDone;
 
@@ -107,6 +107,7 @@ impl Puppet {
             token: job.token,
             started,
             finished: started.mono,
+            lost: u16::from(matches!(result, Err(Failure::Remote(_)))) * job.check.count,
             result: result.clone(),
         };
         self.sink.lock().unwrap().as_ref().unwrap()(jobs.iter().map(done).collect());

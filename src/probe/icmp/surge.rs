@@ -28,7 +28,7 @@ use super::tally::Tally;
 use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
-use crate::model::{EngineHealth, LocalFailure, Mono};
+use crate::model::{EngineHealth, Failure, LocalFailure, Mono};
 use crate::wire::icmp::Family;
 
 /// How often the engine looks after itself.
@@ -230,7 +230,13 @@ async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
         }
     };
     let finished = engine.clock.mono();
-    PingDone { token: job.token, started, finished, result: tally.result() }
+    let (lost, result) = if engine.stop.is_cancelled() {
+        // What was seen of a part says nothing.
+        (0, Err(Failure::Local(LocalFailure::Stopping)))
+    } else {
+        tally.result()
+    };
+    PingDone { token: job.token, started, finished, lost, result }
 }
 
 /// Waits until the job is due and finds the socket for it.
@@ -241,7 +247,7 @@ async fn begin(engine: &Engine, job: &PingJob) -> Result<Client, LocalFailure> {
         let mut health = lock(&engine.health);
         health.worst_lateness = health.worst_lateness.max(late);
         if late > job.timeout {
-            health.unknown += 1;
+            health.unsent += u64::from(job.check.count.max(1));
             return Err(LocalFailure::Late);
         }
     }
@@ -298,6 +304,7 @@ fn judge(tally: &mut Tally, index: u16, fate: Fate) {
     match fate {
         Fate::Answered { rtt, ttl } => tally.answered(index, rtt, ttl, None),
         Fate::Refused(error) => tally.refused(error),
+        Fate::Barred(error) => tally.barred(error),
         Fate::Cut { got, sent } => {
             tally.cut(got, sent);
             tally.lost();

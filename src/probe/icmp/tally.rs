@@ -12,6 +12,7 @@ pub(super) struct Tally {
     rtts: Rtts,
     seen: u16,
     lost: u16,
+    unknown: u16,
     duplicates: u16,
     ttl: Option<u8>,
     tos: Option<u8>,
@@ -51,6 +52,7 @@ impl Tally {
             },
             seen: 0,
             lost: 0,
+            unknown: 0,
             duplicates: 0,
             ttl: None,
             tos: None,
@@ -81,6 +83,11 @@ impl Tally {
     /// An ICMP error says why an echo cannot be answered.
     pub(super) fn refused(&mut self, error: IcmpError) {
         self.lost += 1;
+        self.barred(error);
+    }
+
+    /// Our own interface refuses an echo as a router would: it never left, and so is not lost.
+    pub(super) fn barred(&mut self, error: IcmpError) {
         self.troubles.get_or_insert_default().refusal = Some(error);
     }
 
@@ -97,19 +104,21 @@ impl Tally {
 
     /// Nothing is known of an echo, through a fault of our own.
     pub(super) fn unknown(&mut self, ours: LocalFailure) {
+        self.unknown += 1;
         self.troubles.get_or_insert_default().ours = Some(ours);
     }
 
-    /// The result:
+    /// How many echoes were lost, and the result:
     ///
     /// 1. With one reply the probe succeeded; echoes of unknown fate are not counted as sent.
     /// 2. Without, an ICMP error is the reason, since it says most.
     /// 3. A reply that was cut short proves that something answers, only not properly.
-    /// 4. Any echo that was lost while we could see makes it a timeout.
-    /// 5. Otherwise nothing was learned, and the reason is ours.
-    pub(super) fn result(self) -> Result<IcmpDetail, Failure> {
+    /// 4. Silence is a timeout if we saw at least as many echoes lost as we know nothing of: of a
+    ///    train that we missed nearly all of, one lost echo is chance.
+    /// 5. Otherwise nothing was learned, and the reason is ours. What was lost is lost nevertheless.
+    pub(super) fn result(self) -> (u16, Result<IcmpDetail, Failure>) {
         if self.seen > 0 {
-            return Ok(IcmpDetail {
+            let detail = IcmpDetail {
                 sent: self.seen + self.lost,
                 received: self.seen,
                 rtts: match self.rtts {
@@ -119,18 +128,20 @@ impl Tally {
                 ttl: self.ttl,
                 tos: self.tos,
                 duplicates: self.duplicates,
-            });
+            };
+            return (0, Ok(detail));
         }
         let Troubles { refusal, cut, ours } =
             self.troubles.map(|troubles| *troubles).unwrap_or_default();
-        Err(match (refusal, cut, ours) {
+        let failure = match (refusal, cut, ours) {
             (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
             (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
                 format!("echo reply carries {got} of {sent} bytes"),
             )),
-            (None, None, Some(ours)) if self.lost == 0 => Failure::Local(ours),
+            (None, None, Some(ours)) if self.unknown > self.lost => Failure::Local(ours),
             (None, None, _) => Failure::Remote(RemoteFailure::Timeout),
-        })
+        };
+        (self.lost, Err(failure))
     }
 }
 
@@ -152,7 +163,7 @@ mod tests {
         tally.lost();
         tally.answered(1, 2 * MS, Some(62), None);
         tally.duplicated();
-        let detail = tally.result().unwrap();
+        let detail = tally.result().1.unwrap();
         assert_eq!(detail.rtts.as_slice(), [MS, 2 * MS, 4 * MS]);
         assert_eq!((detail.sent, detail.received, detail.duplicates), (4, 3, 1));
         assert_eq!((detail.ttl, detail.tos), (Some(62), None));
@@ -164,12 +175,38 @@ mod tests {
         tally.unknown(LocalFailure::Late);
         tally.answered(1, MS, None, None);
         tally.unknown(LocalFailure::Late);
-        let detail = tally.result().unwrap();
+        let detail = tally.result().1.unwrap();
         assert_eq!((detail.sent, detail.received), (1, 1));
 
         let mut tally = Tally::new(1);
         tally.unknown(LocalFailure::Late);
-        assert_eq!(tally.result(), Err(Failure::Local(LocalFailure::Late)));
+        assert_eq!(tally.result(), (0, Err(Failure::Local(LocalFailure::Late))));
+    }
+
+    #[test]
+    fn a_train_of_which_we_missed_most_is_our_own_failure_and_still_counts_what_was_lost() {
+        let mut tally = Tally::new(50);
+        tally.lost();
+        for _ in 1..50 {
+            tally.unknown(LocalFailure::Late);
+        }
+        assert_eq!(tally.result(), (1, Err(Failure::Local(LocalFailure::Late))));
+
+        let mut tally = Tally::new(50);
+        for _ in 0..25 {
+            tally.lost();
+            tally.unknown(LocalFailure::Late);
+        }
+        assert_eq!(tally.result(), (25, Err(Failure::Remote(RemoteFailure::Timeout))));
+    }
+
+    #[test]
+    fn what_our_own_interface_refuses_never_left() {
+        let mut tally = Tally::new(2);
+        tally.barred(GONE);
+        tally.lost();
+        let unreachable = Failure::Remote(RemoteFailure::Unreachable(GONE));
+        assert_eq!(tally.result(), (1, Err(unreachable)));
     }
 
     #[test]
@@ -177,12 +214,13 @@ mod tests {
         let mut tally = Tally::new(4);
         tally.unknown(LocalFailure::Late);
         tally.lost();
-        assert_eq!(tally.clone().result(), Err(Failure::Remote(RemoteFailure::Timeout)));
+        assert_eq!(tally.clone().result().1, Err(Failure::Remote(RemoteFailure::Timeout)));
         tally.cut(16, 56);
-        let cut = tally.clone().result().unwrap_err();
+        let cut = tally.clone().result().1.unwrap_err();
         assert_eq!(cut.word(), "malformed");
         assert_eq!(cut.host_alive(), Some(true));
         tally.refused(GONE);
-        assert_eq!(tally.result(), Err(Failure::Remote(RemoteFailure::Unreachable(GONE))));
+        let unreachable = Failure::Remote(RemoteFailure::Unreachable(GONE));
+        assert_eq!(tally.result(), (2, Err(unreachable)));
     }
 }

@@ -123,7 +123,13 @@ fn orders_that_concern_nobody_are_ignored() {
         due: now.mono,
     };
     let result = run.world.probe(now, TargetIx::new(3), Effort::Normal).result;
-    run.tell(Input::Outcome(Outcome { request: never, started: now, finished: now.mono, result }));
+    run.tell(Input::Outcome(Outcome {
+        request: never,
+        started: now,
+        finished: now.mono,
+        lost: 1,
+        result,
+    }));
     run.until(Duration::from_secs(60));
     assert_eq!(run.told.len(), 0);
     assert!(run.snapshot().sites.iter().all(|site| site.standing.hard == Health::Up));

@@ -254,8 +254,13 @@ impl Run {
                     }
                     let finished = self.now.mono + sight.took + HANDS;
                     self.orders += 1;
-                    let outcome =
-                        Outcome { request, started: self.now, finished, result: sight.result };
+                    let outcome = Outcome {
+                        request,
+                        started: self.now,
+                        finished,
+                        lost: sight.lost,
+                        result: sight.result,
+                    };
                     let site = self.topology.target(target).site;
                     self.under_way.insert((finished, self.orders), (site, outcome));
                 }

@@ -222,13 +222,13 @@ impl Core {
             let late = now.mono - due;
             self.health.worst_lateness = self.health.worst_lateness.max(late);
             if late > timeout {
-                self.unknown(key, LocalFailure::Late, now.mono);
+                self.unsent(key, LocalFailure::Late, now.mono);
                 continue;
             }
             let table = self.table(lane);
             let Some((slot, round)) = table.and_then(|table| table.take(key, index, now.mono))
             else {
-                self.unknown(key, LocalFailure::Overloaded, now.mono);
+                self.unsent(key, LocalFailure::Overloaded, now.mono);
                 continue;
             };
             let seal = self.seal(lane, slot, round, address);
@@ -261,9 +261,9 @@ impl Core {
         self.health.send_errors += 1;
         match why {
             Unsendable::Refused(error) => {
-                self.settle(echo.probe, now, |tally| tally.refused(error));
+                self.settle(echo.probe, now, |tally| tally.barred(error));
             }
-            Unsendable::Ours(ours) => self.unknown(echo.probe, ours, now),
+            Unsendable::Ours(ours) => self.settle(echo.probe, now, |tally| tally.unknown(ours)),
         }
     }
 
@@ -281,10 +281,7 @@ impl Core {
         }
         self.queue.clear();
         self.awaited.clear();
-        for mut probe in self.probes.drain() {
-            let tally = probe.stop();
-            self.done.push(probe.done(tally, now.mono, now));
-        }
+        self.done.extend(self.probes.drain().map(|probe| probe.stopped(now)));
     }
 
     /// The probes that are over since the last call.
@@ -333,7 +330,13 @@ impl Core {
         self.probes.get_mut(key.at as usize).filter(|probe| probe.serial == key.serial)
     }
 
-    /// Nothing is known of a request, through a fault of our own.
+    /// A request is not sent, through a fault of our own.
+    fn unsent(&mut self, key: ProbeKey, ours: LocalFailure, now: Mono) {
+        self.health.unsent += 1;
+        self.settle(key, now, |tally| tally.unknown(ours));
+    }
+
+    /// Nothing is known of a request that was sent, through a fault of our own.
     fn unknown(&mut self, key: ProbeKey, ours: LocalFailure, now: Mono) {
         self.health.unknown += 1;
         self.settle(key, now, |tally| tally.unknown(ours));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::PingDone;
 use super::super::tally::Tally;
 use super::backlog::Job;
-use crate::model::{LocalFailure, Mono, Now};
+use crate::model::{Failure, LocalFailure, Mono, Now};
 
 /// A probe. Most send one echo and have learned nothing until they are over, so what trains need
 /// is kept apart.
@@ -96,17 +96,20 @@ impl Probe {
         self.course.take().map(|course| course.tally)
     }
 
-    /// The engine stops: what is known so far, as it is.
-    pub(super) fn stop(&mut self) -> Tally {
-        let mut tally = self.course.take().map_or_else(|| Tally::new(1), |course| course.tally);
-        tally.unknown(LocalFailure::Stopping);
-        tally
-    }
-
     /// The result, known at `now`. `clock` ties its times to the wall clock.
     pub(super) fn done(&self, tally: Tally, now: Mono, clock: Now) -> PingDone {
-        let &Self { token, started, .. } = self;
-        let started = Now { mono: started, wall: clock.wall_at(started) };
-        PingDone { token, started, finished: now, result: tally.result() }
+        let (lost, result) = tally.result();
+        PingDone { token: self.token, started: self.started(clock), finished: now, lost, result }
+    }
+
+    /// The result when the engine stops at `now`: what was seen of a part says nothing.
+    pub(super) fn stopped(&self, now: Now) -> PingDone {
+        let result = Err(Failure::Local(LocalFailure::Stopping));
+        let started = self.started(now);
+        PingDone { token: self.token, started, finished: now.mono, lost: 0, result }
+    }
+
+    fn started(&self, clock: Now) -> Now {
+        Now { mono: self.started, wall: clock.wall_at(self.started) }
     }
 }

@@ -16,9 +16,17 @@ const SURGE_READS: usize = 2048;
 
 /// The fate of one echo.
 pub(super) enum Fate {
-    Answered { rtt: Duration, ttl: Option<u8> },
+    Answered {
+        rtt: Duration,
+        ttl: Option<u8>,
+    },
     Refused(IcmpError),
-    Cut { got: u16, sent: u16 },
+    /// By our own interface: it never left.
+    Barred(IcmpError),
+    Cut {
+        got: u16,
+        sent: u16,
+    },
     Lost,
     Unknown(LocalFailure),
 }
@@ -29,7 +37,6 @@ pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fat
     let size = job.check.size.clamp(u16::try_from(MARK).unwrap_or(0), MAX_PAYLOAD);
     let payload = vec![0x56; usize::from(size)];
     let sent = engine.clock.mono();
-    lock(&engine.health).sent += 1;
     let answer = tokio::select! {
         biased;
         () = engine.stop.cancelled() => return Fate::Unknown(LocalFailure::Stopping),
@@ -37,6 +44,8 @@ pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fat
     };
     let now = engine.clock.mono();
     let mut health = lock(&engine.health);
+    // Only now is it known that the kernel took it.
+    health.sent += u64::from(matches!(answer, Ok(_) | Err(SurgeError::Timeout { .. })));
     match answer {
         Ok((packet, rtt)) => {
             let fate = read(&packet, address, rtt, now - sent, payload.len());
@@ -44,7 +53,7 @@ pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fat
                 Fate::Answered { .. } => health.received += 1,
                 Fate::Refused(_) => health.refused += 1,
                 Fate::Cut { .. } => health.truncated += 1,
-                Fate::Lost | Fate::Unknown(_) => {}
+                Fate::Lost | Fate::Barred(_) | Fate::Unknown(_) => {}
             }
             fate
         }
@@ -60,9 +69,12 @@ pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fat
         Err(SurgeError::IOError(error)) => {
             health.send_errors += 1;
             refused_by_own_interface(Family::of(address), &error)
-                .map_or_else(|| Fate::Unknown(local_failure(&error)), Fate::Refused)
+                .map_or_else(|| Fate::Unknown(local_failure(&error)), Fate::Barred)
         }
-        Err(SurgeError::IdenticalRequests { .. }) => Fate::Unknown(LocalFailure::Overloaded),
+        Err(SurgeError::IdenticalRequests { .. }) => {
+            health.unsent += 1;
+            Fate::Unknown(LocalFailure::Overloaded)
+        }
         Err(other) => Fate::Unknown(LocalFailure::Other(other.to_string())),
     }
 }

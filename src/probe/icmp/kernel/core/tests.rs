@@ -293,9 +293,10 @@ fn stopping_answers_what_is_open() {
     // That of the train, which goes first of what is due together.
     world.answer(&sent[0]);
     world.core.stop(world.now);
-    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Stopping))));
-    assert_eq!(world.result(2).unwrap().unwrap().sent, 1);
-    assert_eq!(world.result(3), Some(Err(Failure::Local(LocalFailure::Stopping))));
+    for token in [1, 2, 3] {
+        let stopping = Err(Failure::Local(LocalFailure::Stopping));
+        assert_eq!(world.result(token), Some(stopping), "{token}");
+    }
     assert_eq!(world.core.in_flight(), 0);
 }
 
@@ -315,6 +316,31 @@ fn a_duplicate_is_counted_with_its_own_probe_only() {
     world.answer(&third);
     assert_eq!(world.result(2).unwrap().unwrap().duplicates, 0);
     assert_eq!(world.core.health().duplicate, 1);
+}
+
+#[test]
+fn a_train_that_is_stopped_after_a_loss_is_no_dead_host() {
+    let mut world = World::new();
+    let mut train = world.train(1, 3);
+    train.check.spacing = 2 * SECOND;
+    world.accept(&[train]);
+    world.pass(Duration::ZERO);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(1), None, "one is lost, one is under way");
+    world.core.stop(world.now);
+    assert_eq!(world.result(1), Some(Err(Failure::Local(LocalFailure::Stopping))));
+}
+
+#[test]
+fn a_train_into_a_black_hole_counts_every_echo_as_lost() {
+    let mut world = World::new();
+    world.accept(&[world.train(1, 50)]);
+    for _ in 0..50 {
+        world.pass(20 * MS);
+    }
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(1), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    assert_eq!((world.done[&1].lost, world.core.health().sent), (50, 50));
 }
 
 /// What the network does with one echo.
@@ -425,5 +451,59 @@ proptest! {
              health.foreign, health.truncated, health.refused, health.unknown]
         };
         prop_assert_eq!(figures(&health), figures(&expected));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever goes wrong with us, what is told of the targets adds up to what was sent and seen.
+    #[test]
+    fn what_is_told_is_what_was_sent_and_not_missed(
+        trains in prop::collection::vec((0_u64..3_000, 1_u16..6, any::<u8>()), 1..30),
+        stalls in prop::collection::vec((0_u64..3_000, 1_u64..1_500, any::<bool>()), 0..6),
+        answers in prop::collection::vec(0_u8..10, 50),
+    ) {
+        let mut world = World::new();
+        let start = world.now.mono;
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        for (token, (due, count, host)) in (0..).zip(&trains) {
+            let mut job = world.train(token, *count);
+            job.due = at(*due);
+            job.address = IpAddr::from([10, 0, 1, *host]);
+            world.accept(&[job]);
+        }
+        let (mut nth, mut now) = (0, 0);
+        while now < 8_000 {
+            let step = match stalls.iter().find(|(from, ..)| *from == now) {
+                Some((_, length, blind)) => {
+                    if *blind {
+                        world.core.blind(at(now), at(now + length));
+                    }
+                    *length
+                }
+                None => 1,
+            };
+            now += step;
+            for outgoing in world.pass(Duration::from_millis(step)) {
+                nth += 1;
+                match answers[nth % answers.len()] {
+                    0..5 => world.answer(&outgoing),
+                    5 => world.refuse(&outgoing, outgoing.address, None),
+                    _ => {}
+                }
+            }
+            world.result(0);
+        }
+        prop_assert_eq!(world.done.len(), trains.len());
+        let told = |done: &PingDone| match &done.result {
+            Ok(detail) => u64::from(detail.sent),
+            Err(_) => u64::from(done.lost),
+        };
+        let health = *world.core.health();
+        let told: u64 = world.done.values().map(told).sum();
+        prop_assert_eq!(told, health.sent - health.unknown);
+        let asked: u64 = trains.iter().map(|(_, count, _)| u64::from(*count)).sum();
+        prop_assert_eq!(asked, health.sent + health.unsent);
     }
 }
