@@ -65,7 +65,8 @@ pub(super) struct Decision {
 ///    fell silent within `window`, the fault lies with the parent's line to them.
 /// 4. **A label in common**: when at least `common_min` sites with the same value of a label, and
 ///    `common_inside` of all that have it, fell silent within `window`, while at most
-///    `common_outside` of the others did, that is the cause.
+///    `common_outside` of the others did, that is the cause. It explains what hangs on them too,
+///    with the label or without.
 /// 5. Of rules 3 and 4 the one that explains more sites comes first, and what is left is looked at
 ///    again. What nothing explains explains itself.
 /// 6. For bad paths the same rules hold. For devices and services only 4 does.
@@ -269,13 +270,21 @@ impl<'a> Case<'a> {
                     _ => self.together(began, trouble.since),
                 })
             });
-            if let Some(scope) = known {
+            if let Some(scope) = known.or_else(|| self.explains_highest(site)) {
                 joined.entry(scope).or_default().push(site);
             }
         }
         for (scope, members) in joined {
             self.settle(scope, members, None, open, decision);
         }
+    }
+
+    /// What sites have in common that explains the silent site on which this one hangs.
+    fn explains_highest(&self, site: SiteIx) -> Option<Scope> {
+        let top = self.highest_in_trouble(site);
+        let entry = self.ledger.explaining(self.picture, top).filter(|_| top != site)?;
+        let scope = Some(&entry.scope).filter(|scope| matches!(scope, Scope::Label { .. }))?;
+        self.ledger.takes_in(scope, self.kind).map(|_| scope.clone())
     }
 
     /// Rule 2. While the highest site in trouble waits for its own witnesses, what hangs on it

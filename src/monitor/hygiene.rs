@@ -164,7 +164,7 @@ fn settle(
         return;
     }
     let slot = ledger
-        .reopen(picture, &scope, None, now)
+        .reopen(picture, &scope, None, now.mono, now)
         .unwrap_or_else(|| ledger.open(picture, scope, None, now.mono, now));
     if let Some(entry) = ledger.get_mut(slot) {
         record::name(entry, picture, now);

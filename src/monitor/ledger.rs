@@ -143,8 +143,8 @@ impl Ledger {
 
     /// Makes a site's trouble its own incident.
     ///
-    /// 1. A site has one incident of its own at a time. A graver trouble renames it, and one that
-    ///    was resting goes on.
+    /// 1. A site has one incident of its own at a time. A graver trouble renames it and is said to
+    ///    be on since it began, whatever went before. One that was resting goes on.
     /// 2. One of the same kind that ended within the flapping window comes back.
     fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
@@ -154,13 +154,15 @@ impl Ledger {
         if let Some(entry) = picture.site(site).own.and_then(|slot| self.entries.get_mut(&slot)) {
             let graver = entry.kind.is_none_or(|kind| kind < trouble.kind);
             entry.change().absorbed_by = None;
-            if entry.well_since.take().is_some() {
-                flap::relapse(entry.change(), &picture.settings().flapping, now.wall);
+            if entry.well_since.is_some() {
+                entry.relapse(trouble.since, &picture.settings().flapping, now.wall);
             }
             entry.members.insert(site, false);
             record::affect(entry, picture, site, trouble.since, now);
             if graver {
                 entry.kind = Some(trouble.kind);
+                entry.began_at = trouble.since;
+                entry.change().began = now.wall_at(trouble.since);
                 record::name(entry, picture, now);
             }
             return;
@@ -168,7 +170,7 @@ impl Ledger {
         let scope = Scope::Site(site);
         let kind = Some(trouble.kind);
         let slot = self
-            .reopen(picture, &scope, kind, now)
+            .reopen(picture, &scope, kind, trouble.since, now)
             .unwrap_or_else(|| self.open(picture, scope, kind, trouble.since, now));
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.members.insert(site, false);
@@ -189,10 +191,10 @@ impl Ledger {
     ///
     /// 1. If the same cause has an open incident, or one that ended within the flapping window, it
     ///    goes on with that. The own incident of the site that others hang on becomes the wider
-    ///    one if it is one of those explained.
-    /// 2. Else the oldest incident of its members that is younger than the window becomes the
-    ///    wider one: it was noticed first, and its cause is now known better. What was told of it
-    ///    stays told.
+    ///    one if it is of the same kind: another trouble of that site is another fault.
+    /// 2. Else the oldest incident of its members that is younger than the window, and explains
+    ///    nobody else, becomes the wider one: it was noticed first, and its cause is now known
+    ///    better. What was told of it stays told. What sites have in common stays what it is.
     /// 3. Other incidents of its members rest while the wider one explains them. One that explains
     ///    others besides, or is over for everybody else, only gives them up.
     fn open_group(
@@ -209,23 +211,22 @@ impl Ledger {
             entry.is_open() && entry.scope == *scope && entry.kind == Some(kind)
         });
         let known = known.map(|(slot, _)| *slot).or_else(|| match scope {
-            Scope::Below(node) if members.contains(node) => {
-                picture.site(*node).own.filter(|slot| {
-                    self.get(*slot).is_some_and(|entry| entry.kind.is_some_and(|own| own <= kind))
-                })
-            }
+            Scope::Below(node) if members.contains(node) => picture
+                .site(*node)
+                .own
+                .filter(|slot| self.get(*slot).is_some_and(|entry| entry.kind == Some(kind))),
             _ => None,
         });
         let slot = known
-            .or_else(|| self.reopen(picture, scope, Some(kind), now))
+            .or_else(|| self.reopen(picture, scope, Some(kind), since, now))
             .or_else(|| self.oldest_young(picture, kind, members, since))
             .unwrap_or_else(|| self.open(picture, scope.clone(), Some(kind), since, now));
         let Some(mut entry) = self.entries.remove(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
             picture.site_mut(site).own = None;
         }
-        if entry.well_since.take().is_some() {
-            flap::relapse(entry.change(), &picture.settings().flapping, now.wall);
+        if entry.well_since.is_some() {
+            entry.relapse(since, &picture.settings().flapping, now.wall);
         }
         entry.scope = scope.clone();
         entry.kind = Some(kind);
@@ -244,8 +245,7 @@ impl Ledger {
             if let Some(other) = before.filter(|other| *other != slot)
                 && let Some(other) = self.entries.get_mut(&other)
             {
-                let mut left = other.members.iter().filter(|(_, well)| !**well);
-                if other.over_since.is_none() && left.all(|(site, _)| members.contains(site)) {
+                if other.over_since.is_none() && other.left().all(|site| members.contains(&site)) {
                     other.change().absorbed_by = Some(id.clone());
                 } else {
                     give_up(other, picture, *site, now);
@@ -261,7 +261,8 @@ impl Ledger {
         self.entries.insert(slot, entry);
     }
 
-    /// The oldest incident of one of the members that began no more than the window before.
+    /// The oldest incident of one of the members that began no more than the window before and may
+    /// become the wider one.
     fn oldest_young(
         &self,
         picture: &Picture,
@@ -276,17 +277,23 @@ impl Ledger {
             .collect();
         theirs.into_iter().find(|slot| {
             self.get(*slot).is_some_and(|entry| {
-                entry.is_active() && entry.kind == Some(kind) && entry.began_at >= earliest
+                entry.is_active()
+                    && entry.kind == Some(kind)
+                    && entry.began_at >= earliest
+                    && !matches!(entry.scope, Scope::Label { .. })
+                    && entry.left().all(|site| members.contains(&site))
             })
         })
     }
 
-    /// An incident of this scope and kind that ended within the flapping window, opened again.
+    /// An incident of this scope and kind that ended within the flapping window, opened again: what
+    /// began at `since` is a relapse of it.
     pub(super) fn reopen(
         &mut self,
         picture: &Picture,
         scope: &Scope,
         kind: Option<Kind>,
+        since: Mono,
         now: Now,
     ) -> Option<Slot> {
         let flapping = &picture.settings().flapping;
@@ -295,9 +302,7 @@ impl Ledger {
                 && entry.kind == kind
                 && flap::may_return(&entry.incident, flapping, now.wall)
         })?;
-        flap::relapse(entry.change(), flapping, now.wall);
-        entry.well_since = None;
-        entry.over_since = None;
+        entry.relapse(since, flapping, now.wall);
         Some(*slot)
     }
 

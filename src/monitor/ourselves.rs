@@ -105,7 +105,7 @@ impl Monitor {
             (Some(_), true) if by_sight && !self.sight.sees(&self.picture, now.mono) => return,
             (None, false) => self
                 .ledger
-                .reopen(&self.picture, &scope, None, now)
+                .reopen(&self.picture, &scope, None, now.mono, now)
                 .unwrap_or_else(|| self.ledger.open(&self.picture, scope, None, now.mono, now)),
             (Some(slot), _) => slot,
         };

@@ -158,8 +158,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
     if entry.kind.is_none() || !entry.incident.is_open() {
         return;
     }
-    let still: Vec<SiteIx> =
-        entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+    let still: Vec<SiteIx> = entry.left().collect();
     if still.is_empty() {
         return;
     }
@@ -175,7 +174,10 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
         }
         Scope::Label { label, value } => {
             let sites = picture.labelled.get(&(label.clone(), value.clone()));
-            sites.map_or(0, |sites| sites.iter().filter(|site| picture.is_known(**site)).count())
+            let sites = sites.map_or(&[][..], Vec::as_slice);
+            // Who hangs on one of them could fail as well, with the label or without.
+            let others = entry.members.keys().filter(|site| !sites.contains(site)).count();
+            others + sites.iter().filter(|site| picture.is_known(**site)).count()
         }
         Scope::Site(_) | Scope::Item(..) | Scope::Monitor(_) | Scope::Gone => 1,
     };

@@ -134,11 +134,9 @@ impl Monitor {
                 _ => {}
             }
         }
-        let scope = scope(&incident, &topology).filter(|scope| match scope {
-            Scope::Site(site) => !names_what_is_gone(&incident, &topology, *site),
-            _ => true,
-        });
-        let kind = kind(&incident);
+        let scope = scope(&incident, &topology)
+            .filter(|scope| !names_what_is_gone(&incident, &topology, scope));
+        let kind = Kind::of(incident.cause);
         let known = |site: &crate::model::SiteId| topology.find_site(site);
         let members: BTreeMap<SiteIx, bool> = match &scope {
             Some(Scope::Site(_) | Scope::Below(_) | Scope::Label { .. }) => incident
@@ -156,7 +154,7 @@ impl Monitor {
         let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
         let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
         let returned_at = returned_at.map_or(Mono::ZERO, ago);
-        let began_at = ago(incident.began);
+        let began_at = ago(incident.relapses.last().copied().unwrap_or(incident.began));
         // Since when the site that others hang on answers again.
         let over_since = match &scope {
             Some(Scope::Below(node)) if open && !still.is_empty() => {
@@ -287,7 +285,7 @@ impl Monitor {
         self.retell(now.mono);
     }
 
-    /// Moves incidents to where their sites stand now. One about a device or a service that is
+    /// Moves incidents to where their sites stand now. One about a device or a check that is
     /// watched no longer ends with that reason, unless something else is wrong at its site by now.
     fn move_incidents(&mut self, was: &Topology, moved: &[Option<SiteIx>], now: Now) {
         let new = Arc::clone(self.topology());
@@ -317,12 +315,10 @@ impl Monitor {
                 }
                 other => Some(other),
             };
-            let scope = scope.filter(|scope| match scope {
-                Scope::Site(site) => {
-                    !names_what_is_gone(&entry.incident, &new, *site)
-                        || self.picture.site(*site).finding.trouble().is_some()
-                }
-                _ => true,
+            let scope = scope.filter(|scope| {
+                !names_what_is_gone(&entry.incident, &new, scope)
+                    || matches!(scope, Scope::Site(site)
+                        if self.picture.site(*site).finding.trouble().is_some())
             });
             let empty = had_members && entry.members.is_empty();
             match scope {
@@ -367,8 +363,13 @@ fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
     targets.iter().any(|ix| topology.check_of(*ix).id == *check)
 }
 
-/// Whether a record about a site names a device or a check of it that is watched no longer.
-fn names_what_is_gone(incident: &Incident, topology: &Topology, site: SiteIx) -> bool {
+/// Whether a record about a site or a device names a device or a check that is watched no longer.
+fn names_what_is_gone(incident: &Incident, topology: &Topology, scope: &Scope) -> bool {
+    let site = match scope {
+        Scope::Site(site) => *site,
+        Scope::Item(endpoint, _) => topology.endpoint(*endpoint).site,
+        Scope::Below(_) | Scope::Label { .. } | Scope::Monitor(_) | Scope::Gone => return false,
+    };
     let Some(named) = &incident.endpoint else { return false };
     let key = TargetKey {
         site: topology.site(site).id.clone(),
@@ -400,15 +401,4 @@ fn scope(incident: &Incident, topology: &Topology) -> Option<Scope> {
         Cause::Quality if incident.of > 1 => Scope::Below(site),
         _ => Scope::Site(site),
     })
-}
-
-/// What kind of trouble a record is about.
-fn kind(incident: &Incident) -> Option<Kind> {
-    match incident.cause {
-        Cause::Uplink | Cause::Access => Some(Kind::Silent),
-        Cause::Device => Some(Kind::Device),
-        Cause::Service => Some(Kind::Service),
-        Cause::Quality => Some(Kind::Quality),
-        Cause::Monitor | Cause::Certificate | Cause::Clock => None,
-    }
 }

@@ -10,7 +10,7 @@ use self::life::{is_blank, is_unasked};
 use super::grade::DOUBTFUL;
 use super::picture::Picture;
 use crate::model::{
-    EndpointIx, Failure, Health, Mono, QualityGrade, RemoteFailure, SiteIx, TargetIx,
+    Cause, EndpointIx, Failure, Health, Mono, QualityGrade, RemoteFailure, SiteIx, TargetIx,
 };
 
 /// What a site's own evidence comes to.
@@ -55,6 +55,19 @@ pub(super) enum Kind {
     Device,
     /// Nothing at the site answers.
     Silent,
+}
+
+impl Kind {
+    /// The kind of trouble that a cause stands for; none for what only gives notice.
+    pub(super) const fn of(cause: Cause) -> Option<Self> {
+        match cause {
+            Cause::Uplink | Cause::Access => Some(Self::Silent),
+            Cause::Device => Some(Self::Device),
+            Cause::Service => Some(Self::Service),
+            Cause::Quality => Some(Self::Quality),
+            Cause::Monitor | Cause::Certificate | Cause::Clock => None,
+        }
+    }
 }
 
 impl Finding {

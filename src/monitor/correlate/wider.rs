@@ -85,20 +85,25 @@ impl Case<'_> {
             let elsewhere: Vec<SiteIx> =
                 open.iter().copied().filter(|site| !sites.contains(site)).collect();
             let elsewhere = self.simultaneous(elsewhere).len();
-            let fits = at_least(failing.len(), settings.common_inside, inside)
+            let mut members: BTreeSet<SiteIx> = failing.iter().copied().collect();
+            if self.kind == Kind::Silent {
+                members.extend(failing.iter().flat_map(|site| self.explained_by(*site)));
+            }
+            let failing = sites.iter().filter(|site| members.contains(site)).count();
+            let fits = at_least(failing, settings.common_inside, inside)
                 && at_most(elsewhere, settings.common_outside, outside);
-            if fits && best.as_ref().is_none_or(|(.., most)| failing.len() > most.len()) {
+            if fits && best.as_ref().is_none_or(|(.., most)| members.len() > most.len()) {
                 let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 let factor = CommonFactor {
                     label: label.clone(),
                     value: value.clone(),
-                    inside_failing: number(failing.len()),
+                    inside_failing: number(failing),
                     inside: number(inside),
                     outside_failing: number(elsewhere),
                     outside: number(outside),
                 };
                 let scope = Scope::Label { label: label.clone(), value: value.clone() };
-                best = Some((scope, factor, failing));
+                best = Some((scope, factor, members.into_iter().collect()));
             }
         }
         best

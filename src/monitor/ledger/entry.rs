@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use crate::config::FlappingSettings;
 use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx};
+use crate::monitor::flap;
 use crate::monitor::ourselves::Weakness;
 use crate::monitor::site::{Kind, Trouble};
 
@@ -42,7 +46,7 @@ pub(in crate::monitor) struct Entry {
     pub(in crate::monitor) kind: Option<Kind>,
     /// Whom it explains, and whether each is well again.
     pub(in crate::monitor) members: BTreeMap<SiteIx, bool>,
-    /// When the fault began, as far as this run knows.
+    /// When the fault began, or came back, as far as this run knows.
     pub(in crate::monitor) began_at: Mono,
     /// Since when everything it explains is well.
     pub(in crate::monitor) well_since: Option<Mono>,
@@ -87,6 +91,14 @@ impl Entry {
         }
     }
 
+    /// It is on again since `since`, having seemed over or been told to be. By that moment it is
+    /// known what fails together with it.
+    pub(super) fn relapse(&mut self, since: Mono, settings: &FlappingSettings, now: Timestamp) {
+        (self.well_since, self.over_since) = (None, None);
+        self.began_at = since;
+        flap::relapse(self.change(), settings, now);
+    }
+
     /// Whether it is open and nothing wider explains it.
     pub(in crate::monitor) fn is_active(&self) -> bool {
         self.incident.is_active()
@@ -94,6 +106,11 @@ impl Entry {
 
     pub(super) fn is_open(&self) -> bool {
         self.incident.is_open()
+    }
+
+    /// The sites that it still explains.
+    pub(in crate::monitor) fn left(&self) -> impl Iterator<Item = SiteIx> + '_ {
+        self.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site)
     }
 
     pub(super) fn is_all_well(&self) -> bool {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::{Entry, Ledger, Scope, Slot, give_up};
 use crate::model::{Health, Mono, Now, Resolution, SiteIx};
+use crate::monitor::blind::Sight;
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{Finding, Kind, Trouble};
-use crate::monitor::{correlate, flap, record};
+use crate::monitor::{correlate, flap, record, witness};
 
 /// What a pass over the ledger found.
 #[derive(Debug, Default)]
@@ -33,11 +34,11 @@ impl Ledger {
     ///    or unknown changes nothing: opening may be held back, closing is never guessed.
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
-    ///    still in trouble: those
-    ///    sites are asked again. When they are still in trouble after as many turns as make a
+    ///    still in trouble: those sites are asked again. When they are still in trouble after as many turns as make a
     ///    failure a fact, in which nobody else began to answer either, they are `left` to be
     ///    explained anew: by themselves, or by the highest of them. Until then, and for
-    ///    `correlation.window` at the longest, they may just be slow to come back.
+    ///    `correlation.window` at the longest, they may just be slow to come back. One that we fail
+    ///    to ask is not waited for.
     /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
     /// 4. What rested under it and is well ends with it.
     pub(in crate::monitor) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
@@ -95,8 +96,7 @@ impl Ledger {
             entry.over_since = None;
             return;
         }
-        let left: Vec<SiteIx> =
-            entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        let left: Vec<SiteIx> = entry.left().collect();
         if entry.over_since.is_none() {
             entry.over_since = Some(now.mono);
             pass.ask_again.extend(left.iter().copied());
@@ -122,9 +122,13 @@ impl Ledger {
         let narrower: Vec<Slot> =
             self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
         for site in left {
-            // What is still being asked stays until that is settled.
+            // What is still being asked stays until that is settled, unless it cannot be asked.
             let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
             else {
+                if witness::is_no_witness(picture, site) && !Sight::is_in_doubt(picture, now.mono) {
+                    self.give_up(slot, picture, site, now);
+                    picture.site_mut(site).group = None;
+                }
                 continue;
             };
             self.give_up(slot, picture, site, now);
@@ -185,8 +189,7 @@ impl Ledger {
             }
             return;
         }
-        let left: Vec<SiteIx> =
-            entry.members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        let left: Vec<SiteIx> = entry.left().collect();
         for site in left {
             if picture.site(site).group.is_none() {
                 picture.site_mut(site).group = Some(slot);
@@ -274,8 +277,8 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
         } else if let Some(trouble) = finding.trouble().filter(|_| was_well)
             && matches!(entry.scope, Scope::Site(_))
         {
-            if entry.well_since.take().is_some() {
-                flap::relapse(entry.change(), &picture.settings().flapping, now.wall);
+            if entry.well_since.is_some() {
+                entry.relapse(trouble.since, &picture.settings().flapping, now.wall);
             }
             entry.members.insert(site, false);
             record::affect(entry, picture, site, trouble.since, now);
@@ -300,10 +303,12 @@ fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pa
     };
     if Some(trouble.kind) >= entry.kind {
         entry.milder = None;
-        let other = entry.named.is_some_and(|named| {
-            (named.endpoint, named.target) != (trouble.endpoint, trouble.target)
-                || (trouble.down && !named.down)
-        });
+        let topology = picture.topology();
+        let endpoint = trouble.endpoint.map(|ix| &topology.endpoint(ix).id);
+        let check = trouble.target.map(|ix| &topology.check_of(ix).id);
+        let known = (entry.incident.endpoint.as_ref(), entry.incident.check.as_ref());
+        let other = known != (endpoint, check)
+            || (trouble.down && entry.named.is_some_and(|named| !named.down));
         if Some(trouble.kind) == entry.kind && other {
             record::name(entry, picture, now);
         }

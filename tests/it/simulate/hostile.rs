@@ -9,9 +9,10 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
-    Ack, Ailment, Cause, ChannelId, CheckId, Effort, EndpointId, Health, IncidentId, Level,
-    LevelIx, NotificationKind, Outcome, Part, ProbeRequest, Resolution, SessionId, Severity,
-    Silence, SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Ack, Ailment, Cause, ChannelId, CheckId, Effort, EndpointId, Failure, Health, IncidentId,
+    Level, LevelIx, LocalFailure, NotificationKind, Outcome, Part, ProbeRequest, Resolution,
+    SessionId, Severity, Silence, SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology,
+    Trigger,
 };
 use vchealth::monitor::Input;
 
@@ -447,6 +448,62 @@ fn a_device_that_is_taken_out_is_not_said_to_work_again() {
     assert_eq!(message.kind, NotificationKind::Resolved);
     let how = message.alert.incident.resolution;
     assert_eq!(how, Some(Resolution::Removed));
+}
+
+#[test]
+fn a_notice_ends_when_the_check_that_gave_it_is_taken_out() {
+    for restarts in [false, true] {
+        let (mut run, _) = Run::of(&scenario(PROVINCE, LIVE, NOTHING, "nothing"));
+        let topology = Arc::clone(&run.topology);
+        let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+        let codec = topology.endpoint(topology.site(at).endpoints[1]).id.clone();
+        let ends = Fault::CertificateEnds { in_s: 72 * 3600 };
+        run.world.place(run.now, Place::Site(at, Some(codec.clone())), ends);
+        run.until(Duration::from_secs(150));
+        let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+        let check = message.alert.incident.check.clone().expect("which check it is");
+        let there = |site: &str| site == "xa-c";
+        let left = run::select(
+            &topology,
+            |_| true,
+            |site, endpoint, asked| {
+                !(there(site.id.as_str()) && *endpoint == codec && *asked == check)
+            },
+        );
+        let settings = run.config.settings.clone();
+        if restarts {
+            run.stop(Duration::from_secs(1));
+        }
+        run.reconfigure(left, settings, SiteId::clone);
+        run.until(Duration::from_secs(200));
+        let [_, (_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+        assert_eq!(message.kind, NotificationKind::Resolved);
+        assert_eq!(message.alert.incident.resolution, Some(Resolution::Removed));
+    }
+}
+
+#[test]
+fn a_commune_that_can_be_asked_no_more_does_not_keep_the_uplink_open_that_took_it() {
+    let (mut run, _) = Run::of(&scenario(PROVINCE, LIVE, NOTHING, "nothing"));
+    let topology = Arc::clone(&run.topology);
+    let district = topology.find_site(&SiteId::new("huyen")).unwrap();
+    let lost = topology.find_site(&SiteId::new("xa-b")).unwrap();
+    run.world.place(run.now, Place::Site(district, None), Fault::UplinkCut { says: None });
+    run.until(Duration::from_secs(30));
+    assert_eq!(kinds(&run), [(Cause::Uplink, NotificationKind::Firing)]);
+    let asked = Arc::clone(&topology);
+    run.tamper = Some(Box::new(move |_, target, _, sight| {
+        if asked.target(target).site == lost {
+            sight.result = Err(Failure::Local(LocalFailure::NoSuchName("xa-b".to_owned())));
+            sight.took = Duration::ZERO;
+        }
+    }));
+    run.until(Duration::from_secs(60));
+    run.world.lift(&Place::Site(district, None), None);
+    run.until(Duration::from_secs(150));
+    let kinds = kinds(&run);
+    let uplink: Vec<_> = kinds.iter().filter(|(cause, _)| *cause == Cause::Uplink).collect();
+    assert_eq!(uplink.last(), Some(&&(Cause::Uplink, NotificationKind::Resolved)), "{kinds:?}");
 }
 
 #[test]
