@@ -441,6 +441,8 @@ pub struct Told {
     /// The severity that was told.
     #[serde(default)]
     pub severity: Severity,
+    /// The cause that was told.
+    pub cause: Cause,
     /// The number of affected sites that was told.
     #[serde(default)]
     pub affected: u32,

@@ -299,12 +299,13 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
     };
     let silent = Saw::Failed(Failure::Remote(RemoteFailure::Timeout));
     // As loud as the alerts that matter: a way that is open for whispers proves nothing.
-    let severity = Severity::Critical;
+    let (severity, cause) = (Severity::Critical, Cause::Access);
     let told = (1..).zip(&drill.reached).map(|(nth, (channel, people))| Told {
         channel: channel.clone(),
         kind: NotificationKind::Firing,
         at: drill.at,
         severity,
+        cause,
         affected: 1,
         people: people.clone(),
         on_duty: false,
@@ -322,7 +323,7 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
         evidence: vec![Evidence { target, at: drill.at, saw: silent }],
         resolution: over.map(|_| Resolution::Recovered),
         told: told.collect(),
-        ..Incident::blank(drill.incident.clone(), Cause::Access, drill.at)
+        ..Incident::blank(drill.incident.clone(), cause, drill.at)
     };
     Change::Notify(Box::new(Notification {
         id: NotificationId::new(format!("{}/{channel}/{}", drill.incident, kind.word())),

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
 use super::routing::Reach;
+use super::site::Kind;
 use crate::config::Channel;
 use crate::model::{Incident, NotificationKind, Severity, Told};
 
@@ -22,8 +23,10 @@ pub(super) enum Why {
     News,
     /// Far more is affected than was told.
     Grown,
-    /// It is more urgent than was told.
+    /// It is more urgent than was told, or keeps people from more.
     Graver,
+    /// What is left of it keeps people from less, and is somebody else's to mend.
+    Milder,
     /// It is still on.
     Still,
     /// It is still on, and whoever had taken it on has it no longer.
@@ -54,6 +57,8 @@ pub(super) struct Rules {
     pub(super) limit: u32,
     /// How long it must have been well for its end to be told beyond that.
     pub(super) calm: Duration,
+    /// Whether a session is on or near: whom to call matters at once.
+    pub(super) near: bool,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
     pub(super) muted: bool,
     /// When the quiet hours end that this message can wait for.
@@ -67,7 +72,7 @@ impl Why {
     pub(super) const fn kind(self) -> NotificationKind {
         match self {
             Self::News => NotificationKind::Firing,
-            Self::Grown | Self::Graver => NotificationKind::Update,
+            Self::Grown | Self::Graver | Self::Milder => NotificationKind::Update,
             Self::Still | Self::RanOut => NotificationKind::Reminder,
             Self::Untaken(_) => NotificationKind::Escalation,
             Self::Over => NotificationKind::Resolved,
@@ -81,9 +86,11 @@ impl Why {
 /// 1. One message when it is on, and one when it is over: to those who were told that it is on,
 ///    and to all of them, whatever is silenced and whoever is on duty meanwhile, unless a channel
 ///    wants no ends.
-/// 2. In between when it has grown: far more sites, or a higher severity than was told. Only those
-///    are told whom it still reaches, or who are not told as people on duty: whose duty is over
-///    hear the end and nothing before.
+/// 2. In between when it has grown: far more sites, a higher severity or a graver trouble than was
+///    told; and while a session is on or near also when a milder trouble is left: the line is back
+///    and the codec has hung, so somebody else must be called. Only those are told whom it still
+///    reaches, or who are not told as people on duty: whose duty is over hear the end and nothing
+///    before.
 /// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
 ///    While somebody has, those whom it newly reaches are not told, and the reminders are others.
 ///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
@@ -96,8 +103,8 @@ impl Why {
 ///    is said in between needs two messages left, for itself and for the end; a mere reminder
 ///    three, so that what comes back after the end is never late because of it.
 /// 6. Beyond the limit two things are told all the same. That it is critical, when nothing told in
-///    this hour was: so what came and went as a warning does not hide what now keeps a session from
-///    going on. And that it is over, once everything has been well for `calm`: nobody shall drive
+///    this hour was, or nothing as grave: so what came and went as a warning, or only lost packets,
+///    does not hide what now keeps a session from going on. And that it is over, once everything has been well for `calm`: nobody shall drive
 ///    out for what has long been mended. What comes back before that makes no message. The one that
 ///    uses up the hour of what comes and goes says that it is the last until it is stable; see
 ///    [`note_told`].
@@ -140,7 +147,7 @@ pub(super) fn in_time(
         Why::News => 1,
         Why::Untaken(_) if standing.is_none() => 1,
         Why::Over if incident.relapses.is_empty() => 1,
-        Why::Over | Why::Grown | Why::Graver | Why::RanOut | Why::Untaken(_) => 2,
+        Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
         Why::Still => 3,
     };
     let recent: Vec<Timestamp> =
@@ -167,9 +174,10 @@ pub(super) fn in_time(
 /// Rule 6 of [`needs_notification`].
 fn rises_to_critical(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) -> bool {
     let mut recent = told.iter().filter(|told| within(told.at, HOUR, now));
+    let kind = Kind::of(incident.cause);
     incident.severity == Severity::Critical
         && matches!(why, Why::News | Why::Graver | Why::Untaken(_))
-        && recent.all(|told| told.severity < Severity::Critical)
+        && recent.all(|told| told.severity < Severity::Critical || Kind::of(told.cause) < kind)
 }
 
 /// Rules 1 to 3 for an incident that is on and not muted.
@@ -208,11 +216,15 @@ fn on(
         return Need::Tell(Why::Untaken(step));
     }
     if reached || !last.on_duty {
-        if incident.severity > last.severity {
+        let (kind, known) = (Kind::of(incident.cause), Kind::of(last.cause));
+        if incident.severity > last.severity || kind > known {
             return Need::Tell(Why::Graver);
         }
         if has_grown(incident, last) {
             return Need::Tell(Why::Grown);
+        }
+        if kind < known && rules.near && !rests {
+            return Need::Tell(Why::Milder);
         }
     }
     if !reached {
@@ -269,6 +281,7 @@ pub(super) fn note_told(
         kind: why.kind(),
         at: now,
         severity: incident.severity,
+        cause: incident.cause,
         affected,
         people,
         on_duty,

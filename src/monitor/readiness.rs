@@ -284,6 +284,7 @@ impl Monitor {
             let rules = Rules {
                 limit: settings.flapping.messages_per_hour,
                 calm: settings.flapping.flapping_stable_for,
+                near: false,
                 muted,
                 quiet_until: is_quiet
                     .then(|| settings.quiet_hours.end(now.wall, &settings.time_zone)),

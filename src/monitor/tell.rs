@@ -17,7 +17,7 @@ use super::site::Finding;
 use crate::config::{Channel, Rota, Settings};
 use crate::model::{
     Change, DutyView, Health, Incident, Mono, Notification, NotificationId, NotificationKind, Now,
-    OnDuty, PersonId,
+    OnDuty, PersonId, Phase,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -265,6 +265,7 @@ fn weigh(
     let rules = Rules {
         limit: settings.flapping.messages_per_hour,
         calm: settings.flapping.flapping_stable_for,
+        near: false,
         muted,
         quiet_until: None,
         remind_every: None,
@@ -278,9 +279,8 @@ fn weigh(
 /// after a start, nor while what was down answers again without being confirmed. What is about no
 /// site goes by its own evidence.
 fn is_seen(entry: &Entry, picture: &Picture) -> bool {
-    let mut left = entry.members.iter().filter(|(_, well)| !**well);
     entry.members.is_empty()
-        || left.any(|(site, _)| picture.site(*site).finding.trouble().is_some())
+        || entry.left().any(|site| picture.site(site).finding.trouble().is_some())
 }
 
 impl Weighed {
@@ -311,6 +311,7 @@ impl Weighed {
             let is_quiet = can_wait && quiet.is_on(&channel.id, here);
             rules.quiet_until = is_quiet.then(|| quiet.end(now, &settings.time_zone));
             rules.remind_every = times.in_phase(phase);
+            rules.near = matches!(phase, Phase::Readiness | Phase::Live);
             let reach: Vec<Reach> =
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
             let need = policy::needs_notification(incident, channel, &reach, rules, now);

@@ -265,6 +265,7 @@ fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> T
         kind,
         at: at(when),
         severity: Severity::Critical,
+        cause: Cause::Access,
         affected: 1,
         people: people.iter().map(|name| (*name).to_owned()).collect(),
         on_duty: !people.is_empty(),

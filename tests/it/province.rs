@@ -574,6 +574,7 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
             kind: NotificationKind::Escalation,
             at: now().wall,
             severity: Severity::Critical,
+            cause: Cause::Access,
             affected: 1,
             people: vec!["Đàm Thị Hà".to_owned()],
             on_duty: true,

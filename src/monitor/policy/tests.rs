@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{ChannelKind, WebhookSettings};
-use crate::model::{Ack, ChannelId, Severity, WebAddress};
+use crate::model::{Ack, Cause, ChannelId, Severity, WebAddress};
 use crate::store::tests::{at, incident};
 
 const LIMIT: u32 = 3;
@@ -37,6 +37,7 @@ fn rules() -> Rules {
     Rules {
         limit: LIMIT,
         calm: Duration::from_secs(60 * CALM),
+        near: false,
         muted: false,
         quiet_until: None,
         remind_every: None,
@@ -189,6 +190,47 @@ fn what_grows_is_told_again_and_takes_the_ack_away() {
     assert_eq!(case.tell_at(2, &ALL), ["a update"]);
     assert_eq!(case.incident.ack, None);
     assert_eq!(case.tell_at(7, &ALL), ["b escalation"], "counted from then");
+}
+
+#[test]
+fn a_site_that_goes_dead_is_told_though_it_was_as_urgent_before() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    case.incident.cause = Cause::Quality;
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    case.ack(None);
+    case.incident.cause = Cause::Access;
+    assert_eq!(case.tell_at(5, &ALL), ["a update"]);
+    assert_eq!(case.incident.ack, None, "who took on a bad line has not taken on a dead one");
+    case.incident.cause = Cause::Uplink;
+    assert_eq!(case.tell_at(6, &ALL), [""; 0], "as grave as before");
+}
+
+#[test]
+fn a_site_that_goes_dead_is_told_though_its_bad_line_used_up_the_hour() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    case.incident.severity = Severity::Critical;
+    case.incident.cause = Cause::Quality;
+    for minute in 0..10 {
+        case.tell_at(minute, &ALL);
+        if minute % 2 == 0 { case.end() } else { case.come_back() }
+    }
+    assert_eq!((case.need("a"), case.incident.told.len()), (Need::Nothing, 3));
+    case.incident.cause = Cause::Access;
+    assert_eq!(case.tell_at(11, &ALL), ["a update"]);
+    case.end();
+    assert!(matches!(case.need("a"), Need::Held(_)), "its end waits as any other");
+}
+
+#[test]
+fn what_is_left_of_a_fault_is_told_while_a_session_is_near() {
+    for near in [false, true] {
+        let mut case = Case::new(vec![reach("a", 0, 0)]);
+        case.rules.near = near;
+        case.incident.cause = Cause::Access;
+        assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+        case.incident.cause = Cause::Device;
+        assert_eq!(case.tell_at(5, &ALL), if near { vec!["a update"] } else { vec![] });
+    }
 }
 
 #[test]

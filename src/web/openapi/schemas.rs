@@ -82,6 +82,7 @@ pub(super) fn all() -> Value {
                 ("kind", words(&NotificationKind::ALL.map(NotificationKind::word))),
                 ("at", time()),
                 ("severity", a("Severity")),
+                ("cause", a("Cause")),
                 ("affected", count()),
                 ("people?", array(&text())),
                 ("on_duty?", flag()),

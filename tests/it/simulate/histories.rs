@@ -478,12 +478,17 @@ fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
         let hour = jiff::SignedDuration::from_secs(3600);
         let recent = before.iter().filter(|m| message.created.duration_since(m.created) < hour);
         let recent: Vec<_> = recent.collect();
-        // That it is critical is told all the same, once, and that it has been over for long.
-        let grave = |m: &Notification| m.alert.incident.severity == Severity::Critical;
+        // That it is critical is told all the same, once for each kind of trouble that is graver than
+        // the last, and that it has been over for long.
+        let is_critical = |m: &Notification| m.alert.incident.severity == Severity::Critical;
+        let as_grave = |m: &Notification| {
+            is_critical(m)
+                && gravity(m.alert.incident.cause) >= gravity(message.alert.incident.cause)
+        };
         let (_, earlier) = recent.split_last().expect("it is one itself");
         let rises = message.kind != NotificationKind::Resolved
-            && grave(message)
-            && !earlier.iter().any(|m| grave(m));
+            && is_critical(message)
+            && !earlier.iter().any(|m| as_grave(m));
         let calm = run::settings().flapping.flapping_stable_for;
         let ended = message.alert.incident.ended();
         let calm = ended.is_some_and(|at| message.created >= at + calm);
@@ -492,6 +497,17 @@ fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
         }
     }
     found
+}
+
+/// How much a trouble keeps a site from.
+const fn gravity(cause: Cause) -> u8 {
+    match cause {
+        Cause::Monitor | Cause::Certificate | Cause::Clock => 0,
+        Cause::Quality => 1,
+        Cause::Service => 2,
+        Cause::Device => 3,
+        Cause::Access | Cause::Uplink => 4,
+    }
 }
 
 /// Firings that were never followed by a resolved.

@@ -1,7 +1,7 @@
 //! What happens to messages whose channel does not work, and to whoever heard of them elsewhere.
 
 use super::*;
-use crate::model::{Severity, Told};
+use crate::model::{Cause, Severity, Told};
 use crate::store::StandIn;
 
 const AFTER: Duration = Duration::from_secs(30);
@@ -158,6 +158,7 @@ fn who_was_told_in_their_own_right_is_not_told_twice() {
         kind: FIRING,
         at: desk.now.wall,
         severity: Severity::Critical,
+        cause: Cause::Access,
         affected: 1,
         people: Vec::new(),
         on_duty: false,
