@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CheckId, Phase};
+use super::{CheckId, Effort, Phase};
 
 /// A named way of probing: a kind with its parameters, its time limit and its paces.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +88,7 @@ impl CheckKind {
 }
 
 /// Parameters of an echo probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpCheck {
     /// Echo requests per probe, 1 to 100. The probe fails only when none is answered.
     pub count: u16,
@@ -100,6 +100,32 @@ pub struct IcmpCheck {
     pub dscp: u8,
     /// Whether routers must not fragment the request (RFC 791, RFC 1191).
     pub dont_fragment: bool,
+}
+
+impl IcmpCheck {
+    /// Echo requests of a thorough probe, unless the check sends more anyway.
+    pub const THOROUGH_COUNT: u16 = 3;
+
+    /// Time between them, at most.
+    const THOROUGH_SPACING: Duration = Duration::from_millis(200);
+
+    /// What a probe sends, where each request waits for its reply for `timeout`.
+    ///
+    /// 1. Normally what the check says.
+    /// 2. A thorough probe sends at least three requests: chance alone hardly loses three packets,
+    ///    and a router that allows one error or echo at a time is not fooled.
+    /// 3. Each of them waits as long as a single one would: what confirms a failure must not fail
+    ///    for less. The train makes the probe longer by a tenth of the time limit at most, so the
+    ///    shorter that is, the closer together its requests leave.
+    #[must_use]
+    pub fn with_effort(&self, effort: Effort, timeout: Duration) -> Self {
+        if effort == Effort::Normal || self.count >= Self::THOROUGH_COUNT {
+            return *self;
+        }
+        let gaps = u32::from(Self::THOROUGH_COUNT - 1);
+        let spacing = Self::THOROUGH_SPACING.min(timeout / (10 * gaps));
+        Self { count: Self::THOROUGH_COUNT, spacing, ..*self }
+    }
 }
 
 /// Parameters of a TCP probe.
@@ -211,4 +237,24 @@ impl SipCheck {
 pub struct H323Check {
     /// Call-signalling port, 1720 unless set (H.225.0).
     pub port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thorough_probe_sends_three_and_takes_a_tenth_longer_at_most() {
+        let train = |count: u16, spacing: u64, timeout: u64, effort| {
+            let spacing = Duration::from_millis(spacing);
+            let check = IcmpCheck { count, spacing, size: 56, dscp: 0, dont_fragment: false };
+            let sent = check.with_effort(effort, Duration::from_millis(timeout));
+            (sent.count, sent.spacing.as_millis())
+        };
+        assert_eq!(train(1, 1000, 1000, Effort::Normal), (1, 1000));
+        assert_eq!(train(1, 1000, 1000, Effort::Thorough), (3, 50));
+        assert_eq!(train(1, 1000, 5000, Effort::Thorough), (3, 200));
+        assert_eq!(train(2, 20, 400, Effort::Thorough), (3, 20));
+        assert_eq!(train(5, 20, 1000, Effort::Thorough), (5, 20));
+    }
 }

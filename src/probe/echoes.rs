@@ -5,13 +5,11 @@
 //! twice finds nobody.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::icmp::EchoParams;
 use super::memory::Record;
-use crate::model::{Detail, Effort, IcmpCheck, IcmpDetail, ProbeRequest, Reply, RttList};
+use crate::model::{Detail, IcmpDetail, ProbeRequest, Reply, RttList};
 
 /// An echo probe whose result somebody waits for.
 #[derive(Debug)]
@@ -75,33 +73,6 @@ impl Echoes {
     }
 }
 
-/// Echo requests of a thorough probe, unless the check sends more anyway.
-const THOROUGH_COUNT: u16 = 3;
-
-/// Time between them.
-const THOROUGH_SPACING: Duration = Duration::from_millis(200);
-
-/// What an echo probe sends, and how long each request may take.
-///
-/// 1. Normally what the check says.
-/// 2. A thorough probe sends at least three requests, 200 ms apart: chance alone hardly loses three
-///    packets, and a router that allows one error or echo at a time is not fooled.
-/// 3. Lengthening the train does not lengthen the probe: the requests move closer together rather
-///    than take more than half of the time limit, and what the train takes is taken off the wait.
-pub(super) fn echo_train(
-    check: &IcmpCheck,
-    timeout: Duration,
-    effort: Effort,
-) -> (EchoParams, Duration) {
-    let params = EchoParams::from(check);
-    if effort == Effort::Normal || check.count >= THOROUGH_COUNT {
-        return (params, timeout);
-    }
-    let gaps = u32::from(THOROUGH_COUNT - 1);
-    let spacing = THOROUGH_SPACING.min(timeout / (2 * gaps));
-    (EchoParams { count: THOROUGH_COUNT, spacing, ..params }, timeout - spacing * gaps)
-}
-
 /// The reply that echo replies are. Its round trip is the median, that of one packet in the middle
 /// of the train, so that a single slow one does not stand for the path.
 pub(super) fn reply(detail: IcmpDetail) -> Reply {
@@ -118,8 +89,10 @@ pub(super) fn reply(detail: IcmpDetail) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::{Mono, TargetIx, Trigger};
+    use crate::model::{Effort, Mono, TargetIx, Trigger};
 
     fn waiting(target: usize) -> Waiting {
         let request = ProbeRequest {
@@ -176,23 +149,5 @@ mod tests {
         assert_eq!(rtt(&[20, 10]), Some(10));
         assert_eq!(rtt(&[7]), Some(7));
         assert_eq!(rtt(&[]), None);
-    }
-
-    fn check(count: u16, spacing: u64) -> IcmpCheck {
-        let spacing = Duration::from_millis(spacing);
-        IcmpCheck { count, spacing, size: 56, dscp: 0, dont_fragment: false }
-    }
-
-    #[test]
-    fn a_thorough_probe_sends_three_and_takes_no_longer() {
-        let train = |check: &IcmpCheck, timeout: u64, effort| {
-            let timeout = Duration::from_millis(timeout);
-            let (params, wait) = echo_train(check, timeout, effort);
-            (params.count, params.spacing.as_millis(), wait.as_millis())
-        };
-        assert_eq!(train(&check(1, 1000), 1000, Effort::Normal), (1, 1000, 1000));
-        assert_eq!(train(&check(1, 1000), 1000, Effort::Thorough), (3, 200, 600));
-        assert_eq!(train(&check(1, 1000), 400, Effort::Thorough), (3, 100, 200));
-        assert_eq!(train(&check(5, 20), 1000, Effort::Thorough), (5, 20, 1000));
     }
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::shared::{Scene, Shared, Ticket};
-use super::echoes::{Echoes, Waiting, echo_train};
+use super::echoes::{Echoes, Waiting};
 use super::icmp::{self, EchoParams, PingJob, Pinger, Sink};
 use super::mailbox::Mailbox;
 use super::memory::{Explanation, Record};
@@ -395,9 +395,9 @@ impl Drop for Probes {
 }
 
 /// The job of an echo probe, its place taken.
-fn job(waiting: Waiting, echo: &IcmpCheck, limit: Duration, echoes: &mut Echoes) -> PingJob {
-    let (check, timeout) = echo_train(echo, limit, waiting.request.effort);
-    let Waiting { address, request: ProbeRequest { due, .. }, .. } = waiting;
+fn job(waiting: Waiting, echo: &IcmpCheck, timeout: Duration, echoes: &mut Echoes) -> PingJob {
+    let Waiting { address, request: ProbeRequest { due, effort, .. }, .. } = waiting;
+    let check = EchoParams::from(&echo.with_effort(effort, timeout));
     PingJob { token: echoes.take(waiting), address, check, timeout, due }
 }
 

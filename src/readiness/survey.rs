@@ -96,7 +96,7 @@ impl MtuPlan {
     /// The same with packets of this many bytes.
     #[must_use]
     pub fn of_bytes(&self, bytes: u16) -> IcmpCheck {
-        IcmpCheck { size: bytes.saturating_sub(self.headers).max(16), ..self.large.clone() }
+        IcmpCheck { size: bytes.saturating_sub(self.headers).max(16), ..self.large }
     }
 }
 

@@ -12,7 +12,7 @@ use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place};
 use vchealth::lab::{self, Lab};
 use vchealth::model::{
-    CheckKind, Effort, Failure, IcmpCheck, RemoteFailure, SiteIx, TcpCheck, Topology,
+    CheckKind, Detail, Effort, Failure, IcmpCheck, RemoteFailure, Reply, SiteIx, TcpCheck, Topology,
 };
 use vchealth::probe::{Probes, Trust};
 
@@ -120,11 +120,47 @@ fn the_eight_situations_are_told_apart_with_who_says_so() {
     });
 }
 
-/// What each commune looks like from here.
-async fn signatures(topology: Arc<Topology>, clock: Clock) -> Vec<String> {
+fn probes(topology: &Arc<Topology>, clock: Clock) -> Probes {
     let mut settings = vchealth::config::load(&vchealth::config::sample()).expect("fine").settings;
     settings.icmp = self::settings();
-    let probes = Arc::new(Probes::start(&settings, 1, Arc::clone(&topology), Trust::of([]), clock));
+    Probes::start(&settings, 1, Arc::clone(topology), Trust::of([]), clock)
+}
+
+/// What confirms a failure waits no less for its replies than the probe that failed: a line that
+/// is slow within the limit would otherwise be called dead by the first lost packet.
+#[test]
+fn a_line_slow_within_the_limit_answers_a_thorough_probe_as_it_does_any() {
+    let asked = Arc::new(drawn("satellite"));
+    let province = Arc::clone(&asked);
+    in_lab(province, move |lab, clock| {
+        lab.place(Place::Site(SiteIx::new(2), None), Fault::Delay(Duration::from_millis(700)));
+        let key =
+            asked.target_key(asked.endpoint(asked.site(SiteIx::new(2)).endpoints[0]).targets[0]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let probes = probes(&asked, clock);
+            for effort in [Effort::Normal, Effort::Thorough] {
+                let mut seen = Vec::new();
+                // On a busy machine the emulated line may itself be late now and then.
+                for _ in 0..20 {
+                    let record = probes.run_once(&key, effort).await.expect("a target");
+                    if let Ok(Reply { detail: Detail::Icmp(detail), .. }) = &record.outcome.result
+                        && detail.received == detail.sent
+                    {
+                        break;
+                    }
+                    seen.push(record.outcome.result);
+                }
+                assert!(seen.len() < 20, "{effort:?}: {seen:?}");
+            }
+            probes.stop().await;
+        });
+    });
+}
+
+/// What each commune looks like from here.
+async fn signatures(topology: Arc<Topology>, clock: Clock) -> Vec<String> {
+    let probes = Arc::new(probes(&topology, clock));
     let sites: Vec<SiteIx> = topology.site_ixs().skip(2).collect();
     let mut tasks = Vec::new();
     for site in &sites {

@@ -28,10 +28,6 @@ pub struct Sight {
     pub took: Duration,
 }
 
-/// Echo requests of a thorough probe, at least.
-const TRAIN: u16 = 3;
-/// Time between them, unless the time limit is too short for that.
-const TRAIN_SPACING: Duration = Duration::from_millis(200);
 /// When Linux repeats a SYN, after the first (RFC 6298 §2, doubling from one second).
 const SYN: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(7)];
@@ -77,13 +73,17 @@ impl World {
             CheckKind::Http(http) => self.http(&ask, http),
             CheckKind::Sip(sip) => self.sip(&ask, sip),
         };
+        // The last echo of a train has its own time limit.
+        let is_echo = matches!(check.kind, CheckKind::Icmp(_));
         let (result, took) = match found {
-            Ok((reply, took)) if took <= ask.timeout => (Ok(reply), took),
-            Err((failure, took)) if took <= ask.timeout => (Err(failure), took),
+            Ok((reply, took)) if is_echo || took <= ask.timeout => (Ok(reply), took),
+            Err((failure, took)) if is_echo || took <= ask.timeout => (Err(failure), took),
             Ok(_) | Err(_) => (Err(RemoteFailure::Timeout), ask.timeout),
         };
         let lost = match &check.kind {
-            CheckKind::Icmp(icmp) if result.is_err() => train(icmp, ask.timeout, effort).0,
+            CheckKind::Icmp(icmp) if result.is_err() => {
+                icmp.with_effort(effort, ask.timeout).count.max(1)
+            }
             _ => 0,
         };
         Sight { lost, result: result.map_err(Failure::Remote), took }
@@ -92,7 +92,8 @@ impl World {
     /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
     /// the median; else an ICMP error says more than silence.
     fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Found {
-        let (count, spacing, wait) = train(check, ask.timeout, effort);
+        let IcmpCheck { count, spacing, .. } = check.with_effort(effort, ask.timeout);
+        let (count, wait) = (count.max(1), ask.timeout);
         let (mut rtts, mut told, mut duplicates) = (Vec::new(), None, 0u16);
         let (mut last, mut took) = (None, Duration::ZERO);
         for nth in 0..count {
@@ -115,8 +116,6 @@ impl World {
                 _ => took = took.max(sent + wait),
             }
         }
-        // A train that the check asks for takes longer than the time limit of one echo.
-        took = took.min(ask.timeout);
         let Some((tos, ttl)) = last else {
             return Err(match told {
                 Some(answer) => (RemoteFailure::Unreachable(error(&answer)), took),
@@ -327,18 +326,6 @@ impl World {
             Verdict::Vanish(_) | Verdict::Answer(_) => Trip::Lost,
         }
     }
-}
-
-/// How many echo requests, how far apart, and how long each is waited for. A thorough probe sends
-/// a short train within the time limit of the check, closer together rather than longer.
-fn train(check: &IcmpCheck, timeout: Duration, effort: Effort) -> (u16, Duration, Duration) {
-    let count = check.count.max(1);
-    if effort == Effort::Normal || count >= TRAIN {
-        return (count, check.spacing, timeout);
-    }
-    let gaps = u32::from(TRAIN - 1);
-    let spacing = TRAIN_SPACING.min(timeout / (2 * gaps));
-    (TRAIN, spacing, timeout - spacing * gaps)
 }
 
 /// What is asked of one probe.
