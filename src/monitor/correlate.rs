@@ -253,7 +253,7 @@ impl<'a> Case<'a> {
 
     /// What a wider incident that is already open explains joins it.
     fn join_known(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
-        let mut joined: BTreeMap<Scope, Vec<SiteIx>> = BTreeMap::new();
+        let mut explaining: BTreeMap<SiteIx, Scope> = BTreeMap::new();
         let sites: Vec<SiteIx> = open.iter().copied().filter(|site| self.is_ripe(*site)).collect();
         for site in sites {
             let Some(trouble) = self.trouble(site) else { continue };
@@ -271,8 +271,19 @@ impl<'a> Case<'a> {
                 })
             });
             if let Some(scope) = known.or_else(|| self.explains_highest(site)) {
-                joined.entry(scope).or_default().push(site);
+                explaining.insert(site, scope);
             }
+        }
+        let mut joined: BTreeMap<Scope, Vec<SiteIx>> = BTreeMap::new();
+        for site in explaining.keys() {
+            let mut scope = &explaining[site];
+            // What is at fault there may be explained by something wider itself.
+            while let Scope::Below(node) = scope
+                && let Some(wider) = explaining.get(node)
+            {
+                scope = wider;
+            }
+            joined.entry(scope.clone()).or_default().push(*site);
         }
         for (scope, members) in joined {
             self.settle(scope, members, None, open, decision);

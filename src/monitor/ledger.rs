@@ -91,7 +91,9 @@ impl Ledger {
     pub(super) fn is_unexplained(&self, picture: &Picture, site: SiteIx) -> bool {
         let Some(trouble) = picture.site(site).finding.trouble() else { return false };
         let Some(entry) = self.explaining(picture, site) else { return true };
-        if entry.kind.is_none_or(|kind| kind < trouble.kind) {
+        // Its own rests under what explains it no longer.
+        let rests = picture.site(site).group.is_none() && !entry.is_active();
+        if rests || entry.kind.is_none_or(|kind| kind < trouble.kind) {
             return true;
         }
         let (Scope::Site(node) | Scope::Below(node)) = entry.scope else { return false };

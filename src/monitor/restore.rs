@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::blind::{self, Sight};
+use super::correlate;
 use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
-use super::ledger::{Ledger, Scope};
+use super::ledger::{Ledger, Scope, Slot};
 use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
@@ -19,6 +20,7 @@ use super::ourselves::Weakness;
 use super::picture::{Judged, Picture};
 use super::policy;
 use super::readiness::Readiness;
+use super::record;
 use super::rollup::Rollups;
 use super::schedule::Schedule;
 use super::site::{Finding, Kind};
@@ -27,7 +29,7 @@ use super::tell::Gathering;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
-    Now, ProbeRequest, Resolution, Saw, SelfDoubt, SiteIx, TargetKey, Topology,
+    Now, ProbeRequest, Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey, Topology,
 };
 
 impl Monitor {
@@ -137,15 +139,21 @@ impl Monitor {
         let scope = scope(&incident, &topology)
             .filter(|scope| !names_what_is_gone(&incident, &topology, scope));
         let kind = Kind::of(incident.cause);
-        let known = |site: &crate::model::SiteId| topology.find_site(site);
+        let known = |site: &SiteId| topology.find_site(site);
         let members: BTreeMap<SiteIx, bool> = match &scope {
-            Some(Scope::Site(_) | Scope::Below(_) | Scope::Label { .. }) => incident
+            Some(scope @ (Scope::Site(_) | Scope::Below(_) | Scope::Label { .. })) => incident
                 .affected
                 .iter()
                 .filter_map(|affected| Some((known(&affected.site)?, affected.until.is_some())))
+                .map(|(site, well)| (site, well || !scope.covers(&topology, site)))
                 .collect(),
             _ => BTreeMap::new(),
         };
+        let empty = !incident.affected.is_empty() && members.is_empty();
+        let scope = scope.filter(|scope| match scope {
+            Scope::Below(_) | Scope::Label { .. } => !empty,
+            _ => true,
+        });
         let (open, active) = (incident.is_open(), incident.is_active());
         let device = incident.endpoint.clone();
         let still: Vec<SiteIx> =
@@ -168,6 +176,16 @@ impl Monitor {
         let slot = self.ledger.restore(incident, placed, kind, members, began_at);
         if let Some(entry) = self.ledger.get_mut(slot) {
             (entry.over_since, entry.returned_at) = (over_since, returned_at);
+            // What is about no site lists those of which nothing is known.
+            let has_members = !entry.members.is_empty();
+            let still = |site: &SiteId| {
+                topology.find_site(site).is_some_and(|site| entry.scope.covers(&topology, site))
+            };
+            let apart = entry.incident.affected_now().filter(|site| has_members && !still(site));
+            let apart: Vec<SiteId> = apart.cloned().collect();
+            for site in apart {
+                record::strike(entry, &site, now);
+            }
         }
         match scope {
             None if open => {
@@ -278,7 +296,9 @@ impl Monitor {
         self.sight.resize(new.targets.len());
         self.rollups.start_over();
         self.find(now);
-        self.move_incidents(&was, &site_moved, now);
+        let left = self.move_incidents(&was, &site_moved, now);
+        let verdicts = correlate::explain_left(&self.picture, &self.ledger, &left, now.mono);
+        self.ledger.settle(&mut self.picture, verdicts, now);
         self.take_minutes(now);
         self.commit_at = now.mono;
         self.minute = None;
@@ -287,9 +307,17 @@ impl Monitor {
 
     /// Moves incidents to where their sites stand now. One about a device or a check that is
     /// watched no longer ends with that reason, unless something else is wrong at its site by now.
-    fn move_incidents(&mut self, was: &Topology, moved: &[Option<SiteIx>], now: Now) {
+    /// A site whose line runs elsewhere now, or whose label is another, is given up by what was
+    /// wider; gives those that are to be explained anew.
+    fn move_incidents(
+        &mut self,
+        was: &Topology,
+        moved: &[Option<SiteIx>],
+        now: Now,
+    ) -> BTreeSet<SiteIx> {
         let new = Arc::clone(self.topology());
         let mut ended = BTreeSet::new();
+        let mut strays: Vec<(Slot, SiteIx)> = Vec::new();
         for (slot, entry) in self.ledger.iter_mut() {
             let at = |site: SiteIx| moved.get(site.ix()).copied().flatten();
             let members = std::mem::take(&mut entry.members);
@@ -299,7 +327,7 @@ impl Monitor {
                     Some(site) => {
                         entry.members.insert(site, well);
                     }
-                    None => super::record::strike(entry, &was.site(site).id, now),
+                    None => record::strike(entry, &was.site(site).id, now),
                 }
             }
             let scope = match entry.scope.clone() {
@@ -322,7 +350,17 @@ impl Monitor {
             });
             let empty = had_members && entry.members.is_empty();
             match scope {
-                Some(scope) if !empty => entry.scope = scope,
+                Some(scope) if !empty => {
+                    let sites: Vec<SiteIx> = entry.members.keys().copied().collect();
+                    for site in sites.into_iter().filter(|site| !scope.covers(&new, *site)) {
+                        if self.picture.site(site).group == Some(slot) {
+                            strays.push((slot, site));
+                        } else if entry.members.insert(site, true) == Some(false) {
+                            record::strike(entry, &new.site(site).id, now);
+                        }
+                    }
+                    entry.scope = scope;
+                }
                 _ => {
                     entry.scope = Scope::Gone;
                     entry.kind = None;
@@ -336,6 +374,11 @@ impl Monitor {
             }
             self.ledger.lay_to_rest(slot);
         }
+        let mut left = BTreeSet::new();
+        for (slot, site) in strays {
+            left.extend(self.ledger.leave(slot, vec![site], &mut self.picture, now));
+        }
+        left
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::FlappingSettings;
-use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx};
+use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx, Topology};
 use crate::monitor::flap;
 use crate::monitor::ourselves::Weakness;
 use crate::monitor::site::{Kind, Trouble};
@@ -35,6 +35,23 @@ pub(in crate::monitor) enum Scope {
     Item(EndpointIx, Cause),
     /// Something that is watched no longer.
     Gone,
+}
+
+impl Scope {
+    /// Whether it can explain this site where that stands in the topology.
+    pub(in crate::monitor) fn covers(&self, topology: &Topology, site: SiteIx) -> bool {
+        let at_or_above = || std::iter::once(site).chain(topology.ancestors(site));
+        match self {
+            Self::Site(at) => site == *at,
+            Self::Below(node) => at_or_above().any(|at| at == *node),
+            // What hangs on a site that shares the label shares its fate.
+            Self::Label { label, value } => {
+                at_or_above().any(|at| topology.site(at).labels.get(label) == Some(value))
+            }
+            Self::Item(endpoint, _) => topology.endpoint(*endpoint).site == site,
+            Self::Monitor(_) | Self::Gone => false,
+        }
+    }
 }
 
 /// An incident in the ledger.

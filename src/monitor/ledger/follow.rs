@@ -113,7 +113,27 @@ impl Ledger {
             pass.wake(deadline);
             return;
         }
-        let id = entry.incident.id.clone();
+        // What is still being asked stays until that is settled, unless it cannot be asked.
+        let in_doubt = Sight::is_in_doubt(picture, now.mono);
+        let left = left.into_iter().filter(|site| {
+            picture.site(*site).finding.trouble().is_some()
+                || (witness::is_no_witness(picture, *site) && !in_doubt)
+        });
+        let left = left.collect();
+        pass.left.extend(self.leave(slot, left, picture, now));
+    }
+
+    /// Lets an incident explain these sites no longer. A narrower one that rested under it explains
+    /// them again; gives those that are in trouble and that nothing wider explains now.
+    pub(in crate::monitor) fn leave(
+        &mut self,
+        slot: Slot,
+        sites: Vec<SiteIx>,
+        picture: &mut Picture,
+        now: Now,
+    ) -> BTreeSet<SiteIx> {
+        let mut left = BTreeSet::new();
+        let Some(id) = self.get(slot).map(|entry| entry.incident.id.clone()) else { return left };
         let rest_under_it = |(_, other): &(&Slot, &Entry)| {
             other.is_open()
                 && other.incident.absorbed_by.as_ref() == Some(&id)
@@ -121,22 +141,18 @@ impl Ledger {
         };
         let narrower: Vec<Slot> =
             self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
-        for site in left {
-            // What is still being asked stays until that is settled, unless it cannot be asked.
-            let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
-            else {
-                if witness::is_no_witness(picture, site) && !Sight::is_in_doubt(picture, now.mono) {
-                    self.give_up(slot, picture, site, now);
-                    picture.site_mut(site).group = None;
-                }
-                continue;
-            };
+        for site in sites {
             self.give_up(slot, picture, site, now);
             picture.site_mut(site).group = None;
+            let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
+            else {
+                continue;
+            };
             for narrower in &narrower {
                 let Some(other) = self.entries.get_mut(narrower) else { continue };
                 let Some(well) = other.members.get(&site).copied() else { continue };
-                if other.kind == Some(kind) && picture.site(site).group.is_none() {
+                let covers = other.scope.covers(picture.topology(), site);
+                if other.kind == Some(kind) && covers && picture.site(site).group.is_none() {
                     picture.site_mut(site).group = Some(*narrower);
                     other.change().absorbed_by = None;
                     other.members.insert(site, false);
@@ -147,9 +163,10 @@ impl Ledger {
                 }
             }
             if picture.site(site).group.is_none() {
-                pass.left.insert(site);
+                left.insert(site);
             }
         }
+        left
     }
 
     /// Rules 3 and 4 of [`follow`](Self::follow).
