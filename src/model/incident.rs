@@ -320,11 +320,6 @@ pub enum SelfDoubt {
         /// Title of the session.
         session: String,
     },
-    /// A part of this program is in trouble; in records of before it was known which.
-    Part {
-        /// What it says.
-        words: String,
-    },
 }
 
 /// A part of this program that may be in trouble without stopping it.
@@ -396,7 +391,6 @@ impl fmt::Display for SelfDoubt {
                 write!(f, "alerts about the sites of session {session} would reach nobody")
             }
             Self::Trouble { part: Part::Store, detail } => detail.fmt(f),
-            Self::Part { words } => f.write_str(words),
         }
     }
 }

@@ -228,9 +228,12 @@ impl Topology {
     pub fn ancestors(&self, site: SiteIx) -> Vec<SiteIx> {
         std::iter::successors(self.site(site).parent, |ix| self.site(*ix).parent).collect()
     }
-}
 
-impl Topology {
+    /// All level positions, highest first.
+    pub fn level_ixs(&self) -> impl Iterator<Item = LevelIx> + use<> {
+        (0..self.levels.len()).map(LevelIx::new)
+    }
+
     /// The same without some sites, and where each of the sites stands now. Sites whose parent is
     /// left out have none.
     #[must_use]
@@ -282,13 +285,5 @@ impl Level {
     #[must_use]
     pub fn named(id: &str, vi: &str, en: &str) -> Self {
         Self { id: LevelId::new(id), name: Bilingual { vi: vi.to_owned(), en: en.to_owned() } }
-    }
-}
-
-/// Positions of levels, for tables by level.
-impl Topology {
-    /// All level positions, highest first.
-    pub fn level_ixs(&self) -> impl Iterator<Item = LevelIx> + use<> {
-        (0..self.levels.len()).map(LevelIx::new)
     }
 }

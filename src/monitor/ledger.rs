@@ -347,8 +347,8 @@ impl Ledger {
         slot
     }
 
-    /// Lets an ended incident never come back.
-    pub(super) fn lay_to_rest(&mut self, slot: Slot) {
+    /// Lets an ended incident explain nobody any more.
+    pub(super) fn let_go(&mut self, slot: Slot) {
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.members.clear();
         }

@@ -372,7 +372,7 @@ impl Monitor {
             if open {
                 self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
             }
-            self.ledger.lay_to_rest(slot);
+            self.ledger.let_go(slot);
         }
         let mut left = BTreeSet::new();
         for (slot, site) in strays {

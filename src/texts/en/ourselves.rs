@@ -90,7 +90,6 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::NobodyReached { session } => format!(
             "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
         ),
-        SelfDoubt::Part { words } => words.clone(),
     }
 }
 

@@ -92,7 +92,6 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             "cảnh báo về các điểm cầu của phiên họp “{session}” sẽ không đến được ai (xem lại \
              `routes`)"
         ),
-        SelfDoubt::Part { words } => format!("{words},"),
     }
 }
 
