@@ -74,6 +74,16 @@ impl Setup {
             style: Style { links, vantage, templates, ..Style::new(language, time_zone, board) },
         }
     }
+
+    /// With those of `others` that are gone from it, for as long as messages may be under way that
+    /// were decided before or after a change of the channels.
+    #[must_use]
+    pub fn beside(&self, others: &[Channel]) -> Self {
+        let mut both = self.clone();
+        let gone = others.iter().filter(|other| self.channels.iter().all(|it| it.id != other.id));
+        both.channels.extend(gone.cloned());
+        both
+    }
 }
 
 /// Whether somebody else can follow a link to this address.

@@ -172,9 +172,12 @@ impl Face {
         let mut unsure = self.gathering.lock().await;
         let before = self.keeper.shown();
         let config = self.gather(&base).await.map_err(ReloadError::NotTaken)?;
+        // The brain tells through a new channel as soon as it knows it, and may have told through
+        // one that is gone until then: the courier gives up what it has no channel for.
+        let setup = Setup::of(&config, self.address, Some(&self.key));
+        self.courier.configure(setup.beside(&self.settings.load().channels));
         let told = self.tell_calendar(&config, before, &mut unsure).await;
         told.map_err(ReloadError::NotTaken)?;
-        let setup = Setup::of(&config, self.address, Some(&self.key));
         self.courier.configure(setup);
         self.base.store(Arc::clone(&base));
         self.access.store(Arc::clone(&config.settings.web.access));
