@@ -434,11 +434,12 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
-const fn works_again(facts: &Facts<'_>) -> &'static str {
+fn works_again(facts: &Facts<'_>) -> &'static str {
     if facts.is_unsteady() {
         return "stable again";
     }
     match facts.cause {
+        Cause::Monitor if facts.ails().is_some() => "working again",
         Cause::Monitor => "sees again",
         Cause::Uplink | Cause::Access => "back online",
         Cause::Device => "answering again",

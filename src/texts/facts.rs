@@ -255,13 +255,19 @@ impl<'a> Facts<'a> {
     /// What is wrong with this monitor while it sees all the same; none when it does not, or when
     /// the fault is another's.
     pub(super) fn ails(&self) -> Option<&'a SelfDoubt> {
-        let ours = self.cause == Cause::Monitor && self.affected.is_empty();
+        let sees = |doubt: &&SelfDoubt| {
+            self.affected.is_empty() || matches!(doubt, SelfDoubt::SitesUnasked { .. })
+        };
+        self.doubt().filter(sees)
+    }
+
+    /// What is wrong with this monitor, whether it sees or not; none when the fault is another's.
+    pub(super) fn doubt(&self) -> Option<&'a SelfDoubt> {
         let doubt = |seen: Seen<'a>| match seen {
             Seen::Ourselves(doubt) => Some(doubt),
             _ => None,
         };
-        let sees = |doubt: &&SelfDoubt| ours || matches!(doubt, SelfDoubt::SitesUnasked { .. });
-        self.last_seen(doubt).filter(sees)
+        self.last_seen(doubt).filter(|_| self.cause == Cause::Monitor)
     }
 
     /// The affected sites to name, and how many more there are.

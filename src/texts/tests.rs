@@ -513,14 +513,18 @@ fn a_test_is_clearly_a_test() {
 
 #[test]
 fn our_own_troubles_say_what_to_do() {
-    let of = |doubt: SelfDoubt| {
+    let ours = |doubt: SelfDoubt| {
         let mut it = sample(Cause::Monitor);
         it.alert.incident.affected.clear();
         let mut evidence = it.alert.incident.evidence[0].clone();
         evidence.saw = Saw::Ourselves(doubt);
         it.alert.incident.evidence = vec![evidence];
-        letter(vec![it])
+        it
     };
+    let of = |doubt: SelfDoubt| letter(vec![ours(doubt)]);
+    let full = StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
+    let full = SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(full) };
+    let over = letter(vec![stage(ours(full), NotificationKind::Resolved)]);
     let session = || "Giao ban trực tuyến".to_owned();
     let trouble = |part, detail: &str| {
         let detail = Ailment::Words(detail.to_owned());
@@ -544,6 +548,9 @@ fn our_own_troubles_say_what_to_do() {
             ("failing", store(StoreTrouble::Failing { dir: dir() })),
             ("silent", store(StoreTrouble::Silent { seconds: 2 })),
             ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
+            ("clock-off", of(SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 })),
+            ("late", of(SelfDoubt::EngineLate)),
+            ("full, over", over),
             ("courier", of(trouble(Part::Courier, "sms, zalo"))),
         ],
     );

@@ -92,8 +92,10 @@ pub(super) fn account(facts: &Facts<'_>) -> Account {
 /// A message as one text.
 pub(super) fn whole(message: &Message, page: &str) -> String {
     let Message { summary, description, action, contact, link } = message;
-    let link =
-        link.as_ref().map(|link| format!("Tiếp nhận hoặc tạm tắt: {link}\n")).unwrap_or_default();
+    let link = link
+        .as_ref()
+        .map(|link| format!("Tiếp nhận hoặc tạm tắt cảnh báo: {link}\n"))
+        .unwrap_or_default();
     format!(
         "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n{link}\
          Chi tiết: {page}\n"

@@ -65,6 +65,11 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
 }
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.removed {
+        return "It is not known to be mended, only watched no longer. If it was taken out by \
+                mistake, put it back into the configuration."
+            .to_owned();
+    }
     if facts.over.is_some() {
         return "Nothing more. If somebody is on the way, call them back.".to_owned();
     }

@@ -6,9 +6,9 @@ use super::words::duration;
 use crate::model::{Ailment, Part, SelfDoubt, StoreTrouble, joined};
 use crate::texts::Facts;
 
-/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+/// What is likely, and what to do, when it is known what of this monitor is wrong.
 pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
-    match facts.ails()? {
+    match facts.doubt()? {
         SelfDoubt::DrillMissed { .. } => Some((
             "the channel has a wrong address or key, no credit left, or no way out",
             "Run `vchealth alert-test`, mend the channel by the reason given, and try until \
@@ -40,6 +40,22 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
              gone from DNS; how these sites do is not known for now",
             "On the monitoring machine look at the routes, the firewall and the names of these \
              sites; `vchealth probe` with one of them says more. Until then ask them by phone.",
+        )),
+        SelfDoubt::EngineLate => Some((
+            "the machine is overloaded, or was paused; how the sites do is not known for now",
+            "Look at load and memory of the monitoring machine, and of its host if it is a virtual \
+             one; end what is not needed. Until then ask the sites by phone.",
+        )),
+        SelfDoubt::ClockSet { .. } => Some((
+            "somebody or a time server set it, or a virtual machine was moved or woken up",
+            "Check time synchronisation (chrony or NTP) and time zone of the monitoring machine. \
+             The sites are watched again once each has been probed anew.",
+        )),
+        SelfDoubt::ClockOff { .. } => Some((
+            "the monitoring machine does not synchronise with a time server (NTP)",
+            "Switch on time synchronisation (chrony or NTP) on the monitoring machine and check \
+             its time zone. The sites are watched all the same; until then the times in messages \
+             and reports are wrong.",
         )),
         _ => None,
     }

@@ -61,6 +61,11 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
 }
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.removed {
+        return "Chưa rõ đã khắc phục hay chưa, chỉ là không còn được giám sát. Nếu bị xóa nhầm, \
+                khai báo lại trong cấu hình."
+            .to_owned();
+    }
     if facts.over.is_some() {
         return "Không cần làm gì thêm. Nếu đã cử người đến, báo lại cho họ.".to_owned();
     }

@@ -6,9 +6,9 @@ use super::words::{clock, duration};
 use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, joined, quoted};
 use crate::texts::Facts;
 
-/// What is likely, and what to do, when this monitor sees but something else of it is wrong.
+/// What is likely, and what to do, when it is known what of this monitor is wrong.
 pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
-    match facts.ails()? {
+    match facts.doubt()? {
         SelfDoubt::DrillMissed { .. } => Some((
             "kênh đó sai địa chỉ, sai khóa, hết hạn mức hoặc mất đường ra",
             "Chạy `vchealth alert-test`, sửa kênh theo lý do được báo, thử lại cho đến khi \
@@ -40,6 +40,21 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
              trạng các điểm cầu này hiện không rõ",
             "Kiểm tra bảng định tuyến, tường lửa của máy giám sát và tên miền của các điểm cầu này; \
              `vchealth probe` với một điểm cầu cho biết thêm. Cho đến khi xong, hỏi qua điện thoại.",
+        )),
+        SelfDoubt::EngineLate => Some((
+            "máy giám sát quá tải hoặc vừa bị tạm dừng; tình trạng các điểm cầu hiện không rõ",
+            "Kiểm tra tải và bộ nhớ của máy giám sát, cả máy chủ chứa nó nếu là máy ảo; tắt những \
+             việc không cần. Cho đến khi xong, hỏi các điểm cầu qua điện thoại.",
+        )),
+        SelfDoubt::ClockSet { .. } => Some((
+            "có người hoặc máy chủ thời gian chỉnh giờ, hoặc máy ảo vừa được chuyển hay đánh thức",
+            "Kiểm tra đồng bộ giờ (chrony hoặc NTP) và múi giờ của máy giám sát. Các điểm cầu được \
+             giám sát trở lại ngay sau lượt đo kế tiếp.",
+        )),
+        SelfDoubt::ClockOff { .. } => Some((
+            "máy giám sát không đồng bộ được với máy chủ thời gian (NTP)",
+            "Bật đồng bộ giờ (chrony hoặc NTP) trên máy giám sát và kiểm tra múi giờ. Các điểm cầu \
+             vẫn được giám sát; cho đến khi xong, giờ trong tin và báo cáo bị sai.",
         )),
         _ => None,
     }
