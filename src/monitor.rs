@@ -240,9 +240,13 @@ impl Monitor {
                 }
             }
             Input::DrillAccepted { channel, incident } => {
-                self.drills.accepted(&channel, &incident);
+                let changes = self.drills.accepted(&channel, &incident);
+                self.keep(changes, now.mono);
             }
-            Input::Delivered { channel, at } => self.drills.delivered(&channel, at),
+            Input::Delivered { channel, at } => {
+                let changes = self.drills.delivered(&channel, at);
+                self.keep(changes, now.mono);
+            }
             Input::Tick => {}
             Input::Ack { incident, ack } => self.take_on(&incident, ack, now.mono),
             Input::Silence(silence) => self.silence(silence, now.mono),
@@ -389,6 +393,14 @@ impl Monitor {
         } else if self.review_at < Mono::NEVER {
             // Somebody waits for witnesses, and this may be one.
             self.want_review(now.mono);
+        }
+    }
+
+    /// Has changes written soon, if there are any.
+    fn keep(&mut self, changes: Vec<Change>, now: Mono) {
+        if !changes.is_empty() {
+            self.changes.extend(changes);
+            self.commit_at = now;
         }
     }
 

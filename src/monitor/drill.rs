@@ -106,29 +106,20 @@ impl Drills {
     }
 
     /// A channel has accepted this drill, perhaps after it had been given up on.
-    pub(super) fn accepted(&mut self, channel: &ChannelId, incident: &IncidentId) {
-        for (session, drill) in &mut self.held {
-            if drill.incident != *incident {
-                continue;
-            }
-            if let Some(pending) = self.pending.get_mut(session) {
+    pub(super) fn accepted(&mut self, channel: &ChannelId, incident: &IncidentId) -> Vec<Change> {
+        for (session, pending) in &mut self.pending {
+            if self.held.get(session).is_some_and(|drill| drill.incident == *incident) {
                 pending.missing.remove(channel);
             }
-            if let DrillState::Failed { missing } = &mut drill.state {
-                missing.retain(|other| other != channel);
-            }
         }
+        let these = self.held.values_mut().filter(|drill| drill.incident == *incident);
+        these.filter_map(|drill| miss_no_longer(drill, channel)).collect()
     }
 
     /// A channel has accepted something at `at`: what it refused before was its trouble of then.
-    pub(super) fn delivered(&mut self, channel: &ChannelId, at: Timestamp) {
-        for drill in self.held.values_mut() {
-            if let DrillState::Failed { missing } = &mut drill.state
-                && at > drill.at
-            {
-                missing.retain(|other| other != channel);
-            }
-        }
+    pub(super) fn delivered(&mut self, channel: &ChannelId, at: Timestamp) -> Vec<Change> {
+        let before = self.held.values_mut().filter(|drill| drill.at < at);
+        before.filter_map(|drill| miss_no_longer(drill, channel)).collect()
     }
 
     /// What drills have shown to be wrong.
@@ -231,6 +222,15 @@ impl Drills {
         changes.push(Change::Drill(drill.clone()));
         self.pending.remove(id);
     }
+}
+
+/// A drill that is over waits for this channel no longer, which a restart shall know; none if it did
+/// not.
+fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
+    let DrillState::Failed { missing } = &mut drill.state else { return None };
+    let before = missing.len();
+    missing.retain(|other| other != channel);
+    (missing.len() < before).then(|| Change::Drill(drill.clone()))
 }
 
 /// Rule 2.
@@ -350,210 +350,4 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{File, SourceSet, load, sample};
-
-    /// Two channels, and a session at 08:00 in Hà Nội with a drill two hours before.
-    fn config() -> Config {
-        let settings = "channels:
-  duty: {kind: webhook, url: \"http://127.0.0.1:1/\"}
-  sms: {kind: webhook, url: \"http://127.0.0.1:2/\"}
-drill: {before: 2h, accept_within: 2m}
-";
-        let sessions = "sessions: [{id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, sites: {levels: [commune]}}]\n";
-        let files: SourceSet = sample().with(File::Settings, "vchealth.yaml", settings).with(
-            File::Sessions,
-            "sessions.yaml",
-            sessions,
-        );
-        load(&files).unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-12-03T{text}Z").parse().unwrap()
-    }
-
-    /// `channel kind` of the messages in it.
-    fn told(changes: &[Change]) -> Vec<String> {
-        let messages = changes.iter().filter_map(|change| match change {
-            Change::Notify(it) if it.alert.drill => {
-                Some(format!("{} {}", it.channel, it.kind.word()))
-            }
-            _ => None,
-        });
-        messages.collect()
-    }
-
-    fn incident(drills: &Drills) -> IncidentId {
-        drills.held.values().next().expect("a drill").incident.clone()
-    }
-
-    #[test]
-    fn a_drill_goes_through_every_channel_two_hours_before_and_ends_when_all_have_it() {
-        let (mut drills, config) = (Drills::default(), config());
-        assert_eq!(told(&drills.look(&config, at("22:59:59"))), Vec::<String>::new());
-        let before = |text: &str| format!("2026-12-02T{text}Z").parse::<Timestamp>().unwrap();
-        assert!(told(&drills.look(&config, before("22:59:59"))).is_empty());
-        assert_eq!(told(&drills.look(&config, before("23:00:00"))), ["duty firing", "sms firing"]);
-        assert!(drills.look(&config, before("23:00:01")).is_empty(), "once");
-        let id = incident(&drills);
-        drills.accepted(&ChannelId::new("duty"), &id);
-        assert!(drills.look(&config, before("23:00:02")).is_empty());
-        drills.accepted(&ChannelId::new("sms"), &id);
-        let over = drills.look(&config, before("23:00:03"));
-        assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
-        assert_eq!(drills.last(), Some((before("23:00:00"), true)));
-        assert!(drills.reasons(before("23:30:00")).is_empty());
-        assert!(drills.look(&config, at("00:59:59")).is_empty(), "no second one");
-    }
-
-    #[test]
-    fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
-        let (mut drills, config) = (Drills::default(), config());
-        let begin = at("00:00:00");
-        drills.look(&config, begin);
-        let id = incident(&drills);
-        drills.accepted(&ChannelId::new("duty"), &id);
-        assert!(drills.look(&config, at("00:01:59")).is_empty());
-        assert_eq!(told(&drills.look(&config, at("00:02:01"))), ["duty resolved", "sms resolved"]);
-        let said = [SelfDoubt::DrillMissed {
-            session: "Giao ban".to_owned(),
-            channels: vec![ChannelId::new("sms")],
-        }];
-        assert_eq!(drills.reasons(at("00:02:01")), said);
-        assert_eq!(drills.last(), Some((begin, false)));
-        drills.accepted(&ChannelId::new("sms"), &IncidentId::new("another"));
-        assert_eq!(drills.reasons(at("00:10:00")), said);
-        assert!(drills.reasons(at("03:00:00")).is_empty(), "the session is over");
-        drills.delivered(&ChannelId::new("sms"), begin);
-        assert_eq!(drills.reasons(at("00:10:00")), said, "that was before");
-        let mut mended = drills.clone();
-        mended.delivered(&ChannelId::new("sms"), at("00:09:00"));
-        assert!(mended.reasons(at("00:10:00")).is_empty(), "it works again");
-        drills.accepted(&ChannelId::new("sms"), &id);
-        assert!(drills.reasons(at("00:10:00")).is_empty(), "it came late");
-    }
-
-    #[test]
-    fn a_drill_that_a_crash_cut_short_goes_on_and_its_end_is_told() {
-        let (mut drills, config) = (Drills::default(), config());
-        drills.look(&config, at("00:00:00"));
-        let id = incident(&drills);
-        // Away for longer than channels have to accept it.
-        let mut again = Drills::restored(drills.held.clone());
-        assert!(again.look(&config, at("00:10:00")).is_empty(), "nothing is told twice");
-        again.accepted(&ChannelId::new("duty"), &id);
-        assert!(again.look(&config, at("00:11:59")).is_empty());
-        again.accepted(&ChannelId::new("sms"), &id);
-        let over = again.look(&config, at("00:12:00"));
-        assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
-        assert_eq!(again.last(), Some((at("00:00:00"), true)));
-        let mut third = Drills::restored(again.held.clone());
-        assert!(third.look(&config, at("00:12:30")).is_empty());
-
-        // Away until days after the session.
-        let mut late = Drills::restored(drills.held.clone());
-        let then = |text: &str| format!("2026-12-06T{text}Z").parse::<Timestamp>().unwrap();
-        assert!(late.look(&config, then("00:00:00")).is_empty());
-        let over = late.look(&config, then("00:02:01"));
-        assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
-        assert!(late.reasons(then("00:02:01")).is_empty(), "the session is over");
-        assert!(late.look(&config, then("00:02:02")).is_empty());
-        assert!(late.held.is_empty());
-    }
-
-    #[test]
-    fn a_session_put_off_has_another_drill_once_the_first_is_over() {
-        let (mut drills, mut config) = (Drills::default(), config());
-        drills.look(&config, at("00:00:00"));
-        let id = incident(&drills);
-        let mut later = (*config.sessions[0]).clone();
-        (later.start, later.end) = (at("01:30:00"), at("03:30:00"));
-        config.sessions = vec![std::sync::Arc::new(later)];
-        assert!(drills.look(&config, at("00:00:05")).is_empty(), "its end is not lost");
-        for channel in ["duty", "sms"] {
-            drills.accepted(&ChannelId::new(channel), &id);
-        }
-        assert_eq!(told(&drills.look(&config, at("00:00:06"))), ["duty resolved", "sms resolved"]);
-        assert_eq!(told(&drills.look(&config, at("00:00:07"))), ["duty firing", "sms firing"]);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_neither_ends_a_drill_nor_makes_it_wait() {
-        for (set, by_s) in [("01:00:10", 3_600), ("00:00:10", 0)] {
-            let (mut drills, config) = (Drills::default(), config());
-            drills.look(&config, at("00:00:00"));
-            drills.our_clock_was_set(by_s);
-            assert!(drills.look(&config, at(set)).is_empty());
-            let end = at(set) + SignedDuration::from_secs(111);
-            assert_eq!(told(&drills.look(&config, end)), ["duty resolved", "sms resolved"]);
-        }
-    }
-
-    /// Channels for three routes, one of them with a channel that stands in for it.
-    fn routed(routes: &str) -> Config {
-        let settings = format!(
-            "channels:
-  all: {{kind: webhook, url: \"http://127.0.0.1:1/\"}}
-  boss: {{kind: webhook, url: \"http://127.0.0.1:2/\", fallback: siren}}
-  siren: {{kind: webhook, url: \"http://127.0.0.1:3/\"}}
-  idle: {{kind: webhook, url: \"http://127.0.0.1:4/\"}}
-people: {{ha: {{name: Hà, channels: [boss]}}}}
-drill: {{before: 2h}}
-routes:
-{routes}"
-        );
-        let sessions = "sessions: [{id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, sites: {levels: [commune]}}]\n";
-        let files: SourceSet = sample().with(File::Settings, "vchealth.yaml", settings).with(
-            File::Sessions,
-            "sessions.yaml",
-            sessions,
-        );
-        load(&files).unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    #[test]
-    fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_channel() {
-        let config = routed(
-            "  - when: {severity: critical, phase: live}
-    to: [all]
-    escalate: [{after: 5m, to: [ha]}]
-  - {to: [idle]}
-",
-        );
-        let mut drills = Drills::default();
-        let begun = drills.look(&config, at("00:00:00"));
-        assert_eq!(told(&begun), ["all firing", "boss firing", "siren firing"]);
-        let to_boss = begun.iter().find_map(|change| match change {
-            Change::Notify(it) if it.channel.as_str() == "boss" => Some(it),
-            _ => None,
-        });
-        let incident = &to_boss.expect("a message").alert.incident;
-        let own = incident.told.iter().find(|told| told.channel.as_str() == "boss").unwrap();
-        assert_eq!(own.people, ["Hà"], "it says for whom it is");
-        assert_eq!((incident.cause, incident.severity), (Cause::Access, Severity::Critical));
-        for channel in ["all", "boss", "siren"] {
-            drills.accepted(&ChannelId::new(channel), &incident.id);
-        }
-        let over = drills.look(&config, at("00:00:05"));
-        assert_eq!(told(&over), ["all resolved", "boss resolved", "siren resolved"]);
-    }
-
-    #[test]
-    fn routes_that_lead_to_nobody_are_our_own_trouble() {
-        let mut drills = Drills::default();
-        assert!(told(&drills.look(&routed("  - {to: []}\n"), at("00:00:00"))).is_empty());
-        let said = [SelfDoubt::NobodyReached { session: "Giao ban".to_owned() }];
-        assert_eq!(drills.reasons(at("00:00:00")), said);
-        assert_eq!(drills.last(), Some((at("00:00:00"), false)));
-        assert!(drills.look(&routed("  - {to: []}\n"), at("00:00:01")).is_empty(), "once");
-    }
-
-    #[test]
-    fn without_the_setting_there_are_none() {
-        let (mut drills, mut config) = (Drills::default(), config());
-        config.settings.drill.before = Duration::ZERO;
-        assert!(drills.look(&config, at("00:00:00")).is_empty());
-    }
-}
+mod tests;
