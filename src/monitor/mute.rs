@@ -63,14 +63,18 @@ impl Mutes {
     /// 1. When a silence concerns everything.
     /// 2. When the site at fault is silenced or being worked on.
     /// 3. When every site that is still affected is.
+    /// 4. What has become worse than was told (`worse`) breaks every silence: whoever asked for it
+    ///    did not know. Planned work holds it back all the same, as things get worse before they
+    ///    are better.
     pub(super) fn holds_back(
         &self,
         picture: &Picture,
         incident: &Incident,
+        worse: bool,
         now: Timestamp,
     ) -> bool {
         let on = |silence: &Silence| silence.from <= now && now < silence.until;
-        if self.silences.values().any(|silence| silence.site.is_none() && on(silence)) {
+        if !worse && self.silences.values().any(|silence| silence.site.is_none() && on(silence)) {
             return true;
         }
         if self.silences.is_empty() && self.maintenance.is_empty() {
@@ -78,7 +82,8 @@ impl Mutes {
         }
         let muted = |id: &SiteId| {
             picture.topology().find_site(id).is_some_and(|site| {
-                self.is_silenced(picture, site, now) || self.is_in_maintenance(picture, site, now)
+                (!worse && self.is_silenced(picture, site, now))
+                    || self.is_in_maintenance(picture, site, now)
             })
         };
         let mut affected = incident.affected_now().peekable();

@@ -92,12 +92,15 @@ impl Why {
 ///    reaches, or who are not told as people on duty: whose duty is over hear the end and nothing
 ///    before.
 /// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
-///    While somebody has, those whom it newly reaches are not told, and the reminders are others.
+///    While somebody has, those whom it newly reaches are not told, and the reminders are others:
+///    unless it has become worse than anybody was told, who may be off duty by now.
 ///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
 ///    this rests while everything is well and only the end has not come, and what comes and goes
 ///    makes messages enough without reminders.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
-///    still on afterwards is told then. In quiet hours everything that can wait does.
+///    still on afterwards is told then. In quiet hours everything that can wait does. A silence
+///    holds back what was known when it began, not what becomes worse than was told; planned work
+///    holds back that as well.
 /// 5. At most `limit` messages an hour, reminders and escalations included. The last one that is
 ///    left is kept for telling that it is on again, unless the incident has never come back. What
 ///    is said in between needs two messages left, for itself and for the end; a mere reminder
@@ -207,7 +210,14 @@ fn on(
         return match (reach.iter().any(|it| it.step == 0), due) {
             (_, Some(step)) => Need::Tell(Why::Untaken(step)),
             // Others were told before, and somebody has it or it seems over.
-            (true, None) if taken && told.is_empty() && !incident.told.is_empty() => soonest(steps),
+            (true, None)
+                if taken
+                    && told.is_empty()
+                    && !incident.told.is_empty()
+                    && !has_worsened(incident) =>
+            {
+                soonest(steps)
+            }
             (true, None) => Need::Tell(Why::News),
             (false, None) => soonest(steps),
         };
@@ -314,9 +324,22 @@ fn forget(incident: &mut Incident, now: Timestamp) {
     incident.told.retain(|_| stays.next().unwrap_or(true));
 }
 
-/// Whether people who acknowledged it should look again: it has grown since they were told.
-pub(super) const fn reopens(why: Why) -> bool {
-    matches!(why, Why::Grown | Why::Graver)
+/// Whether people who acknowledged it should look again: it is worse than they were told.
+pub(super) fn reopens(incident: &Incident, why: Why) -> bool {
+    matches!(why, Why::Grown | Why::Graver) || (why == Why::News && has_worsened(incident))
+}
+
+/// Whether an incident is graver than all who know that it is on were told, or has grown since.
+pub(super) fn has_worsened(incident: &Incident) -> bool {
+    let last = |told: &&Told| {
+        let mut later = incident.told.iter().filter(|it| it.channel == told.channel);
+        later
+            .next_back()
+            .is_some_and(|it| it.nth == told.nth && it.kind != NotificationKind::Resolved)
+    };
+    let mut standing = incident.told.iter().filter(last).peekable();
+    standing.peek().is_some()
+        && standing.all(|told| incident.severity > told.severity || has_grown(incident, told))
 }
 
 /// Whether somebody who was told that it is on is still to be told that it is over.

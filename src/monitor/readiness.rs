@@ -259,7 +259,7 @@ impl Monitor {
         let bad = run.verdict() >= tell.max(Verdict::AtRisk);
         let kind = if bad { NotificationKind::Firing } else { NotificationKind::Resolved };
         let mut incident = self.incident_of(run, bad, now.wall);
-        let muted = bad && self.mutes.holds_back(&self.picture, &incident, now.wall);
+        let muted = bad && self.mutes.holds_back(&self.picture, &incident, false, now.wall);
         let standing = Standing::of(&incident, &self.picture.config, now.wall);
         let reached = routing::reach_of(&incident, &self.picture, standing, now.wall);
         let reached: Vec<Reach> = reached.into_iter().filter(|reach| reach.step == 0).collect();

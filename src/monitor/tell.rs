@@ -104,7 +104,7 @@ impl Monitor {
                         Need::Tell(why) => {
                             told = true;
                             let incident = entry.change();
-                            if policy::reopens(why) {
+                            if policy::reopens(incident, why) {
                                 reopened |= incident.let_go();
                                 incident.waiting_since = Some(now.wall);
                             }
@@ -251,8 +251,9 @@ fn weigh(
 ) -> Weighed {
     let settings = picture.settings();
     not_ahead(entry, now);
-    let muted =
-        entry.incident.absorbed_by.is_some() || mutes.holds_back(picture, &entry.incident, now);
+    let worse = policy::has_worsened(&entry.incident);
+    let muted = entry.incident.absorbed_by.is_some()
+        || mutes.holds_back(picture, &entry.incident, worse, now);
     keep_waiting(entry, muted, now);
     let mut weighed = Weighed {
         slot,

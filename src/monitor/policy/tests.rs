@@ -78,7 +78,7 @@ impl Case {
         for id in ids {
             if let Need::Tell(why) = self.need(id) {
                 let now = self.now();
-                if reopens(why) {
+                if reopens(&self.incident, why) {
                     self.incident.ack = None;
                     self.incident.waiting_since = Some(now);
                 }
@@ -255,6 +255,21 @@ fn nobody_new_is_told_of_what_somebody_has() {
     assert_eq!(case.tell_at(1, &ALL), [""; 0]);
     case.incident.ack = None;
     assert_eq!(case.tell_at(2, &ALL), ["b firing"]);
+}
+
+#[test]
+fn what_becomes_graver_than_anybody_was_told_is_told_to_whoever_is_on_duty_now() {
+    let mut case = Case::new(vec![Reach { on_duty: true, ..reach("a", 0, 0) }]);
+    case.tell_at(0, &ALL);
+    case.incident.told[0].on_duty = true;
+    case.ack(None);
+    case.reach = vec![Reach { on_duty: true, ..reach("b", 0, 0) }];
+    assert_eq!(case.tell_at(1, &ALL), [""; 0], "somebody has it");
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(2, &ALL), ["b firing"]);
+    assert_eq!(case.incident.ack, None, "who had it did not know that");
+    case.end();
+    assert_eq!(case.tell_at(3, &ALL), ["a resolved", "b resolved"]);
 }
 
 #[test]
