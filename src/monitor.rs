@@ -322,7 +322,8 @@ impl Monitor {
 
     /// Takes in what was learned and asks for what else must be known.
     ///
-    /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly.
+    /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly; what is not
+    ///    believed as soon as it would be.
     /// 2. At the first and second failure the witnesses are asked.
     /// 3. A host that is back is asked for its services; it may still be starting. When it is our
     ///    gateway that is back, everybody is asked again. When it only failed for a moment, those
@@ -348,7 +349,8 @@ impl Monitor {
         let confirm_at = now.mono + topology.check_of(target).confirm_after;
         let undecided = trust == Trust::Stale && outcome.result.is_err();
         if learned.step.confirm || undecided {
-            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, confirm_at);
+            let at = confirm_at.max(self.sight.distrusts_until());
+            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
             self.active.insert(site);
         }
         if watched.streak.is_failing() && watched.streak.bad_in_a_row() <= 2 {

@@ -1,5 +1,6 @@
 //! Whether we can see: our own network, clock, machine and load, judged before anybody else is.
 
+mod distrust;
 mod doubt;
 mod silence;
 mod unasked;
@@ -9,10 +10,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::distrust::Distrust;
 pub(super) use self::unasked::before_the_doubt;
 use super::picture::{Picture, Trust};
 use crate::model::{
-    Ailment, Detail, EngineHealth, Failure, LocalFailure, Mono, Now, Outcome, Part, SelfDoubt,
+    Ailment, Detail, EngineHealth, Failure, LocalFailure, Mono, Now, Outcome, Part, RemoteFailure,
+    SelfDoubt,
 };
 
 /// A wall clock that moved this much against the monotonic one was set.
@@ -29,9 +32,9 @@ const DROPPED: f64 = 0.01;
 /// While our gateway is silent and nobody else has been heard either, nothing is decided for this
 /// long: those who are asked by connections, or seldom, take a while to be silent for a fact.
 const DOUBT: Duration = Duration::from_secs(60);
-/// Timeouts are not believed for this long after the engine was in trouble.
+/// Lost echoes are not believed for this long after the engine was in trouble.
 const DISTRUST: Duration = Duration::from_secs(3);
-/// A failed probe that started this late says more about us than about its target.
+/// An engine that sends this late does not keep up.
 const LATE: Duration = Duration::from_secs(1);
 
 /// What we know of ourselves.
@@ -44,10 +47,10 @@ pub(super) struct Sight {
     /// The last such failure, for words.
     last_local: Option<LocalFailure>,
     pub(super) engine: EngineHealth,
-    /// Failures are not believed before this moment.
+    /// Lost echoes are not believed before this moment.
     distrust_until: Mono,
-    /// Since when failures have not been believed.
-    distrust_since: Option<Mono>,
+    /// When that was so.
+    distrust: Distrust,
     /// What failed may have failed because of us if it was asked before this moment: we could not
     /// see until then, or our gateway did not answer.
     sees_since: Mono,
@@ -88,7 +91,7 @@ impl Sight {
             last_local: None,
             engine: EngineHealth::default(),
             distrust_until: Mono::ZERO,
-            distrust_since: None,
+            distrust: Distrust::default(),
             sees_since: Mono::ZERO,
             seeing_since: Mono::ZERO,
             clocks: None,
@@ -124,14 +127,26 @@ impl Sight {
     }
 
     /// How far a failure may be believed.
+    ///
+    /// 1. Not at all while we are blind.
+    /// 2. What was asked before we saw again says nothing about now.
+    /// 3. While the engine is in trouble lost echoes have to be asked again. Whatever else failed
+    ///    is no matter of the engine, and what a router says of an echo was not missed.
     pub(super) fn trust(&self, outcome: &Outcome, now: Mono) -> Trust {
-        if self.is_blind() || now < self.distrust_until || outcome.lateness() >= LATE {
+        let is_lost =
+            outcome.lost > 0 && outcome.result == Err(Failure::Remote(RemoteFailure::Timeout));
+        if self.is_blind() {
             Trust::None
-        } else if outcome.started.mono < self.sees_since {
+        } else if outcome.started.mono < self.sees_since || (is_lost && now < self.distrust_until) {
             Trust::Stale
         } else {
             Trust::Full
         }
+    }
+
+    /// When what is not believed is to be asked again at the earliest.
+    pub(super) const fn distrusts_until(&self) -> Mono {
+        self.distrust_until
     }
 
     /// Notes that what was asked from this moment on was asked with open eyes.
@@ -156,23 +171,23 @@ impl Sight {
         self.local += (local - self.local) * self.weight;
     }
 
-    /// Takes in how the echo engine does. When it missed its ticks, or the kernel dropped replies
-    /// on our side, timeouts of this while are not believed.
+    /// Takes in how the echo engine does. When the kernel dropped replies on our side, or the engine
+    /// sends far too late, lost echoes of this while are not believed. A pause is no reason: the
+    /// replies waited in the buffer meanwhile, and of what it could not see the engine itself says
+    /// that it is not known.
     pub(super) fn note_engine(&mut self, health: EngineHealth, now: Mono) {
         let before = std::mem::replace(&mut self.engine, health);
         let grew = |new: u64, old: u64| new.saturating_sub(old);
         let sent = grew(health.sent, before.sent);
         let dropped = grew(health.socket_drops, before.socket_drops);
-        let missed = grew(health.missed_ticks, before.missed_ticks);
         let share = |part: u64, whole: u64| {
             let number = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
             number(part) / number(whole.max(1))
         };
-        if missed > 0 || (dropped >= 3 && share(dropped, sent) >= DROPPED) {
-            if now >= self.distrust_until {
-                self.distrust_since = Some(now);
-            }
+        let drops = dropped >= 3 && share(dropped, sent) >= DROPPED;
+        if drops || self.engine.worst_lateness >= LATE {
             self.distrust_until = now + DISTRUST;
+            self.distrust.note(now, self.distrust_until);
         }
     }
 
@@ -207,7 +222,8 @@ impl Sight {
     ///    connected, or has been dead for long, says nothing by being silent. And while somebody
     ///    still answers though most have fallen silent, it is them and not us.
     /// 3. Most of the latest outcomes are our own failures.
-    /// 4. The engine has not kept up for a while.
+    /// 4. Too much of the last while the engine was in trouble: for all of it together lost echoes
+    ///    were not believed, so that nobody could be found dead.
     /// 5. The wall clock was set: what was known may be older than it seems.
     ///
     /// We see again when the gateway or some sites are confirmed to answer, however few they are
@@ -225,9 +241,12 @@ impl Sight {
             let why = why.as_ref().map_or("local", Failure::word);
             reasons.insert(Blindness::Local, SelfDoubt::ProbesFail { how: why.to_owned() });
         }
-        let long = |since: Mono| now - since >= DISTRUST * 3;
-        if now < self.distrust_until && self.distrust_since.is_some_and(long) {
+        let already = self.blind.contains_key(&Blindness::Engine);
+        if self.distrust.is_too_much(already, now) {
             reasons.insert(Blindness::Engine, SelfDoubt::EngineLate);
+        } else if already {
+            // What was not trusted before counts no more, or we would be blind again at once.
+            self.distrust = Distrust::default();
         }
         if let Some((by_s, _)) = self.step.filter(|(_, until)| now < *until) {
             reasons.insert(Blindness::Clock, SelfDoubt::ClockSet { by_s });

@@ -24,6 +24,8 @@ pub(super) struct Streak {
     good: u16,
     bad: u16,
     nothing: u16,
+    /// Failures of the row that was broken off because we could not ask.
+    broken_off: u16,
 }
 
 /// What to do after an outcome.
@@ -40,7 +42,7 @@ pub(super) struct Step {
 impl Streak {
     /// A target as it was before a restart.
     pub(super) const fn restored(hard: Health) -> Self {
-        Self { hard, soft: hard, good: 0, bad: 0, nothing: 0 }
+        Self { hard, soft: hard, good: 0, bad: 0, nothing: 0, broken_off: 0 }
     }
 
     /// Takes in an outcome.
@@ -50,15 +52,17 @@ impl Streak {
     ///    settings say 1.
     /// 2. An outcome that hints at a change calls for quick confirmation until the change is
     ///    confirmed or refuted.
-    /// 3. What we could not ask neither continues nor ends a row. After `fail_after` such outcomes
-    ///    in a row the target is unknown, and rows begin anew.
+    /// 3. What we could not ask neither continues nor ends a row of failures. After `fail_after`
+    ///    such outcomes in a row the target is unknown, and rows are broken off. The next failure
+    ///    takes that of failures up again, or one that is dead would never be found so by somebody
+    ///    who often fails to ask.
     pub(super) fn step(&mut self, sign: Sign, rule: &Hysteresis) -> Step {
         let before = self.hard;
         let (mut confirm, mut anew) = (false, false);
         match sign {
             Sign::Good => {
                 self.good = self.good.saturating_add(1);
-                (self.bad, self.nothing) = (0, 0);
+                (self.bad, self.nothing, self.broken_off) = (0, 0, 0);
                 self.soft = Health::Up;
                 if u32::from(self.good) >= rule.recover_after {
                     self.hard = Health::Up;
@@ -67,8 +71,8 @@ impl Streak {
                 }
             }
             Sign::Bad => {
-                self.bad = self.bad.saturating_add(1);
-                (self.good, self.nothing) = (0, 0);
+                self.bad = self.bad.saturating_add(1).saturating_add(self.broken_off);
+                (self.good, self.nothing, self.broken_off) = (0, 0, 0);
                 self.soft = Health::Down;
                 if u32::from(self.bad) >= rule.fail_after {
                     self.hard = Health::Down;
@@ -79,7 +83,8 @@ impl Streak {
             Sign::Nothing => {
                 self.nothing = self.nothing.saturating_add(1);
                 if u32::from(self.nothing) >= rule.fail_after.max(2) {
-                    *self = Self { nothing: self.nothing, ..Self::default() };
+                    let broken_off = self.broken_off.max(self.bad);
+                    *self = Self { nothing: self.nothing, broken_off, ..Self::default() };
                     anew = true;
                 }
             }
@@ -89,7 +94,7 @@ impl Streak {
 
     /// Makes rows begin anew: what was seen so far is not to be trusted.
     pub(super) fn start_over(&mut self) {
-        (self.good, self.bad, self.nothing) = (0, 0, 0);
+        (self.good, self.bad, self.nothing, self.broken_off) = (0, 0, 0, 0);
         self.soft = self.hard;
     }
 
@@ -150,6 +155,23 @@ mod tests {
         let mut streak = Streak::restored(Health::Up);
         after(&mut streak, &[Sign::Bad, Sign::Bad, Sign::Nothing, Sign::Bad]);
         assert_eq!(streak.hard, Health::Down);
+    }
+
+    #[test]
+    fn however_often_we_fail_to_ask_a_target_that_never_answers_is_found_dead() {
+        let mut streak = Streak::restored(Health::Up);
+        let nothing = [Sign::Nothing; 5];
+        for _ in 0..2 {
+            after(&mut streak, &[Sign::Bad]);
+            after(&mut streak, &nothing);
+            assert_eq!(streak.hard, Health::Unknown);
+        }
+        after(&mut streak, &[Sign::Bad]);
+        assert_eq!(streak.hard, Health::Down);
+        // One reply ends the row.
+        after(&mut streak, &nothing);
+        after(&mut streak, &[Sign::Good, Sign::Bad, Sign::Bad]);
+        assert_eq!(streak.hard, Health::Unknown);
     }
 
     #[test]

@@ -363,7 +363,8 @@ impl Answered {
 pub(super) enum Trust {
     /// Wholly.
     Full,
-    /// It is about a time that is past, and says nothing about now.
+    /// It says nothing about now: it is about a time that is past, or the answer may have been lost
+    /// on our side. It is asked again.
     Stale,
     /// Not at all: it may be ours.
     None,

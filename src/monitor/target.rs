@@ -130,7 +130,9 @@ impl Watched {
                         self.counts.failures += 1;
                         self.stretch.probes += 1;
                         self.stretch.failed += 1;
-                        self.unasked_since = None;
+                        if trust != Trust::Stale {
+                            self.unasked_since = None;
+                        }
                     }
                     Failure::Local(_) => {
                         self.counts.local += 1;

@@ -1,6 +1,8 @@
 //! Every scenario file in virtual time: what people are told is what the file says they should
 //! be.
 
+#[path = "simulate/distrust.rs"]
+mod distrust;
 #[path = "simulate/histories.rs"]
 mod histories;
 #[path = "simulate/hostile.rs"]

@@ -3,6 +3,7 @@
 use super::{DISTRUST, DOUBT, Sight};
 use crate::model::{EndpointIx, Failure, Health, LocalFailure, Mono, Part, SiteIx};
 use crate::monitor::picture::Picture;
+use crate::monitor::target::Watched;
 
 impl Sight {
     /// The sites of which we fail to ask a device, each with the word for why if it is known, once
@@ -32,13 +33,17 @@ impl Sight {
         picture: &Picture,
         endpoint: EndpointIx,
     ) -> Option<(Mono, Option<&'static str>)> {
-        let targets = &picture.topology().endpoint(endpoint).targets;
-        if !targets.iter().all(|ix| picture.target(*ix).unasked_since.is_some()) {
+        let answers = |it: &Watched| it.unasked_since.is_none() && it.is_good();
+        // A service that is silent as well says nothing about the host.
+        let targets = picture.topology().endpoint(endpoint).targets.iter();
+        if targets.map(|ix| picture.target(*ix)).any(answers) {
             return None;
         }
+        let is_unasked =
+            |host: &Watched| host.unasked_since.is_some() && host.streak.hard == Health::Unknown;
         // Services have their turn less often than the host they run on.
         let hosts = || picture.reachability(endpoint).map(|ix| picture.target(ix));
-        if hosts().any(|host| host.streak.hard != Health::Unknown) {
+        if !hosts().all(is_unasked) {
             return None;
         }
         let since = hosts().filter_map(|host| host.unasked_since).max()?;

@@ -19,9 +19,9 @@ use super::run::Run;
 const PROVINCE: &str = "province: {tree: {tinh: {huyen: [xa-a, xa-b, xa-c, xa-d, xa-e, xa-f, xa-g, \
                         xa-h, xa-i, xa-k], khac: [xa-l, xa-m, xa-n, xa-o, xa-p, xa-q, xa-r, xa-s, \
                         xa-t, xa-u]}}}\n";
-const LIVE: &str = "sessions: [{title: x, from: -1m, to: +9h}]\n";
+pub(super) const LIVE: &str = "sessions: [{title: x, from: -1m, to: +9h}]\n";
 
-fn drawn(calendar: &str) -> (Run, Arc<Topology>) {
+pub(super) fn drawn(calendar: &str) -> (Run, Arc<Topology>) {
     let text = format!("name: x\n{PROVINCE}{calendar}lasts: 1m\nexpect: nothing\n");
     let scenario = Scenario::parse("ourselves.yaml", &text).unwrap_or_else(|it| panic!("{it}"));
     let (run, _) = Run::of(&scenario);
@@ -29,7 +29,7 @@ fn drawn(calendar: &str) -> (Run, Arc<Topology>) {
     (run, topology)
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -50,7 +50,7 @@ fn without_gateway(dark: impl Fn(SiteIx) -> bool) -> Run {
     Run::new(config, world, begins().wall)
 }
 
-fn ours(run: &Run) -> Vec<NotificationKind> {
+pub(super) fn ours(run: &Run) -> Vec<NotificationKind> {
     let told = run.told.iter().map(|(_, message)| message);
     let ours = told.filter(|message| message.alert.incident.cause == Cause::Monitor);
     ours.map(|message| message.kind).filter(|kind| *kind != NotificationKind::Reminder).collect()
