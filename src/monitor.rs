@@ -57,6 +57,7 @@ mod tell;
 #[cfg(test)]
 pub(crate) mod tests;
 mod witness;
+mod worst;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -76,6 +77,7 @@ use self::readiness::Readiness;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
+use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
     Ack, Act, Ailment, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort,
@@ -135,7 +137,7 @@ pub struct Monitor {
     minute: Option<i64>,
     /// Who is on duty.
     duty: Vec<DutyView>,
-    worst_lateness: Duration,
+    lateness: Worst,
     lost: Lost,
 }
 
@@ -315,7 +317,7 @@ impl Monitor {
         };
         let Some(target) = target else { return };
         if self.schedule.finished(request, target, now.mono) {
-            self.worst_lateness = self.worst_lateness.max(outcome.lateness());
+            self.lateness.note(now.mono, outcome.lateness());
             self.take_in(target, outcome, now);
         }
     }

@@ -697,7 +697,7 @@ pub const WORST_LATENESS: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "Worst lateness of a probe's start since the snapshot before",
+    "Worst lateness of a probe's start in the last minute",
 );
 /// Distribution of lateness.
 pub const LATENESS: Metric = histogram(
@@ -831,7 +831,7 @@ pub const ENGINE_LATENESS: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "Worst lateness of an echo request since the last reading",
+    "Worst lateness of an echo request in the last minute",
 );
 /// Sockets.
 pub const ENGINE_SOCKETS: Metric =

@@ -212,9 +212,9 @@ pub struct MonitorView {
     pub in_flight: u32,
     /// Probes that were due while the one before was still under way, since the start.
     pub overlaps_avoided: u64,
-    /// Worst lateness of a probe's start since the last snapshot.
+    /// Worst lateness of a probe's start in the last minute.
     pub worst_lateness: Duration,
-    /// How the echo engine does.
+    /// How the echo engine does; its worst lateness is that of the last minute.
     pub engine: EngineHealth,
     /// When the last drill began that is over, and whether every channel accepted it.
     pub drill: Option<(Timestamp, bool)>,

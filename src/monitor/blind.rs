@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::distrust::Distrust;
 pub(super) use self::unasked::before_the_doubt;
 use super::picture::{Picture, Trust};
+use super::worst::Worst;
 use crate::model::{
     Ailment, Detail, EngineHealth, Failure, LocalFailure, Mono, Now, Outcome, Part, RemoteFailure,
     SelfDoubt,
@@ -46,7 +47,9 @@ pub(super) struct Sight {
     weight: f32,
     /// The last such failure, for words.
     last_local: Option<LocalFailure>,
-    pub(super) engine: EngineHealth,
+    engine: EngineHealth,
+    /// How late it sends.
+    lateness: Worst,
     /// Lost echoes are not believed before this moment.
     distrust_until: Mono,
     /// When that was so.
@@ -90,6 +93,7 @@ impl Sight {
             weight: weight(targets),
             last_local: None,
             engine: EngineHealth::default(),
+            lateness: Worst::default(),
             distrust_until: Mono::ZERO,
             distrust: Distrust::default(),
             sees_since: Mono::ZERO,
@@ -184,11 +188,17 @@ impl Sight {
             let number = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
             number(part) / number(whole.max(1))
         };
+        self.lateness.note(now, self.engine.worst_lateness);
         let drops = dropped >= 3 && share(dropped, sent) >= DROPPED;
         if drops || self.engine.worst_lateness >= LATE {
             self.distrust_until = now + DISTRUST;
             self.distrust.note(now, self.distrust_until);
         }
+    }
+
+    /// How the echo engine does, with the worst lateness of the last minute.
+    pub(super) fn engine(&mut self, now: Mono) -> EngineHealth {
+        EngineHealth { worst_lateness: self.lateness.get(now), ..self.engine }
     }
 
     /// Compares the clocks. By how many seconds the wall clock was set, if it was.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Monitor;
 use super::blind::{self, Sight};
@@ -26,6 +25,7 @@ use super::schedule::Schedule;
 use super::site::{Finding, Kind};
 use super::target::Watched;
 use super::tell::Gathering;
+use super::worst::Worst;
 use crate::config::Config;
 use crate::model::{
     Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
@@ -87,7 +87,7 @@ impl Monitor {
             review_at: now.mono,
             reviewed_at: Mono::ZERO,
             commit_at: now.mono,
-            worst_lateness: Duration::ZERO,
+            lateness: Worst::default(),
             lost: Lost::restored(std::mem::take(&mut durable.lost)),
             schedule,
             picture,
