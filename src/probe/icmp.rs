@@ -7,6 +7,7 @@
 
 mod blind;
 mod kernel;
+mod pacing;
 mod refusal;
 mod sockopt;
 mod surge;
@@ -52,10 +53,11 @@ pub struct PingJob {
     /// An echo request without reply after this long is lost. A train of several requests takes
     /// up to `(count - 1) * spacing + timeout`.
     pub timeout: Duration,
-    /// When the first request leaves, within a millisecond; within about ten where so many leave
+    /// When the first request leaves, within a millisecond; up to twelve off where so many leave
     /// (more than 1,500 a second) that a job of one request may wait for company. What is past by
     /// more than that is sent at once, what is past by more than `timeout` is not sent and answered
-    /// as late.
+    /// as late. Of a train that was submitted ahead of its time, requests that are held up for more
+    /// than half of their spacing are not sent: they would come as a burst.
     pub due: Mono,
 }
 

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use self::client::{Client, Clients, Kind};
 use self::echo::{Fate, echo};
 use super::blind::Blindness;
+use super::pacing::Pacing;
 use super::tally::Tally;
 use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure};
 use crate::clock::Clock;
@@ -218,10 +219,11 @@ impl Watch {
 /// Runs one job to its end.
 async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
     let mut tally = Tally::new(job.check.count);
+    let pacing = Pacing::new(job.check.spacing, job.due, engine.clock.mono());
     let started = match begin(engine, &job).await {
         Ok(client) => {
             let started = engine.clock.now();
-            train(engine, &client, &job, started.mono, &mut tally).await;
+            train(engine, &client, &job, pacing, &mut tally).await;
             started
         }
         Err(failure) => {
@@ -270,12 +272,13 @@ async fn sleep_or_stop(engine: &Engine, until: Mono) -> Result<(), LocalFailure>
     }
 }
 
-/// Sends the echoes of a job at their pace and gathers their fates.
+/// Sends the echoes of a job at their pace and gathers their fates. What cannot be sent in its turn
+/// is not sent.
 async fn train(
     engine: &Rc<Engine>,
     client: &Client,
     job: &PingJob,
-    started: Mono,
+    pacing: Pacing,
     tally: &mut Tally,
 ) {
     if job.check.count <= 1 {
@@ -283,15 +286,20 @@ async fn train(
         return;
     }
     let mut echoes = JoinSet::new();
+    let mut due = job.due;
     for index in 0..job.check.count {
-        let at = started + job.check.spacing * u32::from(index);
+        if sleep_or_stop(engine, due).await.is_err() {
+            break;
+        }
+        let turn = pacing.turn(index == 0, due, engine.clock.mono());
+        due = turn.next;
+        if !turn.leaves {
+            lock(&engine.health).unsent += 1;
+            tally.unknown(LocalFailure::Late);
+            continue;
+        }
         let (engine, client, job) = (Rc::clone(engine), client.clone(), *job);
-        echoes.spawn_local(async move {
-            match sleep_or_stop(&engine, at).await {
-                Ok(()) => (index, echo(&engine, &client, &job).await),
-                Err(failure) => (index, Fate::Unknown(failure)),
-            }
-        });
+        echoes.spawn_local(async move { (index, echo(&engine, &client, &job).await) });
     }
     while let Some(echo) = echoes.join_next().await {
         if let Ok((index, fate)) = echo {

@@ -165,17 +165,17 @@ impl Core {
                 && self.queue.is_next(due, strict, now)
             {
                 for job in self.backlog.pop(strict) {
-                    self.begin(&job);
+                    self.begin(&job, now);
                 }
             }
         }
     }
 
-    fn begin(&mut self, job: &Job) {
+    fn begin(&mut self, job: &Job, now: Mono) {
         self.longest = self.longest.max(job.timeout());
         self.serial = self.serial.wrapping_add(1);
         let lane = self.lane(job);
-        let at = self.probes.insert(Probe::new(job, self.serial, lane));
+        let at = self.probes.insert(Probe::new(job, self.serial, lane, now));
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         self.queue.push(job.due, at, job.is_train());
     }
@@ -206,7 +206,7 @@ impl Core {
     /// 1. Requests leave in the order in which they are due; of those due together, trains first.
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
-    /// 3. The requests of a train keep their distance to the first.
+    /// 3. The requests of a train keep their distance, see [`Pacing`](super::super::pacing::Pacing).
     pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
         self.clock = now;
         loop {
@@ -221,10 +221,10 @@ impl Core {
             let key = ProbeKey { at, serial };
             let late = now.mono - due;
             self.health.worst_lateness = self.health.worst_lateness.max(late);
-            if late > timeout {
+            let Some(index) = index.filter(|_| late <= timeout) else {
                 self.unsent(key, LocalFailure::Late, now.mono);
                 continue;
-            }
+            };
             let table = self.table(lane);
             let Some((slot, round)) = table.and_then(|table| table.take(key, index, now.mono))
             else {
@@ -276,7 +276,7 @@ impl Core {
     pub(super) fn stop(&mut self, now: Now) {
         for strict in [true, false] {
             while self.backlog.first(strict).is_some() {
-                self.backlog.pop(strict).iter().for_each(|job| self.begin(job));
+                self.backlog.pop(strict).iter().for_each(|job| self.begin(job, now.mono));
             }
         }
         self.queue.clear();

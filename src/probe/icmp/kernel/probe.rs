@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::PingDone;
+use super::super::pacing::{Pacing, Turn};
 use super::super::tally::Tally;
 use super::backlog::Job;
 use crate::model::{Failure, LocalFailure, Mono, Now};
@@ -33,19 +34,17 @@ struct Course {
     next: u16,
     /// Requests whose fate is not known yet, those to be sent included.
     open: u16,
-    spacing: Duration,
+    pacing: Pacing,
     tally: Tally,
 }
 
 impl Probe {
-    /// A first request that is late by more than this shifts the train behind it.
-    const PUNCTUAL: Duration = Duration::from_millis(1);
-
-    pub(super) fn new(job: &Job, serial: u32, lane: u16) -> Self {
+    /// A probe that is known of since `now`.
+    pub(super) fn new(job: &Job, serial: u32, lane: u16, now: Mono) -> Self {
         let &Job { count, size, .. } = job;
-        let spacing = job.spacing();
+        let pacing = Pacing::new(job.spacing(), job.due, now);
         let course =
-            |count| Course { count, next: 0, open: count, spacing, tally: Tally::new(count) };
+            |count| Course { count, next: 0, open: count, pacing, tally: Tally::new(count) };
         Self {
             token: job.token,
             serial,
@@ -58,25 +57,26 @@ impl Probe {
         }
     }
 
-    /// The next request, due at `due`, has its turn now. Returns its place in the train and when
-    /// the next one is due, which keeps its distance to the first.
-    pub(super) fn advance(&mut self, due: Mono, now: Mono) -> (u16, Option<Mono>) {
+    /// The next request, due at `due`, has its turn now. Returns its place in the train, none if it
+    /// is to stay, and when the one behind it is due.
+    pub(super) fn advance(&mut self, due: Mono, now: Mono) -> (Option<u16>, Option<Mono>) {
         let is_first = self.course.as_ref().is_none_or(|course| course.next == 0);
         if is_first {
             self.started = now;
         }
-        let Some(course) = &mut self.course else { return (0, None) };
+        let Some(course) = &mut self.course else { return (Some(0), None) };
         let index = course.next;
         course.next += 1;
-        let base = if is_first && now - due > Self::PUNCTUAL { now } else { due };
-        (index, (course.next < course.count).then(|| base + course.spacing))
+        let Turn { leaves, next } = course.pacing.turn(is_first, due, now);
+        (leaves.then_some(index), (course.next < course.count).then_some(next))
     }
 
     /// Notes what does not end an echo.
     pub(super) fn note(&mut self, what: impl FnOnce(&mut Tally)) {
         let one = || {
             let (count, tally) = (1, Tally::new(1));
-            Box::new(Course { count, next: 1, open: 1, spacing: Duration::ZERO, tally })
+            let pacing = Pacing::new(Duration::ZERO, Mono::ZERO, Mono::ZERO);
+            Box::new(Course { count, next: 1, open: 1, pacing, tally })
         };
         what(&mut self.course.get_or_insert_with(one).tally);
     }

@@ -44,6 +44,14 @@ impl Outbox {
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
+
+    /// The first `done` are over. When none is left nobody is kept waiting any more.
+    fn over(&mut self, done: usize) {
+        self.waiting.drain(..done);
+        if self.waiting.is_empty() {
+            self.blocked = None;
+        }
+    }
 }
 
 /// What every batch uses.
@@ -113,7 +121,7 @@ impl Transmitter {
             core.unsendable(lane, slot, why, asked);
             (done, offers) = (done + 1, 0);
         }
-        outbox.waiting.drain(..done);
+        outbox.over(done);
     }
 
     /// Offers a batch to the kernel and says how many it took, at least one.
@@ -154,5 +162,27 @@ fn storage(address: IpAddr) -> SockaddrStorage {
     match address {
         IpAddr::V4(address) => SocketAddrV4::new(address, 0).into(),
         IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, 0).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::wire::icmp::Mark;
+
+    #[test]
+    fn a_socket_that_has_let_go_of_everything_is_given_patience_anew() {
+        let mark = Mark { slot: 0, round: 0, seal: 0 };
+        let address = Ipv4Addr::LOCALHOST.into();
+        let mut outbox = Outbox { blocked: Some(Mono::ZERO), ..Outbox::default() };
+        for slot in 0..2 {
+            outbox.push(Outgoing { lane: 0, slot, address, mark, size: 56 });
+        }
+        outbox.over(1);
+        assert_eq!((outbox.waiting.len(), outbox.blocked), (1, Some(Mono::ZERO)));
+        outbox.over(1);
+        assert!(outbox.is_empty() && outbox.blocked.is_none());
     }
 }

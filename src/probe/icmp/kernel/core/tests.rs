@@ -215,6 +215,37 @@ fn a_train_keeps_its_pace_and_its_order() {
 }
 
 #[test]
+fn a_pause_amid_trains_sends_no_burst_and_what_stayed_is_not_lost() {
+    let mut world = World::new();
+    let stretch = |nth: u32| {
+        let mut job = world.train(u64::from(nth), 25);
+        job.due = job.due + 500 * MS * nth;
+        job
+    };
+    let stretches: Vec<PingJob> = (0..4).map(stretch).collect();
+    world.accept(&stretches);
+    let (mut times, mut now) = (Vec::new(), 0);
+    while now < 5_000 {
+        // Half a second is missed in the second of them.
+        let step = if now == 700 { 500 } else { 1 };
+        now += step;
+        for outgoing in world.pass(MS * step) {
+            times.push(now);
+            world.answer(&outgoing);
+        }
+        world.result(0);
+    }
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 10), "{times:?}");
+    let details = world.done.values().map(|done| done.result.clone().unwrap());
+    let counts: Vec<_> = details.map(|detail| (detail.sent, detail.received)).collect();
+    let sent: u16 = counts.iter().map(|(sent, _)| sent).sum();
+    assert!(counts.iter().all(|(sent, received)| sent == received), "{counts:?}");
+    assert_eq!((counts[0].0, counts[3].0), (25, 25));
+    assert!((74..=76).contains(&sent), "{counts:?}");
+    assert_eq!(u64::from(100 - sent), world.core.health().unsent);
+}
+
+#[test]
 fn an_icmp_error_is_the_reason_at_once_with_who_said_so() {
     let mut world = World::new();
     world.accept(&[world.job(1), world.job(2)]);
