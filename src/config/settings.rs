@@ -163,7 +163,7 @@ pub enum IcmpEngine {
     Auto,
     /// Batched system calls and kernel time stamps.
     Kernel,
-    /// surge-ping: portable.
+    /// surge-ping, which needs less of Linux.
     Surge,
 }
 

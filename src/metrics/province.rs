@@ -174,6 +174,13 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     packets(out, &table::PACKETS_SENT, |view| view.sent);
     packets(out, &table::PACKETS_LOST, |view| view.lost);
 
+    // A DSCP that comes back as it was sent says nothing, and most do.
+    let remarked = |(target, view): (&Target, &TargetView)| {
+        let CheckKind::Icmp(check) = &checks[target.check].kind else { return None };
+        let dscp = view.tos? >> 2;
+        (dscp != check.dscp && !view.failing).then_some(u32::from(dscp))
+    };
+    each(out, &table::REPLY_DSCP, blocks, snapshot.topology.targets.iter().zip(views()), remarked);
     let status = |view: &TargetView| view.status.map(u32::from);
     each(out, &table::STATUS_CODE, blocks, views(), status);
     let not_after = |view: &TargetView| view.certificate.as_ref().map(|seen| seen.not_after);

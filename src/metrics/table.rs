@@ -222,6 +222,16 @@ pub const PACKETS_LOST: Metric = counter(
     1,
     "Echo requests without a reply in time, for checks that count packets",
 );
+/// DSCP of replies, where it is another.
+pub const REPLY_DSCP: Metric = gauge(
+    "vchealth_reply_dscp",
+    Unit::One,
+    TARGET,
+    Per::Target,
+    1,
+    "DSCP of the last echo reply, only where it is not that of the check: the path re-marks it, or \
+     the device does not answer with what it was asked with",
+);
 /// Last status code.
 pub const STATUS_CODE: Metric = gauge(
     "vchealth_status_code",
@@ -1231,6 +1241,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             RTT,
             PACKETS_SENT,
             PACKETS_LOST,
+            REPLY_DSCP,
             STATUS_CODE,
             CERTIFICATE_NOT_AFTER,
             CLOCK_OFFSET,

@@ -356,6 +356,9 @@ impl Outcome {
 pub struct EngineHealth {
     /// Which engine it is, in the word of the settings; empty where none could be had.
     pub name: &'static str,
+    /// Whether it sees every packet that comes and its time stamps. If not, `late`, `duplicate`,
+    /// `forged`, `foreign`, `coarse_stamps` and `clock_steps` are not known.
+    pub sees_all: bool,
     /// Echo requests handed to the kernel.
     pub sent: u64,
     /// Replies matched to a request in time.
@@ -364,7 +367,7 @@ pub struct EngineHealth {
     pub late: u64,
     /// Replies to a request already answered.
     pub duplicate: u64,
-    /// Replies whose cookie or source address is not that of the request.
+    /// Replies whose mark or source address is not that of the request.
     pub forged: u64,
     /// Well-formed packets that belong to nobody here.
     pub foreign: u64,

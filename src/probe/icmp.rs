@@ -1,8 +1,8 @@
 //! Echo probes: two engines behind one small trait.
 //!
 //! `kernel` batches system calls and measures with the time stamps of the kernel, so that a busy
-//! machine does not look like a slow network; it needs Linux. `surge` is surge-ping and runs
-//! anywhere. An engine is handed jobs, possibly ahead of their time, and hands back exactly one
+//! machine does not look like a slow network. `surge` is surge-ping; both need Linux, and `surge`
+//! needs less of it. An engine is handed jobs, possibly ahead of their time, and hands back exactly one
 //! result for each, in batches, from a thread of its own.
 
 mod blind;
@@ -68,7 +68,7 @@ pub struct EchoParams {
     pub count: u16,
     /// Time from one request to the next.
     pub spacing: Duration,
-    /// Bytes of ICMP payload, 16 to 65,507. Less is raised to 16, which the cookie takes.
+    /// Bytes of ICMP payload, 16 to 65,507. Less is raised to 16, which the mark takes.
     pub size: u16,
     /// Differentiated services code point, 0 to 63 (RFC 2474).
     pub dscp: u8,
@@ -113,7 +113,7 @@ pub fn start(
     clock: Clock,
     sink: Sink,
 ) -> Result<Arc<dyn Pinger>, StartError> {
-    match choose(settings.engine, || kernel::Kernel::can_start(settings)) {
+    match choose(settings.engine, || kernel::Kernel::can_start(settings).map(drop)) {
         Choice::Kernel => Ok(Arc::new(kernel::Kernel::start(settings, clock, sink)?)),
         Choice::Surge { instead } => {
             let engine = surge::Surge::start(settings, clock, sink)?;
@@ -127,6 +127,20 @@ pub fn start(
             }
             Ok(Arc::new(engine))
         }
+    }
+}
+
+/// Says that the kernel grants sockets a smaller receive buffer than was asked for. It counts its own
+/// bookkeeping in, so that what is granted in full is twice as much.
+fn warn_of_small_buffer(asked: u32, granted: u32) {
+    if granted < asked.saturating_mul(2) {
+        tracing::warn!(
+            asked,
+            granted = granted / 2,
+            "the kernel grants the echo engine a smaller receive buffer than icmp.receive_buffer \
+             asks for, so many replies at once may be dropped: raise net.core.rmem_max or give the \
+             service CAP_NET_ADMIN"
+        );
     }
 }
 
@@ -144,7 +158,7 @@ enum Choice {
 ///
 /// 1. One that the settings name.
 /// 2. Left to choose, the kernel's, where this machine has all that it needs.
-/// 3. Else the portable one, which needs less: some emulated and hardened kernels have sockets for
+/// 3. Else surge, which needs less: some emulated and hardened kernels have sockets for
 ///    echo requests but no time stamps or filters on them. Where nothing is permitted it is refused
 ///    as well, and says so.
 fn choose(asked: IcmpEngine, kernel: impl FnOnce() -> Result<(), StartError>) -> Choice {
@@ -163,7 +177,7 @@ fn choose(asked: IcmpEngine, kernel: impl FnOnce() -> Result<(), StartError>) ->
 pub enum StartError {
     /// The kernel allows neither kind of socket. Holds what it said to the unprivileged one.
     NotPermitted(io::Error),
-    /// The portable engine opened another kind of socket than it was told to.
+    /// surge opened another kind of socket than it was told to.
     WrongSocket,
     /// A socket could not be made ready.
     Socket(io::Error),
@@ -226,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn left_to_choose_the_portable_engine_stands_in_and_knows_why() {
+    fn left_to_choose_surge_stands_in_and_knows_why() {
         assert!(matches!(choose(IcmpEngine::Auto, || Ok(())), Choice::Kernel));
         for machine in [forbidden, lacking] {
             let Choice::Surge { instead: Some(why) } = choose(IcmpEngine::Auto, machine) else {

@@ -116,7 +116,7 @@ fn about(offset_s: Option<i64>) -> String {
 fn virtually(world: &mut World, clock: Clock, target: TargetIx, kernel_echo: bool) -> String {
     let sight = world.probe(clock.now(), target, Effort::Normal);
     let said = words(&sight.result);
-    // The portable echo engine hears no ICMP errors.
+    // surge hears no ICMP errors on unprivileged sockets.
     let icmp = matches!(world.topology().check_of(target).kind, CheckKind::Icmp(_));
     if icmp && !kernel_echo && said.contains(" from ") { "timeout".to_owned() } else { said }
 }

@@ -267,6 +267,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
             },
             clock_offset_s: web.then_some(i64::from(number % 3) - 1),
             ttl: icmp.then_some(61),
+            tos: (icmp && number % 40 == 0).then_some(0x48),
             ..TargetView::default()
         }
     });
@@ -291,7 +292,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         monitor: MonitorView {
             drill: Some((ago(60), true)),
             held_back: vec![(ChannelId::new("duty"), 2)],
-            engine: EngineHealth { name: "kernel", ..EngineHealth::default() },
+            engine: EngineHealth { name: "kernel", sees_all: true, ..EngineHealth::default() },
             ..MonitorView::default()
         },
     }

@@ -31,19 +31,23 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     single(out, &table::ENGINE_SENT, engine.sent);
     single(out, &table::ENGINE_RECEIVED, engine.received);
     let mut family = Family::new(out, &table::ENGINE_DISCARDED);
-    family.series_with("", "reason", "late", engine.late);
-    family.series_with("", "reason", "duplicate", engine.duplicate);
-    family.series_with("", "reason", "forged", engine.forged);
-    family.series_with("", "reason", "foreign", engine.foreign);
     family.series_with("", "reason", "truncated", engine.truncated);
+    if engine.sees_all {
+        family.series_with("", "reason", "late", engine.late);
+        family.series_with("", "reason", "duplicate", engine.duplicate);
+        family.series_with("", "reason", "forged", engine.forged);
+        family.series_with("", "reason", "foreign", engine.foreign);
+    }
     single(out, &table::ENGINE_REFUSED, engine.refused);
     single(out, &table::ENGINE_UNKNOWN, engine.unknown);
     single(out, &table::ENGINE_UNSENT, engine.unsent);
     single(out, &table::ENGINE_DROPS, engine.socket_drops);
     single(out, &table::ENGINE_SEND_ERRORS, engine.send_errors);
     single(out, &table::ENGINE_MISSED_TICKS, engine.missed_ticks);
-    single(out, &table::ENGINE_CLOCK_STEPS, engine.clock_steps);
-    single(out, &table::ENGINE_COARSE, engine.coarse_stamps);
+    if engine.sees_all {
+        single(out, &table::ENGINE_CLOCK_STEPS, engine.clock_steps);
+        single(out, &table::ENGINE_COARSE, engine.coarse_stamps);
+    }
     single(out, &table::ENGINE_LATENESS, engine.worst_lateness);
     single(out, &table::ENGINE_SOCKETS, engine.sockets);
     single(out, &table::ENGINE_BUFFER, engine.receive_buffer);

@@ -31,7 +31,7 @@ use self::core::{Class, Core};
 use self::queue::Lags;
 use self::run::Engine;
 use self::socket::Socket;
-use super::{PingJob, Pinger, Sink, StartError};
+use super::{PingJob, Pinger, Sink, StartError, warn_of_small_buffer};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
 use crate::model::{EngineHealth, Mono};
@@ -70,16 +70,19 @@ impl Inbox {
 }
 
 impl Kernel {
-    /// Tries whether this machine lets us have a socket with all that the engine needs.
+    /// Tries whether this machine lets us have a socket with all that the engine needs, and returns
+    /// the receive buffer that it grants.
     ///
     /// # Errors
     /// When no socket is permitted, or one lacks something.
-    pub(super) fn can_start(settings: &IcmpSettings) -> Result<(), StartError> {
+    pub(super) fn can_start(settings: &IcmpSettings) -> Result<u32, StartError> {
         let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
         let opened = Socket::open(plain, 1, settings.receive_buffer);
-        opened.map(drop).map_err(|error| match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-            Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
-            _ => StartError::Socket(error),
+        opened.map(|socket| socket.receive_buffer).map_err(|error| {
+            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
+                _ => StartError::Socket(error),
+            }
         })
     }
 
@@ -92,7 +95,7 @@ impl Kernel {
         clock: Clock,
         sink: Sink,
     ) -> Result<Self, StartError> {
-        Self::can_start(settings)?;
+        warn_of_small_buffer(settings.receive_buffer, Self::can_start(settings)?);
         let mut ident = [0; 2];
         getrandom::fill(&mut ident).map_err(|error| StartError::Thread(error.into()))?;
         let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
@@ -128,7 +131,7 @@ impl Pinger for Kernel {
     fn health(&self) -> EngineHealth {
         let waiting: usize = self.shared.inbox().portions.iter().map(Portion::len).sum();
         let mut health = self.shared.health();
-        let mut reading = EngineHealth { name: self.name(), ..*health };
+        let mut reading = EngineHealth { name: self.name(), sees_all: true, ..*health };
         health.worst_lateness = Duration::ZERO;
         reading.in_flight =
             reading.in_flight.saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX));

@@ -1,4 +1,4 @@
-//! The portable echo engine: surge-ping, with its traps closed.
+//! The echo engine that needs less of Linux: surge-ping, with its traps closed.
 //!
 //! It runs in a single-threaded runtime on a thread of its own: with more workers it stamps some
 //! replies before their requests. It measures in user space, so a busy machine adds to its round
@@ -26,7 +26,7 @@ use self::echo::{Fate, echo};
 use super::blind::Blindness;
 use super::pacing::Pacing;
 use super::tally::Tally;
-use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure};
+use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure, warn_of_small_buffer};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
 use crate::model::{EngineHealth, Failure, LocalFailure, Mono};
@@ -69,6 +69,7 @@ impl Surge {
             let mut clients = Clients::new(kind, settings.receive_buffer);
             // The commonest class; a machine on which even this fails should not start.
             clients.get(Family::V4, 0, false)?;
+            warn_of_small_buffer(settings.receive_buffer, clients.granted_buffer());
             clients
         };
         let (jobs, inbox) = unbounded_channel();

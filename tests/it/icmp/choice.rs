@@ -39,7 +39,7 @@ fn left_to_choose_it_takes_the_kernel_engine_on_both_kinds_of_socket() {
 }
 
 #[test]
-fn where_the_kernel_engine_cannot_be_had_the_portable_one_pings_instead() {
+fn where_the_kernel_engine_cannot_be_had_surge_pings_instead() {
     without_filters(|| {
         let engine = Engine::start(IcmpEngine::Auto);
         assert_eq!(engine.pinger.name(), "surge");

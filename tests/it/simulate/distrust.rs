@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use vchealth::lab::fault::Fault;
 use vchealth::lab::world::Place;
 use vchealth::model::{
-    Cause, EngineHealth, Failure, Health, LocalFailure, NotificationKind, RemoteFailure, SiteId,
-    TargetIx,
+    Cause, EngineHealth, Failure, LocalFailure, NotificationKind, RemoteFailure, SiteId, TargetIx,
 };
 use vchealth::monitor::Input;
 
