@@ -2,7 +2,9 @@
 //! second, probes and state and metrics that are scraped every five seconds, each in a process of
 //! its own.
 //!
-//! `cargo bench --bench daemon -- [TARGETS [SECONDS]]`; 10,000 and 30 unless given.
+//! `cargo bench --bench daemon -- [--judge] [TARGETS [SECONDS]]`; 10,000 and 30 unless given. With
+//! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU that
+//! it costs the engine.
 //!
 //! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: whether
 //! its memory stays what it is when the configuration is read again and again. It ends with an
@@ -42,7 +44,10 @@ use vchealth::probe::icmp::{self, EchoParams, PingJob};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let (flags, arguments): (Vec<String>, Vec<String>) = std::env::args()
+        .skip(1)
+        .partition(|argument| ["--bench", "--judge"].contains(&argument.as_str()));
+    let judges = flags.iter().any(|flag| flag == "--judge");
     let number = |at: usize, usual: usize| {
         arguments.get(at).map_or(usual, |text| text.parse().expect("a number"))
     };
@@ -51,7 +56,7 @@ fn main() -> ExitCode {
         Some("--child-engine") => engine(number(1, 0), number(2, 0)),
         Some("--child-reloads") => reloads::child(number(1, 0), number(2, 0)),
         Some("reloads") => return reloads::run(number(1, 10_000), number(2, 50)),
-        _ => compare(number(0, 10_000), number(1, 30)),
+        _ => return compare(number(0, 10_000), number(1, 30), judges),
     }
     ExitCode::SUCCESS
 }
@@ -66,8 +71,11 @@ fn child(mode: &str, targets: usize, second: usize) -> Command {
     command
 }
 
-/// Runs both and prints what they took.
-fn compare(targets: usize, seconds: usize) {
+/// What the daemon may take of the CPU that its engine takes alone.
+const CPU_MOST: f64 = 2.0;
+
+/// Runs both and prints what they took; an error if that is to be judged and too much.
+fn compare(targets: usize, seconds: usize, judges: bool) -> ExitCode {
     println!("{targets} targets at 1 Hz for {seconds} s on loopback");
     let mut costs = Vec::new();
     for (name, mode) in [("engine alone", "--child-engine"), ("whole daemon", "--child-daemon")] {
@@ -83,13 +91,16 @@ fn compare(targets: usize, seconds: usize) {
             cpu / seconds as f64,
             cpu * 1e6 / pings,
         );
-        costs.push((cpu / pings, rss));
+        costs.push((cpu / pings, rss, lost));
     }
-    println!(
-        "whole daemon / engine alone: CPU {:.2}, memory {:.2}",
-        costs[1].0 / costs[0].0,
-        costs[1].1 / costs[0].1
-    );
+    let cpu = costs[1].0 / costs[0].0;
+    println!("whole daemon / engine alone: CPU {cpu:.2}, memory {:.2}", costs[1].1 / costs[0].1);
+    let lost = costs.iter().map(|(_, _, lost)| lost).sum::<f64>();
+    if judges && (cpu > CPU_MOST || lost > 0.0) {
+        println!("it is to be {CPU_MOST} at most, and nothing lost");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 /// What this process has taken so far: CPU seconds, and MiB of memory at its height.

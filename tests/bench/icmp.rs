@@ -81,7 +81,11 @@ fn main() -> ExitCode {
         }
     }
     println!("\n{table}");
-    ExitCode::SUCCESS
+    let complaints = if options.judge { table.judge() } else { Vec::new() };
+    for complaint in &complaints {
+        println!("{complaint}");
+    }
+    if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// One engine, one size, one load, beside a capture of a sample of its packets.

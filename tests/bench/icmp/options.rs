@@ -12,6 +12,7 @@ pub(crate) struct Options {
     pub(crate) capture: bool,
     pub(crate) unprivileged: bool,
     pub(crate) far: bool,
+    pub(crate) judge: bool,
 }
 
 const HELP: &str = "\
@@ -25,7 +26,11 @@ cargo bench --bench icmp -- [options]        (as root; needs fping, tcpdump and,
   --no-capture                      leave out the capture, and with it the over-read
   --far                             have others answer behind a TUN device, as on a real network,
                                     instead of the loopback, where an engine answers itself
-  --raw                             forbid unprivileged sockets, so that raw ones are measured";
+  --raw                             forbid unprivileged sockets, so that raw ones are measured
+  --judge                           end with an error where the kernel engine is not what it is
+                                    to be: no loss; what it reads over a capture at most 2 us at
+                                    the median and 30 us for 99 of 100; from 2,000 targets on a
+                                    quarter of fping's CPU per ping; 100,000 in a core and 20 MB";
 
 impl Options {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
@@ -38,6 +43,7 @@ impl Options {
             capture: true,
             unprivileged: true,
             far: false,
+            judge: false,
         };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
@@ -61,6 +67,7 @@ impl Options {
                 "--no-capture" => options.capture = false,
                 "--far" => options.far = true,
                 "--raw" => options.unprivileged = false,
+                "--judge" => options.judge = true,
                 // Cargo adds this to the arguments of every benchmark.
                 "--bench" => {}
                 _ => return Err(HELP.to_owned()),

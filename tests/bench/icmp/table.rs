@@ -1,10 +1,21 @@
-//! The figures, side by side.
+//! The figures, side by side, and whether they are what they are to be.
 
 use std::fmt;
 
 use crate::capture::Seen;
 use crate::options::{Load, Subject};
 use crate::targets::{Run, Timing, Told};
+
+/// What the kernel engine may read over a capture, in microseconds: at the median, and 99 of 100.
+const OVER_MEDIAN: f64 = 2.0;
+const OVER_MOST: f64 = 30.0;
+/// What it may take of fping's CPU per ping, from so many targets on.
+const BESIDE_FPING: f64 = 0.25;
+const MANY: u32 = 2_000;
+/// What it may take in all at the most targets.
+const MOST: u32 = 100_000;
+const CORES: f64 = 1.0;
+const MEGABYTES: f64 = 20.0;
 
 /// All rows.
 #[derive(Default)]
@@ -14,6 +25,59 @@ impl Table {
     pub(crate) fn add(&mut self, row: Row) {
         eprintln!("{HEADER}\n{}", row.text(None));
         self.0.push(row);
+    }
+
+    /// What is not as it is to be.
+    pub(crate) fn judge(&self) -> Vec<String> {
+        let ours: Vec<&Row> = self.0.iter().filter(|row| row.subject == Subject::Kernel).collect();
+        let mut complaints = Vec::new();
+        for &row in &ours {
+            let mut demand = |holds: bool, what: String| {
+                if !holds {
+                    let Row { run, .. } = row;
+                    complaints.push(format!("{} targets, {}: {what}", run.targets, row.when()));
+                }
+            };
+            demand(row.lost() == 0, format!("{} lost", row.lost()));
+            if row.told.sent < row.run.pings() {
+                demand(false, format!("{} of {} sent", row.told.sent, row.run.pings()));
+            }
+            if row.captured && row.run.timing == Timing::Spread {
+                demand(!row.over.is_empty(), "nothing to compare with a capture".to_owned());
+                for (share, most) in [(0.5, OVER_MEDIAN), (0.99, OVER_MOST)] {
+                    let over = row.quantile(share).unwrap_or(0.0);
+                    let what =
+                        format!("reads {over:.1} us over for {share} of the pings, of {most}");
+                    demand(over <= most, what);
+                }
+            }
+            if let Some(fping) = self.fping_beside(row).filter(|_| row.run.targets >= MANY) {
+                let ratio = row.cpu_per_ping() / fping;
+                demand(
+                    ratio <= BESIDE_FPING,
+                    format!("{ratio:.2} of fping's CPU, of {BESIDE_FPING}"),
+                );
+            }
+            if row.run.targets >= MOST {
+                let (cores, megabytes) = (row.cores(), row.megabytes());
+                demand(cores <= CORES, format!("{cores:.2} cores, of {CORES}"));
+                demand(megabytes <= MEGABYTES, format!("{megabytes:.1} MB, of {MEGABYTES}"));
+            }
+        }
+        if ours.is_empty() {
+            complaints.push("the kernel engine was not measured".to_owned());
+        }
+        complaints
+    }
+
+    /// What a ping cost fping in the same circumstances.
+    fn fping_beside(&self, row: &Row) -> Option<f64> {
+        let same = |other: &&Row| {
+            let Run { targets, timing, .. } = other.run;
+            let here = (targets, timing, other.load) == (row.run.targets, row.run.timing, row.load);
+            other.subject == Subject::Fping && here
+        };
+        self.0.iter().find(same).map(Row::cpu_per_ping)
     }
 }
 
@@ -25,7 +89,11 @@ pub(crate) struct Row {
     told: Told,
     /// What the engine said minus what the capture said, in microseconds, ascending.
     over: Vec<f64>,
+    captured: bool,
     missed: u64,
+    /// Targets of the sample of which a request was not sent or not captured: it is not known which
+    /// round trip is whose.
+    unpaired: usize,
 }
 
 impl Row {
@@ -36,24 +104,49 @@ impl Row {
         told: Told,
         seen: Option<&Seen>,
     ) -> Self {
-        let mut over = Vec::new();
+        let (mut over, mut unpaired) = (Vec::new(), 0);
         for (place, truths) in seen.into_iter().flat_map(|seen| &seen.sample) {
-            let told = told.sample.get(*place).into_iter().flatten();
-            for (told, truth) in told.zip(truths) {
+            let Some(told) = told.sample.get(*place).filter(|told| told.len() == truths.len())
+            else {
+                unpaired += 1;
+                continue;
+            };
+            for (told, truth) in told.iter().zip(truths) {
                 if let (Some(told), Some(truth)) = (told, truth) {
                     over.push((*told as f64 - *truth as f64) / 1_000.0);
                 }
             }
         }
         over.sort_by(f64::total_cmp);
-        Self { subject, run, load, told, over, missed: seen.map_or(0, |seen| seen.missed) }
+        let (captured, missed) = (seen.is_some(), seen.map_or(0, |seen| seen.missed));
+        Self { subject, run, load, told, over, captured, missed, unpaired }
     }
 
     fn cpu_per_ping(&self) -> f64 {
         self.told.cpu.as_secs_f64() * 1e6 / self.told.sent as f64
     }
 
-    fn quantile(&self, share: f64) -> String {
+    /// Pings that were neither answered nor missed by the engine's own word.
+    const fn lost(&self) -> u64 {
+        self.run.pings().saturating_sub(self.told.received + self.told.unknown)
+    }
+
+    fn cores(&self) -> f64 {
+        self.told.cpu.as_secs_f64() / self.told.took.as_secs_f64()
+    }
+
+    fn megabytes(&self) -> f64 {
+        self.told.rss_kib as f64 / 1024.0
+    }
+
+    fn when(&self) -> String {
+        match self.run.timing {
+            Timing::Spread => self.load.to_string(),
+            Timing::OneTick => "one tick".to_owned(),
+        }
+    }
+
+    fn quantile(&self, share: f64) -> Option<f64> {
         let last = self.over.len().saturating_sub(1);
         #[allow(
             clippy::cast_possible_truncation,
@@ -61,40 +154,39 @@ impl Row {
             reason = "an index of the list"
         )]
         let at = (last as f64 * share).round() as usize;
-        self.over.get(at).map_or_else(|| "-".to_owned(), |over| format!("{over:+.1}"))
+        self.over.get(at).copied()
+    }
+
+    fn over(&self, share: f64) -> String {
+        self.quantile(share).map_or_else(|| "-".to_owned(), |over| format!("{over:+.1}"))
     }
 
     fn text(&self, fping: Option<f64>) -> String {
-        let Told { sent, received, unknown, .. } = self.told;
-        let lost = self.run.pings().saturating_sub(received + unknown);
-        let load = match self.run.timing {
-            Timing::Spread => self.load.to_string(),
-            Timing::OneTick => "one tick".to_owned(),
-        };
+        let Told { sent, unknown, .. } = self.told;
         let beside_fping = fping
             .map_or_else(|| "-".to_owned(), |fping| format!("{:.2}", self.cpu_per_ping() / fping));
         let late = self.told.late.map_or_else(|| "-".to_owned(), |late| format!("{late:.1?}"));
         format!(
             "| {:>7} | {:<8} | {:<8} | {:>8} | {:>5} | {:>7} | {:>8.2} | {:>6.1} | {:>8} | {:>6.1} | {:>7} | {:>7} | {:>8} | {:>8} | {:>6} | {:>7.1} | {:>8} |",
             self.run.targets,
-            load,
+            self.when(),
             self.subject,
             sent,
-            lost,
+            self.lost(),
             unknown,
             self.cpu_per_ping(),
-            100.0 * self.told.cpu.as_secs_f64() / self.told.took.as_secs_f64(),
+            100.0 * self.cores(),
             beside_fping,
-            self.told.rss_kib as f64 / 1024.0,
-            self.quantile(0.5),
-            self.quantile(0.99),
-            self.quantile(0.999),
-            self.quantile(1.0),
+            self.megabytes(),
+            self.over(0.5),
+            self.over(0.99),
+            self.over(0.999),
+            self.over(1.0),
             self.over.len(),
             self.told.took.as_secs_f64(),
             late,
-        ) + &if self.missed > 0 {
-            format!(" capture missed {}", self.missed)
+        ) + &if self.missed > 0 || self.unpaired > 0 {
+            format!(" capture missed {}, {} targets left out", self.missed, self.unpaired)
         } else {
             String::new()
         }
@@ -109,12 +201,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;
         for row in &self.0 {
-            let fping = self.0.iter().find(|other| {
-                other.subject == Subject::Fping
-                    && other.run.targets == row.run.targets
-                    && other.load == row.load
-            });
-            writeln!(f, "{}", row.text(fping.map(Row::cpu_per_ping)))?;
+            writeln!(f, "{}", row.text(self.fping_beside(row)))?;
         }
         Ok(())
     }
