@@ -17,6 +17,7 @@ mod seen;
 mod templates;
 mod vi;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -27,7 +28,7 @@ pub(crate) use self::facts::grouped;
 use self::facts::{Facts, Observed, Place, Stands, TouchedSession, shared_by_all, tenths, units};
 use crate::model::{
     Ailment, Alert, ChannelId, Language, Notification, NotificationId, NotificationKind, Part,
-    SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    SelfDoubt, Severity, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -145,17 +146,15 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
         (Some(message), Language::Vi) => vi::whole(&message, &page),
         (Some(message), Language::En) => en::whole(&message, &page),
         (None, language) => {
-            let alerts = letter.items.iter().map(|item| (item, &item.notification.alert));
+            let mut items: Vec<&Item> = letter.items.iter().collect();
+            items.sort_by_cached_key(|item| place_in_digest(item, style));
+            let alerts = items.into_iter().map(|item| (item, &item.notification.alert));
             let (runs, others): (Vec<_>, Vec<_>) =
                 alerts.partition(|(_, alert)| alert.readiness.is_some());
             let facts = others.iter().map(|(item, _)| Facts::new(item, style));
-            // Drills are no incidents: they neither count as such nor lend them their urgency.
-            let (drills, mut facts): (Vec<Facts>, Vec<Facts>) =
+            // Drills neither count as incidents nor lend them their urgency.
+            let (drills, facts): (Vec<Facts>, Vec<Facts>) =
                 facts.partition(|facts| facts.alert.drill);
-            // Gravest first, and where a reader looks for a name.
-            facts.sort_by_cached_key(|facts| {
-                (std::cmp::Reverse(facts.severity), folded(facts.place_name()))
-            });
             let link = style.links.as_ref().and_then(|links| links.of_digest(letter));
             let own = |facts: &Facts<'_>| style.templates.summary(facts, style);
             let mut text = match language {
@@ -179,6 +178,43 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
             text
         }
     }
+}
+
+/// A letter as messages of at most `most` units each, with their texts, the gravest first: several
+/// incidents that are too long for one message make several digests, so that each of them stands by
+/// itself, with its own first line. One incident stays one text, however long.
+pub(crate) fn portions(
+    letter: &Letter,
+    style: &Style,
+    most: usize,
+    units: impl Fn(char) -> usize,
+) -> Vec<(Letter, String)> {
+    let size = |text: &str| text.chars().map(&units).sum::<usize>();
+    let whole = plain(letter, style);
+    let count = letter.items.len();
+    let mut into = size(&whole).div_ceil(most.max(1));
+    if into <= 1 || count == 1 {
+        return vec![(letter.clone(), whole)];
+    }
+    let mut items = letter.items.clone();
+    items.sort_by_cached_key(|item| place_in_digest(item, style));
+    loop {
+        let some = items.chunks(count.div_ceil(into)).filter_map(|some| letter.only(some.to_vec()));
+        let portions: Vec<_> = some.map(|some| (plain(&some, style), some)).collect();
+        if into >= count || portions.iter().all(|(text, _)| size(text) <= most) {
+            return portions.into_iter().map(|(text, letter)| (letter, text)).collect();
+        }
+        into += 1;
+    }
+}
+
+/// Where an incident stands in a digest: the gravest first, and where a reader looks for a name;
+/// then drills, which are no incidents, and what readiness runs found.
+fn place_in_digest(item: &Item, style: &Style) -> (bool, bool, Reverse<Severity>, String) {
+    let facts = Facts::new(item, style);
+    let alert = facts.alert;
+    let name = folded(facts.place_name());
+    (alert.readiness.is_some(), alert.drill, Reverse(facts.severity), name)
 }
 
 /// The page where what an alert is about can be looked at. A test and a drill have none but the

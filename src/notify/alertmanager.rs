@@ -187,7 +187,7 @@ impl Cluster {
             }
             return Ok(());
         }
-        parts::verdict(false, failures)
+        parts::verdict(false, false, false, failures)
     }
 
     fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {

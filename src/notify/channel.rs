@@ -8,6 +8,7 @@ use super::alertmanager::Alertmanager;
 use super::email::Email;
 use super::exec::Exec;
 use super::http::Http;
+use super::parts::Recipients;
 use super::queue::Limits;
 use super::sms::Sms;
 use super::telegram::Telegram;
@@ -36,8 +37,13 @@ pub enum Retry {
     Later,
     /// Not before this long, as the receiver asked.
     After(Duration),
-    /// Some have it; the others not before this long, as they asked. Other letters need not wait.
-    Partly(Duration),
+    /// Some have it; the others not before this long. Other letters need not wait.
+    Partly {
+        /// How long to wait, as they asked.
+        after: Duration,
+        /// Whether somebody accepted it just now, which shows that the channel works.
+        works: bool,
+    },
 }
 
 impl fmt::Display for DeliveryError {
@@ -110,17 +116,36 @@ impl Hand {
                 };
                 Self::Alertmanager(Alertmanager::new(settings, style, http, before))
             }
-            ChannelKind::Email(settings) => Self::Email(Email::new(settings, style)),
+            ChannelKind::Email(settings) => {
+                Self::Email(Email::new(settings, style, Self::recipients(before)))
+            }
             ChannelKind::Zalo(settings) => {
+                let recipients = Self::recipients(before);
                 let before = match before {
                     Some(Self::Zalo(before)) => Some(before),
                     _ => None,
                 };
-                Self::Zalo(Zalo::new(settings, style, http, before))
+                Self::Zalo(Zalo::new(settings, style, http, recipients, before))
             }
-            ChannelKind::Telegram(settings) => Self::Telegram(Telegram::new(settings, style, http)),
-            ChannelKind::Sms(settings) => Self::Sms(Sms::new(settings, style, http)),
+            ChannelKind::Telegram(settings) => {
+                Self::Telegram(Telegram::new(settings, style, http, Self::recipients(before)))
+            }
+            ChannelKind::Sms(settings) => {
+                Self::Sms(Sms::new(settings, style, http, Self::recipients(before)))
+            }
             ChannelKind::Exec(settings) => Self::Exec(Exec::new(settings, style)),
+        }
+    }
+
+    /// What the channel knew of its recipients until a reload: who was told what, and who asked to
+    /// be left alone for a while.
+    fn recipients(before: Option<&Self>) -> Arc<Recipients> {
+        match before {
+            Some(Self::Email(email)) => email.recipients(),
+            Some(Self::Telegram(telegram)) => telegram.recipients(),
+            Some(Self::Sms(sms)) => sms.recipients(),
+            Some(Self::Zalo(zalo)) => zalo.recipients(),
+            Some(Self::Webhook(_) | Self::Alertmanager(_) | Self::Exec(_)) | None => Arc::default(),
         }
     }
 
@@ -175,11 +200,81 @@ pub(super) const fn limits(kind: &ChannelKind) -> Limits {
         ChannelKind::Email(_) => (2, 0, 50),
         // 4,000 requests a minute for the account leave room for many recipients.
         ChannelKind::Zalo(_) => (1, 200, 20),
-        // 20 messages a minute to one group; a digest of 50 lines is two or three of them.
+        // 20 messages a minute to one group. A digest of 50 lines is two or three of them; the
+        // channel itself sees to it that they do not leave faster.
         ChannelKind::Telegram(_) => (1, 3_000, 50),
         // Each costs money and somebody's attention.
         ChannelKind::Sms(_) => (1, 1_000, 20),
         ChannelKind::Exec(_) => (1, 0, 20),
     };
     Limits { under_way, gap: Duration::from_millis(gap_ms), bundle }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::config::{EmailSettings, MailSecurity, SecretSource, SmsBody, SmsGateway};
+    use crate::config::{SmsHttpSettings, SmsSettings, TelegramSettings, ZaloSettings};
+    use crate::model::{ChannelId, Language, WebAddress};
+
+    #[tokio::test]
+    async fn who_was_told_what_is_known_after_a_reload() {
+        let (secret, timeout) = (SecretSource::Env("NONE".to_owned()), Duration::from_secs(1));
+        let here = || WebAddress::new("http://127.0.0.1:9");
+        let telegram = TelegramSettings {
+            token: secret.clone(),
+            chats: vec!["1".to_owned()],
+            base_url: here(),
+            timeout,
+        };
+        let gateway = SmsGateway::Http(SmsHttpSettings {
+            url: here(),
+            body: SmsBody::None,
+            headers: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            accepted_if: None,
+        });
+        let zalo = ZaloSettings {
+            app_id: String::new(),
+            secret_key: secret.clone(),
+            refresh_token: secret,
+            token_store: PathBuf::new(),
+            to: Vec::new(),
+            base_url: here(),
+            oauth_url: here(),
+            timeout,
+        };
+        let email = EmailSettings {
+            host: "localhost".to_owned(),
+            port: 9,
+            security: MailSecurity::None,
+            login: None,
+            ca_file: None,
+            from: "a@b.example".to_owned(),
+            to: vec!["c@d.example".to_owned()],
+            hello: None,
+            timeout,
+        };
+        let kinds = [
+            ChannelKind::Telegram(telegram),
+            ChannelKind::Sms(SmsSettings { gateway, to: vec!["1".to_owned()], timeout }),
+            ChannelKind::Zalo(zalo),
+            ChannelKind::Email(email),
+        ];
+        let style = |board: &str| Arc::new(Style::new(Language::Vi, TimeZone::UTC, board));
+        let http = Http::new(Clock::start()).unwrap();
+        for kind in kinds {
+            let id = ChannelId::new("truc");
+            let channel = Channel { id, kind, send_resolved: true, fallback: None };
+            let before = Hand::new(&channel, &style("http://a"), &http, None);
+            let after = Hand::new(&channel, &style("http://b"), &http, Some(&before));
+            let [before, after] = [&before, &after].map(|hand| Hand::recipients(Some(hand)));
+            assert!(Arc::ptr_eq(&before, &after), "{channel:?}");
+        }
+    }
 }

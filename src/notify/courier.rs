@@ -340,6 +340,10 @@ impl Round {
                     %channel, %id, %incident, %instead,
                     "a message is given up, another channel has it: {reason}"
                 ),
+                Event::PartlyTold { channel, id, reason } => error!(
+                    %channel, %id,
+                    "a message is given up for those who have not got it; others have: {reason}"
+                ),
                 Event::FallsBack { channel, id, to } => {
                     warn!(%channel, %id, %to, "goes through the fallback as well");
                 }

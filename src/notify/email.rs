@@ -5,7 +5,7 @@
 
 mod message;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lettre::address::Envelope;
@@ -18,9 +18,9 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use self::message::Mail;
 use super::http::repeatable;
-use super::parts::{Accepted, Post};
+use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, keys, texts};
+use super::{DeliveryError, Letter, Retry, Style, keys};
 use crate::config::{EmailSettings, MailSecurity};
 use crate::model::WebAddress;
 
@@ -34,7 +34,7 @@ type Transport = AsyncSmtpTransport<Tokio1Executor>;
 pub(super) struct Email {
     settings: EmailSettings,
     style: Arc<Style>,
-    accepted: Accepted,
+    recipients: Arc<Recipients>,
 }
 
 /// A letter on its way.
@@ -44,15 +44,33 @@ struct Sending<'a> {
     password: Option<Secret>,
     from: Mailbox,
     to: Vec<Mailbox>,
-    bytes: Vec<u8>,
+    /// Why nobody else is tried: the server itself does not answer.
+    gone: Mutex<Option<DeliveryError>>,
+}
+
+/// Why a mail was not accepted.
+#[derive(Debug)]
+struct Unsent {
+    /// Whether that may be about one recipient.
+    names_one: bool,
+    error: DeliveryError,
 }
 
 impl Email {
-    pub(super) fn new(settings: &EmailSettings, style: Arc<Style>) -> Self {
-        Self { settings: settings.clone(), style, accepted: Accepted::default() }
+    pub(super) fn new(
+        settings: &EmailSettings,
+        style: Arc<Style>,
+        recipients: Arc<Recipients>,
+    ) -> Self {
+        Self { settings: settings.clone(), style, recipients }
     }
 
-    /// Hands the letter to the server, for all recipients at once who have not got it. A server
+    /// What is known of the recipients.
+    pub(super) fn recipients(&self) -> Arc<Recipients> {
+        Arc::clone(&self.recipients)
+    }
+
+    /// Hands the letter to the server, for all recipients at once if they lack the same. A server
     /// that refuses one recipient, or asks to come back for one later, takes nothing; then each is
     /// tried alone, so that one who has left or whose box is full keeps nobody else from being
     /// told.
@@ -60,49 +78,40 @@ impl Email {
     /// # Errors
     /// When the server may accept it later for some, or accepts it for nobody.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        let limit = self.settings.timeout;
-        tokio::time::timeout(limit, self.send(letter)).await.unwrap_or_else(|_| {
-            let text =
-                format!("{} did not accept it within {} s", self.server(), limit.as_secs_f32());
-            Err(DeliveryError { retry: Retry::Later, text })
-        })
-    }
-
-    /// Longest that a letter takes.
-    pub(super) const fn time_limit(&self) -> Duration {
-        self.settings.timeout.saturating_add(Duration::from_secs(1))
-    }
-
-    async fn send(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let from = mailbox(&self.settings.from)?;
         let to: Vec<Mailbox> =
             self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
         let password =
             self.settings.login.as_ref().map(|(_, source)| keys::read(source)).transpose()?;
         let transport = self.transport(&from, password.as_ref()).await?;
-        let mail = Mail { letter, style: &self.style, from: &from, to: &to };
-        let bytes = mail.bytes().map_err(never)?;
-        let text = texts::plain(letter, &self.style);
-        let sending = Sending { email: self, transport, password, from, to, bytes };
-        let had = |at: &usize| self.accepted.has(&letter.id, *at, &text);
-        let left: Vec<usize> = (0..sending.to.len()).filter(|at| !had(at)).collect();
-        let sent = match left.as_slice() {
-            [] => Ok(()),
-            _ => sending.send(&left).await?,
-        };
-        match sent {
-            Ok(()) => {
-                self.accepted.forget(&letter.id);
-                Ok(())
-            }
-            Err(error) if sending.to.len() == 1 || !names_a_recipient(&error) => {
-                Err(sending.failed(&error))
-            }
-            Err(_) => {
-                let recipients = sending.to.len();
-                self.accepted.deliver(&letter.id, recipients, &[&text], &sending).await
+        let sending =
+            Sending { email: self, transport, password, from, to, gone: Mutex::default() };
+        if let Some((all, lacked)) = self.who_lack_the_same(letter) {
+            match sending.send(&all, &lacked).await {
+                Ok(()) => {
+                    self.recipients.forget(letter);
+                    return Ok(());
+                }
+                Err(Unsent { names_one: false, error }) => return Err(error),
+                Err(_) => {}
             }
         }
+        self.recipients.deliver(letter, &sending).await
+    }
+
+    /// Several recipients who all lack the same of a letter, as far as they lack anything.
+    fn who_lack_the_same(&self, letter: &Letter) -> Option<(Vec<usize>, Letter)> {
+        let to = self.settings.to.iter().enumerate();
+        let lacks = to.filter_map(|(at, name)| Some((at, self.recipients.lacks(name, letter)?)));
+        let (all, mut lacked): (Vec<usize>, Vec<Letter>) = lacks.unzip();
+        let first = lacked.pop()?;
+        (!lacked.is_empty() && lacked.iter().all(|it| *it == first)).then_some((all, first))
+    }
+
+    /// Longest that a letter takes: to all at once, then to each alone.
+    pub(super) fn time_limit(&self) -> Duration {
+        let sends = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.settings.timeout.saturating_mul(sends).saturating_add(Duration::from_secs(1))
     }
 
     async fn transport(
@@ -160,12 +169,27 @@ impl Email {
 }
 
 impl Sending<'_> {
-    /// Hands the mail over for the recipients at these places.
-    async fn send(&self, to: &[usize]) -> Result<Result<(), Error>, DeliveryError> {
+    /// Hands what a letter tells to the server, for the recipients at these places.
+    async fn send(&self, to: &[usize], letter: &Letter) -> Result<(), Unsent> {
+        let mail = Mail { letter, style: &self.email.style, from: &self.from, to: &self.to };
+        let bytes = mail.bytes().map_err(|text| Unsent { names_one: false, error: never(text) })?;
         let to = to.iter().map(|at| self.to[*at].email.clone()).collect();
         let envelope = Envelope::new(Some(self.from.email.clone()), to);
-        let envelope = envelope.map_err(|error| never(error.to_string()))?;
-        Ok(self.transport.send_raw(&envelope, &self.bytes).await.map(|_| ()))
+        let envelope = envelope
+            .map_err(|error| Unsent { names_one: true, error: never(error.to_string()) })?;
+        let limit = self.email.settings.timeout;
+        match tokio::time::timeout(limit, self.transport.send_raw(&envelope, &bytes)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                Err(Unsent { names_one: names_a_recipient(&error), error: self.failed(&error) })
+            }
+            Err(_) => {
+                let (server, limit) = (self.email.server(), limit.as_secs_f32());
+                let text = format!("{server} did not accept it within {limit} s");
+                let error = DeliveryError { retry: Retry::Later, text };
+                Err(Unsent { names_one: false, error })
+            }
+        }
     }
 
     /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.
@@ -177,15 +201,39 @@ impl Sending<'_> {
         let why = repeatable(&why, &WebAddress::new(server.clone()), &secrets);
         DeliveryError { retry, text: format!("{server}: {why}") }
     }
+
+    fn gone(&self) -> MutexGuard<'_, Option<DeliveryError>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Post for Sending<'_> {
-    async fn post(&self, recipient: usize, _: &str) -> Result<(), DeliveryError> {
-        self.send(&[recipient]).await?.map_err(|error| self.failed(&error))
+    fn names(&self) -> Vec<String> {
+        self.email.settings.to.clone()
     }
 
-    fn name(&self, recipient: usize) -> String {
+    /// Whose address it is is nobody's business who reads a log.
+    fn label(&self, recipient: usize) -> String {
         (recipient + 1).to_string()
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        // What it looks like is up to the mail.
+        vec![Message { letter: letter.clone(), pieces: vec![String::new()] }]
+    }
+
+    async fn post(&self, recipient: usize, letter: &Letter, _: &str) -> Result<(), DeliveryError> {
+        if let Some(gone) = self.gone().clone() {
+            return Err(gone);
+        }
+        let Err(Unsent { names_one, error }) = self.send(&[recipient], letter).await else {
+            return Ok(());
+        };
+        if !names_one {
+            // The others would only wait for the same.
+            *self.gone() = Some(error.clone());
+        }
+        Err(error)
     }
 }
 

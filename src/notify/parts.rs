@@ -1,231 +1,391 @@
-//! A letter in parts: several recipients, or one text in several pieces.
+//! A letter for several recipients, or one so long that it leaves as several messages.
 //!
-//! Where some parts were accepted and others not, the courier repeats the letter as a whole. The
-//! channel remembers what was accepted as soon as it is, even if the letter then takes too long, so
-//! that a repeat brings nobody the same part twice. A part is known by what it says, not by its
-//! place: a digest whose members became fewer has other pieces. The memory is this process's own:
-//! after a restart in between, a repeat is told by its id.
+//! Where some recipients have it and others not, the courier repeats the letter as a whole. The
+//! channel remembers who was told what, so that a repeat tells each only what they lack:
+//!
+//! 1. A recipient is known by name and what they were told by the ids of its messages. So nobody is
+//!    told a line of a digest twice because its other lines changed, and what is known outlasts a
+//!    reload. A newer message about something that they know is told as what it is, not as news.
+//! 2. A recipient who asked for time is left alone until then, whatever there is to tell.
+//! 3. Posts to one recipient keep to the pace that the service allows.
+//!
+//! The memory is this process's own: after a restart in between, a repeat is told by its id.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{DeliveryError, Retry};
-use crate::model::NotificationId;
+use tokio::time::Instant;
 
-/// Letters that are remembered. A channel has few under way at once.
-const REMEMBERED: usize = 64;
+use super::queue::LONGEST_ASKED;
+use super::{DeliveryError, Item, Letter, Retry, Style, split, texts};
+use crate::model::{IncidentId, NotificationId, NotificationKind};
 
-/// The parts of letters that were accepted while others were not.
+/// Incidents that a recipient is known to have been told of while others still are to be.
+const REMEMBERED: usize = 512;
+/// Pieces of messages that are known to have been accepted while the rest was not.
+const PIECES: usize = 64;
+
+/// What a channel knows of its recipients.
 #[derive(Debug, Default)]
-pub(super) struct Accepted(Mutex<VecDeque<(NotificationId, BTreeSet<Part>)>>);
+pub(super) struct Recipients(Mutex<BTreeMap<String, Recipient>>);
 
-/// A piece of a text for one recipient, by its place in the settings.
-type Part = (usize, u64);
-
-fn part(recipient: usize, piece: &str) -> Part {
-    let mut hasher = DefaultHasher::new();
-    piece.hash(&mut hasher);
-    (recipient, hasher.finish())
+#[derive(Debug, Default)]
+struct Recipient {
+    /// What they were told last of incidents that may be told again, the oldest first.
+    heard: VecDeque<Heard>,
+    /// Pieces of longer texts that they have: of which message, and which.
+    pieces: VecDeque<(NotificationId, usize)>,
+    /// When they were posted to of late.
+    posts: VecDeque<Instant>,
+    /// Until when they asked to be left alone, and in which words.
+    rest: Option<(Instant, String)>,
 }
 
-/// How one piece of a letter is handed over.
+#[derive(Debug)]
+struct Heard {
+    incident: IncidentId,
+    message: NotificationId,
+    told_as: NotificationKind,
+}
+
+/// How a letter is handed over.
 pub(super) trait Post: Sync {
-    /// Hands a piece over to the recipient at this place of the settings.
+    /// Whether a receiver that asks for time speaks for all recipients, as an account does that
+    /// may send so many messages a minute.
+    const ASKS_FOR_ALL: bool = false;
+
+    /// Names of the recipients, which a reload does not change.
+    fn names(&self) -> Vec<String>;
+
+    /// What the log calls the recipient at this place.
+    fn label(&self, recipient: usize) -> String;
+
+    /// How fast that one may be posted to.
+    fn pace(&self, _: usize) -> Pace {
+        Pace::default()
+    }
+
+    /// The letter as the messages in which it leaves, one after the other.
+    fn messages(&self, letter: &Letter) -> Vec<Message>;
+
+    /// Hands a piece of a message over to one recipient.
     fn post(
         &self,
         recipient: usize,
+        message: &Letter,
         piece: &str,
     ) -> impl Future<Output = Result<(), DeliveryError>> + Send;
-
-    /// What the log calls that recipient.
-    fn name(&self, recipient: usize) -> String;
 }
 
-impl Accepted {
-    /// Whether a recipient has accepted this piece of a letter before.
-    pub(super) fn has(&self, letter: &NotificationId, recipient: usize, piece: &str) -> bool {
-        let letters = self.letters();
-        let known = letters.iter().find(|(id, _)| id == letter);
-        known.is_some_and(|(_, parts)| parts.contains(&part(recipient, piece)))
+/// One message of a letter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message {
+    /// What it tells.
+    pub(super) letter: Letter,
+    /// Its text in the pieces in which it leaves; never none.
+    pub(super) pieces: Vec<String>,
+}
+
+/// How fast somebody may be posted to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    /// Shortest time from one post to the next.
+    pub(super) apart: Duration,
+    /// Most posts within a time.
+    pub(super) most: Option<(usize, Duration)>,
+}
+
+/// A letter on its way to one recipient.
+#[derive(Debug)]
+struct Run {
+    name: String,
+    /// What they lack of it.
+    lacks: Option<Letter>,
+    messages: Arc<Vec<Message>>,
+    /// Messages and pieces to post.
+    left: VecDeque<(usize, usize)>,
+    failure: Option<DeliveryError>,
+}
+
+impl Message {
+    /// A letter as plain messages of at most `most` units each. Only what is too long about one
+    /// incident leaves in pieces.
+    pub(super) fn several(
+        letter: &Letter,
+        style: &Style,
+        most: usize,
+        units: impl Fn(char) -> usize + Copy,
+    ) -> Vec<Self> {
+        let message = |(letter, text): (Letter, String)| {
+            let pieces = split::pieces(&text, most, units).into_iter().map(str::to_owned);
+            Self { letter, pieces: pieces.collect() }
+        };
+        texts::portions(letter, style, most, units).into_iter().map(message).collect()
+    }
+}
+
+impl Recipients {
+    /// What a recipient lacks of a letter; none if they have it all.
+    pub(super) fn lacks(&self, name: &str, letter: &Letter) -> Option<Letter> {
+        let all = self.all();
+        let Some(recipient) = all.get(name) else { return Some(letter.clone()) };
+        let items = letter.items.iter().filter_map(|item| recipient.lacks(item)).collect();
+        drop(all);
+        letter.only(items)
     }
 
-    /// Remembers that a recipient has accepted a piece of a letter that may be repeated.
-    fn keep(&self, letter: &NotificationId, recipient: usize, piece: &str) {
-        let mut letters = self.letters();
-        let at = letters.iter().position(|(id, _)| id == letter);
-        let mut known = at.and_then(|at| letters.remove(at));
-        let (_, parts) = known.get_or_insert_with(|| (letter.clone(), BTreeSet::new()));
-        parts.insert(part(recipient, piece));
-        letters.extend(known);
-        if letters.len() > REMEMBERED {
-            letters.pop_front();
-        }
-    }
-
-    /// Forgets a letter that will not be repeated.
-    pub(super) fn forget(&self, letter: &NotificationId) {
-        self.letters().retain(|(id, _)| id != letter);
-    }
-
-    /// Hands the pieces of a letter over to each of so many recipients, one after the other: what
-    /// was not accepted before, up to the first that a recipient does not accept.
+    /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
+    /// accept.
     ///
     /// # Errors
     /// See [`verdict`].
-    pub(super) async fn deliver(
+    pub(super) async fn deliver<P: Post>(
         &self,
-        letter: &NotificationId,
-        recipients: usize,
-        pieces: &[&str],
-        way: &impl Post,
+        letter: &Letter,
+        way: &P,
     ) -> Result<(), DeliveryError> {
-        let (mut any, mut failures) = (false, Vec::new());
-        for recipient in 0..recipients {
-            for piece in pieces {
-                if self.has(letter, recipient, piece) {
-                    any = true;
-                    continue;
+        let mut runs = self.runs(letter, way);
+        let mut anew = false;
+        loop {
+            let waiting = runs.iter().enumerate().filter(|(_, run)| !run.left.is_empty());
+            let next = waiting.map(|(at, run)| (self.slot(&run.name, way.pace(at)), at)).min();
+            let Some((from, at)) = next else { break };
+            tokio::time::sleep_until(from).await;
+            let several = runs.len() > 1;
+            let run = &mut runs[at];
+            if let Some(rests) = self.rest(&run.name) {
+                run.ends(rests);
+                continue;
+            }
+            let Some((message, piece)) = run.left.pop_front() else { continue };
+            let messages = Arc::clone(&run.messages);
+            let Message { letter, pieces } = &messages[message];
+            self.posting(&run.name, way.pace(at));
+            match way.post(at, letter, &pieces[piece]).await {
+                Ok(()) => {
+                    anew = true;
+                    self.accepted(&run.name, letter, (piece + 1 < pieces.len()).then_some(piece));
                 }
-                if let Err(error) = way.post(recipient, piece).await {
+                Err(error) => {
                     // Of the only one the courier says it.
-                    if recipients > 1 {
-                        let recipient = way.name(recipient);
+                    if several {
+                        let recipient = way.label(at);
                         tracing::warn!(recipient, %error, "a recipient did not accept a message");
                     }
-                    failures.push(error);
-                    break;
+                    let asked = match error.retry {
+                        Retry::After(asked) => Some((asked, error.text.clone())),
+                        _ => None,
+                    };
+                    run.ends(error);
+                    if let Some((asked, text)) = asked {
+                        let spoken_for =
+                            if P::ASKS_FOR_ALL { runs.as_slice() } else { &runs[at..=at] };
+                        self.leave_alone(spoken_for, asked, &text);
+                    }
                 }
-                any = true;
-                self.keep(letter, recipient, piece);
             }
         }
-        let verdict = verdict(any, failures);
-        if verdict.is_ok() {
-            self.forget(letter);
+        self.judge(letter, runs, anew)
+    }
+
+    /// What comes of a letter, and what of it is to be remembered.
+    fn judge(&self, letter: &Letter, runs: Vec<Run>, anew: bool) -> Result<(), DeliveryError> {
+        let whole = runs.iter().any(|run| run.failure.is_none());
+        // Of a letter about one incident a piece is enough to have been reached.
+        let reached = whole || anew && letter.items.len() == 1;
+        let mut failures = Vec::new();
+        let mut refused = Vec::new();
+        for run in runs {
+            let Some(failure) = run.failure else { continue };
+            if failure.retry == Retry::Never {
+                refused.push((run.name, run.lacks));
+            }
+            failures.push(failure);
+        }
+        let verdict = verdict(whole, reached, anew, failures);
+        match &verdict {
+            Ok(()) => self.forget(letter),
+            // What one refuses for good is not offered again while the others are waited for.
+            Err(DeliveryError { retry: Retry::Partly { .. }, .. }) => {
+                for (name, lacks) in refused {
+                    if let Some(lacks) = lacks {
+                        self.accepted(&name, &lacks, None);
+                    }
+                }
+            }
+            Err(_) => {}
         }
         verdict
     }
 
+    fn runs<P: Post>(&self, letter: &Letter, way: &P) -> Vec<Run> {
+        // Most recipients lack the same, and long letters take a while to write.
+        let mut written: Option<(Letter, Arc<Vec<Message>>)> = None;
+        let run = |name: String| {
+            let lacks = self.lacks(&name, letter);
+            let messages = match (&lacks, &written) {
+                (None, _) => Arc::default(),
+                (Some(lacks), Some((same, messages))) if lacks == same => Arc::clone(messages),
+                (Some(lacks), _) => {
+                    let messages = Arc::new(way.messages(lacks));
+                    written = Some((lacks.clone(), Arc::clone(&messages)));
+                    messages
+                }
+            };
+            let all = messages
+                .iter()
+                .enumerate()
+                .flat_map(|(at, message)| (0..message.pieces.len()).map(move |piece| (at, piece)));
+            let left = all.filter(|(at, piece)| !self.has(&name, &messages[*at].letter, *piece));
+            let left = left.collect();
+            Run { lacks, left, messages, failure: None, name }
+        };
+        way.names().into_iter().map(run).collect()
+    }
+
+    fn has(&self, name: &str, message: &Letter, piece: usize) -> bool {
+        let all = self.all();
+        let pieces = all.get(name).map(|recipient| &recipient.pieces);
+        pieces.is_some_and(|pieces| pieces.iter().any(|it| *it == (message.id.clone(), piece)))
+    }
+
+    /// When somebody may be posted to by the pace.
+    fn slot(&self, name: &str, pace: Pace) -> Instant {
+        let all = self.all();
+        let now = Instant::now();
+        let Some(posts) = all.get(name).map(|recipient| &recipient.posts) else { return now };
+        let apart = posts.back().map(|last| *last + pace.apart);
+        let within = pace.most.and_then(|(most, within)| {
+            posts.iter().rev().nth(most.saturating_sub(1)).map(|first| *first + within)
+        });
+        apart.into_iter().chain(within).max().unwrap_or(now).max(now)
+    }
+
+    fn posting(&self, name: &str, pace: Pace) {
+        let mut all = self.all();
+        let posts = &mut all.entry(name.to_owned()).or_default().posts;
+        posts.push_back(Instant::now());
+        while posts.len() > pace.most.map_or(1, |(most, _)| most.max(1)) {
+            posts.pop_front();
+        }
+    }
+
+    /// What somebody said who asked for time that is not over.
+    fn rest(&self, name: &str) -> Option<DeliveryError> {
+        let all = self.all();
+        let (until, text) = all.get(name)?.rest.as_ref()?;
+        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        Some(DeliveryError { retry: Retry::After(left), text: text.clone() })
+    }
+
+    fn leave_alone(&self, runs: &[Run], asked: Duration, text: &str) {
+        let mut all = self.all();
+        let until = Instant::now() + asked.min(LONGEST_ASKED);
+        for run in runs {
+            all.entry(run.name.clone()).or_default().rest = Some((until, text.to_owned()));
+        }
+    }
+
+    /// Remembers that somebody accepted a message, or a piece of it with others to come.
+    fn accepted(&self, name: &str, message: &Letter, piece: Option<usize>) {
+        let mut all = self.all();
+        let recipient = all.entry(name.to_owned()).or_default();
+        if let Some(piece) = piece {
+            recipient.pieces.push_back((message.id.clone(), piece));
+            if recipient.pieces.len() > PIECES {
+                recipient.pieces.pop_front();
+            }
+            return;
+        }
+        recipient.pieces.retain(|(id, _)| *id != message.id);
+        for item in &message.items {
+            let incident = item.notification.alert.incident.id.clone();
+            recipient.heard.retain(|heard| heard.incident != incident);
+            let message = item.notification.id.clone();
+            recipient.heard.push_back(Heard { incident, message, told_as: item.told_as });
+        }
+        while recipient.heard.len() > REMEMBERED {
+            recipient.heard.pop_front();
+        }
+    }
+
+    /// Forgets a letter that will not be repeated.
+    pub(super) fn forget(&self, letter: &Letter) {
+        let about = |incident: &IncidentId| {
+            letter.items.iter().any(|item| item.notification.alert.incident.id == *incident)
+        };
+        for recipient in self.all().values_mut() {
+            recipient.heard.retain(|heard| !about(&heard.incident));
+            recipient.pieces.retain(|(id, _)| {
+                *id != letter.id && letter.items.iter().all(|item| item.notification.id != *id)
+            });
+        }
+    }
+
     /// Every change of it is one step, so a panic leaves it whole.
-    fn letters(&self) -> MutexGuard<'_, VecDeque<(NotificationId, BTreeSet<Part>)>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Recipient>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What comes of a letter whose parts fared differently:
+impl Recipient {
+    /// Rule 1, for one incident.
+    fn lacks(&self, item: &Item) -> Option<Item> {
+        use NotificationKind::Firing;
+        let notification = &item.notification;
+        let about = &notification.alert.incident.id;
+        let Some(heard) = self.heard.iter().find(|heard| heard.incident == *about) else {
+            return Some(item.clone());
+        };
+        if heard.message == notification.id {
+            return None;
+        }
+        // What others have not heard yet stands in what it is told as.
+        let known = item.told_as == Firing || item.told_as == heard.told_as;
+        let told_as = if known { notification.kind } else { item.told_as };
+        Some(Item { told_as, notification: Arc::clone(notification) })
+    }
+}
+
+impl Run {
+    /// Somebody does not accept the rest for now.
+    fn ends(&mut self, failure: DeliveryError) {
+        self.left.clear();
+        self.failure = Some(failure);
+    }
+}
+
+/// What comes of a letter that fared differently with its recipients; `whole` says whether anybody
+/// has all of it, `reached` whether anybody has of it what counts, `anew` whether anything was
+/// accepted just now:
 ///
-/// 1. While a part may still get through, the letter is repeated, as late as any receiver asked.
-///    Where others have it, only this letter waits: they are to hear what comes next in time.
-/// 2. Else, if any part was accepted, so is the letter: somebody was reached. What was refused
-///    stands in the log.
+/// 1. While somebody may still get it, the letter is repeated, as soon as the first of them may be
+///    asked again. Where another one has it, only this letter waits: they are to hear what comes
+///    next in time. So the only recipient of a channel is never one of several.
+/// 2. Else, if anybody was reached, it is accepted. What was refused stands in the log.
 /// 3. Else it failed, with the first reason.
 pub(super) fn verdict(
-    any_accepted: bool,
+    whole: bool,
+    reached: bool,
+    anew: bool,
     failures: Vec<DeliveryError>,
 ) -> Result<(), DeliveryError> {
     let wait = |failure: &&DeliveryError| match failure.retry {
-        Retry::After(wait) | Retry::Partly(wait) => wait,
+        Retry::After(wait) | Retry::Partly { after: wait, .. } => wait,
         Retry::Later | Retry::Never => Duration::ZERO,
     };
-    let later = failures.iter().filter(|f| f.retry != Retry::Never).max_by_key(wait);
-    match later {
-        Some(later) if any_accepted => {
-            Err(DeliveryError { retry: Retry::Partly(wait(&later)), text: later.text.clone() })
+    let soonest = failures.iter().filter(|f| f.retry != Retry::Never).min_by_key(wait);
+    match soonest {
+        Some(soonest) if whole => {
+            let retry = Retry::Partly { after: wait(&soonest), works: anew };
+            Err(DeliveryError { retry, text: soonest.text.clone() })
         }
-        Some(later) => Err(later.clone()),
-        None if any_accepted => Ok(()),
+        Some(soonest) => Err(soonest.clone()),
+        None if reached => Ok(()),
         None => failures.into_iter().next().map_or(Ok(()), Err),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failed(retry: Retry) -> DeliveryError {
-        DeliveryError { retry, text: "no".to_owned() }
-    }
-
-    /// Recipients, one of whom hangs at the second piece, and one who refuses for now.
-    #[derive(Default)]
-    struct Row(Mutex<Vec<String>>);
-
-    impl Post for Row {
-        async fn post(&self, recipient: usize, piece: &str) -> Result<(), DeliveryError> {
-            self.0.lock().unwrap().push(format!("{recipient}{piece}"));
-            match (recipient, piece) {
-                (1, "b") => std::future::pending().await,
-                (2, _) => Err(failed(Retry::Later)),
-                _ => Ok(()),
-            }
-        }
-
-        fn name(&self, recipient: usize) -> String {
-            recipient.to_string()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_repeat_brings_nobody_the_same_part_twice() {
-        let (accepted, id) = (Accepted::default(), NotificationId::new("n1"));
-        let way = Row::default();
-        let limit = Duration::from_secs(1);
-        let late = tokio::time::timeout(limit, accepted.deliver(&id, 3, &["a", "b"], &way)).await;
-        assert!(late.is_err(), "the second recipient hangs");
-        let known = [(0, "a"), (0, "b"), (1, "a")];
-        assert!(known.iter().all(|(to, piece)| accepted.has(&id, *to, piece)), "it took too long");
-        let again = tokio::time::timeout(limit, accepted.deliver(&id, 3, &["a", "b"], &way)).await;
-        assert!(again.is_err());
-        assert_eq!(*way.0.lock().unwrap(), ["0a", "0b", "1a", "1b", "1b"]);
-    }
-
-    #[tokio::test]
-    async fn what_is_accepted_by_everybody_is_not_remembered() {
-        let (accepted, id) = (Accepted::default(), NotificationId::new("n1"));
-        assert_eq!(accepted.deliver(&id, 1, &["a", "b"], &Row::default()).await, Ok(()));
-        assert!(!accepted.has(&id, 0, "a"));
-        let way = Row::default();
-        let told = accepted.deliver(&id, 3, &["a"], &way).await;
-        assert_eq!(told, Err(failed(Retry::Partly(Duration::ZERO))));
-        assert!(accepted.has(&id, 0, "a") && accepted.has(&id, 1, "a"));
-        assert!(!accepted.has(&id, 2, "a"));
-    }
-
-    #[tokio::test]
-    async fn a_digest_that_became_shorter_is_told_to_whoever_has_not_got_it() {
-        let (accepted, id) = (Accepted::default(), NotificationId::new("digest-n1"));
-        let way = Row::default();
-        accepted.deliver(&id, 3, &["both", "halves"], &way).await.unwrap_err();
-        way.0.lock().unwrap().clear();
-        accepted.deliver(&id, 3, &["one"], &way).await.unwrap_err();
-        assert_eq!(*way.0.lock().unwrap(), ["0one", "1one", "2one"]);
-    }
-
-    #[test]
-    fn the_memory_is_bounded() {
-        let accepted = Accepted::default();
-        for n in 0..1000 {
-            accepted.keep(&NotificationId::new(format!("n{n}")), 0, "a");
-        }
-        assert_eq!(accepted.letters().len(), REMEMBERED);
-        assert!(accepted.has(&NotificationId::new("n999"), 0, "a"));
-    }
-
-    #[test]
-    fn a_part_that_may_get_through_keeps_the_letter_waiting() {
-        let asked = Duration::from_secs(34);
-        let wait = failed(Retry::After(asked));
-        let failures = vec![failed(Retry::Never), failed(Retry::Later), wait.clone()];
-        assert_eq!(verdict(false, failures.clone()), Err(wait));
-        assert_eq!(verdict(true, failures), Err(failed(Retry::Partly(asked))));
-    }
-
-    #[test]
-    fn somebody_reached_is_enough_when_the_others_are_refused_for_good() {
-        assert_eq!(verdict(true, vec![failed(Retry::Never)]), Ok(()));
-        assert_eq!(verdict(false, vec![failed(Retry::Never)]), Err(failed(Retry::Never)));
-        assert_eq!(verdict(true, Vec::new()), Ok(()));
-    }
-}
+mod tests;

@@ -105,6 +105,8 @@ pub(super) enum Event {
         reason: String,
         instead: Option<ChannelId>,
     },
+    /// A message was given up for those recipients who have not got it; the others have.
+    PartlyTold { channel: ChannelId, id: NotificationId, reason: String },
     /// A message goes through the fallback as well.
     FallsBack { channel: ChannelId, id: NotificationId, to: ChannelId },
     /// The first attempt after one that worked has failed.

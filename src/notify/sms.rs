@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::http::{Answer, Http, Request};
-use super::parts::{Accepted, Post};
+use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Style, ascii, texts};
 use crate::config::{SmsGateway, SmsSettings};
@@ -30,13 +30,7 @@ pub(super) struct Sms {
     settings: SmsSettings,
     style: Arc<Style>,
     http: Http,
-    accepted: Accepted,
-}
-
-/// A letter on its way.
-struct Sending<'a> {
-    sms: &'a Sms,
-    letter: &'a Letter,
+    recipients: Arc<Recipients>,
 }
 
 /// One message to one phone.
@@ -56,8 +50,18 @@ struct Asked {
 }
 
 impl Sms {
-    pub(super) fn new(settings: &SmsSettings, style: Arc<Style>, http: Http) -> Self {
-        Self { settings: settings.clone(), style, http, accepted: Accepted::default() }
+    pub(super) fn new(
+        settings: &SmsSettings,
+        style: Arc<Style>,
+        http: Http,
+        recipients: Arc<Recipients>,
+    ) -> Self {
+        Self { settings: settings.clone(), style, http, recipients }
+    }
+
+    /// What is known of the phones.
+    pub(super) fn recipients(&self) -> Arc<Recipients> {
+        Arc::clone(&self.recipients)
     }
 
     /// Sends the letter to every phone.
@@ -65,9 +69,7 @@ impl Sms {
     /// # Errors
     /// When a message may be accepted later, or none is accepted.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        let text = short(letter, &self.style);
-        let sending = Sending { sms: self, letter };
-        self.accepted.deliver(&letter.id, self.settings.to.len(), &[&text], &sending).await
+        self.recipients.deliver(letter, self).await
     }
 
     /// Longest that a letter takes.
@@ -91,16 +93,31 @@ impl Sms {
     }
 }
 
-impl Post for Sending<'_> {
-    async fn post(&self, recipient: usize, text: &str) -> Result<(), DeliveryError> {
-        let phone = &self.sms.settings.to[recipient];
-        let id = format!("{}-{}", self.letter.id, recipient + 1);
-        self.sms.send(Short { phone, text, id: &id }).await
+impl Post for Sms {
+    /// A gateway counts what an account sends.
+    const ASKS_FOR_ALL: bool = true;
+
+    fn names(&self) -> Vec<String> {
+        self.settings.to.clone()
     }
 
     /// Whose number it is is nobody's business who reads a log.
-    fn name(&self, recipient: usize) -> String {
+    fn label(&self, recipient: usize) -> String {
         (recipient + 1).to_string()
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        vec![Message { letter: letter.clone(), pieces: vec![short(letter, &self.style)] }]
+    }
+
+    async fn post(
+        &self,
+        recipient: usize,
+        message: &Letter,
+        text: &str,
+    ) -> Result<(), DeliveryError> {
+        let id = format!("{}-{}", message.id, recipient + 1);
+        self.send(Short { phone: &self.settings.to[recipient], text, id: &id }).await
     }
 }
 

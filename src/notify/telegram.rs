@@ -12,14 +12,20 @@ use reqwest::header::HeaderMap;
 use serde::Deserialize;
 
 use super::http::{Answer, Body, Http, Request, repeatable};
-use super::parts::{Accepted, Post};
+use super::parts::{Message, Pace, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, keys, split, texts};
+use super::{DeliveryError, Letter, Retry, Style, keys};
 use crate::config::TelegramSettings;
 use crate::model::WebAddress;
 
 /// Longest text of a message, in UTF-16 units (Bot API, `sendMessage`).
 const LONGEST: usize = 4_096;
+
+/// Shortest time between two messages to one chat: the service wants at least a second, and what
+/// leaves a second apart may arrive closer together.
+const APART: Duration = Duration::from_millis(1_050);
+/// Most messages to a group within a minute.
+const MOST: (usize, Duration) = (20, Duration::from_secs(61));
 
 /// A bot with its chats.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ pub(super) struct Telegram {
     settings: TelegramSettings,
     style: Arc<Style>,
     http: Http,
-    accepted: Accepted,
+    recipients: Arc<Recipients>,
     /// Chats that became supergroups and have another number since.
     moved: Mutex<BTreeMap<String, String>>,
 }
@@ -49,34 +55,38 @@ enum Fate {
 }
 
 impl Telegram {
-    pub(super) fn new(settings: &TelegramSettings, style: Arc<Style>, http: Http) -> Self {
-        Self {
-            settings: settings.clone(),
-            style,
-            http,
-            accepted: Accepted::default(),
-            moved: Mutex::default(),
-        }
+    pub(super) fn new(
+        settings: &TelegramSettings,
+        style: Arc<Style>,
+        http: Http,
+        recipients: Arc<Recipients>,
+    ) -> Self {
+        Self { settings: settings.clone(), style, http, recipients, moved: Mutex::default() }
     }
 
-    /// Sends the letter to every chat, long ones in pieces one after the other.
+    /// What is known of the chats.
+    pub(super) fn recipients(&self) -> Arc<Recipients> {
+        Arc::clone(&self.recipients)
+    }
+
+    /// Sends the letter to every chat, a long one as several messages, no faster than a chat may
+    /// get them.
     ///
     /// # Errors
     /// When a chat may accept it later, or none accepts it.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        let text = texts::plain(letter, &self.style);
         let token = keys::read(&self.settings.token)?;
         let url = self.settings.base_url.below(&format!("/bot{}/sendMessage", token.reveal()));
-        let pieces = split::pieces(&text, LONGEST, char::len_utf16);
-        let sending = Sending { bot: self, url, token };
-        self.accepted.deliver(&letter.id, self.settings.chats.len(), &pieces, &sending).await
+        self.recipients.deliver(letter, &Sending { bot: self, url, token }).await
     }
 
     /// Longest that a letter takes.
     pub(super) fn time_limit(&self) -> Duration {
         // Two requests for a chat that moved.
         let requests = u32::try_from(self.settings.chats.len()).unwrap_or(u32::MAX);
-        self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(2))
+        let posts =
+            self.settings.timeout.saturating_mul(requests.saturating_add(1).saturating_mul(2));
+        posts.saturating_add(MOST.1)
     }
 
     fn moved(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
@@ -85,7 +95,23 @@ impl Telegram {
 }
 
 impl Post for Sending<'_> {
-    async fn post(&self, recipient: usize, piece: &str) -> Result<(), DeliveryError> {
+    fn names(&self) -> Vec<String> {
+        self.bot.settings.chats.clone()
+    }
+
+    fn label(&self, recipient: usize) -> String {
+        self.bot.settings.chats[recipient].clone()
+    }
+
+    fn pace(&self, recipient: usize) -> Pace {
+        pace(&self.bot.settings.chats[recipient])
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        Message::several(letter, &self.bot.style, LONGEST, char::len_utf16)
+    }
+
+    async fn post(&self, recipient: usize, _: &Letter, piece: &str) -> Result<(), DeliveryError> {
         let chat = self.bot.settings.chats[recipient].as_str();
         let known = self.bot.moved().get(chat).cloned();
         let mut number = known.unwrap_or_else(|| chat.to_owned());
@@ -105,10 +131,6 @@ impl Post for Sending<'_> {
             }
         }
     }
-
-    fn name(&self, recipient: usize) -> String {
-        self.bot.settings.chats[recipient].clone()
-    }
 }
 
 impl Sending<'_> {
@@ -121,6 +143,13 @@ impl Sending<'_> {
         let answer = self.bot.http.exchange(request, self.bot.settings.timeout).await?;
         Ok(fate(&answer, &self.url, &self.token))
     }
+}
+
+/// How fast a chat may be posted to. A group or a channel has a negative number or a name, a person
+/// a positive number.
+pub(super) fn pace(chat: &str) -> Pace {
+    let person = chat.parse::<i64>().is_ok_and(|chat| chat > 0);
+    Pace { apart: APART, most: (!person).then_some(MOST) }
 }
 
 /// The JSON to post. A text without `parse_mode` is shown as it stands, so no name can be read as

@@ -15,9 +15,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use self::answer::{Fate, fate};
 use self::token::Tokens;
 use super::http::{Body, Http, Request};
-use super::parts::{Accepted, Post};
+use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, split, texts};
+use super::{DeliveryError, Letter, Retry, Style};
 use crate::config::{ZaloRecipient, ZaloSettings};
 
 /// Longest text of a message, in characters.
@@ -30,7 +30,7 @@ pub(super) struct Zalo {
     style: Arc<Style>,
     http: Http,
     tokens: Arc<tokio::sync::Mutex<Tokens>>,
-    accepted: Accepted,
+    recipients: Arc<Recipients>,
 }
 
 impl Zalo {
@@ -40,6 +40,7 @@ impl Zalo {
         settings: &ZaloSettings,
         style: Arc<Style>,
         http: Http,
+        recipients: Arc<Recipients>,
         before: Option<&Self>,
     ) -> Self {
         let same = |before: &&Self| {
@@ -51,18 +52,21 @@ impl Zalo {
             style,
             http,
             tokens: before.filter(same).map(|b| Arc::clone(&b.tokens)).unwrap_or_default(),
-            accepted: Accepted::default(),
+            recipients,
         }
     }
 
-    /// Sends the letter to every recipient, long ones in pieces one after the other.
+    /// What is known of the recipients.
+    pub(super) fn recipients(&self) -> Arc<Recipients> {
+        Arc::clone(&self.recipients)
+    }
+
+    /// Sends the letter to every recipient, a long one as several messages.
     ///
     /// # Errors
     /// When a recipient may get it later, or none accepts it.
     pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        let text = texts::plain(letter, &self.style);
-        let pieces = split::pieces(&text, LONGEST, |_| 1);
-        self.accepted.deliver(&letter.id, self.settings.to.len(), &pieces, self).await
+        self.recipients.deliver(letter, self).await
     }
 
     /// Longest that a letter takes.
@@ -102,7 +106,22 @@ impl Zalo {
 }
 
 impl Post for Zalo {
-    async fn post(&self, recipient: usize, piece: &str) -> Result<(), DeliveryError> {
+    /// So many requests a minute are for the whole account.
+    const ASKS_FOR_ALL: bool = true;
+
+    fn names(&self) -> Vec<String> {
+        self.settings.to.iter().map(|to| place(to).1.to_owned()).collect()
+    }
+
+    fn label(&self, recipient: usize) -> String {
+        place(&self.settings.to[recipient]).1.to_owned()
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        Message::several(letter, &self.style, LONGEST, |_| 1)
+    }
+
+    async fn post(&self, recipient: usize, _: &Letter, piece: &str) -> Result<(), DeliveryError> {
         let recipient = &self.settings.to[recipient];
         let token = self.token(None).await?;
         let fate = match self.send(recipient, piece, &token).await? {
@@ -118,10 +137,6 @@ impl Post for Zalo {
             Fate::Refused(error) => Err(error),
             Fate::Stale(text) => Err(DeliveryError { retry: Retry::Never, text }),
         }
-    }
-
-    fn name(&self, recipient: usize) -> String {
-        place(&self.settings.to[recipient]).1.to_owned()
     }
 }
 

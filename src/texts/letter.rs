@@ -41,6 +41,20 @@ impl Letter {
         self.items.iter().all(|item| item.told_as == NotificationKind::Resolved)
     }
 
+    /// The letter with these items of it; none without any. What says less than the whole has an id
+    /// of its own, so that nobody takes it for a repeat.
+    pub(crate) fn only(&self, items: Vec<Item>) -> Option<Self> {
+        let first = &items.first()?.notification;
+        let id = match items.len() {
+            all if all == self.items.len() => self.id.clone(),
+            1 => first.id.clone(),
+            _ => NotificationId::new(format!("digest-{}", first.id)),
+        };
+        let created = items.iter().map(|item| item.notification.created).max();
+        let created = created.filter(|_| items.len() < self.items.len()).unwrap_or(self.created);
+        Some(Self { id, channel: self.channel.clone(), created, items, test: self.test })
+    }
+
     /// The same with names of at most so many characters, for a line that must have room for what
     /// is said of them.
     pub(crate) fn brief(&self, most: usize) -> Self {

@@ -109,6 +109,8 @@ recipient:
           message = no such person here
   defer   local_parts = later
           message = come back later
+  accept  local_parts = slow1 : slow2 : slow3 : slow4 : slow5
+          delay = 2s
   accept
 begin routers
 all:
@@ -239,7 +241,7 @@ async fn one_who_is_to_be_tried_later_delays_nobody_and_the_others_get_it_once()
     let [first, second] = ["n1", "n2"].map(|id| letter(id, "i1", NotificationKind::Firing));
     for _ in 0..3 {
         let error = email.deliver(&first).await.unwrap_err();
-        assert_eq!(error.retry, Retry::Partly(Duration::ZERO), "{error}");
+        assert!(matches!(error.retry, Retry::Partly { after: Duration::ZERO, .. }), "{error}");
     }
     // Sent after all of that, so that what came before it is all there is.
     email.deliver(&second).await.unwrap_err();
@@ -256,6 +258,19 @@ async fn one_who_is_to_be_tried_later_delays_nobody_and_the_others_get_it_once()
         ("<n2@tinh.example>", "truc@tinh.example"),
     ];
     assert_eq!(told, expected.map(|(id, to)| (id.to_owned(), to.to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_its_time_has_it_for_every_recipient() {
+    let exim = Exim::start().await;
+    let to = ["later", "slow1", "slow2", "slow3", "slow4", "slow5"];
+    let to = to.map(|name| format!("{name}@tinh.example")).into();
+    // Ten seconds for all of them, one after the other.
+    let settings = EmailSettings { to, timeout: Duration::from_secs(8), ..exim.settings() };
+    let email = direct(ChannelKind::Email(settings));
+    let error = email.deliver(&letter("n1", "i1", NotificationKind::Firing)).await.unwrap_err();
+    assert_eq!(error.retry, Retry::Partly { after: Duration::ZERO, works: true }, "{error}");
+    assert_eq!(exim.mails(5).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

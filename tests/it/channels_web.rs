@@ -10,7 +10,7 @@ use vchealth::config::{
     ChannelKind, EsmsSettings, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, ZaloRecipient, ZaloSettings,
 };
-use vchealth::model::{NotificationKind, WebAddress};
+use vchealth::model::{NotificationId, NotificationKind, WebAddress};
 use vchealth::notify::{Letter, Retry};
 
 use crate::channels::{Fake, Got, Place, direct, free_port, letter};
@@ -172,7 +172,8 @@ async fn zalo_repeats_only_what_was_not_accepted() {
     let to = [group(), user("stranger"), user("busy")];
     let channel = direct(ChannelKind::Zalo(zalo_settings(&fake, &place, &to)));
     let error = channel.deliver(&firing()).await.unwrap_err();
-    assert_eq!(error.retry, Retry::Partly(Duration::from_secs(60)), "{error}");
+    let partly = Retry::Partly { after: Duration::from_secs(60), works: true };
+    assert_eq!(error.retry, partly, "{error}");
     channel.deliver(&firing()).await.unwrap_err();
     let groups = fake.got().iter().filter(|got| got.path == "/v3.0/oa/group/message").count();
     assert_eq!(groups, 1, "the group got it once");
@@ -238,19 +239,64 @@ async fn telegram_waits_as_long_as_it_is_asked_and_repeats_nothing() {
     let (fake, place) = (telegram().await, Place::new("telegram"));
     let settings = telegram_settings(&fake, &place, &["-9", "-2", "-3"]);
     let channel = direct(ChannelKind::Telegram(settings));
-    for _ in 0..2 {
-        let error = channel.deliver(&firing()).await.unwrap_err();
-        assert_eq!(error.retry, Retry::Partly(Duration::from_secs(34)));
-        assert!(!error.text.contains("SECRETTOKEN"), "{error}");
-    }
-    let told = fake.got().iter().filter(|got| json_of(got)["chat_id"] == -9).count();
-    assert_eq!(told, 1);
+    let asked = Duration::from_secs(34);
+    let error = channel.deliver(&firing()).await.unwrap_err();
+    assert_eq!(error.retry, Retry::Partly { after: asked, works: true });
+    assert!(!error.text.contains("SECRETTOKEN"), "{error}");
+    // Neither the same letter nor the next one is posted there before that time.
+    let error = channel.deliver(&firing()).await.unwrap_err();
+    assert!(matches!(error.retry, Retry::Partly { after, works: false } if after <= asked));
+    channel.deliver(&letter("n2", "i2", NotificationKind::Firing)).await.unwrap_err();
+    let told = |chat: i64| fake.got().iter().filter(|got| json_of(got)["chat_id"] == chat).count();
+    assert_eq!([-9, -2].map(told), [2, 1]);
     let thrown_out = direct(ChannelKind::Telegram(telegram_settings(&fake, &place, &["-3"])));
     assert_eq!(thrown_out.deliver(&firing()).await.unwrap_err().retry, Retry::Never);
 }
 
+/// A letter about so many sites, with their contacts.
+fn digest(sites: usize) -> Letter {
+    let one = |n: usize| {
+        let mut letter = letter(&format!("n{n}"), &format!("i{n}"), NotificationKind::Firing);
+        let mut notification = (*letter.items[0].notification).clone();
+        notification.alert.site_name = format!("Xã thứ {n:02} trên tuyến đường truyền Chợ Đồn");
+        letter.items[0].notification = notification.into();
+        letter
+    };
+    let mut all: Vec<Letter> = (0..sites).map(one).collect();
+    let items = all.iter_mut().flat_map(|letter| std::mem::take(&mut letter.items)).collect();
+    let id = NotificationId::new("digest-n0");
+    Letter { id, items, ..all.remove(0) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn telegram_gets_long_texts_in_pieces() {
+async fn telegram_gets_a_long_digest_as_several_messages_each_line_once_and_in_order() {
+    // The second message finds the chat flooded, once.
+    let fake = Fake::start(|_, before| match before.len() {
+        1 => refusal(429, "Too Many Requests", &json!({"retry_after": 1})),
+        _ => ok(&json!({"ok": true, "result": {"message_id": 1}})),
+    })
+    .await;
+    let place = Place::new("telegram");
+    let channel = direct(ChannelKind::Telegram(telegram_settings(&fake, &place, &["-9"])));
+    let digest = digest(80);
+    let error = channel.deliver(&digest).await.unwrap_err();
+    assert_eq!(error.retry, Retry::After(Duration::from_secs(1)), "the only chat: all waits");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    channel.deliver(&digest).await.unwrap();
+    let texts: Vec<String> =
+        fake.got().iter().map(|got| json_of(got)["text"].as_str().unwrap().to_owned()).collect();
+    assert!(texts.len() >= 4 && texts.iter().all(|it| it.encode_utf16().count() <= 4_096));
+    let accepted = texts.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, text)| text);
+    let sites: Vec<&str> = accepted
+        .inspect(|text| assert!(text.starts_with("[NGHIÊM TRỌNG] "), "{text}"))
+        .flat_map(|text| text.split("Xã thứ ").skip(1).map(|rest| &rest[..2]))
+        .collect();
+    let all: Vec<String> = (0..80).map(|n| format!("{n:02}")).collect();
+    assert_eq!(sites, all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn telegram_gets_a_long_text_about_one_incident_in_pieces() {
     let (fake, place) = (telegram().await, Place::new("telegram"));
     let channel = direct(ChannelKind::Telegram(telegram_settings(&fake, &place, &["-9"])));
     let mut long = firing();
@@ -259,7 +305,13 @@ async fn telegram_gets_long_texts_in_pieces() {
     notification.alert.contacts = vec![contact; 400];
     long.items[0].notification = notification.into();
     channel.deliver(&long).await.unwrap();
-    assert!(fake.got().len() > 1);
+    let texts: Vec<String> =
+        fake.got().iter().map(|got| json_of(got)["text"].as_str().unwrap().to_owned()).collect();
+    assert!(texts.len() > 1);
+    // A piece may end between two words.
+    let whole = texts.join(" ");
+    assert_eq!(whole.matches("Nông Văn Tú").count(), 400);
+    assert!(whole.starts_with("[NGHIÊM TRỌNG]") && whole.contains("Chi tiết: "), "{whole}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

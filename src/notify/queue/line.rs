@@ -224,10 +224,12 @@ impl Line {
             }
             Retry::Later => Duration::ZERO,
             Retry::After(asked) => asked.min(LONGEST_ASKED),
-            Retry::Partly(asked) => {
-                // It works; only this letter waits, for those who have not got it.
-                self.works(output);
-                self.repeat(entries, asked.min(LONGEST_ASKED), error, now, output);
+            Retry::Partly { after, works } => {
+                // Only this letter waits, for those who have not got it.
+                if works {
+                    self.works(output);
+                }
+                self.repeat(entries, after.min(LONGEST_ASKED), error, now, output);
                 return;
             }
         };
@@ -240,6 +242,14 @@ impl Line {
         self.struck.get_or_insert_with(|| letter.clone());
         self.retry_at = self.retry_at.max(now.mono + wait_after(self.streak).max(asked));
         self.repeat(entries, asked, error, now, output);
+    }
+
+    /// A message that some have, and the others will not get any more.
+    fn partly_told(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
+        self.status.delivered += 1;
+        output.marks.push(entry.mark(MarkState::Delivered, now, Some(reason.clone())));
+        let (channel, id) = (self.status.id.clone(), entry.notification.id.clone());
+        output.events.push(Event::PartlyTold { channel, id, reason });
     }
 
     /// Has messages tried again, each after a while of its own.
@@ -255,6 +265,10 @@ impl Line {
             entry.strikes = entry.strikes.saturating_add(1);
             if entry.attempts >= MOST_ATTEMPTS {
                 let reason = format!("after {} attempts: {}", entry.attempts, error.text);
+                if let Retry::Partly { .. } = error.retry {
+                    self.partly_told(&entry, reason, now, output);
+                    continue;
+                }
                 self.give_up(entry, reason, now, output);
                 continue;
             }

@@ -508,11 +508,46 @@ fn one_recipient_who_is_to_be_tried_later_does_not_hold_up_what_the_others_are_t
     let mut desk = Desk::new(1);
     desk.decide("a", "i1", FIRING);
     desk.take();
-    desk.fail("a", Retry::Partly(Duration::from_mins(15)));
+    desk.fail("a", Retry::Partly { after: Duration::from_mins(15), works: true });
     assert_eq!(desk.status().failing_since, None);
     desk.decide("b", "i2", FIRING);
     assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["b"]);
     assert_eq!(desk.run(Duration::from_mins(15), |_, _| Ok(())), ["a"]);
+}
+
+#[test]
+fn a_repeat_that_nobody_new_accepts_is_no_sign_that_the_channel_works() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.fail("a", Retry::Partly { after: Duration::ZERO, works: true });
+    desk.decide("b", "i2", FIRING);
+    let partly = || DeliveryError {
+        retry: Retry::Partly { after: Duration::ZERO, works: false },
+        text: "503".to_owned(),
+    };
+    desk.run(seconds(60), |letter, _| {
+        Err(if letter.id.as_str() == "a" { partly() } else { later() })
+    });
+    let status = desk.status();
+    assert!(status.failing_from.is_some(), "whoever is asked anew does not answer");
+    assert_eq!(status.queued, 2);
+}
+
+#[test]
+fn what_some_have_and_others_never_accept_is_no_message_that_nobody_was_told() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "i1", FIRING);
+    let mut works = true;
+    desk.run(Duration::from_hours(25), |_, _| {
+        let works = std::mem::take(&mut works);
+        let retry = Retry::Partly { after: Duration::ZERO, works };
+        Err(DeliveryError { retry, text: "mailbox full".to_owned() })
+    });
+    let status = desk.status();
+    assert_eq!((status.queued, status.failed, status.delivered), (0, 0, 1));
+    let events = desk.queue.take_events();
+    assert!(matches!(&events[..], [Event::PartlyTold { .. }]), "{events:?}");
 }
 
 #[test]

@@ -3,7 +3,14 @@
 use super::*;
 use crate::config::{ChannelKind, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings};
 use crate::config::{SecretSource, TelegramSettings, WebhookSettings, ZaloSettings};
-use crate::notify::channel;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::tz::TimeZone;
+
+use crate::model::Language;
+use crate::notify::parts::{Message, Pace, Post, Recipients};
+use crate::notify::{Style, channel, telegram};
 
 /// Every kind of channel that has to keep to a rate, and one that need not.
 fn kinds() -> [ChannelKind; 4] {
@@ -107,4 +114,87 @@ fn a_few_messages_of_a_slow_channel_are_told_one_by_one() {
         desk.decide(&format!("b{n}"), &format!("j{n}"), FIRING);
     }
     assert_eq!(desk.run(seconds(20), |_, _| Ok(())), ["digest-b0"], "24 sites are one message");
+}
+
+/// A chat of Telegram that takes what the documents say and no more: a message a second, 20 a
+/// minute to a group. Whoever sends more is told to wait.
+struct Group {
+    posts: Mutex<Vec<tokio::time::Instant>>,
+    texts: Mutex<Vec<String>>,
+    refused: AtomicUsize,
+}
+
+impl Post for Group {
+    fn names(&self) -> Vec<String> {
+        vec!["-1001".to_owned()]
+    }
+
+    fn label(&self, _: usize) -> String {
+        "-1001".to_owned()
+    }
+
+    fn pace(&self, _: usize) -> Pace {
+        telegram::pace("-1001")
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        let style = Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080");
+        Message::several(letter, &style, 4_096, char::len_utf16)
+    }
+
+    async fn post(&self, _: usize, _: &Letter, text: &str) -> Result<(), DeliveryError> {
+        let mut posts = self.posts.lock().unwrap();
+        let now = tokio::time::Instant::now();
+        let within = |most: Duration| posts.iter().filter(|at| now - **at < most).count();
+        if within(seconds(1)) > 0 || within(seconds(60)) >= 20 {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            let retry = Retry::After(seconds(30));
+            return Err(DeliveryError { retry, text: "Too Many Requests".to_owned() });
+        }
+        posts.push(now);
+        self.texts.lock().unwrap().push(text.to_owned());
+        Ok(())
+    }
+}
+
+/// The queue and what a channel knows of its recipients, with nothing in between.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_gone_is_told_of_300_incidents_within_what_the_service_allows() {
+    let chats = ChannelKind::Telegram(TelegramSettings {
+        token: SecretSource::Env("NONE".to_owned()),
+        chats: Vec::new(),
+        base_url: WebAddress::new(""),
+        timeout: seconds(10),
+    });
+    let mut desk = Desk::with(channel::limits(&chats));
+    for n in 0..300 {
+        desk.decide(&format!("n{n:03}"), &format!("i{n:03}"), FIRING);
+        desk.run(seconds(24), |_, _| Err(later()));
+    }
+    let group =
+        Group { posts: Mutex::default(), texts: Mutex::default(), refused: AtomicUsize::new(0) };
+    let known = Recipients::default();
+    let began = desk.now.mono;
+    while let Some(due) = desk.queue.poll_timeout() {
+        let before = tokio::time::Instant::now();
+        if due > desk.now.mono {
+            tokio::time::advance(due - desk.now.mono).await;
+        }
+        let letter = desk.queue.next(desk.now.plus(before.elapsed())).map(|due| due.letter);
+        let result = match &letter {
+            Some(letter) => known.deliver(letter, &group).await,
+            None => Ok(()),
+        };
+        desk.now = desk.now.plus(before.elapsed());
+        if let Some(letter) = letter {
+            desk.queue.settle(&letter.channel, &letter.id, result, desk.now);
+        }
+    }
+    assert_eq!((desk.status().queued, desk.status().delivered), (0, 300));
+    assert!(desk.now.mono - began <= seconds(60), "{:?}", desk.now.mono - began);
+    assert_eq!(group.refused.load(Ordering::Relaxed), 0, "nobody had to ask for time");
+    let texts = group.texts.lock().unwrap();
+    assert!(texts.len() > 6, "six digests in several messages each: {}", texts.len());
+    let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with('•'));
+    assert_eq!(lines.count(), 300);
 }

@@ -1,0 +1,268 @@
+//! Recipients who accept, hang, refuse and ask for time, in virtual time.
+
+use super::*;
+use crate::notify::Item;
+use crate::store::tests::{incident, notification};
+
+const FIRING: NotificationKind = NotificationKind::Firing;
+const UPDATE: NotificationKind = NotificationKind::Update;
+
+fn failed(retry: Retry) -> DeliveryError {
+    DeliveryError { retry, text: "no".to_owned() }
+}
+
+fn partly(after: Duration, works: bool) -> Result<(), DeliveryError> {
+    Err(failed(Retry::Partly { after, works }))
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// What is told of an incident, as a message of this id.
+fn item(id: &str, about: &str, kind: NotificationKind, told_as: NotificationKind) -> Item {
+    Item { told_as, notification: Arc::new(notification(id, incident(about, "x"), kind)) }
+}
+
+/// News about these incidents, each in a message of the same name.
+fn letter(id: &str, about: &[&str]) -> Letter {
+    let items = about.iter().map(|it| item(&format!("{it}-1"), it, FIRING, FIRING)).collect();
+    letter_of(id, items)
+}
+
+fn letter_of(id: &str, items: Vec<Item>) -> Letter {
+    let first = &items[0].notification;
+    let (channel, created) = (first.channel.clone(), first.created);
+    Letter { id: NotificationId::new(id), channel, created, items, test: false }
+}
+
+/// Recipients by number who answer by a script. A letter leaves as messages of so many incidents,
+/// each in so many pieces.
+struct Row<F> {
+    recipients: usize,
+    items: usize,
+    pieces: usize,
+    posts: Mutex<Vec<String>>,
+    answer: F,
+}
+
+impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Row<F> {
+    fn new(recipients: usize, answer: F) -> Self {
+        Self { recipients, items: 100, pieces: 1, posts: Mutex::default(), answer }
+    }
+
+    /// Posts since the last time, as `recipient:message`.
+    fn posts(&self) -> Vec<String> {
+        std::mem::take(&mut self.posts.lock().unwrap())
+    }
+}
+
+impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Post for Row<F> {
+    fn names(&self) -> Vec<String> {
+        (0..self.recipients).map(|n| format!("r{n}")).collect()
+    }
+
+    fn label(&self, recipient: usize) -> String {
+        recipient.to_string()
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        let some = letter.items.chunks(self.items).filter_map(|some| letter.only(some.to_vec()));
+        let word = |item: &Item| match item.told_as {
+            FIRING => item.notification.id.to_string(),
+            other => format!("{} as {}", item.notification.id, other.word()),
+        };
+        let text = |letter: &Letter| letter.items.iter().map(word).collect::<Vec<_>>().join("+");
+        let pieces = |letter: &Letter| match self.pieces {
+            1 => vec![text(letter)],
+            n => (1..=n).map(|piece| format!("{}/{piece}", text(letter))).collect(),
+        };
+        some.map(|letter| Message { pieces: pieces(&letter), letter }).collect()
+    }
+
+    async fn post(&self, recipient: usize, _: &Letter, piece: &str) -> Result<(), DeliveryError> {
+        self.posts.lock().unwrap().push(format!("{recipient}:{piece}"));
+        match (self.answer)(recipient, piece) {
+            None => Ok(()),
+            Some(Retry::Later) if piece.contains("hang") => std::future::pending().await,
+            Some(retry) => Err(failed(retry)),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_brings_nobody_the_same_piece_twice() {
+    let known = Recipients::default();
+    let hangs = |to, piece: &str| (to == 1 && piece.ends_with("/2")).then_some(Retry::Later);
+    let row = Row { pieces: 2, ..Row::new(2, hangs) };
+    let letter = letter("hang", &["hang"]);
+    for posts in [&["0:hang-1/1", "0:hang-1/2", "1:hang-1/1", "1:hang-1/2"][..], &["1:hang-1/2"]] {
+        let late = tokio::time::timeout(seconds(1), known.deliver(&letter, &row)).await;
+        assert!(late.is_err(), "the second recipient hangs");
+        assert_eq!(row.posts(), posts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_everybody_has_is_not_remembered() {
+    let known = Recipients::default();
+    let letter = letter("a", &["a"]);
+    assert_eq!(known.deliver(&letter, &Row::new(2, |_, _| None)).await, Ok(()));
+    assert!(known.lacks("r0", &letter).is_some());
+    let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
+    assert_eq!(known.deliver(&letter, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(known.lacks("r0", &letter), None);
+    assert!(known.lacks("r1", &letter).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_whose_lines_changed_tells_each_only_what_they_lack() {
+    let known = Recipients::default();
+    let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
+    let first = letter("digest-a-1", &["a", "b", "c"]);
+    assert_eq!(known.deliver(&first, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(row.posts(), ["0:a-1+b-1+c-1", "1:a-1+b-1+c-1"]);
+    // One is over and another one began.
+    let second = letter("digest-a-1", &["a", "c", "d"]);
+    assert_eq!(known.deliver(&second, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(row.posts(), ["0:d-1", "1:a-1+c-1+d-1"]);
+    let third = letter("digest-a-1", &["a", "c"]);
+    assert_eq!(known.deliver(&third, &row).await, partly(Duration::ZERO, false));
+    assert_eq!(row.posts(), ["1:a-1+c-1"], "and nothing shows that the channel works");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_of_a_fault_hears_what_is_new_and_who_does_not_hears_it_as_new() {
+    let known = Recipients::default();
+    let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
+    known.deliver(&letter("a-1", &["a"]), &row).await.unwrap_err();
+    row.posts();
+    let newer = letter_of("a-2", vec![item("a-2", "a", UPDATE, FIRING)]);
+    known.deliver(&newer, &row).await.unwrap_err();
+    assert_eq!(row.posts(), ["0:a-2 as update", "1:a-2"]);
+    let over = NotificationKind::Resolved;
+    let over = letter_of("a-3", vec![item("a-3", "a", over, over)]);
+    assert_eq!(known.deliver(&over, &Row::new(2, |_, _| None)).await, Ok(()));
+    assert!(known.lacks("r0", &newer).is_some(), "it is settled and forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_time_is_left_alone_until_then_by_every_letter() {
+    let known = Recipients::default();
+    let busy = Row::new(2, |to, _| (to == 1).then_some(Retry::After(seconds(30))));
+    let told = known.deliver(&letter("a", &["a"]), &busy).await;
+    assert_eq!(told, partly(seconds(30), true));
+    busy.posts();
+    tokio::time::advance(seconds(10)).await;
+    assert_eq!(known.deliver(&letter("b", &["b"]), &busy).await, partly(seconds(20), true));
+    assert_eq!(known.deliver(&letter("a", &["a"]), &busy).await, partly(seconds(20), false));
+    assert_eq!(busy.posts(), ["0:b-1"]);
+    tokio::time::advance(seconds(20)).await;
+    assert_eq!(known.deliver(&letter("a", &["a"]), &Row::new(2, |_, _| None)).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_recipient_is_not_some_of_several() {
+    let known = Recipients::default();
+    let flooded = |_, piece: &str| (piece == "b-1").then_some(Retry::After(seconds(30)));
+    let row = Row { items: 1, ..Row::new(1, flooded) };
+    let digest = letter("digest-a-1", &["a", "b", "c"]);
+    let told = known.deliver(&digest, &row).await;
+    assert_eq!(told, Err(failed(Retry::After(seconds(30)))), "the whole channel waits");
+    assert_eq!(row.posts(), ["0:a-1", "0:b-1"]);
+    tokio::time::advance(seconds(30)).await;
+    let row = Row { items: 1, ..Row::new(1, |_, _| None) };
+    assert_eq!(known.deliver(&digest, &row).await, Ok(()));
+    assert_eq!(row.posts(), ["0:b-1", "0:c-1"], "in order, and nothing twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_asks_for_time_does_so_for_everybody() {
+    struct Account<P>(P);
+    impl<P: Post> Post for Account<P> {
+        const ASKS_FOR_ALL: bool = true;
+
+        fn names(&self) -> Vec<String> {
+            self.0.names()
+        }
+
+        fn label(&self, recipient: usize) -> String {
+            self.0.label(recipient)
+        }
+
+        fn messages(&self, letter: &Letter) -> Vec<Message> {
+            self.0.messages(letter)
+        }
+
+        async fn post(&self, to: usize, letter: &Letter, text: &str) -> Result<(), DeliveryError> {
+            self.0.post(to, letter, text).await
+        }
+    }
+    let known = Recipients::default();
+    let asks = |to, _: &str| (to == 1).then_some(Retry::After(seconds(60)));
+    let account = Account(Row::new(3, asks));
+    assert_eq!(known.deliver(&letter("a", &["a"]), &account).await, partly(seconds(60), true));
+    assert_eq!(account.0.posts(), ["0:a-1", "1:a-1"]);
+    let told = known.deliver(&letter("b", &["b"]), &account).await;
+    assert_eq!(told, Err(failed(Retry::After(seconds(60)))));
+    assert_eq!(account.0.posts(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_refuses_for_good_is_not_offered_again_while_another_is_waited_for() {
+    let known = Recipients::default();
+    let row = Row::new(3, |to, _| [None, Some(Retry::Never), Some(Retry::Later)][to]);
+    let letter = letter("a", &["a"]);
+    for posts in [&["0:a-1", "1:a-1", "2:a-1"][..], &["2:a-1"]] {
+        known.deliver(&letter, &row).await.unwrap_err();
+        assert_eq!(row.posts(), posts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_of_which_a_part_is_refused_for_good_is_no_delivered_one() {
+    let known = Recipients::default();
+    let odd = |_, piece: &str| (piece == "b-1").then_some(Retry::Never);
+    let row = Row { items: 1, ..Row::new(1, odd) };
+    let told = known.deliver(&letter("digest-a-1", &["a", "b", "c"]), &row).await;
+    assert_eq!(told, Err(failed(Retry::Never)), "the courier tells each alone");
+    row.posts();
+    for about in ["a", "b", "c"] {
+        let told = known.deliver(&letter(&format!("{about}-1"), &[about]), &row).await;
+        assert_eq!(told.is_ok(), about != "b");
+    }
+    assert_eq!(row.posts(), ["0:b-1", "0:c-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_is_bounded() {
+    let known = Recipients::default();
+    let names: Vec<String> = (0..1_000).map(|n| format!("i{n}")).collect();
+    for name in &names {
+        known.accepted("r0", &letter(name, &[name]), None);
+        known.accepted("r0", &letter(name, &[name]), Some(0));
+    }
+    let all = known.all();
+    assert_eq!((all["r0"].heard.len(), all["r0"].pieces.len()), (REMEMBERED, PIECES));
+    drop(all);
+    assert_eq!(known.lacks("r0", &letter("i999", &["i999"])), None);
+}
+
+#[test]
+fn a_letter_waits_for_the_first_who_may_be_asked_again() {
+    let [soon, late] = [30, 34].map(|s| failed(Retry::After(seconds(s))));
+    let failures = vec![failed(Retry::Never), late.clone(), soon.clone()];
+    assert_eq!(verdict(false, false, false, failures.clone()), Err(soon));
+    assert_eq!(verdict(true, true, true, failures), partly(seconds(30), true));
+    let failures = vec![late, failed(Retry::Later)];
+    assert_eq!(verdict(true, true, false, failures), partly(Duration::ZERO, false));
+}
+
+#[test]
+fn somebody_reached_is_enough_when_the_others_are_refused_for_good() {
+    let never = || vec![failed(Retry::Never)];
+    assert_eq!(verdict(true, true, true, never()), Ok(()));
+    assert_eq!(verdict(false, true, true, never()), Ok(()));
+    assert_eq!(verdict(false, false, false, never()), Err(failed(Retry::Never)));
+    assert_eq!(verdict(true, true, false, Vec::new()), Ok(()));
+}
