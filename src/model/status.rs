@@ -16,6 +16,9 @@ pub struct ChannelStatus {
     pub id: ChannelId,
     /// What it is, as in the settings.
     pub kind: String,
+    /// The channel that stands in for it.
+    #[serde(skip)]
+    pub fallback: Option<ChannelId>,
     /// Messages that wait or are on their way.
     pub queued: u32,
     /// Messages that were accepted.

@@ -499,6 +499,7 @@ pub(crate) fn channel() -> ChannelStatus {
     ChannelStatus {
         id: ChannelId::new("webhook"),
         kind: "webhook".to_owned(),
+        fallback: None,
         queued: 2,
         delivered: 41,
         failed: 1,

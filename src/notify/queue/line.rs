@@ -59,6 +59,7 @@ impl Line {
             status: ChannelStatus {
                 id: setup.id.clone(),
                 kind: setup.kind.to_owned(),
+                fallback: None,
                 queued: 0,
                 delivered: 0,
                 failed: 0,
@@ -301,6 +302,7 @@ impl Line {
         ChannelStatus {
             failing_since: self.failed_first.map(|then| now.told(then)),
             failing_from: self.failed_first.map(|then| then.mono),
+            fallback: self.fallback.as_ref().map(|fallback| fallback.to.clone()),
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
             ..self.status.clone()
