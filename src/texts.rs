@@ -25,10 +25,10 @@ use jiff::tz::TimeZone;
 pub use self::templates::{Templates, check as check_templates};
 
 pub(crate) use self::facts::grouped;
-use self::facts::{Facts, Observed, Place, Stands, TouchedSession, shared_by_all, tenths, units};
+use self::facts::{Facts, IN_ORDER, Observed, Place, Stands, TouchedSession, kinds, shared_by_all, tenths, units};
 use crate::model::{
     Ailment, Alert, ChannelId, Language, Notification, NotificationId, NotificationKind, Part,
-    SelfDoubt, Severity, SiteId, StoreTrouble, encoded, folded,
+    SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -208,13 +208,15 @@ pub(crate) fn portions(
     }
 }
 
-/// Where an incident stands in a digest: the gravest first, and where a reader looks for a name;
-/// then drills, which are no incidents, and what readiness runs found.
-fn place_in_digest(item: &Item, style: &Style) -> (bool, bool, Reverse<Severity>, String) {
+/// Where an incident stands in a digest: what is new before what is told again, of each the gravest
+/// first, and where a reader looks for a name; then drills, which are no incidents, and what
+/// readiness runs found.
+fn place_in_digest(item: &Item, style: &Style) -> impl Ord + use<> {
     let facts = Facts::new(item, style);
     let alert = facts.alert;
+    let kind = IN_ORDER.iter().position(|kind| *kind == facts.kind);
     let name = folded(facts.place_name());
-    (alert.readiness.is_some(), alert.drill, Reverse(facts.severity), name)
+    (alert.readiness.is_some(), alert.drill, kind, Reverse(facts.severity), name)
 }
 
 /// The page where what an alert is about can be looked at. A test and a drill have none but the

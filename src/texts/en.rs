@@ -15,7 +15,7 @@ pub(super) use ourselves::self_doubt;
 use words::{count, day, duration, grade, hour, moment, nth, precise, shared};
 
 use super::seen::Seen;
-use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, shared_by_all};
+use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all};
 use crate::model::{Cause, NotificationKind};
 
 /// Writes what is told of one incident.
@@ -107,11 +107,8 @@ pub(super) fn digest(
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
-    let mut text = if over {
-        format!("[RESOLVED] {} over\n", count(all.len(), "incident", "incidents"))
-    } else {
-        headline(all)
-    };
+    let mut text = format!("{}\n", first_line(all));
+    let mixed = kinds(all).len() > 1;
     for facts in all {
         if let Some(line) = own(facts) {
             text.push_str(&format!("• {line}\n"));
@@ -132,7 +129,8 @@ pub(super) fn digest(
                 format!("{subject} {what} since {since}{}{}", extent(facts), first_contact(facts))
             }
         };
-        text.push_str(&format!("• {line}\n"));
+        let mark = if mixed { mark(facts.kind) } else { "" };
+        text.push_str(&format!("• {mark}{line}\n"));
     }
     if !over {
         let who = shared_by_all(all, who_knows).unwrap_or_default();
@@ -143,24 +141,45 @@ pub(super) fn digest(
     text
 }
 
-/// The first line about several incidents that are on.
-fn headline(all: &[Facts<'_>]) -> String {
+/// The first line about several incidents. Where they are told as different things, it says how many
+/// are new and how many are told again; each line that is not new is marked.
+pub(super) fn first_line(all: &[Facts<'_>]) -> String {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
     let grade = grade(all.iter().map(|facts| facts.severity).max().unwrap_or_default());
     let session = shared_by_all(all, session_in_brief).unwrap_or_default();
     let incidents = count(all.len(), "incident", "incidents");
-    match all.first().map(|facts| facts.kind) {
-        Some(NotificationKind::Update) => {
-            format!("[UPDATE – {grade}] {incidents} wider or graver{session}\n")
-        }
-        Some(NotificationKind::Reminder) => {
-            format!("[REMINDER – {grade}] {incidents} still on{session}\n")
-        }
-        Some(NotificationKind::Escalation) => {
+    match kinds(all).as_slice() {
+        [(Resolved, _)] => format!("[RESOLVED] {incidents} over"),
+        [(Update, _)] => format!("[UPDATE – {grade}] {incidents} wider or graver{session}"),
+        [(Reminder, _)] => format!("[REMINDER – {grade}] {incidents} still on{session}"),
+        [(Escalation, _)] => {
             let after = all.iter().filter_map(Facts::untaken).min();
             let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
-            format!("[ESCALATION – {grade}] {incidents} taken on by nobody{after}{session}\n")
+            format!("[ESCALATION – {grade}] {incidents} taken on by nobody{after}{session}")
         }
-        _ => format!("[{grade}] {incidents}{session}\n"),
+        [] | [(Firing, _)] => format!("[{grade}] {incidents}{session}"),
+        several => {
+            let words = |(kind, count): &(NotificationKind, usize)| match kind {
+                Firing => format!("{count} new"),
+                Escalation => format!("{count} taken on by nobody"),
+                Update => format!("{count} wider or graver"),
+                Reminder => format!("{count} still on"),
+                Resolved => format!("{count} over"),
+            };
+            let counts: Vec<String> = several.iter().map(words).collect();
+            format!("[{grade}] {incidents}: {}{session}", counts.join(", "))
+        }
+    }
+}
+
+/// What a line is about among others that are news.
+const fn mark(kind: NotificationKind) -> &'static str {
+    match kind {
+        NotificationKind::Firing => "",
+        NotificationKind::Escalation => "[ESCALATION] ",
+        NotificationKind::Update => "[UPDATE] ",
+        NotificationKind::Reminder => "[REMINDER] ",
+        NotificationKind::Resolved => "[RESOLVED] ",
     }
 }
 

@@ -403,6 +403,19 @@ pub(super) fn shared_by_all<'a, T: PartialEq>(
     all[1..].iter().all(|facts| what(facts) == first).then_some(first)
 }
 
+/// The kinds of messages in the order in which several are told: what is new first, then what
+/// somebody has to do something about.
+pub(super) const IN_ORDER: [NotificationKind; 5] = {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
+    [Firing, Escalation, Update, Reminder, Resolved]
+};
+
+/// How many incidents are told as what, in that order.
+pub(super) fn kinds(all: &[Facts<'_>]) -> Vec<(NotificationKind, usize)> {
+    let count = |kind| (kind, all.iter().filter(|facts| facts.kind == kind).count());
+    IN_ORDER.into_iter().map(count).filter(|(_, count)| *count > 0).collect()
+}
+
 /// From one moment to a later one; zero when the clock was set back in between.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()

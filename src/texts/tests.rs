@@ -503,6 +503,32 @@ fn several_that_are_on_read_as_one_message_with_a_line_each() {
     write_all("together", &letters);
 }
 
+/// What a slow channel tells at once: two faults that are new, one that nobody has taken on, one
+/// that is still on.
+fn mixed() -> Letter {
+    use NotificationKind::{Escalation, Firing, Reminder};
+    let sites = [
+        ("Huyện Pác Nặm", Cause::Uplink, Reminder),
+        ("Xã Tân Lập", Cause::Access, Firing),
+        ("Xã Nhạn Môn", Cause::Service, Escalation),
+        ("Xã Bộc Bố", Cause::Device, Firing),
+    ];
+    let all = sites.into_iter().enumerate().map(|(n, (name, cause, kind))| {
+        let mut it = stage(sample(cause), kind);
+        it.created = at("2026-02-03T00:52:14Z");
+        it.alert.phase = Phase::Readiness;
+        it.alert.site_name = name.to_owned();
+        it.alert.incident.id = crate::model::IncidentId::new(format!("i{n}"));
+        it
+    });
+    letter(all.collect())
+}
+
+#[test]
+fn a_digest_of_several_kinds_says_how_many_are_new_and_marks_the_others() {
+    write_all("mixed", &[("two that are new among others", mixed())]);
+}
+
 #[test]
 fn a_test_is_clearly_a_test() {
     let now = at("2026-02-03T00:42:14Z");

@@ -15,7 +15,7 @@ use words::{
 };
 
 use super::seen::Seen;
-use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, shared_by_all};
+use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all};
 use crate::model::{Cause, NotificationKind};
 
 /// Writes what is told of one incident.
@@ -111,11 +111,8 @@ pub(super) fn digest(
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
-    let mut text = if over {
-        format!("[ĐÃ KHẮC PHỤC] {} sự cố đã kết thúc\n", all.len())
-    } else {
-        headline(all)
-    };
+    let mut text = format!("{}\n", first_line(all));
+    let mixed = kinds(all).len() > 1;
     for facts in all {
         if let Some(line) = own(facts) {
             text.push_str(&format!("• {line}\n"));
@@ -137,7 +134,8 @@ pub(super) fn digest(
                 format!("{subject} {what} từ {since}{}{}", extent(facts), first_contact(facts))
             }
         };
-        text.push_str(&format!("• {line}\n"));
+        let mark = if mixed { mark(facts.kind) } else { "" };
+        text.push_str(&format!("• {mark}{line}\n"));
     }
     if !over {
         let who = shared_by_all(all, who_knows).unwrap_or_default();
@@ -148,24 +146,47 @@ pub(super) fn digest(
     text
 }
 
-/// The first line about several incidents that are on.
-fn headline(all: &[Facts<'_>]) -> String {
+/// The first line about several incidents. Where they are told as different things, it says how many
+/// are new and how many are told again; each line that is not new is marked.
+pub(super) fn first_line(all: &[Facts<'_>]) -> String {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
     let grade = grade(all.iter().map(|facts| facts.severity).max().unwrap_or_default());
     let session = shared_by_all(all, session_in_brief).unwrap_or_default();
-    let (count, kind) = (all.len(), all.first().map(|facts| facts.kind));
-    match kind {
-        Some(NotificationKind::Update) => {
-            format!("[CẬP NHẬT – {grade}] {count} sự cố lan rộng hoặc nặng thêm{session}\n")
+    let count = all.len();
+    match kinds(all).as_slice() {
+        [(Resolved, _)] => format!("[ĐÃ KHẮC PHỤC] {count} sự cố đã kết thúc"),
+        [(Update, _)] => {
+            format!("[CẬP NHẬT – {grade}] {count} sự cố lan rộng hoặc nặng thêm{session}")
         }
-        Some(NotificationKind::Reminder) => {
-            format!("[NHẮC LẠI – {grade}] {count} sự cố chưa kết thúc{session}\n")
-        }
-        Some(NotificationKind::Escalation) => {
+        [(Reminder, _)] => format!("[NHẮC LẠI – {grade}] {count} sự cố chưa kết thúc{session}"),
+        [(Escalation, _)] => {
             let after = all.iter().filter_map(Facts::untaken).min();
             let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
-            format!("[CHUYỂN CẤP – {grade}] {count} sự cố chưa ai tiếp nhận{after}{session}\n")
+            format!("[CHUYỂN CẤP – {grade}] {count} sự cố chưa ai tiếp nhận{after}{session}")
         }
-        _ => format!("[{grade}] {count} sự cố{session}\n"),
+        [] | [(Firing, _)] => format!("[{grade}] {count} sự cố{session}"),
+        several => {
+            let words = |(kind, count): &(NotificationKind, usize)| match kind {
+                Firing => format!("{count} mới"),
+                Escalation => format!("{count} chưa ai tiếp nhận"),
+                Update => format!("{count} lan rộng hoặc nặng thêm"),
+                Reminder => format!("{count} nhắc lại"),
+                Resolved => format!("{count} đã kết thúc"),
+            };
+            let counts: Vec<String> = several.iter().map(words).collect();
+            format!("[{grade}] {count} sự cố: {}{session}", counts.join(", "))
+        }
+    }
+}
+
+/// What a line is about among others that are news.
+const fn mark(kind: NotificationKind) -> &'static str {
+    match kind {
+        NotificationKind::Firing => "",
+        NotificationKind::Escalation => "[CHUYỂN CẤP] ",
+        NotificationKind::Update => "[CẬP NHẬT] ",
+        NotificationKind::Reminder => "[NHẮC LẠI] ",
+        NotificationKind::Resolved => "[ĐÃ KHẮC PHỤC] ",
     }
 }
 
