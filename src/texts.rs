@@ -25,10 +25,12 @@ use jiff::tz::TimeZone;
 pub use self::templates::{Templates, check as check_templates};
 
 pub(crate) use self::facts::grouped;
-use self::facts::{Facts, IN_ORDER, Observed, Place, Stands, TouchedSession, kinds, shared_by_all, tenths, units};
+use self::facts::{
+    Facts, IN_ORDER, Observed, Place, Stands, TouchedSession, kinds, shared_by_all, tenths, units,
+};
 use crate::model::{
-    Ailment, Alert, ChannelId, Language, Notification, NotificationId, NotificationKind, Part,
-    SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
+    Part, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -180,6 +182,46 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
     }
 }
 
+/// What a message with room for little says of several incidents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Brief {
+    /// How bad, how many, since when if they have that in common.
+    pub(crate) head: String,
+    /// Where, in the order of a digest, each with how many sites hang on it.
+    pub(crate) places: Vec<String>,
+    /// Whom to phone about the first of them that has somebody.
+    pub(crate) contact: Option<Contact>,
+}
+
+/// Writes several incidents for a message with room for little.
+pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
+    let mut items: Vec<&Item> = letter.items.iter().collect();
+    items.sort_by_cached_key(|item| place_in_digest(item, style));
+    let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
+    let places = all.iter().map(|facts| match (&facts.alert.readiness, facts.place) {
+        (Some(notice), _) => readiness::line(facts.alert, notice, style),
+        (None, Place::Monitor) => style.language.pick("hệ thống giám sát", "monitor").to_owned(),
+        (None, Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 }) => {
+            name.to_owned()
+        }
+        (None, Place::Site { name, others } | Place::Behind { name, sites: others }) => {
+            format!("{name} (+{others})")
+        }
+        (None, Place::Shared { value, failing, .. }) => format!("{value} ({failing})"),
+    });
+    let places = places.collect();
+    let mut contacts = all.iter().flat_map(|facts| &facts.alert.contacts);
+    let contact = contacts.find(|contact| !contact.phone.is_empty()).cloned();
+    let incident = |facts: &Facts<'_>| !facts.alert.drill && facts.alert.readiness.is_none();
+    let incidents: Vec<Facts<'_>> = all.into_iter().filter(incident).collect();
+    let head = match style.language {
+        _ if incidents.is_empty() => String::new(),
+        Language::Vi => vi::brief(&incidents),
+        Language::En => en::brief(&incidents),
+    };
+    Brief { head, places, contact }
+}
+
 /// A letter as messages of at most `most` units each, with their texts, the gravest first: several
 /// incidents that are too long for one message make several digests, so that each of them stands by
 /// itself, with its own first line. One incident stays one text, however long.
@@ -281,4 +323,4 @@ pub fn affected_sites(alert: &Alert) -> Vec<&str> {
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "the golden files are read and written")]
-mod tests;
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Style, ascii, texts};
 use crate::config::{SmsGateway, SmsSettings};
+use crate::model::Contact;
 
 /// Characters in one message of the default alphabet (3GPP TS 23.038, section 6.1.2.1).
 const LONGEST: usize = 160;
@@ -123,23 +124,53 @@ impl Post for Sms {
 
 /// The letter in one short message: how bad, what, where, since when; then whom to phone, by name
 /// if there is room for that. A number stands there whole or not at all. Several incidents stand
-/// one after the other, gravest first.
+/// one after the other; see [`several`].
 pub(super) fn short(letter: &Letter, style: &Style) -> String {
     let letter = letter.brief(NAME);
-    let [one] = letter.items.as_slice() else {
-        return ascii::shortened(&ascii::plain(&texts::plain(&letter, style)), LONGEST);
-    };
+    let [one] = letter.items.as_slice() else { return several(&letter, style) };
     let what = ascii::plain(&texts::write(one, letter.test, style).summary);
-    let mut contacts = one.notification.alert.contacts.iter();
+    let mut ways = ways(&letter, one.notification.alert.contacts.iter(), style).into_iter();
+    // A number that leaves no room for the rest is none that people phone.
+    let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;
+    let way = ways.find(fits).unwrap_or_default();
+    ascii::shortened(&what, LONGEST - way.len().min(LONGEST)) + &way
+}
+
+/// Several incidents in one short message: how bad and how many, then where, as many places as
+/// there is room for and how many more; then whom to phone about the first of them, if every place
+/// is named beside it.
+fn several(letter: &Letter, style: &Style) -> String {
+    let texts::Brief { head, places, contact } = texts::brief(letter, style);
+    let head = ascii::plain(&head);
+    let places: Vec<String> = places.iter().map(|place| ascii::plain(place)).collect();
+    let head = if head.is_empty() { head } else { format!("{head}: ") };
+    let all = format!("{head}{}", places.join(", "));
+    let mut ways = ways(letter, contact.iter(), style).into_iter();
+    if let Some(way) = ways.find(|way| all.len() + way.len() <= LONGEST) {
+        return all + &way;
+    }
+    let named = |named: usize| {
+        let more = places.len() - named;
+        format!("{head}{}, +{more}", places[..named].join(", "))
+    };
+    let fits = (1..places.len()).rev().map(named).find(|text| text.len() <= LONGEST);
+    fits.unwrap_or_else(|| ascii::shortened(&all, LONGEST))
+}
+
+/// Ways to say whom to phone, the best first and none at the end.
+fn ways<'a>(
+    letter: &Letter,
+    mut contacts: impl Iterator<Item = &'a Contact>,
+    style: &Style,
+) -> Vec<String> {
     let contact = contacts.find(|it| !it.phone.is_empty() && !letter.is_resolved());
     let call = style.language.pick("Gọi", "Call");
     let ways = contact.into_iter().flat_map(|contact| {
         let phone: String = contact.phone.chars().filter(|c| !c.is_whitespace()).collect();
         [format!(". {call} {} {phone}", contact.name), format!(". {call} {phone}")]
     });
-    let mut ways = ways.map(|way| ascii::plain(&way)).chain([String::new()]);
-    // A number that leaves no room for the rest is none that people phone.
-    let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;
-    let way = ways.find(fits).unwrap_or_default();
-    ascii::shortened(&what, LONGEST - way.len().min(LONGEST)) + &way
+    ways.map(|way| ascii::plain(&way)).chain([String::new()]).collect()
 }
+
+#[cfg(test)]
+mod tests;

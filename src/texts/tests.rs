@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::store::tests::{at, incident, notification};
 
-fn style(language: Language) -> Style {
+pub(crate) fn style(language: Language) -> Style {
     Style::new(language, TimeZone::fixed(Offset::constant(7)), "http://10.0.0.5:8080")
 }
 
@@ -287,7 +287,7 @@ fn letter(all: Vec<Notification>) -> Letter {
 }
 
 /// The letter with its levels named in this language, as the brain names them.
-fn with_levels_in(language: Language, letter: &Letter) -> Letter {
+pub(crate) fn with_levels_in(language: Language, letter: &Letter) -> Letter {
     let mut letter = letter.clone();
     for item in &mut letter.items {
         let mut it = (*item.notification).clone();
@@ -303,7 +303,7 @@ fn with_levels_in(language: Language, letter: &Letter) -> Letter {
 }
 
 /// Compares with the golden file, or writes it.
-fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages").join(name);
     assert!(is_nfc(text), "{name} holds composed letters only");
     if std::env::var_os("BLESS").is_some() {
@@ -466,20 +466,25 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     );
 }
 
-#[test]
-fn several_that_are_over_read_as_one_digest() {
+/// Several that are over.
+fn came_and_went() -> Letter {
     let over = |cause, began: &str| {
         let mut it = stage(sample(cause), NotificationKind::Resolved);
         it.alert.incident.began = at(began);
         it
     };
-    let all = vec![
+    letter(vec![
         over(Cause::Access, "2026-02-03T00:42:10Z"),
         over(Cause::Uplink, "2026-02-02T15:30:00Z"),
         over(Cause::Service, "2026-02-03T01:20:01Z"),
         over(Cause::Quality, "2026-02-03T01:00:00Z"),
-    ];
-    write_all("digest", &[("what came and went while the channel was down", letter(all))]);
+    ])
+}
+
+#[test]
+fn several_that_are_over_read_as_one_digest() {
+    let while_down = "what came and went while the channel was down";
+    write_all("digest", &[(while_down, came_and_went())]);
 }
 
 /// Three sites that fail together, at this stage.
@@ -501,6 +506,16 @@ fn several_that_are_on_read_as_one_message_with_a_line_each() {
     let letters: Vec<(&str, Letter)> =
         [Firing, Update, Reminder, Escalation].map(|kind| (kind.word(), together(kind))).into();
     write_all("together", &letters);
+}
+
+/// Letters about several incidents.
+pub(crate) fn digests() -> Vec<(&'static str, Letter)> {
+    use NotificationKind::{Escalation, Firing, Reminder, Update};
+    let mut all: Vec<(&str, Letter)> =
+        [Firing, Update, Reminder, Escalation].map(|kind| (kind.word(), together(kind))).into();
+    all.push(("mixed", mixed()));
+    all.push(("over", came_and_went()));
+    all
 }
 
 /// What a slow channel tells at once: two faults that are new, one that nobody has taken on, one

@@ -15,7 +15,9 @@ use words::{
 };
 
 use super::seen::Seen;
-use super::{Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all};
+use super::{
+    Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all,
+};
 use crate::model::{Cause, NotificationKind};
 
 /// Writes what is told of one incident.
@@ -146,8 +148,8 @@ pub(super) fn digest(
     text
 }
 
-/// The first line about several incidents. Where they are told as different things, it says how many
-/// are new and how many are told again; each line that is not new is marked.
+/// The first line about several incidents. Where they are told as different things, it says how
+/// many are new and how many are told again; each line that is not new is marked.
 pub(super) fn first_line(all: &[Facts<'_>]) -> String {
     use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
     let grade = grade(all.iter().map(|facts| facts.severity).max().unwrap_or_default());
@@ -177,6 +179,16 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
             format!("[{grade}] {count} sự cố: {}{session}", counts.join(", "))
         }
     }
+}
+
+/// The same with since when they are on, if all are since then.
+pub(super) fn brief(all: &[Facts<'_>]) -> String {
+    let since = |facts: &Facts<'_>| {
+        let since = hour(facts.since(), &facts.now);
+        facts.over.is_none().then(|| format!(" từ {since}"))
+    };
+    let since = shared_by_all(all, since).flatten().unwrap_or_default();
+    format!("{}{since}", first_line(all))
 }
 
 /// What a line is about among others that are news.

@@ -1,0 +1,46 @@
+//! What a phone shows: every sample of several incidents as a short message, kept in
+//! `tests/golden/messages/`.
+
+use std::fmt::Write as _;
+
+use super::*;
+use crate::model::Language;
+use crate::texts::tests::{digests, golden, style, with_levels_in};
+
+#[test]
+fn several_incidents_fit_into_one_message_that_names_places_and_cuts_no_number() {
+    for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
+        let style = style(language);
+        let mut all = String::new();
+        for (heading, letter) in digests() {
+            let text = short(&with_levels_in(language, &letter), &style);
+            assert!(text.is_ascii() && text.len() <= LONGEST, "{text}");
+            let contacts = letter.items.iter().flat_map(|it| &it.notification.alert.contacts);
+            let known: Vec<String> = contacts.map(|it| it.phone.replace(' ', "")).collect();
+            let digits = text.split(|c: char| !c.is_ascii_digit());
+            for number in digits.filter(|digits| digits.len() > 4) {
+                assert!(known.iter().any(|known| known == number), "{number} in {text}");
+            }
+            let call = style.language.pick("Goi", "Call");
+            assert_eq!(text.contains(call), known.iter().any(|it| text.ends_with(it)), "{text}");
+            let _ = writeln!(all, "=== {heading}\n\n{text}\n");
+        }
+        golden(&format!("{dir}/sms.txt"), &all);
+    }
+}
+
+#[test]
+fn of_many_sites_as_many_are_named_as_there_is_room_for() {
+    let style = style(Language::Vi);
+    let together = digests().remove(0).1;
+    let mut many = together.clone();
+    many.items = together.items.iter().cycle().take(24).cloned().collect();
+    let text = short(&many, &style);
+    assert!(text.starts_with("(NGHIEM TRONG) 24 su co"), "{text}");
+    let (named, more) = text.rsplit_once(", +").expect("more than fit");
+    assert_eq!(
+        named.matches("Xa ").count() + named.matches("Huyen ").count(),
+        24 - more.parse::<usize>().unwrap()
+    );
+    assert!(text.len() > 120 && !text.contains("Goi"), "{text}");
+}
