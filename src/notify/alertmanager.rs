@@ -87,9 +87,13 @@ impl Alertmanager {
         let _alone = cluster.posting.lock().await;
         let alerts =
             cluster.standing().alerts(letter, &cluster.style, cluster.http.now(), cluster.lapse());
-        cluster.post(&alerts).await?;
-        cluster.standing().accepted(letter, &cluster.style);
-        Ok(())
+        let result = cluster.post(&alerts).await;
+        match &result {
+            Ok(()) => cluster.standing().accepted(letter, &cluster.style),
+            Err(error) if error.retry == Retry::Never => cluster.standing().refused(letter),
+            Err(_) => {}
+        }
+        result
     }
 
     /// Takes up what stood when the daemon ended and still does, and tells it at once.

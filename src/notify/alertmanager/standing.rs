@@ -13,8 +13,8 @@
 //!    fault, why, how grave it is and in which session, and nothing of who says so. The id of the
 //!    incident, which each monitor makes by itself, is an annotation. Only what a monitor says of
 //!    itself is told apart, by the label `vantage`.
-//! 7. Of two incidents with the same labels, one that comes right after the other, the end of the
-//!    first does not end the second.
+//! 7. Of two incidents with the same labels, one that comes right after the other, neither the end
+//!    of the first nor its change to other labels ends the second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,13 +55,13 @@ impl Standing {
                     new.labels.clone_from(&before.labels);
                 }
                 self.ending.insert(incident.id.clone());
-                let mut others = self.alerts.iter().filter(|(id, _)| !self.ending.contains(*id));
-                if !others.any(|(_, other)| other.labels == new.labels) {
+                if !self.others_stand(&incident.id, &new) {
                     let over = incident.resolved.unwrap_or(letter.created).min(now);
                     alerts.push(ending(new, over));
                 }
             } else {
-                if let Some(before) = before.filter(|before| before.labels != new.labels) {
+                let before = before.filter(|before| before.labels != new.labels);
+                if let Some(before) = before.filter(|it| !self.others_stand(&incident.id, it)) {
                     alerts.push(ending(before.clone(), now));
                 }
                 // What a readiness run found is of no use once its session is on.
@@ -71,6 +71,25 @@ impl Standing {
             }
         }
         alerts
+    }
+
+    /// Rule 7: whether another incident stands under the same labels.
+    fn others_stand(&self, incident: &IncidentId, alert: &AlertJson) -> bool {
+        let others =
+            self.alerts.iter().filter(|(id, _)| *id != incident && !self.ending.contains(*id));
+        others.map(|(_, other)| other).any(|other| other.labels == alert.labels)
+    }
+
+    /// The end that the letter tells was refused for good, and will not be tried again: it lapses.
+    pub(super) fn refused(&mut self, letter: &Letter) {
+        // Of several, each is tried alone first.
+        if let [one] = letter.items.as_slice()
+            && one.told_as == NotificationKind::Resolved
+        {
+            let id = &one.notification.alert.incident.id;
+            self.alerts.remove(id);
+            self.ending.remove(id);
+        }
     }
 
     /// The letter was accepted.

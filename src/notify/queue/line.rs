@@ -141,6 +141,10 @@ impl Line {
             (_, 1) => head.notification.id.clone(),
             (_, _) => NotificationId::new(format!("digest-{}", head.notification.id)),
         };
+        // A channel that became another kind may leave the rest of a larger digest behind.
+        let taken = self.under_way.contains_key(&id);
+        let rest = || NotificationId::new(format!("{id}-{}", head.notification.id));
+        let id = if taken { rest() } else { id };
         let record_first = entries.iter().any(|entry| entry.attempts == 0);
         let several = entries.len() > 1;
         for entry in &mut entries {

@@ -699,3 +699,23 @@ fn what_was_tried_alone_is_repeated_alone() {
     desk.wait(seconds(1));
     assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["over0", "digest-over1"]);
 }
+
+#[test]
+fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
+    let mut desk = Desk::with(Limits { under_way: 2, gap: Duration::ZERO, bundle: 2 });
+    for n in 0..4 {
+        let waiting = Waiting {
+            notification: notification(&format!("n{n}"), incident(&format!("i{n}"), "x"), FIRING),
+            attempts: 1,
+            next_attempt: None,
+            bundle: Some(NotificationId::new("digest-n0")),
+            fallback: None,
+            told_as: FIRING,
+        };
+        desk.queue.restore(waiting, desk.now);
+    }
+    let both = [desk.take().unwrap(), desk.take().unwrap()];
+    assert_eq!(both, ["digest-n0", "digest-n0-n2"]);
+    both.iter().for_each(|id| desk.ok(id));
+    assert_eq!((desk.status().queued, desk.status().delivered), (0, 4));
+}

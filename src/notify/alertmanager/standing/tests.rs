@@ -204,3 +204,27 @@ fn after_a_restart_what_was_told_stands_again_unless_it_is_over() {
     standing.restore(told(firing()), &style());
     assert!(standing.all(now(), LAPSE).is_empty());
 }
+
+#[test]
+fn an_incident_that_changes_its_labels_does_not_end_another_under_the_old_ones() {
+    let mut standing = Standing::default();
+    tell(&mut standing, &firing());
+    let other = letter(NotificationKind::Firing, |it| {
+        it.id = NotificationId::new("n2");
+        it.alert.incident.id = IncidentId::new("i2");
+    });
+    tell(&mut standing, &other);
+    let alerts = tell(&mut standing, &grown());
+    assert_eq!(alerts.len(), 1, "only what begins: {:?}", ends(&alerts));
+    assert_eq!(alerts[0].labels["severity"], "critical");
+}
+
+#[test]
+fn an_end_that_is_refused_for_good_leaves_nothing_behind() {
+    let mut standing = Standing::default();
+    tell(&mut standing, &firing());
+    let over = letter(NotificationKind::Resolved, |_| {});
+    standing.alerts(&over, &style(), now(), LAPSE);
+    standing.refused(&over);
+    assert!(standing.alerts.is_empty() && standing.ending.is_empty());
+}
