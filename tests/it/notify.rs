@@ -255,15 +255,22 @@ impl Office {
 
 const FIRING: NotificationKind = NotificationKind::Firing;
 const RESOLVED: NotificationKind = NotificationKind::Resolved;
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// Longest that a post may take: longer than any machine needs.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where a receiver never answers, which takes that long to find out.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// Sends one message to a receiver that acts so at first and well afterwards; gives the posts and
 /// the channel's figures.
 async fn survive(name: &str, first: Act) -> (Vec<Post>, ChannelStatus) {
+    survive_within(name, first, TIMEOUT).await
+}
+
+async fn survive_within(name: &str, first: Act, limit: Duration) -> (Vec<Post>, ChannelStatus) {
     let scratch = Scratch::new(name);
     let receiver = Receiver::start(move |n, _| if n == 0 { first.clone() } else { OK }).await;
     let url = format!("http://{}/", receiver.address);
-    let office = Office::open(scratch.path(), &setup(vec![webhook("duty", &url, TIMEOUT)]));
+    let office = Office::open(scratch.path(), &setup(vec![webhook("duty", &url, limit)]));
     office.decide("n1", "i1", FIRING);
     let status = office.until(|status| status.delivered == 1).await;
     let totals = office.close(scratch.path()).await;
@@ -304,9 +311,10 @@ async fn an_accepted_message_is_recorded_and_not_sent_again() {
 
 #[tokio::test]
 async fn a_receiver_that_accepts_and_says_nothing_is_tried_again() {
-    let (posts, status) = survive("hangs", Act::Hang).await;
-    assert_eq!((posts.len(), status.retried), (2, 1));
-    assert!(posts[1].at - posts[0].at >= TIMEOUT);
+    let (posts, status) = survive_within("hangs", Act::Hang, SHORT).await;
+    // The second is answered, but a machine in a hurry may take longer for that.
+    assert!(posts.len() >= 2 && status.retried >= 1);
+    assert!(posts[1].at - posts[0].at >= SHORT);
 }
 
 #[tokio::test]
@@ -607,10 +615,8 @@ fn child_that_delivers() {
 /// What the receiver took, and whether it takes repeats.
 #[derive(Default)]
 struct Taken {
-    /// How often each message came, by the id in its annotation.
-    messages: BTreeMap<String, usize>,
-    /// How often each letter came, by the key in its header.
-    letters: BTreeMap<String, usize>,
+    /// Under which keys in the header each message came, by the id in its annotation.
+    messages: BTreeMap<String, Vec<String>>,
     no_repeats: bool,
 }
 
@@ -622,15 +628,14 @@ impl Taken {
             return false;
         }
         for id in ids {
-            *self.messages.entry(id.to_owned()).or_default() += 1;
+            self.messages.entry(id.to_owned()).or_default().push(post.key());
         }
-        *self.letters.entry(post.key()).or_default() += 1;
         true
     }
 
     /// Messages that came twice.
     fn repeated(&self) -> impl Iterator<Item = &String> {
-        self.messages.iter().filter(|(_, times)| **times > 1).map(|(id, _)| id)
+        self.messages.iter().filter(|(_, keys)| keys.len() > 1).map(|(id, _)| id)
     }
 }
 
@@ -696,9 +701,9 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let taken = taken.lock().unwrap();
     let twice: Vec<&String> = taken.repeated().collect();
     println!("{} of {} messages came twice: {twice:?}", twice.len(), taken.messages.len());
-    assert!(taken.messages.values().all(|times| *times <= 2), "{:?}", taken.messages);
-    for id in twice {
-        assert!(taken.letters.get(id).is_some_and(|n| *n == 2) || in_digest(&taken, id), "{id}");
+    for (id, keys) in &taken.messages {
+        // Alone or in the same digest, it came under the same key, by which a receiver drops it.
+        assert!(keys.len() <= 2 && keys.iter().all(|key| *key == keys[0]), "{id}: {keys:?}");
     }
     let history = History::open(dir).unwrap();
     for n in 0..incidents() {
@@ -713,13 +718,6 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         let heard = taken.messages.contains_key(&format!("{about}-firing"));
         assert!(heard || states[0] == MarkState::Withdrawn, "{about}");
     }
-}
-
-/// Whether every letter that came twice came under the same key; a message in a digest has the
-/// digest's.
-fn in_digest(taken: &Taken, id: &str) -> bool {
-    !taken.letters.contains_key(id)
-        && taken.letters.iter().any(|(key, times)| key.starts_with("digest-") && *times == 2)
 }
 
 fn is_recorded(dir: &Path, id: &str) -> bool {
