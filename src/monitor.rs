@@ -21,7 +21,8 @@
 //! - `drill`: the proof before a session that alerts arrive; `ourselves`: what is wrong with us;
 //! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
 //!   much of it; `rollup`: what reports measure by;
-//! - `snapshot`: what everybody is shown; `restore`: how it goes on after a restart or a reload.
+//! - `snapshot`: what everybody is shown; `restore`, `reload`: how it goes on after a
+//!   restart or a change of the configuration; `input`: what comes in and goes out.
 //!
 //! What these rooms know lies in the `picture`. `review` walks through them; it runs when
 //! something changed, not with every outcome.
@@ -34,6 +35,7 @@ mod flap;
 mod grade;
 mod hygiene;
 mod hysteresis;
+mod input;
 mod ledger;
 mod lost;
 mod minutes;
@@ -44,6 +46,7 @@ mod plan;
 mod policy;
 mod readiness;
 mod record;
+mod reload;
 mod restore;
 mod review;
 mod rollup;
@@ -68,6 +71,7 @@ use jiff::Timestamp;
 use self::blind::Sight;
 use self::drill::Drills;
 use self::hygiene::Hygiene;
+pub use self::input::{Command, Input};
 use self::ledger::Ledger;
 use self::lost::Lost;
 use self::minutes::Minutes;
@@ -80,10 +84,8 @@ use self::tell::Gathering;
 use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Ack, Act, Ailment, Batch, Change, ChannelId, Confirmation, Detail, DutyView, Effort,
-    EngineHealth, Failure, Health, IncidentId, LinkUse, LocalFailure, Maintenance, Mono, Now,
-    Outcome, Part, Phase, ProbeRequest, ReadinessOrder, ReadinessRun, Reply, SessionId, Silence,
-    SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Batch, Change, Detail, DutyView, Effort, Failure, Health, LocalFailure, Mono, Now, Outcome,
+    Phase, ProbeRequest, Reply, SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -139,90 +141,6 @@ pub struct Monitor {
     duty: Vec<DutyView>,
     lateness: Worst,
     lost: Lost,
-}
-
-/// What the brain can be told.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// What a probe learned. Every ordered probe is answered by exactly one.
-    Outcome(Outcome),
-    /// How the echo engine does; about once a second.
-    Engine(EngineHealth),
-    /// A part of this program reports trouble, or none: it is well.
-    Part {
-        /// Which part.
-        part: Part,
-        /// What it says of it.
-        trouble: Option<Ailment>,
-    },
-    /// A channel has accepted a drill; may be told again and again.
-    DrillAccepted {
-        /// Which channel.
-        channel: ChannelId,
-        /// Which drill.
-        incident: IncidentId,
-    },
-    /// A channel has accepted something; may be told again and again.
-    Delivered {
-        /// Which channel.
-        channel: ChannelId,
-        /// When it last did.
-        at: Timestamp,
-    },
-    /// Time has passed.
-    Tick,
-    /// Somebody takes an incident on.
-    Ack {
-        /// Which.
-        incident: IncidentId,
-        /// Who, when and why.
-        ack: Ack,
-    },
-    /// Messages are held back for a while.
-    Silence(Silence),
-    /// Planned work is announced.
-    Maintenance(Maintenance),
-    /// A silence or a maintenance window ends now.
-    Lift(SilenceId),
-    /// Somebody acts with a link in a message, which works once.
-    LinkUse {
-        /// That it was used.
-        used: LinkUse,
-        /// What it was used for.
-        act: Act,
-    },
-    /// The configuration has changed; it has been checked.
-    Reload(Arc<Config>),
-    /// The daemon stops: everything that was measured is to be kept.
-    Stop,
-    /// Somebody wants these targets probed now; what is not watched any more is passed over.
-    Demand(Vec<TargetKey>),
-    /// Somebody wants to know now whether everybody is ready for a session.
-    LookAhead(SessionId),
-    /// A readiness run is over: one that was ordered, or one that a person made.
-    Readiness(Box<ReadinessRun>),
-    /// A readiness run that was ordered came to nothing.
-    NoReadiness,
-    /// Somebody confirmed picture and sound of a site.
-    Confirm(Box<Confirmation>),
-    /// Somebody takes back what was confirmed of a site.
-    Unconfirm {
-        /// For which session.
-        session: SessionId,
-        /// Of which site.
-        site: SiteId,
-    },
-}
-
-/// What the brain orders.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Run a probe.
-    Probe(ProbeRequest),
-    /// Make these changes durable, in one transaction, before anybody is shown or told.
-    Commit(Batch),
-    /// Find out whether everybody is ready, beside the probes that go on.
-    Readiness(ReadinessOrder),
 }
 
 impl Monitor {

@@ -76,30 +76,22 @@ impl Minutes {
         let at = now.wall;
         let mut looked = Looked::default();
         let topology = picture.topology();
-        if let Some(since) = self.away_since.take() {
-            for session in &picture.config.sessions {
-                if session.end > since
-                    && session.end <= at
-                    && !self.records.contains_key(&session.id)
-                {
-                    let record = SessionRecord::planned(session, topology);
-                    looked.changes.push(Change::Session(Box::new(record.clone())));
-                    let entry = Entry { record, seen: Some(Arc::clone(session)) };
-                    self.records.insert(session.id.clone(), entry);
-                }
+        let away_since = self.away_since.take();
+        let missed = |session: &&Arc<Session>| {
+            away_since.is_some_and(|since| session.end > since && session.end <= at)
+        };
+        let missed = picture.config.sessions.iter().filter(missed);
+        let near = picture.plan.near().iter().filter(|session| session.end > at);
+        for session in missed.chain(near) {
+            if !self.records.contains_key(&session.id) {
+                let record = SessionRecord::planned(session, topology);
+                looked.changes.push(Change::Session(Box::new(record.clone())));
+                let entry = Entry { record, seen: Some(Arc::clone(session)) };
+                self.records.insert(session.id.clone(), entry);
             }
         }
         for session in picture.plan.near() {
-            let entry = match self.records.get_mut(&session.id) {
-                Some(entry) => entry,
-                None if session.end <= at => continue,
-                None => {
-                    let record = SessionRecord::planned(session, topology);
-                    looked.changes.push(Change::Session(Box::new(record.clone())));
-                    let entry = Entry { record, seen: Some(Arc::clone(session)) };
-                    self.records.entry(session.id.clone()).or_insert(entry)
-                }
-            };
+            let Some(entry) = self.records.get_mut(&session.id) else { continue };
             if entry.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, session)) {
                 continue;
             }

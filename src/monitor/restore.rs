@@ -1,17 +1,16 @@
 //! A new beginning with an old memory: after a start from what is durable, after a change of the
 //! configuration from the picture before.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Monitor;
 use super::blind::{self, Sight};
-use super::correlate;
 use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
-use super::ledger::{Ledger, Scope, Slot};
+use super::ledger::{Ledger, Scope};
 use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
@@ -22,14 +21,14 @@ use super::readiness::Readiness;
 use super::record;
 use super::rollup::Rollups;
 use super::schedule::Schedule;
-use super::site::{Finding, Kind};
+use super::site::Kind;
 use super::target::Watched;
 use super::tell::Gathering;
 use super::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Cause, Change, CheckKind, Durable, EndpointId, EndpointIx, HardState, Health, Incident, Mono,
-    Now, ProbeRequest, Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey, Topology,
+    Cause, Change, CheckKind, Durable, EndpointId, HardState, Health, Incident, Mono, Now,
+    Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey, Topology,
 };
 
 impl Monitor {
@@ -112,29 +111,8 @@ impl Monitor {
             return;
         }
         let topology = Arc::clone(self.topology());
-        // Who is blind knows nothing of anybody; who knows something has seen since.
-        let knew_nothing = self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown);
-        if incident.cause == Cause::Monitor && incident.is_open() && knew_nothing {
-            let has_gateway = self.picture.gateway().is_some();
-            for evidence in &incident.evidence {
-                if let Saw::Ourselves(doubt) = &evidence.saw {
-                    self.sight.remember(doubt, has_gateway, now.mono);
-                }
-            }
-        }
         if incident.cause == Cause::Monitor && incident.is_open() {
-            match incident.evidence.last().map(|evidence| &evidence.saw) {
-                Some(Saw::Ourselves(doubt @ SelfDoubt::ClockOff { .. })) => {
-                    self.hygiene.own_clock = Some(doubt.clone());
-                }
-                Some(Saw::Ourselves(SelfDoubt::SitesUnasked { .. })) => {
-                    for site in incident.affected_now().filter_map(|site| topology.find_site(site))
-                    {
-                        self.expect_unasked(site, now.mono);
-                    }
-                }
-                _ => {}
-            }
+            self.doubt_again(&incident, now.mono);
         }
         let scope = scope(&incident, &topology)
             .filter(|scope| !names_what_is_gone(&incident, &topology, scope));
@@ -206,6 +184,35 @@ impl Monitor {
         }
     }
 
+    /// Doubts ourselves as before the restart, until more is known: who is blind knows nothing of
+    /// anybody, and who knows something has seen since, but for the sites that could not be asked.
+    fn doubt_again(&mut self, incident: &Incident, now: Mono) {
+        let mut doubts = incident.evidence.iter().filter_map(|evidence| match &evidence.saw {
+            Saw::Ourselves(doubt) => Some(doubt),
+            _ => None,
+        });
+        if self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown) {
+            let has_gateway = self.picture.gateway().is_some();
+            for doubt in doubts.clone() {
+                self.sight.remember(doubt, has_gateway, now);
+            }
+        }
+        match Weakness::of_record(incident) {
+            Weakness::Clock => {
+                let last = doubts.next_back();
+                let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
+                self.hygiene.own_clock = off.cloned();
+            }
+            Weakness::Sight if !self.sight.is_blind() => {
+                let topology = Arc::clone(self.topology());
+                for site in incident.affected_now().filter_map(|site| topology.find_site(site)) {
+                    self.expect_unasked(site, now);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Devices that could not be asked before the restart cannot be until they are.
     fn expect_unasked(&mut self, site: SiteIx, now: Mono) {
         let topology = Arc::clone(self.topology());
@@ -232,159 +239,11 @@ impl Monitor {
             }
         }
     }
-
-    /// Takes over a new configuration: what is known of targets, endpoints and sites that are
-    /// still there stays, turns and probes under way included, however many changes come while
-    /// they are. What is gone is forgotten, and an incident about it ends with that reason.
-    pub(super) fn reload(&mut self, config: Arc<Config>, now: Now) {
-        let new = Arc::clone(&config.topology);
-        let mut old = std::mem::replace(&mut self.picture, Picture::new(config, now.wall));
-        self.picture.answered = std::mem::take(&mut old.answered);
-        let was = Arc::clone(&old.config.topology);
-        let places: BTreeMap<TargetKey, _> =
-            was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();
-        let mut schedule = Schedule::default();
-        schedule.carry_over_counts(&self.schedule);
-        for ix in new.target_ixs() {
-            let key = new.target_key(ix);
-            let (pace, timeout) = self.picture.pace(ix);
-            let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));
-            let watched = if let Some(from) = places.get(&key) {
-                schedule.carry_over(&self.schedule, *from, pace, timeout, now.mono);
-                let mut watched = std::mem::take(&mut old.targets[from.ix()]);
-                watched.adapt(pinged, &old.rules, &self.picture.rules);
-                watched
-            } else {
-                schedule.add(&key, pace, timeout, now.mono);
-                Watched::new(None, pinged, now.mono)
-            };
-            self.picture.targets.push(watched);
-        }
-        let endpoints: BTreeMap<TargetKey, EndpointIx> =
-            was.endpoint_ixs().map(|ix| (was.endpoint_key(ix), ix)).collect();
-        for ix in new.endpoint_ixs() {
-            if let Some(from) = endpoints.get(&new.endpoint_key(ix)) {
-                self.picture.endpoints[ix.ix()] = old.endpoints[from.ix()];
-            }
-        }
-        let mut site_moved = vec![None; was.sites.len()];
-        for ix in new.site_ixs() {
-            if let Some(from) = was.find_site(&new.site(ix).id) {
-                site_moved[from.ix()] = Some(ix);
-                let mut site = std::mem::take(&mut old.sites[from.ix()]);
-                (site.finding, site.found) = (Finding::Unknown, false);
-                site.suspicious = 0;
-                *self.picture.site_mut(ix) = site;
-            }
-        }
-        for ix in new.target_ixs() {
-            if self.picture.target(ix).is_suspicious() {
-                self.picture.site_mut(new.target(ix).site).suspicious += 1;
-            }
-        }
-        let sites = was.site_ixs().map(|ix| was.site_key(ix));
-        let gone = sites.chain(endpoints.into_keys()).chain(places.into_keys());
-        let gone = gone.filter(|key| !is_watched(&new, key));
-        self.changes.extend(gone.flat_map(|key| forget(key, now)));
-        self.schedule = schedule;
-        let under_way = self.schedule.all_under_way();
-        let stands = |(at, ordered): (_, &ProbeRequest)| ((ordered.generation, ordered.target), at);
-        self.earlier = under_way.map(stands).collect();
-        self.generation += 1;
-        self.active = new.site_ixs().collect();
-        self.hygiene = std::mem::take(&mut self.hygiene).reloaded(&self.picture);
-        self.sight.resize(new.targets.len());
-        self.rollups.start_over();
-        self.find(now);
-        let left = self.move_incidents(&was, &site_moved, now);
-        let verdicts = correlate::explain_left(&self.picture, &self.ledger, &left, now.mono);
-        self.ledger.settle(&mut self.picture, verdicts, now);
-        self.take_minutes(now);
-        self.commit_at = now.mono;
-        self.minute = None;
-        self.retell(now.mono);
-    }
-
-    /// Moves incidents to where their sites stand now. One about a device or a check that is
-    /// watched no longer ends with that reason, unless something else is wrong at its site by now.
-    /// A site whose line runs elsewhere now, or whose label is another, is given up by what was
-    /// wider; gives those that are to be explained anew.
-    fn move_incidents(
-        &mut self,
-        was: &Topology,
-        moved: &[Option<SiteIx>],
-        now: Now,
-    ) -> BTreeSet<SiteIx> {
-        let new = Arc::clone(self.topology());
-        let mut ended = BTreeSet::new();
-        let mut strays: Vec<(Slot, SiteIx)> = Vec::new();
-        for (slot, entry) in self.ledger.iter_mut() {
-            let at = |site: SiteIx| moved.get(site.ix()).copied().flatten();
-            let members = std::mem::take(&mut entry.members);
-            let had_members = !members.is_empty();
-            for (site, well) in members {
-                match at(site) {
-                    Some(site) => {
-                        entry.members.insert(site, well);
-                    }
-                    None => record::strike(entry, &was.site(site).id, now),
-                }
-            }
-            let scope = match entry.scope.clone() {
-                Scope::Site(site) => at(site).map(Scope::Site),
-                Scope::Below(site) => at(site).map(Scope::Below),
-                Scope::Item(endpoint, cause) => {
-                    let before = was.endpoint(endpoint);
-                    at(before.site).and_then(|site| {
-                        let endpoints = new.site(site).endpoints.iter();
-                        let same = endpoints.copied().find(|ix| new.endpoint(*ix).id == before.id);
-                        same.map(|endpoint| Scope::Item(endpoint, cause))
-                    })
-                }
-                other => Some(other),
-            };
-            let scope = scope.filter(|scope| {
-                !names_what_is_gone(&entry.incident, &new, scope)
-                    || matches!(scope, Scope::Site(site)
-                        if self.picture.site(*site).finding.trouble().is_some())
-            });
-            let empty = had_members && entry.members.is_empty();
-            match scope {
-                Some(scope) if !empty => {
-                    let sites: Vec<SiteIx> = entry.members.keys().copied().collect();
-                    for site in sites.into_iter().filter(|site| !scope.covers(&new, *site)) {
-                        if self.picture.site(site).group == Some(slot) {
-                            strays.push((slot, site));
-                        } else if entry.members.insert(site, true) == Some(false) {
-                            record::strike(entry, &new.site(site).id, now);
-                        }
-                    }
-                    entry.scope = scope;
-                }
-                _ => {
-                    entry.scope = Scope::Gone;
-                    entry.kind = None;
-                    ended.insert((slot, entry.incident.is_open()));
-                }
-            }
-        }
-        for (slot, open) in ended {
-            if open {
-                self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
-            }
-            self.ledger.let_go(slot);
-        }
-        let mut left = BTreeSet::new();
-        for (slot, site) in strays {
-            left.extend(self.ledger.leave(slot, vec![site], &mut self.picture, now));
-        }
-        left
-    }
 }
 
 /// What makes durable that something is watched no longer. That a site is not known from now on
 /// stays in its history: should it come back, nobody may think that it was down all the time.
-fn forget(key: TargetKey, now: Now) -> impl Iterator<Item = Change> {
+pub(super) fn forget(key: TargetKey, now: Now) -> impl Iterator<Item = Change> {
     let unknown = key.endpoint.is_none().then(|| {
         let (health, since) = (Health::Unknown, now.wall);
         let state = HardState { health, since, began: None, seen_up: false };
@@ -394,7 +253,7 @@ fn forget(key: TargetKey, now: Now) -> impl Iterator<Item = Change> {
 }
 
 /// Whether a key names something in the topology.
-fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
+pub(super) fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
     let Some(site) = topology.find_site(&key.site) else { return false };
     let Some(endpoint) = &key.endpoint else { return true };
     let endpoints = &topology.site(site).endpoints;
@@ -407,7 +266,7 @@ fn is_watched(topology: &Topology, key: &TargetKey) -> bool {
 }
 
 /// Whether a record about a site or a device names a device or a check that is watched no longer.
-fn names_what_is_gone(incident: &Incident, topology: &Topology, scope: &Scope) -> bool {
+pub(super) fn names_what_is_gone(incident: &Incident, topology: &Topology, scope: &Scope) -> bool {
     let site = match scope {
         Scope::Site(site) => *site,
         Scope::Item(endpoint, _) => topology.endpoint(*endpoint).site,

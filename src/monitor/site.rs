@@ -4,14 +4,16 @@
 //! see the whole province.
 
 mod life;
+mod path;
+mod services;
 
 pub(super) use self::life::{Life, is_passing, life};
 use self::life::{is_blank, is_unasked};
-use super::grade::DOUBTFUL;
+pub(super) use self::path::grade;
+use self::path::path;
+use self::services::{services, services_out};
 use super::picture::Picture;
-use crate::model::{
-    Cause, EndpointIx, Failure, Health, Mono, QualityGrade, RemoteFailure, SiteIx, TargetIx,
-};
+use crate::model::{Cause, EndpointIx, Health, Mono, QualityGrade, SiteIx, TargetIx};
 
 /// What a site's own evidence comes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -171,13 +173,6 @@ pub(super) fn endpoint_health(
     }
 }
 
-/// The worst grade of the paths to a device.
-pub(super) fn grade(picture: &Picture, endpoint: EndpointIx) -> QualityGrade {
-    let targets = &picture.topology().endpoint(endpoint).targets;
-    let paths = targets.iter().filter_map(|ix| picture.target(*ix).path.as_ref());
-    paths.map(|path| path.grade()).max().unwrap_or_default()
-}
-
 /// Rules 1 and 2 of [`find`], for a site of which a device is dead since `since`.
 fn silence_or_device(
     picture: &Picture,
@@ -259,159 +254,6 @@ fn behind<'a>(picture: &Picture, lives: &'a [(EndpointIx, Life)]) -> &'a [(Endpo
 /// Whether a site's first device is a router: nothing runs on it that is watched.
 fn is_router(picture: &Picture, first: EndpointIx) -> bool {
     picture.services(first).next().is_none()
-}
-
-/// Rule 3 of [`find`].
-fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
-    let mut first: Option<Trouble> = None;
-    for (endpoint, life) in lives {
-        if !matches!(life, Life::Alive | Life::Recovering) {
-            continue;
-        }
-        for ix in picture.services(*endpoint).filter(|ix| is_out(picture, *ix)) {
-            let target = picture.target(ix);
-            let trouble = first.get_or_insert(Trouble {
-                kind: Kind::Service,
-                endpoint: Some(*endpoint),
-                target: Some(ix),
-                since: target.bad_since,
-                down: false,
-                settled: true,
-            });
-            if trouble.target != Some(ix) && trouble.endpoint == Some(*endpoint) {
-                trouble.target = None;
-                trouble.since = trouble.since.min(target.bad_since);
-            }
-            // Proof that the host lives must be younger than the failure, and whether the other
-            // services on it work must be known.
-            trouble.settled &= picture.endpoint(*endpoint).alive_at >= target.bad_since
-                && picture.services(*endpoint).all(|other| {
-                    let other = picture.target(other);
-                    let unsure = other.streak.is_failing() && other.streak.hard == Health::Up;
-                    !other.seen_up || (other.asked_at >= target.bad_since && !unsure)
-                });
-        }
-    }
-    let behind = behind(picture, lives);
-    let useless = |(endpoint, life): &(EndpointIx, Life)| {
-        let (out, offered) = services_out(picture, *endpoint);
-        matches!(life, Life::Dead(_)) || (out > 0 && out == offered)
-    };
-    first.map(|trouble| Trouble { down: behind.iter().all(useless), ..trouble })
-}
-
-/// Rule 4 of [`find`].
-///
-/// Router and device see the same line, so what raises a suspicion at both counts together: the
-/// line is bad when the two suspicions make a whole one. Having been bad it is good again when it
-/// is to both.
-fn path(picture: &Picture, site: SiteIx, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
-    let paths = |endpoint: EndpointIx| {
-        let targets = &picture.topology().endpoint(endpoint).targets;
-        targets.iter().filter_map(|ix| picture.target(*ix).path.as_ref())
-    };
-    let suspicion =
-        |endpoint: EndpointIx| paths(endpoint).map(|path| path.suspicion()).fold(0.0, f32::max);
-    let is_poor = |endpoint: EndpointIx| grade(picture, endpoint) == QualityGrade::Poor;
-    let doubtful = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_doubtful());
-    let known = |endpoint: EndpointIx| paths(endpoint).any(|path| path.is_known(&picture.rules));
-    let is_pinged = |endpoint: EndpointIx| paths(endpoint).next().is_some();
-    let judged =
-        |(endpoint, life): &&(EndpointIx, Life)| *life == Life::Alive && is_pinged(*endpoint);
-    let order = |a: &EndpointIx, b: &EndpointIx| {
-        let weight = |endpoint: EndpointIx| (is_poor(endpoint), suspicion(endpoint));
-        weight(*a).partial_cmp(&weight(*b)).unwrap_or(std::cmp::Ordering::Equal)
-    };
-    let behind = behind(picture, lives);
-    let devices = behind.iter().filter(judged).map(|(endpoint, _)| *endpoint);
-    let worst = devices.clone().max_by(order);
-    // What the worst is held against: the router, or else the best of the others.
-    let router = if behind.len() < lives.len() {
-        lives.first().filter(judged).map(|(endpoint, _)| *endpoint)
-    } else {
-        devices.filter(|endpoint| Some(*endpoint) != worst).min_by(order)
-    };
-    let trouble = |endpoint: Option<EndpointIx>, of: EndpointIx, settled: bool| {
-        let since = paths(of).map(|path| path.since()).max().unwrap_or_default();
-        let (kind, target, down) = (Kind::Quality, None, false);
-        Some(Trouble { kind, endpoint, target, since, down, settled })
-    };
-    let Some(worst) = worst else {
-        return router.filter(|router| is_poor(*router)).and_then(|it| trouble(None, it, true));
-    };
-    let Some(router) = router else {
-        return if is_poor(worst) { trouble(None, worst, true) } else { None };
-    };
-    let both = suspicion(worst).min(suspicion(router)) >= DOUBTFUL
-        && suspicion(worst) + suspicion(router) >= 1.0;
-    match (is_poor(router), is_poor(worst)) {
-        (true, true) => trouble(None, worst, true),
-        (false, false) => {
-            if both {
-                trouble(None, worst, true)
-            } else {
-                None
-            }
-        }
-        (false, true) if doubtful(router) => trouble(None, worst, true),
-        (false, true) => trouble(Some(worst), worst, known(router)),
-        (true, false) if doubtful(worst) => trouble(None, router, true),
-        (true, false) => {
-            if picture.site(site).poor_line {
-                trouble(None, router, true)
-            } else if known(worst) {
-                None
-            } else {
-                trouble(None, router, false)
-            }
-        }
-    }
-}
-
-/// Services of a device that are out, and those that it offers. Once one is out for a fact, another
-/// that began to fail at the same time is no chance either.
-fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
-    let (mut out, mut failing, mut offered) = (0, 0, 0);
-    let window = picture.settings().correlation.window;
-    let since = picture.services(endpoint).filter(|ix| is_missed(picture, *ix));
-    let since = since.map(|ix| picture.target(ix).bad_since).max().unwrap_or_default();
-    let together = |at: Mono| at.since(since).max(since.since(at)) <= window;
-    for ix in picture.services(endpoint) {
-        let target = picture.target(ix);
-        if is_missed(picture, ix) {
-            out += 1;
-        } else if target.seen_up && target.streak.is_failing() && together(target.bad_since) {
-            failing += 1;
-        } else if target.seen_up {
-            offered += 1;
-        }
-    }
-    let all = out + failing + offered;
-    (if out > 0 { out + failing } else { 0 }, all)
-}
-
-/// Whether a service is confirmed down and missed, and has not answered since.
-fn is_out(picture: &Picture, target: TargetIx) -> bool {
-    picture.target(target).streak.is_failing() && is_missed(picture, target)
-}
-
-/// Whether a service is confirmed down and missed; it may be on its way back.
-fn is_missed(picture: &Picture, target: TargetIx) -> bool {
-    let target = picture.target(target);
-    if target.streak.hard != Health::Down {
-        return false;
-    }
-    match target.failure() {
-        Some(Failure::Remote(RemoteFailure::CertificateTime(_))) => false,
-        Some(Failure::Remote(
-            RemoteFailure::ServiceOut { .. }
-            | RemoteFailure::Malformed(_)
-            | RemoteFailure::Unexpected(_)
-            | RemoteFailure::Tls(_)
-            | RemoteFailure::Closed,
-        )) => true,
-        _ => target.seen_up,
-    }
 }
 
 /// Whether it is still to be heard how a target does: it was down and answers again without being

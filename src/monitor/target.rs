@@ -106,63 +106,25 @@ impl Watched {
     ) -> Learned {
         let asked = outcome.started.mono;
         self.seen.last = Some(outcome.started.wall);
-        let mut graded = false;
-        let sign = match &outcome.result {
-            Ok(reply) => {
-                self.counts.probes += 1;
-                self.stretch.probes += 1;
-                self.unasked_since = None;
-                (self.good_at, self.proof_at) = (asked, asked);
-                if self.streak.soft != Health::Up {
-                    self.good_since = asked;
-                }
-                graded = self.note_reply(reply, asked, grades, pace);
-                Sign::Good
-            }
+        self.count(outcome, trust);
+        let graded = match &outcome.result {
+            Ok(reply) => self.note_reply(reply, asked, grades, pace),
             Err(failure) => {
                 self.note_failure(failure, outcome.started.wall);
-                if failure.host_alive() == Some(true) {
-                    self.proof_at = asked;
-                }
-                match failure {
-                    Failure::Remote(_) => {
-                        self.counts.probes += 1;
-                        self.counts.failures += 1;
-                        self.stretch.probes += 1;
-                        self.stretch.failed += 1;
-                        if trust != Trust::Stale {
-                            self.unasked_since = None;
-                        }
-                    }
-                    Failure::Local(_) => {
-                        self.counts.local += 1;
-                        self.stretch.local += 1;
-                        self.unasked_since.get_or_insert(asked);
-                    }
-                }
-                match (failure, trust) {
-                    (Failure::Remote(_), Trust::Full) => Sign::Bad,
-                    (Failure::Remote(_), Trust::Stale) => return Learned::default(),
-                    _ => Sign::Nothing,
-                }
+                false
             }
+        };
+        let sign = match (&outcome.result, trust) {
+            (Ok(_), _) => Sign::Good,
+            (Err(Failure::Remote(_)), Trust::Full) => Sign::Bad,
+            (Err(Failure::Remote(_)), Trust::Stale) => return Learned::default(),
+            (Err(_), _) => Sign::Nothing,
         };
         if sign != Sign::Nothing {
             self.asked_at = asked;
         }
         if sign == Sign::Bad {
-            // A row that was made to begin anew is still the same silence, unless there was a sign
-            // of life in between.
-            let same = self.streak.hard == Health::Down && self.bad_since > self.proof_at;
-            if !self.streak.is_failing() && !same {
-                self.bad_since = asked;
-            }
-            if let Some(path) = &mut self.path {
-                // What does not answer at all has no path to judge.
-                if self.streak.hard != Health::Down {
-                    path.silent(asked, outcome.lost, grades, pace);
-                }
-            }
+            self.note_silence(asked, outcome.lost, grades, pace);
         }
         if trust == Trust::Full {
             self.note_lost(outcome.lost);
@@ -340,6 +302,54 @@ impl Watched {
         now: Now,
     ) -> Option<Rollup> {
         self.stretch.roll_up(key, rules, now)
+    }
+
+    /// Counts an outcome, and notes when the target was last answered, could be asked, or proved
+    /// its device alive.
+    fn count(&mut self, outcome: &Outcome, trust: Trust) {
+        let asked = outcome.started.mono;
+        match &outcome.result {
+            Ok(_) => {
+                self.counts.probes += 1;
+                self.stretch.probes += 1;
+                self.unasked_since = None;
+                (self.good_at, self.proof_at) = (asked, asked);
+                if self.streak.soft != Health::Up {
+                    self.good_since = asked;
+                }
+            }
+            Err(failure @ Failure::Remote(_)) => {
+                self.counts.probes += 1;
+                self.counts.failures += 1;
+                self.stretch.probes += 1;
+                self.stretch.failed += 1;
+                if trust != Trust::Stale {
+                    self.unasked_since = None;
+                }
+                if failure.host_alive() == Some(true) {
+                    self.proof_at = asked;
+                }
+            }
+            Err(Failure::Local(_)) => {
+                self.counts.local += 1;
+                self.stretch.local += 1;
+                self.unasked_since.get_or_insert(asked);
+            }
+        }
+    }
+
+    /// Notes that nothing came back. A row that was made to begin anew is still the same silence,
+    /// unless there was a sign of life in between.
+    fn note_silence(&mut self, asked: Mono, lost: u16, grades: &GradeRules, pace: Duration) {
+        let same = self.streak.hard == Health::Down && self.bad_since > self.proof_at;
+        if !self.streak.is_failing() && !same {
+            self.bad_since = asked;
+        }
+        // What does not answer at all has no path to judge.
+        let answers = self.streak.hard != Health::Down;
+        if let Some(path) = self.path.as_mut().filter(|_| answers) {
+            path.silent(asked, lost, grades, pace);
+        }
     }
 
     /// Keeps what a reply shows; whether the judgement on the path changed.

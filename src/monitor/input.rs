@@ -1,0 +1,96 @@
+//! What the brain is told, and what it orders.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::model::{
+    Ack, Act, Ailment, Batch, ChannelId, Confirmation, EngineHealth, IncidentId, LinkUse,
+    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, SessionId, Silence,
+    SilenceId, SiteId, TargetKey,
+};
+
+/// What the brain can be told.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// What a probe learned. Every ordered probe is answered by exactly one.
+    Outcome(Outcome),
+    /// How the echo engine does; about once a second.
+    Engine(EngineHealth),
+    /// A part of this program reports trouble, or none: it is well.
+    Part {
+        /// Which part.
+        part: Part,
+        /// What it says of it.
+        trouble: Option<Ailment>,
+    },
+    /// A channel has accepted a drill; may be told again and again.
+    DrillAccepted {
+        /// Which channel.
+        channel: ChannelId,
+        /// Which drill.
+        incident: IncidentId,
+    },
+    /// A channel has accepted something; may be told again and again.
+    Delivered {
+        /// Which channel.
+        channel: ChannelId,
+        /// When it last did.
+        at: Timestamp,
+    },
+    /// Time has passed.
+    Tick,
+    /// Somebody takes an incident on.
+    Ack {
+        /// Which.
+        incident: IncidentId,
+        /// Who, when and why.
+        ack: Ack,
+    },
+    /// Messages are held back for a while.
+    Silence(Silence),
+    /// Planned work is announced.
+    Maintenance(Maintenance),
+    /// A silence or a maintenance window ends now.
+    Lift(SilenceId),
+    /// Somebody acts with a link in a message, which works once.
+    LinkUse {
+        /// That it was used.
+        used: LinkUse,
+        /// What it was used for.
+        act: Act,
+    },
+    /// The configuration has changed; it has been checked.
+    Reload(Arc<Config>),
+    /// The daemon stops: everything that was measured is to be kept.
+    Stop,
+    /// Somebody wants these targets probed now; what is not watched any more is passed over.
+    Demand(Vec<TargetKey>),
+    /// Somebody wants to know now whether everybody is ready for a session.
+    LookAhead(SessionId),
+    /// A readiness run is over: one that was ordered, or one that a person made.
+    Readiness(Box<ReadinessRun>),
+    /// A readiness run that was ordered came to nothing.
+    NoReadiness,
+    /// Somebody confirmed picture and sound of a site.
+    Confirm(Box<Confirmation>),
+    /// Somebody takes back what was confirmed of a site.
+    Unconfirm {
+        /// For which session.
+        session: SessionId,
+        /// Of which site.
+        site: SiteId,
+    },
+}
+
+/// What the brain orders.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Run a probe.
+    Probe(ProbeRequest),
+    /// Make these changes durable, in one transaction, before anybody is shown or told.
+    Commit(Batch),
+    /// Find out whether everybody is ready, beside the probes that go on.
+    Readiness(ReadinessOrder),
+}
