@@ -70,7 +70,7 @@ impl<'a> MtuSearch<'a> {
     #[must_use]
     pub fn step(&self) -> MtuStep {
         match &self.stage {
-            Stage::Full | Stage::FullAgain => MtuStep::Ask(self.plan.large.clone()),
+            Stage::Full | Stage::FullAgain => MtuStep::Ask(self.plan.large),
             Stage::Between => {
                 let bytes = self.ladder[self.middle()];
                 MtuStep::Ask(IcmpCheck { count: TRIES, ..self.plan.of_bytes(bytes) })
