@@ -110,9 +110,10 @@ fn an_ipv6_error_is_read_behind_a_fragment_header() {
 }
 
 #[test]
-fn our_request_is_found_behind_any_link_header() {
+fn our_request_is_found_behind_any_link_header_and_tunnel() {
     let head = echo_request(Family::V4, 1, 2, MARKED, &[]);
-    for link in [0, 4, 14, 16, 18, 22] {
+    // The last three behind the headers of IPIP, GRE and VXLAN tunnels over Ethernet.
+    for link in [0, 4, 14, 16, 18, 22, 34, 38, 64] {
         let mut frame = vec![0; link];
         frame.extend(datagram([127, 0, 0, 1], [127, 0, 0, 2], &head));
         let found =
