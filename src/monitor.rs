@@ -417,6 +417,7 @@ impl Monitor {
                         started: now,
                         finished: now.mono,
                         lost: 0,
+                        heard: None,
                         result: Err(Failure::Local(LocalFailure::Other(words))),
                     };
                     self.handle_outcome(&outcome, now);

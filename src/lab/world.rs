@@ -16,7 +16,7 @@ mod dice;
 mod path;
 mod sight;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub use path::{HttpState, Service, SipState};
 pub use sight::Sight;
 pub(crate) use sight::sip_reason;
 
-use crate::model::{EndpointId, EndpointIx, Host, Mono, Now, SiteIx, Topology};
+use crate::model::{EndpointId, EndpointIx, Host, IcmpError, Mono, Now, SiteIx, Topology};
 
 use self::path::Path;
 use super::fault::{Fault, FaultKind};
@@ -87,6 +87,8 @@ pub struct World {
     dice: Vec<Dice>,
     lines: Vec<Line>,
     cut: OwnNetwork,
+    /// ICMP errors about echoes that nobody waits for any more, with when they come.
+    said: BTreeMap<EndpointIx, VecDeque<(IcmpError, Mono)>>,
 }
 
 /// A fault and when it was placed.
@@ -135,6 +137,7 @@ impl World {
             dice: lanes.map(|lane| Dice::new(nature.seed, lane)).collect(),
             lines: vec![Line::default(); topology.sites.len()],
             cut: OwnNetwork::default(),
+            said: BTreeMap::new(),
             nature,
             topology,
         }

@@ -769,7 +769,17 @@ pub const ENGINE_REFUSED: Metric = counter(
     &[],
     Per::Daemon,
     1,
-    "ICMP errors about an echo request of ours",
+    "ICMP errors that ended an echo request of ours",
+);
+/// ICMP errors that come too late to end anything.
+pub const ENGINE_REFUSED_LATE: Metric = counter(
+    "vchealth_engine_refused_late_total",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "ICMP errors about an echo request of ours that was over, or that quote too little of it to be \
+     sure; they explain the silence of those that follow",
 );
 /// Unknown fates.
 pub const ENGINE_UNKNOWN: Metric = counter(
@@ -1304,6 +1314,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             ENGINE_RECEIVED,
             ENGINE_DISCARDED,
             ENGINE_REFUSED,
+            ENGINE_REFUSED_LATE,
             ENGINE_UNKNOWN,
             ENGINE_UNSENT,
             ENGINE_DROPS,

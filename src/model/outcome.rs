@@ -58,6 +58,9 @@ pub struct Outcome {
     /// Echo requests of a probe that failed that left this machine and that nobody answered, while
     /// we could see. Those of a reply stand in its detail; other kinds of probe have none.
     pub lost: u16,
+    /// When the ICMP error came that the failure tells of, where it was about an earlier request:
+    /// its sender lived then, which says nothing of now.
+    pub heard: Option<Mono>,
     /// A reply, or why there was none.
     pub result: Result<Reply, Failure>,
 }
@@ -373,8 +376,10 @@ pub struct EngineHealth {
     pub foreign: u64,
     /// Packets cut short or damaged on the way.
     pub truncated: u64,
-    /// ICMP errors about a request of ours.
+    /// ICMP errors that ended a request of ours.
     pub refused: u64,
+    /// ICMP errors about a request of ours that was over, or that quote too little to be sure.
+    pub refused_late: u64,
     /// Requests handed to the kernel whose fate is not known, because we could not see at that
     /// moment.
     pub unknown: u64,

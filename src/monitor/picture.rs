@@ -268,6 +268,8 @@ impl Picture {
                 if let Failure::Remote(RemoteFailure::Unreachable(error)) = failure
                     && let Some(from) = error.offender.and_then(|ip| self.by_address.get(&ip))
                 {
+                    // Who spoke of an earlier request lived then.
+                    let asked = outcome.heard.unwrap_or(asked);
                     let heard = &mut self.endpoints[from.ix()];
                     if asked > heard.heard_at {
                         heard.heard_before = std::mem::replace(&mut heard.heard_at, asked);
@@ -315,7 +317,9 @@ fn answered_at(outcome: &Outcome) -> Option<Mono> {
         Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
             (detail.received == detail.sent).then_some(asked)
         }
-        Err(Failure::Remote(RemoteFailure::Unreachable(_))) => at_first_try.then_some(asked),
+        Err(Failure::Remote(RemoteFailure::Unreachable(_))) => {
+            (at_first_try && outcome.heard.is_none()).then_some(asked)
+        }
         // Else it was answered at the end at the latest.
         _ => Some(if at_first_try { asked } else { finished }),
     }

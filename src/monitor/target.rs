@@ -5,7 +5,7 @@ mod stretch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::stretch::Stretch;
 use super::grade::{GradeRules, PathRecord};
@@ -16,6 +16,9 @@ use crate::model::{
     Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
     TargetKey, TargetView,
 };
+
+/// How long what somebody said of a silence is told instead of the silence that follows.
+const TOLD_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is kept of one target.
 #[derive(Debug, Clone, Default)]
@@ -402,14 +405,25 @@ impl Watched {
         self.stretch.lost_down += if down { u32::from(lost) } else { 0 };
     }
 
+    /// Keeps the last failure. Silence does not replace what somebody said of the same silence a
+    /// short while ago: routers say it seldom, and it is why nothing answers.
     fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
-        use crate::model::RemoteFailure::{CertificateTime, ServiceOut};
+        use crate::model::RemoteFailure::{self, CertificateTime, ServiceOut};
         match failure {
             Failure::Remote(CertificateTime(certificate)) => {
                 self.note_certificate(Some(certificate));
             }
             Failure::Remote(ServiceOut { status, .. }) => self.seen.status = Some(*status),
             _ => {}
+        }
+        if let Some(last) = &self.seen.last_failure
+            && self.streak.is_failing()
+            && *failure == Failure::Remote(RemoteFailure::Timeout)
+            && matches!(last.1, Failure::Remote(RemoteFailure::Unreachable(_)))
+            && last.1.host_alive() != Some(true)
+            && at.duration_since(last.0) <= TOLD_FOR
+        {
+            return;
         }
         // Most failures are like the one before; then only what a snapshot still has is copied.
         match &mut self.seen.last_failure {
@@ -439,7 +453,8 @@ mod tests {
     use super::*;
     use crate::config::QualitySettings;
     use crate::model::{
-        Effort, IcmpDetail, LocalFailure, ProbeRequest, RemoteFailure, RttList, TargetIx, Trigger,
+        Effort, IcmpDetail, IcmpError, LocalFailure, ProbeRequest, RemoteFailure, RttList,
+        TargetIx, Trigger, Unreachable,
     };
 
     const RULE: Hysteresis = Hysteresis { fail_after: 3, recover_after: 2 };
@@ -454,7 +469,40 @@ mod tests {
             due: mono,
         };
         let started = Now { mono, wall: Timestamp::UNIX_EPOCH };
-        Outcome { request, started, finished: mono, lost, result }
+        Outcome { request, started, finished: mono, lost, heard: None, result }
+    }
+
+    #[test]
+    fn of_one_silence_what_somebody_said_of_it_is_told_for_a_while() {
+        let rules = GradeRules::new(&QualitySettings::default());
+        let mut target = Watched::new(None, true, Mono::ZERO);
+        let mut told = |second: i64, failure: Option<RemoteFailure>| {
+            let rtts = RttList::One(Duration::from_millis(9));
+            let detail =
+                IcmpDetail { sent: 1, received: 1, rtts, ttl: None, tos: None, duplicates: 0 };
+            let result = match failure {
+                Some(failure) => Err(Failure::Remote(failure)),
+                None => Ok(Reply { rtt: None, detail: Detail::Icmp(detail) }),
+            };
+            let mut outcome = outcome(u64::try_from(second).unwrap(), 1, result);
+            outcome.started.wall = Timestamp::from_second(second).unwrap();
+            target.take_in(&outcome, &RULE, &rules, Duration::from_secs(1), Trust::Full);
+            target.failure().map(Failure::word)
+        };
+        let gone =
+            IcmpError { kind: Unreachable::Host, icmp_type: 3, icmp_code: 1, offender: None };
+        assert_eq!(told(1, Some(RemoteFailure::Timeout)), Some("timeout"));
+        assert_eq!(told(2, Some(RemoteFailure::Unreachable(gone))), Some("host-unreachable"));
+        assert_eq!(told(3, Some(RemoteFailure::Timeout)), Some("host-unreachable"));
+        assert_eq!(told(4, Some(RemoteFailure::Closed)), Some("closed"), "it lives");
+        assert_eq!(told(5, Some(RemoteFailure::Timeout)), Some("timeout"));
+        assert_eq!(told(6, Some(RemoteFailure::Unreachable(gone))), Some("host-unreachable"));
+        assert_eq!(told(66, Some(RemoteFailure::Timeout)), Some("host-unreachable"));
+        assert_eq!(told(67, Some(RemoteFailure::Timeout)), Some("timeout"), "it was long ago");
+        assert_eq!(told(68, Some(RemoteFailure::Unreachable(gone))), Some("host-unreachable"));
+        told(69, None);
+        told(70, None);
+        assert_eq!(told(71, Some(RemoteFailure::Timeout)), Some("timeout"), "another silence");
     }
 
     #[test]

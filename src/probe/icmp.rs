@@ -7,6 +7,7 @@
 
 mod blind;
 mod kernel;
+mod own;
 mod pacing;
 mod refusal;
 mod sockopt;
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use own::Own;
 pub(super) use refusal::local_failure;
 use refusal::refused_by_own_interface;
 
@@ -95,6 +97,9 @@ pub struct PingDone {
     /// Requests that left and that nobody answered, while we could see, where there was no reply;
     /// the detail of a reply counts its own.
     pub lost: u16,
+    /// When the ICMP error came that the failure tells of, where it was about an earlier request:
+    /// its sender lived then, which says nothing of now.
+    pub heard: Option<Mono>,
     /// What was learned: at least one reply, or why there was none.
     pub result: Result<IcmpDetail, Failure>,
 }

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sockopt};
 
-use super::icmp::local_failure;
+use super::icmp::{Own, local_failure};
 use crate::model::{Failure, IcmpError, LocalFailure, RemoteFailure, Unreachable};
 use crate::wire::icmp::{Family, meaning};
 
@@ -37,15 +37,20 @@ pub(super) fn at_once(error: &io::Error) -> Failure {
 
 /// The failure behind an error that came while a packet was under way.
 ///
-/// 1. An ICMP message in the error queue says it best, with its sender.
+/// 1. An ICMP message in the error queue says it best, with its sender; when that is ourselves and
+///    it is about a gateway of ours, the failure is our own.
 /// 2. A reset, or a port-unreachable, is a refusal: the host lives.
 /// 3. Without a message the number is translated back into the one that causes it.
 pub(super) fn later(error: &io::Error, socket: &impl AsRawFd) -> Failure {
-    if let Some(icmp) = queued(socket) {
-        return Failure::Remote(match icmp.kind {
-            Unreachable::Port => RemoteFailure::Refused,
-            _ => RemoteFailure::Unreachable(icmp),
-        });
+    if let Some((icmp, asked)) = queued(socket) {
+        let judged = asked.map_or(Ok(icmp), |asked| Own::read().judge(icmp, asked));
+        return match judged {
+            Ok(IcmpError { kind: Unreachable::Port, .. }) => {
+                Failure::Remote(RemoteFailure::Refused)
+            }
+            Ok(icmp) => Failure::Remote(RemoteFailure::Unreachable(icmp)),
+            Err(ours) => Failure::Local(ours),
+        };
     }
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ECONNREFUSED) => Failure::Remote(RemoteFailure::Refused),
@@ -69,8 +74,8 @@ const fn unnamed(kind: Unreachable, icmp_code: u8) -> Failure {
     }))
 }
 
-/// The first ICMP message in the socket's error queue.
-fn queued(socket: &impl AsRawFd) -> Option<IcmpError> {
+/// The first ICMP message in the socket's error queue, with whom the packet was for.
+fn queued(socket: &impl AsRawFd) -> Option<(IcmpError, Option<IpAddr>)> {
     let mut payload = [0; 64];
     let mut slices = [IoSliceMut::new(&mut payload)];
     let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
@@ -78,7 +83,11 @@ fn queued(socket: &impl AsRawFd) -> Option<IcmpError> {
     let message =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)
             .ok()?;
-    message.cmsgs().ok()?.find_map(|cmsg| match cmsg {
+    let asked = message.address.as_ref().and_then(|address| {
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    let icmp = message.cmsgs().ok()?.find_map(|cmsg| match cmsg {
         ControlMessageOwned::Ipv4RecvErr(error, offender)
             if error.ee_origin == libc::SO_EE_ORIGIN_ICMP =>
         {
@@ -94,5 +103,6 @@ fn queued(socket: &impl AsRawFd) -> Option<IcmpError> {
             Some(IcmpError { kind, icmp_type: error.ee_type, icmp_code: error.ee_code, offender })
         }
         _ => None,
-    })
+    })?;
+    Some((icmp, asked))
 }

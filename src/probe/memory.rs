@@ -197,7 +197,7 @@ mod tests {
         let detail = Detail::Tcp(TcpDetail { connect: Duration::from_millis(3) });
         let result = result.map(|()| Reply { rtt: None, detail }).map_err(Failure::Remote);
         let started = Now { mono, wall: jiff::Timestamp::UNIX_EPOCH };
-        let outcome = Outcome { request, started, finished: mono, lost: 0, result };
+        let outcome = Outcome { request, started, finished: mono, lost: 0, heard: None, result };
         Record { outcome, address: None, trace: Trace::default() }
     }
 

@@ -3,10 +3,14 @@
 //! Every test makes a network namespace of its own on a thread of its own, so that nothing
 //! outside it is touched and the tests may run side by side.
 
+#[path = "icmp/answers.rs"]
+mod answers;
 #[path = "icmp/choice.rs"]
 mod choice;
 #[path = "icmp/engine.rs"]
 mod engine;
+#[path = "icmp/far.rs"]
+mod far;
 #[path = "icmp/hostile.rs"]
 mod hostile;
 #[path = "icmp/limit.rs"]

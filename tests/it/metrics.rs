@@ -53,6 +53,7 @@ fn outcome(target: usize, result: Result<Reply, Failure>) -> Outcome {
         started: now.plus(Duration::from_millis(2)),
         finished: now.mono + Duration::from_millis(9),
         lost: u16::from(result.is_err()),
+        heard: None,
         result,
     }
 }

@@ -126,6 +126,39 @@ fn probes(topology: &Arc<Topology>, clock: Clock) -> Probes {
     Probes::start(&settings, 1, Arc::clone(topology), Trust::of([]), clock)
 }
 
+/// A router looks for a device that has gone for three seconds before it says so, longer than any
+/// request is waited for; a filter never says anything.
+#[test]
+fn a_codec_that_is_off_is_told_from_a_filter_however_long_the_router_looks_for_it() {
+    let asked = Arc::new(drawn("codec-off, filtered"));
+    in_lab(Arc::clone(&asked), move |lab, clock| {
+        let at = |nth: usize| Place::Site(SiteIx::new(nth + 2), None);
+        lab.place(at(0), Fault::DeviceOff { after: Duration::from_secs(3) });
+        lab.place(at(1), Fault::Firewall);
+        let codec = |nth: usize| {
+            let site = asked.site(SiteIx::new(nth + 2));
+            asked.target_key(asked.endpoint(site.endpoints[1]).targets[0])
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let probes = probes(&asked, clock);
+            let ask = async |nth: usize| {
+                let record = probes.run_once(&codec(nth), Effort::Thorough).await;
+                words(&record.expect("a target").outcome.result)
+            };
+            let mut said = Vec::new();
+            while said.len() < 20 && said.last().is_none_or(|(off, _)| off == "timeout") {
+                said.push(tokio::join!(ask(0), ask(1)));
+            }
+            let (off, _) = said.last().expect("one");
+            assert_eq!(off, "3/1 from 10.64.2.1", "{said:?}");
+            assert!(said.len() > 1, "it takes three seconds");
+            assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
+            probes.stop().await;
+        });
+    });
+}
+
 /// What confirms a failure waits no less for its replies than the probe that failed: a line that
 /// is slow within the limit would otherwise be called dead by the first lost packet.
 #[test]

@@ -187,7 +187,7 @@ impl Fake {
         };
         let result = if ok { Ok(reply) } else { Err(Failure::Remote(RemoteFailure::Timeout)) };
         let finished = started.mono + Duration::from_secs(1);
-        let outcome = Outcome { request, started, finished, lost: 0, result };
+        let outcome = Outcome { request, started, finished, lost: 0, heard: None, result };
         let address = target.endpoint.as_ref().map(|_| "10.20.0.7".parse().unwrap());
         Record { outcome, address, trace: Trace::default() }
     }

@@ -23,6 +23,8 @@ pub struct Sight {
     /// As in an outcome.
     pub lost: u16,
     /// As in an outcome.
+    pub heard: Option<Mono>,
+    /// As in an outcome.
     pub result: Result<Reply, Failure>,
     /// From the first packet to the result.
     pub took: Duration,
@@ -36,6 +38,10 @@ const OPTIONS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 /// Linux's shortest wait before it repeats data on a connection.
 const REPEAT: Duration = Duration::from_millis(200);
+/// How long an ICMP error about an earlier echo explains the silence of others.
+const SAID_FOR: Duration = Duration::from_secs(20);
+/// Most of them that are under way for one endpoint.
+const SAID_MOST: usize = 64;
 /// Headers of IPv4 and ICMP.
 const HEADERS: u16 = 28;
 
@@ -52,7 +58,7 @@ impl World {
     pub fn probe(&mut self, at: Now, target: TargetIx, effort: Effort) -> Sight {
         if self.own_link_down() {
             let result = Err(Failure::Local(LocalFailure::NoRoute));
-            return Sight { lost: 0, result, took: Duration::ZERO };
+            return Sight { lost: 0, heard: None, result, took: Duration::ZERO };
         }
         let topology = self.topology().clone();
         let check = topology.check_of(target);
@@ -75,7 +81,7 @@ impl World {
         };
         // The last echo of a train has its own time limit.
         let is_echo = matches!(check.kind, CheckKind::Icmp(_));
-        let (result, took) = match found {
+        let (mut result, took) = match found {
             Ok((reply, took)) if is_echo || took <= ask.timeout => (Ok(reply), took),
             Err((failure, took)) if is_echo || took <= ask.timeout => (Err(failure), took),
             Ok(_) | Err(_) => (Err(RemoteFailure::Timeout), ask.timeout),
@@ -86,7 +92,25 @@ impl World {
             }
             _ => 0,
         };
-        Sight { lost, result: result.map_err(Failure::Remote), took }
+        let mut heard = None;
+        if is_echo && result.is_ok() {
+            self.said.remove(&endpoint);
+        } else if is_echo
+            && result == Err(RemoteFailure::Timeout)
+            && let Some((error, at)) = self.said_of(endpoint, at.mono + took)
+        {
+            (result, heard) = (Err(RemoteFailure::Unreachable(error)), Some(at));
+        }
+        Sight { lost, heard, result: result.map_err(Failure::Remote), took }
+    }
+
+    /// The last ICMP error about an endpoint that came too late to end a request, and when it came.
+    fn said_of(&mut self, endpoint: EndpointIx, now: Mono) -> Option<(IcmpError, Mono)> {
+        let said = self.said.get_mut(&endpoint)?;
+        while said.get(1).is_some_and(|(_, at)| *at <= now) {
+            said.pop_front();
+        }
+        said.front().copied().filter(|(_, at)| *at <= now && now - *at <= SAID_FOR)
     }
 
     /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
@@ -112,6 +136,14 @@ impl World {
                 Trip::Told(answer) if answer.after <= wait => {
                     told.get_or_insert(answer);
                     took = took.max(sent + answer.after);
+                }
+                Trip::Told(answer) => {
+                    let said = self.said.entry(ask.endpoint).or_default();
+                    if said.len() >= SAID_MOST {
+                        said.pop_front();
+                    }
+                    said.push_back((error(&answer), ask.at.mono + sent + answer.after));
+                    took = took.max(sent + wait);
                 }
                 _ => took = took.max(sent + wait),
             }

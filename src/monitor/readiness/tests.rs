@@ -46,8 +46,8 @@ impl Desk {
                 Command::Probe(request) => {
                     let sight = self.world.probe(now, request.target, request.effort);
                     let finished = now.mono + sight.took;
-                    let (lost, result) = (sight.lost, sight.result);
-                    let outcome = Outcome { request, started: now, finished, lost, result };
+                    let (lost, heard, result) = (sight.lost, sight.heard, sight.result);
+                    let outcome = Outcome { request, started: now, finished, lost, heard, result };
                     self.monitor.handle(Input::Outcome(outcome), now);
                 }
                 Command::Readiness(order) => {

@@ -58,9 +58,10 @@ impl Desk {
         match command {
             Command::Probe(request) => {
                 let sight = self.world.probe(self.now, request.target, request.effort);
-                let (started, lost, result) = (self.now, sight.lost, sight.result);
+                let (started, lost, heard, result) =
+                    (self.now, sight.lost, sight.heard, sight.result);
                 let finished = self.now.mono + sight.took;
-                let outcome = Outcome { request, started, finished, lost, result };
+                let outcome = Outcome { request, started, finished, lost, heard, result };
                 self.monitor.handle(Input::Outcome(outcome), self.now);
             }
             Command::Commit(batch) => {

@@ -92,7 +92,8 @@ impl Shared {
         trace: Trace,
     ) -> Record {
         let finished = self.clock.mono();
-        Record { outcome: Outcome { request, started, finished, lost: 0, result }, address, trace }
+        let outcome = Outcome { request, started, finished, lost: 0, heard: None, result };
+        Record { outcome, address, trace }
     }
 
     /// The echo engine has results. Runs in its thread.
@@ -101,10 +102,10 @@ impl Shared {
         let records: Vec<_> = done
             .into_iter()
             .filter_map(|done| {
-                let PingDone { token, started, finished, lost, result } = done;
+                let PingDone { token, started, finished, lost, heard, result } = done;
                 let Waiting { request, address, caller } = places.give_back(token)?;
                 let result = result.map(echoes::reply);
-                let outcome = Outcome { request, started, finished, lost, result };
+                let outcome = Outcome { request, started, finished, lost, heard, result };
                 let trace = Trace::default();
                 Some((caller, Record { outcome, address: Some(address), trace }))
             })

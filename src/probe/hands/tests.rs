@@ -108,6 +108,7 @@ impl Puppet {
             started,
             finished: started.mono,
             lost: u16::from(matches!(result, Err(Failure::Remote(_)))) * job.check.count,
+            heard: None,
             result: result.clone(),
         };
         self.sink.lock().unwrap().as_ref().unwrap()(jobs.iter().map(done).collect());

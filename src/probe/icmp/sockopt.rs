@@ -14,8 +14,9 @@ use crate::wire::icmp::Family;
 
 /// `SO_MEMINFO` of Linux, not in `libc`.
 const SO_MEMINFO: libc::c_int = 55;
-/// Figures that [`SO_MEMINFO`] gives, and the one that counts dropped packets.
+/// Figures that [`SO_MEMINFO`] gives: what waits to be read, and dropped packets, among others.
 const MEMINFO_FIGURES: usize = 9;
+const MEMINFO_HELD: usize = 0;
 const MEMINFO_DROPS: usize = 8;
 
 sockopt_impl!(V4MtuDiscover, SetOnly, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::c_int);
@@ -66,7 +67,18 @@ pub(super) fn set_fragmenting(
     Ok(())
 }
 
-/// Packets that the kernel dropped since the socket was opened because its buffer was full.
-pub(super) fn drops(socket: &impl AsFd) -> io::Result<u32> {
-    Ok(getsockopt(socket, MemInfo)?[MEMINFO_DROPS])
+/// What the kernel says of a socket's receive buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// Bytes of it that are taken, the kernel's bookkeeping included.
+    pub(super) held: u32,
+    /// Packets that were dropped since the socket was opened: because the buffer was full, and at
+    /// raw IPv6 sockets also because their checksum was wrong.
+    pub(super) drops: u32,
+}
+
+/// Asks the kernel about a socket's receive buffer.
+pub(super) fn memory(socket: &impl AsFd) -> io::Result<Memory> {
+    let figures = getsockopt(socket, MemInfo)?;
+    Ok(Memory { held: figures[MEMINFO_HELD], drops: figures[MEMINFO_DROPS] })
 }

@@ -21,7 +21,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::client::{Client, Clients, Kind};
+use self::client::{Client, Clients, Dropped, Kind};
 use self::echo::{Fate, echo};
 use super::blind::Blindness;
 use super::pacing::Pacing;
@@ -186,12 +186,12 @@ fn deliver(
 /// The engine's look at itself.
 struct Watch {
     next: Mono,
-    drops: u64,
+    dropped: Dropped,
 }
 
 impl Watch {
     fn new(now: Mono) -> Self {
-        Self { next: now + TICK, drops: 0 }
+        Self { next: now + TICK, dropped: Dropped::default() }
     }
 
     /// A tick that comes far too late, or packets that the kernel had to drop, make the time
@@ -201,18 +201,19 @@ impl Watch {
         let before = self.next.earlier(TICK);
         let stalled = now - self.next > STALL;
         let clients = lock(&engine.clients);
-        let drops = clients.drops();
+        let dropped = clients.drops();
+        let crowded = dropped.crowded_since(&self.dropped);
         let mut health = lock(&engine.health);
         health.missed_ticks += u64::from(stalled);
-        health.socket_drops = drops;
+        health.socket_drops += crowded;
         health.receive_buffer = clients.granted_buffer();
         health.sockets = clients.sockets();
         let mut blind = lock(&engine.blind);
-        if stalled || drops != self.drops {
+        if stalled || crowded > 0 {
             blind.record(before, now);
         }
         blind.forget(now.earlier(MEMORY));
-        self.drops = drops;
+        self.dropped = dropped;
         self.next = now + TICK;
     }
 }
@@ -239,7 +240,7 @@ async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
     } else {
         tally.result()
     };
-    PingDone { token: job.token, started, finished, lost, result }
+    PingDone { token: job.token, started, finished, lost, heard: None, result }
 }
 
 /// Waits until the job is due and finds the socket for it.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Failure, IcmpDetail, IcmpError, LocalFailure, RemoteFailure, RttList};
+use crate::model::{Failure, IcmpDetail, IcmpError, LocalFailure, Mono, RemoteFailure, RttList};
 
 /// The fates of the echoes of one probe so far.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(super) struct Tally {
 #[derive(Debug, Clone, Default)]
 struct Troubles {
     refusal: Option<IcmpError>,
+    /// One that was about an earlier request, with when it came.
+    refused_before: Option<(IcmpError, Mono)>,
     cut: Option<Cut>,
     ours: Option<LocalFailure>,
 }
@@ -86,6 +88,20 @@ impl Tally {
         self.barred(error);
     }
 
+    /// Nothing came back in time, and an ICMP error that came at `heard` about an earlier request
+    /// says why.
+    pub(super) fn refused_before(&mut self, error: IcmpError, heard: Mono) {
+        self.lost += 1;
+        self.troubles.get_or_insert_default().refused_before = Some((error, heard));
+    }
+
+    /// When the ICMP error came that the result tells of, if that is one about an earlier request.
+    pub(super) fn heard(&self) -> Option<Mono> {
+        let troubles = self.troubles.as_deref()?;
+        let silent = self.seen == 0 && troubles.refusal.is_none();
+        troubles.refused_before.filter(|_| silent).map(|(_, heard)| heard)
+    }
+
     /// Our own interface refuses an echo as a router would: it never left, and so is not lost.
     pub(super) fn barred(&mut self, error: IcmpError) {
         self.troubles.get_or_insert_default().refusal = Some(error);
@@ -111,7 +127,8 @@ impl Tally {
     /// How many echoes were lost, and the result:
     ///
     /// 1. With one reply the probe succeeded; echoes of unknown fate are not counted as sent.
-    /// 2. Without, an ICMP error is the reason, since it says most.
+    /// 2. Without, an ICMP error is the reason, since it says most; one about an earlier request
+    ///    only when there is none about these.
     /// 3. A reply that was cut short proves that something answers, only not properly.
     /// 4. Silence is a timeout if we saw at least as many echoes lost as we know nothing of: of a
     ///    train that we missed nearly all of, one lost echo is chance.
@@ -131,8 +148,9 @@ impl Tally {
             };
             return (0, Ok(detail));
         }
-        let Troubles { refusal, cut, ours } =
+        let Troubles { refusal, refused_before, cut, ours } =
             self.troubles.map(|troubles| *troubles).unwrap_or_default();
+        let refusal = refusal.or(refused_before.map(|(error, _)| error));
         let failure = match (refusal, cut, ours) {
             (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
             (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
@@ -219,8 +237,13 @@ mod tests {
         let cut = tally.clone().result().1.unwrap_err();
         assert_eq!(cut.word(), "malformed");
         assert_eq!(cut.host_alive(), Some(true));
+        let heard = Mono::from_nanos(5);
+        tally.refused_before(IcmpError { icmp_code: 13, ..GONE }, heard);
+        assert_eq!(tally.heard(), Some(heard));
+        assert_eq!(tally.clone().result().1.unwrap_err().host_alive(), Some(false));
         tally.refused(GONE);
+        assert_eq!(tally.heard(), None, "this one is about these");
         let unreachable = Failure::Remote(RemoteFailure::Unreachable(GONE));
-        assert_eq!(tally.result(), (2, Err(unreachable)));
+        assert_eq!(tally.result(), (3, Err(unreachable)));
     }
 }

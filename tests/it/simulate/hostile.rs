@@ -129,6 +129,7 @@ fn orders_that_concern_nobody_are_ignored() {
         started: now,
         finished: now.mono,
         lost: 1,
+        heard: None,
         result,
     }));
     run.until(Duration::from_secs(60));

@@ -259,6 +259,7 @@ impl Run {
                         started: self.now,
                         finished,
                         lost: sight.lost,
+                        heard: sight.heard,
                         result: sight.result,
                     };
                     let site = self.topology.target(target).site;

@@ -25,6 +25,7 @@ use super::super::tally::Tally;
 use super::backlog::{Backlog, Job, Portion};
 use super::probe::Probe;
 use super::queue::{Lags, Queue};
+use super::refusals::Refusals;
 use super::table::{PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, Mark};
@@ -94,10 +95,14 @@ pub(super) struct Core {
     probes: Slab<Probe>,
     serial: u32,
     queue: Queue,
+    /// Echoes to be sent once more, by probe and place in the train.
+    again: Vec<(ProbeKey, u16)>,
     /// Requests whose reply is awaited, by time limit, each list in sending order and so in the
     /// order in which they expire.
     awaited: BTreeMap<Duration, VecDeque<Awaited>>,
     blind: Blindness,
+    /// What was said of addresses that do not answer.
+    refusals: Refusals,
     longest: Duration,
     /// The last reading of both clocks.
     clock: Now,
@@ -110,6 +115,8 @@ pub(super) struct Core {
 struct Lane {
     class: Class,
     table: Table,
+    /// When we could not see what came by its sockets.
+    blind: Blindness,
 }
 
 /// A request whose reply is awaited. There are as many as requests within a time limit, answered
@@ -122,11 +129,6 @@ struct Awaited {
 }
 
 impl Core {
-    /// Payloads up to this size fit into the 576 bytes that every link must carry whole (RFC 791).
-    /// They leave with DF, which means nothing for them and spares the kernel the choice of an IP
-    /// identification.
-    const WHOLE: u16 = 576 - 28;
-
     /// Sockets per lane: a million echoes of one class under way.
     const SOCKETS: u32 = 16;
 
@@ -141,8 +143,10 @@ impl Core {
             probes: Slab::new(),
             serial: 0,
             queue: Queue::default(),
+            again: Vec::new(),
             awaited: BTreeMap::new(),
             blind: Blindness::default(),
+            refusals: Refusals::default(),
             longest: Duration::ZERO,
             clock,
             seals,
@@ -185,10 +189,11 @@ impl Core {
         let class = Class {
             family: Family::of(job.address),
             dscp: job.dscp,
-            dont_fragment: job.dont_fragment || job.size <= Self::WHOLE,
+            dont_fragment: job.dont_fragment,
         };
         let at = self.lanes.iter().position(|lane| lane.class == class).unwrap_or_else(|| {
-            self.lanes.push(Lane { class, table: Table::new(Self::SOCKETS) });
+            let table = Table::new(Self::SOCKETS);
+            self.lanes.push(Lane { class, table, blind: Blindness::default() });
             self.lanes.len() - 1
         });
         debug_assert!(at < Self::LANES, "a class has no more values than this");
@@ -207,8 +212,14 @@ impl Core {
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
     /// 3. The requests of a train keep their distance, see [`Pacing`](super::super::pacing::Pacing).
+    /// 4. One that is sent once more goes at once.
     pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
         self.clock = now;
+        while let Some((key, index)) = self.again.pop() {
+            if let Some(outgoing) = self.prepare(key, index, true, now.mono) {
+                return Some(outgoing);
+            }
+        }
         loop {
             self.open(now.mono);
             let (due, at) = self.queue.pop(now.mono)?;
@@ -217,7 +228,7 @@ impl Core {
             if let Some(next) = next {
                 self.queue.push(next, at, true);
             }
-            let &mut Probe { serial, lane, size, address, timeout, .. } = probe;
+            let &mut Probe { serial, timeout, .. } = probe;
             let key = ProbeKey { at, serial };
             let late = now.mono - due;
             self.health.worst_lateness = self.health.worst_lateness.max(late);
@@ -225,19 +236,24 @@ impl Core {
                 self.unsent(key, LocalFailure::Late, now.mono);
                 continue;
             };
-            let table = self.table(lane);
-            let Some((slot, round)) = table.and_then(|table| table.take(key, index, now.mono))
-            else {
-                self.unsent(key, LocalFailure::Overloaded, now.mono);
-                continue;
-            };
-            let seal = self.seal(lane, slot, round, address);
-            if let Some(table) = self.table(lane) {
-                table.seal(slot, seal);
+            if let Some(outgoing) = self.prepare(key, index, false, now.mono) {
+                return Some(outgoing);
             }
-            let mark = Mark { slot, round, seal };
-            return Some(Outgoing { lane, slot, address, mark, size });
         }
+    }
+
+    /// The request for echo number `index` of a probe, for the first time or `again`; none when
+    /// there is no probe or no place for it.
+    fn prepare(&mut self, key: ProbeKey, index: u16, again: bool, now: Mono) -> Option<Outgoing> {
+        let &mut Probe { lane, size, address, .. } = self.probe(key)?;
+        let taken = self.table(lane)?.take(key, index, again, now);
+        let Some((slot, round)) = taken else {
+            self.unsent(key, LocalFailure::Overloaded, now);
+            return None;
+        };
+        let seal = self.seal(lane, slot, round, address);
+        self.table(lane)?.seal(slot, seal);
+        Some(Outgoing { lane, slot, address, mark: Mark { slot, round, seal }, size })
     }
 
     /// The kernel took the request at `asked`.
@@ -250,7 +266,7 @@ impl Core {
         let awaited = Awaited { slot, round: echo.round, lane };
         let timeout = probe.timeout;
         self.awaited.entry(timeout).or_default().push_back(awaited);
-        self.health.sent += 1;
+        self.health.sent += u64::from(!echo.again);
     }
 
     /// The request can never leave.
@@ -272,6 +288,13 @@ impl Core {
         self.blind.record(from, until);
     }
 
+    /// Nothing that came by the sockets of a lane could be seen from `from` to `until`.
+    pub(super) fn blind_in(&mut self, lane: u16, from: Mono, until: Mono) {
+        if let Some(lane) = self.lanes.get_mut(usize::from(lane)) {
+            lane.blind.record(from, until);
+        }
+    }
+
     /// Answers every open probe, since the engine stops.
     pub(super) fn stop(&mut self, now: Now) {
         for strict in [true, false] {
@@ -280,6 +303,7 @@ impl Core {
             }
         }
         self.queue.clear();
+        self.again.clear();
         self.awaited.clear();
         self.done.extend(self.probes.drain().map(|probe| probe.stopped(now)));
     }
@@ -291,6 +315,9 @@ impl Core {
 
     /// When to ask [`Self::next_send`] again at the latest.
     pub(super) fn next_wake(&self) -> Option<Mono> {
+        if !self.again.is_empty() {
+            return Some(self.clock.mono);
+        }
         let lags = self.queue.lags();
         let waiting =
             [true, false].map(|strict| Some(self.backlog.first(strict)? + lags.of(strict)));

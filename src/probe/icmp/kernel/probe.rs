@@ -98,15 +98,16 @@ impl Probe {
 
     /// The result, known at `now`. `clock` ties its times to the wall clock.
     pub(super) fn done(&self, tally: Tally, now: Mono, clock: Now) -> PingDone {
+        let (started, heard) = (self.started(clock), tally.heard());
         let (lost, result) = tally.result();
-        PingDone { token: self.token, started: self.started(clock), finished: now, lost, result }
+        PingDone { token: self.token, started, finished: now, lost, heard, result }
     }
 
     /// The result when the engine stops at `now`: what was seen of a part says nothing.
     pub(super) fn stopped(&self, now: Now) -> PingDone {
         let result = Err(Failure::Local(LocalFailure::Stopping));
         let started = self.started(now);
-        PingDone { token: self.token, started, finished: now.mono, lost: 0, result }
+        PingDone { token: self.token, started, finished: now.mono, lost: 0, heard: None, result }
     }
 
     fn started(&self, clock: Now) -> Now {

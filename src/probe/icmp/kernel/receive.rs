@@ -7,6 +7,7 @@
 
 use std::io::IoSliceMut;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -17,6 +18,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use nix::{cmsg_space, sys::socket::Timestamps};
 
+use super::super::Own;
 use super::core::{Arrival, Core};
 use super::run::Clocks;
 use super::socket::{Kind, Socket};
@@ -39,9 +41,16 @@ const MESSAGE: usize = 25 * 64;
 /// options or a fragment header, echo header and mark.
 const FRAME: usize = 192;
 
+/// Messages read from a socket at a time, beyond what its buffer holds at usual sizes: who sends
+/// faster than we read must not keep us from everything else.
+const TURN: usize = 16_384;
+
 /// Errors that are about another packet and merely wait at the socket are cleared and the call
 /// repeated, so often at most.
 const REPEATS: u32 = 4;
+
+/// How long what is known of our own addresses is good for.
+const OWN_FOR: Duration = Duration::from_secs(10);
 
 /// Buffers, shared by all sockets.
 pub(super) struct Receiver {
@@ -50,6 +59,21 @@ pub(super) struct Receiver {
     frames: Vec<u8>,
     /// How many messages the next call asks for.
     width: usize,
+    own: OwnSince,
+}
+
+/// Our own addresses and when they were read; they are wanted only when there are ICMP errors.
+#[derive(Default)]
+struct OwnSince(Option<(Own, Mono)>);
+
+impl OwnSince {
+    fn at(&mut self, now: Mono) -> &Own {
+        let OwnSince(known) = self;
+        if known.as_ref().is_some_and(|(_, read)| now - *read > OWN_FOR) {
+            *known = None;
+        }
+        &known.get_or_insert_with(|| (Own::read(), now)).0
+    }
 }
 
 impl Receiver {
@@ -59,6 +83,7 @@ impl Receiver {
             message: MESSAGE,
             frames: vec![0; FRAME * BATCH],
             width: FEW,
+            own: OwnSince::default(),
         }
     }
 
@@ -72,15 +97,15 @@ impl Receiver {
         }
     }
 
-    /// Reads everything that waits at a socket of `lane`.
+    /// Reads what waits at a socket of `lane`. Returns whether that was all.
     pub(super) fn drain(
         &mut self,
         core: &mut Core,
-        socket: &Socket,
-        (lane, number): (u16, u32),
+        socket: &mut Socket,
+        lane: (u16, u32),
         clocks: &mut Clocks,
-    ) {
-        let mut repeats = 0;
+    ) -> bool {
+        let (mut repeats, mut turn) = (0, 0);
         loop {
             let width = self.width;
             let mut slices = pieces(&mut self.messages, self.message, width);
@@ -93,15 +118,16 @@ impl Receiver {
                 MsgFlags::MSG_DONTWAIT,
                 None,
             );
-            let errors =
-                Self::drain_errors(&mut self.frames, width, core, socket, (lane, number), clocks);
+            let (frames, own) = (&mut self.frames, &mut self.own);
+            let errors = Self::drain_errors(frames, width, core, socket, lane, clocks, own);
             let now = clocks.observe();
             let mut count = 0;
             match fetched {
                 Ok(messages) => {
                     for message in messages {
                         count += 1;
-                        read_message(core, socket, (lane, number), &message, clocks, now);
+                        socket.fill.fetched(message.bytes);
+                        read_message(core, socket, lane, &message, clocks, own, now);
                     }
                 }
                 Err(Errno::EAGAIN) => {}
@@ -116,21 +142,26 @@ impl Receiver {
             // A little more than last time, so that a call that finds them all is the only one.
             let wanted = if most < width { most + most / 4 + 1 } else { 2 * most };
             self.width = wanted.clamp(FEW, BATCH);
+            turn += count + errors;
             if count < width {
-                break;
+                return errors < TURN;
+            }
+            if turn >= TURN {
+                return false;
             }
         }
     }
 
-    /// Reads the whole error queue, beginning with `width` messages, and returns how many there
-    /// were.
+    /// Reads the error queue, beginning with `width` messages, and returns how many there were;
+    /// [`TURN`] or more only when it was left before the end.
     fn drain_errors(
         frames: &mut [u8],
         mut width: usize,
         core: &mut Core,
-        socket: &Socket,
+        socket: &mut Socket,
         lane: (u16, u32),
         clocks: &mut Clocks,
+        own: &mut OwnSince,
     ) -> usize {
         let mut total = 0;
         loop {
@@ -155,10 +186,11 @@ impl Receiver {
             let mut count = 0;
             for message in messages {
                 count += 1;
-                read_error(core, socket, lane, &message, clocks, now);
+                socket.fill.fetched(message.bytes);
+                read_error(core, socket, lane, &message, clocks, own, now);
             }
             total += count;
-            if count < width {
+            if count < width || total >= TURN {
                 return total;
             }
             width = BATCH;
@@ -220,6 +252,7 @@ fn read_message(
     (lane, number): (u16, u32),
     message: &Received<'_, '_>,
     clocks: &Clocks,
+    own: &mut OwnSince,
     now: Mono,
 ) {
     let bytes = message.iovs().next().unwrap_or_default();
@@ -243,7 +276,7 @@ fn read_message(
         }
         // A raw socket gets the errors about every echo request of the machine.
         Ok(Message::Error(refusal)) if refusal.request.ident == socket.ident => {
-            core.refusal(&arrival, &refusal);
+            core.refusal(&arrival, &refusal, own.at(now));
         }
         Ok(Message::Error(_) | Message::Other) | Err(Flaw::Foreign) => core.foreign(),
         Err(Flaw::Truncated | Flaw::Checksum) => core.garbled(),
@@ -257,6 +290,7 @@ fn read_error(
     (lane, number): (u16, u32),
     message: &Received<'_, '_>,
     clocks: &Clocks,
+    own: &mut OwnSince,
     now: Mono,
 ) {
     let bytes = message.iovs().next().unwrap_or_default();
@@ -286,7 +320,7 @@ fn read_error(
                     request,
                 };
                 let arrival = Arrival { lane, socket: number, from, ttl: None, tos: None, now };
-                core.refusal(&arrival, &refusal);
+                core.refusal(&arrival, &refusal, own.at(now));
             }
         }
         // What the kernel refused on the spot was already said by the call that sent it.

@@ -15,7 +15,7 @@ use super::super::{PERMISSION, Sink, local_failure};
 use super::Shared;
 use super::core::{Core, Unsendable};
 use super::receive::Receiver;
-use super::socket::Socket;
+use super::socket::{Drops, Socket};
 use super::stamps::{Reading, Stamps};
 use super::transmit::{Outbox, Transmitter};
 use crate::clock::Clock;
@@ -104,6 +104,8 @@ struct Port {
     outbox: Outbox,
     /// Whether something may have arrived: we sent, or the kernel says so.
     stirred: bool,
+    /// When it was last read to the end.
+    emptied: Mono,
 }
 
 impl Engine {
@@ -147,7 +149,7 @@ impl Engine {
             // answered by now. Of what comes while we read, or are kept from it, that is not known.
             let now = self.clocks.observe();
             let is_expiring = self.core.is_expiring(now);
-            self.receive(is_expiring);
+            let is_more_there = self.receive(is_expiring);
             if is_expiring || now - self.watched > WATCH {
                 let now = self.clocks.observe();
                 self.watch(now);
@@ -155,7 +157,7 @@ impl Engine {
             self.core.expire(now);
             self.deliver();
             self.expected = now;
-            if !is_more_due {
+            if !is_more_due && !is_more_there {
                 self.sleep();
             }
         }
@@ -227,32 +229,53 @@ impl Engine {
                 let ident = self.first_ident.wrapping_add(nth);
                 let socket = Socket::open(class, ident, self.receive_buffer)?;
                 let outbox = Outbox::default();
-                self.ports.push(Port { lane, number, socket, outbox, stirred: true });
+                let emptied = self.clocks.clock.mono();
+                self.ports.push(Port { lane, number, socket, outbox, stirred: true, emptied });
                 self.ports.len() - 1
             }
         };
         Ok(&mut self.ports[at])
     }
 
-    /// Reads every socket, or every one at which something may have arrived.
-    fn receive(&mut self, every: bool) {
+    /// Reads every socket, or every one at which something may have arrived. Returns whether there
+    /// is more at any: a flood must not keep us from sending and from giving results. What it keeps
+    /// us from reading may be an answer, so until the socket is empty its silence proves nothing.
+    fn receive(&mut self, every: bool) -> bool {
         let Self { ports, core, receiver, clocks, drained, .. } = self;
+        let mut is_more_there = false;
         for port in ports {
             if std::mem::take(&mut port.stirred) || every {
-                receiver.drain(core, &port.socket, (port.lane, port.number), clocks);
+                let lane = (port.lane, port.number);
+                let began = clocks.clock.mono();
+                if receiver.drain(core, &mut port.socket, lane, clocks) {
+                    port.emptied = began;
+                } else {
+                    core.blind_in(port.lane, port.emptied, clocks.clock.mono());
+                    port.stirred = true;
+                    is_more_there = true;
+                }
                 *drained = (clocks.clock.mono(), drained.0);
             }
         }
+        is_more_there
     }
 
-    /// Reads the drop counters: dropped packets make the time since the last look one in which
-    /// silence proves nothing.
+    /// Reads the drop counters. What was dropped for want of room makes the time since the last look
+    /// one in which silence at that socket proves nothing; what was damaged belonged to nobody. A
+    /// damaged packet is dropped once at every socket that looks at checksums.
     fn watch(&mut self, now: Mono) {
-        let drops: u32 = self.ports.iter_mut().map(|port| port.socket.new_drops()).sum();
-        if drops > 0 {
-            self.core.health().socket_drops += u64::from(drops);
-            self.core.blind(self.watched, now);
+        let mut damaged = 0;
+        for port in &mut self.ports {
+            match port.socket.new_drops() {
+                Some(Drops::Crowded(drops)) => {
+                    self.core.health().socket_drops += u64::from(drops);
+                    self.core.blind_in(port.lane, self.watched, now);
+                }
+                Some(Drops::Damaged(drops)) => damaged = damaged.max(drops),
+                None => {}
+            }
         }
+        self.core.health().truncated += u64::from(damaged);
         self.watched = now;
     }
 

@@ -8,8 +8,9 @@ use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Protocol, SockFilter, Type};
 
-use super::super::sockopt::{drops, raise_receive_buffer, set_dscp, set_fragmenting};
+use super::super::sockopt::{memory, raise_receive_buffer, set_dscp, set_fragmenting};
 use super::core::Class;
+use super::fill::Fill;
 use crate::wire::icmp::Family;
 
 /// `ICMP_FILTER` and `ICMPV6_FILTER` (RFC 3542 §3.2) of Linux, not in `libc`.
@@ -43,6 +44,17 @@ pub(super) struct Socket {
     pub(super) receive_buffer: u32,
     /// What the drop counter read last.
     drops: u32,
+    /// How full the receive buffer may have been since then.
+    pub(super) fill: Fill,
+}
+
+/// Packets that the kernel dropped at a socket, which never got to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drops {
+    /// For want of room.
+    Crowded(u32),
+    /// Because they were damaged.
+    Damaged(u32),
 }
 
 impl Socket {
@@ -63,8 +75,9 @@ impl Socket {
                 Err(_) => return Err(refused),
             },
         };
+        let ident = ident.max(1);
         let mut socket =
-            Self { socket, class, kind, ident: ident.max(1), receive_buffer: 0, drops: 0 };
+            Self { socket, class, kind, ident, receive_buffer: 0, drops: 0, fill: Fill::default() };
         socket.prepare(receive_buffer)?;
         Ok(socket)
     }
@@ -103,27 +116,18 @@ impl Socket {
             | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
         setsockopt(&self.socket, sockopt::Timestamping, &stamps)?;
         self.discard();
-        self.drops = drops(&self.socket)?;
+        self.drops = memory(&self.socket)?.drops;
         Ok(())
     }
 
-    /// Lets a raw socket see echo replies with our identifier and errors, and nothing else. The
-    /// first filter spares the kernel a copy of every other ICMP packet of the machine.
+    /// Lets a raw socket see echo replies with our identifier and errors that quote it, and nothing
+    /// else. The first filter spares the kernel a copy of every other ICMP packet of the machine.
     fn filter(&self) -> io::Result<()> {
         match self.class.family {
             Family::V4 => {
                 let blocked: u32 = !(1 << 0 | 1 << 3 | 1 << 11 | 1 << 12);
                 setsockopt(&self.socket, V4Filter, &blocked)?;
-                self.socket.attach_filter(&program(
-                    &[
-                        // X = length of the IP header; A = ICMP type.
-                        (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
-                        (libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0),
-                    ],
-                    0,
-                    (libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 4),
-                    self.ident,
-                ))
+                self.socket.attach_filter(&v4_program(self.ident))
             }
             Family::V6 => {
                 let mut blocked = [u32::MAX; 8];
@@ -131,12 +135,7 @@ impl Socket {
                     blocked[icmp_type / 32] &= !(1 << (icmp_type % 32));
                 }
                 setsockopt(&self.socket, V6Filter, &blocked)?;
-                self.socket.attach_filter(&program(
-                    &[(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0)],
-                    129,
-                    (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 4),
-                    self.ident,
-                ))
+                self.socket.attach_filter(&v6_program(self.ident))
             }
         }
     }
@@ -150,12 +149,19 @@ impl Socket {
         }
     }
 
-    /// Packets dropped because the buffer was full, since the last call.
-    pub(super) fn new_drops(&mut self) -> u32 {
-        let Ok(now) = drops(&self.socket) else { return 0 };
-        let new = now.wrapping_sub(self.drops);
-        self.drops = now;
-        new
+    /// Packets dropped since the last call, if any. Only a raw IPv6 socket looks at checksums
+    /// itself.
+    pub(super) fn new_drops(&mut self) -> Option<Drops> {
+        let now = memory(&self.socket).ok()?;
+        let new = now.drops.wrapping_sub(self.drops);
+        self.drops = now.drops;
+        let was_full = self.fill.was_full(now.held, self.receive_buffer);
+        let looks = (self.class.family, self.kind) == (Family::V6, Kind::Raw);
+        (new > 0).then_some(if was_full || !looks {
+            Drops::Crowded(new)
+        } else {
+            Drops::Damaged(new)
+        })
     }
 
     /// Takes away an error that waits for the next call, whoever it is about.
@@ -175,26 +181,69 @@ impl AsFd for Socket {
     }
 }
 
-/// A filter that accepts echo replies (`reply` is their type, which `load_type` loads) whose
-/// identifier, loaded by `load_ident`, is ours, and all other types that came so far.
-fn program(
-    load_type: &[(u32, u32)],
-    reply: u32,
-    load_ident: (u32, u32),
-    ident: u16,
-) -> Vec<SockFilter> {
-    let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    let give = libc::BPF_RET | libc::BPF_K;
-    let op = |(code, k): (u32, u32), jt, jf| {
-        SockFilter::new(u16::try_from(code).unwrap_or(0), jt, jf, k)
-    };
-    let mut program: Vec<SockFilter> = load_type.iter().map(|&load| op(load, 0, 0)).collect();
-    program.extend([
-        op((jump, reply), 0, 2),
-        op(load_ident, 0, 0),
-        op((jump, u32::from(ident)), 0, 1),
-        op((give, u32::MAX), 0, 0),
-        op((give, 0), 0, 0),
-    ]);
-    program
+// What the filters load: a byte or two at a fixed place, or beyond X.
+const BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const WORD: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
+const BYTE_X: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+const WORD_X: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
+const EQUALS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const GO: u32 = libc::BPF_JMP | libc::BPF_JA;
+const GIVE: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// One instruction of a filter: what it does with which number, and how many it skips when that
+/// holds and when it does not.
+const fn op(code: u32, k: u32, yes: u8, no: u8) -> SockFilter {
+    #[allow(clippy::cast_possible_truncation, reason = "codes have eight bits")]
+    SockFilter::new(code as u16, yes, no, k)
+}
+
+/// Accepts an IPv4 packet with an echo reply that has our identifier, or with an error about an
+/// ICMP message that has it. What is too short for that is not accepted.
+fn v4_program(ident: u16) -> Vec<SockFilter> {
+    let alu = |what| libc::BPF_ALU | libc::BPF_K | what;
+    vec![
+        // X = length of the IP header.
+        op(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0),
+        op(BYTE_X, 0, 0, 0),
+        op(EQUALS, 0, 9, 0),
+        // An error: the protocol of the packet that it quotes from its ninth byte on …
+        op(BYTE_X, 8 + 9, 0, 0),
+        op(EQUALS, 1, 0, 10),
+        // … and what follows that one's header.
+        op(BYTE_X, 8, 0, 0),
+        op(alu(libc::BPF_AND), 0x0f, 0, 0),
+        op(alu(libc::BPF_LSH), 2, 0, 0),
+        op(libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X, 0, 0, 0),
+        op(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0),
+        op(WORD_X, 8 + 4, 0, 0),
+        op(GO, 1, 0, 0),
+        op(WORD_X, 4, 0, 0),
+        op(EQUALS, u32::from(ident), 0, 1),
+        op(GIVE, u32::MAX, 0, 0),
+        op(GIVE, 0, 0, 0),
+    ]
+}
+
+/// The same for IPv6, whose raw sockets deliver packets without their header. The request that an
+/// error quotes may have a fragment header.
+fn v6_program(ident: u16) -> Vec<SockFilter> {
+    const QUOTED: u32 = 8;
+    const BODY: u32 = QUOTED + 40;
+    vec![
+        op(BYTE, 0, 0, 0),
+        op(EQUALS, 129, 9, 0),
+        op(BYTE, QUOTED + 6, 0, 0),
+        op(EQUALS, 58, 5, 0),
+        op(EQUALS, 44, 0, 9),
+        op(BYTE, BODY, 0, 0),
+        op(EQUALS, 58, 0, 7),
+        op(WORD, BODY + 8 + 4, 0, 0),
+        op(GO, 3, 0, 0),
+        op(WORD, BODY + 4, 0, 0),
+        op(GO, 1, 0, 0),
+        op(WORD, 4, 0, 0),
+        op(EQUALS, u32::from(ident), 0, 1),
+        op(GIVE, u32::MAX, 0, 0),
+        op(GIVE, 0, 0, 0),
+    ]
 }

@@ -32,6 +32,8 @@ pub(super) struct Echo {
     pub(super) stamped: bool,
     /// What its mark is sealed with.
     pub(super) seal: u64,
+    /// Whether it is sent once more.
+    pub(super) again: bool,
 }
 
 /// A probe by its place among those under way, and the serial number that tells it from others
@@ -63,6 +65,7 @@ struct Place {
     delay: Option<NonZeroU32>,
     round: u32,
     index: u16,
+    again: bool,
     state: State,
 }
 
@@ -105,7 +108,13 @@ impl Table {
     }
 
     /// Takes a place for a request, and returns it with its round; none when all are in use.
-    pub(super) fn take(&mut self, probe: ProbeKey, index: u16, now: Mono) -> Option<(u32, u32)> {
+    pub(super) fn take(
+        &mut self,
+        probe: ProbeKey,
+        index: u16,
+        again: bool,
+        now: Mono,
+    ) -> Option<(u32, u32)> {
         let mut place = Place {
             asked: now,
             history: 0,
@@ -114,6 +123,7 @@ impl Table {
             delay: None,
             round: 0,
             index,
+            again,
             state: State::Taken,
         };
         let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
@@ -160,6 +170,12 @@ impl Table {
     pub(super) fn awaited(&self, slot: u32) -> Option<Echo> {
         let place = self.places.get(slot as usize)?;
         (place.state == State::Waiting).then(|| place.echo())
+    }
+
+    /// Round and seal of the last request in `slot`, whatever became of it.
+    pub(super) fn last(&self, slot: u32) -> Option<(u32, u64)> {
+        let place = self.places.get(slot as usize)?;
+        Some((place.round, place.seal))
     }
 
     /// The kernel says when the request left. More than four seconds after we asked is beyond
@@ -219,9 +235,9 @@ impl Table {
 
 impl Place {
     fn echo(&self) -> Echo {
-        let &Self { probe, index, round, asked, delay, seal, .. } = self;
+        let &Self { probe, index, round, asked, delay, seal, again, .. } = self;
         let left = asked + Duration::from_nanos(delay.map_or(0, NonZeroU32::get).into());
-        Echo { probe, index, round, asked, left, stamped: delay.is_some(), seal }
+        Echo { probe, index, round, asked, left, stamped: delay.is_some(), seal, again }
     }
 }
 
@@ -249,31 +265,31 @@ mod tests {
     #[test]
     fn a_place_rests_before_it_is_used_again() {
         let mut table = Table::new(1);
-        let (slot, round) = table.take(PROBE, 0, at(0)).unwrap();
+        let (slot, round) = table.take(PROBE, 0, false, at(0)).unwrap();
         assert_eq!((slot, round), (0, 0));
         table.sent(slot, at(0));
         table.end(slot, true, at(1));
-        assert_eq!(table.take(PROBE, 0, at(500)), Some((1, 0)));
-        assert_eq!(table.take(PROBE, 0, at(501)), Some((0, 1)));
+        assert_eq!(table.take(PROBE, 0, false, at(500)), Some((1, 0)));
+        assert_eq!(table.take(PROBE, 0, false, at(501)), Some((0, 1)));
     }
 
     #[test]
     fn a_full_table_takes_what_is_free_and_then_refuses() {
         let mut table = Table::new(1);
         for _ in 0..PER_SOCKET {
-            let (slot, _) = table.take(PROBE, 0, at(0)).unwrap();
+            let (slot, _) = table.take(PROBE, 0, false, at(0)).unwrap();
             table.sent(slot, at(0));
         }
-        assert_eq!(table.take(PROBE, 0, at(0)), None);
+        assert_eq!(table.take(PROBE, 0, false, at(0)), None);
         table.end(77, false, at(0));
-        assert_eq!(table.take(PROBE, 0, at(0)), Some((77, 1)));
-        assert_eq!(table.take(PROBE, 0, at(0)), None);
+        assert_eq!(table.take(PROBE, 0, false, at(0)), Some((77, 1)));
+        assert_eq!(table.take(PROBE, 0, false, at(0)), None);
     }
 
     #[test]
     fn the_first_reply_after_the_limit_is_late_and_the_next_a_duplicate() {
         let mut table = Table::new(1);
-        let (slot, round) = table.take(PROBE, 0, at(0)).unwrap();
+        let (slot, round) = table.take(PROBE, 0, false, at(0)).unwrap();
         assert_eq!(table.standing(slot, round), Standing::Unknown);
         table.sent(slot, at(0));
         assert!(matches!(table.standing(slot, round), Standing::Awaited(_)));
@@ -296,7 +312,7 @@ mod tests {
             let mut rounds = Vec::new();
             for (is_answered, look_back) in fates {
                 now = now + Duration::from_millis(500);
-                let (slot, round) = table.take(PROBE, 0, now).unwrap();
+                let (slot, round) = table.take(PROBE, 0, false, now).unwrap();
                 prop_assert_eq!(slot, 0);
                 table.sent(slot, now);
                 table.end(slot, is_answered, now);

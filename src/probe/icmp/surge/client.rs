@@ -99,10 +99,22 @@ impl Clients {
     }
 
     /// Packets that the kernel dropped at any of the sockets.
-    pub(super) fn drops(&self) -> u64 {
-        let drops =
-            |client: &Client| with_socket_of(&client.surge, |socket| sockopt::drops(&socket));
-        self.open.values().filter_map(|client| drops(client).ok()).map(u64::from).sum()
+    pub(super) fn drops(&self) -> Dropped {
+        let mut all = Dropped::default();
+        for (&(family, ..), client) in &self.open {
+            let memory = with_socket_of(&client.surge, |socket| sockopt::memory(&socket));
+            let drops = memory.map_or(0, |memory| u64::from(memory.drops));
+            if (family, self.kind) == (Family::V6, Kind(Type::RAW)) {
+                all.checking += drops;
+                all.sockets += 1;
+            } else {
+                all.crowded += drops;
+            }
+        }
+        if all.sockets > 0 {
+            all.damaged = damaged().unwrap_or(0);
+        }
+        all
     }
 
     /// Receive buffer of the socket opened last, as granted.
@@ -113,6 +125,36 @@ impl Clients {
     pub(super) fn sockets(&self) -> u32 {
         u32::try_from(self.open.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// Packets that the kernel dropped since the sockets were opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// For want of room.
+    crowded: u64,
+    /// By raw IPv6 sockets, which also drop what is damaged.
+    checking: u64,
+    /// How many of those there are.
+    sockets: u64,
+    /// `ICMPv6` packets with a wrong checksum that this machine has got. Each is dropped at every
+    /// raw IPv6 socket.
+    damaged: u64,
+}
+
+impl Dropped {
+    /// How many were dropped for want of room since `before`: all that were not damaged.
+    pub(super) const fn crowded_since(&self, before: &Self) -> u64 {
+        let damaged = self.damaged.saturating_sub(before.damaged).saturating_mul(self.sockets);
+        let checking = self.checking.saturating_sub(before.checking).saturating_sub(damaged);
+        self.crowded.saturating_sub(before.crowded).saturating_add(checking)
+    }
+}
+
+/// `ICMPv6` packets with a wrong checksum, as the kernel counts them in the network of this thread.
+fn damaged() -> Option<u64> {
+    let counters = std::fs::read_to_string("/proc/thread-self/net/snmp6").ok()?;
+    let line = counters.lines().find_map(|line| line.strip_prefix("Icmp6InCsumErrors"))?;
+    line.trim().parse().ok()
 }
 
 /// One socket of surge-ping.
@@ -149,5 +191,20 @@ impl Client {
                 other => return other,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_damaged_was_not_dropped_for_want_of_room() {
+        let before = Dropped { crowded: 5, checking: 10, sockets: 2, damaged: 3 };
+        let after = |crowded, checking, damaged| Dropped { crowded, checking, damaged, ..before };
+        assert_eq!(after(5, 10, 3).crowded_since(&before), 0);
+        assert_eq!(after(5, 16, 6).crowded_since(&before), 0, "three, at two sockets each");
+        assert_eq!(after(5, 17, 6).crowded_since(&before), 1);
+        assert_eq!(after(7, 10, 9).crowded_since(&before), 2);
     }
 }

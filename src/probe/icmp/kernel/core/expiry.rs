@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::super::tally::Tally;
+use super::super::refusals::Word;
 use super::super::table::Echo;
 use super::{Awaited, Core, Lane};
 use crate::model::{LocalFailure, Mono};
@@ -40,18 +41,32 @@ impl Core {
                 && let Some(echo) = table.awaited(slot)
             {
                 table.end(slot, false, now);
-                self.give_up(&echo, now);
+                self.give_up(lane, &echo, now);
             }
         }
-        self.blind.forget(now.earlier(self.longest + Duration::from_secs(1)));
+        let before = now.earlier(self.longest + Duration::from_secs(1));
+        self.blind.forget(before);
+        self.lanes.iter_mut().for_each(|lane| lane.blind.forget(before));
     }
 
-    /// A request stays unanswered: lost, or unknown if we could not see all the time.
-    pub(super) fn give_up(&mut self, echo: &Echo, now: Mono) {
-        if self.blind.covers(echo.asked, now) {
-            self.unknown(echo.probe, LocalFailure::Late, now);
-        } else {
-            self.settle(echo.probe, now, Tally::lost);
+    /// A request stays unanswered.
+    ///
+    /// 1. If we could not see all the time, its fate is unknown.
+    /// 2. If somebody has said why its address does not answer, that is why.
+    /// 3. Otherwise it is lost.
+    pub(super) fn give_up(&mut self, lane: u16, echo: &Echo, now: Mono) {
+        let here = self.lanes.get(usize::from(lane)).map(|lane| &lane.blind);
+        let blind = [Some(&self.blind), here];
+        if blind.into_iter().flatten().any(|blind| blind.covers(echo.asked, now)) {
+            return self.unknown(echo.probe, LocalFailure::Late, now);
+        }
+        let address = self.probe(echo.probe).map(|probe| probe.address);
+        match address.and_then(|address| self.refusals.of(address, now)) {
+            None => self.settle(echo.probe, now, Tally::lost),
+            Some((Word::Refused(error), heard)) => {
+                self.settle(echo.probe, now, |tally| tally.refused_before(error, heard));
+            }
+            Some((Word::Ours(ours), _)) => self.unknown(echo.probe, ours, now),
         }
     }
 

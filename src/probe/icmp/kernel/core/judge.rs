@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::super::super::Own;
 use super::super::super::tally::Tally;
+use super::super::refusals::Word;
 use super::super::table::{Echo, PER_SOCKET, Standing};
 use super::{Arrival, Core};
-use crate::model::{IcmpError, Mono};
+use crate::model::{IcmpError, Mono, Unreachable};
 use crate::wire::icmp::{self, Family, Mark, Quoted};
 
 impl Core {
@@ -64,6 +66,8 @@ impl Core {
             }
             return;
         }
+        self.refusals.forget(from);
+        let Some(table) = self.table(lane) else { return };
         match table.standing(mark.slot, mark.round) {
             Standing::Unknown => self.health.forged += 1,
             Standing::Late => self.health.late += 1,
@@ -96,7 +100,7 @@ impl Core {
                         table.standing(mark.slot, mark.round);
                     }
                     self.health.late += 1;
-                    self.give_up(&echo, now);
+                    self.give_up(lane, &echo, now);
                 }
             }
         }
@@ -122,26 +126,74 @@ impl Core {
         self.health.foreign += 1;
     }
 
-    /// An ICMP error came from the arrival's sender, about the request that it quotes. What it
-    /// quotes must fit: the address asked and, where it quotes enough, the mark.
-    pub(in super::super) fn refusal(&mut self, arrival: &Arrival, refusal: &icmp::Refusal) {
-        let &Arrival { lane, socket, from, now, .. } = arrival;
-        let slot = socket * PER_SOCKET + u32::from(refusal.request.sequence);
-        let genuine = self.awaited_in(lane, slot).filter(|(echo, address)| {
+    /// An ICMP error came from the arrival's sender, about the request that it quotes.
+    ///
+    /// 1. It must quote a request of ours: its seal must be the one for its place, its round and the
+    ///    address asked. Otherwise it belongs to nobody here.
+    /// 2. It ends the request while that is awaited.
+    /// 3. Of one that is over, it explains the silence of those that follow.
+    /// 4. An IPv4 error that quotes only the eight bytes that RFC 792 asks for may be about an earlier
+    ///    request in the same place to the same address, or made up by somebody who guessed them. So
+    ///    it ends nothing and only explains what stays silent. An IPv6 error quotes all that fits
+    ///    (RFC 4443 §2.4).
+    /// 5. Where a packet may be fragmented, IPv6 learns only by such an error that it must be: the
+    ///    echo is sent once more.
+    /// 6. What our own machine says is not a router's word: a neighbour that does not respond on our
+    ///    own network is as good as one behind a router, but a gateway of ours that does not respond
+    ///    is our own trouble.
+    pub(in super::super) fn refusal(
+        &mut self,
+        arrival: &Arrival,
+        refusal: &icmp::Refusal,
+        own: &Own,
+    ) {
+        let &Arrival { lane, socket, now, .. } = arrival;
+        let &icmp::Refusal { destination, request, .. } = refusal;
+        let slot = socket * PER_SOCKET + u32::from(request.sequence);
+        let awaited = self.awaited_in(lane, slot).filter(|(echo, address)| {
             let expected = Mark { slot, round: echo.round, seal: echo.seal };
-            *address == refusal.destination
-                && refusal.request.mark.is_none_or(|mark| mark == expected)
+            *address == destination && request.mark == Some(expected)
         });
-        let Some((echo, address)) = genuine else {
+        if awaited.is_none() && !self.is_about_ours(lane, slot, destination, request.mark) {
             self.health.foreign += 1;
             return;
+        }
+        let word = word(arrival.from, refusal, own);
+        self.refusals.note(destination, word.clone(), now);
+        let Some((echo, _)) = awaited else {
+            self.health.refused_late += 1;
+            return;
         };
-        let icmp::Refusal { icmp_type, icmp_code, mtu, .. } = *refusal;
-        let kind = icmp::meaning(Family::of(address), icmp_type, icmp_code, mtu);
-        let error = IcmpError { kind, icmp_type, icmp_code, offender: Some(from) };
         self.end(lane, slot, false, now);
+        if let Word::Refused(IcmpError { kind: Unreachable::TooBig { .. }, .. }) = word
+            && !echo.again
+            && self
+                .class(lane)
+                .is_some_and(|class| class.family == Family::V6 && !class.dont_fragment)
+        {
+            self.again.push((echo.probe, echo.index));
+            return;
+        }
         self.health.refused += 1;
-        self.settle(echo.probe, now, |tally| tally.refused(error));
+        match word {
+            Word::Refused(error) => self.settle(echo.probe, now, |tally| tally.refused(error)),
+            Word::Ours(ours) => self.unknown(echo.probe, ours, now),
+        }
+    }
+
+    /// Whether somebody quotes a request that we sent to `destination`, over or not. Without a mark
+    /// only the last one in its place can be told.
+    fn is_about_ours(&self, lane: u16, slot: u32, destination: IpAddr, mark: Option<Mark>) -> bool {
+        match (mark, Family::of(destination)) {
+            (Some(mark), _) => {
+                mark.slot == slot && mark.seal == self.seal(lane, slot, mark.round, destination)
+            }
+            (None, Family::V4) => {
+                let last = self.lanes.get(usize::from(lane)).and_then(|lane| lane.table.last(slot));
+                last.is_some_and(|(round, seal)| seal == self.seal(lane, slot, round, destination))
+            }
+            (None, Family::V6) => false,
+        }
     }
 
     /// A reply to the request in `slot` carries only `got` bytes.
@@ -167,4 +219,12 @@ impl Core {
             table.end(slot, answered, now);
         }
     }
+}
+
+/// What an ICMP error means for the address that was asked.
+fn word(from: IpAddr, refusal: &icmp::Refusal, own: &Own) -> Word {
+    let &icmp::Refusal { icmp_type, icmp_code, mtu, destination, .. } = refusal;
+    let kind = icmp::meaning(Family::of(destination), icmp_type, icmp_code, mtu);
+    let error = IcmpError { kind, icmp_type, icmp_code, offender: Some(from) };
+    own.judge(error, destination).map_or_else(Word::Ours, Word::Refused)
 }

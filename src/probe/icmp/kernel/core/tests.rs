@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::super::super::{EchoParams, PingJob};
+use super::super::super::{EchoParams, Own, PingJob};
 use super::*;
 use crate::model::{Failure, IcmpDetail, RemoteFailure, Unreachable};
 use crate::wire::icmp::{self, Quoted};
@@ -88,7 +88,7 @@ impl World {
         let request = Quoted { ident: 0, sequence: to.sequence(), mark };
         let refusal = icmp::Refusal { icmp_type: 3, icmp_code: 1, mtu: 0, destination, request };
         let arrival = self.arrival(to, ROUTER);
-        self.core.refusal(&arrival, &refusal);
+        self.core.refusal(&arrival, &refusal, &Own::default());
     }
 
     /// What became of a probe, which is told once.
@@ -178,6 +178,22 @@ fn what_stays_unanswered_while_we_were_blind_is_unknown() {
 }
 
 #[test]
+fn what_was_dropped_at_one_socket_leaves_the_others_their_sight() {
+    let mut world = World::new();
+    let mut marked = world.job(2);
+    marked.check.dscp = 46;
+    world.accept(&[world.job(1), marked]);
+    let sent = world.pass(Duration::ZERO);
+    let lane = sent.iter().map(|outgoing| outgoing.lane).max().unwrap();
+    assert_eq!(lane, 1);
+    world.core.blind_in(lane, world.now.mono, world.now.mono + 100 * MS);
+    world.pass(2 * SECOND);
+    let fates = [world.result(1), world.result(2)].map(|fate| fate.unwrap().unwrap_err());
+    let silence = Failure::Remote(RemoteFailure::Timeout);
+    assert!(fates.contains(&silence) && fates.contains(&Failure::Local(LocalFailure::Late)));
+}
+
+#[test]
 fn what_would_leave_too_late_does_not_leave() {
     let mut world = World::new();
     world.accept(&[world.job(1), world.train(2, 3)]);
@@ -250,17 +266,100 @@ fn an_icmp_error_is_the_reason_at_once_with_who_said_so() {
     let mut world = World::new();
     world.accept(&[world.job(1), world.job(2)]);
     let sent = world.pass(Duration::ZERO);
-    // Enough is quoted for the mark, or only the eight bytes that RFC 792 asks for.
-    world.refuse(&sent[0], HOST, Some(sent[0].mark));
-    world.refuse(&sent[1], HOST, None);
+    for outgoing in &sent {
+        world.refuse(outgoing, HOST, Some(outgoing.mark));
+    }
     for token in [1, 2] {
         let Some(Err(Failure::Remote(RemoteFailure::Unreachable(error)))) = world.result(token)
         else {
             panic!("no reason for {token}")
         };
         assert_eq!((error.kind, error.offender), (Unreachable::Host, Some(ROUTER)));
+        assert_eq!(world.done[&token].heard, None);
     }
     assert_eq!(world.core.health().refused, 2);
+}
+
+/// What a router said of `token`, which was known only at its time limit, and when it was said.
+fn told_before(world: &mut World, token: u64) -> (Option<IpAddr>, Mono) {
+    let Some(Err(Failure::Remote(RemoteFailure::Unreachable(error)))) = world.result(token) else {
+        panic!("no reason for {token}: {:?}", world.done.get(&token))
+    };
+    (error.offender, world.done[&token].heard.expect("it was about an earlier request"))
+}
+
+#[test]
+fn an_icmp_error_about_a_request_that_is_over_explains_the_silence_of_the_next() {
+    let mut world = World::new();
+    world.accept(&[world.job(1)]);
+    let first = world.pass(Duration::ZERO)[0];
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(1), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    // The router has looked for the host for three seconds.
+    world.pass(SECOND);
+    world.refuse(&first, HOST, Some(first.mark));
+    let heard = world.now.mono;
+    assert_eq!((world.core.health().refused_late, world.core.health().foreign), (1, 0));
+    world.accept(&[world.job(2)]);
+    world.pass(Duration::ZERO);
+    assert_eq!(world.result(2), None, "it may answer by now");
+    world.pass(2 * SECOND);
+    assert_eq!(told_before(&mut world, 2), (Some(ROUTER), heard));
+    // One reply, and silence is silence again.
+    world.accept(&[world.job(3)]);
+    let third = world.pass(Duration::ZERO)[0];
+    world.answer(&third);
+    world.accept(&[world.job(4)]);
+    world.pass(Duration::ZERO);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(4), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+}
+
+#[test]
+fn an_icmp_error_that_quotes_eight_bytes_ends_nothing_and_explains_what_stays_silent() {
+    let mut world = World::new();
+    world.accept(&[world.job(1), world.job(2)]);
+    let sent = world.pass(Duration::ZERO);
+    for outgoing in &sent {
+        world.refuse(outgoing, HOST, None);
+    }
+    let heard = world.now.mono;
+    assert_eq!((world.result(1), world.result(2)), (None, None));
+    assert_eq!((world.core.health().refused, world.core.health().refused_late), (0, 2));
+    world.pass(2 * SECOND);
+    assert_eq!(told_before(&mut world, 1), (Some(ROUTER), heard));
+    // About an address that was not asked there it is nobody's.
+    world.refuse(&sent[0], ROUTER, None);
+    assert_eq!(world.core.health().foreign, 1);
+}
+
+#[test]
+fn an_ipv6_echo_that_may_be_fragmented_is_sent_once_more_when_the_path_is_narrower() {
+    let host = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7]);
+    let mut world = World::new();
+    let mut narrow = |dont_fragment: bool| {
+        let mut job = world.job(u64::from(dont_fragment));
+        (job.address, job.check.dont_fragment) = (host, dont_fragment);
+        world.accept(&[job]);
+        world.pass(Duration::ZERO)[0]
+    };
+    let (may, must_not) = (narrow(false), narrow(true));
+    let told = |world: &mut World, about: &Outgoing| {
+        let request = Quoted { ident: 0, sequence: about.sequence(), mark: Some(about.mark) };
+        let (icmp_type, icmp_code, mtu) = (2, 0, 1400);
+        let refusal = icmp::Refusal { icmp_type, icmp_code, mtu, destination: host, request };
+        let arrival = world.arrival(about, ROUTER);
+        world.core.refusal(&arrival, &refusal, &Own::default());
+        world.pass(MS)
+    };
+    assert_eq!(told(&mut world, &must_not).len(), 0);
+    assert_eq!(world.result(1).unwrap().unwrap_err().word(), "too-big");
+    let again = told(&mut world, &may)[0];
+    assert_eq!(world.result(0), None);
+    world.reply(&again, host, |_| {});
+    let detail = world.result(0).unwrap().unwrap();
+    assert_eq!((detail.sent, detail.received), (1, 1));
+    assert_eq!(world.core.health().sent, 2, "each echo once");
 }
 
 #[test]
@@ -276,7 +375,7 @@ fn an_icmp_error_that_does_not_fit_the_request_ends_nothing() {
     world.answer(&sent[0]);
     assert!(world.result(1).unwrap().is_ok());
     world.refuse(&sent[0], HOST, Some(sent[0].mark));
-    assert_eq!(world.core.health().foreign, 3, "the request is over");
+    assert_eq!(world.core.health().refused_late, 1, "the request is over");
 }
 
 #[test]
@@ -430,7 +529,7 @@ proptest! {
                     .refused
                     .filter(|at| *at <= LAST && first.is_none_or(|first| *at < first));
                 expected.refused += u64::from(refused.is_some());
-                expected.foreign += u64::from(fate.refused.is_some() && refused.is_none());
+                expected.refused_late += u64::from(fate.refused.is_some() && refused.is_none());
                 // At one time a cut reply comes after an intact one and before a refusal.
                 let over = refused.map(|at| at + 1).or(first).unwrap_or(LAST + 1);
                 let in_time = refused.is_none() && end.is_some();
@@ -468,7 +567,9 @@ proptest! {
             for (_, event, outgoing) in due {
                 match event {
                     Event::Intact => world.answer(&outgoing),
-                    Event::Refused => world.refuse(&outgoing, outgoing.address, None),
+                    Event::Refused => {
+                        world.refuse(&outgoing, outgoing.address, Some(outgoing.mark));
+                    }
                     Event::Cut => world.reply(&outgoing, outgoing.address, |reply| reply.payload = 20),
                     Event::Forged => world.reply(&outgoing, ROUTER, |_| {}),
                 }
@@ -479,7 +580,8 @@ proptest! {
         let health = *world.core.health();
         let figures = |health: &EngineHealth| {
             [health.sent, health.received, health.late, health.duplicate, health.forged,
-             health.foreign, health.truncated, health.refused, health.unknown]
+             health.foreign, health.truncated, health.refused, health.refused_late,
+             health.unknown]
         };
         prop_assert_eq!(figures(&health), figures(&expected));
     }
