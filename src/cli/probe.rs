@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -9,8 +10,12 @@ use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::{DaemonError, Source};
-use crate::model::{Effort, Failure, Language, LocalFailure, SiteId, SiteIx, TargetIx, Topology};
+use crate::model::{
+    Check, CheckKind, Effort, Failure, Language, LocalFailure, RemoteFailure, SiteId, SiteIx,
+    TargetIx, TargetKey, Topology,
+};
 use crate::probe::explain::{Style, story};
+use crate::probe::{Probes, Record};
 
 /// Probes a site; fails if any check does.
 pub(super) fn run(dir: &Path, site: &str, language: Option<Language>) -> Result<Exit, Failed> {
@@ -38,7 +43,7 @@ async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, 
         let check = topology.check_of(*target);
         progress(&format!("{}/{}: {} {} …", n + 1, targets.len(), endpoint.id, check.id));
         let key = topology.target_key(*target);
-        let Some(record) = probes.run_once(&key, Effort::Normal).await else { continue };
+        let Some(record) = ask(&probes, &key, check, clock).await else { continue };
         failed += usize::from(record.outcome.result.is_err());
         if let Err(Failure::Local(LocalFailure::Forbidden(why))) = &record.outcome.result {
             forbidden = Some(why.clone());
@@ -64,6 +69,24 @@ async fn probe(config: &Config, ix: SiteIx, language: Language) -> Result<Exit, 
         }
     );
     Ok(if failed == 0 { Exit::Well } else { Exit::Failed })
+}
+
+/// How long a router looks for a device before it says that it does not respond: three seconds by
+/// default (RFC 4861 §10, and the same for ARP in Linux), and a little more.
+const ROUTERS_LOOK: Duration = Duration::from_millis(3_300);
+
+/// Probes a target. Silence is asked again for as long as it may take a router to say why.
+async fn ask(probes: &Probes, key: &TargetKey, check: &Check, clock: Clock) -> Option<Record> {
+    let began = clock.mono();
+    loop {
+        let record = probes.run_once(key, Effort::Normal).await?;
+        let is_silent =
+            matches!(record.outcome.result, Err(Failure::Remote(RemoteFailure::Timeout)));
+        let is_echo = matches!(check.kind, CheckKind::Icmp(_));
+        if !is_silent || !is_echo || clock.mono() - began > ROUTERS_LOOK {
+            return Some(record);
+        }
+    }
 }
 
 /// Shows on a terminal what is being waited for, on a line of its own that is overwritten.

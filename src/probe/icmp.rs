@@ -21,9 +21,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use own::Own;
+pub(super) use own::{Own, ip_of};
 pub(super) use refusal::local_failure;
-use refusal::refused_by_own_interface;
+use refusal::{errno, refused_by_own_interface};
 
 use crate::clock::Clock;
 use crate::config::{IcmpEngine, IcmpSettings};

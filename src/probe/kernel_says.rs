@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sockopt};
 
-use super::icmp::{Own, local_failure};
+use super::icmp::{Own, ip_of, local_failure};
 use crate::model::{Failure, IcmpError, LocalFailure, RemoteFailure, Unreachable};
 use crate::wire::icmp::{Family, meaning};
 
@@ -83,10 +83,7 @@ fn queued(socket: &impl AsRawFd) -> Option<(IcmpError, Option<IpAddr>)> {
     let message =
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)
             .ok()?;
-    let asked = message.address.as_ref().and_then(|address| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    });
+    let asked = message.address.as_ref().and_then(ip_of);
     let icmp = message.cmsgs().ok()?.find_map(|cmsg| match cmsg {
         ControlMessageOwned::Ipv4RecvErr(error, offender)
             if error.ee_origin == libc::SO_EE_ORIGIN_ICMP =>

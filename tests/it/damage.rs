@@ -60,7 +60,7 @@ impl Counts {
         let lost = tally.vanished(Vanished::Lost);
         // A ping without an answer in time is unknown, and not lost, when we could not see.
         let blind = health.missed_ticks > 0 || health.socket_drops > 0;
-        let unknown = if blind { self.unknown } else { 0 };
+        let unknown = if blind { health.unknown + health.unsent } else { 0 };
         vec![
             ("echo requests sent", health.sent, self.ordered),
             ("pings answered", self.answered, tally.back - tally.late - tally.cut_short),

@@ -34,7 +34,7 @@ use self::core::{Class, Core};
 use self::queue::Lags;
 use self::run::Engine;
 use self::socket::Socket;
-use super::{PingJob, Pinger, Sink, StartError, warn_of_small_buffer};
+use super::{PingJob, Pinger, Sink, StartError, errno, warn_of_small_buffer};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
 use crate::model::{EngineHealth, Mono};
@@ -81,11 +81,9 @@ impl Kernel {
     pub(super) fn can_start(settings: &IcmpSettings) -> Result<u32, StartError> {
         let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
         let opened = Socket::open(plain, 1, settings.receive_buffer);
-        opened.map(|socket| socket.receive_buffer).map_err(|error| {
-            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
-                _ => StartError::Socket(error),
-            }
+        opened.map(|socket| socket.receive_buffer).map_err(|error| match errno(&error) {
+            Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
+            _ => StartError::Socket(error),
         })
     }
 

@@ -18,11 +18,7 @@ impl Own {
     /// As they are now in the network of the calling thread; none when the kernel does not say.
     pub(in crate::probe) fn read() -> Self {
         let Ok(all) = getifaddrs() else { return Self::default() };
-        let ip = |address: Option<SockaddrStorage>| {
-            let address = address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        };
+        let ip = |address: Option<SockaddrStorage>| address.as_ref().and_then(ip_of);
         Self(all.filter_map(|one| Some((ip(one.address)?, ip(one.netmask)))).collect())
     }
 
@@ -62,6 +58,12 @@ impl Own {
             _ => Ok(error),
         }
     }
+}
+
+/// The IP address in an address of the kernel's.
+pub(in crate::probe) fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub(super) fn refused_by_own_interface(family: Family, error: &io::Error) -> Opt
     })
 }
 
-fn errno(error: &io::Error) -> Errno {
+/// What the kernel said.
+pub(super) fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

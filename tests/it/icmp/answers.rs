@@ -8,7 +8,7 @@ use vchealth::model::{EngineHealth, Failure, LocalFailure, RemoteFailure, Unreac
 use vchealth::probe::icmp::{EchoParams, PingDone, PingJob};
 
 use super::engine::{Engine, PLAIN};
-use super::far::on_every_socket;
+use super::far::{on_every_socket, on_every_socket_of};
 
 const MS: Duration = Duration::from_millis(1);
 /// Longer than anything here takes.
@@ -160,6 +160,38 @@ fn damaged_packets_blind_nobody() {
             let health = figures(engine, |health| health.truncated == damaged);
             assert_eq!((health.truncated, health.socket_drops), (damaged, 0));
             assert_eq!((health.foreign, health.forged), (0, 0));
+        },
+    );
+}
+
+#[test]
+fn what_was_crowded_out_makes_silence_unknown_and_never_a_loss() {
+    on_every_socket_of(
+        1,
+        // One of two is answered far more often than the buffer has room for, the other never.
+        |asked, nth| match nth % 2 {
+            0 => (0..500).map(|_| (Duration::ZERO, asked.reply())).collect(),
+            _ => vec![],
+        },
+        |engine, host, _| {
+            for _ in 0..100 {
+                let before = engine.pinger.health().socket_drops;
+                let due = engine.clock.mono();
+                let job =
+                    |token| PingJob { token, address: host, check: PLAIN, timeout: 100 * MS, due };
+                let done = engine.run(vec![job(0), job(1)]);
+                if engine.pinger.health().socket_drops == before {
+                    continue;
+                }
+                for done in done.values() {
+                    match &done.result {
+                        Ok(_) | Err(Failure::Local(LocalFailure::Late)) => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+                return;
+            }
+            panic!("there was room for all: {:?}", engine.pinger.health());
         },
     );
 }

@@ -86,13 +86,24 @@ impl Engine {
         done
     }
 
+    /// Ends the engine and gives what it answered then.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) fn stop(self) -> Vec<PingDone> {
+        let Self { pinger, results, .. } = self;
+        drop(pinger);
+        results.into_inner().unwrap().iter().flatten().collect()
+    }
+
     /// Asks `address` once.
     pub(crate) fn ask(&self, address: impl Into<IpAddr>, check: EchoParams) -> PingDone {
         let job = PingJob {
             token: 77,
             address: address.into(),
             check,
-            timeout: Duration::from_secs(1),
+            // However busy this machine is.
+            timeout: Duration::from_secs(50),
             due: self.clock.mono(),
         };
         self.run(vec![job]).remove(&77).unwrap()

@@ -130,11 +130,20 @@ pub(crate) fn on_every_socket(
     react: impl Fn(&Asked, u32) -> Vec<Answer> + Sync,
     test: impl Fn(&Engine, IpAddr, bool) + Sync,
 ) {
+    on_every_socket_of(4 << 20, react, test);
+}
+
+/// The same with another receive buffer.
+pub(crate) fn on_every_socket_of(
+    receive_buffer: u32,
+    react: impl Fn(&Asked, u32) -> Vec<Answer> + Sync,
+    test: impl Fn(&Engine, IpAddr, bool) + Sync,
+) {
     for unprivileged in [true, false] {
         for host in [HOST_V4, HOST_V6] {
             in_namespace(unprivileged, || {
                 let device = link();
-                let engine = Engine::start(IcmpEngine::Kernel);
+                let engine = Engine::start_with(IcmpEngine::Kernel, receive_buffer);
                 let over = AtomicBool::new(false);
                 std::thread::scope(|scope| {
                     let far = scope.spawn(|| answer(&device, engine.clock, &react, &over));

@@ -100,7 +100,7 @@ fn a_flood_of_jobs_from_many_threads_is_answered_whole() {
 }
 
 #[test]
-fn a_receive_buffer_too_small_for_anything_makes_nobody_lost() {
+fn with_a_receive_buffer_too_small_for_two_they_go_one_by_one_and_nobody_is_lost() {
     for unprivileged in [true, false] {
         in_namespace(unprivileged, || {
             let engine = Engine::start_with(IcmpEngine::Kernel, 1);
@@ -114,16 +114,17 @@ fn a_receive_buffer_too_small_for_anything_makes_nobody_lost() {
                 due,
             };
             let done = engine.run((0..2_000).map(job).collect());
-            let mut unknown = 0;
+            let (mut answered, mut unknown) = (0, 0);
             for done in done.values() {
                 match &done.result {
-                    Ok(_) => {}
+                    Ok(_) => answered += 1,
                     Err(Failure::Local(LocalFailure::Late)) => unknown += 1,
                     Err(other) => panic!("{other:?}"),
                 }
             }
             let health = engine.pinger.health();
             assert_eq!(health.unknown + health.unsent, unknown);
+            assert!(answered > 0, "{health:?}");
         });
     }
 }
@@ -171,10 +172,19 @@ fn a_router_gone_mad_neither_refuses_nor_answers_for_anybody() {
         let (done, raved) = std::thread::scope(|scope| {
             let mad = scope.spawn(|| rave(&stop));
             let done = engine.run((0..2_000).map(job).collect());
+            // However slowly it raves on this machine.
+            let heard = |engine: &Engine| {
+                let health = engine.pinger.health();
+                health.foreign > 1_000 && health.forged > 100
+            };
+            let end = engine.clock.mono() + Duration::from_secs(60);
+            while !heard(engine) && engine.clock.mono() < end {
+                std::thread::park_timeout(10 * MS);
+            }
             stop.store(true, Ordering::Relaxed);
             (done, mad.join().expect("it raves to the end"))
         });
-        assert!(raved > 5_000, "only {raved}");
+        assert!(raved > 1_000, "only {raved}");
         let mut answered = 0;
         for done in done.values() {
             match &done.result {
@@ -189,7 +199,7 @@ fn a_router_gone_mad_neither_refuses_nor_answers_for_anybody() {
         }
         assert!(answered > 0);
         let health = engine.pinger.health();
-        assert_eq!(health.refused, 0);
+        assert_eq!((health.refused, health.refused_late), (0, 0));
         assert!(health.foreign > 1_000 && health.forged > 100, "{health:?}");
     });
 }
@@ -207,6 +217,13 @@ fn an_interface_that_goes_down_and_comes_back_is_nobody_else_s_fault() {
                 due: engine.clock.mono(),
             };
             engine.run(vec![job]).remove(&1).expect("one").result
+        };
+        // Again when this machine was too slow to see what became of it.
+        let ask = |last: u8, timeout: Duration| loop {
+            let result = ask(last, timeout);
+            if result != Err(Failure::Local(LocalFailure::Late)) {
+                break result;
+            }
         };
         let silence = Err(Failure::Remote(RemoteFailure::Timeout));
         assert_eq!(ask(2, 50 * MS), silence);
@@ -243,7 +260,7 @@ fn what_the_kernel_will_not_send_says_why_and_is_not_lost() {
             token,
             address: if token % 2 == 0 { [127, 0, 0, 1] } else { [10, 11, 0, 1] }.into(),
             check: PLAIN,
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(50),
             due,
         });
         for (token, done) in engine.run(jobs.collect()) {

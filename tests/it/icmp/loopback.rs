@@ -65,7 +65,7 @@ fn a_machine_without_a_route_says_so_and_blames_nobody() {
 }
 
 #[test]
-fn work_ahead_of_time_waits_and_stopping_answers_it() {
+fn work_ahead_of_time_waits_for_it() {
     for_each(|engine| {
         let now = engine.clock.mono();
         let job = |token, after| PingJob {
@@ -84,6 +84,32 @@ fn work_ahead_of_time_waits_and_stopping_answers_it() {
 }
 
 #[test]
+fn stopping_answers_what_is_ahead_of_its_time() {
+    for unprivileged in [true, false] {
+        for kind in [IcmpEngine::Surge, IcmpEngine::Kernel] {
+            in_namespace(unprivileged, || {
+                let engine = Engine::start(kind);
+                let jobs = (0..3).map(|token| PingJob {
+                    token,
+                    address: Ipv4Addr::LOCALHOST.into(),
+                    check: EchoParams { count: 1 + 4 * u16::from(token == 2), ..PLAIN },
+                    timeout: Duration::from_secs(5),
+                    due: engine.clock.mono() + Duration::from_secs(600),
+                });
+                engine.pinger.submit(jobs.collect());
+                let mut done = engine.stop();
+                done.sort_by_key(|done| done.token);
+                let tokens: Vec<u64> = done.iter().map(|done| done.token).collect();
+                assert_eq!(tokens, [0, 1, 2]);
+                for done in done {
+                    assert_eq!(done.result, Err(Failure::Local(LocalFailure::Stopping)));
+                }
+            });
+        }
+    }
+}
+
+#[test]
 fn the_kernel_engine_measures_with_the_kernel_s_stamps_and_tells_hops_and_marking() {
     for unprivileged in [true, false] {
         in_namespace(unprivileged, || {
@@ -94,7 +120,8 @@ fn the_kernel_engine_measures_with_the_kernel_s_stamps_and_tells_hops_and_markin
                 engine.ask([127, 0, 0, 9], PLAIN);
                 engine.pinger.health().coarse_stamps == before
             };
-            while !warm(&engine) {}
+            let tries = (0..1_000).position(|_| warm(&engine));
+            assert!(tries.is_some(), "the kernel never stamps");
             let before = engine.pinger.health();
             for address in [IpAddr::from([127, 1, 2, 3]), Ipv6Addr::LOCALHOST.into()] {
                 for dscp in [0, 46] {

@@ -244,9 +244,4 @@ mod tests {
         assert_eq!(made.address, IpAddr::from(Ipv4Addr::LOCALHOST));
         assert!(made.spacing() > Duration::from_secs(3_600));
     }
-
-    #[test]
-    fn a_job_waits_in_half_the_room_that_it_takes_under_way() {
-        assert!(size_of::<Job>() <= 48, "{}", size_of::<Job>());
-    }
 }

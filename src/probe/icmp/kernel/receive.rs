@@ -18,7 +18,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use nix::{cmsg_space, sys::socket::Timestamps};
 
-use super::super::Own;
+use super::super::{Own, ip_of};
 use super::core::{Arrival, Core};
 use super::run::Clocks;
 use super::socket::{Kind, Socket};
@@ -266,7 +266,7 @@ fn read_message(
     } else {
         parse(family, bytes)
     };
-    let Some(from) = message.address.as_ref().and_then(ip) else { return core.foreign() };
+    let Some(from) = message.address.as_ref().and_then(ip_of) else { return core.foreign() };
     let arrival = Arrival { lane, socket: number, from, ttl, tos, now };
     match parsed {
         Ok(Message::Reply(reply)) => {
@@ -308,7 +308,7 @@ fn read_error(
             }
         }
         libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 if is_refusal(family, error.ee_type) => {
-            let destination = message.address.as_ref().and_then(ip);
+            let destination = message.address.as_ref().and_then(ip_of);
             if let (Some(request), Some(destination), Some(from)) =
                 (parse_quoted(family, bytes), destination, offender)
             {
@@ -326,11 +326,6 @@ fn read_error(
         // What the kernel refused on the spot was already said by the call that sent it.
         _ => {}
     }
-}
-
-fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
 /// Nanoseconds since 1970; none for the zero that means "not stamped".

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use super::super::{PERMISSION, Sink, local_failure};
+use super::super::{PERMISSION, Sink, errno, local_failure};
 use super::Shared;
 use super::core::{Core, Unsendable};
 use super::receive::Receiver;
@@ -63,7 +63,7 @@ impl Clocks {
 
 /// Why nothing is sent when there is no socket to send it by.
 fn no_socket(error: &io::Error) -> LocalFailure {
-    match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+    match errno(error) {
         Errno::EACCES | Errno::EPERM => LocalFailure::Forbidden(PERMISSION.to_owned()),
         _ => local_failure(error),
     }

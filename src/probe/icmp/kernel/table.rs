@@ -227,6 +227,10 @@ impl Table {
         }
     }
 
+    /// Bytes that a request takes here.
+    #[cfg(test)]
+    pub(super) const ROOM: usize = size_of::<Place>();
+
     /// Whether `slot` was ever used.
     pub(super) fn is_known(&self, slot: u32) -> bool {
         (slot as usize) < self.places.len()

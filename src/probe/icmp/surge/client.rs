@@ -11,9 +11,9 @@ use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use surge_ping::{Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
-use super::super::StartError;
 use super::super::kernel::sys::with_socket_of;
 use super::super::sockopt;
+use super::super::{StartError, errno};
 use crate::wire::icmp::Family;
 
 /// Which kind of socket the machine lets us have.
@@ -77,11 +77,9 @@ impl Clients {
             Family::V6 => ICMP::V6,
         };
         let config = Config::builder().kind(icmp).sock_type_hint(self.kind.0).build();
-        let surge = surge_ping::Client::new(&config).map_err(|error| {
-            match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                Errno::EPERM | Errno::EACCES => StartError::NotPermitted(error),
-                _ => StartError::Socket(error),
-            }
+        let surge = surge_ping::Client::new(&config).map_err(|error| match errno(&error) {
+            Errno::EPERM | Errno::EACCES => StartError::NotPermitted(error),
+            _ => StartError::Socket(error),
         })?;
         if surge.get_socket().get_type() != self.kind.0 {
             return Err(StartError::WrongSocket);

@@ -8,7 +8,7 @@ use surge_ping::{IcmpPacket, SurgeError};
 use super::super::{PingJob, local_failure, refused_by_own_interface};
 use super::client::Client;
 use super::{Engine, STALL, lock};
-use crate::model::{IcmpError, LocalFailure};
+use crate::model::{IcmpError, LocalFailure, Unreachable};
 use crate::wire::icmp::{ECHO_HEADER, Family, MARK, MAX_PAYLOAD, is_refusal, meaning};
 
 /// What surge-ping reads of a packet; the rest of a longer one is cut off.
@@ -31,8 +31,27 @@ pub(super) enum Fate {
     Unknown(LocalFailure),
 }
 
-/// Sends one echo request and waits for what becomes of it.
+/// Sends one echo request and waits for what becomes of it. Where a packet may be fragmented, IPv6
+/// learns only by an ICMP error that it must be (RFC 8201 §4): then it is sent once more.
 pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
+    let fate = once(engine, client, job).await;
+    match fate {
+        Fate::Refused(IcmpError { kind: Unreachable::TooBig { .. }, .. })
+            if job.address.to_canonical().is_ipv6() && !job.check.dont_fragment =>
+        {
+            {
+                // Each echo is counted once.
+                let mut health = lock(&engine.health);
+                health.sent = health.sent.saturating_sub(1);
+                health.refused = health.refused.saturating_sub(1);
+            }
+            once(engine, client, job).await
+        }
+        fate => fate,
+    }
+}
+
+async fn once(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
     let address = job.address.to_canonical();
     let size = job.check.size.clamp(u16::try_from(MARK).unwrap_or(0), MAX_PAYLOAD);
     let payload = vec![0x56; usize::from(size)];

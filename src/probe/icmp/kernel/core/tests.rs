@@ -414,6 +414,12 @@ fn what_the_kernel_refuses_is_not_lost() {
 }
 
 #[test]
+fn a_job_waits_in_half_the_room_that_it_takes_under_way() {
+    let under_way = size_of::<Probe>() + Table::ROOM + size_of::<Awaited>();
+    assert!(2 * size_of::<Job>() <= under_way, "{} and {under_way}", size_of::<Job>());
+}
+
+#[test]
 fn stopping_answers_what_is_open() {
     let mut world = World::new();
     let mut later = world.job(3);
