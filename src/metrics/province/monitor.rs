@@ -39,7 +39,9 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
         family.series_with("", "reason", "foreign", engine.foreign);
     }
     single(out, &table::ENGINE_REFUSED, engine.refused);
-    single(out, &table::ENGINE_REFUSED_LATE, engine.refused_late);
+    if engine.sees_all {
+        single(out, &table::ENGINE_REFUSED_LATE, engine.refused_late);
+    }
     single(out, &table::ENGINE_UNKNOWN, engine.unknown);
     single(out, &table::ENGINE_UNSENT, engine.unsent);
     single(out, &table::ENGINE_DROPS, engine.socket_drops);
