@@ -49,7 +49,7 @@ impl Watch {
         self.run.tell(Input::Engine(self.engine));
     }
 
-    fn passes(&mut self, until: u64, what: impl Fn(u64) -> Second) {
+    fn passes(&mut self, until: u64, mut what: impl FnMut(u64) -> Second) {
         while self.second < until {
             self.pass(what(self.second));
         }
