@@ -242,8 +242,8 @@ impl Monitor {
 
     /// Takes in what was learned and asks for what else must be known.
     ///
-    /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly; what is not
-    ///    believed as soon as it would be.
+    /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly; what is
+    ///    not believed as soon as it would be.
     /// 2. At the first and second failure the witnesses are asked.
     /// 3. A host that is back is asked for its services; it may still be starting. When it is our
     ///    gateway that is back, everybody is asked again. When it only failed for a moment, those

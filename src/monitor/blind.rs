@@ -175,10 +175,10 @@ impl Sight {
         self.local += (local - self.local) * self.weight;
     }
 
-    /// Takes in how the echo engine does. When the kernel dropped replies on our side, or the engine
-    /// sends far too late, lost echoes of this while are not believed. A pause is no reason: the
-    /// replies waited in the buffer meanwhile, and of what it could not see the engine itself says
-    /// that it is not known.
+    /// Takes in how the echo engine does. When the kernel dropped replies on our side, or the
+    /// engine sends far too late, lost echoes of this while are not believed. A pause is no reason:
+    /// the replies waited in the buffer meanwhile, and of what it could not see the engine itself
+    /// says that it is not known.
     pub(super) fn note_engine(&mut self, health: EngineHealth, now: Mono) {
         let before = std::mem::replace(&mut self.engine, health);
         let grew = |new: u64, old: u64| new.saturating_sub(old);

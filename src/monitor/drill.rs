@@ -224,8 +224,8 @@ impl Drills {
     }
 }
 
-/// A drill that is over waits for this channel no longer, which a restart shall know; none if it did
-/// not.
+/// A drill that is over waits for this channel no longer, which a restart shall know; none if it
+/// did not.
 fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
     let DrillState::Failed { missing } = &mut drill.state else { return None };
     let before = missing.len();

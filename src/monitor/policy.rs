@@ -107,10 +107,10 @@ impl Why {
 ///    three, so that what comes back after the end is never late because of it.
 /// 6. Beyond the limit two things are told all the same. That it is critical, when nothing told in
 ///    this hour was, or nothing as grave: so what came and went as a warning, or only lost packets,
-///    does not hide what now keeps a session from going on. And that it is over, once everything has been well for `calm`: nobody shall drive
-///    out for what has long been mended. What comes back before that makes no message. The one that
-///    uses up the hour of what comes and goes says that it is the last until it is stable; see
-///    [`note_told`].
+///    does not hide what now keeps a session from going on. And that it is over, once everything
+///    has been well for `calm`: nobody shall drive out for what has long been mended. What comes
+///    back before that makes no message. The one that uses up the hour of what comes and goes says
+///    that it is the last until it is stable; see [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,

@@ -220,8 +220,8 @@ fn silence_or_device(
         (router, Life::Unknown) => is_blank(picture, router),
         _ => false,
     };
-    // A device may have been dead long before the rest fell silent, and a router may have kept quiet
-    // while the rest was heard.
+    // A device may have been dead long before the rest fell silent, and a router may have kept
+    // quiet while the rest was heard.
     let onsets = lives.iter().filter_map(|(_, life)| match life {
         Life::Dead(at) | Life::Failing(at) => Some(*at),
         _ => None,

@@ -4,9 +4,9 @@
 //! 1. A sign is due once in every period; one that did not get through is repeated after
 //!    [`AGAIN`].
 //! 2. None is given while the event loop stands still, while no probe comes to an end though
-//!    several should have, while what is decided does not reach the disk for [`UNWRITTEN`], or while
-//!    no channel reaches anybody. A process that lives and does not watch, or watches and can tell
-//!    nobody, has to look dead, or nobody comes: then the watchdog is the last channel.
+//!    several should have, while what is decided does not reach the disk for [`UNWRITTEN`], or
+//!    while no channel reaches anybody. A process that lives and does not watch, or watches and can
+//!    tell nobody, has to look dead, or nobody comes: then the watchdog is the last channel.
 //! 3. As soon as all is well again, a sign that was held back is given at once.
 
 use std::time::Duration;

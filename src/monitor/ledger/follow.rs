@@ -34,11 +34,11 @@ impl Ledger {
     ///    or unknown changes nothing: opening may be held back, closing is never guessed.
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
-    ///    still in trouble: those sites are asked again. When they are still in trouble after as many turns as make a
-    ///    failure a fact, in which nobody else began to answer either, they are `left` to be
-    ///    explained anew: by themselves, or by the highest of them. Until then, and for
-    ///    `correlation.window` at the longest, they may just be slow to come back. One that we fail
-    ///    to ask is not waited for.
+    ///    still in trouble: those sites are asked again. When they are still in trouble after as
+    ///    many turns as make a failure a fact, in which nobody else began to answer either, they
+    ///    are `left` to be explained anew: by themselves, or by the highest of them. Until then,
+    ///    and for `correlation.window` at the longest, they may just be slow to come back. One that
+    ///    we fail to ask is not waited for.
     /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
     /// 4. What rested under it and is well ends with it.
     pub(in crate::monitor) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {

@@ -1,5 +1,5 @@
-//! The second half of the page: parts of the province, earlier sessions, what is not counted, how it
-//! was measured, every site.
+//! The second half of the page: parts of the province, earlier sessions, what is not counted, how
+//! it was measured, every site.
 
 use maud::{Markup, html};
 
