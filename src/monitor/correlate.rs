@@ -183,6 +183,7 @@ impl<'a> Case<'a> {
     /// Rule 1: marks the sites that may be decided and notes when the next one will.
     fn release(&mut self) {
         let mut testimony = Testimony::default();
+        let shared = self.shared_labels();
         let sites: Vec<SiteIx> = self.waiting.keys().copied().collect();
         for site in sites {
             let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
@@ -199,7 +200,10 @@ impl<'a> Case<'a> {
                             && !(self.alone.contains(&site) && self.wavers_below(site))
                     }
                     Kind::Quality => !self.neighbours_are_doubtful(site),
-                    Kind::Device | Kind::Service => !self.others_share_a_label(site),
+                    Kind::Device | Kind::Service => {
+                        let mut labels = self.picture.topology().site(site).labels.iter();
+                        !labels.any(|label| shared.contains(&label))
+                    }
                 };
             let patience = match self.kind {
                 Kind::Quality => QUALITY_WAIT,
@@ -251,7 +255,8 @@ impl<'a> Case<'a> {
         one.since(other).max(other.since(one)) <= self.picture.settings().correlation.window
     }
 
-    /// What a wider incident that is already open explains joins it.
+    /// What a wider incident that is already open explains joins it, however late: routers on
+    /// batteries fall silent an hour after the power did.
     fn join_known(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
         let mut explaining: BTreeMap<SiteIx, Scope> = BTreeMap::new();
         let sites: Vec<SiteIx> = open.iter().copied().filter(|site| self.is_ripe(*site)).collect();
@@ -263,11 +268,8 @@ impl<'a> Case<'a> {
                 .map(|(label, value)| Scope::Label { label: label.clone(), value: value.clone() });
             let above = self.picture.topology().ancestors(site).into_iter().map(Scope::Below);
             let known = above.chain(label).find(|scope| {
-                self.ledger.takes_in(scope, self.kind).is_some_and(|began| match scope {
-                    Scope::Below(_) => {
-                        began <= trouble.since || self.together(began, trouble.since)
-                    }
-                    _ => self.together(began, trouble.since),
+                self.ledger.takes_in(scope, self.kind).is_some_and(|began| {
+                    began <= trouble.since || self.together(began, trouble.since)
                 })
             });
             if let Some(scope) = known.or_else(|| self.explains_highest(site)) {
@@ -387,15 +389,19 @@ impl<'a> Case<'a> {
         doubtful(&parent) || siblings.filter(|other| doubtful(other)).count() >= 2
     }
 
-    /// Whether enough others with the same label are in the same trouble for a common cause to be
-    /// in the air.
-    fn others_share_a_label(&self, site: SiteIx) -> bool {
-        self.picture.topology().site(site).labels.iter().any(|(label, value)| {
-            let peers = self.picture.labelled.get(&(label.clone(), value.clone()));
-            peers.is_some_and(|peers| {
-                peers.iter().filter(|peer| **peer != site && self.young.contains(peer)).count() >= 2
-            })
-        })
+    /// Labels with so many sites in the same trouble, or about to be, that a common cause is in the
+    /// air.
+    fn shared_labels(&self) -> BTreeSet<(&'a String, &'a String)> {
+        if !matches!(self.kind, Kind::Device | Kind::Service) {
+            return BTreeSet::new();
+        }
+        let picture: &'a Picture = self.picture;
+        let labelled = picture.labelled.iter();
+        let shared = labelled.filter(|(_, sites)| {
+            let young = sites.iter().filter(|site| self.young.contains(site)).count();
+            young > 2 || (young > 0 && witness::devices_waver(self.picture, sites))
+        });
+        shared.map(|((label, value), _)| (label, value)).collect()
     }
 
     fn settle(

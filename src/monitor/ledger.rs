@@ -6,6 +6,7 @@
 
 mod entry;
 mod follow;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -93,7 +94,9 @@ impl Ledger {
         let Some(entry) = self.explaining(picture, site) else { return true };
         // Its own rests under what explains it no longer.
         let rests = picture.site(site).group.is_none() && !entry.is_active();
-        if rests || entry.kind.is_none_or(|kind| kind < trouble.kind) {
+        let graver = entry.kind.is_none_or(|kind| kind < trouble.kind)
+            && (!entry.explains(trouble.kind) || entry.over_since.is_some());
+        if rests || graver {
             return true;
         }
         let (Scope::Site(node) | Scope::Below(node)) = entry.scope else { return false };
@@ -111,7 +114,7 @@ impl Ledger {
         let fits = |entry: &&Entry| {
             entry.is_active()
                 && entry.scope == *scope
-                && entry.kind == Some(kind)
+                && entry.explains(kind)
                 && entry.over_since.is_none()
                 && !entry.is_all_well()
         };
@@ -209,9 +212,10 @@ impl Ledger {
         now: Now,
     ) {
         let since = onset(picture, scope, kind, members).unwrap_or(now.mono);
-        let known = self.entries.iter().find(|(_, entry)| {
-            entry.is_open() && entry.scope == *scope && entry.kind == Some(kind)
-        });
+        let known = self
+            .entries
+            .iter()
+            .find(|(_, entry)| entry.is_open() && entry.scope == *scope && entry.explains(kind));
         let known = known.map(|(slot, _)| *slot).or_else(|| match scope {
             Scope::Below(node) if members.contains(node) => picture
                 .site(*node)
@@ -230,8 +234,9 @@ impl Ledger {
         if entry.well_since.is_some() {
             entry.relapse(since, &picture.settings().flapping, now.wall);
         }
-        entry.scope = scope.clone();
-        entry.kind = Some(kind);
+        if entry.scope != *scope || !entry.explains(kind) {
+            (entry.scope, entry.kind) = (scope.clone(), Some(kind));
+        }
         entry.over_since = None;
         entry.milder = None;
         entry.began_at = entry.began_at.min(since);
@@ -300,10 +305,9 @@ impl Ledger {
     ) -> Option<Slot> {
         let flapping = &picture.settings().flapping;
         let (slot, entry) = self.entries.iter_mut().rev().find(|(_, entry)| {
-            entry.scope == *scope
-                && entry.kind == kind
-                && flap::may_return(&entry.incident, flapping, now.wall)
+            entry.was(scope, kind) && flap::may_return(&entry.incident, flapping, now.wall)
         })?;
+        entry.kind = kind;
         entry.relapse(since, flapping, now.wall);
         Some(*slot)
     }

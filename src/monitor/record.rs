@@ -182,7 +182,16 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
         Scope::Site(_) | Scope::Item(..) | Scope::Monitor(_) | Scope::Gone => 1,
     };
     let scope = entry.scope.clone();
+    let shares = |label: &str, value: &str| {
+        let labels = |site: &SiteIx| &topology.site(*site).labels;
+        still.iter().filter(|site| labels(site).get(label).is_some_and(|it| it == value)).count()
+    };
     let incident = entry.change();
+    if let Some(common) = &mut incident.common {
+        // Others with it have followed.
+        let failing = u32::try_from(shares(&common.label, &common.value)).unwrap_or(u32::MAX);
+        common.inside_failing = common.inside_failing.max(failing).min(common.inside);
+    }
     incident.of = u32::try_from(of).unwrap_or(u32::MAX);
     incident.severity = incident.severity.max(severity::severity(incident.cause, down, &stake));
     incident.delegates = incident.delegates.max(stake.delegates);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::picture::Picture;
 use super::schedule::Schedule;
 use super::site::{Kind, Trouble};
-use crate::model::{CheckKind, Effort, EndpointIx, Mono, SiteIx, TargetIx, Trigger};
+use crate::model::{CheckKind, Effort, EndpointIx, Health, Mono, SiteIx, TargetIx, Trigger};
 
 /// Witnesses of one kind that are asked at most.
 const MOST: usize = 48;
@@ -222,6 +222,23 @@ fn listen(picture: &Picture, sites: &[SiteIx]) -> Said {
 /// Whether more of the sites fail at this moment than chance explains.
 pub(super) fn wavers(picture: &Picture, sites: &[SiteIx]) -> bool {
     listen(picture, sites).wavering
+}
+
+/// Whether devices fail at this moment, without being down for a fact, at more of the sites than
+/// chance explains.
+pub(super) fn devices_waver(picture: &Picture, sites: &[SiteIx]) -> bool {
+    let topology = picture.topology();
+    let (mut witnesses, mut failing) = (0, 0);
+    for site in sites.iter().step_by(sites.len().div_ceil(MOST).max(1)) {
+        let endpoints = topology.site(*site).endpoints.iter();
+        let mut hosts = endpoints.flat_map(|endpoint| picture.reachability(*endpoint));
+        witnesses += 1;
+        failing += usize::from(hosts.any(|ix| {
+            let streak = picture.target(ix).streak;
+            streak.is_failing() && streak.hard != Health::Down
+        }));
+    }
+    failing > witnesses / ONE_IN
 }
 
 /// Whether the site's pulse is failing at this moment, without being silent for a fact.

@@ -8,7 +8,7 @@ use crate::model::{Health, Mono, Now, Resolution, SiteIx};
 use crate::monitor::blind::Sight;
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{Finding, Kind, Trouble};
-use crate::monitor::{correlate, flap, record, witness};
+use crate::monitor::{flap, record, witness};
 
 /// What a pass over the ledger found.
 #[derive(Debug, Default)]
@@ -35,12 +35,17 @@ impl Ledger {
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
     ///    still in trouble: those sites are asked again. When they are still in trouble after as
-    ///    many turns as make a failure a fact, in which nobody else began to answer either, they
-    ///    are `left` to be explained anew: by themselves, or by the highest of them. Until then,
-    ///    and for `correlation.window` at the longest, they may just be slow to come back. One that
-    ///    we fail to ask is not waited for.
-    /// 3. An incident of which everything is well ends when that has lasted; see [`flap`].
-    /// 4. What rested under it and is well ends with it.
+    ///    many turns as make a failure a fact, in which nobody else began to answer either, they are
+    ///    `left` to be explained anew: by themselves, or by the highest of them. Until then, and for
+    ///    `correlation.window` at the longest, they may just be slow to come back. So may be a
+    ///    device whose router answers: a milder trouble has the whole window, unless it was known
+    ///    before. One that we fail to ask is not waited for.
+    /// 3. What sites have in common is named after the gravest trouble that so many of them have,
+    ///    and after the milder one that is left of it once that has outlasted the window.
+    /// 4. An incident of which everything is well ends when that has lasted; see [`flap`]. One that
+    ///    has only given its sites up to others, and whose cause may still hold, claims nothing: it
+    ///    rests under what explains them now.
+    /// 5. What rested under it and is well ends with it.
     pub(in crate::monitor) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
         let mut pass = Pass::default();
         let slots: Vec<Slot> = self.entries.keys().copied().collect();
@@ -57,7 +62,10 @@ impl Ledger {
             let Some(entry) = self.entries.get_mut(&slot) else { continue };
             match scope {
                 Scope::Site(site) => note_trouble(entry, picture, site, now, &mut pass),
-                _ => self.hand_over(slot, picture, now, &mut pass),
+                _ => {
+                    entry.rise(picture, now);
+                    self.hand_over(slot, picture, now, &mut pass);
+                }
             }
         }
         self.close(picture, now, &mut pass);
@@ -89,10 +97,10 @@ impl Ledger {
         }
     }
 
-    /// Rule 2 of [`follow`](Self::follow).
+    /// Rules 2 and 3 of [`follow`](Self::follow).
     fn hand_over(&mut self, slot: Slot, picture: &mut Picture, now: Now, pass: &mut Pass) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
-        if entry.is_all_well() || !is_over(entry, picture) {
+        if entry.is_all_well() || !entry.is_over(picture) {
             entry.over_since = None;
             return;
         }
@@ -113,14 +121,41 @@ impl Ledger {
             pass.wake(deadline);
             return;
         }
-        // What is still being asked stays until that is settled, unless it cannot be asked.
+        if now.mono >= longest && entry.sink(picture, now) {
+            return;
+        }
         let in_doubt = Sight::is_in_doubt(picture, now.mono);
-        let left = left.into_iter().filter(|site| {
-            picture.site(*site).finding.trouble().is_some()
-                || (witness::is_no_witness(picture, *site) && !in_doubt)
-        });
-        let left = left.collect();
-        pass.left.extend(self.leave(slot, left, picture, now));
+        let mut leaving = Vec::new();
+        for site in left {
+            let leaves = match picture.site(site).finding.trouble() {
+                Some(trouble) if now.mono < longest => {
+                    let waits = self.is_new_and_milder(slot, picture, site, trouble.kind);
+                    if waits {
+                        pass.wake(longest);
+                    }
+                    !waits
+                }
+                Some(_) => true,
+                // What is still being asked stays until that is settled, unless it cannot be asked.
+                None => witness::is_no_witness(picture, site) && !in_doubt,
+            };
+            if leaves {
+                leaving.push(site);
+            }
+        }
+        pass.left.extend(self.leave(slot, leaving, picture, now));
+    }
+
+    /// Whether a site's trouble is milder than what the incident is about, and nothing that rests
+    /// meanwhile knew of it before.
+    fn is_new_and_milder(&self, slot: Slot, picture: &Picture, site: SiteIx, kind: Kind) -> bool {
+        let own = picture.site(site).own.and_then(|own| self.get(own));
+        let known = own.is_some_and(|own| own.kind >= Some(kind));
+        let narrower = self.resting_under(slot);
+        let mut narrower = narrower.iter().filter_map(|narrower| self.get(*narrower));
+        self.get(slot).is_some_and(|entry| Some(kind) < entry.kind)
+            && !known
+            && !narrower.any(|other| other.explains(kind) && other.members.contains_key(&site))
     }
 
     /// Lets an incident explain these sites no longer. A narrower one that rested under it explains
@@ -133,14 +168,7 @@ impl Ledger {
         now: Now,
     ) -> BTreeSet<SiteIx> {
         let mut left = BTreeSet::new();
-        let Some(id) = self.get(slot).map(|entry| entry.incident.id.clone()) else { return left };
-        let rest_under_it = |(_, other): &(&Slot, &Entry)| {
-            other.is_open()
-                && other.incident.absorbed_by.as_ref() == Some(&id)
-                && matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
-        };
-        let narrower: Vec<Slot> =
-            self.entries.iter().filter(rest_under_it).map(|(slot, _)| *slot).collect();
+        let narrower = self.resting_under(slot);
         for site in sites {
             self.give_up(slot, picture, site, now);
             picture.site_mut(site).group = None;
@@ -148,20 +176,7 @@ impl Ledger {
             else {
                 continue;
             };
-            for narrower in &narrower {
-                let Some(other) = self.entries.get_mut(narrower) else { continue };
-                let Some(well) = other.members.get(&site).copied() else { continue };
-                let covers = other.scope.covers(picture.topology(), site);
-                if other.kind == Some(kind) && covers && picture.site(site).group.is_none() {
-                    picture.site_mut(site).group = Some(*narrower);
-                    other.change().absorbed_by = None;
-                    other.members.insert(site, false);
-                    record::affect(other, picture, site, since, now);
-                } else if !well {
-                    // It has another trouble by now, or something else explains it.
-                    give_up(other, picture, site, now);
-                }
-            }
+            self.go_back(&narrower, picture, site, (kind, since), now);
             if picture.site(site).group.is_none() {
                 left.insert(site);
             }
@@ -169,9 +184,45 @@ impl Ledger {
         left
     }
 
-    /// Rules 3 and 4 of [`follow`](Self::follow).
+    /// The wider incidents that rest under this one.
+    fn resting_under(&self, slot: Slot) -> Vec<Slot> {
+        let Some(id) = self.get(slot).map(|entry| &entry.incident.id) else { return Vec::new() };
+        let rests = |(_, other): &(&Slot, &Entry)| {
+            other.is_open()
+                && other.incident.absorbed_by.as_ref() == Some(id)
+                && matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
+        };
+        self.entries.iter().filter(rests).map(|(slot, _)| *slot).collect()
+    }
+
+    /// Lets the first of the incidents that rested explain a site again that it explained before,
+    /// and the others give it up: it has another trouble by now, or something else explains it.
+    fn go_back(
+        &mut self,
+        rested: &[Slot],
+        picture: &mut Picture,
+        site: SiteIx,
+        (kind, since): (Kind, Mono),
+        now: Now,
+    ) {
+        for slot in rested {
+            let Some(other) = self.entries.get_mut(slot) else { continue };
+            let Some(well) = other.members.get(&site).copied() else { continue };
+            let covers = other.scope.covers(picture.topology(), site);
+            if other.explains(kind) && covers && picture.site(site).group.is_none() {
+                picture.site_mut(site).group = Some(*slot);
+                other.change().absorbed_by = None;
+                other.members.insert(site, false);
+                record::affect(other, picture, site, since, now);
+            } else if !well {
+                give_up(other, picture, site, now);
+            }
+        }
+    }
+
+    /// Rules 4 and 5 of [`follow`](Self::follow).
     fn close(&mut self, picture: &mut Picture, now: Now, pass: &mut Pass) {
-        let mut over = Vec::new();
+        let (mut over, mut unsure) = (Vec::new(), Vec::new());
         for (slot, entry) in &mut self.entries {
             if !entry.is_active() || entry.kind.is_none() || !entry.is_all_well() {
                 continue;
@@ -184,14 +235,31 @@ impl Ledger {
                 let theirs = known.group.or(known.own) == Some(*slot);
                 !theirs || known.finding == Finding::Well
             });
+            let may_hold = !matches!(entry.scope, Scope::Site(_)) && !entry.is_over(picture);
             if now.mono < deadline {
                 pass.wake(deadline);
+            } else if certain && may_hold {
+                unsure.push(*slot);
             } else if certain {
                 over.push(*slot);
             }
         }
+        for slot in unsure {
+            self.rest(slot, picture);
+        }
         for slot in over {
             self.resolve(slot, picture, Resolution::Recovered, now);
+        }
+    }
+
+    /// Lets an incident rest under what explains the first of its sites that are in trouble.
+    fn rest(&mut self, slot: Slot, picture: &Picture) {
+        let Some(entry) = self.get(slot) else { return };
+        let others = entry.members.keys().filter_map(|site| self.explaining(picture, *site));
+        let mut others = others.filter(|other| other.is_active());
+        let Some(id) = others.next().map(|other| other.incident.id.clone()) else { return };
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            entry.change().absorbed_by = Some(id);
         }
     }
 
@@ -344,40 +412,4 @@ fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pa
     entry.kind = Some(trouble.kind);
     entry.milder = None;
     record::name(entry, picture, now);
-}
-
-/// Whether what made an incident wide no longer holds.
-fn is_over(entry: &Entry, picture: &Picture) -> bool {
-    let Some(kind) = entry.kind else { return false };
-    let correlation = &picture.settings().correlation;
-    let failing = |site: &SiteIx| picture.site(*site).finding.is(kind);
-    let share = |sites: &mut dyn Iterator<Item = SiteIx>| {
-        let (mut bad, mut all) = (0u32, 0u32);
-        for site in sites {
-            all += 1;
-            bad += u32::from(failing(&site));
-        }
-        if all == 0 { 0.0 } else { f64::from(bad) / f64::from(all) }
-    };
-    match &entry.scope {
-        Scope::Below(node) if entry.members.contains_key(node) => {
-            match picture.site(*node).finding {
-                Finding::Well => true,
-                Finding::Trouble(trouble) => {
-                    trouble.kind < kind
-                        || (kind == Kind::Silent && !correlate::explains_below(picture, *node))
-                }
-                Finding::Unsettled | Finding::Unknown => entry.over_since.is_some(),
-            }
-        }
-        Scope::Below(node) => {
-            let children = &picture.topology().site(*node).children;
-            let mut members = children.iter().copied().filter(|c| entry.members.contains_key(c));
-            share(&mut members) < correlation.children_share
-        }
-        Scope::Label { .. } => {
-            share(&mut entry.members.keys().copied()) < correlation.common_inside
-        }
-        _ => false,
-    }
 }

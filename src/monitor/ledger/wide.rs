@@ -1,0 +1,107 @@
+//! What makes an incident wide: whether that still holds, and what kind of trouble it makes by now.
+
+use super::{Entry, Scope};
+use crate::model::{Mono, Now, SiteIx};
+use crate::monitor::picture::Picture;
+use crate::monitor::site::{Finding, Kind};
+use crate::monitor::{correlate, record, witness};
+
+impl Entry {
+    /// Whether it explains troubles of this kind, at sites that it explains already and at others.
+    ///
+    /// What sites have in common explains both a device that is gone and a site that is: where the
+    /// power fails, codecs go at once and routers when their batteries are empty.
+    pub(super) fn explains(&self, kind: Kind) -> bool {
+        let may_rise = matches!(self.scope, Scope::Label { .. }) && self.kind == Some(Kind::Device);
+        self.kind == Some(kind) || (may_rise && kind == Kind::Silent)
+    }
+
+    /// Whether a trouble of this kind would be a relapse of it.
+    pub(super) fn was(&self, scope: &Scope, kind: Option<Kind>) -> bool {
+        let gone = [Some(Kind::Device), Some(Kind::Silent)];
+        let either = matches!(scope, Scope::Label { .. })
+            && gone.contains(&kind)
+            && gone.contains(&self.kind);
+        self.scope == *scope && (self.kind == kind || either)
+    }
+
+    /// What sites have in common is named anew when so many of them are in a graver trouble that it
+    /// would be found by that alone.
+    pub(super) fn rise(&mut self, picture: &Picture, now: Now) {
+        if self.kind == Some(Kind::Device)
+            && self.explains(Kind::Silent)
+            && self.share(picture, Kind::Silent) >= picture.settings().correlation.common_inside
+        {
+            self.kind = Some(Kind::Silent);
+            record::name(self, picture, now);
+        }
+    }
+
+    /// What sites have in common is named anew after the milder trouble that is left of it, when
+    /// that is left of so many that it would be found by that alone; whether it is.
+    pub(super) fn sink(&mut self, picture: &Picture, now: Now) -> bool {
+        let sinks = matches!(self.scope, Scope::Label { .. })
+            && self.kind == Some(Kind::Silent)
+            && self.share(picture, Kind::Device) >= picture.settings().correlation.common_inside;
+        if sinks {
+            self.kind = Some(Kind::Device);
+            self.over_since = None;
+            record::name(self, picture, now);
+        }
+        sinks
+    }
+
+    /// Whether what made it wide no longer holds. A graver trouble is no sign of that, nor is it that
+    /// somebody has not been asked since the start.
+    pub(super) fn is_over(&self, picture: &Picture) -> bool {
+        let Some(kind) = self.kind else { return false };
+        let correlation = &picture.settings().correlation;
+        match &self.scope {
+            Scope::Below(node) if self.members.contains_key(node) => {
+                match picture.site(*node).finding {
+                    Finding::Well => true,
+                    Finding::Trouble(trouble) => {
+                        trouble.kind < kind
+                            || (kind == Kind::Silent && !correlate::explains_below(picture, *node))
+                    }
+                    Finding::Unsettled | Finding::Unknown => self.over_since.is_some(),
+                }
+            }
+            Scope::Below(node) => {
+                let children = picture.topology().site(*node).children.iter().copied();
+                let members = children.filter(|child| self.members.contains_key(child));
+                share(members, |site| may_ail(picture, site, kind)) < correlation.children_share
+            }
+            Scope::Label { .. } => {
+                let members = self.members.keys().copied();
+                share(members, |site| may_ail(picture, site, kind)) < correlation.common_inside
+            }
+            _ => false,
+        }
+    }
+
+    /// How many of those that it has explained are in a trouble at least as grave as `kind`.
+    fn share(&self, picture: &Picture, kind: Kind) -> f64 {
+        share(self.members.keys().copied(), |site| ails(picture, site, kind))
+    }
+}
+
+/// Whether a site is in a trouble at least as grave as `kind`.
+fn ails(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
+    picture.site(site).finding.trouble().is_some_and(|trouble| trouble.kind >= kind)
+}
+
+/// Whether it is, or was before the start and has not been asked since, though it can be.
+fn may_ail(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
+    let unasked = picture.site(site).asked_at == Mono::ZERO;
+    ails(picture, site, kind) || (unasked && !witness::is_no_witness(picture, site))
+}
+
+fn share(sites: impl Iterator<Item = SiteIx>, counts: impl Fn(SiteIx) -> bool) -> f64 {
+    let (mut counted, mut all) = (0u32, 0u32);
+    for site in sites {
+        all += 1;
+        counted += u32::from(counts(site));
+    }
+    if all == 0 { 0.0 } else { f64::from(counted) / f64::from(all) }
+}
