@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::picture::Picture;
 use crate::model::{Change, Incident, Maintenance, Silence, SilenceId, SiteId, SiteIx};
 
-/// Silences and maintenance windows that are not over.
+/// For so long what is over is kept: a clock that was set forward by mistake is set back, and what
+/// was planned holds again.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Silences and maintenance windows that are not over, or not for long.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mutes {
     pub(super) silences: BTreeMap<SilenceId, Silence>,
@@ -15,10 +19,11 @@ pub(super) struct Mutes {
 }
 
 impl Mutes {
-    /// Drops what ended before `now`; gives the changes that make that durable.
+    /// Drops what ended long before `now`; gives the changes that make that durable.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
-        let silences = self.silences.values().filter(|silence| silence.until <= now);
-        let windows = self.maintenance.values().filter(|window| window.until <= now);
+        let is_old = |until: Timestamp| now.duration_since(until) >= KEPT;
+        let silences = self.silences.values().filter(|silence| is_old(silence.until));
+        let windows = self.maintenance.values().filter(|window| is_old(window.until));
         let over: Vec<SilenceId> = silences
             .map(|silence| silence.id.clone())
             .chain(windows.map(|window| window.id.clone()))
@@ -27,6 +32,16 @@ impl Mutes {
             self.lift(id);
         }
         over.into_iter().map(Change::Lift).collect()
+    }
+
+    /// The silences that are on or to come.
+    pub(super) fn silences_ahead(&self, now: Timestamp) -> impl Iterator<Item = &Silence> {
+        self.silences.values().filter(move |silence| now < silence.until)
+    }
+
+    /// The maintenance windows that are on or to come.
+    pub(super) fn windows_ahead(&self, now: Timestamp) -> impl Iterator<Item = &Maintenance> {
+        self.maintenance.values().filter(move |window| now < window.until)
     }
 
     /// Ends a silence or a maintenance window; whether there was one.

@@ -58,8 +58,8 @@ impl Monitor {
             incidents: self.incidents(now),
             readiness: self.runs(),
             confirmations: self.readiness.confirmations.values().cloned().collect(),
-            silences: self.mutes.silences.values().cloned().collect(),
-            maintenance: self.mutes.maintenance.values().cloned().collect(),
+            silences: self.mutes.silences_ahead(now.wall).cloned().collect(),
+            maintenance: self.mutes.windows_ahead(now.wall).cloned().collect(),
             duty: self.duty.clone(),
             monitor: MonitorView {
                 blind: self.sight.is_blind(),
