@@ -51,7 +51,7 @@ impl Entry {
         sinks
     }
 
-    /// Whether what made it wide no longer holds. A graver trouble is no sign of that, nor is it that
+    /// Whether what made it wide no longer holds. A graver trouble is no sign of that, nor that
     /// somebody has not been asked since the start.
     pub(super) fn is_over(&self, picture: &Picture) -> bool {
         let Some(kind) = self.kind else { return false };
