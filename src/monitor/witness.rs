@@ -31,6 +31,8 @@ const CALL_SIGNALLING: Duration = Duration::from_secs(10);
 /// 2. At the second, when chance is unlikely: the siblings, all the sites below, and the sites that
 ///    share a label which can be a cause.
 /// 3. The failure of a service asks only for its own device, the services beside it and the router.
+///    One beside it that fails as well waits for its own confirmation: asked once for each of the
+///    others it would be down by what lasts a moment.
 pub(super) fn ask(
     picture: &Picture,
     schedule: &mut Schedule,
@@ -120,7 +122,9 @@ impl Questions<'_> {
         let call = matches!(self.picture.topology().check_of(target).kind, CheckKind::H323(_));
         let spared =
             call && known.asked_at > Mono::ZERO && self.now - known.asked_at < CALL_SIGNALLING;
-        if known.asked_at >= self.since || under_way || soon || spared {
+        let is_service = !self.picture.topology().check_of(target).kind.is_reachability();
+        let doubted = is_service && known.streak.is_failing() && known.streak.hard != Health::Down;
+        if known.asked_at >= self.since || under_way || soon || spared || doubted {
             return;
         }
         let at = self.now + GAP * self.asked;

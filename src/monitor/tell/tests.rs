@@ -98,3 +98,28 @@ fn services_refused_one_soon_after_the_other_are_told_at_one_moment() {
     let moments: BTreeSet<Timestamp> = desk.told.iter().map(|(at, _)| *at).collect();
     assert_eq!((desk.told.len(), moments.len()), (communes.len(), 1), "{:?}", desk.told);
 }
+
+#[test]
+fn a_burst_of_refusals_that_is_over_within_a_second_tells_nobody() {
+    let mut desk = Desk::open();
+    desk.pass(Duration::from_secs(20));
+    let topology = Arc::clone(desk.monitor.topology());
+    let three = ["a", "b", "c"].map(|id| topology.find_site(&SiteId::new(id)).unwrap());
+    // Wherever in their turns it meets them.
+    for n in 0..20 {
+        for site in three {
+            desk.refuse(site);
+        }
+        desk.pass(Duration::from_millis(900));
+        for site in three {
+            desk.world.lift(&Place::Site(site, None), None);
+        }
+        desk.pass(Duration::from_millis(7_000 + 170 * n));
+    }
+    desk.pass(Duration::from_secs(60));
+    assert!(desk.told.is_empty(), "{:?}", desk.told);
+    // What lasts is told.
+    desk.refuse(three[0]);
+    desk.pass(Duration::from_secs(20));
+    assert_eq!(desk.told.len(), 1);
+}
