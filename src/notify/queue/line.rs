@@ -1,14 +1,16 @@
 //! The line of one channel: what waits, what is under way, and how the channel has behaved.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod choice;
+mod fallback;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{DeliveryError, Item, Letter, Retry};
 use super::entry::{Entry, fall_back, told_as};
 use super::{
-    CATCH_UP, DIGEST_FROM, Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup,
-    MOST_ATTEMPTS, Output, PATIENCE, told_itself,
+    Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
 };
 use crate::config::Fallback;
 use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Withdrawal};
@@ -324,64 +326,6 @@ impl Line {
         (self.under_way.len() < most).then(|| self.next_slot.max(self.retry_at))
     }
 
-    /// Rule 1: positions of what may leave as far as its incident is concerned.
-    fn tellable(&self) -> impl Iterator<Item = usize> {
-        let mut busy: BTreeSet<&IncidentId> =
-            self.under_way.values().flatten().map(|e| &e.notification.alert.incident.id).collect();
-        self.waiting
-            .iter()
-            .enumerate()
-            .filter(move |(_, entry)| busy.insert(&entry.notification.alert.incident.id))
-            .map(|(at, _)| at)
-    }
-
-    /// Rules 3 and 5: which one goes next.
-    fn choose(&self, now: Mono) -> Option<usize> {
-        self.tellable().filter(|at| self.waiting[*at].retry_at <= now).min_by_key(|at| {
-            let entry = &self.waiting[*at];
-            (entry.strikes / PATIENCE, entry.is_over(), entry.order)
-        })
-    }
-
-    /// Rule 3: which ones leave together with the one at `first`, itself included, in order.
-    ///
-    /// A digest that was tried before keeps its members, so that its repeat says the same. A new
-    /// one ends before the first that was tried alone, so that none overtakes an older one.
-    fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
-        let chosen = &self.waiting[first];
-        let most = self.limits.bundle.max(1);
-        if chosen.bundle.is_some() {
-            let members = self.tellable().filter(|at| self.waiting[*at].bundle == chosen.bundle);
-            let members: Vec<usize> = members.take(most).collect();
-            return if members.contains(&first) { members } else { vec![first] };
-        }
-        if self.is_behind(now) {
-            let alike = |at: &usize| {
-                let entry = &self.waiting[*at];
-                entry.retry_at <= now && entry.is_over() == chosen.is_over() && *at != first
-            };
-            let room = self.limits.bundle.saturating_sub(1);
-            let mut together: Vec<usize> = self.tellable().filter(alike).take(room).collect();
-            together.push(first);
-            together.sort_unstable();
-            return together;
-        }
-        let fresh = |at: &usize| {
-            let entry = &self.waiting[*at];
-            entry.bundle.is_none() && entry.attempts == 0 && entry.retry_at <= now
-        };
-        let alike = self.tellable().skip_while(|at| *at < first);
-        let alike = alike.filter(|at| self.waiting[*at].told_as == chosen.told_as);
-        let together: Vec<usize> = alike.take_while(fresh).take(most).collect();
-        if together.len() >= DIGEST_FROM { together } else { vec![first] }
-    }
-
-    /// Rule 3: whether telling one by one what is due would take too long.
-    fn is_behind(&self, now: Mono) -> bool {
-        let due = self.tellable().filter(|at| self.waiting[*at].retry_at <= now).count();
-        self.limits.gap.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
-    }
-
     /// Counts an attempt without success, and says so of the first that speaks for itself: a letter
     /// that is refused for good may only be odd.
     fn fails(&mut self, speaks: bool, error: &DeliveryError, now: Now, output: &mut Output) {
@@ -437,56 +381,6 @@ impl Line {
         output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
         let instead = entry.fallback.clone();
         output.events.push(entry.given_up(&self.status.id, reason, instead));
-    }
-
-    /// Rule 7: hands on what has failed for long enough.
-    pub(super) fn fall_back(&mut self, now: Now, output: &mut Output) {
-        let Some(fallback) = self.fallback.clone() else { return };
-        let after = fallback.after;
-        let all = self.failing_from < Mono::NEVER && now.mono >= self.failing_from + after;
-        let on_their_way = self.waiting.iter_mut().map(|entry| (false, entry));
-        let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
-        for (left, entry) in on_their_way.chain(under_way) {
-            if entry.fallback.is_some() || !(all || left && now.mono >= entry.left_at + after) {
-                continue;
-            }
-            if !fall_back(entry, &fallback, output) {
-                continue;
-            }
-            self.status.fallen_back += 1;
-            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
-            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
-            output.marks.push(mark);
-            output.events.push(Event::FallsBack {
-                channel: self.status.id.clone(),
-                id: entry.notification.id.clone(),
-                to: fallback.to.clone(),
-            });
-        }
-    }
-
-    /// When something is to be handed on, if nothing gets through before.
-    pub(super) fn falls_back_at(&self) -> Option<Mono> {
-        let fallback = self.fallback.as_ref()?;
-        let owed = |entry: &&Entry| {
-            entry.fallback.is_none() && !told_itself(&entry.notification, &fallback.to)
-        };
-        let all = self.on_their_way().any(|entry| owed(&entry)).then_some(self.failing_from);
-        let left = self.under_way.values().flatten().filter(owed).map(|entry| entry.left_at);
-        let from = all.into_iter().chain(left).min().filter(|from| *from < Mono::NEVER)?;
-        Some(from + fallback.after)
-    }
-
-    /// What a channel that is gone was to tell in place of this one, and did not, may go another
-    /// way again.
-    pub(super) fn take_back(&mut self, id: &NotificationId, now: Now, output: &mut Output) {
-        let on_their_way = self.waiting.iter_mut().chain(self.under_way.values_mut().flatten());
-        for entry in on_their_way.filter(|entry| entry.notification.id == *id) {
-            entry.fallback = None;
-            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
-            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
-            output.marks.push(mark);
-        }
     }
 
     fn drop_entry(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {

@@ -1,0 +1,67 @@
+//! Which messages of a line leave next, and which together.
+
+use std::collections::BTreeSet;
+
+use super::super::{CATCH_UP, DIGEST_FROM, PATIENCE};
+use super::Line;
+use crate::model::{IncidentId, Mono};
+
+impl Line {
+    /// Rule 1: positions of what may leave as far as its incident is concerned.
+    pub(super) fn tellable(&self) -> impl Iterator<Item = usize> {
+        let mut busy: BTreeSet<&IncidentId> =
+            self.under_way.values().flatten().map(|e| &e.notification.alert.incident.id).collect();
+        self.waiting
+            .iter()
+            .enumerate()
+            .filter(move |(_, entry)| busy.insert(&entry.notification.alert.incident.id))
+            .map(|(at, _)| at)
+    }
+
+    /// Rules 3 and 5: which one goes next.
+    pub(super) fn choose(&self, now: Mono) -> Option<usize> {
+        self.tellable().filter(|at| self.waiting[*at].retry_at <= now).min_by_key(|at| {
+            let entry = &self.waiting[*at];
+            (entry.strikes / PATIENCE, entry.is_over(), entry.order)
+        })
+    }
+
+    /// Rule 3: which ones leave together with the one at `first`, itself included, in order.
+    ///
+    /// A digest that was tried before keeps its members, so that its repeat says the same. A new
+    /// one ends before the first that was tried alone, so that none overtakes an older one.
+    pub(super) fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
+        let chosen = &self.waiting[first];
+        let most = self.limits.bundle.max(1);
+        if chosen.bundle.is_some() {
+            let members = self.tellable().filter(|at| self.waiting[*at].bundle == chosen.bundle);
+            let members: Vec<usize> = members.take(most).collect();
+            return if members.contains(&first) { members } else { vec![first] };
+        }
+        if self.is_behind(now) {
+            let alike = |at: &usize| {
+                let entry = &self.waiting[*at];
+                entry.retry_at <= now && entry.is_over() == chosen.is_over() && *at != first
+            };
+            let room = self.limits.bundle.saturating_sub(1);
+            let mut together: Vec<usize> = self.tellable().filter(alike).take(room).collect();
+            together.push(first);
+            together.sort_unstable();
+            return together;
+        }
+        let fresh = |at: &usize| {
+            let entry = &self.waiting[*at];
+            entry.bundle.is_none() && entry.attempts == 0 && entry.retry_at <= now
+        };
+        let alike = self.tellable().skip_while(|at| *at < first);
+        let alike = alike.filter(|at| self.waiting[*at].told_as == chosen.told_as);
+        let together: Vec<usize> = alike.take_while(fresh).take(most).collect();
+        if together.len() >= DIGEST_FROM { together } else { vec![first] }
+    }
+
+    /// Rule 3: whether telling one by one what is due would take too long.
+    pub(super) fn is_behind(&self, now: Mono) -> bool {
+        let due = self.tellable().filter(|at| self.waiting[*at].retry_at <= now).count();
+        self.limits.gap.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
+    }
+}
