@@ -21,6 +21,7 @@ mod snapshot;
 mod status;
 mod text;
 mod time;
+mod told;
 mod topology;
 mod trace;
 
@@ -43,7 +44,7 @@ pub use id::{
 pub(crate) use incident::joined;
 pub use incident::{
     Ack, Affected, Ailment, Alert, Cause, CommonFactor, Evidence, Incident, Notification,
-    NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity, Told,
+    NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
@@ -65,5 +66,6 @@ pub use snapshot::{
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
 pub use time::{Mono, Now, micros};
+pub use told::{GivenUp, Refusal, Told};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

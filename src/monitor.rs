@@ -17,6 +17,7 @@
 //! - `readiness`: when it is looked whether everybody is ready, and what becomes of it;
 //! - `hygiene`: what gives notice; `severity`, `mute`, `routing`, `policy`, `tell`: who is told
 //!   what, and when;
+//! - `untold`: who did not hear of it after all;
 //! - `acts`: what people do about it;
 //! - `drill`: the proof before a session that alerts arrive; `ourselves`: what is wrong with us;
 //! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
@@ -59,6 +60,7 @@ mod target;
 mod tell;
 #[cfg(test)]
 pub(crate) mod tests;
+mod untold;
 mod witness;
 mod worst;
 
@@ -81,6 +83,7 @@ use self::readiness::Readiness;
 use self::rollup::Rollups;
 use self::schedule::{Due, Schedule};
 use self::tell::Gathering;
+use self::untold::Accepted;
 use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
@@ -141,6 +144,7 @@ pub struct Monitor {
     duty: Vec<DutyView>,
     lateness: Worst,
     lost: Lost,
+    accepted: Accepted,
 }
 
 impl Monitor {
@@ -166,7 +170,9 @@ impl Monitor {
             Input::Delivered { channel, at } => {
                 let changes = self.drills.delivered(&channel, at);
                 self.keep(changes, now.mono);
+                self.note_accepted(&channel, at, now.mono);
             }
+            Input::GivenUp(refusal) => self.note_given_up(&refusal, now.mono),
             Input::Tick => {}
             Input::Ack { incident, ack } => self.take_on(&incident, ack, now.mono),
             Input::Silence(silence) => self.silence(silence, now.mono),

@@ -87,7 +87,8 @@ impl Hands {
             Input::Part { part: Part::Store, trouble: store.map(Ailment::Store) },
             Input::Part { part: Part::Courier, trouble: courier.map(Ailment::Words) },
         ];
-        parts.into_iter().chain(accepted).chain(delivered).collect()
+        let given_up = self.courier.take_given_up().into_iter().map(Input::GivenUp);
+        parts.into_iter().chain(accepted).chain(delivered).chain(given_up).collect()
     }
 }
 

@@ -369,7 +369,7 @@ fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
     each(out, &table::INCIDENT_WAITING, &blocks, items(), |it| it.waits_since(now));
     each(out, &table::INCIDENT_STEP, &blocks, items(), |incident| {
         let since = incident.waits_since(now)?;
-        let told = incident.told.iter().filter(|told| told.at >= since);
+        let told = incident.told.iter().filter(|told| told.at >= since && !told.is_untold());
         Some(told.map(|told| told.step).max().unwrap_or_default())
     });
     let mut family = Family::new(out, &table::ON_DUTY);

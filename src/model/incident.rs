@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
-    ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey,
+    ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey, Told,
 };
 
 /// Why something fails, as far as it can be told from here.
@@ -421,47 +421,6 @@ impl Ack {
     pub fn holds(&self, at: Timestamp) -> bool {
         self.until.is_none_or(|until| until > at)
     }
-}
-
-/// A record of having told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// Which channel.
-    pub channel: ChannelId,
-    /// What kind of message.
-    pub kind: NotificationKind,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// The severity that was told.
-    #[serde(default)]
-    pub severity: Severity,
-    /// The cause that was told.
-    pub cause: Cause,
-    /// The number of affected sites that was told.
-    #[serde(default)]
-    pub affected: u32,
-    /// Names of the people for whom it was; empty when the channel itself was meant.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub people: Vec<String>,
-    /// Whether it went there only because these people were on duty.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub on_duty: bool,
-    /// The step of escalation that it was; 0 is the route itself.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub step: u32,
-    /// Its running number among the messages about the incident; 0 in records of before there was
-    /// one.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub nth: u32,
-    /// Whether it used up the messages of the hour about something that comes and goes, so that
-    /// nothing is said for a while unless it becomes critical.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub last_for_now: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 /// What a message is about.

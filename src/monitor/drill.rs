@@ -312,6 +312,7 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
         step: 0,
         nth,
         last_for_now: false,
+        given_up: None,
     });
     let incident = Incident {
         site: Some(site.clone()),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::model::{
     Ack, Act, Ailment, Batch, ChannelId, Confirmation, EngineHealth, IncidentId, LinkUse,
-    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, SessionId, Silence,
-    SilenceId, SiteId, TargetKey,
+    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, Refusal, SessionId,
+    Silence, SilenceId, SiteId, TargetKey,
 };
 
 /// What the brain can be told.
@@ -39,6 +39,8 @@ pub enum Input {
         /// When it last did.
         at: Timestamp,
     },
+    /// A channel has given a message up; may be told again and again.
+    GivenUp(Refusal),
     /// Time has passed.
     Tick,
     /// Somebody takes an incident on.

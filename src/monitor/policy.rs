@@ -85,7 +85,8 @@ impl Why {
 ///
 /// 1. One message when it is on, and one when it is over: to those who were told that it is on,
 ///    and to all of them, whatever is silenced and whoever is on duty meanwhile, unless a channel
-///    wants no ends.
+///    wants no ends. Who never heard of it, since the channel gave it up, hears of no end, and what
+///    is due again counts as never told.
 /// 2. In between when it has grown: far more sites, a higher severity or a graver trouble than was
 ///    told; and while a session is on or near also when a milder trouble is left: the line is back
 ///    and the codec has hung, so somebody else must be called. Only those are told whom it still
@@ -94,6 +95,7 @@ impl Why {
 /// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
 ///    While somebody has, those whom it newly reaches are not told, and the reminders are others:
 ///    unless it has become worse than anybody was told, who may be off duty by now.
+///    Where all that was told since it waits was given up, the next step waits for nobody.
 ///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
 ///    this rests while everything is well and only the end has not come, and what comes and goes
 ///    makes messages enough without reminders.
@@ -118,7 +120,7 @@ pub(super) fn needs_notification(
     rules: &Rules,
     now: Timestamp,
 ) -> Need {
-    let told: Vec<&Told> = incident.told.iter().filter(|told| told.channel == channel.id).collect();
+    let told = told_to(incident, channel);
     let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
     let why = match (incident.is_open(), standing) {
         (true, _) if rules.muted => return Need::Nothing,
@@ -127,7 +129,7 @@ pub(super) fn needs_notification(
             other => return other,
         },
         (false, None) => return Need::Nothing,
-        (false, Some(_)) if !channel.send_resolved => return Need::Nothing,
+        (false, Some(_)) if !channel.send_resolved || !knows(&told) => return Need::Nothing,
         (false, Some(_)) => Why::Over,
     };
     in_time(incident, channel, why, rules, now)
@@ -144,7 +146,7 @@ pub(super) fn in_time(
     if let Some(until) = rules.quiet_until {
         return Need::Later(until);
     }
-    let told: Vec<&Told> = incident.told.iter().filter(|told| told.channel == channel.id).collect();
+    let told = told_to(incident, channel);
     let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
     let spare = match why {
         Why::News => 1,
@@ -153,8 +155,10 @@ pub(super) fn in_time(
         Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
         Why::Still => 3,
     };
+    // What was given up was a message all the same.
+    let all = incident.told.iter().filter(|told| told.channel == channel.id);
     let recent: Vec<Timestamp> =
-        told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
+        all.map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
     let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
     let limit = rules.limit.max(2);
     let calm = incident.ended().filter(|_| why == Why::Over).map(|ended| later(ended, rules.calm));
@@ -196,7 +200,10 @@ fn on(
     let mut affected = incident.affected.iter().peekable();
     let rests = affected.peek().is_some() && affected.all(|site| site.until.is_some());
     let taken = incident.taken_by(now).is_some() || rests;
-    let due_at = |step: &Reach| since.map(|since| later(since, step.after));
+    let next = unheard_after(incident, since);
+    let due_at = |step: &Reach| {
+        since.map(|since| if next == Some(step.step) { since } else { later(since, step.after) })
+    };
     let due =
         reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));
     let due = due.map(|it| it.step).max();
@@ -251,6 +258,25 @@ fn on(
     }
 }
 
+/// What a channel was told, as far as it counts: what it gave up and is to be told anew does not.
+fn told_to<'a>(incident: &'a Incident, channel: &Channel) -> Vec<&'a Told> {
+    let told = incident.told.iter().filter(|told| told.channel == channel.id);
+    told.filter(|told| !told.is_due_again()).collect()
+}
+
+/// Whether a channel of which this was told has heard that it is on.
+fn knows(told: &[&Told]) -> bool {
+    let since = told.iter().rev().take_while(|told| told.kind != NotificationKind::Resolved);
+    since.into_iter().any(|told| !told.is_untold())
+}
+
+/// Rule 3: the step that waits for nobody, since nobody has heard of what was told `since`.
+fn unheard_after(incident: &Incident, since: Option<Timestamp>) -> Option<u32> {
+    let told = incident.told.iter().filter(|told| since.is_some_and(|since| told.at >= since));
+    let last = told.clone().map(|told| told.step).max()?;
+    told.into_iter().all(Told::is_untold).then_some(last + 1)
+}
+
 /// Notes that a channel was told; gives the running number of the message. What nothing goes by any
 /// more is forgotten.
 ///
@@ -297,6 +323,7 @@ pub(super) fn note_told(
         on_duty,
         step,
         last_for_now,
+        given_up: None,
     });
     forget(incident, now);
     nth
@@ -345,8 +372,8 @@ pub(super) fn has_worsened(incident: &Incident) -> bool {
 /// Whether somebody who was told that it is on is still to be told that it is over.
 pub(super) fn owes_an_end(incident: &Incident, channels: &[Channel]) -> bool {
     channels.iter().filter(|channel| channel.send_resolved).any(|channel| {
-        let last = incident.told.iter().rfind(|told| told.channel == channel.id);
-        last.is_some_and(|told| told.kind != NotificationKind::Resolved)
+        let told = told_to(incident, channel);
+        told.last().is_some_and(|told| told.kind != NotificationKind::Resolved) && knows(&told)
     })
 }
 

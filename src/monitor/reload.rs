@@ -84,6 +84,7 @@ impl Monitor {
         let left = self.move_incidents(&was, &site_moved, now);
         let verdicts = correlate::explain_left(&self.picture, &self.ledger, &left, now.mono);
         self.ledger.settle(&mut self.picture, verdicts, now);
+        self.note_channels(&old.config.settings.channels, now.mono);
         self.take_minutes(now);
         self.commit_at = now.mono;
         self.minute = None;

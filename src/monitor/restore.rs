@@ -24,6 +24,7 @@ use super::schedule::Schedule;
 use super::site::Kind;
 use super::target::Watched;
 use super::tell::Gathering;
+use super::untold::Accepted;
 use super::worst::Worst;
 use crate::config::Config;
 use crate::model::{
@@ -88,6 +89,7 @@ impl Monitor {
             commit_at: now.mono,
             lateness: Worst::default(),
             lost: Lost::restored(std::mem::take(&mut durable.lost)),
+            accepted: Accepted::default(),
             schedule,
             picture,
         };
@@ -98,6 +100,8 @@ impl Monitor {
         for incident in incidents {
             monitor.remember(incident, now);
         }
+        // The settings may be others than before.
+        monitor.try_again(now.mono, |_, _| true);
         monitor
     }
 

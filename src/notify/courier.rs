@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ use super::queue::{Due, Event, LineSetup, Queue};
 use super::{DeliveryError, Retry, Setup, Style};
 use crate::clock::Clock;
 use crate::config::Channel;
-use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId};
+use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId, Refusal};
 use crate::store::{Mail, Outstanding, Ticket, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
@@ -58,6 +58,7 @@ pub struct Inbox {
 pub struct Courier {
     inbox: Inbox,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+    given_up: Arc<Mutex<Vec<Refusal>>>,
     task: JoinHandle<()>,
 }
 
@@ -66,6 +67,7 @@ pub struct Courier {
 pub struct Remote {
     inbox: Inbox,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+    given_up: Arc<Mutex<Vec<Refusal>>>,
 }
 
 impl Remote {
@@ -73,6 +75,13 @@ impl Remote {
     /// given up, loudly.
     pub fn configure(&self, setup: Setup) {
         self.inbox.order(Order::Setup(setup));
+    }
+
+    /// What was given up since somebody last asked, and what was before the start about incidents
+    /// that go on.
+    #[must_use]
+    pub fn take_given_up(&self) -> Vec<Refusal> {
+        std::mem::take(&mut self.given_up.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How every channel does.
@@ -130,6 +139,7 @@ impl Courier {
     ) -> Result<Self, CourierError> {
         let http = Http::new(clock).map_err(CourierError::Http)?;
         let statuses = Arc::new(ArcSwap::default());
+        let given_up = Arc::new(Mutex::new(waiting.given_up));
         let mut round = Round {
             queue: Queue::default(),
             style: Arc::new(setup.style.clone()),
@@ -140,6 +150,7 @@ impl Courier {
             writer,
             clock,
             statuses: Arc::clone(&statuses),
+            given_up: Arc::clone(&given_up),
         };
         round.configure(setup);
         round.queue.restore_stand_ins(waiting.stand_ins);
@@ -149,7 +160,7 @@ impl Courier {
         }
         round.record();
         let task = tokio::spawn(round.run(orders.0));
-        Ok(Self { inbox, statuses, task })
+        Ok(Self { inbox, statuses, given_up, task })
     }
 
     /// Takes up what was accepted before the daemon ended and is not over, for channels that tell
@@ -161,7 +172,11 @@ impl Courier {
     /// A way to look at it and to change its channels from elsewhere.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        Remote { inbox: self.inbox.clone(), statuses: Arc::clone(&self.statuses) }
+        Remote {
+            inbox: self.inbox.clone(),
+            statuses: Arc::clone(&self.statuses),
+            given_up: Arc::clone(&self.given_up),
+        }
     }
 
     /// Delivers what is due, for at most `within`; gives how many messages still wait. They stay
@@ -192,6 +207,7 @@ struct Round {
     writer: WriterHandle,
     clock: Clock,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
+    given_up: Arc<Mutex<Vec<Refusal>>>,
 }
 
 impl Round {
@@ -330,7 +346,13 @@ impl Round {
 
     /// Records, logs and shows what has changed.
     fn record(&mut self) -> Ticket {
+        let at = self.clock.now().wall;
         for event in self.queue.take_events() {
+            if let Event::GivenUp { channel, id, incident, instead, .. } = &event {
+                let refusal = Refusal::of(id, incident, channel, instead.as_ref(), at);
+                let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+                given_up.extend(refusal);
+            }
             match event {
                 Event::GivenUp { channel, id, incident, reason, instead: None } => error!(
                     %channel, %id, %incident,

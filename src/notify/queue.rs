@@ -350,7 +350,8 @@ impl Queue {
 
 /// Whether a channel was told of the incident in its own right.
 fn told_itself(notification: &Notification, channel: &ChannelId) -> bool {
-    notification.alert.incident.told.iter().any(|told| told.channel == *channel)
+    let mut told = notification.alert.incident.told.iter();
+    told.any(|told| told.channel == *channel && !told.is_untold())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use rusqlite::{Connection, Row};
 
 use super::value::{instant, nanos, parse};
 use super::{Doing, Store, StoreError};
-use crate::model::{ChannelId, IncidentId, Notification, NotificationId, NotificationKind};
+use crate::model::{
+    ChannelId, IncidentId, Notification, NotificationId, NotificationKind, Refusal,
+};
 
 /// How far a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,8 @@ pub struct Outstanding {
     pub stand_ins: Vec<StandIn>,
     /// Which channels have accepted which drills, in order.
     pub drills: Vec<(ChannelId, IncidentId)>,
+    /// What was given up about incidents that are not over, in order.
+    pub given_up: Vec<Refusal>,
 }
 
 /// The outbox of one channel in figures, over the time that the outbox is kept.
@@ -139,7 +143,29 @@ impl Store {
     /// When SQLite cannot read the table.
     pub fn outstanding(&self) -> Result<Outstanding, StoreError> {
         let (messages, stand_ins) = (self.waiting()?, self.stand_ins()?);
-        Ok(Outstanding { messages, stand_ins, drills: self.drills()? })
+        Ok(Outstanding { messages, stand_ins, drills: self.drills()?, given_up: self.given_up()? })
+    }
+
+    /// The messages that were given up about incidents that are not over.
+    fn given_up(&self) -> Result<Vec<Refusal>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT it.id, it.incident, it.channel, it.fallback, it.settled
+                 FROM incident JOIN outbox AS it ON it.incident = incident.id
+                 WHERE incident.resolved IS NULL AND it.state = 2 ORDER BY it.seq",
+            )
+            .doing("read")?;
+        let rows = select.query_map([], |row| {
+            let id = NotificationId::new(row.get::<_, String>(0)?);
+            let incident = IncidentId::new(row.get::<_, String>(1)?);
+            let by = ChannelId::new(row.get::<_, String>(2)?);
+            let instead = row.get::<_, Option<String>>(3)?.map(ChannelId::new);
+            let at = row.get::<_, Option<i64>>(4)?.map_or(Timestamp::UNIX_EPOCH, instant);
+            Ok(Refusal::of(&id, &incident, &by, instead.as_ref(), at))
+        });
+        let rows: Vec<Option<Refusal>> = rows.and_then(Iterator::collect).doing("read")?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// The drills that were accepted. Their ids begin alike; a site of that name is no harm, since

@@ -174,15 +174,21 @@ impl<'a> Facts<'a> {
     pub(super) fn also_told(&self) -> Also<'a> {
         let mut also = Also::default();
         let mut last: BTreeMap<&str, &Told> = BTreeMap::new();
-        for told in &self.incident.told {
+        for told in self.incident.told.iter().filter(|told| !told.is_untold()) {
             last.insert(told.channel.as_str(), told);
         }
         let known = last.into_values().filter(|told| {
             told.kind != NotificationKind::Resolved && told.channel.as_str() != self.channel
         });
         for told in known {
-            if told.people.is_empty() {
-                also.channels.push(told.channel.as_str());
+            // Where another channel stands in, it is that one which was heard, by whomever.
+            let stands_in = told.through().filter(|it| **it != told.channel);
+            let itself = told.people.is_empty().then_some(&told.channel);
+            if let Some(channel) = stands_in.or(itself).map(ChannelId::as_str) {
+                if channel != self.channel && !also.channels.contains(&channel) {
+                    also.channels.push(channel);
+                }
+                continue;
             }
             for person in told.people.iter().map(String::as_str) {
                 let here = self.addressed().iter().any(|name| name == person);
@@ -319,7 +325,9 @@ impl<'a> Facts<'a> {
     /// What this channel was told before: how grave, and how many sites.
     pub(super) fn told_before(&self) -> Option<(Severity, usize)> {
         let channel = &self.channel;
-        let before = |told: &&Told| told.channel.as_str() == *channel && told.at < self.decided;
+        let before = |told: &&Told| {
+            told.channel.as_str() == *channel && told.at < self.decided && !told.is_untold()
+        };
         let told = self.incident.told.iter().rfind(before)?;
         Some((told.severity, told.affected as usize))
     }

@@ -15,9 +15,9 @@ use super::*;
 use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Ack, Affected, Ailment, Cause, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Evidence,
-    Failure, Finding, Found, IcmpError, LocalFailure, Notification, NotificationId, Part, Phase,
-    ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt, SessionId, Severity,
-    SiteId, SiteReadiness, StoreTrouble, TargetKey, Told, Unreachable, Verdict,
+    Failure, Finding, Found, GivenUp, IcmpError, LocalFailure, Notification, NotificationId, Part,
+    Phase, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt, SessionId,
+    Severity, SiteId, SiteReadiness, StoreTrouble, TargetKey, Told, Unreachable, Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -261,6 +261,7 @@ fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> T
     Told {
         nth: 1,
         last_for_now: false,
+        given_up: None,
         channel: ChannelId::new(channel),
         kind,
         at: at(when),
@@ -443,9 +444,20 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let mut named = sample(Cause::Access);
     named.alert.site_name = "Điểm cầu Sở Y tế".to_owned();
     named.alert.incident.delegates = 1;
+    let mut unheard = stage(sample(Cause::Access), NotificationKind::Escalation);
+    let given_up = |by: &[&str], instead: Option<&str>| GivenUp {
+        at: at("2026-02-03T00:42:20Z"),
+        by: by.iter().map(|id| ChannelId::new(*id)).collect(),
+        instead: instead.map(ChannelId::new),
+        again: false,
+    };
+    let before = &mut unheard.alert.incident.told;
+    before[0].given_up = Some(given_up(&["zalo"], Some("coi-hu")));
+    before[1].given_up = Some(given_up(&["sms-tu"], None));
     write_all(
         "special",
         &[
+            ("escalated, since some did not hear of it", letter(vec![unheard])),
             ("on again", letter(vec![again.clone()])),
             ("on again, the last that is told for a while", letter(vec![last])),
             ("two that are on again", letter(vec![again, other])),

@@ -17,12 +17,13 @@ use tokio::sync::Notify;
 use vchealth::clock::Clock;
 use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
 use vchealth::model::{
-    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind,
+    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Refusal,
     WebAddress,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{ChannelTotals, History, MarkState, Store, Ticket, Writer};
 
+use crate::channels::free_port;
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
 
 /// Long enough for any machine; nothing waits that long unless it fails.
@@ -226,7 +227,7 @@ impl Office {
         });
         let mut changes = vec![Change::Incident(Box::new(it.clone()))];
         changes.extend(told.map(|kind| {
-            let id = format!("{about}-{}", kind.word());
+            let id = format!("{about}/duty/{}/1", kind.word());
             Change::Notify(Box::new(notification(&id, it, kind)))
         }));
         self.writer.handle().submit(Batch { changes }, None)
@@ -466,6 +467,68 @@ async fn what_is_refused_goes_through_the_fallback_and_a_restart_knows_who_heard
     office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
     office.close(scratch.path()).await;
     assert_eq!(takes.posts().len(), 2, "it is over: the channel itself works again");
+}
+
+#[tokio::test]
+async fn a_channel_taken_out_with_messages_waiting_says_so_and_returns_well() {
+    let scratch = Scratch::new("taken-out");
+    let (away, takes) = (free_port(), Receiver::start(|_, _| OK).await);
+    let url = |receiver: &Receiver| format!("http://{}/", receiver.address);
+    let duty = webhook("duty", &format!("http://127.0.0.1:{away}/"), TIMEOUT);
+    let after = Duration::from_hours(1);
+    let fallback = Some(Fallback { to: ChannelId::new("sms"), after });
+    let mut backed = duty.clone();
+    backed.fallback = fallback;
+    let sms = || webhook("sms", &url(&takes), TIMEOUT);
+    let office = Office::open(scratch.path(), &setup(vec![backed, sms()]));
+    let remote = office.courier.remote();
+    // One that stands in takes over what waits.
+    office.step("i1", false, Some(FIRING));
+    office.until(|it| it.id.as_str() == "duty" && it.retried > 0).await;
+    remote.configure(setup(vec![sms()]));
+    office.until(|it| it.id.as_str() == "sms" && it.delivered == 1).await;
+    assert_eq!(takes.posts()[0].key(), "i1/duty/firing/1/via/sms");
+    let heard = |given_up: Vec<Refusal>| -> Vec<(String, Option<String>)> {
+        let brief = |it: Refusal| (it.incident.to_string(), it.instead.map(|it| it.to_string()));
+        given_up.into_iter().map(brief).collect()
+    };
+    let instead = Some("sms".to_owned());
+    assert_eq!(heard(remote.take_given_up()), [("i1".to_owned(), instead.clone())]);
+
+    // Without one nobody is told, and that is known.
+    remote.configure(setup(vec![duty.clone(), sms()]));
+    office.step("i2", false, Some(FIRING));
+    office.until(|it| it.id.as_str() == "duty" && it.retried > 0).await;
+    remote.configure(setup(vec![sms()]));
+    let deadline = Instant::now() + LONG;
+    let mut given_up = remote.take_given_up();
+    while given_up.is_empty() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        given_up = remote.take_given_up();
+    }
+    assert_eq!(heard(given_up), [("i2".to_owned(), None)]);
+
+    // It comes back, and so does its receiver: what is decided from now on is told.
+    let listener = TcpListener::bind(("127.0.0.1", away)).await.unwrap();
+    let back = Receiver::serve(listener, |_, _| OK);
+    remote.configure(setup(vec![duty.clone(), sms()]));
+    office.step("i3", false, Some(FIRING));
+    let status = office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    assert_eq!((status.queued, status.failing_since), (0, None));
+    assert_eq!(back.posts()[0].key(), "i3/duty/firing/1");
+    office.close(scratch.path()).await;
+
+    // The next start knows what nobody heard of, as long as it goes on.
+    let office = Office::open(scratch.path(), &setup(vec![duty.clone(), sms()]));
+    let known = heard(office.courier.remote().take_given_up());
+    assert_eq!(known, [("i1".to_owned(), instead.clone()), ("i2".to_owned(), None)]);
+    office.step("i2", false, Some(RESOLVED));
+    office.until(|it| it.id.as_str() == "duty" && it.delivered == 1).await;
+    office.close(scratch.path()).await;
+    let office = Office::open(scratch.path(), &setup(vec![duty, sms()]));
+    assert_eq!(heard(office.courier.remote().take_given_up()), [("i1".to_owned(), instead)]);
+    office.close(scratch.path()).await;
 }
 
 #[tokio::test]
@@ -714,8 +777,8 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         let states: Vec<MarkState> = messages.iter().map(|it| it.mark.state).collect();
         assert!(matches!(states[0], MarkState::Delivered | MarkState::Withdrawn), "{about}");
         assert_eq!(states[1..], [MarkState::Delivered], "{about}");
-        assert!(taken.messages.contains_key(&format!("{about}-resolved")), "{about}");
-        let heard = taken.messages.contains_key(&format!("{about}-firing"));
+        assert!(taken.messages.contains_key(&format!("{about}/duty/resolved/1")), "{about}");
+        let heard = taken.messages.contains_key(&format!("{about}/duty/firing/1"));
         assert!(heard || states[0] == MarkState::Withdrawn, "{about}");
     }
 }

@@ -572,6 +572,7 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         told: vec![Told {
             nth: 1,
             last_for_now: false,
+            given_up: None,
             channel: ChannelId::new("zalo"),
             kind: NotificationKind::Escalation,
             at: now().wall,

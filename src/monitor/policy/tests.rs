@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{ChannelKind, WebhookSettings};
-use crate::model::{Ack, Cause, ChannelId, Severity, WebAddress};
+use crate::model::{Ack, Cause, ChannelId, GivenUp, Severity, WebAddress};
 use crate::store::tests::{at, incident};
 
 const LIMIT: u32 = 3;
@@ -115,6 +115,62 @@ impl Case {
             affected.until.get_or_insert(now);
         }
     }
+}
+
+fn refused(by: &[&str], instead: Option<&str>) -> GivenUp {
+    GivenUp {
+        at: at("2026-02-03T01:00:01Z"),
+        by: by.iter().map(|id| ChannelId::new(*id)).collect(),
+        instead: instead.map(ChannelId::new),
+        again: false,
+    }
+}
+
+#[test]
+fn what_was_given_up_is_told_anew_once_the_channel_works_and_its_end_to_nobody_else() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    assert_eq!(case.tell_at(0, &["a"]), ["a firing"]);
+    case.incident.told[0].given_up = Some(refused(&["a"], None));
+    assert!(case.tell_at(20, &["a"]).is_empty(), "it would be refused again");
+    let mut over = Case { incident: case.incident.clone(), ..Case::new(case.reach.clone()) };
+    over.end();
+    assert!(over.tell_at(21, &["a"]).is_empty(), "who never heard of it hears of no end");
+    assert!(!owes_an_end(&over.incident, &[channel("a")]));
+    case.incident.told[0].given_up.as_mut().unwrap().again = true;
+    assert_eq!(case.tell_at(22, &["a"]), ["a firing"]);
+    case.end();
+    assert!(owes_an_end(&case.incident, &[channel("a")]));
+    assert_eq!(case.tell_at(23, &["a"]), ["a resolved"]);
+    // The end itself was refused: nothing more, until the channel works.
+    case.incident.told[2].given_up = Some(refused(&["a"], None));
+    assert!(case.tell_at(24, &["a"]).is_empty());
+    case.incident.told[2].given_up.as_mut().unwrap().again = true;
+    assert_eq!(case.tell_at(40, &["a"]), ["a resolved"]);
+}
+
+#[test]
+fn what_another_channel_told_instead_counts_as_told() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    assert_eq!(case.tell_at(0, &["a"]), ["a firing"]);
+    case.incident.told[0].given_up =
+        Some(GivenUp { again: true, ..refused(&["a"], Some("siren")) });
+    assert!(case.tell_at(1, &["a"]).is_empty());
+    case.end();
+    assert_eq!(case.tell_at(2, &["a"]), ["a resolved"]);
+}
+
+#[test]
+fn where_nobody_could_be_told_the_next_step_waits_for_nobody_and_the_one_after_it_does() {
+    let steps = vec![reach("a", 0, 0), reach("b", 1, 10), reach("c", 2, 20)];
+    let mut case = Case::new(steps);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    assert!(case.tell_at(1, &ALL).is_empty());
+    case.incident.told[0].given_up = Some(refused(&["a"], Some("siren")));
+    assert!(case.tell_at(2, &ALL).is_empty(), "another channel has it");
+    case.incident.told[0].given_up = Some(refused(&["siren", "a"], Some("siren")));
+    assert_eq!(case.tell_at(3, &ALL), ["b escalation"]);
+    assert!(case.tell_at(4, &ALL).is_empty());
+    assert_eq!(case.tell_at(20, &ALL), ["c escalation"]);
 }
 
 const ALL: [&str; 3] = ["a", "b", "c"];

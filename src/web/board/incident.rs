@@ -157,6 +157,13 @@ fn story(pen: &Pen<'_>, incident: &Incident) -> Markup {
         if !told.people.is_empty() {
             text = format!("{text} · {}", told.people.join(", "));
         }
+        match told.through() {
+            None => text += pen.pick(" · không gửi được", " · not delivered"),
+            Some(other) if *other != told.channel => {
+                text = format!("{text} · {} {other}", pen.pick("qua kênh", "through channel"));
+            }
+            Some(_) => {}
+        }
         (told.at, What::Message as u8, text)
     }));
     lines.sort();

@@ -88,6 +88,17 @@ pub(super) fn all() -> Value {
                 ("on_duty?", flag()),
                 ("step?", count()),
                 ("nth?", count()),
+                ("last_for_now?", flag()),
+                ("given_up?", a("GivenUp")),
+            ]),
+        ),
+        (
+            "GivenUp",
+            object(&[
+                ("at", time()),
+                ("by", array(&text())),
+                ("instead?", text()),
+                ("again?", flag()),
             ]),
         ),
         ("OnCall", list("rotas", "Rota")),

@@ -164,6 +164,7 @@ fn who_was_told_in_their_own_right_is_not_told_twice() {
         on_duty: false,
         step: 0,
         last_for_now: false,
+        given_up: None,
     });
     desk.queue.enqueue(Arc::new(notification("a", it, FIRING)), desk.now);
     desk.run(Duration::from_hours(1), without(&["truc"]));
