@@ -87,7 +87,7 @@ impl Monitor {
             }
             let incident = entry.change();
             for at in due {
-                for given_up in incident.told[at].given_up.iter_mut() {
+                if let Some(given_up) = &mut incident.told[at].given_up {
                     given_up.again = true;
                 }
             }
