@@ -2,8 +2,8 @@
 //!
 //! `kernel` batches system calls and measures with the time stamps of the kernel, so that a busy
 //! machine does not look like a slow network. `surge` is surge-ping; both need Linux, and `surge`
-//! needs less of it. An engine is handed jobs, possibly ahead of their time, and hands back exactly one
-//! result for each, in batches, from a thread of its own.
+//! needs less of it. An engine is handed jobs, possibly ahead of their time, and hands back exactly
+//! one result for each, in batches, from a thread of its own.
 
 mod blind;
 mod kernel;
@@ -135,8 +135,8 @@ pub fn start(
     }
 }
 
-/// Says that the kernel grants sockets a smaller receive buffer than was asked for. It counts its own
-/// bookkeeping in, so that what is granted in full is twice as much.
+/// Says that the kernel grants sockets a smaller receive buffer than was asked for. It counts its
+/// own bookkeeping in, so that what is granted in full is twice as much.
 fn warn_of_small_buffer(asked: u32, granted: u32) {
     if granted < asked.saturating_mul(2) {
         tracing::warn!(

@@ -244,10 +244,10 @@ pub fn parse_quoted(family: Family, bytes: &[u8]) -> Option<Quoted> {
 
 /// The echo request inside a frame of our own that the kernel hands back with its time stamp.
 ///
-/// What stands before the IP header depends on the interface: nothing, a link header of 14 bytes and
-/// more, or also the headers of a tunnel. The header is therefore looked for at every even place,
-/// behind the usual link header first, which finds candidates only; `ours` decides by the mark, and
-/// says what it knows of the request.
+/// What stands before the IP header depends on the interface: nothing, a link header of 14 bytes
+/// and more, or also the headers of a tunnel. The header is therefore looked for at every even
+/// place, behind the usual link header first, which finds candidates only; `ours` decides by the
+/// mark, and says what it knows of the request.
 #[must_use]
 pub fn find_request<T>(
     family: Family,

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use vchealth::model::{
-    Certificate, Failure, Finding, FindingKind, Found, IcmpError, LocalFailure, RemoteFailure,
-    SilenceId, SiteId, Unreachable, Verdict,
+    Ailment, Certificate, ChannelId, Failure, Finding, FindingKind, Found, IcmpError, LocalFailure,
+    Part, RemoteFailure, Saw, SelfDoubt, SilenceId, SiteId, StoreTrouble, Unreachable, Verdict,
 };
 use vchealth::web::{Condition, Refused};
 
@@ -238,6 +238,40 @@ async fn whatever_a_readiness_run_can_find_is_described() {
         }
     }
     assert_eq!(kinds.len(), FindingKind::ALL.len());
+}
+
+#[tokio::test]
+async fn whatever_may_be_wrong_with_the_monitor_itself_is_described() {
+    let house = House::open(province::quiet(3));
+    let document = house.get("/api/v1/openapi.json").await.json();
+    let schema = &document["components"]["schemas"]["Saw"];
+    let (how, dir) = (|| "no-route".to_owned(), || "/var/lib/vchealth".into());
+    let trouble = |detail| SelfDoubt::Trouble { part: Part::Store, detail };
+    let session = || "Giao ban".to_owned();
+    let doubts = [
+        SelfDoubt::GatewaySilent { host: "10.0.0.1".to_owned() },
+        SelfDoubt::GatewayUnasked { host: "10.0.0.1".to_owned(), how: how() },
+        SelfDoubt::NobodyAnswers,
+        SelfDoubt::ProbesFail { how: how() },
+        SelfDoubt::SitesUnasked { how: how() },
+        SelfDoubt::EngineLate,
+        SelfDoubt::ClockSet { by_s: -7_200 },
+        SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 },
+        SelfDoubt::DrillMissed { session: session(), channels: vec![ChannelId::new("sms")] },
+        SelfDoubt::NobodyReached { session: session() },
+        trouble(Ailment::Words("timed out".to_owned())),
+        trouble(Ailment::Store(StoreTrouble::Full { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::Held { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::ReadOnly { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::Damaged { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::Replaced { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::Failing { dir: dir() })),
+        trouble(Ailment::Store(StoreTrouble::Silent { seconds: 2 })),
+    ];
+    for doubt in doubts {
+        let value = serde_json::to_value(Saw::Ourselves(doubt)).unwrap();
+        assert_eq!(fits(&document, schema, &value, "saw"), Ok(()), "{value}");
+    }
 }
 
 #[tokio::test]

@@ -105,7 +105,10 @@ fn the_router_that_says_no_is_named_with_its_reason() {
 #[test]
 fn a_neighbour_that_is_gone_is_told_by_our_own_kernel() {
     behind_a_router(async {
-        let own = says(Unreachable::Host, 3, 1, "10.9.0.1");
+        // It is no router's word, so nobody is named.
+        let (kind, icmp_type, icmp_code, offender) = (Unreachable::Host, 3, 1, None);
+        let error = IcmpError { kind, icmp_type, icmp_code, offender };
+        let own = remote(RemoteFailure::Unreachable(error));
         let peer = "10.9.0.77:1".parse().expect("an address");
         assert_eq!(ask_at(peer, kinds().remove(0)).await, own);
     });

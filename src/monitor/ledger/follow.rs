@@ -35,11 +35,11 @@ impl Ledger {
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
     ///    still in trouble: those sites are asked again. When they are still in trouble after as
-    ///    many turns as make a failure a fact, in which nobody else began to answer either, they are
-    ///    `left` to be explained anew: by themselves, or by the highest of them. Until then, and for
-    ///    `correlation.window` at the longest, they may just be slow to come back. So may be a
-    ///    device whose router answers: a milder trouble has the whole window, unless it was known
-    ///    before. One that we fail to ask is not waited for.
+    ///    many turns as make a failure a fact, in which nobody else began to answer either, they
+    ///    are `left` to be explained anew: by themselves, or by the highest of them. Until then,
+    ///    and for `correlation.window` at the longest, they may just be slow to come back. So may
+    ///    be a device whose router answers: a milder trouble has the whole window, unless it was
+    ///    known before. One that we fail to ask is not waited for.
     /// 3. What sites have in common is named after the gravest trouble that so many of them have,
     ///    and after the milder one that is left of it once that has outlasted the window.
     /// 4. An incident of which everything is well ends when that has lasted; see [`flap`]. One that

@@ -1,7 +1,8 @@
 //! Which addresses are this machine's own, and which are its neighbours'.
 //!
-//! The kernel reports a neighbour that does not respond by an ICMP error from an address of our own.
-//! That is no router's word, and if the neighbour is our gateway it says nothing about whom we asked.
+//! The kernel reports a neighbour that does not respond by an ICMP error from an address of our
+//! own. That is no router's word, and if the neighbour is our gateway it says nothing about whom we
+//! asked.
 
 use std::net::IpAddr;
 
@@ -40,8 +41,8 @@ impl Own {
         })
     }
 
-    /// What an error about a packet to `asked` means, given whose word it is: one of our own about a
-    /// neighbour is nobody's in particular, and one about a gateway of ours is our own trouble.
+    /// What an error about a packet to `asked` means, given whose word it is: one of our own about
+    /// a neighbour is nobody's in particular, and one about a gateway of ours is our own trouble.
     pub(in crate::probe) fn judge(
         &self,
         error: IcmpError,

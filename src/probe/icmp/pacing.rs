@@ -35,10 +35,10 @@ impl Pacing {
 
     /// The request due at `due` has its turn at `now`.
     ///
-    /// 1. It leaves, and the next one keeps its own time. So two of them are half a spacing apart at
-    ///    the least, and what waking takes does not add up.
-    /// 2. Later than half a spacing it would come too close to the next. If the train was planned it
-    ///    does not leave: the rest keeps its time, and so does the train behind it.
+    /// 1. It leaves, and the next one keeps its own time. So two of them are half a spacing apart
+    ///    at the least, and what waking takes does not add up.
+    /// 2. Later than half a spacing it would come too close to the next. If the train was planned
+    ///    it does not leave: the rest keeps its time, and so does the train behind it.
     /// 3. Otherwise it leaves and the rest is as late as it is. That holds for the first of a train
     ///    however little it is late.
     pub(super) fn turn(&self, first: bool, due: Mono, now: Mono) -> Turn {

@@ -132,7 +132,8 @@ impl Tally {
     /// 3. A reply that was cut short proves that something answers, only not properly.
     /// 4. Silence is a timeout if we saw at least as many echoes lost as we know nothing of: of a
     ///    train that we missed nearly all of, one lost echo is chance.
-    /// 5. Otherwise nothing was learned, and the reason is ours. What was lost is lost nevertheless.
+    /// 5. Otherwise nothing was learned, and the reason is ours. What was lost is lost
+    ///    nevertheless.
     pub(super) fn result(self) -> (u16, Result<IcmpDetail, Failure>) {
         if self.seen > 0 {
             let detail = IcmpDetail {

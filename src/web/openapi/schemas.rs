@@ -74,6 +74,7 @@ pub(super) fn all() -> Value {
         ("Affected", object(&[("site", text()), ("since", time()), ("until?", time())])),
         ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", a("Saw"))])),
         ("Saw", incident::saw()),
+        ("SelfDoubt", incident::self_doubt()),
         ("TargetKey", object(&[("site", text()), ("endpoint?", text()), ("check?", text())])),
         (
             "Told",

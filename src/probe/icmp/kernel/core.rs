@@ -211,7 +211,8 @@ impl Core {
     /// 1. Requests leave in the order in which they are due; of those due together, trains first.
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
-    /// 3. The requests of a train keep their distance, see [`Pacing`](super::super::pacing::Pacing).
+    /// 3. The requests of a train keep their distance, see
+    ///    [`Pacing`](super::super::pacing::Pacing).
     /// 4. One that is sent once more goes at once.
     pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
         self.clock = now;

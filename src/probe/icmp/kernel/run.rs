@@ -260,9 +260,9 @@ impl Engine {
         is_more_there
     }
 
-    /// Reads the drop counters. What was dropped for want of room makes the time since the last look
-    /// one in which silence at that socket proves nothing; what was damaged belonged to nobody. A
-    /// damaged packet is dropped once at every socket that looks at checksums.
+    /// Reads the drop counters. What was dropped for want of room makes the time since the last
+    /// look one in which silence at that socket proves nothing; what was damaged belonged to
+    /// nobody. A damaged packet is dropped once at every socket that looks at checksums.
     fn watch(&mut self, now: Mono) {
         let mut damaged = 0;
         for port in &mut self.ports {

@@ -50,10 +50,37 @@ pub(super) fn saw() -> Value {
         ("clock", object(&[("offset_s", json!({ "type": "integer" }))])),
         ("certificate", object(&[("not_before", time()), ("not_after", time())])),
         ("below", object(&[("answer", count()), ("of", count())])),
+        ("ourselves", a("SelfDoubt")),
         ("words", text()),
     ];
     let kinds = kinds.map(|(name, schema)| object(&[(name, schema)]));
     json!({ "anyOf": kinds })
+}
+
+/// What is wrong with the monitor itself: a word, or a name with what there is more to say of it.
+pub(super) fn self_doubt() -> Value {
+    let whole = || json!({ "type": "integer" });
+    let held = ["full", "held", "read_only", "damaged", "replaced", "failing"];
+    let mut details = vec![text(), object(&[("silent", object(&[("seconds", count())]))])];
+    details.extend(held.map(|name| object(&[(name, object(&[("dir", text())]))])));
+    let trouble = [
+        ("part", words(&["resolver", "store", "courier"])),
+        ("detail", json!({ "anyOf": details })),
+    ];
+    let kinds = [
+        ("gateway_silent", object(&[("host", text())])),
+        ("gateway_unasked", object(&[("host", text()), ("how", text())])),
+        ("probes_fail", object(&[("how", text())])),
+        ("sites_unasked", object(&[("how", text())])),
+        ("clock_set", object(&[("by_s", whole())])),
+        ("clock_off", object(&[("by_s", whole()), ("devices", count()), ("of", count())])),
+        ("trouble", object(&trouble)),
+        ("drill_missed", object(&[("session", text()), ("channels", array(&text()))])),
+        ("nobody_reached", object(&[("session", text())])),
+    ];
+    let mut all = vec![words(&["nobody_answers", "engine_late"])];
+    all.extend(kinds.map(|(name, schema)| object(&[(name, schema)])));
+    json!({ "anyOf": all })
 }
 
 /// Why there was no reply: what the path or the other end did, or why we could not ask. What there

@@ -128,19 +128,19 @@ impl Core {
 
     /// An ICMP error came from the arrival's sender, about the request that it quotes.
     ///
-    /// 1. It must quote a request of ours: its seal must be the one for its place, its round and the
-    ///    address asked. Otherwise it belongs to nobody here.
+    /// 1. It must quote a request of ours: its seal must be the one for its place, its round and
+    ///    the address asked. Otherwise it belongs to nobody here.
     /// 2. It ends the request while that is awaited.
     /// 3. Of one that is over, it explains the silence of those that follow.
-    /// 4. An IPv4 error that quotes only the eight bytes that RFC 792 asks for may be about an earlier
-    ///    request in the same place to the same address, or made up by somebody who guessed them. So
-    ///    it ends nothing and only explains what stays silent. An IPv6 error quotes all that fits
-    ///    (RFC 4443 §2.4).
+    /// 4. An IPv4 error that quotes only the eight bytes that RFC 792 asks for may be about an
+    ///    earlier request in the same place to the same address, or made up by somebody who guessed
+    ///    them. So it ends nothing and only explains what stays silent. An IPv6 error quotes all
+    ///    that fits (RFC 4443 §2.4).
     /// 5. Where a packet may be fragmented, IPv6 learns only by such an error that it must be: the
     ///    echo is sent once more.
-    /// 6. What our own machine says is not a router's word: a neighbour that does not respond on our
-    ///    own network is as good as one behind a router, but a gateway of ours that does not respond
-    ///    is our own trouble.
+    /// 6. What our own machine says is not a router's word: a neighbour that does not respond on
+    ///    our own network is as good as one behind a router, but a gateway of ours that does not
+    ///    respond is our own trouble.
     pub(in super::super) fn refusal(
         &mut self,
         arrival: &Arrival,
