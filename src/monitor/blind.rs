@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use self::distrust::Distrust;
+pub(super) use self::doubt::Whose;
 pub(super) use self::unasked::before_the_doubt;
 use super::picture::{Picture, Trust};
 use super::worst::Worst;
@@ -223,7 +224,8 @@ impl Sight {
     /// 1. Our gateway is dead and nearly all the sites asked since have been silent as well: it is
     ///    our own network. While others answer, the gateway just does not answer echoes. Those that
     ///    have been silent for a fact before need not be asked again. Where there are no others,
-    ///    everything behind the gateway is silent too. A gateway that we fail to ask may be dead.
+    ///    or none that we can ask, everything behind the gateway is silent too. A gateway that we
+    ///    fail to ask may be dead.
     /// 2. Where no gateway is known, or ours keeps quiet while others answer, nearly everything
     ///    falling silent is taken for our own network too: we cannot tell, and 117 alerts would
     ///    help nobody.

@@ -8,7 +8,7 @@ mod wider;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::blind::Sight;
+use super::blind::{Sight, Whose};
 use super::ledger::{Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
@@ -49,14 +49,16 @@ pub(super) enum Verdict {
 pub(super) struct Decision {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) again_at: Option<Mono>,
+    /// Sites whose state must be learned anew before anything is decided of them.
+    pub(super) ask_again: BTreeSet<SiteIx>,
 }
 
 /// Explains the sites in `waiting`: those in trouble that nothing explains yet.
 ///
 /// 1. **Wait for the neighbours.** A trouble is decided once everybody who could explain or refute
 ///    it has spoken, or after `correlation.wait`. Usually they have, since they were asked at the
-///    first doubt. What may be our own network's, see [`Sight::may_be_ours`], waits until it is
-///    known not to be.
+///    first doubt. What may be our own network's, see [`Sight::whose`], waits until it is known
+///    not to be.
 /// 2. **The parent is silent too**: it explains what hangs on it, and so on upwards to the highest
 ///    one that is silent. A child that has an incident of its own already is counted in; that
 ///    incident rests meanwhile and goes on afterwards if the child is still in trouble. But a
@@ -109,11 +111,20 @@ pub(super) fn explain_left(
 /// 2. It does all the same when at least three and `children_share` of its children are silent or
 ///    about to be: few may have another line than the one that is drawn.
 pub(super) fn explains_below(picture: &Picture, node: SiteIx) -> bool {
+    explains(picture, node, |site| {
+        picture.site(site).finding.is(Kind::Silent) || witness::is_failing(picture, site)
+    })
+}
+
+/// The same where what fails at this moment counts for nothing: one failure is chance, and no
+/// reason to explain anew what is explained already.
+pub(super) fn explains_below_for_a_fact(picture: &Picture, node: SiteIx) -> bool {
+    explains(picture, node, |site| picture.site(site).finding.is(Kind::Silent))
+}
+
+fn explains(picture: &Picture, node: SiteIx, fails: impl Fn(SiteIx) -> bool) -> bool {
     let topology = picture.topology();
     let since = picture.site(node).silent_since;
-    let fails = |site: SiteIx| {
-        picture.site(site).finding.is(Kind::Silent) || witness::is_failing(picture, site)
-    };
     let answers = |site: &SiteIx| picture.site(*site).alive_at >= since && !fails(*site);
     if !topology.subtree(node).iter().skip(1).any(answers) {
         return true;
@@ -139,6 +150,8 @@ struct Case<'a> {
     /// Sites in the same trouble that explain only themselves.
     alone: BTreeSet<SiteIx>,
     again_at: Option<Mono>,
+    /// Waiting sites that must be asked again first.
+    ask_again: BTreeSet<SiteIx>,
 }
 
 impl<'a> Case<'a> {
@@ -151,8 +164,9 @@ impl<'a> Case<'a> {
     ) -> Self {
         let of_kind = waiting.iter().filter(|site| picture.site(**site).finding.is(kind));
         let waiting: BTreeMap<SiteIx, bool> = of_kind.map(|site| (*site, false)).collect();
-        let (young, alone) = (BTreeSet::new(), BTreeSet::new());
-        let mut case = Self { picture, ledger, kind, now, young, alone, waiting, again_at: None };
+        let [young, alone, ask_again] = Default::default();
+        let mut case =
+            Self { picture, ledger, kind, now, young, alone, waiting, again_at: None, ask_again };
         if !case.waiting.is_empty() {
             case.young = case.waiting.keys().copied().collect();
             case.young.extend(ledger.young(picture, kind, now));
@@ -178,6 +192,7 @@ impl<'a> Case<'a> {
             }
         }
         decision.again_at = [decision.again_at, self.again_at].into_iter().flatten().min();
+        decision.ask_again.append(&mut self.ask_again);
     }
 
     /// Rule 1: marks the sites that may be decided and notes when the next one will.
@@ -189,9 +204,16 @@ impl<'a> Case<'a> {
             let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
                 continue;
             };
-            if let Some(until) = Sight::may_be_ours(self.picture, site, &trouble, self.now) {
-                self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
-                continue;
+            match Sight::whose(self.picture, site, &trouble, self.now) {
+                Whose::Theirs => {}
+                Whose::PerhapsOurs { until } => {
+                    self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
+                    continue;
+                }
+                Whose::ToBeAsked => {
+                    self.ask_again.insert(site);
+                    continue;
+                }
             }
             let complete = trouble.settled
                 && match self.kind {
@@ -266,7 +288,10 @@ impl<'a> Case<'a> {
             let label = labels
                 .iter()
                 .map(|(label, value)| Scope::Label { label: label.clone(), value: value.clone() });
-            let above = self.picture.topology().ancestors(site).into_iter().map(Scope::Below);
+            // A site that others hang on may fall silent again while theirs still lasts.
+            let again = Some(site).filter(|site| !self.ledger.is_explained(self.picture, *site));
+            let above = again.into_iter().chain(self.picture.topology().ancestors(site));
+            let above = above.map(Scope::Below);
             let known = above.chain(label).find(|scope| {
                 self.ledger.takes_in(scope, self.kind).is_some_and(|began| {
                     began <= trouble.since || self.together(began, trouble.since)
@@ -281,7 +306,7 @@ impl<'a> Case<'a> {
             let mut scope = &explaining[site];
             // What is at fault there may be explained by something wider itself.
             while let Scope::Below(node) = scope
-                && let Some(wider) = explaining.get(node)
+                && let Some(wider) = explaining.get(node).filter(|wider| *wider != scope)
             {
                 scope = wider;
             }

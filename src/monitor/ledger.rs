@@ -105,7 +105,7 @@ impl Ledger {
         above.is_some_and(|above| {
             is_silent(node)
                 && !entry.members.contains_key(&above)
-                && correlate::explains_below(picture, above)
+                && correlate::explains_below_for_a_fact(picture, above)
         })
     }
 

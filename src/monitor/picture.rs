@@ -44,9 +44,12 @@ pub(super) struct Picture {
     pub(super) labelled: BTreeMap<(String, String), Vec<SiteIx>>,
     /// When we asked our gateway, or somebody beyond it, and were answered.
     pub(super) answered: Answered,
+    /// When we asked whatever stands at our own site and were answered.
+    pub(super) answered_here: Answered,
 }
 
-/// Moments at which our own network worked for a fact: what was asked then was answered.
+/// Moments at which our own network worked for a fact, as far as those who answered stand: what was
+/// asked then was answered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Answered(VecDeque<Mono>);
 
@@ -143,6 +146,7 @@ impl Picture {
             by_address,
             labelled,
             answered: Answered::default(),
+            answered_here: Answered::default(),
             config,
         }
     }
@@ -285,8 +289,11 @@ impl Picture {
                 failure.host_alive() == Some(true)
             }
         };
-        let beyond = self.topology().vantage != Some(site) || self.gateway() == Some(endpoint);
-        if proof && beyond {
+        let here = self.topology().vantage == Some(site);
+        if proof && here {
+            self.answered_here.note(answered_at(outcome));
+        }
+        if proof && (!here || self.gateway() == Some(endpoint)) {
             self.answered.note(answered_at(outcome));
         }
         let site = &mut self.sites[site.ix()];

@@ -25,6 +25,7 @@ impl Monitor {
         let new = Arc::clone(&config.topology);
         let mut old = std::mem::replace(&mut self.picture, Picture::new(config, now.wall));
         self.picture.answered = std::mem::take(&mut old.answered);
+        self.picture.answered_here = std::mem::take(&mut old.answered_here);
         let was = Arc::clone(&old.config.topology);
         let places: BTreeMap<TargetKey, _> =
             was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();

@@ -200,12 +200,13 @@ impl Monitor {
                 (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             }
         }
-        let mut wake = Mono::NEVER;
+        let (mut wake, mut ask_again) = (Mono::NEVER, BTreeSet::new());
         if !waiting.is_empty() && Sight::is_in_doubt(&self.picture, now.mono) {
             wake = now.mono + super::REVIEW_GAP * 10;
         } else if !waiting.is_empty() {
             let decision = correlate::explain(&self.picture, &self.ledger, &waiting, now.mono);
             wake = decision.again_at.unwrap_or(Mono::NEVER);
+            ask_again = decision.ask_again;
             self.ledger.settle(&mut self.picture, decision.verdicts, now);
         }
         let pass = self.ledger.follow(&mut self.picture, now);
@@ -218,7 +219,8 @@ impl Monitor {
         if wake < Mono::NEVER {
             self.want_review(wake);
         }
-        for (n, site) in (0u32..).zip(pass.ask_again) {
+        ask_again.extend(pass.ask_again);
+        for (n, site) in (0u32..).zip(ask_again) {
             self.ask_again(site, now.mono + GAP * n);
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Watched {
     pub(super) asked_at: Mono,
     /// Since when every probe has failed on this machine; none when the last was asked.
     pub(super) unasked_since: Option<Mono>,
+    /// When the one before that was asked for.
+    pub(super) asked_before: Mono,
     /// When the first of the present row of replies was asked for.
     pub(super) good_since: Mono,
     /// When the last probe was asked whose outcome proved the device alive.
@@ -124,7 +126,7 @@ impl Watched {
             (Err(_), _) => Sign::Nothing,
         };
         if sign != Sign::Nothing {
-            self.asked_at = asked;
+            self.asked_before = std::mem::replace(&mut self.asked_at, asked);
         }
         if sign == Sign::Bad {
             self.note_silence(asked, outcome.lost, grades, pace);

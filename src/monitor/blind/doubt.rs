@@ -1,10 +1,24 @@
 //! What may yet turn out to be our own network's, and so is not decided.
 
 use super::silence::{anybody_answers, is_mute, onset, others};
-use super::{DOUBT, Sight};
+use super::{DOUBT, LATE, Sight};
 use crate::model::{Health, Mono, SiteIx};
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{self, Kind, Life, Trouble};
+
+/// Whose fault a trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::monitor) enum Whose {
+    /// The site's, or that of something above it.
+    Theirs,
+    /// It may turn out until then that it is our own network's.
+    PerhapsOurs {
+        /// When that is over.
+        until: Mono,
+    },
+    /// Nobody knows before the site is asked again.
+    ToBeAsked,
+}
 
 impl Sight {
     /// Whether it may soon turn out that we are blind: our gateway does not answer, and nobody
@@ -26,30 +40,36 @@ impl Sight {
         }
     }
 
-    /// Whether a site's trouble may yet turn out to be our own network's: everything that failed
-    /// there was asked while nobody answered us, though somebody else could have.
+    /// Whose fault a site's trouble is. It may yet turn out to be our own network's when everything
+    /// that failed there was asked while nobody answered us, though somebody else could have.
     ///
     /// 1. A row of failures says something about its target when, between the first and the last
-    ///    of them, something was asked that was answered: our network cannot have been gone for
-    ///    all of it. An answer to what was asked before or after the row says nothing about it, nor
-    ///    about the site's trouble does one from before that began: a router may have kept quiet
-    ///    for long.
+    ///    but one of them, something was asked that was answered: our network cannot have been gone
+    ///    for all of it, and that it went again just before the last one would be strange. An
+    ///    answer to what was asked before or after the row says nothing about it, nor about
+    ///    the site's trouble does one from before that began: a router may have kept quiet for long.
+    ///    What stands beside us answers for what stands there.
     /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
     ///    lately by who stands at this site, nobody could have answered: then there is nothing to
     ///    wait for. Our gateway could, unless the trouble is its own.
-    /// 3. After [`DOUBT`] it is the site's.
-    pub(in crate::monitor) fn may_be_ours(
+    /// 3. After [`DOUBT`] it is the site's, once everything on our gateway has been asked since it
+    ///    began. But when somebody has answered since its last failure, our network may have been
+    ///    gone for all of the row: then it is asked again first.
+    pub(in crate::monitor) fn whose(
         picture: &Picture,
         site: SiteIx,
         trouble: &Trouble,
         now: Mono,
-    ) -> Option<Mono> {
-        let until = trouble.since + DOUBT;
-        if now >= until || trouble.kind == Kind::Quality {
-            return None;
+    ) -> Whose {
+        if trouble.kind == Kind::Quality {
+            return Whose::Theirs;
         }
         let topology = picture.topology();
-        let (mut rows, mut proven) = (false, false);
+        let (mut rows, mut proven, mut latest) = (false, false, Mono::ZERO);
+        let own = topology.vantage == Some(site);
+        let answered = |from: Mono, to: Mono| {
+            picture.answered.within(from, to) || (own && picture.answered_here.within(from, to))
+        };
         for endpoint in &topology.site(site).endpoints {
             if trouble.endpoint.is_some_and(|of| of != *endpoint) {
                 continue;
@@ -59,12 +79,14 @@ impl Sight {
                 let (first, last) = (target.bad_since.max(trouble.since), target.asked_at);
                 if target.streak.hard == Health::Down && target.streak.is_failing() && first < last
                 {
+                    let before =
+                        if target.asked_before > first { target.asked_before } else { last };
                     rows = true;
-                    proven |= picture.answered.within(first, last);
+                    proven |= answered(first, before);
+                    latest = latest.max(last);
                 }
             }
         }
-        let own = topology.vantage == Some(site);
         let lately = trouble.since.earlier(DOUBT);
         let up = |other: SiteIx| {
             let known = picture.site(other);
@@ -77,6 +99,19 @@ impl Sight {
                 || trouble.endpoint.is_some_and(|endpoint| endpoint != gateway)
         });
         let elsewhere = gateway || others(picture).any(up);
-        (rows && !proven && elsewhere).then_some(until)
+        let mut on_gateway =
+            picture.gateway().into_iter().flat_map(|gateway| picture.reachability(gateway));
+        let asked = on_gateway.all(|ix| {
+            let target = picture.target(ix);
+            target.asked_at >= trouble.since || target.streak.is_mute()
+        });
+        let until = trouble.since + DOUBT;
+        match () {
+            () if !rows || proven || !elsewhere => Whose::Theirs,
+            () if now < until => Whose::PerhapsOurs { until },
+            () if !asked => Whose::PerhapsOurs { until: now + LATE },
+            () if answered(latest, now) => Whose::ToBeAsked,
+            () => Whose::Theirs,
+        }
     }
 }

@@ -40,7 +40,8 @@ impl Sight {
             }
         }
         let silent_enough = |Answering { asked, alive, witnesses, middle }| {
-            let alone = others(picture).next().is_none() && own_is_silent(picture);
+            let unasked = |site| witness::is_no_witness(picture, site);
+            let alone = others(picture).all(unasked) && own_is_silent(picture);
             let enough = asked >= FEWEST.min(witnesses).max(1);
             let answered =
                 |middle: Mono| picture.answered.within(middle.max(now.earlier(DISTRUST)), now);
