@@ -46,8 +46,8 @@ impl Sight {
     /// 1. A row of failures says something about its target when, between the first and the last
     ///    but one of them, something was asked that was answered: our network cannot have been gone
     ///    for all of it, and that it went again just before the last one would be strange. An
-    ///    answer to what was asked before or after the row says nothing about it, nor about
-    ///    the site's trouble does one from before that began: a router may have kept quiet for long.
+    ///    answer to what was asked before or after the row says nothing about it, nor about the
+    ///    site's trouble does one from before that began: a router may have kept quiet for long.
     ///    What stands beside us answers for what stands there.
     /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
     ///    lately by who stands at this site, nobody could have answered: then there is nothing to
