@@ -121,7 +121,7 @@ pub(super) fn needs_notification(
     now: Timestamp,
 ) -> Need {
     let told = told_to(incident, channel);
-    let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
+    let standing = standing(&told);
     let why = match (incident.is_open(), standing) {
         (true, _) if rules.muted => return Need::Nothing,
         (true, standing) => match on(incident, &told, standing, reach, rules, now) {
@@ -147,10 +147,9 @@ pub(super) fn in_time(
         return Need::Later(until);
     }
     let told = told_to(incident, channel);
-    let standing = told.last().copied().filter(|told| told.kind != NotificationKind::Resolved);
     let spare = match why {
         Why::News => 1,
-        Why::Untaken(_) if standing.is_none() => 1,
+        Why::Untaken(_) if standing(&told).is_none() => 1,
         Why::Over if incident.relapses.is_empty() => 1,
         Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
         Why::Still => 3,
@@ -264,6 +263,11 @@ fn told_to<'a>(incident: &'a Incident, channel: &Channel) -> Vec<&'a Told> {
     told.filter(|told| !told.is_due_again()).collect()
 }
 
+/// The last that it was told, unless that was the end.
+fn standing<'a>(told: &[&'a Told]) -> Option<&'a Told> {
+    told.last().copied().filter(|told| told.kind != NotificationKind::Resolved)
+}
+
 /// Whether a channel of which this was told has heard that it is on.
 fn knows(told: &[&Told]) -> bool {
     let since = told.iter().rev().take_while(|told| told.kind != NotificationKind::Resolved);
@@ -373,7 +377,7 @@ pub(super) fn has_worsened(incident: &Incident) -> bool {
 pub(super) fn owes_an_end(incident: &Incident, channels: &[Channel]) -> bool {
     channels.iter().filter(|channel| channel.send_resolved).any(|channel| {
         let told = told_to(incident, channel);
-        told.last().is_some_and(|told| told.kind != NotificationKind::Resolved) && knows(&told)
+        standing(&told).is_some() && knows(&told)
     })
 }
 

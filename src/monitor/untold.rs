@@ -115,8 +115,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::model::{
-        Cause, Change, Durable, HardState, Health, IncidentId, NotificationId, NotificationKind,
-        Now, Severity, SiteId, TargetKey, Told,
+        Change, Durable, HardState, Health, IncidentId, NotificationId, NotificationKind, Now,
+        SiteId, TargetKey, Told,
     };
     use crate::store::tests::incident;
 
@@ -129,20 +129,7 @@ mod tests {
     }
 
     fn told() -> Told {
-        Told {
-            nth: 1,
-            channel: ChannelId::new("on-call"),
-            kind: NotificationKind::Firing,
-            at: start().wall,
-            severity: Severity::Critical,
-            cause: Cause::Access,
-            affected: 1,
-            people: Vec::new(),
-            on_duty: false,
-            step: 0,
-            last_for_now: false,
-            given_up: None,
-        }
+        crate::store::tests::told("on-call", NotificationKind::Firing, start().wall)
     }
 
     fn watched() -> Config {

@@ -11,7 +11,7 @@ use crate::model::{
     EndpointId, Failure, Finding, Found, HardState, Health, Importance, Incident, IncidentId,
     LostTime, Maintenance, Notification, NotificationId, NotificationKind, Phase, ReadinessRun,
     RemoteFailure, Rollup, SessionId, SessionRecord, Severity, Silence, SilenceId, SiteId,
-    SiteReadiness, Sketch, Spread, Verdict, Withdrawal,
+    SiteReadiness, Sketch, Spread, Told, Verdict, Withdrawal,
 };
 
 /// A directory of its own that goes with the test.
@@ -67,6 +67,24 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
         of: 1,
         delegates: 31,
         ..Incident::blank(IncidentId::new(id), Cause::Access, at("2026-02-03T00:42:00.5Z"))
+    }
+}
+
+/// That a channel was told of an incident of its own, and nobody by name.
+pub(crate) fn told(channel: &str, kind: NotificationKind, at: Timestamp) -> Told {
+    Told {
+        nth: 1,
+        channel: ChannelId::new(channel),
+        kind,
+        at,
+        severity: Severity::Critical,
+        cause: Cause::Access,
+        affected: 1,
+        people: Vec::new(),
+        on_duty: false,
+        step: 0,
+        last_for_now: false,
+        given_up: None,
     }
 }
 

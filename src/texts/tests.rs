@@ -259,18 +259,10 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
 
 fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> Told {
     Told {
-        nth: 1,
-        last_for_now: false,
-        given_up: None,
-        channel: ChannelId::new(channel),
-        kind,
-        at: at(when),
-        severity: Severity::Critical,
-        cause: Cause::Access,
-        affected: 1,
         people: people.iter().map(|name| (*name).to_owned()).collect(),
         on_duty: !people.is_empty(),
         step: u32::from(kind == NotificationKind::Escalation),
+        ..crate::store::tests::told(channel, kind, at(when))
     }
 }
 

@@ -10,6 +10,11 @@ fn config() -> Config {
   sms: {kind: webhook, url: \"http://127.0.0.1:2/\"}
 drill: {before: 2h, accept_within: 2m}
 ";
+    loaded(settings)
+}
+
+/// These settings, with a session at 08:00 in Hà Nội.
+fn loaded(settings: &str) -> Config {
     let sessions = "sessions: [{id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, sites: {levels: [commune]}}]\n";
     let files: SourceSet = sample().with(File::Settings, "vchealth.yaml", settings).with(
         File::Sessions,
@@ -155,13 +160,7 @@ drill: {{before: 2h}}
 routes:
 {routes}"
     );
-    let sessions = "sessions: [{id: giao-ban, title: Giao ban, start: 2026-12-03 08:00, duration: 2h, sites: {levels: [commune]}}]\n";
-    let files: SourceSet = sample().with(File::Settings, "vchealth.yaml", settings).with(
-        File::Sessions,
-        "sessions.yaml",
-        sessions,
-    );
-    load(&files).unwrap_or_else(|problems| panic!("{problems}"))
+    loaded(&settings)
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What happens to messages whose channel does not work, and to whoever heard of them elsewhere.
 
 use super::*;
-use crate::model::{Cause, Severity, Told};
 use crate::store::StandIn;
 
 const AFTER: Duration = Duration::from_secs(30);
@@ -152,20 +151,7 @@ fn news_of_what_the_fallback_knows_are_told_as_news() {
 fn who_was_told_in_their_own_right_is_not_told_twice() {
     let mut desk = chain(&["truc", "sms"]);
     let mut it = incident("i1", "tan-lap");
-    it.told.push(Told {
-        nth: 1,
-        channel: ChannelId::new("sms"),
-        kind: FIRING,
-        at: desk.now.wall,
-        severity: Severity::Critical,
-        cause: Cause::Access,
-        affected: 1,
-        people: Vec::new(),
-        on_duty: false,
-        step: 0,
-        last_for_now: false,
-        given_up: None,
-    });
+    it.told.push(crate::store::tests::told("sms", FIRING, desk.now.wall));
     desk.queue.enqueue(Arc::new(notification("a", it, FIRING)), desk.now);
     desk.run(Duration::from_hours(1), without(&["truc"]));
     assert!(told(&desk).is_empty());
