@@ -46,6 +46,29 @@ pub struct ChannelStatus {
     pub drills: Vec<IncidentId>,
 }
 
+impl ChannelStatus {
+    /// One that nothing was sent through yet.
+    pub fn idle(id: ChannelId, kind: impl Into<String>) -> Self {
+        Self {
+            id,
+            kind: kind.into(),
+            fallback: None,
+            queued: 0,
+            delivered: 0,
+            failed: 0,
+            retried: 0,
+            withdrawn: 0,
+            fallen_back: 0,
+            oldest: None,
+            failing_since: None,
+            failing_from: None,
+            last_error: None,
+            last_delivered: None,
+            drills: Vec::new(),
+        }
+    }
+}
+
 /// How the database does. Counters grow from the start of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStatus {

@@ -57,25 +57,8 @@ mod tests {
         }
     }
 
-    /// One that nothing was sent through.
     fn idle(id: &str) -> ChannelStatus {
-        ChannelStatus {
-            id: ChannelId::new(id),
-            kind: "webhook".to_owned(),
-            fallback: None,
-            queued: 0,
-            delivered: 0,
-            failed: 0,
-            retried: 0,
-            withdrawn: 0,
-            fallen_back: 0,
-            oldest: None,
-            failing_since: None,
-            failing_from: None,
-            last_error: None,
-            last_delivered: None,
-            drills: Vec::new(),
-        }
+        ChannelStatus::idle(ChannelId::new(id), "webhook")
     }
 
     fn told_at(id: &str, when: &str) -> ChannelStatus {
