@@ -74,11 +74,14 @@ pub const OWN_V6: Ipv6Addr = namespace::OWN_V6;
 pub struct Options {
     /// MTU of the links on both sides, 1280 to 9000 bytes. Smaller ones are a fault on the path.
     pub mtu: u16,
+    /// Whether programs in the near namespace may have unprivileged sockets for echo requests.
+    /// Otherwise only raw ones remain, as for the service on a machine that permits them to nobody.
+    pub unprivileged_ping: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { mtu: 1500 }
+        Self { mtu: 1500, unprivileged_ping: true }
     }
 }
 
@@ -97,7 +100,7 @@ pub struct Entered {
 /// # Errors
 /// When the machine does not allow it; the message says what it forbids and what to do.
 pub fn enter(options: &Options) -> Result<Entered, LabError> {
-    let namespaces = namespace::enter(options.mtu.clamp(1280, 9000))?;
+    let namespaces = namespace::enter(options)?;
     Ok(Entered { namespaces })
 }
 

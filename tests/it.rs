@@ -81,6 +81,8 @@ mod service;
 mod simulate;
 #[path = "it/situations.rs"]
 mod situations;
+#[path = "it/socket.rs"]
+mod socket;
 #[path = "it/store.rs"]
 mod store;
 #[path = "it/two_monitors.rs"]

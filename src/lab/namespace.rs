@@ -21,6 +21,7 @@ use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
+use super::Options;
 use super::error::{Forbidden, LabError};
 
 /// Name of the interface on either side.
@@ -64,9 +65,13 @@ impl Resident {
 }
 
 /// Moves the calling thread into a new network namespace and makes a second one beside it.
-pub(super) fn enter(mtu: u16) -> Result<Namespaces, LabError> {
+pub(super) fn enter(options: &Options) -> Result<Namespaces, LabError> {
+    let mtu = options.mtu.clamp(1280, 9000);
     let as_root = leave_host()?;
     let near = furnish(mtu, Side::Near)?;
+    if options.unprivileged_ping {
+        permit_ping();
+    }
     let (work, jobs) = mpsc::channel::<Work>();
     let (furnished, arrives) = mpsc::channel();
     let thread = std::thread::Builder::new().name("lab-far".to_owned()).spawn(move || {
@@ -129,22 +134,17 @@ fn furnish(mtu: u16, side: Side) -> Result<SyncDevice, LabError> {
         LabError::forbidden(step, error)
     })?;
     device.set_nonblocking(true).map_err(|error| LabError::failed("use the link", error))?;
-    match side {
-        Side::Near => {
-            allow_ping();
-        }
-        Side::Far => {
-            // One far kernel stands for hundreds of devices: its own limits on what one host
-            // says must not make them share.
-            for (name, value) in [
-                ("ipv4/icmp_ratelimit", "0"),
-                ("ipv6/icmp/ratelimit", "0"),
-                ("ipv4/icmp_msgs_per_sec", "100000"),
-                ("ipv4/icmp_msgs_burst", "10000"),
-                ("ipv6/ip_nonlocal_bind", "1"),
-            ] {
-                set(name, value);
-            }
+    if side == Side::Far {
+        // One far kernel stands for hundreds of devices: its own limits on what one host says must
+        // not make them share.
+        for (name, value) in [
+            ("ipv4/icmp_ratelimit", "0"),
+            ("ipv6/icmp/ratelimit", "0"),
+            ("ipv4/icmp_msgs_per_sec", "100000"),
+            ("ipv4/icmp_msgs_burst", "10000"),
+            ("ipv6/ip_nonlocal_bind", "1"),
+        ] {
+            set(name, value);
         }
     }
     for scope in ["all", "default", LINK] {
@@ -165,9 +165,10 @@ fn furnish(mtu: u16, side: Side) -> Result<SyncDevice, LabError> {
     Ok(device)
 }
 
-/// Opens the unprivileged echo socket to whoever we are. Where this is refused the raw socket
-/// remains, which needs nothing beyond what a user namespace gives.
-fn allow_ping() {
+/// Permits unprivileged sockets for echo requests to whoever we are; a new namespace permits them to
+/// nobody. Where this is refused the raw socket remains, which needs nothing beyond what a user
+/// namespace gives.
+fn permit_ping() {
     // The kernel takes only groups that exist in our user namespace.
     if !set("ipv4/ping_group_range", "0 2147483647") {
         let gid = getgid();

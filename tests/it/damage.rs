@@ -22,9 +22,12 @@ use vchealth::model::{
 };
 use vchealth::probe::icmp::{self, EchoParams, PingDone, PingJob};
 
+use crate::socket::Socket;
+
 /// How much is damaged for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
+    pub(crate) socket: Socket,
     /// Endpoints, each pinged once a second.
     pub(crate) endpoints: usize,
     pub(crate) seconds: u32,
@@ -119,9 +122,9 @@ pub(crate) fn run(plan: Plan) -> Counts {
         let clock = Clock::start();
         let nature =
             Nature { rtt: Duration::from_millis(2), jitter: Duration::ZERO, ..Nature::default() };
-        let entered = lab::enter(&lab::Options::default());
+        let entered = lab::enter(&plan.socket.options());
         let entered = entered.unwrap_or_else(|error| panic!("{error}"));
-        let lab = entered.start(Arc::new(topology(plan.endpoints)), nature, clock);
+        let lab = entered.start(Arc::new(topology(plan)), nature, clock);
         let lab = lab.unwrap_or_else(|error| panic!("{error}"));
         damage(&lab, plan);
         let counts = ping(&lab, clock, plan);
@@ -184,7 +187,7 @@ fn ping(lab: &Lab, clock: Clock, plan: Plan) -> Counts {
         }
         let jobs = (first..ordered).map(|n| PingJob {
             token: n,
-            address: address(usize::try_from(n % plan.endpoints as u64).expect("small")),
+            address: address(plan, usize::try_from(n % plan.endpoints as u64).expect("small")),
             check: EchoParams::from(&echo()),
             timeout: plan.timeout,
             due: due(n),
@@ -227,14 +230,15 @@ fn echo() -> IcmpCheck {
 /// Endpoints at one site.
 const AT_ONE: usize = 100;
 
-fn address(n: usize) -> IpAddr {
+fn address(plan: Plan, n: usize) -> IpAddr {
     let [_, _, high, low] = u32::try_from(n / AT_ONE).expect("small").to_be_bytes();
     let host = u8::try_from(n % AT_ONE + 1).expect("small");
-    Ipv4Addr::new(10, 64 + high, low, host).into()
+    plan.socket.address(Ipv4Addr::new(10, 64 + high, low, host))
 }
 
 /// Sites with a hundred endpoints each that answer pings and nothing else.
-fn topology(endpoints: usize) -> Topology {
+fn topology(plan: Plan) -> Topology {
+    let endpoints = plan.endpoints;
     let pace = Duration::from_secs(1);
     let mut topology = Topology {
         levels: vec![Level::named("commune", "Xã", "Commune")],
@@ -257,7 +261,7 @@ fn topology(endpoints: usize) -> Topology {
             topology.endpoints.push(Endpoint {
                 id: EndpointId::new(format!("device-{ix}")),
                 site,
-                host: Host::Ip(address(ix)),
+                host: Host::Ip(address(plan, ix)),
                 targets: vec![TargetIx::new(ix)],
             });
         }

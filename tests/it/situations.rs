@@ -2,6 +2,7 @@
 //! what, and damage counted as it was done.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,40 +13,58 @@ use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place};
 use vchealth::lab::{self, Lab};
 use vchealth::model::{
-    CheckKind, Detail, Effort, Failure, IcmpCheck, RemoteFailure, Reply, SiteIx, TcpCheck, Topology,
+    CheckKind, Detail, Effort, Failure, Host, IcmpCheck, RemoteFailure, Reply, SiteIx, TcpCheck,
+    Topology,
 };
 use vchealth::probe::{Probes, Trust};
+use vchealth::wire::icmp::Family;
 
 use crate::damage::{self, Plan};
+use crate::socket::Socket;
 
-fn settings() -> IcmpSettings {
-    IcmpSettings { engine: IcmpEngine::Kernel, receive_buffer: 8 << 20 }
+/// Runs `test` for every kind of socket and family of addresses, all at once.
+fn on_every_socket(test: impl Fn(Socket) + Sync) {
+    std::thread::scope(|scope| {
+        for socket in Socket::ALL {
+            let test = &test;
+            scope.spawn(move || test(socket));
+        }
+    });
 }
 
-/// A lab on a thread of its own.
-fn in_lab(topology: Arc<Topology>, with: impl FnOnce(&Lab, Clock) + Send + 'static) {
-    let thread = std::thread::spawn(move || {
+/// Runs `with` on a thread in a lab of its own.
+fn in_lab(socket: Socket, topology: Arc<Topology>, with: impl FnOnce(&Lab, Clock) + Send) {
+    let lab = move || {
         let clock = Clock::start();
         let nature =
             Nature { rtt: Duration::from_millis(2), jitter: Duration::ZERO, ..Nature::default() };
-        let entered = lab::enter(&lab::Options::default());
+        let entered = lab::enter(&socket.options());
         let entered = entered.unwrap_or_else(|error| panic!("{error}"));
         let lab = entered.start(topology, nature, clock);
         let lab = lab.unwrap_or_else(|error| panic!("{error}"));
         with(&lab, clock);
         lab.shutdown();
+    };
+    std::thread::scope(|scope| {
+        if let Err(panic) = scope.spawn(lab).join() {
+            std::panic::resume_unwind(panic);
+        }
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
-fn drawn(communes: &str) -> Topology {
+/// A small province, with addresses of the socket's family.
+fn drawn(socket: Socket, communes: &str) -> Topology {
     let text = format!(
         "name: x\nprovince: {{tree: {{tinh: {{a: [{communes}]}}}}}}\nlasts: 1s\nexpect: nothing\n"
     );
     let scenario = Scenario::parse("x.yaml", &text).expect("a scenario");
-    scenario.topology().expect("drawn")
+    let mut topology = scenario.topology().expect("drawn");
+    for endpoint in &mut topology.endpoints {
+        if let Host::Ip(IpAddr::V4(v4)) = endpoint.host {
+            endpoint.host = Host::Ip(socket.address(v4));
+        }
+    }
+    topology
 }
 
 /// What was learned and who said so.
@@ -60,12 +79,17 @@ fn words(result: &Result<impl Sized, Failure>) -> String {
     }
 }
 
-#[test]
-fn the_eight_situations_are_told_apart_with_who_says_so() {
+/// What the codecs of the eight situations say to `engine`.
+fn eight_situations(engine: IcmpEngine, socket: Socket) -> Vec<String> {
     let mut topology =
-        drawn("healthy, codec-off, lan-down, filtered, rejected, cut, closed, too-big");
+        drawn(socket, "healthy, codec-off, lan-down, filtered, rejected, cut, closed, too-big");
     // The devices listen where they are usually asked.
     let province = Arc::new(topology.clone());
+    // Less the headers of IP and ICMP.
+    let fills_the_packet = match socket.family {
+        Family::V4 => 1500 - 28,
+        Family::V6 => 1500 - 48,
+    };
     for check in &mut topology.checks {
         check.timeout = Duration::from_millis(1_500);
         match check.id.as_str() {
@@ -75,7 +99,7 @@ fn the_eight_situations_are_told_apart_with_who_says_so() {
                 check.kind = CheckKind::Icmp(IcmpCheck {
                     count: 1,
                     spacing: Duration::from_millis(10),
-                    size: 1472,
+                    size: fills_the_packet,
                     dscp: 0,
                     dont_fragment: true,
                 });
@@ -85,7 +109,8 @@ fn the_eight_situations_are_told_apart_with_who_says_so() {
         }
     }
     let asked = Arc::new(topology);
-    in_lab(province, move |lab, clock| {
+    let mut seen = Vec::new();
+    in_lab(socket, province, |lab, clock| {
         let at = |nth: usize| Place::Site(SiteIx::new(nth + 2), None);
         for (nth, fault) in [
             (1, Fault::DeviceOff { after: Duration::ZERO }),
@@ -99,30 +124,62 @@ fn the_eight_situations_are_told_apart_with_who_says_so() {
             lab.place(at(nth), fault);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let seen = runtime.expect("a runtime").block_on(signatures(asked, clock));
-        // Each router has the first address of its site's network, the fourth site's being
-        // 10.64.3.1: the province and the district come before the communes.
-        let wanted = [
-            // router | codec | full packet | TCP 1720 | a closed port
-            "healthy: reply | reply | reply | reply | refused",
-            "codec-off: reply | 3/1 from 10.64.3.1 | 3/1 from 10.64.3.1 | 3/1 from 10.64.3.1 | \
-             3/1 from 10.64.3.1",
-            "lan-down: reply | 3/0 from 10.64.4.1 | 3/0 from 10.64.4.1 | 3/0 from 10.64.4.1 | \
-             3/0 from 10.64.4.1",
-            "filtered: reply | timeout | timeout | timeout | timeout",
-            "rejected: reply | 3/13 from 10.64.6.1 | 3/13 from 10.64.6.1 | 3/13 from 10.64.6.1 | \
-             3/13 from 10.64.6.1",
-            "cut: timeout | timeout | timeout | timeout | timeout",
-            "closed: reply | reply | reply | refused | refused",
-            "too-big: reply | reply | 3/4 from 10.64.9.1 | reply | refused",
-        ];
-        assert_eq!(seen, wanted);
+        seen = runtime.expect("a runtime").block_on(signatures(engine, asked, clock));
+    });
+    seen
+}
+
+/// What they must say, where an engine `hears` what routers say.
+fn told_apart(socket: Socket, hears: bool) -> Vec<String> {
+    let [net, host, prohibited, too_big] = match socket.family {
+        Family::V4 => ["3/0", "3/1", "3/13", "3/4"],
+        Family::V6 => ["1/0", "1/3", "1/1", "2/0"],
+    };
+    // Each router has the first address of its site's network; the province and the district come
+    // before the communes.
+    let said = |what: &str, site: u8| {
+        format!("{what} from {}", socket.address(Ipv4Addr::new(10, 64, site, 1)))
+    };
+    let echo = |said: &str| if hears { said.to_owned() } else { "timeout".to_owned() };
+    let refused = |id: &str, said: &str| {
+        let echo = echo(said);
+        format!("{id}: reply | {echo} | {echo} | {said} | {said}")
+    };
+    let too_big = echo(&said(too_big, 9));
+    vec![
+        // router | codec | full packet | TCP 1720 | a closed port
+        "healthy: reply | reply | reply | reply | refused".to_owned(),
+        refused("codec-off", &said(host, 3)),
+        refused("lan-down", &said(net, 4)),
+        "filtered: reply | timeout | timeout | timeout | timeout".to_owned(),
+        refused("rejected", &said(prohibited, 6)),
+        "cut: timeout | timeout | timeout | timeout | timeout".to_owned(),
+        "closed: reply | reply | reply | refused | refused".to_owned(),
+        format!("too-big: reply | reply | {too_big} | reply | refused"),
+    ]
+}
+
+#[test]
+fn the_eight_situations_are_told_apart_with_who_says_so() {
+    on_every_socket(|socket| {
+        let seen = eight_situations(IcmpEngine::Kernel, socket);
+        assert_eq!(seen, told_apart(socket, true), "{socket}");
     });
 }
 
-fn probes(topology: &Arc<Topology>, clock: Clock) -> Probes {
+/// surge-ping hears what routers say only on raw sockets. On unprivileged ones everything that is
+/// silent looks alike to its echoes, and only connections tell the situations apart.
+#[test]
+fn surge_tells_the_eight_situations_apart_as_far_as_it_hears_of_them() {
+    on_every_socket(|socket| {
+        let seen = eight_situations(IcmpEngine::Surge, socket);
+        assert_eq!(seen, told_apart(socket, !socket.unprivileged), "{socket}");
+    });
+}
+
+fn probes(engine: IcmpEngine, topology: &Arc<Topology>, clock: Clock) -> Probes {
     let mut settings = vchealth::config::load(&vchealth::config::sample()).expect("fine").settings;
-    settings.icmp = self::settings();
+    settings.icmp = IcmpSettings { engine, receive_buffer: 8 << 20 };
     Probes::start(&settings, 1, Arc::clone(topology), Trust::of([]), clock)
 }
 
@@ -130,31 +187,38 @@ fn probes(topology: &Arc<Topology>, clock: Clock) -> Probes {
 /// request is waited for; a filter never says anything.
 #[test]
 fn a_codec_that_is_off_is_told_from_a_filter_however_long_the_router_looks_for_it() {
-    let asked = Arc::new(drawn("codec-off, filtered"));
-    in_lab(Arc::clone(&asked), move |lab, clock| {
-        let at = |nth: usize| Place::Site(SiteIx::new(nth + 2), None);
-        lab.place(at(0), Fault::DeviceOff { after: Duration::from_secs(3) });
-        lab.place(at(1), Fault::Firewall);
-        let codec = |nth: usize| {
-            let site = asked.site(SiteIx::new(nth + 2));
-            asked.target_key(asked.endpoint(site.endpoints[1]).targets[0])
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async {
-            let probes = probes(&asked, clock);
-            let ask = async |nth: usize| {
-                let record = probes.run_once(&codec(nth), Effort::Thorough).await;
-                words(&record.expect("a target").outcome.result)
+    on_every_socket(|socket| {
+        let asked = Arc::new(drawn(socket, "codec-off, filtered"));
+        in_lab(socket, Arc::clone(&asked), |lab, clock| {
+            let at = |nth: usize| Place::Site(SiteIx::new(nth + 2), None);
+            lab.place(at(0), Fault::DeviceOff { after: Duration::from_secs(3) });
+            lab.place(at(1), Fault::Firewall);
+            let codec = |nth: usize| {
+                let site = asked.site(SiteIx::new(nth + 2));
+                asked.target_key(asked.endpoint(site.endpoints[1]).targets[0])
             };
-            let mut said = Vec::new();
-            while said.len() < 20 && said.last().is_none_or(|(off, _)| off == "timeout") {
-                said.push(tokio::join!(ask(0), ask(1)));
-            }
-            let (off, _) = said.last().expect("one");
-            assert_eq!(off, "3/1 from 10.64.2.1", "{said:?}");
-            assert!(said.len() > 1, "it takes three seconds");
-            assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
-            probes.stop().await;
+            let router = socket.address(Ipv4Addr::new(10, 64, 2, 1));
+            let wanted = match socket.family {
+                Family::V4 => format!("3/1 from {router}"),
+                Family::V6 => format!("1/3 from {router}"),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let probes = probes(IcmpEngine::Kernel, &asked, clock);
+                let ask = async |nth: usize| {
+                    let record = probes.run_once(&codec(nth), Effort::Thorough).await;
+                    words(&record.expect("a target").outcome.result)
+                };
+                let mut said = Vec::new();
+                while said.len() < 20 && said.last().is_none_or(|(off, _)| off == "timeout") {
+                    said.push(tokio::join!(ask(0), ask(1)));
+                }
+                let (off, _) = said.last().expect("one");
+                assert_eq!(*off, wanted, "{socket}: {said:?}");
+                assert!(said.len() > 1, "it takes three seconds");
+                assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
+                probes.stop().await;
+            });
         });
     });
 }
@@ -163,15 +227,15 @@ fn a_codec_that_is_off_is_told_from_a_filter_however_long_the_router_looks_for_i
 /// is slow within the limit would otherwise be called dead by the first lost packet.
 #[test]
 fn a_line_slow_within_the_limit_answers_a_thorough_probe_as_it_does_any() {
-    let asked = Arc::new(drawn("satellite"));
-    let province = Arc::clone(&asked);
-    in_lab(province, move |lab, clock| {
+    let [socket, ..] = Socket::ALL;
+    let asked = Arc::new(drawn(socket, "satellite"));
+    in_lab(socket, Arc::clone(&asked), |lab, clock| {
         lab.place(Place::Site(SiteIx::new(2), None), Fault::Delay(Duration::from_millis(700)));
         let key =
             asked.target_key(asked.endpoint(asked.site(SiteIx::new(2)).endpoints[0]).targets[0]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let probes = probes(&asked, clock);
+            let probes = probes(IcmpEngine::Kernel, &asked, clock);
             for effort in [Effort::Normal, Effort::Thorough] {
                 let mut seen = Vec::new();
                 // On a busy machine the emulated line may itself be late now and then.
@@ -192,8 +256,8 @@ fn a_line_slow_within_the_limit_answers_a_thorough_probe_as_it_does_any() {
 }
 
 /// What each commune looks like from here.
-async fn signatures(topology: Arc<Topology>, clock: Clock) -> Vec<String> {
-    let probes = Arc::new(probes(&topology, clock));
+async fn signatures(engine: IcmpEngine, topology: Arc<Topology>, clock: Clock) -> Vec<String> {
+    let probes = Arc::new(probes(engine, &topology, clock));
     let sites: Vec<SiteIx> = topology.site_ixs().skip(2).collect();
     let mut tasks = Vec::new();
     for site in &sites {
@@ -226,13 +290,16 @@ async fn signatures(topology: Arc<Topology>, clock: Clock) -> Vec<String> {
 /// `cargo bench --bench soak` does the same with ten thousand endpoints for ten minutes.
 #[test]
 fn damage_is_counted_as_it_was_done() {
-    let counts = damage::run(Plan {
-        endpoints: 400,
-        seconds: 6,
-        share: 0.05,
-        timeout: Duration::from_secs(1),
-        by: Duration::from_millis(2_500),
+    on_every_socket(|socket| {
+        let counts = damage::run(Plan {
+            socket,
+            endpoints: 400,
+            seconds: 6,
+            share: 0.05,
+            timeout: Duration::from_secs(1),
+            by: Duration::from_millis(2_500),
+        });
+        assert!(counts.are_exact(), "{socket}\n{counts}");
+        assert!(counts.least() > 50, "{socket}\n{counts}");
     });
-    assert!(counts.are_exact(), "{counts}");
-    assert!(counts.least() > 50, "{counts}");
 }
