@@ -11,11 +11,12 @@
 //! Start and reload read the configuration on the same path, which `files` begins.
 //!
 //! `brain` is the loop on its thread, `hands` what it moves, `face` what the web server and signals
-//! see of it; `journal` logs what was decided. Beside the loop run `calendar`, which fetches
+//! see of it, `acts` what people do through that; `journal` logs what was decided. Beside the loop run `calendar`, which fetches
 //! calendars, `readiness`, which looks at sites before a session, `write_up`, which makes reports
 //! of those that ended, and `watchdog`, which gives the sign of life to a watchdog elsewhere.
 //! `together` carries out once what many ask for at once.
 
+mod acts;
 mod brain;
 mod calendar;
 mod error;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::acts::UsedLinks;
 use self::brain::{Heartbeat, Loop};
 use self::calendar::Keeper;
 use self::face::{Face, Shown};
@@ -164,7 +166,7 @@ impl Daemon {
             source,
             address,
             key,
-            link_uses: Mutex::new(face::by_nonce(link_uses)),
+            links: Arc::new(UsedLinks::known(link_uses)),
             shown,
             settings: ArcSwap::from_pointee(settings.clone()),
             access: ArcSwap::new(Arc::clone(&settings.web.access)),
@@ -210,7 +212,8 @@ impl Daemon {
             journal,
             closed,
         };
-        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat };
+        let waiting = Vec::new();
+        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat, waiting };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
         let runtime = Handle::current();

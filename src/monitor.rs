@@ -73,7 +73,7 @@ use jiff::Timestamp;
 use self::blind::Sight;
 use self::drill::Drills;
 use self::hygiene::Hygiene;
-pub use self::input::{Command, Input};
+pub use self::input::{Command, Input, Taken};
 use self::ledger::Ledger;
 use self::lost::Lost;
 use self::minutes::Minutes;
@@ -149,17 +149,23 @@ pub struct Monitor {
 
 impl Monitor {
     /// Takes in what happened at `now`. Moments must not go back on the monotonic clock.
-    pub fn handle(&mut self, input: Input, now: Now) {
+    ///
+    /// What a person did becomes durable with the orders that this leads to: whoever commits those
+    /// has kept it.
+    pub fn handle(&mut self, input: Input, now: Now) -> Taken {
         self.watch_the_clock(now);
+        let mut there = true;
         match input {
             Input::Outcome(outcome) => self.handle_outcome(&outcome, now),
             Input::Engine(health) => self.sight.note_engine(health, now.mono),
             Input::Part { part, trouble } => {
-                let before = match trouble {
-                    Some(ailment) => self.sight.parts.insert(part, ailment).is_some(),
-                    None => self.sight.parts.remove(&part).is_none(),
+                let was_troubled = self.sight.parts.contains_key(&part);
+                let is_troubled = trouble.is_some();
+                match trouble {
+                    Some(ailment) => self.sight.parts.insert(part, ailment),
+                    None => self.sight.parts.remove(&part),
                 };
-                if !before {
+                if is_troubled != was_troubled {
                     self.want_review(now.mono);
                 }
             }
@@ -174,11 +180,11 @@ impl Monitor {
             }
             Input::GivenUp(refusal) => self.note_given_up(&refusal, now.mono),
             Input::Tick => {}
-            Input::Ack { incident, ack } => self.take_on(&incident, ack, now.mono),
+            Input::Ack { incident, ack } => there = self.take_on(&incident, ack, now.mono),
             Input::Silence(silence) => self.silence(silence, now.mono),
             Input::Maintenance(window) => self.maintain(window, now.mono),
-            Input::Lift(id) => self.lift(id, now.mono),
-            Input::LinkUse { used, act } => self.use_link(used, act, now.mono),
+            Input::Lift(id) => there = self.lift(id, now.mono),
+            Input::LinkUse { used, act } => there = self.use_link(used, act, now.mono),
             Input::Reload(config) => self.reload(config, now),
             Input::Stop => {
                 self.changes.extend(Rollups::all(&mut self.picture, now));
@@ -189,9 +195,10 @@ impl Monitor {
             Input::Readiness(run) => self.take_in_readiness(*run, now),
             Input::NoReadiness => self.readiness_failed(now),
             Input::Confirm(said) => self.confirm(*said, now),
-            Input::Unconfirm { session, site } => self.unconfirm(session, site, now),
+            Input::Unconfirm { session, site } => there = self.unconfirm(session, site, now),
         }
         self.advance(now);
+        Taken::if_there(there)
     }
 
     /// The next order; to be asked until there is none, after every [`handle`](Self::handle).

@@ -117,8 +117,8 @@ pub trait Daemon: Send + Sync + 'static {
     /// When it was not made here, or has expired.
     fn open_link(&self, token: &str) -> Result<Link, LinkError>;
 
-    /// What the link of this number was used for; none when it was not.
-    fn link_use(&self, nonce: &str) -> Option<LinkUse>;
+    /// What the link of this number was used for; none when it was not, as far as is known.
+    fn link_use(&self, nonce: &str) -> Option<UsedLink>;
 
     /// Does what somebody chose with a link, once for each link.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>>;
@@ -161,6 +161,15 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// What became of the configuration.
     fn condition(&self) -> Condition;
+}
+
+/// What a link in a message was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedLink {
+    /// For what, by whom and when.
+    pub used: LinkUse,
+    /// Whether that is on disk: a crash now would undo what is not.
+    pub kept: bool,
 }
 
 /// A target that somebody wanted probed.
@@ -283,9 +292,9 @@ impl fmt::Display for ControlError {
             Self::NotFound => f.write_str("there is no such thing, or no longer"),
             Self::Used => f.write_str("this link was used before"),
             Self::Refused(why) | Self::Failed(why) => f.write_str(why),
-            Self::Late => f.write_str("the event loop does not answer"),
+            Self::Late => f.write_str("the event loop does not answer in time; it may do it yet"),
             Self::Unkept => f.write_str(
-                "it is done, but the disk takes nothing at present: if the monitor stops before \
+                "it is done, but the disk has not taken it in time: if the monitor stops before \
                  that is mended, it is forgotten",
             ),
             Self::Broken => f.write_str("this broke off"),

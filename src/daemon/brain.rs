@@ -14,7 +14,8 @@ use super::hands::Hands;
 use super::readiness;
 use crate::clock::Clock;
 use crate::model::{Batch, Mono, Outcome, ReadinessOrder};
-use crate::monitor::{Command, Input, Monitor};
+use crate::monitor::{Command, Input, Monitor, Taken};
+use crate::store::Ticket;
 
 /// Shortest time between two rounds. What comes meanwhile is handled together, which keeps ten
 /// thousand targets a second cheap; an order is late by as much at most.
@@ -31,7 +32,18 @@ pub(super) struct Request {
     /// What.
     pub(super) input: Input,
     /// Who waits.
-    pub(super) taken: Option<oneshot::Sender<()>>,
+    pub(super) taken: Option<oneshot::Sender<Receipt>>,
+}
+
+/// What whoever told the monitor something may rely on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Receipt {
+    /// What became of it.
+    pub(super) taken: Taken,
+    /// Names the transaction that it is part of.
+    pub(super) ticket: Ticket,
+    /// A snapshot from this moment on shows it.
+    pub(super) at: Mono,
 }
 
 /// The loop's sign of life: it stands still when the loop does.
@@ -70,6 +82,8 @@ pub(super) struct Loop {
     pub(super) answers: mpsc::WeakSender<Request>,
     pub(super) clock: Clock,
     pub(super) heartbeat: Arc<Heartbeat>,
+    /// Who waits for what they told to be handed over for committing.
+    pub(super) waiting: Vec<(oneshot::Sender<Receipt>, Taken)>,
 }
 
 /// When what was last done.
@@ -133,8 +147,12 @@ impl Loop {
             (times.published, times.unpublished) = (now.mono, false);
             Arc::new(self.monitor.snapshot(now))
         });
-        if snapshot.is_some() || !batch.changes.is_empty() {
-            self.hands.commit(batch, snapshot);
+        if snapshot.is_some() || !batch.changes.is_empty() || !self.waiting.is_empty() {
+            let ticket = self.hands.commit(batch, snapshot);
+            for (waits, taken) in self.waiting.drain(..) {
+                // Whoever asked may have gone away meanwhile.
+                let _ = waits.send(Receipt { taken, ticket, at: now.mono });
+            }
         }
     }
 
@@ -183,13 +201,10 @@ impl Loop {
 
     fn take_in(&mut self, Request { input, taken }: Request) {
         let reloads = matches!(input, Input::Reload(_));
-        self.monitor.handle(input, self.clock.now());
+        let became = self.monitor.handle(input, self.clock.now());
         if reloads {
             self.hands.adopt(self.monitor.config(), self.monitor.generation());
         }
-        if let Some(taken) = taken {
-            // Whoever asked may have gone away meanwhile.
-            let _ = taken.send(());
-        }
+        self.waiting.extend(taken.map(|waits| (waits, became)));
     }
 }

@@ -1,16 +1,15 @@
 //! The daemon as others see it: the web server asks here, and so does a reload on SIGHUP.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::acts::UsedLinks;
 use super::brain::{Heartbeat, Request};
 use super::calendar::{EVERY, GATHER_EVERY, KeepError, Keeper};
 use super::files::Source;
@@ -31,13 +30,9 @@ use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
 use crate::probe::Explanation;
 use crate::report::{Report, Totals};
 use crate::store::{Before, Past, PastError, Retention, WriterHandle};
-use crate::texts::LINK_LASTS;
 use crate::web::{
-    Answer, Condition, ControlError, Daemon, Look, Probed, Refused, ReloadError, Reloaded,
+    Answer, Condition, ControlError, Daemon, Look, Probed, Refused, ReloadError, Reloaded, UsedLink,
 };
-
-/// Longest that the loop may take to take something in before whoever asked is told so.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is shared by everything that is not the brain.
 pub(super) struct Face {
@@ -47,7 +42,7 @@ pub(super) struct Face {
     pub(super) address: SocketAddr,
     pub(super) key: LinkKey,
     /// What links were used for.
-    pub(super) link_uses: Mutex<BTreeMap<String, LinkUse>>,
+    pub(super) links: Arc<UsedLinks>,
     pub(super) shown: Arc<Shown>,
     pub(super) settings: ArcSwap<Settings>,
     /// Who may reach the web server; it is read again by itself when its files change.
@@ -95,71 +90,6 @@ impl Shown {
 }
 
 impl Face {
-    /// Tells the brain something and waits until it has taken it in.
-    pub(super) async fn tell(&self, input: Input) -> Result<(), ControlError> {
-        let requests = self.requests.load_full();
-        let Some(requests) = requests.as_ref() else { return Err(ControlError::Stopping) };
-        let (taken, answer) = oneshot::channel();
-        let request = Request { input, taken: Some(taken) };
-        let told = async {
-            requests.send(request).await.map_err(|_| ControlError::Stopping)?;
-            answer.await.map_err(|_| ControlError::Stopping)
-        };
-        tokio::time::timeout(PATIENCE, told).await.map_err(|_| ControlError::Late)?
-    }
-
-    /// Waits until everybody is shown a state of which `holds` is true. By then it is on disk,
-    /// unless that is in trouble: what is confirmed to somebody outlives a crash.
-    async fn shown(&self, holds: impl Fn(&Snapshot) -> bool) {
-        let mut published = self.shown.published.subscribe();
-        let seen = async {
-            while !holds(&self.shown.snapshot.load()) {
-                if published.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // What was taken in is kept in memory and tried again.
-        let _ = tokio::time::timeout(PATIENCE, seen).await;
-    }
-
-    /// Whether what everybody is shown is on disk as well: in trouble it is shown all the same, and
-    /// nobody shall rely on more than there is.
-    fn kept(&self) -> Result<(), ControlError> {
-        match self.writer.status().trouble {
-            None => Ok(()),
-            Some(_) => Err(ControlError::Unkept),
-        }
-    }
-
-    /// What links were used for. Every change of it is one step, so a panic leaves it whole.
-    fn link_uses(&self) -> MutexGuard<'_, BTreeMap<String, LinkUse>> {
-        self.link_uses.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn tell_ack(&self, incident: IncidentId, ack: Ack) -> Result<(), ControlError> {
-        if !is_open(&self.shown.snapshot.load(), &incident) {
-            return Err(ControlError::NotFound);
-        }
-        let act = Act::Ack(ack.clone());
-        self.tell(Input::Ack { incident: incident.clone(), ack }).await?;
-        self.done(&incident, &act).await;
-        self.kept()
-    }
-
-    async fn tell_silence(&self, silence: Silence) -> Result<(), ControlError> {
-        let id = silence.id.clone();
-        self.tell(Input::Silence(silence)).await?;
-        self.shown(|snapshot| has(snapshot, &id)).await;
-        self.kept()
-    }
-
-    /// Waits until everybody is shown that this was done about an incident, or that it is over.
-    async fn done(&self, incident: &IncidentId, act: &Act) {
-        self.shown(|snapshot| is_done(snapshot, incident, act) || !is_open(snapshot, incident))
-            .await;
-    }
-
     /// Reads the configuration again and takes it on, or leaves everything as it was.
     async fn load_again(&self) -> Result<Reloaded, ReloadError> {
         let began = self.clock.mono();
@@ -259,7 +189,7 @@ impl Face {
     }
 
     /// Whether a session stands in the calendar.
-    fn knows(&self, session: &SessionId) -> bool {
+    pub(super) fn knows(&self, session: &SessionId) -> bool {
         self.keeper.shown().sessions.iter().any(|(it, _)| it.id == *session)
     }
 
@@ -303,40 +233,6 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ControlError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ControlError::Broken)
-}
-
-/// Uses of links by the number of the link.
-pub(super) fn by_nonce(uses: Vec<LinkUse>) -> BTreeMap<String, LinkUse> {
-    uses.into_iter().map(|used| (used.nonce.clone(), used)).collect()
-}
-
-/// Forgets uses of links that open no more, so that their number is bounded by the messages of two
-/// days. Twice as long as a link lasts, in case the clock is set back meanwhile.
-fn forget_expired(uses: &mut BTreeMap<String, LinkUse>, now: Timestamp) {
-    let oldest = now.checked_sub(LINK_LASTS.saturating_mul(2)).unwrap_or(Timestamp::MIN);
-    uses.retain(|_, used| used.at >= oldest);
-}
-
-fn is_open(snapshot: &Snapshot, incident: &IncidentId) -> bool {
-    snapshot.incidents.iter().any(|it| it.id == *incident && it.is_open())
-}
-
-/// Whether it is to be seen that this was done about an incident. Somebody else may have been a
-/// little faster or slower.
-fn is_done(snapshot: &Snapshot, incident: &IncidentId, act: &Act) -> bool {
-    match act {
-        Act::Ack(ack) => snapshot
-            .incidents
-            .iter()
-            .any(|it| it.id == *incident && it.ack.as_ref().is_some_and(|it| it.at >= ack.at)),
-        Act::Silence(silence) => has(snapshot, &silence.id),
-    }
-}
-
-/// Whether there is a silence or a maintenance window of this id.
-fn has(snapshot: &Snapshot, id: &SilenceId) -> bool {
-    snapshot.silences.iter().any(|silence| silence.id == *id)
-        || snapshot.maintenance.iter().any(|window| window.id == *id)
 }
 
 /// Keeps calendars up to date until told to stop.
@@ -481,20 +377,15 @@ impl Daemon for Face {
     }
 
     fn ack(&self, incident: IncidentId, ack: Ack) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(self.tell_ack(incident, ack))
+        Box::pin(self.take_on(incident, ack))
     }
 
     fn silence(&self, silence: Silence) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(self.tell_silence(silence))
+        Box::pin(self.hold_back(silence))
     }
 
     fn maintain(&self, window: Maintenance) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
-            let id = window.id.clone();
-            self.tell(Input::Maintenance(window)).await?;
-            self.shown(|snapshot| snapshot.maintenance.iter().any(|window| window.id == id)).await;
-            self.kept()
-        })
+        Box::pin(self.announce(window))
     }
 
     fn look_ahead(&self, session: SessionId) -> Answer<'_, Result<(), ControlError>> {
@@ -507,84 +398,31 @@ impl Daemon for Face {
     }
 
     fn keep_readiness(&self, run: ReadinessRun) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
-            if !self.knows(&run.session) {
-                return Err(ControlError::NotFound);
-            }
-            let (session, began, end) = (run.session.clone(), run.began, run.end);
-            self.tell(Input::Readiness(Box::new(run))).await?;
-            // Of a session that is over nothing is shown.
-            if end > self.clock.now().wall {
-                let kept = |it: &Arc<ReadinessRun>| it.session == session && it.began >= began;
-                self.shown(|snapshot| snapshot.readiness.iter().any(kept)).await;
-            }
-            Ok(())
-        })
+        Box::pin(self.keep_run(run))
     }
 
     fn confirm(&self, said: Confirmation) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async {
-            if !self.knows(&said.session) {
-                return Err(ControlError::NotFound);
-            }
-            let given = said.clone();
-            self.tell(Input::Confirm(Box::new(said))).await?;
-            let kept = |it: &Confirmation| {
-                it.session == given.session && it.site == given.site && it.at >= given.at
-            };
-            self.shown(|snapshot| snapshot.confirmations.iter().any(kept)).await;
-            Ok(())
-        })
+        Box::pin(self.note_confirmed(said))
+    }
+
+    fn unconfirm(&self, session: SessionId, site: SiteId) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(self.take_back(session, site))
     }
 
     fn lift(&self, silence: SilenceId) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async move {
-            if !has(&self.shown.snapshot.load(), &silence) {
-                return Err(ControlError::NotFound);
-            }
-            self.tell(Input::Lift(silence.clone())).await?;
-            self.shown(|snapshot| !has(snapshot, &silence)).await;
-            self.kept()
-        })
+        Box::pin(self.end(silence))
     }
 
     fn open_link(&self, token: &str) -> Result<Link, LinkError> {
         self.key.open(token, self.clock.now().wall)
     }
 
-    fn link_use(&self, nonce: &str) -> Option<LinkUse> {
-        self.link_uses().get(nonce).cloned()
+    fn link_use(&self, nonce: &str) -> Option<UsedLink> {
+        self.used_link(nonce)
     }
 
-    /// A link is claimed before anything is done with it, so that of two who press at once one is
-    /// second; it is given back if nothing was done, as when the incident was just over.
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async move {
-            if !is_open(&self.shown.snapshot.load(), &used.incident) {
-                return Err(ControlError::NotFound);
-            }
-            let nonce = used.nonce.clone();
-            {
-                let mut uses = self.link_uses();
-                if uses.contains_key(&nonce) {
-                    return Err(ControlError::Used);
-                }
-                forget_expired(&mut uses, used.at);
-                uses.insert(nonce.clone(), used.clone());
-            }
-            let incident = used.incident.clone();
-            let told = self.tell(Input::LinkUse { used, act: act.clone() }).await;
-            if told.is_ok() {
-                self.done(&incident, &act).await;
-            }
-            let snapshot = self.shown.snapshot.load();
-            let over = !is_open(&snapshot, &incident) && !is_done(&snapshot, &incident, &act);
-            let done = if over { told.and(Err(ControlError::NotFound)) } else { told };
-            if done.is_err() {
-                self.link_uses().remove(&nonce);
-            }
-            done.and_then(|()| self.kept())
-        })
+        Box::pin(self.use_link_for(used, act))
     }
 
     fn report(&self, session: SessionId) -> Answer<'_, Result<Arc<Report>, ControlError>> {
@@ -652,21 +490,6 @@ impl Daemon for Face {
             let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
             let targets = targets.map(|target| topology.target_key(*target)).collect();
             self.demands.probe(self, site, targets).await
-        })
-    }
-
-    fn unconfirm(&self, session: SessionId, site: SiteId) -> Answer<'_, Result<(), ControlError>> {
-        Box::pin(async move {
-            let stands = |snapshot: &Snapshot| {
-                snapshot.confirmations.iter().any(|it| it.session == session && it.site == site)
-            };
-            if !stands(&self.shown.snapshot.load()) {
-                return Err(ControlError::NotFound);
-            }
-            let (of, at) = (session.clone(), site.clone());
-            self.tell(Input::Unconfirm { session: of, site: at }).await?;
-            self.shown(|snapshot| !stands(snapshot)).await;
-            Ok(())
         })
     }
 

@@ -48,7 +48,8 @@ impl Hands {
     }
 
     /// Commits what changed, then publishes the snapshot, then delivers.
-    pub(super) fn commit(&mut self, batch: Batch, snapshot: Option<Arc<Snapshot>>) {
+    /// The ticket tells when it is on disk.
+    pub(super) fn commit(&mut self, batch: Batch, snapshot: Option<Arc<Snapshot>>) -> Ticket {
         self.journal.log(&batch);
         let closes =
             |change: &Change| matches!(change, Change::Session(record) if record.closed.is_some());
@@ -57,6 +58,7 @@ impl Hands {
         if closed {
             self.closed.send_replace(Some(ticket));
         }
+        ticket
     }
 
     /// Goes over to another configuration, before the first order that belongs to it.

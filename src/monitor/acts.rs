@@ -4,18 +4,19 @@ use super::Monitor;
 use crate::model::{Ack, Act, Change, IncidentId, LinkUse, Maintenance, Mono, Silence, SilenceId};
 
 impl Monitor {
-    /// Somebody takes an incident on. One that is over needs nobody.
-    pub(super) fn take_on(&mut self, incident: &IncidentId, ack: Ack, now: Mono) {
-        if let Some(entry) = self.ledger.find(incident).filter(|it| it.incident.is_open()) {
-            let incident = entry.change();
-            incident.let_go();
-            incident.ack = Some(ack);
-            // Whoever is shown it may rely on it: it is written at once, as it is, and not when a
-            // review has made of it what follows.
-            self.changes.push(Change::Incident(Box::new((*entry.incident).clone())));
-            self.want_review(now);
-            self.commit_at = now;
-        }
+    /// Somebody takes an incident on; whether it is open. One that is over needs nobody.
+    pub(super) fn take_on(&mut self, incident: &IncidentId, ack: Ack, now: Mono) -> bool {
+        let open = self.ledger.find(incident).filter(|it| it.incident.is_open());
+        let Some(entry) = open else { return false };
+        let incident = entry.change();
+        incident.let_go();
+        incident.ack = Some(ack);
+        // Whoever is shown it may rely on it: it is written at once, as it is, and not when a
+        // review has made of it what follows.
+        self.changes.push(Change::Incident(Box::new((*entry.incident).clone())));
+        self.want_review(now);
+        self.commit_at = now;
+        true
     }
 
     /// Messages are held back for a while.
@@ -32,27 +33,33 @@ impl Monitor {
         self.retell(now);
     }
 
-    /// A silence or planned work ends now.
-    pub(super) fn lift(&mut self, id: SilenceId, now: Mono) {
-        if self.mutes.lift(&id) {
+    /// A silence or planned work ends now; whether there is such a thing.
+    pub(super) fn lift(&mut self, id: SilenceId, now: Mono) -> bool {
+        let there = self.mutes.lift(&id);
+        if there {
             self.changes.push(Change::Lift(id));
             self.retell(now);
         }
+        there
     }
 
     /// What was chosen with a link, and that the link was used, become durable together: whatever
-    /// dies meanwhile, no link is used up for nothing, and none works twice.
-    pub(super) fn use_link(&mut self, used: LinkUse, act: Act, now: Mono) {
+    /// dies meanwhile, no link is used up for nothing. Whether it is open what it is about; if not,
+    /// the link is not used up.
+    pub(super) fn use_link(&mut self, used: LinkUse, act: Act, now: Mono) -> bool {
         let incident = used.incident.clone();
-        if !self.ledger.find(&incident).is_some_and(|it| it.incident.is_open()) {
-            return;
+        let open = self.ledger.find(&incident).is_some_and(|it| it.incident.is_open());
+        if open {
+            match act {
+                Act::Ack(ack) => {
+                    self.take_on(&incident, ack, now);
+                }
+                Act::Silence(silence) => self.silence(silence, now),
+            }
+            self.changes.push(Change::LinkUse(used));
+            self.commit_at = now;
         }
-        match act {
-            Act::Ack(ack) => self.take_on(&incident, ack, now),
-            Act::Silence(silence) => self.silence(silence, now),
-        }
-        self.changes.push(Change::LinkUse(used));
-        self.commit_at = now;
+        open
     }
 }
 

@@ -86,6 +86,22 @@ pub enum Input {
     },
 }
 
+/// What became of what the brain was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It was taken in: what follows from it is ordered, or will be in its time.
+    In,
+    /// It is about something that is not there, or no longer: nothing was done.
+    NotThere,
+}
+
+impl Taken {
+    /// Taken in, if what it is about was there.
+    pub(super) const fn if_there(there: bool) -> Self {
+        if there { Self::In } else { Self::NotThere }
+    }
+}
+
 /// What the brain orders.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {

@@ -180,14 +180,16 @@ impl Monitor {
         self.commit_at = now.mono;
     }
 
-    /// Takes back what was confirmed of a site, if anything was.
-    pub(super) fn unconfirm(&mut self, session: SessionId, site: SiteId, now: Now) {
+    /// Takes back what was confirmed of a site; whether anything was.
+    pub(super) fn unconfirm(&mut self, session: SessionId, site: SiteId, now: Now) -> bool {
         let key = (session, site);
-        if self.readiness.confirmations.remove(&key).is_some() {
+        let there = self.readiness.confirmations.remove(&key).is_some();
+        if there {
             let (session, site) = key;
             self.changes.push(Change::Unconfirm { session, site });
             self.commit_at = now.mono;
         }
+        there
     }
 
     /// What a run goes by besides what it measures.

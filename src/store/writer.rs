@@ -60,8 +60,8 @@ pub enum Mail {
     Withdraw(Withdrawal),
 }
 
-/// Names a moment in the order of what was handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Names a moment in the order of what was handed over; the default is the one before all that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
 /// The two threads. Ends them when dropped, without waiting; [`Writer::stop`] waits.
@@ -232,6 +232,12 @@ impl WriterHandle {
         let mut committed = self.shared.committed.subscribe();
         let reached = committed.wait_for(|upto| *upto >= ticket.0);
         matches!(tokio::time::timeout(within, reached).await, Ok(Ok(_)))
+    }
+
+    /// Whether everything up to `ticket` is on disk.
+    #[must_use]
+    pub fn has_committed(&self, ticket: Ticket) -> bool {
+        *self.shared.committed.borrow() >= ticket.0
     }
 
     /// How the database does.

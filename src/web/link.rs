@@ -24,7 +24,7 @@ use self::page::{Page, View};
 use super::api::{self, Unfit};
 use super::app::{App, carry_out};
 use super::look::Asked;
-use super::{ControlError, Daemon, Look};
+use super::{ControlError, Daemon, Look, UsedLink};
 
 /// Tokens that nobody made, accepted to be looked at in a row, and how soon another one is.
 const GUESSES: (u32, Duration) = (20, Duration::from_secs(3));
@@ -104,13 +104,18 @@ impl Sent {
 /// An incident of a link, and what that was used for.
 pub(super) struct Row<'a> {
     incident: &'a Incident,
-    used: Option<LinkUse>,
+    used: Option<UsedLink>,
 }
 
 impl Row<'_> {
     /// Whether there is anything left to choose.
     const fn is_left(&self) -> bool {
         self.incident.is_open() && self.used.is_none()
+    }
+
+    /// Whether it is taken on and a crash now would undo that.
+    fn is_unkept(&self) -> bool {
+        self.used.as_ref().is_some_and(|link| !link.kept)
     }
 }
 
@@ -161,7 +166,7 @@ pub(super) async fn act(
     let turn = Arc::clone(&app.acking).lock_owned().await;
     // Shown again, the page says why nothing happened: it is over, or the link was used.
     let again = || Redirect::to(&address.to_string()).into_response();
-    let (uses, act) = match decide(&app, &link, look, form) {
+    let (uses, act) = match decide(&app, &link, look.clone(), form) {
         Ok(Some(decided)) => decided,
         Ok(None) => return again(),
         Err(response) => return *response,
@@ -173,12 +178,16 @@ pub(super) async fn act(
         done
     });
     match done.await {
-        // That the disk does not take it is said there, too.
+        // Whether it is on disk is said there, too.
         Some(Ok(()) | Err(ControlError::Used | ControlError::NotFound | ControlError::Unkept)) => {
             again()
         }
-        Some(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-        None => (StatusCode::INTERNAL_SERVER_ERROR, "this broke off\n").into_response(),
+        failed => {
+            let error = failed.and_then(Result::err).unwrap_or(ControlError::Broken);
+            let view = View::Failed(error == ControlError::Late);
+            let snapshot = app.daemon.snapshot();
+            page(&app, &snapshot, &link, look).answer(StatusCode::SERVICE_UNAVAILABLE, &view)
+        }
     }
 }
 
@@ -267,8 +276,7 @@ fn rows<'a>(app: &App, snapshot: &'a Snapshot, link: &Link) -> Vec<Row<'a>> {
 }
 
 fn page<'a>(app: &App, snapshot: &'a Snapshot, link: &'a Link, look: Look) -> Page<'a> {
-    let kept = app.daemon.store().trouble.is_none();
-    Page { snapshot, link: Some(link), now: app.daemon.now().wall, look, kept }
+    Page { snapshot, link: Some(link), now: app.daemon.now().wall, look }
 }
 
 /// What a button means: by whom, what is to be done and how that is recorded. Who it is are the
@@ -321,7 +329,7 @@ fn open(app: &App, token: &str, look: &Look) -> Result<Link, Box<Response>> {
         }
         let snapshot = app.daemon.snapshot();
         let look = look.clone();
-        let page = Page { snapshot: &snapshot, link: None, now: now.wall, look, kept: true };
+        let page = Page { snapshot: &snapshot, link: None, now: now.wall, look };
         let status = match error {
             LinkError::Foreign => StatusCode::NOT_FOUND,
             LinkError::Expired => StatusCode::GONE,

@@ -68,6 +68,20 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_not_answered_in_time_says_so_to_whoever_pressed_it() {
+    let house = House::open(province::troubled(204));
+    house.daemon.late.store(true, Ordering::SeqCst);
+    let link = path("cho-don-1", "n9");
+    let reply = house.ask("POST", &link, &[FORM], "act=ack").await;
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("chưa biết việc này đã được ghi nhận"), "{}", reply.text());
+    let english = house.ask("POST", &format!("{link}?lang=en"), &[FORM], "act=ack").await;
+    assert!(english.text().contains("it is not known whether this is done"), "{}", english.text());
+    house.daemon.late.store(false, Ordering::SeqCst);
+    assert!(house.get(&link).await.text().contains("Tôi tiếp nhận xử lý"));
+}
+
+#[tokio::test]
 async fn a_silence_by_link_is_about_the_site_and_bounded() {
     let house = House::open(province::troubled(204));
     let link = path("cho-don-1", "n2");
@@ -393,6 +407,25 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// The program with an incident of which people were told, and the path of the link in that.
+fn run_with_a_fault(dir: &Path, listen: &str, duty: &Duty) -> (Running, String) {
+    let service = TcpListener::bind("127.0.0.2:0").unwrap();
+    configure(dir, listen, &duty.address, service.local_addr().unwrap().port());
+    let running = run(dir);
+    // What never worked is no fault, so it works at first.
+    wait(|| TcpStream::connect(listen).ok());
+    wait(|| {
+        let (_, site) = ask(listen, "GET", "/api/v1/sites/tan-lap", "");
+        let site: Value = serde_json::from_str(&site).ok()?;
+        (site["endpoints"][1]["targets"][1]["health"] == "up").then_some(())
+    });
+    drop(service);
+    let annotations = duty.wait_for("firing");
+    let link = annotations["ack_url"].as_str().expect("a link").to_owned();
+    let path = link.strip_prefix(&format!("http://{listen}")).expect("our address").to_owned();
+    (running, path)
+}
+
 /// The whole way: a fault is told with a link, the link is used from a phone, the program is killed
 /// in the same moment and remembers; the command line does the rest.
 #[test]
@@ -401,21 +434,8 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let dir = scratch.path();
     let duty = Duty::open();
     let listen = format!("127.0.0.1:{}", free_port());
-    let service = TcpListener::bind("127.0.0.2:0").unwrap();
-    configure(dir, &listen, &duty.address, service.local_addr().unwrap().port());
-    let running = run(dir);
-    // What never worked is no fault, so it works at first.
-    wait(|| TcpStream::connect(&listen).ok());
-    wait(|| {
-        let (_, site) = ask(&listen, "GET", "/api/v1/sites/tan-lap", "");
-        let site: Value = serde_json::from_str(&site).ok()?;
-        (site["endpoints"][1]["targets"][1]["health"] == "up").then_some(())
-    });
-    drop(service);
-    let annotations = duty.wait_for("firing");
+    let (running, path) = run_with_a_fault(dir, &listen, &duty);
     wait(|| (duty.beats.load(Ordering::SeqCst) > 0).then_some(()));
-    let link = annotations["ack_url"].as_str().expect("a link").to_owned();
-    let path = link.strip_prefix(&format!("http://{listen}")).expect("our address").to_owned();
     let (head, page) = ask(&listen, "GET", &path, "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
     assert!(page.contains("Xã Tân Lập"), "{page}");
@@ -474,6 +494,75 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
         assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
         assert!(stderr.contains(why), "{args:?}: {stderr}");
     }
+    drop(running);
+}
+
+/// While the disk takes nothing people are shown what they did, and told that it may be forgotten.
+/// What is said to be kept outlives a kill in the same moment.
+#[test]
+fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
+    let scratch = Scratch::new("unkept");
+    let dir = scratch.path();
+    let duty = Duty::open();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let (running, link) = run_with_a_fault(dir, &listen, &duty);
+    let (database, aside) = (dir.join("state/vchealth.db"), dir.join("state/aside"));
+    // Another file in the place of the database is not written to.
+    let trouble = || {
+        std::fs::rename(&database, &aside).unwrap();
+        std::fs::write(&database, "somebody else's").unwrap();
+    };
+    let mend = || std::fs::rename(&aside, &database).unwrap();
+    let forgotten = "if the monitor stops before that is mended, it is forgotten";
+    let (at, site) = (format!("http://{listen}"), "Xã Tân Lập");
+    let config = dir.to_str().unwrap();
+    let refusal = |args: &[&str]| {
+        let output = command(&[args, &["--at", &at]].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let set = said(&["silence", site, "--for", "2h", "--at", &at]);
+    assert!(set.starts_with("tan-lap is silenced until "), "{set}");
+
+    trouble();
+    for args in [
+        &["ack", site, "--reason", "on the way"][..],
+        &["unsilence", "tan-lap"],
+        &["maintenance", site, "--for", "1h", "--reason", "new router"],
+    ] {
+        let told = refusal(args);
+        assert!(told.contains("it is done, but") && told.contains(forgotten), "{args:?}: {told}");
+    }
+    let (head, _) = ask(&listen, "POST", &link, "act=ack&name=Ha&over=x");
+    assert!(head.starts_with("HTTP/1.1 409"), "all the same everybody goes by it: {head}");
+    let id = said(&["incidents", "--at", &at]).lines().next().unwrap().to_owned();
+    let over = format!("act=ack&name=Nguyen+Ha&over={id}+ha");
+    let (head, _) = ask(&listen, "POST", &link, &over);
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    let page = || ask(&listen, "GET", &link, "").1;
+    let unkept = "chưa ghi được vào đĩa";
+    assert!(page().contains("Đã tiếp nhận lúc") && page().contains(unkept), "{}", page());
+    drop(running);
+    mend();
+
+    // What was forgotten is what they were told about.
+    let running = run(dir);
+    wait(|| TcpStream::connect(&listen).ok());
+    assert!(page().contains("Tôi tiếp nhận xử lý"), "{}", page());
+    assert!(said(&["silence", "--config", config]).contains("tan-lap"));
+    assert_eq!(said(&["maintenance", "--config", config]), "no work is planned\n");
+
+    trouble();
+    let (head, _) = ask(&listen, "POST", &link, "act=ack&name=Nguyen+Ha");
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    assert!(page().contains(unkept), "{}", page());
+    mend();
+    // As soon as nobody is warned any more, it is there for good.
+    wait(|| (!page().contains(unkept)).then_some(()));
+    drop(running);
+    let running = run(dir);
+    wait(|| TcpStream::connect(&listen).ok());
+    assert!(page().contains("Nguyen Ha (duty)") && !page().contains(unkept), "{}", page());
     drop(running);
 }
 

@@ -32,7 +32,7 @@ use vchealth::report::{Report, Totals};
 use vchealth::store::{Past, Store};
 use vchealth::web::{
     Answer, Condition, ControlError, Daemon, Limits, Look, Probed, Refused, ReloadError, Reloaded,
-    Server,
+    Server, UsedLink,
 };
 
 use crate::fixtures::Scratch;
@@ -71,6 +71,8 @@ pub(crate) struct Fake {
     past: Past,
     /// Whether too many want sites probed.
     pub(crate) busy: AtomicBool,
+    /// Links are answered too late.
+    pub(crate) late: AtomicBool,
     pub(crate) condition: Mutex<Condition>,
     /// Where the history lies, if there is any.
     scratch: Scratch,
@@ -114,6 +116,7 @@ impl Fake {
             unconfirmed: Mutex::default(),
             past: Past::new(scratch.path(), Clock::start()),
             busy: AtomicBool::new(false),
+            late: AtomicBool::new(false),
             condition: Mutex::default(),
             scratch,
         })
@@ -281,12 +284,16 @@ impl Daemon for Fake {
         key().open(token, self.now().wall)
     }
 
-    fn link_use(&self, nonce: &str) -> Option<LinkUse> {
+    fn link_use(&self, nonce: &str) -> Option<UsedLink> {
         let uses = self.link_uses.lock().unwrap();
-        uses.iter().map(|(used, _)| used).find(|used| used.nonce == nonce).cloned()
+        let used = uses.iter().map(|(used, _)| used).find(|used| used.nonce == nonce).cloned()?;
+        Some(UsedLink { used, kept: self.trouble.lock().unwrap().is_none() })
     }
 
     fn use_link(&self, used: LinkUse, act: Act) -> Answer<'_, Result<(), ControlError>> {
+        if self.late.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ControlError::Late) });
+        }
         let mut uses = self.link_uses.lock().unwrap();
         let again = uses.iter().any(|(known, _)| known.nonce == used.nonce);
         if !again {
@@ -744,7 +751,10 @@ async fn what_is_sound_and_not_taken_on_in_time_is_not_called_wrong() {
     let house = House::open(province::quiet(3));
     *house.daemon.reload.lock().unwrap() = Err(ReloadError::NotTaken(ControlError::Late));
     let reply = house.ask("POST", "/-/reload", &[], "").await;
-    assert_eq!((reply.status, reply.text()), (503, "the event loop does not answer\n".to_owned()));
+    assert_eq!(
+        (reply.status, reply.text()),
+        (503, "the event loop does not answer in time; it may do it yet\n".to_owned())
+    );
 }
 
 #[tokio::test]

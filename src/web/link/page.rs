@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Row, Sent};
-use crate::model::{Ack, Chosen, Incident, LinkUse, Severity, Snapshot};
+use crate::model::{Ack, Chosen, Incident, Severity, Snapshot};
 use crate::notify::{Link, LinkError};
-use crate::web::Look;
 use crate::web::board::{Words, age};
+use crate::web::{Look, UsedLink};
 
 /// What the page may do: send its own form, nothing else.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -24,11 +24,13 @@ pub(super) enum View<'a> {
     /// The incidents of a digest, with a choice among those that are left.
     Several(&'a [Row<'a>], Option<&'a Sent>),
     /// The link was used.
-    Used(&'a LinkUse, Option<&'a Incident>),
+    Used(&'a UsedLink, Option<&'a Incident>),
     /// The incident is over.
     Over(Option<&'a Incident>),
     /// The link does not work.
     Broken(LinkError),
+    /// What was chosen is not done; true if it may be done yet.
+    Failed(bool),
 }
 
 /// What the page goes by.
@@ -37,8 +39,6 @@ pub(super) struct Page<'a> {
     pub(super) link: Option<&'a Link>,
     pub(super) now: Timestamp,
     pub(super) look: Look,
-    /// Whether the disk takes what is decided.
-    pub(super) kept: bool,
 }
 
 impl Page<'_> {
@@ -92,8 +92,8 @@ impl Page<'_> {
                 (self.form(incident, *sent))
             },
             View::Several(rows, sent) => self.several(rows, *sent),
-            View::Used(used, incident) => html! {
-                (self.done(used))
+            View::Used(link, incident) => html! {
+                (self.done(link))
                 @if let Some(incident) = incident { (self.incident(incident)) }
             },
             View::Over(incident) => html! {
@@ -122,11 +122,32 @@ impl Page<'_> {
                     ))
                 }
             },
+            View::Failed(maybe) => html! {
+                p.broken role="alert" {
+                    @if *maybe {
+                        (self.pick(
+                            "Máy giám sát chưa trả lời, nên chưa biết việc này đã được ghi nhận hay \
+                             chưa. Hãy mở lại liên kết sau một phút để xem. Nếu đang gấp, đừng \
+                             chờ: hãy gọi báo cho nhau.",
+                            "The monitor does not answer in time, so it is not known whether this \
+                             is done. Open the link again in a minute to see. If it is urgent do \
+                             not wait: phone each other.",
+                        ))
+                    } @else {
+                        (self.pick(
+                            "Việc này CHƯA được ghi nhận: máy giám sát đang khởi động lại hoặc gặp \
+                             lỗi. Hãy thử lại sau một phút.",
+                            "This is NOT done: the monitor is being restarted or is in trouble. \
+                             Try again in a minute.",
+                        ))
+                    }
+                }
+            },
         }
     }
 
     /// What the link was used for, by whom and when.
-    fn done(&self, used: &LinkUse) -> Markup {
+    fn done(&self, UsedLink { used, kept }: &UsedLink) -> Markup {
         let at = self.moment(used.at);
         html! {
             p.done role="status" {
@@ -141,7 +162,7 @@ impl Page<'_> {
                 }
                 ", " (used.by) "."
             }
-            @if !self.kept { (self.unkept()) }
+            @if !kept { (self.unkept()) }
             p.soft {
                 (self.pick(
                     "Mỗi liên kết chỉ dùng được một lần. Khi sự cố kết thúc vẫn có tin báo.",
@@ -156,10 +177,10 @@ impl Page<'_> {
         html! {
             p.broken role="alert" {
                 (self.pick(
-                    "Nhưng máy giám sát hiện không ghi được vào đĩa: nếu máy dừng trước khi sửa \
-                     xong, việc này sẽ bị quên. Hãy báo cho người quản trị.",
-                    "But the monitor cannot write to its disk at present: if it stops before \
-                     that is mended, this is forgotten. Tell whoever looks after it.",
+                    "Nhưng việc này chưa ghi được vào đĩa của máy giám sát: nếu máy dừng trước \
+                     khi ghi xong, việc này sẽ bị quên. Hãy báo cho người quản trị.",
+                    "But this is not on the monitor's disk yet: if it stops before it is, this \
+                     is forgotten. Tell whoever looks after it.",
                 ))
             }
         }
@@ -231,7 +252,7 @@ impl Page<'_> {
                     h1 { (rows.len()) " " (self.pick("sự cố", "incidents")) }
                     ul { @for row in rows { li { (self.row(row, sent)) } } }
                 }
-                @if !self.kept { (self.unkept()) }
+                @if rows.iter().any(Row::is_unkept) { (self.unkept()) }
                 @if asks {
                     @if let Some(sent) = sent {
                         p.broken role="alert" {
