@@ -170,6 +170,7 @@ impl Default for CorrelationSettings {
             common_inside: 0.6,
             common_outside: 0.1,
             common_labels: vec!["power".to_owned(), "isp".to_owned()],
+            device_labels: vec!["model".to_owned()],
         }
     }
 }

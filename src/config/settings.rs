@@ -248,6 +248,9 @@ pub struct CorrelationSettings {
     pub common_outside: f64,
     /// Labels that can be a cause.
     pub common_labels: Vec<String>,
+    /// Labels that say what devices a site has: they can be the cause of failing devices and
+    /// services, and of nothing else.
+    pub device_labels: Vec<String>,
 }
 
 /// How something that comes and goes is told.

@@ -283,7 +283,7 @@ fn correlation(node: &Node, out: &Findings) -> Option<CorrelationSettings> {
     let default = CorrelationSettings::default();
     let mut fields = Fields::of(node, "`correlation`", out)?;
     let labels = |node: &Node, out: &Findings| each(node, out, |item| sites::label_name(item, out));
-    let read = CorrelationSettings {
+    let mut read = CorrelationSettings {
         wait: fields.read("wait", default.wait, duration(Duration::ZERO..=MINUTE)),
         window: fields.read("window", default.window, duration(SECOND..=HOUR)),
         children_share: fields.read("children_share", default.children_share, share),
@@ -291,10 +291,20 @@ fn correlation(node: &Node, out: &Findings) -> Option<CorrelationSettings> {
         common_inside: fields.read("common_inside", default.common_inside, share),
         common_outside: fields.read("common_outside", default.common_outside, share),
         common_labels: fields.read("common_labels", default.common_labels, labels),
+        device_labels: fields.read("device_labels", default.device_labels, labels),
     };
     if read.common_outside >= read.common_inside {
         let at = if fields.has("common_outside") { "common_outside" } else { "common_inside" };
         out.say(fields.at(at), "`common_outside` has to be less than `common_inside`");
+    }
+    let common = &read.common_labels;
+    if !fields.has("device_labels") {
+        read.device_labels.retain(|label| !common.contains(label));
+    }
+    for label in read.device_labels.iter().filter(|label| common.contains(label)) {
+        let said = format!("`{label}` stands in `common_labels` as well");
+        let hint = "what can silence whole sites goes there, what only their devices share here";
+        out.hint(fields.at("device_labels"), said, hint.to_owned());
     }
     fields.end();
     Some(read)

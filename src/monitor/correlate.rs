@@ -293,7 +293,7 @@ impl<'a> Case<'a> {
             let above = again.into_iter().chain(self.picture.topology().ancestors(site));
             let above = above.map(Scope::Below);
             let known = above.chain(label).find(|scope| {
-                self.ledger.takes_in(scope, self.kind).is_some_and(|began| {
+                self.ledger.takes_in(self.picture, scope, self.kind).is_some_and(|began| {
                     began <= trouble.since || self.together(began, trouble.since)
                 })
             });
@@ -322,7 +322,7 @@ impl<'a> Case<'a> {
         let top = self.highest_in_trouble(site);
         let entry = self.ledger.explaining(self.picture, top).filter(|_| top != site)?;
         let scope = Some(&entry.scope).filter(|scope| matches!(scope, Scope::Label { .. }))?;
-        self.ledger.takes_in(scope, self.kind).map(|_| scope.clone())
+        self.ledger.takes_in(self.picture, scope, self.kind).map(|_| scope.clone())
     }
 
     /// Rule 2. While the highest site in trouble waits for its own witnesses, what hangs on it
@@ -421,8 +421,7 @@ impl<'a> Case<'a> {
             return BTreeSet::new();
         }
         let picture: &'a Picture = self.picture;
-        let labelled = picture.labelled.iter();
-        let shared = labelled.filter(|(_, sites)| {
+        let shared = picture.causes(self.kind).filter(|(_, sites)| {
             let young = sites.iter().filter(|site| self.young.contains(site)).count();
             young > 2 || (young > 0 && witness::devices_waver(self.picture, sites))
         });

@@ -95,7 +95,7 @@ impl Ledger {
         // Its own rests under what explains it no longer.
         let rests = picture.site(site).group.is_none() && !entry.is_active();
         let graver = entry.kind.is_none_or(|kind| kind < trouble.kind)
-            && (!entry.explains(trouble.kind) || entry.over_since.is_some());
+            && (!entry.explains(picture, trouble.kind) || entry.over_since.is_some());
         if rests || graver {
             return true;
         }
@@ -110,14 +110,8 @@ impl Ledger {
     }
 
     /// When the wider incident of this scope began, if one is open that takes in more sites.
-    pub(super) fn takes_in(&self, scope: &Scope, kind: Kind) -> Option<Mono> {
-        let fits = |entry: &&Entry| {
-            entry.is_active()
-                && entry.scope == *scope
-                && entry.explains(kind)
-                && entry.over_since.is_none()
-                && !entry.is_all_well()
-        };
+    pub(super) fn takes_in(&self, picture: &Picture, scope: &Scope, kind: Kind) -> Option<Mono> {
+        let fits = |entry: &&Entry| entry.scope == *scope && entry.takes_in(picture, kind);
         self.entries.values().find(fits).map(|entry| entry.began_at)
     }
 
@@ -212,10 +206,9 @@ impl Ledger {
         now: Now,
     ) {
         let since = onset(picture, scope, kind, members).unwrap_or(now.mono);
-        let known = self
-            .entries
-            .iter()
-            .find(|(_, entry)| entry.is_open() && entry.scope == *scope && entry.explains(kind));
+        let known = self.entries.iter().find(|(_, entry)| {
+            entry.is_open() && entry.scope == *scope && entry.explains(picture, kind)
+        });
         let known = known.map(|(slot, _)| *slot).or_else(|| match scope {
             Scope::Below(node) if members.contains(node) => picture
                 .site(*node)
@@ -234,7 +227,7 @@ impl Ledger {
         if entry.well_since.is_some() {
             entry.relapse(since, &picture.settings().flapping, now.wall);
         }
-        if entry.scope != *scope || !entry.explains(kind) {
+        if entry.scope != *scope || !entry.explains(picture, kind) {
             (entry.scope, entry.kind) = (scope.clone(), Some(kind));
         }
         entry.over_since = None;
@@ -305,7 +298,7 @@ impl Ledger {
     ) -> Option<Slot> {
         let flapping = &picture.settings().flapping;
         let (slot, entry) = self.entries.iter_mut().rev().find(|(_, entry)| {
-            entry.was(scope, kind) && flap::may_return(&entry.incident, flapping, now.wall)
+            entry.was(picture, scope, kind) && flap::may_return(&entry.incident, flapping, now.wall)
         })?;
         entry.kind = kind;
         entry.relapse(since, flapping, now.wall);

@@ -41,12 +41,17 @@ pub(super) struct Picture {
     /// Whose address an ICMP error may come from.
     by_address: BTreeMap<IpAddr, EndpointIx>,
     /// Sites by the labels that can be a cause: label, value, sites.
-    pub(super) labelled: BTreeMap<(String, String), Vec<SiteIx>>,
+    pub(super) labelled: Labelled,
+    /// The same by the labels that can only be the cause of failing devices and services.
+    modelled: Labelled,
     /// When we asked our gateway, or somebody beyond it, and were answered.
     pub(super) answered: Answered,
     /// When we asked whatever stands at our own site and were answered.
     pub(super) answered_here: Answered,
 }
+
+/// Sites by a label and its value.
+type Labelled = BTreeMap<(String, String), Vec<SiteIx>>;
 
 /// Moments at which our own network worked for a fact, as far as those who answered stand: what was
 /// asked then was answered.
@@ -129,14 +134,18 @@ impl Picture {
                 by_address.entry(ip).or_insert(ix);
             }
         }
-        let mut labelled: BTreeMap<_, Vec<SiteIx>> = BTreeMap::new();
-        for label in &config.settings.correlation.common_labels {
-            for ix in topology.site_ixs() {
-                if let Some(value) = topology.site(ix).labels.get(label) {
-                    labelled.entry((label.clone(), value.clone())).or_default().push(ix);
+        let labelled = |labels: &[String]| {
+            let mut labelled = Labelled::new();
+            for label in labels {
+                for ix in topology.site_ixs() {
+                    if let Some(value) = topology.site(ix).labels.get(label) {
+                        labelled.entry((label.clone(), value.clone())).or_default().push(ix);
+                    }
                 }
             }
-        }
+            labelled
+        };
+        let correlation = &config.settings.correlation;
         Self {
             plan: Plan::read(&config, at),
             rules: GradeRules::new(&config.settings.quality),
@@ -144,7 +153,8 @@ impl Picture {
             endpoints: vec![EndpointNow::default(); topology.endpoints.len()],
             sites: vec![SiteNow::default(); topology.sites.len()],
             by_address,
-            labelled,
+            labelled: labelled(&correlation.common_labels),
+            modelled: labelled(&correlation.device_labels),
             answered: Answered::default(),
             answered_here: Answered::default(),
             config,
@@ -169,6 +179,27 @@ impl Picture {
 
     pub(super) fn site(&self, ix: SiteIx) -> &SiteNow {
         &self.sites[ix.ix()]
+    }
+
+    /// What can be the cause of troubles of this kind: each label with its sites.
+    pub(super) fn causes(
+        &self,
+        kind: Kind,
+    ) -> impl Iterator<Item = (&(String, String), &[SiteIx])> {
+        let devices = matches!(kind, Kind::Device | Kind::Service);
+        let modelled = self.modelled.iter().filter(move |_| devices);
+        self.labelled.iter().chain(modelled).map(|(label, sites)| (label, sites.as_slice()))
+    }
+
+    /// Whether this value of a label can be the cause of troubles of this kind.
+    pub(super) fn is_cause(&self, label: &str, value: &str, kind: Kind) -> bool {
+        self.causes(kind).any(|((known, its), _)| known == label && its == value)
+    }
+
+    /// The sites with this value of a label that can be a cause.
+    pub(super) fn with_label(&self, label: &str, value: &str) -> &[SiteIx] {
+        let key = (label.to_owned(), value.to_owned());
+        self.labelled.get(&key).or_else(|| self.modelled.get(&key)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a site counts in "n of m": it was seen to work, or is seen not to.

@@ -173,8 +173,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             below.filter(|site| picture.is_known(*site)).count()
         }
         Scope::Label { label, value } => {
-            let sites = picture.labelled.get(&(label.clone(), value.clone()));
-            let sites = sites.map_or(&[][..], Vec::as_slice);
+            let sites = picture.with_label(label, value);
             // Who hangs on one of them could fail as well, with the label or without.
             let others = entry.members.keys().filter(|site| !sites.contains(site)).count();
             others + sites.iter().filter(|site| picture.is_known(**site)).count()

@@ -194,7 +194,7 @@ impl Schedule {
             Then::Demanded(at, trigger, effort) => {
                 slot.trigger = trigger;
                 slot.effort = effort;
-                slot.due = at.max(now);
+                slot.due = slot.due.min(at.max(now));
                 self.push(target.ix());
             }
         }

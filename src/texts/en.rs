@@ -403,10 +403,21 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => sites,
             };
         }
+        Place::Shared { label: "model", value, failing, of, .. } => {
+            let every = failing == of;
+            return match facts.cause {
+                Cause::Service if every => format!("Services on all {of} {value}"),
+                Cause::Service => format!("Services on {failing} of {of} {value}"),
+                _ if every => format!("All {of} {value}"),
+                _ => format!("{failing} of {of} {value}"),
+            };
+        }
         Place::Shared { label, value, failing, of, .. } => {
             let sites = format!("{failing} of {of} sites sharing {} {value}", shared(label));
             return match facts.cause {
                 Cause::Quality => format!("Line to {sites}"),
+                Cause::Device => format!("Devices at {sites}"),
+                Cause::Service => format!("Services at {sites}"),
                 _ => sites,
             };
         }

@@ -368,6 +368,12 @@ fn wide_faults_name_what_the_sites_share() {
                 "a provider, over",
                 letter(vec![stage(shared("isp", "VNPT", Cause::Uplink), resolved)]),
             ),
+            ("a device model", letter(vec![shared("model", "Yealink VC800", Cause::Device)])),
+            (
+                "services of a device model, over",
+                letter(vec![stage(shared("model", "Yealink VC800", Cause::Service), resolved)]),
+            ),
+            ("devices on a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Device)])),
             ("a line below a site that answers", letter(vec![behind.clone()])),
             ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
             ("a congested line below a site", letter(vec![congested])),

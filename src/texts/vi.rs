@@ -413,10 +413,22 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => format!("{sites} điểm cầu phía sau {name}"),
             };
         }
+        Place::Shared { label: "model", value, failing, of, .. } => {
+            let devices = match of {
+                all if all == failing => format!("toàn bộ {all} thiết bị {value}"),
+                _ => format!("{failing}/{of} thiết bị {value}"),
+            };
+            return match facts.cause {
+                Cause::Service => format!("dịch vụ trên {devices}"),
+                _ => devices,
+            };
+        }
         Place::Shared { label, value, failing, of, .. } => {
             let sites = format!("{failing}/{of} điểm cầu cùng {} {value}", shared(label));
             return match facts.cause {
                 Cause::Quality => format!("đường truyền đến {sites}"),
+                Cause::Device => format!("thiết bị tại {sites}"),
+                Cause::Service => format!("dịch vụ tại {sites}"),
                 _ => sites,
             };
         }

@@ -67,13 +67,16 @@ impl Case<'_> {
         if open.len() < fewest.max(1) {
             return None;
         }
-        // What hangs on a site in trouble is explained by that.
-        let open: BTreeSet<SiteIx> =
-            open.iter().copied().filter(|site| self.highest_in_trouble(*site) == *site).collect();
+        // What hangs on a site in trouble is explained by that, unless it is about devices.
+        let explains_itself = |site: &SiteIx| {
+            matches!(self.kind, Kind::Device | Kind::Service)
+                || self.highest_in_trouble(*site) == *site
+        };
+        let open: BTreeSet<SiteIx> = open.iter().copied().filter(explains_itself).collect();
         let all = self.picture.topology().site_ixs();
         let everybody = all.filter(|site| self.picture.is_known(*site)).count();
         let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
-        for ((label, value), sites) in &self.picture.labelled {
+        for ((label, value), sites) in self.picture.causes(self.kind) {
             let failing: Vec<SiteIx> =
                 sites.iter().copied().filter(|site| open.contains(site)).collect();
             let failing = self.simultaneous(failing);

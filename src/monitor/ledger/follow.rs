@@ -59,9 +59,18 @@ impl Ledger {
             for site in free {
                 self.free(slot, picture, site, now);
             }
+            let wider = match scope {
+                Scope::Site(site) => self.explained_before(picture, site),
+                _ => None,
+            };
             let Some(entry) = self.entries.get_mut(&slot) else { continue };
             match scope {
-                Scope::Site(site) => note_trouble(entry, picture, site, now, &mut pass),
+                Scope::Site(site) => {
+                    let outlasts = note_trouble(entry, picture, site, wider, now, &mut pass);
+                    if let Some(wider) = wider.filter(|_| outlasts) {
+                        self.hand_back(slot, wider, picture, site, now);
+                    }
+                }
                 _ => {
                     entry.rise(picture, now);
                     self.hand_over(slot, picture, now, &mut pass);
@@ -94,6 +103,29 @@ impl Ledger {
             {
                 give_up(other, picture, site, now);
             }
+        }
+    }
+
+    /// The wider incident that explained a site before and is of the kind of trouble that it has.
+    fn explained_before(&self, picture: &Picture, site: SiteIx) -> Option<Slot> {
+        let kind = picture.site(site).finding.trouble()?.kind;
+        let knows = |entry: &Entry| {
+            !matches!(entry.scope, Scope::Site(_))
+                && entry.members.contains_key(&site)
+                && entry.scope.covers(picture.topology(), site)
+                && entry.takes_in(picture, kind)
+        };
+        self.entries.iter().find(|(_, entry)| knows(entry)).map(|(slot, _)| *slot)
+    }
+
+    /// Lets a wider incident explain a site again whose own trouble is over.
+    fn hand_back(&mut self, own: Slot, wider: Slot, picture: &mut Picture, site: SiteIx, now: Now) {
+        self.give_up(own, picture, site, now);
+        picture.site_mut(site).group = Some(wider);
+        let since = picture.site(site).finding.trouble().map_or(now.mono, |t| t.since);
+        if let Some(wider) = self.entries.get_mut(&wider) {
+            wider.members.insert(site, false);
+            record::affect(wider, picture, site, since, now);
         }
     }
 
@@ -155,7 +187,8 @@ impl Ledger {
         let mut narrower = narrower.iter().filter_map(|narrower| self.get(*narrower));
         self.get(slot).is_some_and(|entry| Some(kind) < entry.kind)
             && !known
-            && !narrower.any(|other| other.explains(kind) && other.members.contains_key(&site))
+            && !narrower
+                .any(|other| other.explains(picture, kind) && other.members.contains_key(&site))
     }
 
     /// Lets an incident explain these sites no longer. A narrower one that rested under it explains
@@ -209,7 +242,7 @@ impl Ledger {
             let Some(other) = self.entries.get_mut(slot) else { continue };
             let Some(well) = other.members.get(&site).copied() else { continue };
             let covers = other.scope.covers(picture.topology(), site);
-            if other.explains(kind) && covers && picture.site(site).group.is_none() {
+            if other.explains(picture, kind) && covers && picture.site(site).group.is_none() {
                 picture.site_mut(site).group = Some(*slot);
                 other.change().absorbed_by = None;
                 other.members.insert(site, false);
@@ -361,6 +394,7 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
             well_now.push(site);
         } else if let Some(trouble) = finding.trouble().filter(|_| was_well)
             && matches!(entry.scope, Scope::Site(_))
+            && picture.site(site).group.is_none()
         {
             if entry.well_since.is_some() {
                 entry.relapse(trouble.since, &picture.settings().flapping, now.wall);
@@ -380,11 +414,19 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
 /// 1. When it comes to keep the site from taking part, or another device or service is at fault,
 ///    the incident is named anew.
 /// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
-///    line is back and the codec has hung on the way.
-fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pass: &mut Pass) {
+///    line is back and the codec has hung on the way. Where a `wider` incident knew of that before,
+///    it explains it again as soon as that is sure; whether that is so.
+fn note_trouble(
+    entry: &mut Entry,
+    picture: &Picture,
+    site: SiteIx,
+    wider: Option<Slot>,
+    now: Now,
+    pass: &mut Pass,
+) -> bool {
     let Some(trouble) = picture.site(site).finding.trouble() else {
         entry.milder = None;
-        return;
+        return false;
     };
     if Some(trouble.kind) >= entry.kind {
         entry.milder = None;
@@ -397,19 +439,25 @@ fn note_trouble(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now, pa
         if Some(trouble.kind) == entry.kind && other {
             record::name(entry, picture, now);
         }
-        return;
+        return false;
     }
     let since = match entry.milder {
         Some((kind, since)) if kind == trouble.kind => since,
         _ => now.mono,
     };
     entry.milder = Some((trouble.kind, since));
-    let deadline = since + picture.settings().correlation.window;
+    let window = picture.settings().correlation.window;
+    let sure = wider.and_then(|_| turns_to_be_sure(picture, site));
+    let deadline = since + sure.map_or(window, |sure| sure.min(window));
     if now.mono < deadline {
         pass.wake(deadline);
-        return;
+        return false;
+    }
+    entry.milder = None;
+    if wider.is_some() {
+        return true;
     }
     entry.kind = Some(trouble.kind);
-    entry.milder = None;
     record::name(entry, picture, now);
+    false
 }

@@ -10,18 +10,27 @@ impl Entry {
     /// Whether it explains troubles of this kind, at sites that it explains already and at others.
     ///
     /// What sites have in common explains both a device that is gone and a site that is: where the
-    /// power fails, codecs go at once and routers when their batteries are empty.
-    pub(super) fn explains(&self, kind: Kind) -> bool {
-        let may_rise = matches!(self.scope, Scope::Label { .. }) && self.kind == Some(Kind::Device);
-        self.kind == Some(kind) || (may_rise && kind == Kind::Silent)
+    /// power fails, codecs go at once and routers when their batteries are empty. Not so what only
+    /// their devices have in common.
+    pub(super) fn explains(&self, picture: &Picture, kind: Kind) -> bool {
+        let may_rise = self.kind == Some(Kind::Device) && kind == Kind::Silent;
+        self.kind == Some(kind) || (may_rise && can_silence(picture, &self.scope))
+    }
+
+    /// Whether it explains more sites with troubles of this kind: it is on, and nothing wider
+    /// explains it.
+    pub(super) fn takes_in(&self, picture: &Picture, kind: Kind) -> bool {
+        self.is_active()
+            && self.explains(picture, kind)
+            && self.over_since.is_none()
+            && !self.is_all_well()
     }
 
     /// Whether a trouble of this kind would be a relapse of it.
-    pub(super) fn was(&self, scope: &Scope, kind: Option<Kind>) -> bool {
+    pub(super) fn was(&self, picture: &Picture, scope: &Scope, kind: Option<Kind>) -> bool {
         let gone = [Some(Kind::Device), Some(Kind::Silent)];
-        let either = matches!(scope, Scope::Label { .. })
-            && gone.contains(&kind)
-            && gone.contains(&self.kind);
+        let either =
+            can_silence(picture, scope) && gone.contains(&kind) && gone.contains(&self.kind);
         self.scope == *scope && (self.kind == kind || either)
     }
 
@@ -29,7 +38,7 @@ impl Entry {
     /// would be found by that alone.
     pub(super) fn rise(&mut self, picture: &Picture, now: Now) {
         if self.kind == Some(Kind::Device)
-            && self.explains(Kind::Silent)
+            && self.explains(picture, Kind::Silent)
             && self.share(picture, Kind::Silent) >= picture.settings().correlation.common_inside
         {
             self.kind = Some(Kind::Silent);
@@ -84,6 +93,12 @@ impl Entry {
     fn share(&self, picture: &Picture, kind: Kind) -> f64 {
         share(self.members.keys().copied(), |site| ails(picture, site, kind))
     }
+}
+
+/// Whether it is something that sites have in common which can silence them.
+fn can_silence(picture: &Picture, scope: &Scope) -> bool {
+    matches!(scope, Scope::Label { label, value }
+        if picture.is_cause(label, value, Kind::Silent))
 }
 
 /// Whether a site is in a trouble at least as grave as `kind`.

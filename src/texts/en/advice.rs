@@ -15,6 +15,12 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         Place::Behind { name, .. } => {
             return format!("the line from {name} to the sites behind it; {name} itself answers");
         }
+        Place::Shared { label: "model", value, .. } => {
+            return format!(
+                "a fault that all {value} share: new firmware or settings pushed to them, or a \
+                 licence that ran out; devices of other models are not hit like this"
+            );
+        }
         Place::Shared { label, value, others: (failing, of), .. } => {
             let outside = match (failing, of) {
                 (_, 0) => String::new(),
@@ -80,6 +86,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         (_, Place::Shared { label: "power", .. }) => {
             "Call the power company for extent and duration of the outage; ask which sites have a \
              generator or a UPS. No need to ask every site for the cause."
+        }
+        (_, Place::Shared { label: "model", .. }) => {
+            "Ask whoever manages the devices what was updated or changed just now; stop it, and roll \
+             it back if possible. Restart one device: if that helps, do so at each of the sites \
+             above; if not, call the vendor."
         }
         (Cause::Quality, Place::Shared { .. }) => {
             "Have the provider check the shared line; read the list of sites above to them."

@@ -24,6 +24,7 @@ pub(super) fn shared(label: &str) -> &str {
     match label {
         "isp" => "provider",
         "power" => "power supply",
+        "model" => "device model",
         other => other,
     }
 }

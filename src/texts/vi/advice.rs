@@ -17,6 +17,12 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
                 "đường truyền từ {name} đến các điểm cầu phía sau gặp sự cố; {name} vẫn trả lời"
             );
         }
+        Place::Shared { label: "model", value, .. } => {
+            return format!(
+                "lỗi chung của {value}: bản cập nhật phần mềm hoặc cấu hình đẩy xuống hàng loạt, \
+                 giấy phép hết hạn; các loại thiết bị khác không bị như vậy"
+            );
+        }
         Place::Shared { label, value, others: (failing, of), .. } => {
             let outside = match (failing, of) {
                 (_, 0) => String::new(),
@@ -76,6 +82,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         (_, Place::Shared { label: "power", .. }) => {
             "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
              lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
+        }
+        (_, Place::Shared { label: "model", .. }) => {
+            "Hỏi người quản lý thiết bị vừa cập nhật hay đổi cấu hình gì; dừng việc đẩy tiếp và lùi \
+             lại nếu được. Khởi động lại một thiết bị: nếu được thì làm lần lượt ở các điểm cầu \
+             trên, nếu không thì báo nhà cung cấp."
         }
         (Cause::Quality, Place::Shared { .. }) => {
             "Báo nhà mạng kiểm tra kênh truyền chung, đọc cho họ danh sách điểm cầu ở trên."

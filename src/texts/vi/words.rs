@@ -27,6 +27,7 @@ pub(super) fn shared(label: &str) -> &str {
     match label {
         "isp" => "nhà mạng",
         "power" => "nguồn điện",
+        "model" => "loại thiết bị",
         "area" => "khu vực",
         other => other,
     }
