@@ -28,7 +28,7 @@ mod trace;
 pub use address::WebAddress;
 pub use batch::{
     Act, Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
-    Silence, Watch, Withdrawal,
+    Silence, Watch,
 };
 pub use calendar::{Calendar, CalendarStatus, SessionChange};
 pub use check::{

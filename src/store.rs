@@ -34,7 +34,7 @@ pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, 
 pub use past::{Past, PastError};
 pub use retention::Retention;
 pub use whole::write_whole;
-pub use writer::{Mail, News, Ticket, Writer, WriterHandle};
+pub use writer::{News, Ticket, Writer, WriterHandle};
 
 /// Name of the database in the state directory.
 pub const FILE_NAME: &str = "vchealth.db";

@@ -87,5 +87,7 @@ mod socket;
 mod store;
 #[path = "it/two_monitors.rs"]
 mod two_monitors;
+#[path = "it/watchdog.rs"]
+mod watchdog;
 #[path = "it/web.rs"]
 mod web;

@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 use super::hands::Hands;
 use super::readiness;
 use crate::clock::Clock;
-use crate::model::{Batch, Mono, Outcome, ReadinessOrder};
+use crate::model::{Batch, Failure, Mono, Outcome, ReadinessOrder};
 use crate::monitor::{Command, Input, Monitor, Taken};
 use crate::store::Ticket;
 
@@ -59,7 +59,7 @@ impl Heartbeat {
         Mono::from_nanos(self.turned.load(Ordering::Relaxed))
     }
 
-    /// When a probe last came to an end.
+    /// When a probe last told something of a site.
     pub(super) fn learned(&self) -> Mono {
         Mono::from_nanos(self.learned.load(Ordering::Relaxed))
     }
@@ -190,7 +190,9 @@ impl Loop {
 
     fn learn(&mut self, outcomes: Vec<Outcome>) {
         let now = self.clock.now();
-        if !outcomes.is_empty() {
+        // What this machine failed to ask tells nothing of a site: a monitor that only fails lives
+        // and does not watch.
+        if outcomes.iter().any(|outcome| !matches!(outcome.result, Err(Failure::Local(_)))) {
             self.heartbeat.learn(now.mono);
         }
         self.hands.count(&outcomes);

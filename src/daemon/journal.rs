@@ -147,9 +147,6 @@ fn log_change(change: &Change) {
             }
         }
         Change::Notify(notification) => log_notification(notification),
-        Change::Withdraw(withdrawal) => {
-            info!(id = %withdrawal.id, reason = withdrawal.reason, "message withdrawn");
-        }
         Change::Silence(silence) => {
             let site = silence.site.as_ref().map_or("everything", |site| site.as_str());
             info!(id = %silence.id, site, until = %silence.until, by = silence.by, "silenced");

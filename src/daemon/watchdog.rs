@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::face::Face;
 use crate::config::HeartbeatSettings;
-use crate::model::chain;
+use crate::model::{Mono, chain};
 use crate::notify::{self, Beats, Beep, Signs, expected};
 use crate::web::Daemon as _;
 
@@ -19,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
     let mut now: Option<(HeartbeatSettings, Beats, Beep)> = None;
     let mut held: Option<&'static str> = None;
+    let mut blind: Option<Mono> = None;
     loop {
         let settings = face.settings.load().heartbeat.clone();
         if settings.as_ref() != now.as_ref().map(|(known, ..)| known) {
@@ -35,7 +36,9 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
             face.figures.heartbeat_held(false);
         }
         if let Some((_, beats, beep)) = &mut now {
-            let wrong = signs(&face).wrong(face.clock.mono());
+            let since = face.clock.mono();
+            blind = face.snapshot().monitor.blind.then(|| blind.unwrap_or(since));
+            let wrong = signs(&face, blind).wrong(face.clock.mono());
             if wrong != held {
                 match wrong {
                     Some(why) => error!("the heartbeat is held back: {why}"),
@@ -61,7 +64,7 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
 }
 
 /// What tells whether this monitor watches.
-fn signs(face: &Face) -> Signs {
+fn signs(face: &Face, blind: Option<Mono>) -> Signs {
     let store = face.store();
     let since = store.since.filter(|_| store.trouble.is_some());
     let now = face.clock.mono();
@@ -69,6 +72,7 @@ fn signs(face: &Face) -> Signs {
         turned: face.heartbeat.last(),
         learned: face.heartbeat.learned(),
         every: expected(&face.snapshot().topology),
+        blind: blind.map(|since| now - since),
         unwritten: since.map(|since| now - since.mono),
         untold: notify::trouble(&face.courier.statuses(), now).is_some(),
     }

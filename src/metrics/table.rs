@@ -1004,7 +1004,7 @@ pub const WITHDRAWN: Metric = counter(
     &["channel"],
     Per::Channel,
     1,
-    "Messages that needed no sending any more: told by a later one, or taken back",
+    "Messages that needed no sending any more: a later one told it",
 );
 /// Messages that a fallback told.
 pub const FALLEN_BACK: Metric = counter(
@@ -1058,7 +1058,7 @@ pub const HEARTBEAT_HELD: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 while the heartbeat is held back because probes or disk stand still or no channel reaches anybody, else 0",
+    "1 while the heartbeat is held back because nothing is learned of the sites, the disk stands still or no channel reaches anybody, else 0",
 );
 /// Whether a calendar can be read.
 pub const CALENDAR_WORKING: Metric = gauge(

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ack, ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, NotificationId,
-    PastVerdict, ReadinessRun, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
+    Ack, ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, PastVerdict,
+    ReadinessRun, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -40,8 +40,6 @@ pub enum Change {
     Lift(SilenceId),
     /// A message goes out.
     Notify(Box<Notification>),
-    /// A message that is still waiting is not needed any more.
-    Withdraw(Withdrawal),
     /// A drill began or ended.
     Drill(Drill),
     /// A link in a message was used.
@@ -98,15 +96,6 @@ pub struct LostTime {
     pub at: Timestamp,
     /// Milliseconds.
     pub ms: u64,
-}
-
-/// Why a waiting message is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawal {
-    /// Which message.
-    pub id: NotificationId,
-    /// Why, for the log.
-    pub reason: String,
 }
 
 /// Messages about something are held back for a while.
@@ -366,7 +355,6 @@ impl Durable {
                     self.confirmations.remove(&(session.clone(), site.clone()));
                 }
                 Change::Notify(_)
-                | Change::Withdraw(_)
                 | Change::LinkUse(_)
                 | Change::Rollup(_)
                 | Change::Reported { .. } => {}

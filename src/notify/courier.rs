@@ -20,7 +20,7 @@ use super::{DeliveryError, Retry, Setup, Style};
 use crate::clock::Clock;
 use crate::config::Channel;
 use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId, Refusal};
-use crate::store::{Mail, Outstanding, Ticket, WriterHandle};
+use crate::store::{Outstanding, Ticket, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
 const RECORD_FIRST: Duration = Duration::from_secs(1);
@@ -95,7 +95,7 @@ impl Remote {
 /// queue of orders needs no bound of its own.
 #[derive(Debug)]
 pub(super) enum Order {
-    Mail(Vec<Mail>),
+    Mail(Vec<Arc<Notification>>),
     Setup(Setup),
     Standing(Vec<Notification>),
     Stop { within: Duration, done: oneshot::Sender<usize> },
@@ -114,7 +114,7 @@ impl Inbox {
     }
 
     /// Hands messages over, in the order decided. Returns at once.
-    pub fn deliver(&self, mail: Vec<Mail>) {
+    pub fn deliver(&self, mail: Vec<Arc<Notification>>) {
         self.order(Order::Mail(mail));
     }
 
@@ -257,6 +257,7 @@ impl Round {
             kind: channel.kind.word(),
             limits: channel::limits(&channel.kind),
             fallback: channel.fallback.clone(),
+            ends: channel.send_resolved,
         });
         self.queue.configure(lines.collect(), self.clock.now());
         let same_style = *self.style == setup.style;
@@ -290,13 +291,10 @@ impl Round {
         }
     }
 
-    fn take_in(&mut self, mail: Vec<Mail>) {
+    fn take_in(&mut self, mail: Vec<Arc<Notification>>) {
         let now = self.clock.now();
-        for mail in mail {
-            match mail {
-                Mail::Send(notification) => self.queue.enqueue(notification, now),
-                Mail::Withdraw(withdrawal) => self.queue.withdraw(&withdrawal, now),
-            }
+        for notification in mail {
+            self.queue.enqueue(notification, now);
         }
     }
 

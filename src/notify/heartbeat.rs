@@ -3,10 +3,12 @@
 //!
 //! 1. A sign is due once in every period; one that did not get through is repeated after
 //!    [`AGAIN`].
-//! 2. None is given while the event loop stands still, while no probe comes to an end though
-//!    several should have, while what is decided does not reach the disk for [`UNWRITTEN`], or
-//!    while no channel reaches anybody. A process that lives and does not watch, or watches and can
-//!    tell nobody, has to look dead, or nobody comes: then the watchdog is the last channel.
+//! 2. None is given while the event loop stands still, while no probe tells anything of a site
+//!    though several should have, while the monitor has been blind for [`BLIND`], while what is
+//!    decided does not reach the disk for [`UNWRITTEN`], or while no channel reaches anybody. A
+//!    probe that fails on this machine tells nothing. A process that lives and does not watch, or
+//!    watches and can tell nobody, has to look dead, or nobody comes: then the watchdog is the last
+//!    channel.
 //! 3. As soon as all is well again, a sign that was held back is given at once.
 
 use std::time::Duration;
@@ -26,6 +28,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 const STALLED: Duration = Duration::from_secs(10);
 /// Probes that may be missing in a row, and the shortest time that counts as too long.
 const SILENT: (u32, Duration) = (3, Duration::from_secs(30));
+/// How long this monitor may say that it cannot see; a clock that was set is over sooner.
+const BLIND: Duration = Duration::from_mins(1);
 /// How long a disk may refuse what was decided.
 const UNWRITTEN: Duration = Duration::from_mins(1);
 
@@ -34,10 +38,12 @@ const UNWRITTEN: Duration = Duration::from_mins(1);
 pub struct Signs {
     /// When the event loop last came round.
     pub turned: Mono,
-    /// When a probe last came to an end.
+    /// When a probe last told something of a site.
     pub learned: Mono,
     /// How often one should, at least; none when there is nothing to probe.
     pub every: Option<Duration>,
+    /// For how long it has been blind, as it says itself.
+    pub blind: Option<Duration>,
     /// For how long what was decided has not reached the disk.
     pub unwritten: Option<Duration>,
     /// Whether every channel fails or refuses what it is told, as [`trouble`](super::trouble()) has
@@ -60,7 +66,9 @@ impl Signs {
         if now - self.turned >= STALLED {
             Some("the event loop stands still")
         } else if silent.is_some_and(|silent| now - self.learned >= silent) {
-            Some("no probe comes to an end")
+            Some("no probe tells anything of a site")
+        } else if self.blind.is_some_and(|lasting| lasting >= BLIND) {
+            Some("the monitor cannot see")
         } else if self.unwritten.is_some_and(|lasting| lasting >= UNWRITTEN) {
             Some("what is decided does not reach the disk")
         } else if self.untold {
@@ -147,7 +155,7 @@ mod tests {
 
     fn well(now: Mono) -> Signs {
         let every = Some(Duration::from_secs(15));
-        Signs { turned: now, learned: now, every, unwritten: None, untold: false }
+        Signs { turned: now, learned: now, every, blind: None, unwritten: None, untold: false }
     }
 
     #[test]
@@ -171,11 +179,14 @@ mod tests {
         let stalled = Signs { turned: at(990), ..well(now) };
         assert_eq!(stalled.wrong(now), Some("the event loop stands still"));
         let silent = Signs { learned: at(955), ..well(now) };
-        assert_eq!(silent.wrong(now), Some("no probe comes to an end"));
+        assert_eq!(silent.wrong(now), Some("no probe tells anything of a site"));
         assert_eq!(Signs { learned: at(956), ..well(now) }.wrong(now), None, "three may miss");
         assert_eq!(Signs { learned: at(0), every: None, ..well(now) }.wrong(now), None);
         let quick = Signs { every: Some(Duration::from_secs(1)), learned: at(971), ..well(now) };
         assert_eq!(quick.wrong(now), None, "a burst of slow ones is no standstill");
+        let blind = |seconds| Signs { blind: Some(Duration::from_secs(seconds)), ..well(now) };
+        assert_eq!(blind(59).wrong(now), None);
+        assert_eq!(blind(60).wrong(now), Some("the monitor cannot see"));
         let full = |seconds| Signs { unwritten: Some(Duration::from_secs(seconds)), ..well(now) };
         assert_eq!(full(59).wrong(now), None);
         assert_eq!(full(60).wrong(now), Some("what is decided does not reach the disk"));

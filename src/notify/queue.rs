@@ -43,8 +43,7 @@ use std::time::Duration;
 use super::{DeliveryError, Letter};
 use crate::config::Fallback;
 use crate::model::{
-    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind,
-    Now, Withdrawal,
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
 };
 use crate::store::{Mark, MarkState, StandIn, Waiting};
 use entry::Entry;
@@ -63,6 +62,8 @@ pub(super) const MOST_ATTEMPTS: u32 = 2_880;
 const CATCH_UP: Duration = Duration::from_secs(20);
 /// Failures of one message until others go first.
 const PATIENCE: u32 = 3;
+/// Incidents told through fallbacks that are noted until they are over.
+const MOST_STAND_INS: usize = 4_096;
 /// Messages of a kind, waiting at once, from which on they leave as one.
 const DIGEST_FROM: usize = 3;
 
@@ -84,6 +85,8 @@ pub(super) struct LineSetup {
     pub(super) kind: &'static str,
     pub(super) limits: Limits,
     pub(super) fallback: Option<Fallback>,
+    /// Whether it tells that something is over.
+    pub(super) ends: bool,
 }
 
 /// A letter that is due.
@@ -147,6 +150,7 @@ impl Queue {
             line.configured = true;
             line.limits = setup.limits;
             line.fallback = setup.fallback;
+            line.ends = setup.ends;
             setup.kind.clone_into(&mut line.status.kind);
         }
         self.let_go(now);
@@ -161,7 +165,9 @@ impl Queue {
 
     /// Takes up which fallbacks had told of what is still on when the daemon ended.
     pub(super) fn restore_stand_ins(&mut self, stand_ins: Vec<StandIn>) {
-        self.stand_ins.extend(stand_ins);
+        for stand_in in stand_ins {
+            self.note_stand_in(stand_in);
+        }
     }
 
     /// Takes up which drills channels had accepted when the daemon ended.
@@ -188,13 +194,6 @@ impl Queue {
         entry.fallback = waiting.fallback;
         self.admit(entry, now);
         self.fall_back(now);
-    }
-
-    /// Takes a message back, unless it is under way or settled.
-    pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal, now: Now) {
-        for line in self.lines.values_mut() {
-            line.withdraw(withdrawal, now, &mut self.output);
-        }
     }
 
     /// The next letter that is due, if any. It counts as under way until it is settled.
@@ -249,9 +248,25 @@ impl Queue {
         self.lines.values().filter(|line| line.configured).map(|line| line.status(now)).collect()
     }
 
-    /// Rule 7: the end of a problem follows to whoever heard of it through a fallback.
+    /// Notes that a fallback tells of an incident; whether it is the first time. How many are noted
+    /// is bounded, whatever never ends.
+    fn note_stand_in(&mut self, stand_in: StandIn) -> bool {
+        let new = self.stand_ins.insert(stand_in);
+        if self.stand_ins.len() > MOST_STAND_INS {
+            self.stand_ins.pop_first();
+        }
+        new
+    }
+
+    /// Rule 7: the end of a problem follows to whoever heard of it through a fallback, unless they
+    /// are told of no end. What a channel told that tells none is over with its incident.
     fn admit(&mut self, mut entry: Entry, now: Now) {
         let notification = Arc::clone(&entry.notification);
+        if notification.kind == NotificationKind::Resolved {
+            let (lines, over) = (&self.lines, &notification.alert.incident.id);
+            let tells_ends = |id: &ChannelId| lines.get(id).is_none_or(|line| line.ends);
+            self.stand_ins.retain(|it| it.incident != *over || tells_ends(&it.channel));
+        }
         let about = (&notification.channel, &notification.alert.incident.id);
         let heard = self.stand_ins.iter().find(|it| (&it.channel, &it.incident) == about).cloned();
         let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
@@ -301,8 +316,12 @@ impl Queue {
             }
             for mut copy in copies {
                 let Some(channel) = copy.instead_of.clone() else { continue };
+                let tells_ends = self.lines.get(&copy.channel).is_none_or(|line| line.ends);
+                if copy.kind == NotificationKind::Resolved && !tells_ends {
+                    continue;
+                }
                 if copy.kind != NotificationKind::Resolved {
-                    let new = self.stand_ins.insert(StandIn {
+                    let new = self.note_stand_in(StandIn {
                         channel,
                         incident: copy.alert.incident.id.clone(),
                         fallback: copy.channel.clone(),

@@ -117,7 +117,6 @@ impl Backlog {
         let mut seen_incident = BTreeSet::new();
         let mut seen_silence = BTreeSet::new();
         let mut seen_health = BTreeSet::new();
-        let mut seen_withdrawal = BTreeSet::new();
         let mut seen_drill = BTreeSet::new();
         let mut seen_session = BTreeSet::new();
         let mut seen_watch = BTreeSet::new();
@@ -139,7 +138,6 @@ impl Backlog {
                     lost += u64::from(!keep);
                     keep
                 }
-                Change::Withdraw(withdrawal) => seen_withdrawal.insert(withdrawal.id.clone()),
                 Change::Notify(notification) => {
                     let settled = marks
                         .get(&notification.id)

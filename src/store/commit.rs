@@ -109,9 +109,6 @@ fn write_change(
                 .execute((id.as_str(), nanos(now)))?;
         }
         Change::Notify(notification) => outbox::add(db, notification)?,
-        Change::Withdraw(withdrawal) => {
-            outbox::withdraw(db, &withdrawal.id, &withdrawal.reason, now)?;
-        }
         Change::Drill(drill) => write_drill(db, drill)?,
         Change::LinkUse(used) => write_link_use(db, used)?,
         Change::Rollup(rollup) => {

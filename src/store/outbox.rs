@@ -18,7 +18,7 @@ pub enum MarkState {
     Delivered,
     /// It was given up.
     Failed,
-    /// It needs no sending any more.
+    /// It needs no sending any more: a later one tells it.
     Withdrawn,
 }
 
@@ -288,21 +288,6 @@ pub(super) fn add(db: &Connection, notification: &Notification) -> rusqlite::Res
         nanos(notification.created),
         text,
     ))?;
-    Ok(())
-}
-
-/// Takes a message back, if it still waits.
-pub(super) fn withdraw(
-    db: &Connection,
-    id: &NotificationId,
-    reason: &str,
-    at: Timestamp,
-) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "UPDATE outbox SET state = 3, settled = ?2, error = ?3, next_attempt = NULL
-         WHERE id = ?1 AND state = 0",
-    )?
-    .execute((id.as_str(), nanos(at), reason))?;
     Ok(())
 }
 

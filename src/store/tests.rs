@@ -11,7 +11,7 @@ use crate::model::{
     EndpointId, Failure, Finding, Found, HardState, Health, Importance, Incident, IncidentId,
     LostTime, Maintenance, Notification, NotificationId, NotificationKind, Phase, ReadinessRun,
     RemoteFailure, Rollup, SessionId, SessionRecord, Severity, Silence, SilenceId, SiteId,
-    SiteReadiness, Sketch, Spread, Told, Verdict, Withdrawal,
+    SiteReadiness, Sketch, Spread, Told, Verdict,
 };
 
 /// A directory of its own that goes with the test.
@@ -228,9 +228,7 @@ fn everything() -> Batch {
             session: SessionId::new("giao-ban"),
             lost: LostTime { at: at("2026-02-03T00:50:00Z"), ms: 61_000 },
         },
-        Change::Notify(Box::new(notification("n1", open.clone(), NotificationKind::Firing))),
-        Change::Notify(Box::new(notification("n2", open, NotificationKind::Update))),
-        Change::Withdraw(Withdrawal { id: NotificationId::new("n2"), reason: "over".to_owned() }),
+        Change::Notify(Box::new(notification("n1", open, NotificationKind::Firing))),
         Change::Rollup(Box::new(rollup("tan-lap", "2026-02-03T00:41:00Z", 60))),
     ])
 }
@@ -255,7 +253,7 @@ fn a_restart_restores_what_the_brain_must_remember() {
     assert_eq!(durable, expected);
     let waiting = store.waiting().unwrap();
     let ids: Vec<&str> = waiting.iter().map(|w| w.notification.id.as_str()).collect();
-    assert_eq!(ids, ["n1"], "what was taken back is not told");
+    assert_eq!(ids, ["n1"]);
     assert_eq!(waiting[0].notification.alert.incident, incident("i1", "tan-lap"));
 }
 
@@ -326,7 +324,16 @@ fn marks_follow_a_message_on_its_way() {
 
     mark.state = MarkState::Delivered;
     mark.attempts = 4;
-    store.commit(&[], &[mark], now()).unwrap();
+    let later = notification("n2", incident("i1", "tan-lap"), NotificationKind::Update);
+    let told_by_n1 = Mark {
+        id: later.id.clone(),
+        state: MarkState::Withdrawn,
+        attempts: 0,
+        told_as: NotificationKind::Update,
+        ..mark.clone()
+    };
+    let later = batch(vec![Change::Notify(Box::new(later))]);
+    store.commit(&[later], &[mark, told_by_n1], now()).unwrap();
     assert!(store.waiting().unwrap().is_empty());
     let totals = &History::open(scratch.path()).unwrap().outbox().unwrap()[0];
     assert_eq!((totals.queued, totals.delivered, totals.withdrawn, totals.retried), (0, 1, 1, 3));

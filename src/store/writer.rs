@@ -28,7 +28,7 @@ use super::backlog::Backlog;
 use super::{Mark, Retention, Store, StoreError};
 use crate::clock::Clock;
 use crate::model::{
-    Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, StoreTrouble, Withdrawal, chain,
+    Batch, Change, Mono, Notification, Now, Snapshot, StoreStatus, StoreTrouble, chain,
 };
 
 /// Longest that publishing waits for the disk.
@@ -45,19 +45,10 @@ const PRUNE: (Duration, u32) = (Duration::from_hours(1), 2_000);
 pub struct News {
     /// The state to publish, if there is a new one.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// What the courier is to do, in the order decided.
-    pub mail: Vec<Mail>,
+    /// What the courier is to tell, in the order decided.
+    pub mail: Vec<Arc<Notification>>,
     /// Whether it is on disk.
     pub durable: bool,
-}
-
-/// One order to the courier.
-#[derive(Debug, Clone)]
-pub enum Mail {
-    /// Tell this.
-    Send(Arc<Notification>),
-    /// If it still waits, do not tell it.
-    Withdraw(Withdrawal),
 }
 
 /// Names a moment in the order of what was handed over; the default is the one before all that.
@@ -109,7 +100,7 @@ struct Unpublished {
     ticket: u64,
     due: Mono,
     snapshot: Option<Arc<Snapshot>>,
-    mail: Vec<Mail>,
+    mail: Vec<Arc<Notification>>,
 }
 
 impl Writer {
@@ -188,7 +179,7 @@ impl WriterHandle {
     /// Hands over what was decided, and the state after it. Returns at once.
     pub fn submit(&self, batch: Batch, snapshot: Option<Arc<Snapshot>>) -> Ticket {
         let now = self.shared.clock.mono();
-        let mail: Vec<Mail> = batch.changes.iter().filter_map(mail_of).collect();
+        let mail: Vec<_> = batch.changes.iter().filter_map(message_of).collect();
         let mut state = self.shared.lock();
         let lost_before = state.backlog.take_lost();
         let urgent = state.backlog.absorb(batch);
@@ -272,10 +263,9 @@ fn wait<'a>(
     condition.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner).0
 }
 
-fn mail_of(change: &Change) -> Option<Mail> {
+fn message_of(change: &Change) -> Option<Arc<Notification>> {
     match change {
-        Change::Notify(notification) => Some(Mail::Send(Arc::new((**notification).clone()))),
-        Change::Withdraw(withdrawal) => Some(Mail::Withdraw(withdrawal.clone())),
+        Change::Notify(notification) => Some(Arc::new((**notification).clone())),
         _ => None,
     }
 }

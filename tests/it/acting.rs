@@ -256,15 +256,15 @@ async fn planned_work_is_announced_listed_and_ended() {
 }
 
 /// A receiver of webhooks that keeps what came.
-struct Duty {
-    address: String,
+pub(crate) struct Duty {
+    pub(crate) address: String,
     posts: Arc<Mutex<Vec<Value>>>,
     /// Requests that post nothing: signs of life.
-    beats: Arc<AtomicUsize>,
+    pub(crate) beats: Arc<AtomicUsize>,
 }
 
 impl Duty {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let posts: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -359,7 +359,7 @@ impl Drop for Running {
     }
 }
 
-fn run(dir: &Path) -> Running {
+pub(crate) fn run(dir: &Path) -> Running {
     let child = Command::new(env!("CARGO_BIN_EXE_vchealth"))
         .args(["run", "--config"])
         .arg(dir)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use vchealth::clock::Clock;
 use vchealth::model::{Batch, Change, Durable, Health, NotificationKind, StoreTrouble};
-use vchealth::store::{FILE_NAME, History, Mail, Store, StoreError, Writer};
+use vchealth::store::{FILE_NAME, History, Store, StoreError, Writer};
 
 use crate::fixtures::{Scratch, at, child, health, incident, kills, notification, random};
 
@@ -64,10 +64,8 @@ fn child_that_commits() {
     let next = store.waiting().unwrap().len() as u64;
     let writer = Writer::start(store, Clock::start(), |news| {
         assert!(news.durable);
-        for mail in news.mail {
-            if let Mail::Send(it) = mail {
-                println!("acknowledged {}", it.id);
-            }
+        for message in news.mail {
+            println!("acknowledged {}", message.id);
         }
     })
     .unwrap();
@@ -245,10 +243,8 @@ fn child_on_a_small_disk() {
         handle.submit(batch(next.next().unwrap()), None);
         let it = news.recv_timeout(LONG).unwrap();
         assert!(submitted.elapsed() < Duration::from_secs(5), "an alert waits for no disk");
-        for mail in it.mail {
-            if let Mail::Send(message) = mail {
-                told.insert(message.id.to_string(), it.durable);
-            }
+        for message in it.mail {
+            told.insert(message.id.to_string(), it.durable);
         }
         it.durable
     };

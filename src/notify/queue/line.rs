@@ -13,7 +13,7 @@ use super::{
     Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
 };
 use crate::config::Fallback;
-use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Withdrawal};
+use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now};
 use crate::store::MarkState;
 
 /// Drills that a channel is known to have accepted: more than there are at a time.
@@ -28,6 +28,8 @@ const REFUSALS: u32 = 2;
 pub(super) struct Line {
     pub(super) limits: Limits,
     pub(super) fallback: Option<Fallback>,
+    /// Whether it tells that something is over.
+    pub(super) ends: bool,
     /// Whether the settings still name it. One that they do not only finishes what is under way.
     pub(super) configured: bool,
     /// In the order decided.
@@ -55,6 +57,7 @@ impl Line {
         Self {
             limits: setup.limits,
             fallback: setup.fallback.clone(),
+            ends: setup.ends,
             configured: true,
             waiting: Vec::new(),
             under_way: BTreeMap::new(),
@@ -74,14 +77,6 @@ impl Line {
     /// Whether it has this message already.
     pub(super) fn holds(&self, id: &NotificationId) -> bool {
         self.on_their_way().any(|entry| entry.notification.id == *id)
-    }
-
-    pub(super) fn withdraw(&mut self, withdrawal: &Withdrawal, now: Now, output: &mut Output) {
-        let found = self.waiting.iter().position(|e| e.notification.id == withdrawal.id);
-        if let Some(at) = found {
-            let entry = self.waiting.remove(at);
-            self.drop_entry(&entry, withdrawal.reason.clone(), now, output);
-        }
     }
 
     /// Rule 2, for one incident: from the oldest waiting message on, each is overtaken by the next.

@@ -35,10 +35,15 @@ impl Desk {
 
     /// A message about incident `about` is decided.
     fn decide(&mut self, id: &str, about: &str, kind: NotificationKind) {
+        self.decide_for("truc", id, about, kind);
+    }
+
+    fn decide_for(&mut self, channel: &str, id: &str, about: &str, kind: NotificationKind) {
         let mut it = incident(about, "tan-lap");
         it.resolved = (kind == NotificationKind::Resolved).then_some(self.now.wall);
         let mut message = notification(id, it, kind);
         message.created = self.now.wall;
+        message.channel = ChannelId::new(channel);
         self.queue.enqueue(Arc::new(message), self.now);
     }
 
@@ -104,7 +109,7 @@ impl Desk {
 }
 
 fn line(id: &str, limits: Limits) -> LineSetup {
-    LineSetup { id: ChannelId::new(id), kind: "webhook", limits, fallback: None }
+    LineSetup { id: ChannelId::new(id), kind: "webhook", limits, fallback: None, ends: true }
 }
 
 fn later() -> DeliveryError {
@@ -403,22 +408,6 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
     assert_eq!(restarted.take().as_deref(), Some("digest-over0"));
     assert_eq!(restarted.told[0].items.len(), 3);
     assert_eq!(restarted.take().as_deref(), Some("over3"));
-}
-
-#[test]
-fn a_message_taken_back_in_time_is_not_told() {
-    let mut desk = Desk::new(1);
-    desk.decide("a", "i1", FIRING);
-    desk.decide("b", "i2", FIRING);
-    desk.take();
-    for id in ["a", "b"] {
-        let withdrawal =
-            Withdrawal { id: NotificationId::new(id), reason: "maintenance".to_owned() };
-        desk.queue.withdraw(&withdrawal, desk.now);
-    }
-    desk.ok("a");
-    assert_eq!(desk.take(), None);
-    assert_eq!(desk.marks(), ["a Delivered", "b Withdrawn"], "what is under way cannot be stopped");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn what_is_published_is_on_disk() {
         .submit(batch(vec![health("a", Health::Down, "2026-02-03T00:00:00Z"), firing("n1")]), None);
     let first = news.recv_timeout(LONG).unwrap();
     assert!(first.durable);
-    assert!(matches!(&first.mail[..], [Mail::Send(it)] if it.id.as_str() == "n1"));
+    assert!(matches!(&first.mail[..], [it] if it.id.as_str() == "n1"));
     let history = History::open(scratch.path()).unwrap();
     assert_eq!(history.outbox().unwrap()[0].queued, 1);
     assert_eq!(writer.stop(LONG), 0);

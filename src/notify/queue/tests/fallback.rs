@@ -204,3 +204,36 @@ fn messages_of_a_channel_that_is_taken_out_go_through_its_fallback() {
     desk.run(Duration::ZERO, without(&[]));
     assert_eq!(told(&desk), ["sms firing a/via/sms"]);
 }
+
+#[test]
+fn a_fallback_that_tells_no_ends_is_told_none() {
+    let mut desk = chain(&["truc", "sms"]);
+    let mut all = lines(&["truc", "sms"]);
+    all[1].ends = false;
+    desk.queue.configure(all, desk.now);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    desk.decide("b", "i1", RESOLVED);
+    desk.run(AFTER, without(&[]));
+    assert_eq!(told(&desk), ["sms firing a/via/sms", "truc resolved b"]);
+}
+
+#[test]
+fn what_a_channel_that_tells_no_ends_told_elsewhere_is_forgotten_when_it_is_over() {
+    let mut desk = chain(&["truc", "sms", "mail"]);
+    let mut all = lines(&["truc", "sms", "mail"]);
+    (all[0].ends, all[1].fallback) = (false, None);
+    desk.queue.configure(all, desk.now);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    assert_eq!(desk.queue.stand_ins.len(), 1);
+    desk.decide_for("mail", "b", "i1", RESOLVED);
+    assert!(desk.queue.stand_ins.is_empty());
+    let of = |n| StandIn {
+        channel: ChannelId::new("truc"),
+        incident: IncidentId::new(format!("i{n}")),
+        fallback: ChannelId::new("sms"),
+    };
+    desk.queue.restore_stand_ins((0..=MOST_STAND_INS).map(of).collect());
+    assert_eq!(desk.queue.stand_ins.len(), MOST_STAND_INS, "whatever never ends");
+}
