@@ -29,7 +29,7 @@ pub use path::{HttpState, Service, SipState};
 pub use sight::Sight;
 pub(crate) use sight::sip_reason;
 
-use crate::model::{EndpointId, EndpointIx, Host, IcmpError, Mono, Now, SiteIx, Topology};
+use crate::model::{EndpointId, EndpointIx, Host, Mono, Now, RemoteFailure, SiteIx, Topology};
 
 use self::path::Path;
 use super::fault::{Fault, FaultKind};
@@ -87,8 +87,8 @@ pub struct World {
     dice: Vec<Dice>,
     lines: Vec<Line>,
     cut: OwnNetwork,
-    /// ICMP errors about echoes that nobody waits for any more, with when they come.
-    said: BTreeMap<EndpointIx, VecDeque<(IcmpError, Mono)>>,
+    /// What is said of echoes that nobody waits for any more, with when it comes.
+    said: BTreeMap<EndpointIx, VecDeque<(RemoteFailure, Mono)>>,
 }
 
 /// A fault and when it was placed.

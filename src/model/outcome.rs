@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Mono, Now, TargetIx};
+use super::{Mono, Now, TargetIx, micros};
 
 /// Why a probe runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,8 +58,8 @@ pub struct Outcome {
     /// Echo requests of a probe that failed that left this machine and that nobody answered, while
     /// we could see. Those of a reply stand in its detail; other kinds of probe have none.
     pub lost: u16,
-    /// When the ICMP error came that the failure tells of, where it was about an earlier request:
-    /// its sender lived then, which says nothing of now.
+    /// When the ICMP error or the late reply came that the failure tells of, where it was about an
+    /// earlier request: its sender lived then, which says nothing of now.
     pub heard: Option<Mono>,
     /// A reply, or why there was none.
     pub result: Result<Reply, Failure>,
@@ -199,6 +199,14 @@ pub enum Failure {
 pub enum RemoteFailure {
     /// Nothing came back in time.
     Timeout,
+    /// Nothing came back in time, but lately something did after it: the line is full or the host
+    /// overburdened. For whoever needs it now it is as good as gone, and it may have gone since.
+    Slow {
+        /// Round trip of the late reply in milliseconds, as roughly as people are told it.
+        after_ms: u32,
+        /// Time limit in milliseconds.
+        limit_ms: u32,
+    },
     /// A reset or a port-unreachable: the host lives, the service does not listen.
     Refused,
     /// The peer closed or reset in mid-conversation.
@@ -285,13 +293,28 @@ pub enum LocalFailure {
     Other(String),
 }
 
+impl RemoteFailure {
+    /// That a reply took `after` where it was waited for until `limit`.
+    #[must_use]
+    pub fn slow(after: Duration, limit: Duration) -> Self {
+        let whole_ms = |duration| micros(duration).div_ceil(1_000);
+        // What is about the same is told in the same words: tenths of a second, or hundredths below
+        // one, rounded up so that it is never within the limit.
+        let step = if after >= Duration::from_secs(1) { 100 } else { 10 };
+        let after_ms = whole_ms(after).div_ceil(step).saturating_mul(step);
+        Self::Slow { after_ms, limit_ms: whole_ms(limit) }
+    }
+}
+
 impl Failure {
     /// Whether this failure proves that the host itself is alive; none when it says nothing
     /// about that.
     #[must_use]
     pub const fn host_alive(&self) -> Option<bool> {
         match self {
-            Self::Local(_) | Self::Remote(RemoteFailure::Timeout) => None,
+            Self::Local(_) | Self::Remote(RemoteFailure::Timeout | RemoteFailure::Slow { .. }) => {
+                None
+            }
             Self::Remote(RemoteFailure::Unreachable(error)) => match error.kind {
                 Unreachable::Port | Unreachable::Protocol => Some(true),
                 Unreachable::Net | Unreachable::Host => Some(false),
@@ -307,6 +330,7 @@ impl Failure {
         match self {
             Self::Remote(remote) => match remote {
                 RemoteFailure::Timeout => "timeout",
+                RemoteFailure::Slow { .. } => "slow",
                 RemoteFailure::Refused => "refused",
                 RemoteFailure::Closed => "closed",
                 RemoteFailure::Unreachable(error) => match error.kind {
@@ -403,4 +427,21 @@ pub struct EngineHealth {
     pub sockets: u32,
     /// Receive buffer in bytes as the kernel granted it, per socket.
     pub receive_buffer: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Language;
+
+    #[test]
+    fn a_slow_round_trip_is_told_roughly_and_never_as_within_the_limit() {
+        let told = |us| match RemoteFailure::slow(Duration::from_micros(us), Duration::ZERO) {
+            RemoteFailure::Slow { after_ms, .. } => Language::En.seconds(after_ms),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([200_001, 409_999, 999_000].map(told), ["0.21 s", "0.41 s", "1 s"]);
+        assert_eq!([1_000_001, 1_400_000, 2_340_000].map(told), ["1.1 s", "1.4 s", "2.4 s"]);
+        assert_eq!(Language::Vi.seconds(1_005), "1,005 s");
+    }
 }

@@ -28,6 +28,16 @@ impl Language {
         }
     }
 
+    /// So many milliseconds in seconds, with as many decimals as they have.
+    #[must_use]
+    pub fn seconds(self, ms: u32) -> String {
+        let decimals = format!("{:03}", ms % 1_000);
+        match decimals.trim_end_matches('0') {
+            "" => format!("{} s", ms / 1_000),
+            decimals => format!("{}{}{decimals} s", ms / 1_000, self.pick(",", ".")),
+        }
+    }
+
     /// Its code (ISO 639-1), as settings, options and pages have it.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -138,8 +138,11 @@ impl Sight {
     /// 3. While the engine is in trouble lost echoes have to be asked again. Whatever else failed
     ///    is no matter of the engine, and what a router says of an echo was not missed.
     pub(super) fn trust(&self, outcome: &Outcome, now: Mono) -> Trust {
-        let is_lost =
-            outcome.lost > 0 && outcome.result == Err(Failure::Remote(RemoteFailure::Timeout));
+        let is_lost = outcome.lost > 0
+            && matches!(
+                outcome.result,
+                Err(Failure::Remote(RemoteFailure::Timeout | RemoteFailure::Slow { .. }))
+            );
         if self.is_blind() {
             Trust::None
         } else if outcome.started.mono < self.sees_since || (is_lost && now < self.distrust_until) {

@@ -270,6 +270,13 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
         RemoteFailure::Timeout => language
             .pick("không có trả lời trong thời gian chờ", "nothing came back within the time limit")
             .to_owned(),
+        RemoteFailure::Slow { after_ms, limit_ms } => {
+            let (after, limit) = (language.seconds(*after_ms), language.seconds(*limit_ms));
+            match language {
+                Language::Vi => format!("có trả lời, nhưng sau {after}; giới hạn là {limit}"),
+                Language::En => format!("it answers, but after {after}; the limit is {limit}"),
+            }
+        }
         RemoteFailure::Refused => language
             .pick(
                 "máy có hoạt động nhưng từ chối: dịch vụ không chạy ở cổng này",
@@ -467,6 +474,13 @@ mod tests {
             failure(&dead, &en()),
             "a router says: the host does not respond (off or unplugged) (ICMP 3/1 from 10.10.0.254)"
         );
+    }
+
+    #[test]
+    fn what_answers_too_late_is_not_told_as_dead() {
+        let slow = Failure::Remote(RemoteFailure::Slow { after_ms: 1_400, limit_ms: 1_000 });
+        assert_eq!(failure(&slow, &vi()), "có trả lời, nhưng sau 1,4 s; giới hạn là 1 s");
+        assert_eq!(failure(&slow, &en()), "it answers, but after 1.4 s; the limit is 1 s");
     }
 
     #[test]

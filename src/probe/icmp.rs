@@ -5,6 +5,7 @@
 //! needs less of it. An engine is handed jobs, possibly ahead of their time, and hands back exactly
 //! one result for each, in batches, from a thread of its own.
 
+mod belated;
 mod blind;
 mod kernel;
 mod own;
@@ -97,8 +98,8 @@ pub struct PingDone {
     /// Requests that left and that nobody answered, while we could see, where there was no reply;
     /// the detail of a reply counts its own.
     pub lost: u16,
-    /// When the ICMP error came that the failure tells of, where it was about an earlier request:
-    /// its sender lived then, which says nothing of now.
+    /// When the ICMP error or the late reply came that the failure tells of, where it was about an
+    /// earlier request: its sender lived then, which says nothing of now.
     pub heard: Option<Mono>,
     /// What was learned: at least one reply, or why there was none.
     pub result: Result<IcmpDetail, Failure>,

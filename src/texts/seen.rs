@@ -69,6 +69,13 @@ pub(super) fn named_by(failure: &Failure, language: Language) -> Option<String> 
         Failure::Remote(RemoteFailure::Unreachable(error)) => {
             error.offender.map(|offender| offender.to_string())
         }
+        Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms }) => {
+            let [after, limit] = [after_ms, limit_ms].map(|ms| language.seconds(*ms));
+            Some(match language {
+                Language::Vi => format!("sau {after}, giới hạn {limit}"),
+                Language::En => format!("after {after}, limit {limit}"),
+            })
+        }
         Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
             Some(format!("{status} {reason}").trim_end().to_owned())
         }

@@ -439,6 +439,13 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
         seen("codec", "sip", tls, "2026-02-03T00:42:10Z"),
         seen("codec", "web", words("a face at the window"), "2026-02-03T00:42:10Z"),
     ];
+    let mut full = sample(Cause::Access);
+    let late =
+        |after_ms| Saw::Failed(Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms: 1_000 }));
+    full.alert.incident.evidence = vec![
+        seen("router", "ping", late(1_400), "2026-02-03T00:42:10Z"),
+        seen("codec", "ping", late(1_400), "2026-02-03T00:42:11Z"),
+    ];
     let mut named = sample(Cause::Access);
     named.alert.site_name = "Điểm cầu Sở Y tế".to_owned();
     named.alert.incident.delegates = 1;
@@ -471,6 +478,7 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
             ("a certificate from the future", letter(vec![early])),
             ("a slow clock", letter(vec![slow])),
             ("odd observations", letter(vec![odd])),
+            ("a line slower than the limit", letter(vec![full])),
             ("a site that is called a site", letter(vec![named])),
         ],
     );

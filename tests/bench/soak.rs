@@ -1,8 +1,9 @@
 //! Ten minutes at ten thousand targets in the lab, with packets lost, delayed beyond the time
 //! limit, cut short, duplicated, reordered and forged: every count must be exact.
 //!
-//! `cargo bench --bench soak -- [ENDPOINTS [SECONDS [raw|unprivileged [v4|v6]]]]`; 10,000 and 600 on
-//! raw sockets and IPv4 unless given, which is what the service has. Takes root.
+//! `cargo bench --bench soak -- [ENDPOINTS [SECONDS [SOCKET]]]`; 10,000 and 600 unless given. The
+//! socket is one of `raw-v4`, as the service has it, `raw-v6`, `unprivileged-v4` and
+//! `unprivileged-v6`. Takes root.
 
 #![allow(
     clippy::disallowed_methods,
@@ -23,18 +24,15 @@ use std::time::Duration;
 
 use damage::Plan;
 use socket::Socket;
-use vchealth::wire::icmp::Family;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let number = |at: usize, usual: usize| {
         arguments.get(at).map_or(usual, |text| text.parse().expect("a number"))
     };
-    let word = |at: usize| arguments.get(at).map(String::as_str);
-    let socket = Socket {
-        unprivileged: word(2) == Some("unprivileged"),
-        family: if word(3) == Some("v6") { Family::V6 } else { Family::V4 },
-    };
+    let word = arguments.get(2).map_or("raw-v4", String::as_str);
+    let known = Socket::ALL.into_iter().find(|socket| socket.to_string() == word);
+    let socket = known.expect("a kind of socket with a family");
     let plan = Plan {
         socket,
         endpoints: number(0, 10_000),

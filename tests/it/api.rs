@@ -201,6 +201,7 @@ async fn whatever_a_readiness_run_can_find_is_described() {
     let found = [
         Found::Uplink { above: SiteId::new("cho-don"), name: words(), answers: true },
         Found::Silent(Failure::Remote(RemoteFailure::Timeout)),
+        Found::Silent(Failure::Remote(RemoteFailure::Slow { after_ms: 1_400, limit_ms: 1_000 })),
         Found::Silent(icmp(Unreachable::Host)),
         Found::Device(icmp(Unreachable::TooBig { mtu: 1400 })),
         Found::Device(icmp(Unreachable::TimeExceeded)),

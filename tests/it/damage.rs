@@ -160,7 +160,7 @@ fn ping(lab: &Lab, clock: Clock, plan: Plan) -> Counts {
             for done in batch {
                 let kind = match done.result {
                     Ok(_) => 0,
-                    Err(Failure::Remote(RemoteFailure::Timeout)) => 1,
+                    Err(Failure::Remote(RemoteFailure::Timeout | RemoteFailure::Slow { .. })) => 1,
                     Err(Failure::Remote(RemoteFailure::Malformed(_))) => 2,
                     Err(Failure::Local(_)) => 3,
                     Err(_) => 4,

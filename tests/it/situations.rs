@@ -75,6 +75,9 @@ fn words(result: &Result<impl Sized, Failure>) -> String {
             let from = error.offender.expect("somebody said so");
             format!("{}/{} from {from}", error.icmp_type, error.icmp_code)
         }
+        Err(Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms })) => {
+            format!("slow: {after_ms} ms of {limit_ms} ms")
+        }
         Err(failure) => failure.word().to_owned(),
     }
 }
@@ -183,43 +186,77 @@ fn probes(engine: IcmpEngine, topology: &Arc<Topology>, clock: Clock) -> Probes 
     Probes::start(&settings, 1, Arc::clone(topology), Trust::of([]), clock)
 }
 
+/// What `engine` says of the codecs at the first two of the drawn communes, again and again until it
+/// is no longer that nothing came from the first.
+fn until_told(
+    engine: IcmpEngine,
+    socket: Socket,
+    communes: &str,
+    faults: [Fault; 2],
+) -> Vec<(String, String)> {
+    let asked = Arc::new(drawn(socket, communes));
+    let mut said = Vec::new();
+    in_lab(socket, Arc::clone(&asked), |lab, clock| {
+        for (nth, fault) in faults.into_iter().enumerate() {
+            lab.place(Place::Site(SiteIx::new(nth + 2), None), fault);
+        }
+        let codec = |nth: usize| {
+            let site = asked.site(SiteIx::new(nth + 2));
+            asked.target_key(asked.endpoint(site.endpoints[1]).targets[0])
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let probes = probes(engine, &asked, clock);
+            let ask = async |nth: usize| {
+                let record = probes.run_once(&codec(nth), Effort::Thorough).await;
+                words(&record.expect("a target").outcome.result)
+            };
+            while said.len() < 20 && said.last().is_none_or(|(first, _)| first == "timeout") {
+                said.push(tokio::join!(ask(0), ask(1)));
+            }
+            probes.stop().await;
+        });
+    });
+    said
+}
+
 /// A router looks for a device that has gone for three seconds before it says so, longer than any
 /// request is waited for; a filter never says anything.
 #[test]
 fn a_codec_that_is_off_is_told_from_a_filter_however_long_the_router_looks_for_it() {
     on_every_socket(|socket| {
-        let asked = Arc::new(drawn(socket, "codec-off, filtered"));
-        in_lab(socket, Arc::clone(&asked), |lab, clock| {
-            let at = |nth: usize| Place::Site(SiteIx::new(nth + 2), None);
-            lab.place(at(0), Fault::DeviceOff { after: Duration::from_secs(3) });
-            lab.place(at(1), Fault::Firewall);
-            let codec = |nth: usize| {
-                let site = asked.site(SiteIx::new(nth + 2));
-                asked.target_key(asked.endpoint(site.endpoints[1]).targets[0])
-            };
+        let engines = [IcmpEngine::Kernel, IcmpEngine::Surge];
+        // surge-ping hears what routers say only on raw sockets.
+        for engine in engines.into_iter().take(if socket.unprivileged { 1 } else { 2 }) {
+            let faults = [Fault::DeviceOff { after: Duration::from_secs(3) }, Fault::Firewall];
+            let said = until_told(engine, socket, "codec-off, filtered", faults);
             let router = socket.address(Ipv4Addr::new(10, 64, 2, 1));
             let wanted = match socket.family {
                 Family::V4 => format!("3/1 from {router}"),
                 Family::V6 => format!("1/3 from {router}"),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                let probes = probes(IcmpEngine::Kernel, &asked, clock);
-                let ask = async |nth: usize| {
-                    let record = probes.run_once(&codec(nth), Effort::Thorough).await;
-                    words(&record.expect("a target").outcome.result)
-                };
-                let mut said = Vec::new();
-                while said.len() < 20 && said.last().is_none_or(|(off, _)| off == "timeout") {
-                    said.push(tokio::join!(ask(0), ask(1)));
-                }
-                let (off, _) = said.last().expect("one");
-                assert_eq!(*off, wanted, "{socket}: {said:?}");
-                assert!(said.len() > 1, "it takes three seconds");
-                assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
-                probes.stop().await;
-            });
-        });
+            let (off, _) = said.last().expect("one");
+            assert_eq!(*off, wanted, "{engine:?}, {socket}: {said:?}");
+            assert!(said.len() > 1, "it takes three seconds");
+            assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
+        }
+    });
+}
+
+/// A line that is so full that every reply comes after the limit is as good as none, but whoever
+/// looks for the fault must not look for a cut.
+#[test]
+fn a_line_slower_than_the_limit_is_told_from_a_filter_with_how_slow_it_is() {
+    on_every_socket(|socket| {
+        for engine in [IcmpEngine::Kernel, IcmpEngine::Surge] {
+            let faults = [Fault::Delay(Duration::from_millis(1_400)), Fault::Firewall];
+            let said = until_told(engine, socket, "slow, filtered", faults);
+            let (slow, _) = said.last().expect("one");
+            // However busy this machine is.
+            assert!(slow.starts_with("slow: "), "{engine:?}, {socket}: {said:?}");
+            assert!(slow.ends_with(" of 1000 ms"), "{said:?}");
+            assert!(said.iter().all(|(_, filtered)| filtered == "timeout"), "{said:?}");
+        }
     });
 }
 

@@ -42,6 +42,10 @@ impl Socket {
 impl fmt::Display for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.unprivileged { "unprivileged" } else { "raw" };
-        write!(f, "{kind} {:?}", self.family)
+        let family = match self.family {
+            Family::V4 => "v4",
+            Family::V6 => "v6",
+        };
+        write!(f, "{kind}-{family}")
     }
 }

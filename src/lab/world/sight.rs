@@ -97,20 +97,31 @@ impl World {
             self.said.remove(&endpoint);
         } else if is_echo
             && result == Err(RemoteFailure::Timeout)
-            && let Some((error, at)) = self.said_of(endpoint, at.mono + took)
+            && let Some((why, at)) = self.said_of(endpoint, at.mono + took)
         {
-            (result, heard) = (Err(RemoteFailure::Unreachable(error)), Some(at));
+            (result, heard) = (Err(why), Some(at));
         }
         Sight { lost, heard, result: result.map_err(Failure::Remote), took }
     }
 
-    /// The last ICMP error about an endpoint that came too late to end a request, and when it came.
-    fn said_of(&mut self, endpoint: EndpointIx, now: Mono) -> Option<(IcmpError, Mono)> {
+    /// What came last about an endpoint too late for a request, an ICMP error or its reply, and when.
+    fn said_of(&mut self, endpoint: EndpointIx, now: Mono) -> Option<(RemoteFailure, Mono)> {
         let said = self.said.get_mut(&endpoint)?;
         while said.get(1).is_some_and(|(_, at)| *at <= now) {
             said.pop_front();
         }
-        said.front().copied().filter(|(_, at)| *at <= now && now - *at <= SAID_FOR)
+        said.front().filter(|(_, at)| *at <= now && now - *at <= SAID_FOR).cloned()
+    }
+
+    /// Keeps what comes at `at` too late for a request.
+    fn say_of(&mut self, endpoint: EndpointIx, what: RemoteFailure, at: Mono) {
+        let said = self.said.entry(endpoint).or_default();
+        if said.len() >= SAID_MOST {
+            said.pop_front();
+        }
+        // What was sent earlier may come later.
+        let place = said.partition_point(|(_, other)| *other <= at);
+        said.insert(place, (what, at));
     }
 
     /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
@@ -138,11 +149,13 @@ impl World {
                     took = took.max(sent + answer.after);
                 }
                 Trip::Told(answer) => {
-                    let said = self.said.entry(ask.endpoint).or_default();
-                    if said.len() >= SAID_MOST {
-                        said.pop_front();
-                    }
-                    said.push_back((error(&answer), ask.at.mono + sent + answer.after));
+                    let what = RemoteFailure::Unreachable(error(&answer));
+                    self.say_of(ask.endpoint, what, ask.at.mono + sent + answer.after);
+                    took = took.max(sent + wait);
+                }
+                Trip::Answered { rtt, .. } => {
+                    let what = RemoteFailure::slow(rtt, wait);
+                    self.say_of(ask.endpoint, what, ask.at.mono + sent + rtt);
                     took = took.max(sent + wait);
                 }
                 _ => took = took.max(sent + wait),

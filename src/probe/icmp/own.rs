@@ -5,11 +5,12 @@
 //! asked.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use crate::model::{IcmpError, LocalFailure};
+use crate::model::{IcmpError, LocalFailure, Mono};
 
 /// The addresses of this machine, each with the mask of its network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +59,24 @@ impl Own {
             }
             _ => Ok(error),
         }
+    }
+}
+
+/// Our own addresses and when they were read; they are wanted only when there are ICMP errors.
+#[derive(Debug, Default)]
+pub(super) struct OwnSince(Option<(Own, Mono)>);
+
+impl OwnSince {
+    /// How long what is known is good for.
+    const GOOD_FOR: Duration = Duration::from_secs(10);
+
+    /// The addresses, read anew where they are not known well enough.
+    pub(super) fn at(&mut self, now: Mono) -> &Own {
+        let Self(known) = self;
+        if known.as_ref().is_some_and(|(_, read)| now - *read > Self::GOOD_FOR) {
+            *known = None;
+        }
+        &known.get_or_insert_with(|| (Own::read(), now)).0
     }
 }
 

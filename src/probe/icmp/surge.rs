@@ -23,9 +23,11 @@ use tokio_util::task::TaskTracker;
 
 use self::client::{Client, Clients, Dropped, Kind};
 use self::echo::{Fate, echo};
+use super::belated::Belated;
 use super::blind::Blindness;
+use super::own::OwnSince;
 use super::pacing::Pacing;
-use super::tally::Tally;
+use super::tally::{Summary, Tally};
 use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure, warn_of_small_buffer};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
@@ -77,7 +79,9 @@ impl Surge {
             clock,
             clients: Mutex::new(clients),
             health: Arc::clone(&health),
-            blind: Mutex::new(Blindness::default()),
+            blind: Mutex::default(),
+            belated: Mutex::default(),
+            own: Mutex::default(),
             stop: CancellationToken::new(),
         };
         let thread = thread::Builder::new()
@@ -130,6 +134,9 @@ struct Engine {
     clients: Mutex<Clients>,
     health: Arc<Mutex<EngineHealth>>,
     blind: Mutex<Blindness>,
+    /// What came too late about addresses that do not answer.
+    belated: Mutex<Belated>,
+    own: Mutex<OwnSince>,
     stop: CancellationToken,
 }
 
@@ -234,13 +241,14 @@ async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
         }
     };
     let finished = engine.clock.mono();
-    let (lost, result) = if engine.stop.is_cancelled() {
+    let Summary { lost, heard, result } = if engine.stop.is_cancelled() {
         // What was seen of a part says nothing.
-        (0, Err(Failure::Local(LocalFailure::Stopping)))
+        let result = Err(Failure::Local(LocalFailure::Stopping));
+        Summary { lost: 0, heard: None, result }
     } else {
         tally.result()
     };
-    PingDone { token: job.token, started, finished, lost, heard: None, result }
+    PingDone { token: job.token, started, finished, lost, heard, result }
 }
 
 /// Waits until the job is due and finds the socket for it.
@@ -314,6 +322,8 @@ fn judge(tally: &mut Tally, index: u16, fate: Fate) {
     match fate {
         Fate::Answered { rtt, ttl } => tally.answered(index, rtt, ttl, None),
         Fate::Refused(error) => tally.refused(error),
+        Fate::RefusedBefore(error, heard) => tally.refused_before(error, heard),
+        Fate::Slow { after, limit, heard } => tally.slow(after, limit, heard),
         Fate::Barred(error) => tally.barred(error),
         Fate::Cut { got, sent } => {
             tally.cut(got, sent);

@@ -27,7 +27,19 @@ struct Troubles {
     /// One that was about an earlier request, with when it came.
     refused_before: Option<(IcmpError, Mono)>,
     cut: Option<Cut>,
+    slow: Option<Slow>,
     ours: Option<LocalFailure>,
+}
+
+/// What a probe learned, and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Summary {
+    /// As in [`PingDone`](super::PingDone).
+    pub(super) lost: u16,
+    /// As in [`PingDone`](super::PingDone).
+    pub(super) heard: Option<Mono>,
+    /// As in [`PingDone`](super::PingDone).
+    pub(super) result: Result<IcmpDetail, Failure>,
 }
 
 /// Round trips by the place of the echo in its train; one echo needs no allocation.
@@ -35,6 +47,14 @@ struct Troubles {
 enum Rtts {
     One(Option<Duration>),
     Many(Box<[Option<Duration>]>),
+}
+
+/// A reply that came after the time limit.
+#[derive(Debug, Clone, Copy)]
+struct Slow {
+    after: Duration,
+    limit: Duration,
+    heard: Mono,
 }
 
 /// A reply that carried less than was sent.
@@ -95,11 +115,10 @@ impl Tally {
         self.troubles.get_or_insert_default().refused_before = Some((error, heard));
     }
 
-    /// When the ICMP error came that the result tells of, if that is one about an earlier request.
-    pub(super) fn heard(&self) -> Option<Mono> {
-        let troubles = self.troubles.as_deref()?;
-        let silent = self.seen == 0 && troubles.refusal.is_none();
-        troubles.refused_before.filter(|_| silent).map(|(_, heard)| heard)
+    /// Nothing came back within `limit`, and a reply that came at `heard` had taken longer.
+    pub(super) fn slow(&mut self, after: Duration, limit: Duration, heard: Mono) {
+        self.lost += 1;
+        self.troubles.get_or_insert_default().slow = Some(Slow { after, limit, heard });
     }
 
     /// Our own interface refuses an echo as a router would: it never left, and so is not lost.
@@ -124,17 +143,19 @@ impl Tally {
         self.troubles.get_or_insert_default().ours = Some(ours);
     }
 
-    /// How many echoes were lost, and the result:
+    /// How many echoes were lost, when that came which the result tells of if it is about an earlier
+    /// request, and the result:
     ///
     /// 1. With one reply the probe succeeded; echoes of unknown fate are not counted as sent.
     /// 2. Without, an ICMP error is the reason, since it says most; one about an earlier request
     ///    only when there is none about these.
     /// 3. A reply that was cut short proves that something answers, only not properly.
     /// 4. Silence is a timeout if we saw at least as many echoes lost as we know nothing of: of a
-    ///    train that we missed nearly all of, one lost echo is chance.
+    ///    train that we missed nearly all of, one lost echo is chance. If replies come, only too
+    ///    late, it says so.
     /// 5. Otherwise nothing was learned, and the reason is ours. What was lost is lost
     ///    nevertheless.
-    pub(super) fn result(self) -> (u16, Result<IcmpDetail, Failure>) {
+    pub(super) fn result(self) -> Summary {
         if self.seen > 0 {
             let detail = IcmpDetail {
                 sent: self.seen + self.lost,
@@ -147,20 +168,37 @@ impl Tally {
                 tos: self.tos,
                 duplicates: self.duplicates,
             };
-            return (0, Ok(detail));
+            return Summary { lost: 0, heard: None, result: Ok(detail) };
         }
-        let Troubles { refusal, refused_before, cut, ours } =
-            self.troubles.map(|troubles| *troubles).unwrap_or_default();
-        let refusal = refusal.or(refused_before.map(|(error, _)| error));
-        let failure = match (refusal, cut, ours) {
-            (Some(error), ..) => Failure::Remote(RemoteFailure::Unreachable(error)),
-            (None, Some(Cut { got, sent }), _) => Failure::Remote(RemoteFailure::Malformed(
-                format!("echo reply carries {got} of {sent} bytes"),
-            )),
-            (None, None, Some(ours)) if self.unknown > self.lost => Failure::Local(ours),
-            (None, None, _) => Failure::Remote(RemoteFailure::Timeout),
-        };
-        (self.lost, Err(failure))
+        let troubles = self.troubles.map(|troubles| *troubles).unwrap_or_default();
+        let (heard, failure) = troubles.failure(self.unknown > self.lost);
+        Summary { lost: self.lost, heard, result: Err(failure) }
+    }
+}
+
+impl Troubles {
+    /// Which of them says most, with when it came if it is about an earlier request; `missed` if
+    /// we missed more than we saw.
+    fn failure(self, missed: bool) -> (Option<Mono>, Failure) {
+        let Self { refusal, refused_before, cut, slow, ours } = self;
+        let remote = |heard, failure| (heard, Failure::Remote(failure));
+        if let Some(error) = refusal {
+            return remote(None, RemoteFailure::Unreachable(error));
+        }
+        if let Some((error, heard)) = refused_before {
+            return remote(Some(heard), RemoteFailure::Unreachable(error));
+        }
+        if let Some(Cut { got, sent }) = cut {
+            let what = format!("echo reply carries {got} of {sent} bytes");
+            return remote(None, RemoteFailure::Malformed(what));
+        }
+        match (ours, slow) {
+            (Some(ours), _) if missed => (None, Failure::Local(ours)),
+            (_, Some(Slow { after, limit, heard })) => {
+                remote(Some(heard), RemoteFailure::slow(after, limit))
+            }
+            (_, None) => remote(None, RemoteFailure::Timeout),
+        }
     }
 }
 
@@ -174,6 +212,11 @@ mod tests {
     const GONE: IcmpError =
         IcmpError { kind: Unreachable::Host, icmp_type: 3, icmp_code: 1, offender: None };
 
+    fn told(tally: Tally) -> (u16, Result<IcmpDetail, Failure>) {
+        let Summary { lost, result, .. } = tally.result();
+        (lost, result)
+    }
+
     #[test]
     fn round_trips_are_told_in_sending_order_whatever_the_order_of_replies() {
         let mut tally = Tally::new(4);
@@ -182,7 +225,7 @@ mod tests {
         tally.lost();
         tally.answered(1, 2 * MS, Some(62), None);
         tally.duplicated();
-        let detail = tally.result().1.unwrap();
+        let detail = tally.result().result.unwrap();
         assert_eq!(detail.rtts.as_slice(), [MS, 2 * MS, 4 * MS]);
         assert_eq!((detail.sent, detail.received, detail.duplicates), (4, 3, 1));
         assert_eq!((detail.ttl, detail.tos), (Some(62), None));
@@ -194,12 +237,12 @@ mod tests {
         tally.unknown(LocalFailure::Late);
         tally.answered(1, MS, None, None);
         tally.unknown(LocalFailure::Late);
-        let detail = tally.result().1.unwrap();
+        let detail = tally.result().result.unwrap();
         assert_eq!((detail.sent, detail.received), (1, 1));
 
         let mut tally = Tally::new(1);
         tally.unknown(LocalFailure::Late);
-        assert_eq!(tally.result(), (0, Err(Failure::Local(LocalFailure::Late))));
+        assert_eq!(told(tally), (0, Err(Failure::Local(LocalFailure::Late))));
     }
 
     #[test]
@@ -209,14 +252,14 @@ mod tests {
         for _ in 1..50 {
             tally.unknown(LocalFailure::Late);
         }
-        assert_eq!(tally.result(), (1, Err(Failure::Local(LocalFailure::Late))));
+        assert_eq!(told(tally), (1, Err(Failure::Local(LocalFailure::Late))));
 
         let mut tally = Tally::new(50);
         for _ in 0..25 {
             tally.lost();
             tally.unknown(LocalFailure::Late);
         }
-        assert_eq!(tally.result(), (25, Err(Failure::Remote(RemoteFailure::Timeout))));
+        assert_eq!(told(tally), (25, Err(Failure::Remote(RemoteFailure::Timeout))));
     }
 
     #[test]
@@ -225,7 +268,7 @@ mod tests {
         tally.barred(GONE);
         tally.lost();
         let unreachable = Failure::Remote(RemoteFailure::Unreachable(GONE));
-        assert_eq!(tally.result(), (1, Err(unreachable)));
+        assert_eq!(told(tally), (1, Err(unreachable)));
     }
 
     #[test]
@@ -233,18 +276,31 @@ mod tests {
         let mut tally = Tally::new(4);
         tally.unknown(LocalFailure::Late);
         tally.lost();
-        assert_eq!(tally.clone().result().1, Err(Failure::Remote(RemoteFailure::Timeout)));
+        assert_eq!(told(tally.clone()).1, Err(Failure::Remote(RemoteFailure::Timeout)));
+        let [first, second] = [5, 7].map(Mono::from_nanos);
+        tally.slow(1_401 * MS, 1_000 * MS, first);
+        let Summary { heard, result, .. } = tally.clone().result();
+        let slow = RemoteFailure::Slow { after_ms: 1_500, limit_ms: 1_000 };
+        assert_eq!((heard, result), (Some(first), Err(Failure::Remote(slow))));
         tally.cut(16, 56);
-        let cut = tally.clone().result().1.unwrap_err();
-        assert_eq!(cut.word(), "malformed");
-        assert_eq!(cut.host_alive(), Some(true));
-        let heard = Mono::from_nanos(5);
-        tally.refused_before(IcmpError { icmp_code: 13, ..GONE }, heard);
-        assert_eq!(tally.heard(), Some(heard));
-        assert_eq!(tally.clone().result().1.unwrap_err().host_alive(), Some(false));
+        let Summary { heard, result, .. } = tally.clone().result();
+        let cut = result.unwrap_err();
+        assert_eq!((heard, cut.word(), cut.host_alive()), (None, "malformed", Some(true)));
+        tally.refused_before(IcmpError { icmp_code: 13, ..GONE }, second);
+        let Summary { heard, result, .. } = tally.clone().result();
+        assert_eq!((heard, result.unwrap_err().host_alive()), (Some(second), Some(false)));
         tally.refused(GONE);
-        assert_eq!(tally.heard(), None, "this one is about these");
-        let unreachable = Failure::Remote(RemoteFailure::Unreachable(GONE));
-        assert_eq!(tally.result(), (3, Err(unreachable)));
+        let Summary { lost, heard, result } = tally.result();
+        assert_eq!((lost, heard), (4, None), "this one is about these");
+        assert_eq!(result, Err(Failure::Remote(RemoteFailure::Unreachable(GONE))));
+    }
+
+    #[test]
+    fn one_slow_reply_does_not_explain_a_train_of_which_we_missed_most() {
+        let mut tally = Tally::new(3);
+        tally.slow(1_401 * MS, 1_000 * MS, Mono::ZERO);
+        tally.unknown(LocalFailure::Late);
+        tally.unknown(LocalFailure::Late);
+        assert_eq!(told(tally), (1, Err(Failure::Local(LocalFailure::Late))));
     }
 }

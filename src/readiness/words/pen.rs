@@ -213,6 +213,13 @@ impl Pen {
         };
         match remote {
             RemoteFailure::Timeout => say("không có trả lời", "no answer"),
+            RemoteFailure::Slow { after_ms, limit_ms } => {
+                let [after, limit] = [after_ms, limit_ms].map(|ms| self.language.seconds(*ms));
+                match self.language {
+                    Language::Vi => format!("trả lời sau {after}, quá giới hạn {limit}"),
+                    Language::En => format!("it answers after {after}; the limit is {limit}"),
+                }
+            }
             RemoteFailure::Refused => say(
                 "từ chối kết nối: không có gì chạy ở cổng này",
                 "refused: nothing listens there",

@@ -65,6 +65,7 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
 pub(super) fn failure(failure: &Failure) -> &'static str {
     match failure.word() {
         "timeout" => "no answer",
+        "slow" => "answers too late",
         "refused" => "connections refused",
         "closed" => "breaks off",
         "net-unreachable" => "no route",

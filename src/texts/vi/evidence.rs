@@ -61,6 +61,7 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
 pub(super) fn failure(failure: &Failure) -> &'static str {
     match failure.word() {
         "timeout" => "không phản hồi",
+        "slow" => "trả lời quá muộn",
         "refused" => "từ chối kết nối",
         "closed" => "ngắt giữa chừng",
         "net-unreachable" => "không có đường đi",

@@ -119,6 +119,18 @@ fn late_and_repeated_replies_are_counted_as_that() {
             let health = figures(engine, |health| health.duplicate == sent);
             assert_eq!((health.late, health.duplicate), (sent, sent));
             assert_eq!((health.received, health.forged, health.foreign), (0, 0, 0));
+            // Whoever is asked next is known to live, and to be too slow.
+            let next = ask(engine, host, PLAIN, 50 * MS);
+            let slow = |after: u32, limit| after >= 300 && limit == 50;
+            assert!(
+                matches!(
+                    next.result,
+                    Err(Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms }))
+                        if slow(after_ms, limit_ms)
+                ),
+                "{next:?}"
+            );
+            assert!(next.heard.is_some());
         },
     );
 }

@@ -83,7 +83,7 @@ fn a_reply_that_arrives_within_the_limit_is_never_a_loss() {
                     // On a machine too busy for them many are unknown.
                     Err(Failure::Local(LocalFailure::Late)) => {}
                     // The far end may have been slow itself.
-                    Err(Failure::Remote(RemoteFailure::Timeout)) => {
+                    Err(Failure::Remote(RemoteFailure::Timeout | RemoteFailure::Slow { .. })) => {
                         let nth = u32::try_from(token).expect("one of ours");
                         let at = arrived.get(&address(nth)).copied();
                         judged += u32::from(at.is_some());

@@ -20,12 +20,12 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::super::PingDone;
+use super::super::belated::Belated;
 use super::super::blind::Blindness;
 use super::super::tally::Tally;
 use super::backlog::{Backlog, Job, Portion};
 use super::probe::Probe;
 use super::queue::{Lags, Queue};
-use super::refusals::Refusals;
 use super::table::{PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, Mark};
@@ -101,8 +101,8 @@ pub(super) struct Core {
     /// order in which they expire.
     awaited: BTreeMap<Duration, VecDeque<Awaited>>,
     blind: Blindness,
-    /// What was said of addresses that do not answer.
-    refusals: Refusals,
+    /// What came too late about addresses that do not answer.
+    belated: Belated,
     longest: Duration,
     /// The last reading of both clocks.
     clock: Now,
@@ -146,7 +146,7 @@ impl Core {
             again: Vec::new(),
             awaited: BTreeMap::new(),
             blind: Blindness::default(),
-            refusals: Refusals::default(),
+            belated: Belated::default(),
             longest: Duration::ZERO,
             clock,
             seals,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::PingDone;
 use super::super::pacing::{Pacing, Turn};
-use super::super::tally::Tally;
+use super::super::tally::{Summary, Tally};
 use super::backlog::Job;
 use crate::model::{Failure, LocalFailure, Mono, Now};
 
@@ -98,8 +98,8 @@ impl Probe {
 
     /// The result, known at `now`. `clock` ties its times to the wall clock.
     pub(super) fn done(&self, tally: Tally, now: Mono, clock: Now) -> PingDone {
-        let (started, heard) = (self.started(clock), tally.heard());
-        let (lost, result) = tally.result();
+        let started = self.started(clock);
+        let Summary { lost, heard, result } = tally.result();
         PingDone { token: self.token, started, finished: now, lost, heard, result }
     }
 

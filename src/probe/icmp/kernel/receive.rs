@@ -7,7 +7,6 @@
 
 use std::io::IoSliceMut;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -18,7 +17,8 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use nix::{cmsg_space, sys::socket::Timestamps};
 
-use super::super::{Own, ip_of};
+use super::super::ip_of;
+use super::super::own::OwnSince;
 use super::core::{Arrival, Core};
 use super::run::Clocks;
 use super::socket::{Kind, Socket};
@@ -49,9 +49,6 @@ const TURN: usize = 16_384;
 /// repeated, so often at most.
 const REPEATS: u32 = 4;
 
-/// How long what is known of our own addresses is good for.
-const OWN_FOR: Duration = Duration::from_secs(10);
-
 /// Buffers, shared by all sockets.
 pub(super) struct Receiver {
     messages: Vec<u8>,
@@ -60,20 +57,6 @@ pub(super) struct Receiver {
     /// How many messages the next call asks for.
     width: usize,
     own: OwnSince,
-}
-
-/// Our own addresses and when they were read; they are wanted only when there are ICMP errors.
-#[derive(Default)]
-struct OwnSince(Option<(Own, Mono)>);
-
-impl OwnSince {
-    fn at(&mut self, now: Mono) -> &Own {
-        let OwnSince(known) = self;
-        if known.as_ref().is_some_and(|(_, read)| now - *read > OWN_FOR) {
-            *known = None;
-        }
-        &known.get_or_insert_with(|| (Own::read(), now)).0
-    }
 }
 
 impl Receiver {

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::model::Mono;
+use crate::model::{Mono, micros};
 
 /// Places per socket: all sequence numbers.
 pub(super) const PER_SOCKET: u32 = 1 << 16;
@@ -63,6 +63,8 @@ struct Place {
     probe: ProbeKey,
     /// Nanoseconds from `asked` to when the kernel says that the request left.
     delay: Option<NonZeroU32>,
+    /// Microseconds from when the request of the round before was handed over to `asked`.
+    gap: u32,
     round: u32,
     index: u16,
     again: bool,
@@ -90,8 +92,9 @@ pub(super) enum Standing {
     /// One more reply to a request that was answered. Names the probe and may be its concern, if
     /// it is not over yet.
     Duplicate(Option<ProbeKey>),
-    /// The first reply to a request that was given up.
-    Late,
+    /// The first reply to a request that was given up. Says when that was handed to the kernel, if
+    /// it is not too long ago.
+    Late(Option<Mono>),
     /// There never was such a round.
     Unknown,
 }
@@ -121,6 +124,7 @@ impl Table {
             seal: 0,
             probe,
             delay: None,
+            gap: 0,
             round: 0,
             index,
             again,
@@ -136,6 +140,7 @@ impl Table {
         let before = self.places.get_mut(slot as usize)?;
         place.history = before.history << 1 | u64::from(before.state == State::Answered);
         place.round = before.round.wrapping_add(1);
+        place.gap = micros(now - before.asked);
         *before = place;
         Some((slot, before.round))
     }
@@ -151,6 +156,7 @@ impl Table {
     pub(super) fn sent(&mut self, slot: u32, asked: Mono) -> Option<Echo> {
         let place = self.places.get_mut(slot as usize)?;
         place.state = State::Waiting;
+        place.gap = place.gap.saturating_add(micros(asked - place.asked));
         place.asked = asked;
         Some(place.echo())
     }
@@ -201,7 +207,7 @@ impl Table {
                 State::Ended => {
                     // The next reply to it is a duplicate.
                     place.state = State::Answered;
-                    Standing::Late
+                    Standing::Late(Some(place.echo().left))
                 }
             };
         }
@@ -209,12 +215,13 @@ impl Table {
             return Standing::Unknown;
         }
         // Beyond what is remembered, a reply is at any rate late.
-        let Some(bit) = 1_u64.checked_shl(ago - 1) else { return Standing::Late };
+        let Some(bit) = 1_u64.checked_shl(ago - 1) else { return Standing::Late(None) };
         if place.history & bit != 0 {
             return Standing::Duplicate(None);
         }
         place.history |= bit;
-        Standing::Late
+        let last = || place.asked.earlier(Duration::from_micros(place.gap.into()));
+        Standing::Late((ago == 1).then(last))
     }
 
     /// The awaited request in `slot` is over, answered or not, and the place free again.
@@ -298,10 +305,25 @@ mod tests {
         table.sent(slot, at(0));
         assert!(matches!(table.standing(slot, round), Standing::Awaited(_)));
         table.end(slot, false, at(1));
-        assert_eq!(table.standing(slot, round), Standing::Late);
+        assert_eq!(table.standing(slot, round), Standing::Late(Some(at(0))));
         assert_eq!(table.standing(slot, round), Standing::Duplicate(Some(PROBE)));
         assert_eq!(table.standing(slot, round + 1), Standing::Unknown);
         assert_eq!(table.standing(slot + 1, round), Standing::Unknown);
+    }
+
+    #[test]
+    fn a_late_reply_tells_when_it_was_asked_for_while_its_place_was_used_again_once_at_most() {
+        let mut table = Table::new(1);
+        for second in [1, 3, 5] {
+            let (slot, _) = table.take(PROBE, 0, false, at(1_000 * second)).unwrap();
+            assert_eq!(slot, 0);
+            // It waited a little for its turn.
+            table.sent(slot, at(1_000 * second + 7));
+            table.end(slot, false, at(1_000 * second + 1_007));
+        }
+        assert_eq!(table.standing(0, 2), Standing::Late(Some(at(5_007))));
+        assert_eq!(table.standing(0, 1), Standing::Late(Some(at(3_007))));
+        assert_eq!(table.standing(0, 0), Standing::Late(None));
     }
 
     proptest! {
@@ -327,10 +349,10 @@ mod tests {
                 let duplicate = matches!(standing, Standing::Duplicate(_));
                 if look_back <= 64 {
                     prop_assert_eq!(duplicate, answered[&old], "round {} of {}", old, round);
-                    prop_assert!(duplicate || standing == Standing::Late);
+                    prop_assert!(duplicate || matches!(standing, Standing::Late(_)));
                     answered.insert(old, true);
                 } else {
-                    prop_assert_eq!(standing, Standing::Late);
+                    prop_assert_eq!(standing, Standing::Late(None));
                 }
             }
         }

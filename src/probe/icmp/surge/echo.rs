@@ -1,18 +1,26 @@
 //! One echo by surge-ping, and what becomes of it.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use surge_ping::{IcmpPacket, SurgeError};
+use tokio::task::spawn_local;
+use tokio::time::sleep_until;
 
+use super::super::belated::Word;
 use super::super::{PingJob, local_failure, refused_by_own_interface};
 use super::client::Client;
 use super::{Engine, STALL, lock};
-use crate::model::{IcmpError, LocalFailure, Unreachable};
+use crate::model::{IcmpError, LocalFailure, Mono, Unreachable};
 use crate::wire::icmp::{ECHO_HEADER, Family, MARK, MAX_PAYLOAD, is_refusal, meaning};
 
 /// What surge-ping reads of a packet; the rest of a longer one is cut off.
 const SURGE_READS: usize = 2048;
+
+/// How long after its time limit an answer is still listened for: a router looks for a device that
+/// has gone for about three seconds before it says so.
+const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// The fate of one echo.
 pub(super) enum Fate {
@@ -21,11 +29,19 @@ pub(super) enum Fate {
         ttl: Option<u8>,
     },
     Refused(IcmpError),
+    /// By an ICMP error that came at this moment, about an earlier one.
+    RefusedBefore(IcmpError, Mono),
     /// By our own interface: it never left.
     Barred(IcmpError),
     Cut {
         got: u16,
         sent: u16,
+    },
+    /// Not answered within the limit, as an earlier one was not.
+    Slow {
+        after: Duration,
+        limit: Duration,
+        heard: Mono,
     },
     Lost,
     Unknown(LocalFailure),
@@ -33,7 +49,7 @@ pub(super) enum Fate {
 
 /// Sends one echo request and waits for what becomes of it. Where a packet may be fragmented, IPv6
 /// learns only by an ICMP error that it must be (RFC 8201 §4): then it is sent once more.
-pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
+pub(super) async fn echo(engine: &Rc<Engine>, client: &Client, job: &PingJob) -> Fate {
     let fate = once(engine, client, job).await;
     match fate {
         Fate::Refused(IcmpError { kind: Unreachable::TooBig { .. }, .. })
@@ -51,51 +67,121 @@ pub(super) async fn echo(engine: &Engine, client: &Client, job: &PingJob) -> Fat
     }
 }
 
-async fn once(engine: &Engine, client: &Client, job: &PingJob) -> Fate {
+/// What surge-ping came to.
+type Answer = Result<(IcmpPacket, Duration), SurgeError>;
+
+async fn once(engine: &Rc<Engine>, client: &Client, job: &PingJob) -> Fate {
     let address = job.address.to_canonical();
     let size = job.check.size.clamp(u16::try_from(MARK).unwrap_or(0), MAX_PAYLOAD);
-    let payload = vec![0x56; usize::from(size)];
     let sent = engine.clock.mono();
+    let patience = job.timeout + AFTERMATH;
+    let mut asking = {
+        let client = client.clone();
+        let payload = vec![0x56; usize::from(size)];
+        Box::pin(async move { client.ping(address, &payload, patience).await })
+    };
     let answer = tokio::select! {
         biased;
         () = engine.stop.cancelled() => return Fate::Unknown(LocalFailure::Stopping),
-        answer = client.ping(address, &payload, job.timeout) => answer,
+        answer = &mut asking => answer,
+        () = sleep_until(engine.clock.instant(sent + job.timeout).into()) => {
+            let fate = unanswered(engine, address, job.timeout, sent);
+            let engine = Rc::clone(engine);
+            // It ends with the runtime, or by itself.
+            spawn_local(async move { aftermath(&engine, address, &asking.await) });
+            return fate;
+        }
     };
     let now = engine.clock.mono();
-    let mut health = lock(&engine.health);
     // Only now is it known that the kernel took it.
-    health.sent += u64::from(matches!(answer, Ok(_) | Err(SurgeError::Timeout { .. })));
+    lock(&engine.health).sent += u64::from(answer.is_ok());
     match answer {
         Ok((packet, rtt)) => {
-            let fate = read(&packet, address, rtt, now - sent, payload.len());
-            match fate {
-                Fate::Answered { .. } => health.received += 1,
-                Fate::Refused(_) => health.refused += 1,
-                Fate::Cut { .. } => health.truncated += 1,
-                Fate::Lost | Fate::Barred(_) | Fate::Unknown(_) => {}
-            }
-            fate
+            let whole = usize::from(size);
+            let fate = read(&packet, address, rtt, now - sent, whole);
+            settle(engine, address, fate, now)
         }
-        Err(SurgeError::Timeout { .. }) => {
-            let overdue = now - (sent + job.timeout) > STALL;
-            if overdue || lock(&engine.blind).covers(sent, now) {
-                health.unknown += 1;
-                Fate::Unknown(LocalFailure::Late)
-            } else {
-                Fate::Lost
-            }
-        }
+        // It waits for longer than this.
+        Err(SurgeError::Timeout { .. }) => Fate::Unknown(LocalFailure::Late),
         Err(SurgeError::IOError(error)) => {
-            health.send_errors += 1;
+            lock(&engine.health).send_errors += 1;
             refused_by_own_interface(Family::of(address), &error)
                 .map_or_else(|| Fate::Unknown(local_failure(&error)), Fate::Barred)
         }
         Err(SurgeError::IdenticalRequests { .. }) => {
-            health.unsent += 1;
+            lock(&engine.health).unsent += 1;
             Fate::Unknown(LocalFailure::Overloaded)
         }
         Err(other) => Fate::Unknown(LocalFailure::Other(other.to_string())),
     }
+}
+
+/// Counts what came in time. What our own machine says is not a router's word.
+fn settle(engine: &Engine, address: IpAddr, fate: Fate, now: Mono) -> Fate {
+    let mut health = lock(&engine.health);
+    match fate {
+        Fate::Answered { .. } => {
+            health.received += 1;
+            lock(&engine.belated).forget(address);
+            fate
+        }
+        Fate::Refused(error) => {
+            health.refused += 1;
+            let judged = lock(&engine.own).at(now).judge(error, address);
+            lock(&engine.belated).note(address, judged.clone().into(), now);
+            judged.map_or_else(
+                |ours| {
+                    health.unknown += 1;
+                    Fate::Unknown(ours)
+                },
+                Fate::Refused,
+            )
+        }
+        Fate::Cut { .. } => {
+            health.truncated += 1;
+            fate
+        }
+        fate => fate,
+    }
+}
+
+/// Nothing came within the limit: unless we could not see, what came too late before says why.
+fn unanswered(engine: &Engine, address: IpAddr, limit: Duration, sent: Mono) -> Fate {
+    let now = engine.clock.mono();
+    let mut health = lock(&engine.health);
+    health.sent += 1;
+    let overdue = now - (sent + limit) > STALL;
+    let ours = if overdue || lock(&engine.blind).covers(sent, now) {
+        LocalFailure::Late
+    } else {
+        match lock(&engine.belated).explain(address, limit, now) {
+            None => return Fate::Lost,
+            Some((Word::Refused(error), heard)) => return Fate::RefusedBefore(error, heard),
+            Some((Word::Slow(after), heard)) => return Fate::Slow { after, limit, heard },
+            Some((Word::Ours(ours), _)) => ours,
+        }
+    };
+    health.unknown += 1;
+    Fate::Unknown(ours)
+}
+
+/// What came after the limit explains the silence of requests that follow.
+fn aftermath(engine: &Engine, address: IpAddr, answer: &Answer) {
+    let Ok((packet, rtt)) = answer else { return };
+    let now = engine.clock.mono();
+    let mut health = lock(&engine.health);
+    let word = match read(packet, address, *rtt, *rtt, 0) {
+        Fate::Answered { rtt, .. } => {
+            health.late += 1;
+            Word::Slow(rtt)
+        }
+        Fate::Refused(error) => {
+            health.refused_late += 1;
+            lock(&engine.own).at(now).judge(error, address).into()
+        }
+        _ => return,
+    };
+    lock(&engine.belated).note(address, word, now);
 }
 
 /// What a packet that surge-ping matched to the request means. It matches ICMP errors as well.

@@ -97,9 +97,11 @@ pub(super) fn failure_detail() -> Value {
         ("icmp_code", octet()),
         ("offender", maybe(&text())),
     ]);
+    let slow = object(&[("after_ms", count()), ("limit_ms", count())]);
     let out = object(&[("status", between(0, usize::from(u16::MAX))), ("reason", text())]);
     let remote = json!({ "anyOf": [
         words(&["timeout", "refused", "closed"]),
+        object(&[("slow", slow)]),
         object(&[("unreachable", unreachable)]),
         object(&[("malformed", text())]),
         object(&[("service_out", out)]),

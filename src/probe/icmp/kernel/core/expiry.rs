@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::super::super::belated::Word;
 use super::super::super::tally::Tally;
-use super::super::refusals::Word;
+use super::super::probe::Probe;
 use super::super::table::Echo;
 use super::{Awaited, Core, Lane};
 use crate::model::{LocalFailure, Mono};
@@ -52,7 +53,8 @@ impl Core {
     /// A request stays unanswered.
     ///
     /// 1. If we could not see all the time, its fate is unknown.
-    /// 2. If somebody has said why its address does not answer, that is why.
+    /// 2. If somebody has said why its address does not answer, or a reply of it came too late, that
+    ///    is why.
     /// 3. Otherwise it is lost.
     pub(super) fn give_up(&mut self, lane: u16, echo: &Echo, now: Mono) {
         let here = self.lanes.get(usize::from(lane)).map(|lane| &lane.blind);
@@ -60,11 +62,14 @@ impl Core {
         if blind.into_iter().flatten().any(|blind| blind.covers(echo.asked, now)) {
             return self.unknown(echo.probe, LocalFailure::Late, now);
         }
-        let address = self.probe(echo.probe).map(|probe| probe.address);
-        match address.and_then(|address| self.refusals.of(address, now)) {
+        let Some(&mut Probe { address, timeout, .. }) = self.probe(echo.probe) else { return };
+        match self.belated.explain(address, timeout, now) {
             None => self.settle(echo.probe, now, Tally::lost),
             Some((Word::Refused(error), heard)) => {
                 self.settle(echo.probe, now, |tally| tally.refused_before(error, heard));
+            }
+            Some((Word::Slow(after), heard)) => {
+                self.settle(echo.probe, now, |tally| tally.slow(after, timeout, heard));
             }
             Some((Word::Ours(ours), _)) => self.unknown(echo.probe, ours, now),
         }

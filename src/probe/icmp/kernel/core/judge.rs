@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::super::Own;
+use super::super::super::belated::Word;
 use super::super::super::tally::Tally;
-use super::super::refusals::Word;
 use super::super::table::{Echo, PER_SOCKET, Standing};
 use super::{Arrival, Core};
-use crate::model::{IcmpError, Mono, Unreachable};
+use crate::model::{IcmpError, LocalFailure, Mono, Unreachable};
 use crate::wire::icmp::{self, Family, Mark, Quoted};
 
 impl Core {
@@ -43,6 +43,7 @@ impl Core {
     /// 3. To a request given up or answered it is late or a duplicate.
     /// 4. If it carries less than was sent it is truncated, and the request stays open.
     /// 5. It answers the request if its round trip is within the time limit, and else is late.
+    /// 6. One that is late explains the silence of those that follow, until one is in time.
     pub(in super::super) fn reply(
         &mut self,
         arrival: &Arrival,
@@ -66,11 +67,14 @@ impl Core {
             }
             return;
         }
-        self.refusals.forget(from);
-        let Some(table) = self.table(lane) else { return };
         match table.standing(mark.slot, mark.round) {
             Standing::Unknown => self.health.forged += 1,
-            Standing::Late => self.health.late += 1,
+            Standing::Late(asked) => {
+                self.health.late += 1;
+                if let Some(asked) = asked {
+                    self.belated.note(from, Word::Slow(stamp.unwrap_or(now) - asked), now);
+                }
+            }
             Standing::Duplicate(probe) => {
                 self.health.duplicate += 1;
                 if let Some(probe) = probe.and_then(|key| self.probe(key)) {
@@ -88,6 +92,7 @@ impl Core {
                 let rtt = (stamp.unwrap_or(now) - echo.left).max(Duration::from_nanos(1));
                 if rtt <= timeout {
                     self.end(lane, mark.slot, true, now);
+                    self.belated.forget(from);
                     self.health.received += 1;
                     self.health.coarse_stamps += u64::from(!echo.stamped || stamp.is_none());
                     self.settle(echo.probe, now, |tally| {
@@ -100,6 +105,7 @@ impl Core {
                         table.standing(mark.slot, mark.round);
                     }
                     self.health.late += 1;
+                    self.belated.note(from, Word::Slow(rtt), now);
                     self.give_up(lane, &echo, now);
                 }
             }
@@ -158,14 +164,14 @@ impl Core {
             self.health.foreign += 1;
             return;
         }
-        let word = word(arrival.from, refusal, own);
-        self.refusals.note(destination, word.clone(), now);
+        let judged = judged(arrival.from, refusal, own);
+        self.belated.note(destination, judged.clone().into(), now);
         let Some((echo, _)) = awaited else {
             self.health.refused_late += 1;
             return;
         };
         self.end(lane, slot, false, now);
-        if let Word::Refused(IcmpError { kind: Unreachable::TooBig { .. }, .. }) = word
+        if let Ok(IcmpError { kind: Unreachable::TooBig { .. }, .. }) = judged
             && !echo.again
             && self
                 .class(lane)
@@ -175,9 +181,9 @@ impl Core {
             return;
         }
         self.health.refused += 1;
-        match word {
-            Word::Refused(error) => self.settle(echo.probe, now, |tally| tally.refused(error)),
-            Word::Ours(ours) => self.unknown(echo.probe, ours, now),
+        match judged {
+            Ok(error) => self.settle(echo.probe, now, |tally| tally.refused(error)),
+            Err(ours) => self.unknown(echo.probe, ours, now),
         }
     }
 
@@ -222,9 +228,9 @@ impl Core {
 }
 
 /// What an ICMP error means for the address that was asked.
-fn word(from: IpAddr, refusal: &icmp::Refusal, own: &Own) -> Word {
+fn judged(from: IpAddr, refusal: &icmp::Refusal, own: &Own) -> Result<IcmpError, LocalFailure> {
     let &icmp::Refusal { icmp_type, icmp_code, mtu, destination, .. } = refusal;
     let kind = icmp::meaning(Family::of(destination), icmp_type, icmp_code, mtu);
     let error = IcmpError { kind, icmp_type, icmp_code, offender: Some(from) };
-    own.judge(error, destination).map_or_else(Word::Ours, Word::Refused)
+    own.judge(error, destination)
 }

@@ -155,7 +155,8 @@ fn a_reply_read_late_but_stamped_in_time_is_in_time() {
         world.core.reply(&arrival, &reply, Some(stamp));
     }
     assert_eq!(world.result(1).unwrap().unwrap().rtts.as_slice(), [999 * MS]);
-    assert_eq!(world.result(2), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    let now = world.now.mono;
+    assert_eq!(told_slow(&mut world, 2), (1_100, now));
     assert_eq!(world.core.health().late, 1);
 }
 
@@ -313,6 +314,60 @@ fn an_icmp_error_about_a_request_that_is_over_explains_the_silence_of_the_next()
     world.pass(Duration::ZERO);
     world.pass(2 * SECOND);
     assert_eq!(world.result(4), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+}
+
+/// That replies come, only too late, which was known at the time limit of `token`: how late, and
+/// when the last came.
+fn told_slow(world: &mut World, token: u64) -> (u32, Mono) {
+    let Some(Err(Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms: 1_000 }))) =
+        world.result(token)
+    else {
+        panic!("not slow: {:?}", world.done.get(&token))
+    };
+    (after_ms, world.done[&token].heard.expect("it was an earlier one"))
+}
+
+#[test]
+fn a_reply_after_the_limit_explains_the_silence_of_the_next() {
+    let mut world = World::new();
+    world.accept(&[world.job(1)]);
+    let first = world.pass(Duration::ZERO)[0];
+    world.pass(1_002 * MS);
+    assert_eq!(world.result(1), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+    world.accept(&[world.job(2)]);
+    let second = world.pass(Duration::ZERO)[0];
+    world.pass(398 * MS);
+    world.answer(&first);
+    let heard = world.now.mono;
+    world.pass(604 * MS);
+    assert_eq!(told_slow(&mut world, 2), (1_400, heard));
+    // The second is late as well, when its place has been used again.
+    world.pass(SECOND);
+    world.accept(&[world.job(3)]);
+    let third = world.pass(Duration::ZERO)[0];
+    world.accept(&[world.job(4)]);
+    let fourth = world.pass(Duration::ZERO)[0];
+    assert!([third.slot, fourth.slot].contains(&second.slot));
+    world.pass(98 * MS);
+    world.answer(&second);
+    let heard = world.now.mono;
+    world.pass(SECOND);
+    assert_eq!(told_slow(&mut world, 3), (2_100, heard));
+    // A router that knows better has the last word, and a reply in time takes all back.
+    world.accept(&[world.job(5)]);
+    world.pass(Duration::ZERO);
+    world.refuse(&third, HOST, Some(third.mark));
+    let heard = world.now.mono;
+    world.pass(2 * SECOND);
+    assert_eq!(told_before(&mut world, 5), (Some(ROUTER), heard));
+    world.answer(&fourth);
+    world.accept(&[world.job(6)]);
+    let sixth = world.pass(Duration::ZERO)[0];
+    world.answer(&sixth);
+    world.accept(&[world.job(7)]);
+    world.pass(Duration::ZERO);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(7), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
 }
 
 #[test]
