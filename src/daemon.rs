@@ -11,10 +11,10 @@
 //! Start and reload read the configuration on the same path, which `files` begins.
 //!
 //! `brain` is the loop on its thread, `hands` what it moves, `face` what the web server and signals
-//! see of it, `acts` what people do through that; `journal` logs what was decided. Beside the loop run `calendar`, which fetches
-//! calendars, `readiness`, which looks at sites before a session, `write_up`, which makes reports
-//! of those that ended, and `watchdog`, which gives the sign of life to a watchdog elsewhere.
-//! `together` carries out once what many ask for at once.
+//! see of it, `acts` what people do through that; `journal` logs what was decided. Beside the loop
+//! run `calendar`, which fetches calendars, `readiness`, which looks at sites before a session,
+//! `write_up`, which makes reports of those that ended, and `watchdog`, which gives the sign of
+//! life to a watchdog elsewhere. `together` carries out once what many ask for at once.
 
 mod acts;
 mod brain;

@@ -165,8 +165,8 @@ fn furnish(mtu: u16, side: Side) -> Result<SyncDevice, LabError> {
     Ok(device)
 }
 
-/// Permits unprivileged sockets for echo requests to whoever we are; a new namespace permits them to
-/// nobody. Where this is refused the raw socket remains, which needs nothing beyond what a user
+/// Permits unprivileged sockets for echo requests to whoever we are; a new namespace permits them
+/// to nobody. Where this is refused the raw socket remains, which needs nothing beyond what a user
 /// namespace gives.
 fn permit_ping() {
     // The kernel takes only groups that exist in our user namespace.

@@ -148,6 +148,11 @@ impl<'a> Facts<'a> {
         self.incident.flapping || self.last_for_now
     }
 
+    /// Whether replies come, only too late to be of use.
+    pub(super) fn is_slow(&self) -> bool {
+        self.evidence().iter().any(|observed| observed.seen.is_slow())
+    }
+
     /// Who took it on, while that holds, or had it when it ended.
     pub(super) fn ack(&self) -> Option<&'a Ack> {
         self.incident.whose(self.decided)

@@ -56,6 +56,11 @@ impl<'a> Seen<'a> {
         matches!(self, Self::Answers { .. })
     }
 
+    /// Whether it says that a reply came, only too late.
+    pub(super) const fn is_slow(&self) -> bool {
+        matches!(self, Self::Failed(Failure::Remote(RemoteFailure::Slow { .. })))
+    }
+
     /// Whether it says how a probe failed.
     pub(super) const fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_))

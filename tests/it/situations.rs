@@ -186,8 +186,8 @@ fn probes(engine: IcmpEngine, topology: &Arc<Topology>, clock: Clock) -> Probes 
     Probes::start(&settings, 1, Arc::clone(topology), Trust::of([]), clock)
 }
 
-/// What `engine` says of the codecs at the first two of the drawn communes, again and again until it
-/// is no longer that nothing came from the first.
+/// What `engine` says of the codecs at the first two of the drawn communes, again and again until
+/// it is no longer that nothing came from the first.
 fn until_told(
     engine: IcmpEngine,
     socket: Socket,

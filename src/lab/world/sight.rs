@@ -104,7 +104,8 @@ impl World {
         Sight { lost, heard, result: result.map_err(Failure::Remote), took }
     }
 
-    /// What came last about an endpoint too late for a request, an ICMP error or its reply, and when.
+    /// What came last about an endpoint too late for a request, an ICMP error or its reply, and
+    /// when.
     fn said_of(&mut self, endpoint: EndpointIx, now: Mono) -> Option<(RemoteFailure, Mono)> {
         let said = self.said.get_mut(&endpoint)?;
         while said.get(1).is_some_and(|(_, at)| *at <= now) {

@@ -69,8 +69,8 @@ impl Belated {
         }
     }
 
-    /// What explains that an address did not answer within `limit`, and when that came. A reply that
-    /// took less would have been in time, had we not read it late or waited for less.
+    /// What explains that an address did not answer within `limit`, and when that came. A reply
+    /// that took less would have been in time, had we not read it late or waited for less.
     pub(super) fn explain(
         &self,
         address: IpAddr,

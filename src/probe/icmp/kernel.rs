@@ -3,8 +3,8 @@
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
 //! neither many targets nor a busy machine bend what it says. `core` decides, over `backlog` (what
 //! is to be done), `probe` (what is known of each), `queue` (what is due), `table` (what is under
-//! way), `fill` (whether buffers were full) and `stamps` (what time it was); all seven are pure. `run` is the thread, `socket`, `transmit` and `receive` are its
-//! hands.
+//! way), `fill` (whether buffers were full) and `stamps` (what time it was); all seven are pure.
+//! `run` is the thread, `socket`, `transmit` and `receive` are its hands.
 
 mod backlog;
 mod core;

@@ -143,8 +143,8 @@ impl Tally {
         self.troubles.get_or_insert_default().ours = Some(ours);
     }
 
-    /// How many echoes were lost, when that came which the result tells of if it is about an earlier
-    /// request, and the result:
+    /// How many echoes were lost, when that came which the result tells of if it is about an
+    /// earlier request, and the result:
     ///
     /// 1. With one reply the probe succeeded; echoes of unknown fate are not counted as sent.
     /// 2. Without, an ICMP error is the reason, since it says most; one about an earlier request

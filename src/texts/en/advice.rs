@@ -36,6 +36,9 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
     if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
         return "a loose cable, or unstable power or line".to_owned();
     }
+    if facts.is_slow() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "a line so full or so poor that replies come too late to be of use".to_owned();
+    }
     match facts.cause {
         Cause::Monitor => {
             "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
@@ -69,6 +72,11 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
     }
     .to_owned()
 }
+
+/// What helps a line that is too full.
+const RELIEVE: &str = "\
+    Ask the site to pause large transfers; re-plug the cable between router and modem. If that does \
+    not help, have the provider check the line.";
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
     if facts.removed {
@@ -114,6 +122,7 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Call the technician on duty there: check plugs, power adapters and cable ends of router \
              and optical modem. If that does not help, have the provider check the line."
         }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_slow() => RELIEVE,
         (Cause::Uplink, _) => {
             "Call the technician on duty there: is there power, is the router lit? If so, report a \
              cut line to the provider. No need to call the sites behind it."
@@ -130,10 +139,7 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Restart the device; if that does not help, check the service's settings and whether a \
              firewall blocks its port."
         }
-        (Cause::Quality, _) => {
-            "Ask the site to pause large transfers; re-plug the cable between router and modem. If \
-             that does not help, have the provider check the line."
-        }
+        (Cause::Quality, _) => RELIEVE,
         (Cause::Certificate, _) => {
             "Renew or replace the certificate on the device, after checking its date and time."
         }

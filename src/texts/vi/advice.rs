@@ -36,6 +36,10 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
     if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
         return "lỏng cáp, nguồn điện hoặc đường truyền không ổn định".to_owned();
     }
+    if facts.is_slow() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
+        return "đường truyền nghẽn hoặc quá kém, trả lời về quá muộn nên không dùng được"
+            .to_owned();
+    }
     match facts.cause {
         Cause::Monitor => {
             "máy giám sát mất mạng, quá tải, đầy đĩa hoặc sai giờ; tình trạng các điểm cầu hiện \
@@ -65,6 +69,11 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
     }
     .to_owned()
 }
+
+/// What helps a line that is too full.
+const RELIEVE: &str = "\
+    Hỏi điểm cầu có ai đang tải dữ liệu lớn không và tạm ngừng; cắm lại dây mạng giữa bộ định tuyến \
+    và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền.";
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
     if facts.removed {
@@ -111,6 +120,7 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Gọi cán bộ trực tại đó: kiểm tra phích cắm, bộ nguồn và đầu cáp của bộ định tuyến và \
              modem quang. Nếu vẫn chập chờn, báo nhà mạng kiểm tra đường truyền."
         }
+        (Cause::Uplink | Cause::Access, Place::Site { .. }) if facts.is_slow() => RELIEVE,
         (Cause::Uplink, _) => {
             "Gọi cán bộ trực tại đó: còn điện không, bộ định tuyến có sáng đèn không. Nếu có điện, \
              báo nhà mạng đứt đường truyền. Không cần gọi từng điểm cầu phía sau."
@@ -127,10 +137,7 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Khởi động lại thiết bị; nếu vẫn vậy, kiểm tra cấu hình dịch vụ và tường lửa có chặn \
              cổng không."
         }
-        (Cause::Quality, _) => {
-            "Hỏi điểm cầu có ai đang tải dữ liệu lớn không và tạm ngừng; cắm lại dây mạng giữa bộ \
-             định tuyến và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền."
-        }
+        (Cause::Quality, _) => RELIEVE,
         (Cause::Certificate, _) => {
             "Gia hạn hoặc thay chứng thư trên thiết bị, sau khi kiểm tra ngày giờ của nó."
         }

@@ -1,5 +1,5 @@
-//! What comes back besides replies, on both kinds of socket and in both families: errors of routers,
-//! in time and late, whole and cut short; late and repeated replies; damage.
+//! What comes back besides replies, on both kinds of socket and in both families: errors of
+//! routers, in time and late, whole and cut short; late and repeated replies; damage.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -53,8 +53,8 @@ impl Core {
     /// A request stays unanswered.
     ///
     /// 1. If we could not see all the time, its fate is unknown.
-    /// 2. If somebody has said why its address does not answer, or a reply of it came too late, that
-    ///    is why.
+    /// 2. If somebody has said why its address does not answer, or a reply of it came too late,
+    ///    that is why.
     /// 3. Otherwise it is lost.
     pub(super) fn give_up(&mut self, lane: u16, echo: &Echo, now: Mono) {
         let here = self.lanes.get(usize::from(lane)).map(|lane| &lane.blind);
