@@ -19,14 +19,11 @@ mod value;
 mod whole;
 mod writer;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-
-use crate::model::TargetKey;
 
 pub use history::{Before, History};
 pub use open::Damage;
@@ -44,8 +41,6 @@ pub const FILE_NAME: &str = "vchealth.db";
 pub struct Store {
     db: Connection,
     dir: PathBuf,
-    /// Row of each target, endpoint and site that was ever written.
-    targets: BTreeMap<TargetKey, i64>,
     damage: Option<Damage>,
     lost_log: bool,
     /// The file behind `db`.

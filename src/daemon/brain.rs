@@ -143,7 +143,9 @@ impl Loop {
         self.monitor.handle(Input::Tick, now);
         let batch = self.carry_out();
         times.unpublished |= !batch.changes.is_empty();
-        let snapshot = (now.mono >= times.publish_at()).then(|| {
+        // What is made while one waits for the disk would only wait behind it, and each is large.
+        let due = now.mono >= times.publish_at() && !self.hands.holds_snapshot();
+        let snapshot = due.then(|| {
             (times.published, times.unpublished) = (now.mono, false);
             Arc::new(self.monitor.snapshot(now))
         });

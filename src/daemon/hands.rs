@@ -61,6 +61,11 @@ impl Hands {
         ticket
     }
 
+    /// Whether the snapshot before is not published yet.
+    pub(super) fn holds_snapshot(&self) -> bool {
+        self.writer.holds_snapshot()
+    }
+
     /// Goes over to another configuration, before the first order that belongs to it.
     pub(super) fn adopt(&mut self, config: &Config, generation: u32) {
         self.tally.adopt(&config.topology, generation);

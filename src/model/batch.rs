@@ -18,7 +18,7 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
-/// One durable change.
+/// One durable change. Those of health come by the ten thousand; whatever is larger is boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A confirmed health: of a target, an endpoint or a site.
@@ -33,17 +33,17 @@ pub enum Change {
     /// An incident was opened, changed or resolved; replaces the record with this id.
     Incident(Box<Incident>),
     /// A silence was set or changed.
-    Silence(Silence),
+    Silence(Box<Silence>),
     /// A maintenance window was set or changed.
-    Maintenance(Maintenance),
+    Maintenance(Box<Maintenance>),
     /// A silence or maintenance window was ended early.
     Lift(SilenceId),
     /// A message goes out.
     Notify(Box<Notification>),
     /// A drill began or ended.
-    Drill(Drill),
+    Drill(Box<Drill>),
     /// A link in a message was used.
-    LinkUse(LinkUse),
+    LinkUse(Box<LinkUse>),
     /// Measurements of one target over a stretch of time.
     Rollup(Box<Rollup>),
     /// What is known of a session that is near, on or over; replaces the record with this id.
@@ -319,17 +319,17 @@ impl Durable {
                     self.incidents.insert(incident.id.clone(), (**incident).clone());
                 }
                 Change::Silence(silence) => {
-                    self.silences.insert(silence.id.clone(), silence.clone());
+                    self.silences.insert(silence.id.clone(), (**silence).clone());
                 }
                 Change::Maintenance(window) => {
-                    self.maintenance.insert(window.id.clone(), window.clone());
+                    self.maintenance.insert(window.id.clone(), (**window).clone());
                 }
                 Change::Lift(id) => {
                     self.silences.remove(id);
                     self.maintenance.remove(id);
                 }
                 Change::Drill(drill) => {
-                    self.drills.insert(drill.session.clone(), drill.clone());
+                    self.drills.insert(drill.session.clone(), (**drill).clone());
                 }
                 Change::Session(record) => {
                     self.sessions.insert(record.id.clone(), (**record).clone());

@@ -21,14 +21,14 @@ impl Monitor {
 
     /// Messages are held back for a while.
     pub(super) fn silence(&mut self, silence: Silence, now: Mono) {
-        self.changes.push(Change::Silence(silence.clone()));
+        self.changes.push(Change::Silence(Box::new(silence.clone())));
         self.mutes.silences.insert(silence.id.clone(), silence);
         self.retell(now);
     }
 
     /// Planned work is announced.
     pub(super) fn maintain(&mut self, window: Maintenance, now: Mono) {
-        self.changes.push(Change::Maintenance(window.clone()));
+        self.changes.push(Change::Maintenance(Box::new(window.clone())));
         self.mutes.maintenance.insert(window.id.clone(), window);
         self.retell(now);
     }
@@ -56,7 +56,7 @@ impl Monitor {
                 }
                 Act::Silence(silence) => self.silence(silence, now),
             }
-            self.changes.push(Change::LinkUse(used));
+            self.changes.push(Change::LinkUse(Box::new(used)));
             self.commit_at = now;
         }
         open

@@ -187,7 +187,7 @@ impl Drills {
         }
         let firing = NotificationKind::Firing;
         changes.extend(drill.reached.keys().map(|channel| notify(&drill, channel, firing, now)));
-        changes.push(Change::Drill(drill.clone()));
+        changes.push(Change::Drill(Box::new(drill.clone())));
         self.held.insert(session.id.clone(), drill);
     }
 
@@ -219,7 +219,7 @@ impl Drills {
             |channel: &&Channel| channel.send_resolved && drill.reached.contains_key(&channel.id);
         let told = channels.iter().filter(hears);
         changes.extend(told.map(|channel| notify(drill, &channel.id, over, now)));
-        changes.push(Change::Drill(drill.clone()));
+        changes.push(Change::Drill(Box::new(drill.clone())));
         self.pending.remove(id);
     }
 }
@@ -230,7 +230,7 @@ fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
     let DrillState::Failed { missing } = &mut drill.state else { return None };
     let before = missing.len();
     missing.retain(|other| other != channel);
-    (missing.len() < before).then(|| Change::Drill(drill.clone()))
+    (missing.len() < before).then(|| Change::Drill(Box::new(drill.clone())))
 }
 
 /// Rule 2.

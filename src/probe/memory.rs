@@ -12,7 +12,11 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
-use crate::model::{Failure, Mono, Outcome, TargetIx, TargetKey, Topology, Trace};
+use super::echoes;
+use crate::model::{
+    Detail, Effort, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, TargetIx, TargetKey,
+    Topology, Trace, Trigger,
+};
 
 /// Failures kept for each target.
 const FAILURES: usize = 5;
@@ -63,10 +67,31 @@ pub(super) struct Memory {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    successes: VecDeque<Record>,
+    /// Oldest first.
+    successes: [Option<Success>; SUCCESSES],
     failures: VecDeque<Failed>,
     /// How many failed for the same reason one after the other, up to now.
     alike: u64,
+}
+
+/// A probe that had a reply.
+#[derive(Debug)]
+enum Success {
+    /// Echoes that were answered. Nearly all are, of nearly every target, so they are kept as what
+    /// cannot be told from where they stand.
+    Echo(Echo),
+    Other(Box<Record>),
+}
+
+#[derive(Debug)]
+struct Echo {
+    trigger: Trigger,
+    effort: Effort,
+    due: Mono,
+    started: Now,
+    finished: Mono,
+    address: IpAddr,
+    detail: IcmpDetail,
 }
 
 #[derive(Debug)]
@@ -102,10 +127,11 @@ impl Memory {
 
     /// What is remembered of a target.
     pub(super) fn explain(&self, target: TargetIx) -> Explanation {
-        let Some(target) = self.targets.get(target.ix()) else { return Explanation::default() };
+        let Some(kept) = self.targets.get(target.ix()) else { return Explanation::default() };
+        let told = |success: &Success| success.record(self.generation, target);
         Explanation {
-            successes: target.successes.iter().cloned().collect(),
-            failures: target.failures.iter().cloned().collect(),
+            successes: kept.successes.iter().flatten().map(told).collect(),
+            failures: kept.failures.iter().cloned().collect(),
         }
     }
 
@@ -129,7 +155,8 @@ impl Remembered {
     fn add(&mut self, record: Record) {
         let Err(why) = &record.outcome.result else {
             self.alike = 0;
-            push(&mut self.successes, SUCCESSES, record);
+            self.successes.rotate_left(1);
+            self.successes[SUCCESSES - 1] = Some(Success::of(record));
             return;
         };
         let word = why.word();
@@ -139,8 +166,46 @@ impl Remembered {
             Some(last) if self.alike > u64::from(ENDS) => {
                 *last = Failed { record, left_out: last.left_out + 1 };
             }
-            _ => push(&mut self.failures, FAILURES, Failed { record, left_out: 0 }),
+            _ => push(&mut self.failures, Failed { record, left_out: 0 }),
         }
+    }
+}
+
+impl Success {
+    fn of(record: Record) -> Self {
+        let Record { outcome, address: Some(address), trace } = &record else {
+            return Self::Other(Box::new(record));
+        };
+        let Outcome { request, started, finished, lost: 0, heard: None, result: Ok(reply) } =
+            outcome
+        else {
+            return Self::Other(Box::new(record));
+        };
+        match &reply.detail {
+            Detail::Icmp(detail) if *trace == Trace::default() => Self::Echo(Echo {
+                trigger: request.trigger,
+                effort: request.effort,
+                due: request.due,
+                started: *started,
+                finished: *finished,
+                address: *address,
+                detail: detail.clone(),
+            }),
+            _ => Self::Other(Box::new(record)),
+        }
+    }
+
+    /// The record of a success of this target.
+    fn record(&self, generation: u32, target: TargetIx) -> Record {
+        let echo = match self {
+            Self::Echo(echo) => echo,
+            Self::Other(record) => return (**record).clone(),
+        };
+        let &Echo { trigger, effort, due, started, finished, address, ref detail } = echo;
+        let request = ProbeRequest { generation, target, trigger, effort, due };
+        let result = Ok(echoes::reply(detail.clone()));
+        let outcome = Outcome { request, started, finished, lost: 0, heard: None, result };
+        Record { outcome, address: Some(address), trace: Trace::default() }
     }
 }
 
@@ -151,15 +216,15 @@ impl Failed {
 }
 
 /// Adds one, and drops the oldest when there are too many.
-fn push<T>(kept: &mut VecDeque<T>, most: usize, one: T) {
-    if kept.len() == most {
-        kept.pop_front();
+fn push(failures: &mut VecDeque<Failed>, one: Failed) {
+    if failures.len() == FAILURES {
+        failures.pop_front();
     }
-    if kept.len() == kept.capacity() {
+    if failures.len() == failures.capacity() {
         // One at a time: most targets never have more than one or two, and there are many.
-        kept.reserve_exact(1);
+        failures.reserve_exact(1);
     }
-    kept.push_back(one);
+    failures.push_back(one);
 }
 
 /// Gives a record to those who wait for one that began so late.
@@ -180,9 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{
-        Detail, Effort, Now, ProbeRequest, RemoteFailure, Reply, TcpDetail, Trigger,
-    };
+    use crate::model::{RemoteFailure, Reply, RttList, TcpDetail};
 
     /// The record of a probe of the first target that began `secs` after the start.
     fn record(secs: u64, result: Result<(), RemoteFailure>) -> Record {
@@ -222,6 +285,35 @@ mod tests {
             told.failures.iter().map(|failed| (began(&failed.record), failed.left_out)).collect();
         assert_eq!(failures, [(1, 0), (3, 0), (999, 995)]);
         assert_eq!(told.successes.len(), 1);
+    }
+
+    #[test]
+    fn echoes_are_told_as_they_were_though_little_of_them_is_kept() {
+        let mut memory = memory();
+        let rtts = |rtts: &[u64]| rtts.iter().map(|ms| Duration::from_millis(*ms)).collect();
+        let lists = [RttList::One(Duration::from_millis(7)), RttList::Many(rtts(&[9, 3, 8]))];
+        let echoed = lists.map(|rtts| {
+            let answered = u16::try_from(rtts.as_slice().len()).unwrap();
+            let detail = IcmpDetail {
+                sent: answered + 1,
+                received: answered,
+                rtts,
+                ttl: Some(61),
+                tos: Some(136),
+                duplicates: 2,
+            };
+            let mut record = record(u64::from(answered), Ok(()));
+            record.outcome.request.effort = Effort::Thorough;
+            record.outcome.request.trigger = Trigger::Confirm;
+            record.outcome.result = Ok(echoes::reply(detail));
+            record.address = Some(IpAddr::from([10, 0, 0, 1]));
+            record
+        });
+        for record in &echoed {
+            memory.remember(record.clone());
+        }
+        assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
+        assert!(size_of::<Success>() <= 104, "there are two of every target");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::model::{Batch, Change, NotificationId, Rollup};
 const MANY_CHANGES: usize = 20_000;
 /// Measurements from which on those that follow each other become one.
 const MANY_ROLLUPS: usize = 50_000;
+/// Measurements that are company enough: as many take a MiB, and few more are handed over at once.
+const COMPANY: usize = 2_000;
 /// Longest stretch that measurements are brought together into, in seconds.
 const LONGEST_STRETCH: u32 = 900;
 
@@ -86,9 +88,9 @@ impl Backlog {
         self.len() == 0
     }
 
-    /// Whether nothing but measurements waits.
+    /// Whether nothing but a few measurements waits.
     pub(super) fn can_wait(&self) -> bool {
-        self.changes.is_empty() && self.marks.is_empty() && self.rollups.len() < MANY_ROLLUPS / 2
+        self.changes.is_empty() && self.marks.is_empty() && self.rollups.len() < COMPANY
     }
 
     /// What is to be written: changes, measurements, marks.

@@ -1,11 +1,9 @@
 //! Writing: what was decided together becomes one transaction.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::value::{health_number, key, key_columns, nanos};
+use super::value::{health_number, key_columns, nanos};
 use super::{Doing, Mark, Store, StoreError, outbox};
 use crate::model::{
     Batch, Change, Confirmation, Drill, Incident, LinkUse, Maintenance, ReadinessRun, Rollup,
@@ -39,50 +37,28 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.keep()?;
-        // A dictionary entry is only remembered once it is on disk.
-        let mut fresh = BTreeMap::new();
-        let known = &self.targets;
         let transaction =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).doing("write to")?;
         let written = (|| {
             for change in changes {
-                write_change(&transaction, known, &mut fresh, change, now)?;
+                write_change(&transaction, change, now)?;
             }
             for rollup in rollups {
-                let row = target(&transaction, known, &mut fresh, &rollup.key)?;
-                write_rollup(&transaction, row, rollup)?;
+                write_rollup(&transaction, rollup)?;
             }
             for mark in marks {
                 outbox::mark(&transaction, mark)?;
             }
             Ok(())
         })();
-        written.and_then(|()| transaction.commit()).doing("write to")?;
-        self.targets.append(&mut fresh);
-        Ok(())
-    }
-
-    /// Reads the dictionary of targets.
-    pub(super) fn load_targets(&mut self) -> Result<(), StoreError> {
-        let mut select =
-            self.db.prepare(r#"SELECT id, site, endpoint, "check" FROM target"#).doing("read")?;
-        let rows =
-            select.query_map([], |row| Ok((key(row, 1)?, row.get::<_, i64>(0)?))).doing("read")?;
-        self.targets = rows.collect::<rusqlite::Result<_>>().doing("read")?;
-        Ok(())
+        written.and_then(|()| transaction.commit()).doing("write to")
     }
 }
 
-fn write_change(
-    db: &Connection,
-    known: &BTreeMap<TargetKey, i64>,
-    fresh: &mut BTreeMap<TargetKey, i64>,
-    change: &Change,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn write_change(db: &Connection, change: &Change, now: Timestamp) -> rusqlite::Result<()> {
     match change {
         Change::Health { key, state } => {
-            let row = target(db, known, fresh, key)?;
+            let row = target(db, key)?;
             let (number, since) = (health_number(state.health), nanos(state.since));
             db.prepare_cached(
                 "INSERT OR REPLACE INTO health (target, health, since, seen_up) VALUES (?, ?, ?, ?)",
@@ -95,7 +71,7 @@ fn write_change(
             .execute((row, since, number, state.began.map(nanos)))?;
         }
         Change::Forget(key) => {
-            let row = target(db, known, fresh, key)?;
+            let row = target(db, key)?;
             db.prepare_cached("DELETE FROM health WHERE target = ?")?.execute([row])?;
         }
         Change::Incident(incident) => write_incident(db, incident)?,
@@ -111,10 +87,7 @@ fn write_change(
         Change::Notify(notification) => outbox::add(db, notification)?,
         Change::Drill(drill) => write_drill(db, drill)?,
         Change::LinkUse(used) => write_link_use(db, used)?,
-        Change::Rollup(rollup) => {
-            let row = target(db, known, fresh, &rollup.key)?;
-            write_rollup(db, row, rollup)?;
-        }
+        Change::Rollup(rollup) => write_rollup(db, rollup)?,
         Change::Session(record) => write_session(db, record)?,
         Change::Cancelled(id) => {
             db.prepare_cached("DELETE FROM session WHERE id = ?")?.execute([id.as_str()])?;
@@ -147,21 +120,21 @@ fn write_change(
     Ok(())
 }
 
-/// The row of a target in the dictionary, added if it is new.
-fn target(
-    db: &Connection,
-    known: &BTreeMap<TargetKey, i64>,
-    fresh: &mut BTreeMap<TargetKey, i64>,
-    key: &TargetKey,
-) -> rusqlite::Result<i64> {
-    if let Some(row) = known.get(key).or_else(|| fresh.get(key)) {
-        return Ok(*row);
+/// The row of a target in the dictionary, added if it is new. It is looked up each time: that takes
+/// microseconds, where a copy of the dictionary would take as much memory as all else that is kept
+/// here.
+fn target(db: &Connection, key: &TargetKey) -> rusqlite::Result<i64> {
+    let columns = key_columns(key);
+    let row = db
+        .prepare_cached(r#"SELECT id FROM target WHERE (site, endpoint, "check") = (?, ?, ?)"#)?
+        .query_row(columns, |row| row.get(0))
+        .optional()?;
+    if let Some(row) = row {
+        return Ok(row);
     }
     db.prepare_cached(r#"INSERT INTO target (site, endpoint, "check") VALUES (?, ?, ?)"#)?
-        .execute(key_columns(key))?;
-    let row = db.last_insert_rowid();
-    fresh.insert(key.clone(), row);
-    Ok(row)
+        .execute(columns)?;
+    Ok(db.last_insert_rowid())
 }
 
 fn write_incident(db: &Connection, incident: &Incident) -> rusqlite::Result<()> {
@@ -227,8 +200,8 @@ fn write_session(db: &Connection, session: &SessionRecord) -> rusqlite::Result<(
     Ok(())
 }
 
-fn write_rollup(db: &Connection, target: i64, rollup: &Rollup) -> rusqlite::Result<()> {
-    insert_rollup(db, "rollup", target, rollup)
+fn write_rollup(db: &Connection, rollup: &Rollup) -> rusqlite::Result<()> {
+    insert_rollup(db, "rollup", target(db, &rollup.key)?, rollup)
 }
 
 /// Writes measurements into one of the two tables that hold such.

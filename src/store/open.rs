@@ -108,9 +108,7 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        let (dir, targets) = (dir.to_owned(), Default::default());
-        let mut store = Self { db, dir, identity, targets, damage, lost_log, lock };
-        store.load_targets()?;
+        let store = Self { db, dir: dir.to_owned(), identity, damage, lost_log, lock };
         let durable = store.restore(now)?;
         Ok((store, durable))
     }
@@ -278,11 +276,14 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(path, flags).doing("open")?;
     db.busy_timeout(BUSY).doing("open")?;
     // The write-ahead log lets others read while we write; FULL has it on disk before a commit
-    // returns. Without checking cell sizes a damaged page can pass for a sound one.
+    // returns. Without checking cell sizes a damaged page can pass for a sound one. What is written
+    // most, measurements, goes to the end of its table and is not read here again: a MiB of pages
+    // is enough, and the kernel has the others.
     db.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA journal_size_limit = 16777216;
+         PRAGMA cache_size = -1024;
          PRAGMA cell_size_check = ON;
          PRAGMA trusted_schema = OFF;
          PRAGMA temp_store = MEMORY;",

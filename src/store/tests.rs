@@ -11,7 +11,7 @@ use crate::model::{
     EndpointId, Failure, Finding, Found, HardState, Health, Importance, Incident, IncidentId,
     LostTime, Maintenance, Notification, NotificationId, NotificationKind, Phase, ReadinessRun,
     RemoteFailure, Rollup, SessionId, SessionRecord, Severity, Silence, SilenceId, SiteId,
-    SiteReadiness, Sketch, Spread, Told, Verdict,
+    SiteReadiness, Sketch, Spread, TargetKey, Told, Verdict,
 };
 
 /// A directory of its own that goes with the test.
@@ -199,18 +199,18 @@ fn everything() -> Batch {
         Change::Incident(Box::new(open.clone())),
         Change::Incident(Box::new(over)),
         Change::Incident(Box::new(long_over)),
-        Change::Silence(until("2026-02-04T00:00:00Z", "s1")),
-        Change::Silence(until("2026-02-02T00:00:00Z", "past")),
-        Change::Silence(until("2026-02-04T00:00:00Z", "lifted")),
+        Change::Silence(Box::new(until("2026-02-04T00:00:00Z", "s1"))),
+        Change::Silence(Box::new(until("2026-02-02T00:00:00Z", "past"))),
+        Change::Silence(Box::new(until("2026-02-04T00:00:00Z", "lifted"))),
         Change::Lift(SilenceId::new("lifted")),
-        Change::Maintenance(Maintenance {
+        Change::Maintenance(Box::new(Maintenance {
             id: SilenceId::new("m1"),
             sites: vec![SiteId::new("co-linh")],
             from: at("2026-02-03T00:00:00Z"),
             until: at("2026-02-03T10:00:00Z"),
             by: "Ánh".to_owned(),
             reason: "cắt điện".to_owned(),
-        }),
+        })),
         Change::Readiness(Box::new(readiness("2026-02-03T00:00:00Z", Verdict::NotReady))),
         Change::Readiness(Box::new(readiness("2026-02-03T00:30:00Z", Verdict::AtRisk))),
         // Made while the session was on, it is no verdict before it.
@@ -530,9 +530,9 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         told("a", "i1", NotificationKind::Firing),
         told("b", "i2", NotificationKind::Firing),
         told("b-over", "i2", NotificationKind::Resolved),
-        Change::LinkUse(used.clone()),
-        Change::LinkUse(again),
-        Change::Drill(drill.clone()),
+        Change::LinkUse(Box::new(used.clone())),
+        Change::LinkUse(Box::new(again)),
+        Change::Drill(Box::new(drill.clone())),
     ];
     let mark = |id: &str, told_as| Mark {
         id: NotificationId::new(id),

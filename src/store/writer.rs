@@ -9,7 +9,8 @@
 //! is better than silence. Everything is kept in memory and tried again until the disk takes it.
 //!
 //! 1. A batch that holds more than measurements is written at once, together with all that waits.
-//! 2. Measurements alone wait up to [`LAZY`], so that the disk is not woken for each of them.
+//! 2. Measurements alone wait up to [`LAZY`] while they are few, so that the disk is not woken for
+//!    each of them.
 //! 3. After a failure the next attempt waits 100 ms, then twice as long each time, up to 5 s.
 //! 4. While a failure lasts, publishing waits for nothing.
 //! 5. History beyond its age is deleted in small pieces when there is nothing else to do.
@@ -229,6 +230,12 @@ impl WriterHandle {
     #[must_use]
     pub fn has_committed(&self, ticket: Ticket) -> bool {
         *self.shared.committed.borrow() >= ticket.0
+    }
+
+    /// Whether a snapshot waits for the disk. It is large, so another one is best not made before.
+    #[must_use]
+    pub fn holds_snapshot(&self) -> bool {
+        self.shared.lock().unpublished.iter().any(|waiting| waiting.snapshot.is_some())
     }
 
     /// How the database does.
