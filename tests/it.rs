@@ -47,6 +47,8 @@ mod grafana;
 mod icmp;
 #[path = "it/import.rs"]
 mod import;
+#[path = "it/kills.rs"]
+mod kills;
 #[path = "it/lab.rs"]
 mod lab;
 #[path = "it/metrics.rs"]
