@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use super::echoes;
 use crate::model::{
-    Detail, Effort, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, TargetIx, TargetKey,
-    Topology, Trace, Trigger,
+    Detail, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, TargetIx, TargetKey, Topology,
+    Trace,
 };
 
 /// Failures kept for each target.
@@ -77,17 +77,15 @@ struct Remembered {
 /// A probe that had a reply.
 #[derive(Debug)]
 enum Success {
-    /// Echoes that were answered. Nearly all are, of nearly every target, so they are kept as what
-    /// cannot be told from where they stand.
+    /// Echoes that were answered. Nearly all are, of nearly every target, so no more of them is kept
+    /// than echoes have.
     Echo(Echo),
     Other(Box<Record>),
 }
 
 #[derive(Debug)]
 struct Echo {
-    trigger: Trigger,
-    effort: Effort,
-    due: Mono,
+    request: ProbeRequest,
     started: Now,
     finished: Mono,
     address: IpAddr,
@@ -128,9 +126,8 @@ impl Memory {
     /// What is remembered of a target.
     pub(super) fn explain(&self, target: TargetIx) -> Explanation {
         let Some(kept) = self.targets.get(target.ix()) else { return Explanation::default() };
-        let told = |success: &Success| success.record(self.generation, target);
         Explanation {
-            successes: kept.successes.iter().flatten().map(told).collect(),
+            successes: kept.successes.iter().flatten().map(Success::record).collect(),
             failures: kept.failures.iter().cloned().collect(),
         }
     }
@@ -183,9 +180,7 @@ impl Success {
         };
         match &reply.detail {
             Detail::Icmp(detail) if *trace == Trace::default() => Self::Echo(Echo {
-                trigger: request.trigger,
-                effort: request.effort,
-                due: request.due,
+                request: *request,
                 started: *started,
                 finished: *finished,
                 address: *address,
@@ -195,14 +190,12 @@ impl Success {
         }
     }
 
-    /// The record of a success of this target.
-    fn record(&self, generation: u32, target: TargetIx) -> Record {
+    fn record(&self) -> Record {
         let echo = match self {
             Self::Echo(echo) => echo,
             Self::Other(record) => return (**record).clone(),
         };
-        let &Echo { trigger, effort, due, started, finished, address, ref detail } = echo;
-        let request = ProbeRequest { generation, target, trigger, effort, due };
+        let &Echo { request, started, finished, address, ref detail } = echo;
         let result = Ok(echoes::reply(detail.clone()));
         let outcome = Outcome { request, started, finished, lost: 0, heard: None, result };
         Record { outcome, address: Some(address), trace: Trace::default() }
@@ -245,7 +238,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{RemoteFailure, Reply, RttList, TcpDetail};
+    use crate::model::{Effort, RemoteFailure, Reply, RttList, TcpDetail, Trigger};
 
     /// The record of a probe of the first target that began `secs` after the start.
     fn record(secs: u64, result: Result<(), RemoteFailure>) -> Record {
@@ -313,7 +306,7 @@ mod tests {
             memory.remember(record.clone());
         }
         assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
-        assert!(size_of::<Success>() <= 104, "there are two of every target");
+        assert!(size_of::<Success>() <= 120, "there are two of every target");
     }
 
     #[test]
