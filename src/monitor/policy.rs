@@ -232,14 +232,10 @@ fn on(
         return Need::Tell(Why::Untaken(step));
     }
     if reached || !last.on_duty {
-        let (kind, known) = (Kind::of(incident.cause), Kind::of(last.cause));
-        if incident.severity > last.severity || kind > known {
-            return Need::Tell(Why::Graver);
+        if let Some(why) = worse_than(incident, last) {
+            return Need::Tell(why);
         }
-        if has_grown(incident, last) {
-            return Need::Tell(Why::Grown);
-        }
-        if kind < known && rules.near && !rests {
+        if Kind::of(incident.cause) < Kind::of(last.cause) && rules.near && !rests {
             return Need::Tell(Why::Milder);
         }
     }
@@ -360,7 +356,7 @@ pub(super) fn reopens(incident: &Incident, why: Why) -> bool {
     matches!(why, Why::Grown | Why::Graver) || (why == Why::News && has_worsened(incident))
 }
 
-/// Whether an incident is graver than all who know that it is on were told, or has grown since.
+/// Whether an incident is worse than all were told who know that it is on.
 pub(super) fn has_worsened(incident: &Incident) -> bool {
     let last = |told: &&Told| {
         let mut later = incident.told.iter().filter(|it| it.channel == told.channel);
@@ -369,8 +365,19 @@ pub(super) fn has_worsened(incident: &Incident) -> bool {
             .is_some_and(|it| it.nth == told.nth && it.kind != NotificationKind::Resolved)
     };
     let mut standing = incident.told.iter().filter(last).peekable();
-    standing.peek().is_some()
-        && standing.all(|told| incident.severity > told.severity || has_grown(incident, told))
+    standing.peek().is_some() && standing.all(|told| worse_than(incident, told).is_some())
+}
+
+/// In what an incident is worse than was told: more urgent, a graver trouble, or far more sites.
+fn worse_than(incident: &Incident, told: &Told) -> Option<Why> {
+    let now = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
+    let sites = told.affected;
+    let has_grown = now >= sites.saturating_add(GROWN_BY) && now >= sites.saturating_mul(2);
+    if incident.severity > told.severity || Kind::of(incident.cause) > Kind::of(told.cause) {
+        Some(Why::Graver)
+    } else {
+        has_grown.then_some(Why::Grown)
+    }
 }
 
 /// Whether somebody who was told that it is on is still to be told that it is over.
@@ -379,11 +386,6 @@ pub(super) fn owes_an_end(incident: &Incident, channels: &[Channel]) -> bool {
         let told = told_to(incident, channel);
         standing(&told).is_some() && knows(&told)
     })
-}
-
-fn has_grown(incident: &Incident, last: &Told) -> bool {
-    let now = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
-    now >= last.affected.saturating_add(GROWN_BY) && now >= last.affected.saturating_mul(2)
 }
 
 fn soonest(moments: impl Iterator<Item = Timestamp>) -> Need {

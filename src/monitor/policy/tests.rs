@@ -314,6 +314,22 @@ fn nobody_new_is_told_of_what_somebody_has() {
 }
 
 #[test]
+fn a_graver_trouble_is_told_to_whoever_is_on_duty_now_however_urgent_it_was_before() {
+    let mut case = Case::new(vec![Reach { on_duty: true, ..reach("a", 0, 0) }]);
+    case.incident.cause = Cause::Quality;
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(0, &["a"]), ["a firing"]);
+    case.incident.told[0].on_duty = true;
+    case.ack(None);
+    case.reach = vec![Reach { on_duty: true, ..reach("b", 0, 0) }];
+    assert!(case.tell_at(5, &["a", "b"]).is_empty(), "somebody has it");
+    case.incident.cause = Cause::Access;
+    assert_eq!(case.tell_at(10, &["a", "b"]), ["b firing"]);
+    assert!(case.incident.ack.is_none(), "who took it on did not know");
+    assert!(case.tell_at(11, &["a", "b"]).is_empty());
+}
+
+#[test]
 fn what_becomes_graver_than_anybody_was_told_is_told_to_whoever_is_on_duty_now() {
     let mut case = Case::new(vec![Reach { on_duty: true, ..reach("a", 0, 0) }]);
     case.tell_at(0, &ALL);
