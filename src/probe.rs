@@ -10,6 +10,7 @@
 mod connect;
 mod converse;
 mod echoes;
+mod error_queue;
 pub mod explain;
 mod h323;
 mod hands;

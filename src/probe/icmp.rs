@@ -8,6 +8,7 @@
 mod belated;
 mod blind;
 mod kernel;
+mod manner;
 mod own;
 mod pacing;
 mod refusal;

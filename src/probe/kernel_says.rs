@@ -10,11 +10,11 @@ use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sockopt};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg, sockopt};
 
+use super::error_queue::Queued;
 use super::icmp::{Own, ip_of, local_failure};
 use crate::model::{Failure, IcmpError, LocalFailure, RemoteFailure, Unreachable};
-use crate::wire::icmp::{Family, meaning};
 
 /// Asks the kernel to keep ICMP errors about this socket with their senders.
 pub(super) fn ask_for_reasons(socket: &socket2::Socket, peer: IpAddr) -> io::Result<()> {
@@ -84,22 +84,6 @@ fn queued(socket: &impl AsRawFd) -> Option<(IcmpError, Option<IpAddr>)> {
         recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)
             .ok()?;
     let asked = message.address.as_ref().and_then(ip_of);
-    let icmp = message.cmsgs().ok()?.find_map(|cmsg| match cmsg {
-        ControlMessageOwned::Ipv4RecvErr(error, offender)
-            if error.ee_origin == libc::SO_EE_ORIGIN_ICMP =>
-        {
-            let offender = offender.map(|at| IpAddr::from(at.sin_addr.s_addr.to_ne_bytes()));
-            let kind = meaning(Family::V4, error.ee_type, error.ee_code, error.ee_info);
-            Some(IcmpError { kind, icmp_type: error.ee_type, icmp_code: error.ee_code, offender })
-        }
-        ControlMessageOwned::Ipv6RecvErr(error, offender)
-            if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 =>
-        {
-            let offender = offender.map(|at| IpAddr::from(at.sin6_addr.s6_addr));
-            let kind = meaning(Family::V6, error.ee_type, error.ee_code, error.ee_info);
-            Some(IcmpError { kind, icmp_type: error.ee_type, icmp_code: error.ee_code, offender })
-        }
-        _ => None,
-    })?;
+    let icmp = message.cmsgs().ok()?.find_map(|one| Queued::of(&one)?.icmp())?;
     Some((icmp, asked))
 }

@@ -33,13 +33,15 @@ mod process;
 mod table;
 #[path = "icmp/targets.rs"]
 mod targets;
+#[path = "../it/icmp/tun.rs"]
+mod tun;
 
 use std::process::ExitCode;
 
 use crate::capture::Capture;
 use crate::options::{Load, Options, Subject};
 use crate::process::Busy;
-use crate::table::{Row, Table};
+use crate::table::{Duel, Row, Table};
 use crate::targets::{Run, Timing};
 
 fn main() -> ExitCode {
@@ -65,9 +67,13 @@ fn main() -> ExitCode {
         for &load in &options.loads {
             let busy = Busy::start(if load == Load::Busy { 2 } else { 0 });
             for &subject in &options.subjects {
-                if subject.carries(targets) {
+                if options.measures(subject, targets) {
                     table.add(measure(subject, run, load, options.capture));
                 }
+            }
+            let both = [Subject::Kernel, Subject::Fping];
+            if options.turns > 0 && both.iter().all(|one| options.measures(*one, targets)) {
+                table.add_duel(duel(run, load, options.turns));
             }
             drop(busy);
         }
@@ -86,6 +92,23 @@ fn main() -> ExitCode {
         println!("{complaint}");
     }
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The kernel engine and fping in turns, each first in every other one.
+fn duel(run: Run, load: Load, turns: u32) -> Duel {
+    let run = Run { seconds: run.seconds.div_ceil(2), ..run };
+    let turn = |nth: u32| {
+        eprintln!("kernel and fping, {} targets, {load}, turn {} …", run.targets, nth + 1);
+        let ours = || engine::run(Subject::Kernel.word(), run).cpu_per_ping();
+        let theirs = || fping::run(run).cpu_per_ping();
+        if nth.is_multiple_of(2) {
+            (ours(), theirs())
+        } else {
+            let theirs = theirs();
+            (ours(), theirs)
+        }
+    };
+    Duel { run, load, turns: (0..turns).map(turn).collect() }
 }
 
 /// One engine, one size, one load, beside a capture of a sample of its packets.

@@ -11,6 +11,8 @@ mod choice;
 mod engine;
 #[path = "icmp/far.rs"]
 mod far;
+#[path = "icmp/gateway.rs"]
+mod gateway;
 #[path = "icmp/hostile.rs"]
 mod hostile;
 #[path = "icmp/limit.rs"]
@@ -19,3 +21,5 @@ mod limit;
 mod loopback;
 #[path = "icmp/namespace.rs"]
 pub(crate) mod namespace;
+#[path = "icmp/tun.rs"]
+mod tun;

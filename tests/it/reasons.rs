@@ -115,6 +115,20 @@ fn a_neighbour_that_is_gone_is_told_by_our_own_kernel() {
 }
 
 #[test]
+fn a_gateway_that_is_gone_is_our_own_fault_whatever_is_asked_behind_it() {
+    behind_a_router(async {
+        for family in ["ipv4", "ipv6"] {
+            let file = format!("/proc/sys/net/{family}/neigh/hub/retrans_time_ms");
+            fs::write(file, "50").expect("it is ours");
+        }
+        ip("route replace default via 10.9.0.99");
+        ip("-6 route replace default via fd09::99");
+        every_kind_hears("10.9.1.1", Err(Failure::Local(LocalFailure::NoRoute))).await;
+        every_kind_hears("fd09:3::1", Err(Failure::Local(LocalFailure::NoRoute))).await;
+    });
+}
+
+#[test]
 fn without_a_route_the_fault_is_ours() {
     behind_a_router(async {
         ip("route del default");

@@ -3,10 +3,12 @@
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
 //! neither many targets nor a busy machine bend what it says. `core` decides, over `backlog` (what
 //! is to be done), `probe` (what is known of each), `queue` (what is due), `table` (what is under
-//! way), `fill` (whether buffers were full) and `stamps` (what time it was); all seven are pure.
-//! `run` is the thread, `socket`, `transmit` and `receive` are its hands.
+//! way), `fill` (whether buffers were full), `stamps` (what time it was) and `coarse` (whether that
+//! is known); all eight are pure. `run` is the thread, `socket`, `transmit` and `receive` are its
+//! hands.
 
 mod backlog;
+mod coarse;
 mod core;
 mod fill;
 mod probe;
@@ -28,15 +30,15 @@ use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use self::backlog::Portion;
-use self::core::{Class, Core};
+use self::core::Core;
 use self::queue::Lags;
 use self::run::Engine;
 use self::socket::Socket;
+use super::manner::Manner;
 use super::{PingJob, Pinger, Sink, StartError, errno, warn_of_small_buffer};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
 use crate::model::{EngineHealth, Mono};
-use crate::wire::icmp::Family;
 
 /// The engine, as its owner sees it.
 pub(super) struct Kernel {
@@ -77,8 +79,7 @@ impl Kernel {
     /// # Errors
     /// When no socket is permitted, or one lacks something.
     pub(super) fn can_start(settings: &IcmpSettings) -> Result<u32, StartError> {
-        let plain = Class { family: Family::V4, dscp: 0, dont_fragment: false };
-        let opened = Socket::open(plain, 1, settings.receive_buffer);
+        let opened = Socket::open(Manner::PLAIN, 1, settings.receive_buffer);
         opened.map(|socket| socket.receive_buffer).map_err(|error| match errno(&error) {
             Errno::EACCES | Errno::EPERM => StartError::NotPermitted(error),
             _ => StartError::Socket(error),

@@ -25,10 +25,13 @@ use self::client::{Client, Clients, Dropped, Kind};
 use self::echo::{Fate, echo};
 use super::belated::Belated;
 use super::blind::Blindness;
+use super::manner::Manner;
 use super::own::OwnSince;
 use super::pacing::Pacing;
 use super::tally::{Summary, Tally};
-use super::{PingDone, PingJob, Pinger, Sink, StartError, local_failure, warn_of_small_buffer};
+use super::{
+    EchoParams, PingDone, PingJob, Pinger, Sink, StartError, local_failure, warn_of_small_buffer,
+};
 use crate::clock::Clock;
 use crate::config::IcmpSettings;
 use crate::model::{EngineHealth, Failure, LocalFailure, Mono};
@@ -69,8 +72,8 @@ impl Surge {
         let clients = {
             let _context = runtime.enter();
             let mut clients = Clients::new(kind, settings.receive_buffer);
-            // The commonest class; a machine on which even this fails should not start.
-            clients.get(Family::V4, 0, false)?;
+            // The commonest manner; a machine on which even this fails should not start.
+            clients.get(Manner::PLAIN)?;
             warn_of_small_buffer(settings.receive_buffer, clients.granted_buffer());
             clients
         };
@@ -263,13 +266,12 @@ async fn begin(engine: &Engine, job: &PingJob) -> Result<Client, LocalFailure> {
             return Err(LocalFailure::Late);
         }
     }
-    let family = Family::of(job.address.to_canonical());
-    lock(&engine.clients).get(family, job.check.dscp, job.check.dont_fragment).map_err(|error| {
-        match error {
-            StartError::NotPermitted(_) => LocalFailure::Forbidden(error.to_string()),
-            StartError::Socket(source) => local_failure(&source),
-            other => LocalFailure::Other(other.to_string()),
-        }
+    let EchoParams { dscp, dont_fragment, .. } = job.check;
+    let manner = Manner { family: Family::of(job.address.to_canonical()), dscp, dont_fragment };
+    lock(&engine.clients).get(manner).map_err(|error| match error {
+        StartError::NotPermitted(_) => LocalFailure::Forbidden(error.to_string()),
+        StartError::Socket(source) => local_failure(&source),
+        other => LocalFailure::Other(other.to_string()),
     })
 }
 

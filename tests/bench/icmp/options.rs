@@ -13,6 +13,7 @@ pub(crate) struct Options {
     pub(crate) unprivileged: bool,
     pub(crate) far: bool,
     pub(crate) judge: bool,
+    pub(crate) turns: u32,
 }
 
 const HELP: &str = "\
@@ -22,6 +23,10 @@ cargo bench --bench icmp -- [options]        (as root; needs fping, tcpdump and,
   --engines kernel,surge,fping,blackbox
   --load idle,busy                  alone, and beside two busy processes
   --seconds 20                      length of each measurement
+  --turns 5                         how often kernel and fping are measured once more, in turns of
+                                    half that length one right behind the other, so that what else
+                                    the machine does hits both: what a ping costs of fping's is the
+                                    median of these; 0 leaves them out
   --no-one-tick                     leave out the runs with all targets on one tick
   --no-capture                      leave out the capture, and with it the over-read
   --far                             have others answer behind a TUN device, as on a real network,
@@ -44,6 +49,7 @@ impl Options {
             unprivileged: true,
             far: false,
             judge: false,
+            turns: 5,
         };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
@@ -63,6 +69,12 @@ impl Options {
                         .parse()
                         .map_err(|error| format!("--seconds: {error}"))?;
                 }
+                "--turns" => {
+                    options.turns = value()?
+                        .collect::<String>()
+                        .parse()
+                        .map_err(|error| format!("--turns: {error}"))?;
+                }
                 "--no-one-tick" => options.one_tick = false,
                 "--no-capture" => options.capture = false,
                 "--far" => options.far = true,
@@ -74,6 +86,13 @@ impl Options {
             }
         }
         Ok(options)
+    }
+}
+
+impl Options {
+    /// Whether this is measured with so many targets.
+    pub(crate) fn measures(&self, subject: Subject, targets: u32) -> bool {
+        self.subjects.contains(&subject) && subject.carries(targets)
     }
 }
 

@@ -19,17 +19,26 @@ const MEGABYTES: f64 = 20.0;
 
 /// All rows.
 #[derive(Default)]
-pub(crate) struct Table(Vec<Row>);
+pub(crate) struct Table {
+    rows: Vec<Row>,
+    duels: Vec<Duel>,
+}
 
 impl Table {
     pub(crate) fn add(&mut self, row: Row) {
         eprintln!("{HEADER}\n{}", row.text(None));
-        self.0.push(row);
+        self.rows.push(row);
+    }
+
+    pub(crate) fn add_duel(&mut self, duel: Duel) {
+        eprintln!("{DUELS}\n{duel}");
+        self.duels.push(duel);
     }
 
     /// What is not as it is to be.
     pub(crate) fn judge(&self) -> Vec<String> {
-        let ours: Vec<&Row> = self.0.iter().filter(|row| row.subject == Subject::Kernel).collect();
+        let ours: Vec<&Row> =
+            self.rows.iter().filter(|row| row.subject == Subject::Kernel).collect();
         let mut complaints = Vec::new();
         for &row in &ours {
             let mut demand = |holds: bool, what: String| {
@@ -51,17 +60,20 @@ impl Table {
                     demand(over <= most, what);
                 }
             }
-            if let Some(fping) = self.fping_beside(row).filter(|_| row.run.targets >= MANY) {
-                let ratio = row.cpu_per_ping() / fping;
-                demand(
-                    ratio <= BESIDE_FPING,
-                    format!("{ratio:.2} of fping's CPU, of {BESIDE_FPING}"),
-                );
-            }
             if row.run.targets >= MOST {
                 let (cores, megabytes) = (row.cores(), row.megabytes());
                 demand(cores <= CORES, format!("{cores:.2} cores, of {CORES}"));
                 demand(megabytes <= MEGABYTES, format!("{megabytes:.1} MB, of {MEGABYTES}"));
+            }
+        }
+        for duel in self.duels.iter().filter(|duel| duel.run.targets >= MANY) {
+            let ratio = duel.ratio();
+            if ratio > BESIDE_FPING {
+                let Duel { run, load, .. } = duel;
+                complaints.push(format!(
+                    "{} targets, {load}: {ratio:.2} of fping's CPU, of {BESIDE_FPING}",
+                    run.targets
+                ));
             }
         }
         if ours.is_empty() {
@@ -77,7 +89,54 @@ impl Table {
             let here = (targets, timing, other.load) == (row.run.targets, row.run.timing, row.load);
             other.subject == Subject::Fping && here
         };
-        self.0.iter().find(same).map(Row::cpu_per_ping)
+        self.rows.iter().find(same).map(Row::cpu_per_ping)
+    }
+}
+
+/// The kernel engine and fping in turns.
+pub(crate) struct Duel {
+    pub(crate) run: Run,
+    pub(crate) load: Load,
+    /// What a ping cost each, in microseconds, turn by turn.
+    pub(crate) turns: Vec<(f64, f64)>,
+}
+
+impl Duel {
+    /// What a ping cost of fping's: the median of all turns.
+    fn ratio(&self) -> f64 {
+        median(self.ratios())
+    }
+
+    fn ratios(&self) -> Vec<f64> {
+        self.turns.iter().map(|(ours, theirs)| ours / theirs).collect()
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+const DUELS: &str = "\
+| targets | load     | turns | kernel µs/ping | fping µs/ping | to fping | least | most  |
+|--------:|----------|------:|---------------:|--------------:|---------:|------:|------:|";
+
+impl fmt::Display for Duel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ours, theirs) = self.turns.iter().copied().unzip();
+        let ratios = self.ratios();
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        write!(
+            f,
+            "| {:>7} | {:<8} | {:>5} | {:>14.2} | {:>13.2} | {:>8.3} | {least:>5.3} | {most:>5.3} |",
+            self.run.targets,
+            self.load,
+            self.turns.len(),
+            median(ours),
+            median(theirs),
+            self.ratio(),
+        )
     }
 }
 
@@ -123,7 +182,7 @@ impl Row {
     }
 
     fn cpu_per_ping(&self) -> f64 {
-        self.told.cpu.as_secs_f64() * 1e6 / self.told.sent as f64
+        self.told.cpu_per_ping()
     }
 
     /// Pings that were neither answered nor missed by the engine's own word.
@@ -200,9 +259,12 @@ const HEADER: &str = "\
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEADER}")?;
-        for row in &self.0 {
+        for row in &self.rows {
             writeln!(f, "{}", row.text(self.fping_beside(row)))?;
         }
-        Ok(())
+        if !self.duels.is_empty() {
+            writeln!(f, "\nIn turns, one right behind the other:\n\n{DUELS}")?;
+        }
+        self.duels.iter().try_for_each(|duel| writeln!(f, "{duel}"))
     }
 }

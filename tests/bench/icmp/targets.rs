@@ -78,3 +78,10 @@ pub(crate) struct Told {
     /// Round trips of the sample in nanoseconds, by place and round; none where it was lost.
     pub(crate) sample: Vec<Vec<Option<u64>>>,
 }
+
+impl Told {
+    /// What a ping cost, in microseconds of processor time.
+    pub(crate) fn cpu_per_ping(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.sent as f64
+    }
+}

@@ -1,18 +1,20 @@
 //! The far end of a link of ours, where a test decides what becomes of each echo request.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tun_rs::{DeviceBuilder, SyncDevice};
+use tun_rs::SyncDevice;
 use vchealth::clock::Clock;
 use vchealth::config::IcmpEngine;
 use vchealth::model::Mono;
 
 use super::engine::Engine;
-use super::namespace::{in_namespace, ip};
+use super::namespace::in_namespace;
+use super::tun;
 
 /// A device behind the link.
 pub(crate) const HOST_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 0, 7));
@@ -45,10 +47,9 @@ impl Asked {
 
     /// The echo reply.
     pub(crate) fn reply(&self) -> Vec<u8> {
-        let mut icmp = self.packet[self.header()..].to_vec();
-        icmp[0] = if self.is_v6() { 129 } else { 0 };
-        let from = if self.is_v6() { &self.packet[24..40] } else { &self.packet[16..20] };
-        self.datagram(from, icmp)
+        let mut reply = self.packet.clone();
+        assert!(tun::answer(&mut reply), "it is a request");
+        reply
     }
 
     /// The same with a checksum that does not fit.
@@ -158,7 +159,8 @@ pub(crate) fn on_every_socket_of(
     }
 }
 
-struct Ends<'a>(&'a AtomicBool);
+/// Says that it is over when it goes.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
@@ -166,26 +168,23 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// A link behind which everybody is.
-fn link() -> SyncDevice {
-    let device = DeviceBuilder::new().name("far0").tx_queue_len(10_000).build_sync();
-    let device = device.expect("this test needs root");
+/// The link, to be read without waiting.
+pub(crate) fn link() -> SyncDevice {
+    let device = tun::open(10_000);
     device.set_nonblocking(true).expect("it can be");
-    ip("address add 192.0.2.1/24 dev far0");
-    ip("link set far0 up");
-    ip("address add fd01::1/64 dev far0 nodad");
-    ip("route add 10.0.0.0/8 dev far0 src 192.0.2.1");
-    ip("route add fd02::/16 dev far0 src fd01::1");
     device
 }
 
-fn answer(
+/// Answers what comes by the link as `react` says, until it is over; tells when the last packet of
+/// each sender was on our side.
+pub(crate) fn answer(
     device: &SyncDevice,
     clock: Clock,
     react: &impl Fn(&Asked, u32) -> Vec<Answer>,
     over: &AtomicBool,
-) {
+) -> BTreeMap<IpAddr, Mono> {
     let (mut waiting, mut seen) = (Vec::<(Mono, Vec<u8>)>::new(), 0);
+    let mut arrived = BTreeMap::new();
     let mut packet = [0; 4_096];
     while !over.load(Ordering::Relaxed) {
         while let Ok(length) = device.recv(&mut packet) {
@@ -204,8 +203,18 @@ fn answer(
         let now = clock.mono();
         for (_, packet) in waiting.extract_if(.., |(due, _)| *due <= now) {
             device.send(&packet).expect("the link is up");
+            arrived.insert(sender(&packet), clock.mono());
         }
         let mut polled = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
         poll(&mut polled, PollTimeout::from(1_u8)).expect("it is open");
+    }
+    arrived
+}
+
+fn sender(packet: &[u8]) -> IpAddr {
+    if packet[0] >> 4 == 4 {
+        IpAddr::from(<[u8; 4]>::try_from(&packet[12..16]).expect("four"))
+    } else {
+        IpAddr::from(<[u8; 16]>::try_from(&packet[8..24]).expect("sixteen"))
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::{IoSlice, Read as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 use socket2::{Domain, Protocol, Socket, Type};
 use vchealth::clock::Clock;
 use vchealth::config::{IcmpEngine, IcmpSettings};
@@ -16,6 +18,7 @@ use vchealth::model::{Failure, LocalFailure, RemoteFailure};
 use vchealth::probe::icmp::{EchoParams, PingDone, PingJob, Pinger, start};
 
 use super::engine::{Engine, PLAIN};
+use super::far::Ends;
 use super::namespace::{in_namespace, ip};
 
 const MS: Duration = Duration::from_millis(1);
@@ -24,6 +27,13 @@ const MS: Duration = Duration::from_millis(1);
 fn on_both_kinds(test: impl Fn(&Engine) + Sync) {
     for unprivileged in [true, false] {
         in_namespace(unprivileged, || test(&Engine::start(IcmpEngine::Kernel)));
+    }
+}
+
+/// The same, giving the engine away.
+fn on_both_kinds_owned(test: impl Fn(Engine) + Sync) {
+    for unprivileged in [true, false] {
+        in_namespace(unprivileged, || test(Engine::start(IcmpEngine::Kernel)));
     }
 }
 
@@ -201,6 +211,68 @@ fn a_router_gone_mad_neither_refuses_nor_answers_for_anybody() {
         let health = engine.pinger.health();
         assert_eq!((health.refused, health.refused_late), (0, 0));
         assert!(health.foreign > 1_000 && health.forged > 100, "{health:?}");
+    });
+}
+
+/// Sends replies to requests that nobody sent, with our identifier, as fast as it can.
+fn flood(stop: &AtomicBool) -> u64 {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("we are root");
+    let mut packet = [0; 128];
+    while packet[20] != 8 {
+        let _ = (&socket).read(&mut packet).expect("requests pass here");
+    }
+    let mut reply = [0; 24];
+    reply[4..6].copy_from_slice(&packet[24..26]);
+    let sum = u16::from_be_bytes([packet[24], packet[25]]);
+    reply[2..4].copy_from_slice(&(!sum).to_be_bytes());
+    let to = SockaddrStorage::from(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+    let mut headers = MultiHeaders::preallocate(128, None);
+    let (slices, to) = ([[IoSlice::new(&reply)]; 128], [Some(to); 128]);
+    let mut sent = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let flags = MsgFlags::empty();
+        let batch = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, to, [], flags);
+        sent += batch.map_or(0, |batch| batch.count() as u64);
+    }
+    sent
+}
+
+/// More comes than can be read, without a break: what is due leaves nevertheless, everybody gets a
+/// result, and the engine can be stopped.
+#[test]
+fn a_flood_that_never_ends_keeps_nobody_waiting() {
+    on_both_kinds_owned(|engine| {
+        let stop = AtomicBool::new(false);
+        let ends = Ends(&stop);
+        std::thread::scope(|scope| {
+            let floods: Vec<_> = (0..2).map(|_| scope.spawn(|| flood(&stop))).collect();
+            // For those who flood to see what we look like.
+            let heard = || engine.pinger.health().foreign + engine.pinger.health().forged;
+            while heard() < 1_000 {
+                engine.ask(Ipv4Addr::LOCALHOST, PLAIN);
+            }
+            let due = engine.clock.mono();
+            let job = |token: u64| PingJob {
+                token,
+                address: Ipv4Addr::LOCALHOST.into(),
+                check: PLAIN,
+                timeout: 2_000 * MS,
+                due: due + MS * u32::try_from(token).expect("few"),
+            };
+            for done in engine.run((0..500).map(job).collect()).values() {
+                match &done.result {
+                    // What the flood crowds out of our buffer is unknown.
+                    Ok(_) | Err(Failure::Local(LocalFailure::Late)) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            let health = engine.pinger.health();
+            // Without an end of the flood it ends.
+            engine.stop();
+            drop(ends);
+            let sent: u64 = floods.into_iter().map(|flood| flood.join().expect("it floods")).sum();
+            assert!(sent > 10_000, "only {sent}: {health:?}");
+        });
     });
 }
 

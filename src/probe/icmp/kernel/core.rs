@@ -22,6 +22,7 @@ use slab::Slab;
 use super::super::PingDone;
 use super::super::belated::Belated;
 use super::super::blind::Blindness;
+use super::super::manner::Manner;
 use super::super::tally::Tally;
 use super::backlog::{Backlog, Job, Portion};
 use super::probe::Probe;
@@ -30,18 +31,10 @@ use super::table::{PER_SOCKET, ProbeKey, Table};
 use crate::model::{EngineHealth, IcmpError, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, Mark};
 
-/// What requests must have in common to leave through the same socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Class {
-    pub(super) family: Family,
-    pub(super) dscp: u8,
-    pub(super) dont_fragment: bool,
-}
-
 /// One echo request to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outgoing {
-    /// Number of the class that it belongs to.
+    /// Number of the lane that it belongs to.
     pub(super) lane: u16,
     pub(super) slot: u32,
     pub(super) address: IpAddr,
@@ -65,7 +58,7 @@ impl Outgoing {
 /// Where and when a packet arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
-    /// The class of the socket.
+    /// The lane of the socket.
     pub(super) lane: u16,
     /// Which of the lane's sockets.
     pub(super) socket: u32,
@@ -111,9 +104,10 @@ pub(super) struct Core {
     health: EngineHealth,
 }
 
+/// Everything that is sent in one manner.
 #[derive(Debug)]
 struct Lane {
-    class: Class,
+    manner: Manner,
     table: Table,
     /// When we could not see what came by its sockets.
     blind: Blindness,
@@ -129,7 +123,7 @@ struct Awaited {
 }
 
 impl Core {
-    /// Sockets per lane: a million echoes of one class under way.
+    /// Sockets per lane: a million echoes of one manner under way.
     const SOCKETS: u32 = 16;
 
     /// Lanes at most: every DSCP in both families, with and without fragments.
@@ -186,23 +180,23 @@ impl Core {
 
     /// The number of the lane for a job, opened when first needed.
     fn lane(&mut self, job: &Job) -> u16 {
-        let class = Class {
+        let manner = Manner {
             family: Family::of(job.address),
             dscp: job.dscp,
             dont_fragment: job.dont_fragment,
         };
-        let at = self.lanes.iter().position(|lane| lane.class == class).unwrap_or_else(|| {
+        let at = self.lanes.iter().position(|lane| lane.manner == manner).unwrap_or_else(|| {
             let table = Table::new(Self::SOCKETS);
-            self.lanes.push(Lane { class, table, blind: Blindness::default() });
+            self.lanes.push(Lane { manner, table, blind: Blindness::default() });
             self.lanes.len() - 1
         });
-        debug_assert!(at < Self::LANES, "a class has no more values than this");
+        debug_assert!(at < Self::LANES, "there are no more manners than this");
         u16::try_from(at).unwrap_or(u16::MAX)
     }
 
-    /// What requests of a lane have in common.
-    pub(super) fn class(&self, lane: u16) -> Option<Class> {
-        Some(self.lanes.get(usize::from(lane))?.class)
+    /// How requests of a lane are sent.
+    pub(super) fn manner(&self, lane: u16) -> Option<Manner> {
+        Some(self.lanes.get(usize::from(lane))?.manner)
     }
 
     /// The next request that is due; it is then told to [`Self::sent`] or

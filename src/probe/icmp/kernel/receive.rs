@@ -6,23 +6,22 @@
 //! fetched first, then the whole error queue is read, and only then are the replies looked at.
 
 use std::io::IoSliceMut;
-use std::net::IpAddr;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrStorage,
-    recvmmsg,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg,
 };
 use nix::sys::time::TimeSpec;
 use nix::{cmsg_space, sys::socket::Timestamps};
 
+use super::super::super::error_queue::Queued;
 use super::super::ip_of;
 use super::super::own::OwnSince;
 use super::core::{Arrival, Core};
 use super::run::Clocks;
 use super::socket::{Kind, Socket};
-use crate::model::Mono;
+use crate::model::{IcmpError, Mono};
 use crate::wire::icmp::{
     Family, Flaw, Message, Refusal, find_request, is_refusal, parse, parse_datagram, parse_quoted,
 };
@@ -195,7 +194,7 @@ struct Ancillary {
     stamp: Option<i64>,
     ttl: Option<u8>,
     tos: Option<u8>,
-    error: Option<(libc::sock_extended_err, Option<IpAddr>)>,
+    queued: Option<Queued>,
 }
 
 impl Ancillary {
@@ -213,15 +212,7 @@ impl Ancillary {
                 }
                 ControlMessageOwned::Ipv4Tos(tos) => ancillary.tos = Some(tos),
                 ControlMessageOwned::Ipv6TClass(class) => ancillary.tos = u8::try_from(class).ok(),
-                ControlMessageOwned::Ipv4RecvErr(error, offender) => {
-                    let offender = offender.map(|from| SockaddrIn::from(from).ip().into());
-                    ancillary.error = Some((error, offender));
-                }
-                ControlMessageOwned::Ipv6RecvErr(error, offender) => {
-                    let offender = offender.map(|from| SockaddrIn6::from(from).ip().into());
-                    ancillary.error = Some((error, offender));
-                }
-                _ => {}
+                other => ancillary.queued = Queued::of(&other).or(ancillary.queued),
             }
         }
         ancillary
@@ -240,7 +231,7 @@ fn read_message(
 ) {
     let bytes = message.iovs().next().unwrap_or_default();
     let Ancillary { stamp, mut ttl, mut tos, .. } = Ancillary::of(message);
-    let family = socket.class.family;
+    let family = socket.manner.family;
     let parsed = if (family, socket.kind) == (Family::V4, Kind::Raw) {
         parse_datagram(bytes).map(|(header, parsed)| {
             (ttl, tos) = (Some(header.ttl), Some(header.tos));
@@ -277,37 +268,28 @@ fn read_error(
     now: Mono,
 ) {
     let bytes = message.iovs().next().unwrap_or_default();
-    let Ancillary { stamp, error, .. } = Ancillary::of(message);
-    let Some((error, offender)) = error else { return };
-    let family = socket.class.family;
-    match error.ee_origin {
-        libc::SO_EE_ORIGIN_TIMESTAMPING => {
-            if let Some(stamp) = stamp
-                && let Some((request, asked)) =
-                    find_request(family, bytes, |request| core.asked(lane, request))
-                && let Some(left) = clocks.stamps.to_mono(stamp, asked, now)
-            {
-                core.left(lane, &request, left);
-            }
+    let Ancillary { stamp, queued: Some(queued), .. } = Ancillary::of(message) else { return };
+    let family = socket.manner.family;
+    if queued.is_stamp() {
+        if let Some(stamp) = stamp
+            && let Some((request, asked)) =
+                find_request(family, bytes, |request| core.asked(lane, request))
+            && let Some(left) = clocks.stamps.to_mono(stamp, asked, now)
+        {
+            core.left(lane, &request, left);
         }
-        libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 if is_refusal(family, error.ee_type) => {
-            let destination = message.address.as_ref().and_then(ip_of);
-            if let (Some(request), Some(destination), Some(from)) =
-                (parse_quoted(family, bytes), destination, offender)
-            {
-                let refusal = Refusal {
-                    icmp_type: error.ee_type,
-                    icmp_code: error.ee_code,
-                    mtu: error.ee_info,
-                    destination,
-                    request,
-                };
-                let arrival = Arrival { lane, socket: number, from, ttl: None, tos: None, now };
-                core.refusal(&arrival, &refusal, own.at(now));
-            }
-        }
-        // What the kernel refused on the spot was already said by the call that sent it.
-        _ => {}
+        return;
+    }
+    // What the kernel refused on the spot was already said by the call that sent it.
+    if let Some(IcmpError { icmp_type, icmp_code, offender: Some(from), .. }) = queued.icmp()
+        && is_refusal(family, icmp_type)
+        && let Some(request) = parse_quoted(family, bytes)
+        && let Some(destination) = message.address.as_ref().and_then(ip_of)
+    {
+        let mtu = queued.mtu();
+        let refusal = Refusal { icmp_type, icmp_code, mtu, destination, request };
+        let arrival = Arrival { lane, socket: number, from, ttl: None, tos: None, now };
+        core.refusal(&arrival, &refusal, own.at(now));
     }
 }
 

@@ -13,6 +13,7 @@ use nix::sys::time::TimeSpec;
 
 use super::super::{PERMISSION, Sink, errno, local_failure};
 use super::Shared;
+use super::coarse::Coarse;
 use super::core::{Core, Unsendable};
 use super::receive::Receiver;
 use super::socket::{Drops, Socket};
@@ -83,7 +84,7 @@ pub(super) struct Engine {
     sink: Sink,
     core: Core,
     clocks: Clocks,
-    ports: Vec<Port>,
+    outlets: Vec<Outlet>,
     transmitter: Transmitter,
     receiver: Receiver,
     receive_buffer: u32,
@@ -94,10 +95,11 @@ pub(super) struct Engine {
     watched: Mono,
     /// When the sockets were read last, and the time before.
     drained: (Mono, Mono),
+    coarse: Coarse,
 }
 
-/// A socket with its place in its lane and what waits to leave by it.
-struct Port {
+/// A socket of a lane and what waits to leave by it.
+struct Outlet {
     lane: u16,
     number: u32,
     socket: Socket,
@@ -122,7 +124,7 @@ impl Engine {
             sink,
             core,
             clocks: Clocks::new(clock),
-            ports: Vec::new(),
+            outlets: Vec::new(),
             transmitter: Transmitter::new(),
             receiver: Receiver::new(),
             receive_buffer,
@@ -130,6 +132,7 @@ impl Engine {
             expected: Mono::NEVER,
             watched: Mono::ZERO,
             drained: (Mono::ZERO, Mono::ZERO),
+            coarse: Coarse::default(),
         }
     }
 
@@ -190,7 +193,7 @@ impl Engine {
     /// The socket's buffer holds each request twice until we look: as the copy that comes back with
     /// its time stamp, and as the reply, which may be there at once.
     fn send(&mut self, now: Now) -> bool {
-        let buffers = self.ports.iter().map(|port| port.socket.receive_buffer);
+        let buffers = self.outlets.iter().map(|outlet| outlet.socket.receive_buffer);
         let mut room = buffers.min().unwrap_or(self.receive_buffer) as usize;
         let mut taken = 0;
         while taken < BURST
@@ -200,58 +203,59 @@ impl Engine {
             taken += 1;
             let bytes = usize::from(outgoing.size);
             room = room.saturating_sub(2 * (bytes + bytes / 2 + OVERHEAD));
-            match self.port(outgoing.lane, outgoing.socket()) {
-                Ok(port) => port.outbox.push(outgoing),
+            match self.outlet(outgoing.lane, outgoing.socket()) {
+                Ok(outlet) => outlet.outbox.push(outgoing),
                 Err(error) => {
                     let why = Unsendable::Ours(no_socket(&error));
                     self.core.unsendable(outgoing.lane, outgoing.slot, why, now.mono);
                 }
             }
         }
-        let Self { ports, core, transmitter, clocks, .. } = self;
-        for port in ports {
-            if !port.outbox.is_empty() {
-                transmitter.flush(core, &port.socket, &mut port.outbox, clocks.clock);
-                port.stirred = true;
+        let Self { outlets, core, transmitter, clocks, .. } = self;
+        for outlet in outlets {
+            if !outlet.outbox.is_empty() {
+                transmitter.flush(core, &outlet.socket, &mut outlet.outbox, clocks.clock);
+                outlet.stirred = true;
             }
         }
         taken == BURST || room == 0
     }
 
     /// The socket number `number` of a lane, opened when first needed.
-    fn port(&mut self, lane: u16, number: u32) -> io::Result<&mut Port> {
-        let found = self.ports.iter().position(|port| (port.lane, port.number) == (lane, number));
+    fn outlet(&mut self, lane: u16, number: u32) -> io::Result<&mut Outlet> {
+        let found =
+            self.outlets.iter().position(|outlet| (outlet.lane, outlet.number) == (lane, number));
         let at = match found {
             Some(at) => at,
             None => {
-                let class = self.core.class(lane).ok_or(Errno::EINVAL)?;
-                let nth = u16::try_from(self.ports.len()).unwrap_or(u16::MAX);
+                let manner = self.core.manner(lane).ok_or(Errno::EINVAL)?;
+                let nth = u16::try_from(self.outlets.len()).unwrap_or(u16::MAX);
                 let ident = self.first_ident.wrapping_add(nth);
-                let socket = Socket::open(class, ident, self.receive_buffer)?;
+                let socket = Socket::open(manner, ident, self.receive_buffer)?;
                 let outbox = Outbox::default();
                 let emptied = self.clocks.clock.mono();
-                self.ports.push(Port { lane, number, socket, outbox, stirred: true, emptied });
-                self.ports.len() - 1
+                self.outlets.push(Outlet { lane, number, socket, outbox, stirred: true, emptied });
+                self.outlets.len() - 1
             }
         };
-        Ok(&mut self.ports[at])
+        Ok(&mut self.outlets[at])
     }
 
     /// Reads every socket, or every one at which something may have arrived. Returns whether there
     /// is more at any: a flood must not keep us from sending and from giving results. What it keeps
     /// us from reading may be an answer, so until the socket is empty its silence proves nothing.
     fn receive(&mut self, every: bool) -> bool {
-        let Self { ports, core, receiver, clocks, drained, .. } = self;
+        let Self { outlets, core, receiver, clocks, drained, .. } = self;
         let mut is_more_there = false;
-        for port in ports {
-            if std::mem::take(&mut port.stirred) || every {
-                let lane = (port.lane, port.number);
+        for outlet in outlets {
+            if std::mem::take(&mut outlet.stirred) || every {
+                let lane = (outlet.lane, outlet.number);
                 let began = clocks.clock.mono();
-                if receiver.drain(core, &mut port.socket, lane, clocks) {
-                    port.emptied = began;
+                if receiver.drain(core, &mut outlet.socket, lane, clocks) {
+                    outlet.emptied = began;
                 } else {
-                    core.blind_in(port.lane, port.emptied, clocks.clock.mono());
-                    port.stirred = true;
+                    core.blind_in(outlet.lane, outlet.emptied, clocks.clock.mono());
+                    outlet.stirred = true;
                     is_more_there = true;
                 }
                 *drained = (clocks.clock.mono(), drained.0);
@@ -265,17 +269,27 @@ impl Engine {
     /// nobody. A damaged packet is dropped once at every socket that looks at checksums.
     fn watch(&mut self, now: Mono) {
         let mut damaged = 0;
-        for port in &mut self.ports {
-            match port.socket.new_drops() {
+        for outlet in &mut self.outlets {
+            match outlet.socket.new_drops() {
                 Some(Drops::Crowded(drops)) => {
                     self.core.health().socket_drops += u64::from(drops);
-                    self.core.blind_in(port.lane, self.watched, now);
+                    self.core.blind_in(outlet.lane, self.watched, now);
                 }
                 Some(Drops::Damaged(drops)) => damaged = damaged.max(drops),
                 None => {}
             }
         }
-        self.core.health().truncated += u64::from(damaged);
+        let health = self.core.health();
+        health.truncated += u64::from(damaged);
+        match self.coarse.note(health.received, health.coarse_stamps, now) {
+            None => {}
+            Some(true) => tracing::warn!(
+                "the kernel does not stamp the time of most echoes, so what this machine itself \
+                 takes adds to their round trips: the network interface or its driver has no \
+                 software time stamps (ethtool -T)"
+            ),
+            Some(false) => tracing::info!("the kernel stamps the time of most echoes again"),
+        }
         self.watched = now;
     }
 
@@ -290,8 +304,8 @@ impl Engine {
 
     fn publish(&mut self) {
         let in_flight = self.core.in_flight();
-        let sockets = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
-        let receive_buffer = self.ports.last().map_or(0, |port| port.socket.receive_buffer);
+        let sockets = u32::try_from(self.outlets.len()).unwrap_or(u32::MAX);
+        let receive_buffer = self.outlets.last().map_or(0, |outlet| outlet.socket.receive_buffer);
         let clock_steps = self.clocks.stamps.steps();
         let mut shared = self.shared.health();
         let worst_lateness = shared.worst_lateness.max(self.core.health().worst_lateness);
@@ -308,7 +322,7 @@ impl Engine {
 
     /// Sleeps until something is due, arrives or is submitted.
     fn sleep(&mut self) {
-        let is_blocked = self.ports.iter().any(|port| !port.outbox.is_empty());
+        let is_blocked = self.outlets.iter().any(|outlet| !outlet.outbox.is_empty());
         let now = self.clocks.clock.mono();
         let until =
             [self.core.next_wake(), self.core.next_limit(), is_blocked.then(|| now + RETRY)]
@@ -341,11 +355,13 @@ impl Engine {
     /// Waits until `until` for a submission and, if wanted, for what arrives. Returns whether
     /// something was submitted.
     fn wait(&mut self, until: Mono, sockets: bool) -> bool {
-        let mut polled = Vec::with_capacity(1 + self.ports.len());
+        let mut polled = Vec::with_capacity(1 + self.outlets.len());
         polled.push(PollFd::new(self.shared.wake.as_fd(), PollFlags::POLLIN));
         if sockets {
             polled.extend(
-                self.ports.iter().map(|port| PollFd::new(port.socket.as_fd(), PollFlags::POLLIN)),
+                self.outlets
+                    .iter()
+                    .map(|outlet| PollFd::new(outlet.socket.as_fd(), PollFlags::POLLIN)),
             );
         }
         let timeout = (until != Mono::NEVER)
@@ -358,8 +374,8 @@ impl Engine {
         let stirred = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
         let woken = stirred(&polled[0]);
         let stirred: Vec<bool> = polled[1..].iter().map(stirred).collect();
-        for (port, stirred) in self.ports.iter_mut().zip(stirred) {
-            port.stirred |= stirred;
+        for (outlet, stirred) in self.outlets.iter_mut().zip(stirred) {
+            outlet.stirred |= stirred;
         }
         if woken {
             self.shared.rest();

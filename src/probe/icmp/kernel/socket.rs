@@ -8,8 +8,8 @@ use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Protocol, SockFilter, Type};
 
-use super::super::sockopt::{memory, raise_receive_buffer, set_dscp, set_fragmenting};
-use super::core::Class;
+use super::super::manner::Manner;
+use super::super::sockopt::{memory, raise_receive_buffer};
 use super::fill::Fill;
 use crate::wire::icmp::Family;
 
@@ -36,7 +36,7 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: socket2::Socket,
-    pub(super) class: Class,
+    pub(super) manner: Manner,
     pub(super) kind: Kind,
     /// Identifier of the requests, where we choose it.
     pub(super) ident: u16,
@@ -58,13 +58,13 @@ pub(super) enum Drops {
 }
 
 impl Socket {
-    /// Opens a socket for a class: unprivileged where the kernel allows it, raw otherwise.
+    /// Opens a socket: unprivileged where the kernel allows it, raw otherwise.
     /// `ident` becomes the identifier on a raw one.
     ///
     /// # Errors
     /// What the kernel said to the unprivileged kind when it allows neither.
-    pub(super) fn open(class: Class, ident: u16, receive_buffer: u32) -> io::Result<Self> {
-        let (domain, protocol) = match class.family {
+    pub(super) fn open(manner: Manner, ident: u16, receive_buffer: u32) -> io::Result<Self> {
+        let (domain, protocol) = match manner.family {
             Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
             Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
         };
@@ -76,20 +76,26 @@ impl Socket {
             },
         };
         let ident = ident.max(1);
-        let mut socket =
-            Self { socket, class, kind, ident, receive_buffer: 0, drops: 0, fill: Fill::default() };
+        let mut socket = Self {
+            socket,
+            manner,
+            kind,
+            ident,
+            receive_buffer: 0,
+            drops: 0,
+            fill: Fill::default(),
+        };
         socket.prepare(receive_buffer)?;
         Ok(socket)
     }
 
     fn prepare(&mut self, receive_buffer: u32) -> io::Result<()> {
-        let Class { family, dscp, dont_fragment } = self.class;
+        let family = self.manner.family;
         self.socket.set_nonblocking(true)?;
         if self.kind == Kind::Raw {
             self.filter()?;
         }
-        set_dscp(&self.socket, family, dscp)?;
-        set_fragmenting(&self.socket, family, !dont_fragment)?;
+        self.manner.put_on(&self.socket)?;
         self.receive_buffer = raise_receive_buffer(&self.socket, receive_buffer)?;
         self.socket.set_send_buffer_size(SEND_BUFFER)?;
         match (family, self.kind) {
@@ -123,7 +129,7 @@ impl Socket {
     /// Lets a raw socket see echo replies with our identifier and errors that quote it, and nothing
     /// else. The first filter spares the kernel a copy of every other ICMP packet of the machine.
     fn filter(&self) -> io::Result<()> {
-        match self.class.family {
+        match self.manner.family {
             Family::V4 => {
                 let blocked: u32 = !(1 << 0 | 1 << 3 | 1 << 11 | 1 << 12);
                 setsockopt(&self.socket, V4Filter, &blocked)?;
@@ -156,7 +162,7 @@ impl Socket {
         let new = now.drops.wrapping_sub(self.drops);
         self.drops = now.drops;
         let was_full = self.fill.was_full(now.held, self.receive_buffer);
-        let looks = (self.class.family, self.kind) == (Family::V6, Kind::Raw);
+        let looks = (self.manner.family, self.kind) == (Family::V6, Kind::Raw);
         (new > 0).then_some(if was_full || !looks {
             Drops::Crowded(new)
         } else {

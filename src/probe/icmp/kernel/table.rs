@@ -1,4 +1,4 @@
-//! The echoes of one class of sockets by their place: what is under way, and what became of what
+//! The echoes of one lane by their place: what is under way, and what became of what
 //! was there before.
 //!
 //! A place is named by 16 bits of sequence number and the socket, so that an ICMP error which
@@ -44,7 +44,7 @@ pub(super) struct ProbeKey {
     pub(super) serial: u32,
 }
 
-/// The places of one class of sockets.
+/// The places of one lane.
 #[derive(Debug)]
 pub(super) struct Table {
     places: Vec<Place>,

@@ -116,7 +116,7 @@ impl Transmitter {
             }
             certain = Some(error);
             let error = io::Error::from(error);
-            let why = refused_by_own_interface(socket.class.family, &error)
+            let why = refused_by_own_interface(socket.manner.family, &error)
                 .map_or_else(|| Unsendable::Ours(local_failure(&error)), Unsendable::Refused);
             core.unsendable(lane, slot, why, asked);
             (done, offers) = (done + 1, 0);
@@ -135,7 +135,7 @@ impl Transmitter {
             let &Outgoing { mark, address, size, .. } = outgoing;
             let filler = &filler[..usize::from(size).saturating_sub(MARK).min(filler.len())];
             let sequence = outgoing.sequence();
-            let family = socket.class.family;
+            let family = socket.manner.family;
             let head = echo_request(family, socket.ident, sequence, mark, filler);
             requests.extend_from_slice(&head);
             requests.extend_from_slice(filler);

@@ -1,4 +1,4 @@
-//! surge-ping's sockets: one for each family, traffic class and way with fragments.
+//! surge-ping's sockets: one for each manner of sending.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use surge_ping::{Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
 use super::super::kernel::sys::with_socket_of;
+use super::super::manner::Manner;
 use super::super::sockopt;
 use super::super::{StartError, errno};
 use crate::wire::icmp::Family;
@@ -42,7 +43,7 @@ pub(super) struct Clients {
     kind: Kind,
     receive_buffer: u32,
     granted_buffer: u32,
-    open: BTreeMap<(Family, u8, bool), Client>,
+    open: BTreeMap<Manner, Client>,
 }
 
 impl Clients {
@@ -50,29 +51,19 @@ impl Clients {
         Self { kind, receive_buffer, granted_buffer: 0, open: BTreeMap::new() }
     }
 
-    /// The client of a class, opened when first needed. Must be called inside the runtime.
-    pub(super) fn get(
-        &mut self,
-        family: Family,
-        dscp: u8,
-        dont_fragment: bool,
-    ) -> Result<Client, StartError> {
-        let class = (family, dscp, dont_fragment);
-        if let Some(client) = self.open.get(&class) {
+    /// The client for a manner of sending, opened when first needed. Must be called inside the
+    /// runtime.
+    pub(super) fn get(&mut self, manner: Manner) -> Result<Client, StartError> {
+        if let Some(client) = self.open.get(&manner) {
             return Ok(client.clone());
         }
-        let client = self.open(family, dscp, dont_fragment)?;
-        self.open.insert(class, client.clone());
+        let client = self.open(manner)?;
+        self.open.insert(manner, client.clone());
         Ok(client)
     }
 
-    fn open(
-        &mut self,
-        family: Family,
-        dscp: u8,
-        dont_fragment: bool,
-    ) -> Result<Client, StartError> {
-        let icmp = match family {
+    fn open(&mut self, manner: Manner) -> Result<Client, StartError> {
+        let icmp = match manner.family {
             Family::V4 => ICMP::V4,
             Family::V6 => ICMP::V6,
         };
@@ -85,8 +76,7 @@ impl Clients {
             return Err(StartError::WrongSocket);
         }
         self.granted_buffer = with_socket_of(&surge, |socket| -> io::Result<u32> {
-            sockopt::set_dscp(&socket, family, dscp)?;
-            sockopt::set_fragmenting(&socket, family, !dont_fragment)?;
+            manner.put_on(&socket)?;
             sockopt::raise_receive_buffer(&socket, self.receive_buffer)
         })
         .map_err(StartError::Socket)?;
@@ -99,7 +89,7 @@ impl Clients {
     /// Packets that the kernel dropped at any of the sockets.
     pub(super) fn drops(&self) -> Dropped {
         let mut all = Dropped::default();
-        for (&(family, ..), client) in &self.open {
+        for (&Manner { family, .. }, client) in &self.open {
             let memory = with_socket_of(&client.surge, |socket| sockopt::memory(&socket));
             let drops = memory.map_or(0, |memory| u64::from(memory.drops));
             if (family, self.kind) == (Family::V6, Kind(Type::RAW)) {

@@ -174,8 +174,8 @@ impl Core {
         if let Ok(IcmpError { kind: Unreachable::TooBig { .. }, .. }) = judged
             && !echo.again
             && self
-                .class(lane)
-                .is_some_and(|class| class.family == Family::V6 && !class.dont_fragment)
+                .manner(lane)
+                .is_some_and(|manner| manner.family == Family::V6 && !manner.dont_fragment)
         {
             self.again.push((echo.probe, echo.index));
             return;
