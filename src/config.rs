@@ -23,12 +23,14 @@
 pub mod calendar;
 mod channels;
 mod checks;
+mod contacts;
 mod cost;
 mod defaults;
 mod diagnostic;
 pub mod gather;
 mod hint;
 pub mod import;
+mod labels;
 mod names;
 mod people;
 mod read;
@@ -51,14 +53,14 @@ pub use cost::LineCost;
 pub use diagnostic::{CellPlace, Diagnostic, Diagnostics, counted};
 pub use hint::meant;
 pub use settings::{
-    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, CorrelationSettings, DatedShift,
-    Days, DrillSettings, EmailSettings, EscalationSettings, EsmsSettings, ExecSettings, Fallback,
-    FlappingSettings, HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine,
-    IcmpSettings, MailSecurity, Matter, Person, PhaseSettings, QualitySettings, QuietSettings,
-    ReadinessSettings, Receiver, ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings,
-    RetentionSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings,
-    SmsSettings, Step, TelegramSettings, WebSettings, WebhookSettings, WeeklyShift, When,
-    ZaloRecipient, ZaloSettings,
+    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, ContactSettings,
+    CorrelationSettings, DatedShift, Days, DrillSettings, EmailSettings, EscalationSettings,
+    EsmsSettings, ExecSettings, Fallback, FlappingSettings, HeartbeatSettings, Hours,
+    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person,
+    PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings, Receiver, ReminderSettings,
+    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota, Route, SecretSource,
+    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step, TelegramSettings,
+    WebSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};
@@ -146,6 +148,11 @@ fn read(sources: &SourceSet, out: &Findings) -> Option<Config> {
         && let Some(node) = file.calendars
     {
         file.settings.calendars = calendar::calendars(node, province.as_ref(), out);
+    }
+    if let Some(file) = &mut vchealth
+        && let Some(node) = file.contacts
+    {
+        file.settings.contacts = contacts::read(node, province.as_ref(), out).unwrap_or_default();
     }
     if let Some(file) = &mut vchealth
         && let Some(node) = file.web_file

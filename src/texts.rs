@@ -94,7 +94,7 @@ pub struct Message {
     pub description: String,
     /// What to try first.
     pub action: String,
-    /// Whom to phone; says so when nobody is listed.
+    /// Whom to phone; says so when nobody is listed, and nothing when nobody need be.
     pub contact: String,
     /// Where the incident is taken on, if anywhere.
     pub link: Option<String>,

@@ -13,10 +13,10 @@ use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{
-    Budget, CorrelationSettings, DrillSettings, EscalationSettings, FlappingSettings,
-    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings, QualitySettings,
-    QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes, ReportSettings,
-    ResolverSettings, RetentionSettings, Settings, WebSettings,
+    Budget, ContactSettings, CorrelationSettings, DrillSettings, EscalationSettings,
+    FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings,
+    QualitySettings, QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes,
+    ReportSettings, ResolverSettings, RetentionSettings, Settings, WebSettings,
 };
 use crate::model::{
     Check, CheckId, CheckKind, H323Check, HttpCheck, IcmpCheck, Importance, Language, Paces,
@@ -88,6 +88,7 @@ impl Default for Settings {
             report: ReportSettings::default(),
             retention: RetentionSettings::default(),
             channels: Vec::new(),
+            contacts: ContactSettings::default(),
             people: Vec::new(),
             rotas: Vec::new(),
             routes: Vec::new(),

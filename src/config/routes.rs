@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::diagnostic::Findings;
-use super::hint::nearest;
+use super::labels::KnownLabels;
 use super::people::{Names, days, hours, one_or_more, quoted};
 use super::read::{Fields, duration, flag, line, list, word};
 use super::settings::{EscalationSettings, Receiver, Rota, Route, Step, When};
-use super::sites::{Province, well_formed_label};
+use super::sites::Province;
 use super::source::Span;
 use super::yaml::{Node, Value};
 use crate::model::{Cause, ClassId, Importance, Phase, Severity, SiteId, SiteIx};
@@ -136,30 +136,15 @@ fn when(node: &Node, known: &Known<'_>, out: &Findings) -> Option<When> {
 
 /// Labels that sites have, each with one value or several.
 fn labels(node: &Node, known: &Known<'_>, out: &Findings) -> Option<BTreeMap<String, Vec<String>>> {
-    let sites = known.province.filter(|province| province.whole).map(|it| &it.topology.sites);
+    let sites = KnownLabels::of(known.province);
     let mut found = BTreeMap::new();
     for (key, value) in Fields::of(node, "`label`", out)?.others() {
-        let Some(label) = well_formed_label(key, out) else { continue };
-        let there: Option<BTreeSet<&str>> = sites.map(|sites| {
-            sites.iter().filter_map(|site| site.labels.get(&label)).map(String::as_str).collect()
-        });
-        if there.as_ref().is_some_and(BTreeSet::is_empty) {
-            let all = sites.into_iter().flatten().flat_map(|site| site.labels.keys());
-            let all: BTreeSet<&str> = all.map(String::as_str).collect();
-            let hint = nearest(&label, all, out);
-            out.hint(key.span, format!("no site has a label {}", quoted(&label)), hint);
-            continue;
-        }
+        let Some(label) = sites.label(key, out) else { continue };
         let values = several(|node: &Node, out: &Findings| {
             let text = line(64)(node, out)?;
-            if let Some(there) = there.as_ref().filter(|there| !there.contains(text.as_str())) {
-                let reason = format!("no site has the label `{label}` with {}", quoted(&text));
-                out.hint(node.span, reason, nearest(&text, there.iter().copied(), out));
-                return None;
-            }
-            Some(text)
+            label.has(&text, node.span, out).then_some(text)
         })(value, out);
-        found.extend(values.map(|values| (label, values)));
+        found.extend(values.map(|values| (label.name, values)));
     }
     Some(found)
 }

@@ -3,6 +3,7 @@
 //! Whoever holds a [`Config`] need not check anything again.
 
 mod channel;
+mod contacts;
 mod duty;
 mod route;
 mod web;
@@ -25,6 +26,7 @@ pub use channel::{
     Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
     TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
+pub use contacts::ContactSettings;
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
 pub use route::{
     EscalationSettings, Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route,
@@ -90,6 +92,8 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     /// Calendars that others keep, whose events are sessions.
     pub calendars: Vec<CalendarSettings>,
+    /// Whom to phone for what belongs to no site.
+    pub contacts: ContactSettings,
     /// Who can be told.
     pub people: Vec<Person>,
     /// Who of them is on duty when.

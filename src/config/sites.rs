@@ -11,8 +11,8 @@ mod lines;
 use std::collections::BTreeMap;
 
 pub(super) use self::address::{host, is_host_name};
-use self::classes::{Class, Reader, bilingual, contacts, endpoint_id, labels};
-pub(super) use self::classes::{label_name, well_formed_label};
+use self::classes::{Class, Reader, bilingual, endpoint_id, labels};
+pub(super) use self::classes::{contacts, label_name, well_formed_label};
 use self::lines::{hang_together, no_loops};
 use super::diagnostic::{Findings, counted};
 use super::hint::listed;

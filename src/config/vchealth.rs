@@ -36,6 +36,8 @@ pub(super) struct Vchealth<'a> {
     pub(super) vantage: Option<&'a Node>,
     /// What routes may name as somebody to tell.
     pub(super) names: Names,
+    /// Whom to phone for what sites share, which can only be read when the sites are known.
+    pub(super) contacts: Option<&'a Node>,
     /// The routes, which can only be read when the sites are known.
     pub(super) routes: Option<&'a Node>,
     /// The web configuration file, which is another file.
@@ -93,6 +95,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         report: file.read("report", default.report, |node, out| report(node, &state_dir, out)),
         retention: file.read("retention", default.retention, retention),
         channels: channels.unwrap_or_default(),
+        contacts: default.contacts,
         people,
         rotas,
         routes: default.routes,
@@ -110,12 +113,13 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
     let usual = settings.language;
     settings.report.language = settings.report.language.filter(|language| *language != usual);
     within_the_limit(&settings, &file);
+    let contacts = file.get("contacts");
     let routes = file.get("routes");
     let checks = file.read("checks", defaults::checks(), checks::read);
     let vantage = file.get("vantage");
     let calendars = file.get("calendars");
     file.end();
-    Some(Vchealth { settings, checks, vantage, names, routes, web_file, calendars })
+    Some(Vchealth { settings, checks, vantage, names, contacts, routes, web_file, calendars })
 }
 
 fn language(node: &Node, out: &Findings) -> Option<Language> {

@@ -504,6 +504,9 @@ pub struct Alert {
     /// Whether it only proves that alerts arrive.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drill: bool,
+    /// Telephone numbers of people who were told, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phones: BTreeMap<String, String>,
     /// What a readiness run found, when the message is about that. The incident beside it is then
     /// no entry of the ledger: it only says how urgent, since when and which sites, so that order,
     /// repeats and threads work as for any other message.

@@ -26,8 +26,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
+use super::record;
 use super::routing::{self, Reach};
-use crate::config::{Channel, Config, DrillSettings, Matter};
+use crate::config::{Channel, Config, DrillSettings, Matter, Settings};
 use crate::model::{
     Affected, Alert, Cause, Change, ChannelId, CheckId, Drill, DrillState, EndpointId, Evidence,
     Failure, Importance, Incident, IncidentId, Notification, NotificationId, NotificationKind,
@@ -186,7 +187,9 @@ impl Drills {
             self.pending.insert(session.id.clone(), Pending::of(&drill, Some(now)));
         }
         let firing = NotificationKind::Firing;
-        changes.extend(drill.reached.keys().map(|channel| notify(&drill, channel, firing, now)));
+        let settings = &config.settings;
+        let told = drill.reached.keys();
+        changes.extend(told.map(|channel| notify(&drill, channel, firing, settings, now)));
         changes.push(Change::Drill(Box::new(drill.clone())));
         self.held.insert(session.id.clone(), drill);
     }
@@ -218,7 +221,8 @@ impl Drills {
         let hears =
             |channel: &&Channel| channel.send_resolved && drill.reached.contains_key(&channel.id);
         let told = channels.iter().filter(hears);
-        changes.extend(told.map(|channel| notify(drill, &channel.id, over, now)));
+        let settings = &config.settings;
+        changes.extend(told.map(|channel| notify(drill, &channel.id, over, settings, now)));
         changes.push(Change::Drill(Box::new(drill.clone())));
         self.pending.remove(id);
     }
@@ -289,7 +293,13 @@ fn matter<'a>(
 }
 
 /// The message of a drill.
-fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Timestamp) -> Change {
+fn notify(
+    drill: &Drill,
+    channel: &ChannelId,
+    kind: NotificationKind,
+    settings: &Settings,
+    now: Timestamp,
+) -> Change {
     let over = (kind == NotificationKind::Resolved).then_some(now);
     let site = SiteId::new(SITE);
     let target = TargetKey {
@@ -326,6 +336,7 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
         told: told.collect(),
         ..Incident::blank(drill.incident.clone(), cause, drill.at)
     };
+    let phones = record::phones(&incident, &settings.people);
     Change::Notify(Box::new(Notification {
         id: NotificationId::new(format!("{}/{channel}/{}", drill.incident, kind.word())),
         channel: channel.clone(),
@@ -338,12 +349,13 @@ fn notify(drill: &Drill, channel: &ChannelId, kind: NotificationKind, now: Times
             level_name: String::new(),
             parent: String::new(),
             parent_name: String::new(),
-            contacts: Vec::new(),
+            contacts: settings.contacts.monitor.clone(),
             names: BTreeMap::new(),
             phase: Phase::Readiness,
             session_title: Some(drill.title.clone()),
             session_start: Some(drill.start),
             drill: true,
+            phones,
             readiness: None,
         },
         instead_of: None,

@@ -375,6 +375,7 @@ impl Monitor {
             session_title: Some(run.title.clone()),
             session_start: Some(run.start),
             drill: false,
+            phones: BTreeMap::new(),
             readiness: Some(Box::new(ReadinessNotice::of(run))),
             incident,
         }

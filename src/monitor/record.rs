@@ -9,9 +9,10 @@ use super::ledger::{Entry, Scope};
 use super::picture::Picture;
 use super::severity::{self, Stake};
 use super::site::{self, Kind, Life};
+use crate::config::Person;
 use crate::model::{
-    Affected, Alert, Cause, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw, SiteId,
-    SiteIx, TargetIx, TargetKey, micros,
+    Affected, Alert, Cause, Contact, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw,
+    SiteId, SiteIx, TargetIx, TargetKey, micros,
 };
 
 /// Observations kept with an incident at most.
@@ -227,12 +228,13 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         level_name: String::new(),
         parent: String::new(),
         parent_name: String::new(),
-        contacts: Vec::new(),
+        contacts: contacts(incident, picture),
         names,
         phase: session.map_or(Phase::Idle, |session| super::plan::phase(session, phases, now.wall)),
         session_title: session.map(|session| session.title.clone()),
         session_start: session.map(|session| session.start),
         drill: false,
+        phones: phones(incident, &picture.settings().people),
         readiness: None,
     };
     if let Some(ix) = site {
@@ -241,7 +243,6 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         alert.site_name.clone_from(&site.name);
         alert.level = level.id.to_string();
         level.name.get(language).clone_into(&mut alert.level_name);
-        alert.contacts.clone_from(&site.contacts);
         if let Some(parent) = site.parent {
             let parent = topology.site(parent);
             alert.parent = parent.id.to_string();
@@ -249,6 +250,44 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         }
     }
     alert
+}
+
+/// Whom to phone: for what sites share whoever is listed for that, otherwise whoever is listed for
+/// the site, and behind them for what its line and its power hang on where the fault may lie there.
+fn contacts(incident: &Incident, picture: &Picture) -> Vec<Contact> {
+    let (settings, topology) = (picture.settings(), picture.topology());
+    let listed = &settings.contacts;
+    if incident.cause == Cause::Monitor {
+        return listed.monitor.clone();
+    }
+    if let Some(common) = &incident.common {
+        return listed.of_label(&common.label, &common.value).to_vec();
+    }
+    let Some(site) = incident.site.as_ref().and_then(|id| topology.find_site(id)) else {
+        return Vec::new();
+    };
+    let site = topology.site(site);
+    let mut all = site.contacts.clone();
+    if matches!(incident.cause, Cause::Access | Cause::Uplink) {
+        let labels = settings.correlation.common_labels.iter();
+        for (label, value) in labels.filter_map(|label| site.labels.get_key_value(label)) {
+            let more = listed.of_label(label, value).iter();
+            let more: Vec<_> = more.filter(|it| !all.contains(it)).cloned().collect();
+            all.extend(more);
+        }
+    }
+    all
+}
+
+/// The telephone numbers of the people who were told. Of two people of one name none is given.
+pub(super) fn phones(incident: &Incident, people: &[Person]) -> BTreeMap<String, String> {
+    let told = incident.told.iter().flat_map(|told| &told.people);
+    let number = |name: &String| {
+        let mut so_called = people.iter().filter(|person| person.name == *name);
+        let person = so_called.next().filter(|person| !person.phone.is_empty())?;
+        so_called.next().is_none().then(|| (name.clone(), person.phone.clone()))
+    };
+    told.filter_map(number).collect()
 }
 
 /// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
@@ -305,3 +344,6 @@ fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Eviden
         seen.push(Evidence { target, at: now.wall, saw });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,9 @@ fn ways<'a>(
     mut contacts: impl Iterator<Item = &'a Contact>,
     style: &Style,
 ) -> Vec<String> {
-    let contact = contacts.find(|it| !it.phone.is_empty() && !letter.is_resolved());
+    // A drill is nothing to phone about, nor is what is over.
+    let drill = letter.items.iter().any(|item| item.notification.alert.drill);
+    let contact = contacts.find(|it| !it.phone.is_empty() && !letter.is_resolved() && !drill);
     let call = style.language.pick("Gọi", "Call");
     let ways = contact.into_iter().flat_map(|contact| {
         let phone: String = contact.phone.chars().filter(|c| !c.is_whitespace()).collect();

@@ -324,6 +324,7 @@ fn alert(incident: &Incident, session: &SessionRecord) -> Alert {
         session_title: Some(session.title.clone()),
         session_start: Some(session.start),
         drill: false,
+        phones: BTreeMap::new(),
         readiness: None,
         incident,
     }

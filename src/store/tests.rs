@@ -112,6 +112,7 @@ pub(crate) fn notification(id: &str, incident: Incident, kind: NotificationKind)
             session_title: None,
             session_start: None,
             drill: false,
+            phones: [].into(),
             readiness: None,
         },
         instead_of: None,

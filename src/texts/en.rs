@@ -72,7 +72,7 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         action: "Nothing to do. Ask whoever is on duty with you: if somebody did not get this, \
                  check their channel now."
             .to_owned(),
-        contact: "Whoever looks after the monitor.".to_owned(),
+        contact: facts.contacts().unwrap_or_else(|| "Whoever looks after the monitor.".to_owned()),
         link: None,
     }
 }
@@ -92,12 +92,13 @@ pub(super) fn account(facts: &Facts<'_>) -> Account {
 /// A message as one text.
 pub(super) fn whole(message: &Message, page: &str) -> String {
     let Message { summary, description, action, contact, link } = message;
-    let link =
-        link.as_ref().map(|link| format!("Take it on or silence it: {link}\n")).unwrap_or_default();
-    format!(
-        "{summary}\n\n{description}\n\nWhat to do: {action}\nContact: {contact}\n{link}\
-         Details: {page}\n"
-    )
+    let mut text = format!("{summary}\n\n{description}\n\nWhat to do: {action}\n");
+    if !contact.is_empty() {
+        text.push_str(&format!("Contact: {contact}\n"));
+    }
+    text.extend(link.iter().map(|link| format!("Take it on or silence it: {link}\n")));
+    text.push_str(&format!("Details: {page}\n"));
+    text
 }
 
 /// Several incidents that are over, or on, one line each: that of people's own texts if they have
@@ -317,13 +318,14 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
 /// For whom the message is and who else knows.
 fn who_knows(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    if !facts.addressed().is_empty() {
-        lines.push(format!("To: {}.", facts.addressed().join(", ")));
+    let readers = facts.readers();
+    if !readers.is_empty() {
+        lines.push(format!("To: {}.", readers.join(", ")));
     }
     let also = facts.also_told();
     let channels = also.channels.iter().map(|channel| format!("channel “{channel}”"));
-    let names: Vec<String> =
-        also.people.iter().map(|name| (*name).to_owned()).chain(channels).collect();
+    let people = also.people.iter().map(|name| facts.with_phone(name));
+    let names: Vec<String> = people.chain(channels).collect();
     if !names.is_empty() {
         lines.push(format!("Also told: {}.", names.join(", ")));
     }

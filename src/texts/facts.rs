@@ -346,6 +346,22 @@ impl<'a> Facts<'a> {
         matches!(self.alert.phase, Phase::Live | Phase::Readiness)
     }
 
+    /// Somebody who was told, with their number for who wants to ask them.
+    pub(super) fn with_phone(&self, name: &str) -> String {
+        match self.alert.phones.get(name) {
+            Some(phone) => format!("{name} ({phone})"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// The people for whom the message is, each with their number unless it is the only reader.
+    pub(super) fn readers(&self) -> Vec<String> {
+        match self.addressed() {
+            [reader] => vec![reader.clone()],
+            several => several.iter().map(|name| self.with_phone(name)).collect(),
+        }
+    }
+
     /// Everybody who may be phoned or written to, each with the ways; none when nobody is listed.
     pub(super) fn contacts(&self) -> Option<String> {
         let person = |contact: &Contact| {

@@ -95,6 +95,7 @@ pub(crate) fn test_letter(channel: &ChannelId, kind: NotificationKind, now: Time
         session_title: None,
         session_start: None,
         drill: false,
+        phones: BTreeMap::new(),
         readiness: None,
     };
     let notification = Notification {

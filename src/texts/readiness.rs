@@ -24,7 +24,7 @@ pub(super) fn message(alert: &Alert, notice: &ReadinessNotice, style: &Style) ->
             .groups
             .first()
             .and_then(|group| group.sites.first())
-            .map_or_else(|| language.pick("không cần", "nobody").to_owned(), |it| pen.contact(it)),
+            .map_or_else(String::new, |it| pen.contact(it)),
         // There is nothing to take on: it is mended or it is found again.
         link: None,
     }

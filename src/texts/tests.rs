@@ -100,6 +100,11 @@ const BEHIND: [(&str, &str); 15] = [
     ("banh-trach", "Xã Bành Trạch"),
 ];
 
+/// Somebody to phone.
+fn listed(name: &str, phone: &str) -> Contact {
+    Contact { name: name.to_owned(), phone: phone.to_owned(), email: String::new() }
+}
+
 /// A fault of this cause at 07:42:10 local time, told at 07:42:14, eighteen minutes before a
 /// session.
 fn sample(cause: Cause) -> Notification {
@@ -135,7 +140,7 @@ fn sample(cause: Cause) -> Notification {
             incident.site = None;
             incident.affected.clear();
             incident.delegates = 0;
-            alert.contacts.clear();
+            alert.contacts = vec![listed("Phòng CNTT, Sở KH&CN", "0209 000 0100")];
             alert.site_name.clear();
             alert.level_name.clear();
             alert.parent_name.clear();
@@ -241,6 +246,8 @@ fn stage(mut it: Notification, kind: NotificationKind) -> Notification {
             it.created = at("2026-02-03T00:47:14Z");
             let incident = &mut it.alert.incident;
             incident.waiting_since = Some(at("2026-02-03T00:42:14Z"));
+            let phones = [("Lý A Tú", "0912 345 679"), ("Đàm Thị Hà", "0912 345 678")];
+            it.alert.phones = phones.map(|(who, phone)| (who.to_owned(), phone.to_owned())).into();
             incident.told = vec![
                 told("zalo", NotificationKind::Firing, "2026-02-03T00:42:14Z", &[]),
                 told("sms-tu", NotificationKind::Firing, "2026-02-03T00:42:14Z", &["Lý A Tú"]),
@@ -346,7 +353,10 @@ fn wide_faults_name_what_the_sites_share() {
             outside_failing: u32::from(label == "power"),
             outside: 101,
         });
-        it.alert.contacts.clear();
+        it.alert.contacts = match value {
+            "VNPT" => vec![listed("Trực mạng VNPT Bắc Kạn", "0209 800 126")],
+            _ => Vec::new(),
+        };
         it.alert.incident.affected.truncate(1);
         affect(&mut it.alert, &BEHIND);
         it

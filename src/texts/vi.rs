@@ -73,7 +73,7 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         action: "Không cần làm gì. Hỏi những người cùng trực: ai không nhận được tin này thì kiểm \
                  tra lại kênh của họ ngay."
             .to_owned(),
-        contact: "Người quản trị hệ thống giám sát.".to_owned(),
+        contact: facts.contacts().unwrap_or_else(|| "Người quản trị hệ thống giám sát.".to_owned()),
         link: None,
     }
 }
@@ -94,14 +94,13 @@ pub(super) fn account(facts: &Facts<'_>) -> Account {
 /// A message as one text.
 pub(super) fn whole(message: &Message, page: &str) -> String {
     let Message { summary, description, action, contact, link } = message;
-    let link = link
-        .as_ref()
-        .map(|link| format!("Tiếp nhận hoặc tạm tắt cảnh báo: {link}\n"))
-        .unwrap_or_default();
-    format!(
-        "{summary}\n\n{description}\n\nViệc cần làm: {action}\nLiên hệ: {contact}\n{link}\
-         Chi tiết: {page}\n"
-    )
+    let mut text = format!("{summary}\n\n{description}\n\nViệc cần làm: {action}\n");
+    if !contact.is_empty() {
+        text.push_str(&format!("Liên hệ: {contact}\n"));
+    }
+    text.extend(link.iter().map(|link| format!("Tiếp nhận hoặc tạm tắt cảnh báo: {link}\n")));
+    text.push_str(&format!("Chi tiết: {page}\n"));
+    text
 }
 
 /// Several incidents that are over, or on, one line each: that of people's own texts if they have
@@ -329,13 +328,14 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
 /// For whom the message is and who else knows.
 fn who_knows(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    if !facts.addressed().is_empty() {
-        lines.push(format!("Gửi tới: {}.", facts.addressed().join(", ")));
+    let readers = facts.readers();
+    if !readers.is_empty() {
+        lines.push(format!("Gửi tới: {}.", readers.join(", ")));
     }
     let also = facts.also_told();
     let channels = also.channels.iter().map(|channel| format!("kênh “{channel}”"));
-    let names: Vec<String> =
-        also.people.iter().map(|name| (*name).to_owned()).chain(channels).collect();
+    let people = also.people.iter().map(|name| facts.with_phone(name));
+    let names: Vec<String> = people.chain(channels).collect();
     if !names.is_empty() {
         lines.push(format!("Cũng đã báo: {}.", names.join(", ")));
     }

@@ -161,6 +161,7 @@ pub(crate) fn letter_of(
         session_title: Some("Giao ban trực tuyến".to_owned()),
         session_start: Some(began - Duration::from_secs(600)),
         drill: false,
+        phones: BTreeMap::new(),
         readiness: None,
     };
     let id = NotificationId::new(id);

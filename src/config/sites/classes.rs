@@ -125,7 +125,7 @@ pub(super) fn endpoint_id(node: &Node, out: &Findings) -> Option<String> {
 }
 
 /// Whom to phone.
-pub(super) fn contacts(node: &Node, out: &Findings) -> Option<Vec<Contact>> {
+pub(in crate::config) fn contacts(node: &Node, out: &Findings) -> Option<Vec<Contact>> {
     let items = list(node, out)?;
     if let Some(extra) = items.get(FEW) {
         out.say(extra.span, format!("more than {FEW} contacts"));

@@ -159,7 +159,8 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
 
 pub(super) fn contact(facts: &Facts<'_>) -> String {
     facts.contacts().unwrap_or_else(|| match facts.place {
-        Place::Site { .. } => "nobody is listed for this site".to_owned(),
-        _ => "the technician on duty".to_owned(),
+        Place::Site { .. } | Place::Behind { .. } => "nobody is listed for this site".to_owned(),
+        Place::Shared { value, .. } => format!("nobody is listed for “{value}”"),
+        Place::Monitor => "nobody is listed for the monitor".to_owned(),
     })
 }

@@ -156,7 +156,10 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
 
 pub(super) fn contact(facts: &Facts<'_>) -> String {
     facts.contacts().unwrap_or_else(|| match facts.place {
-        Place::Site { .. } => "chưa khai báo người liên hệ của điểm cầu này".to_owned(),
-        _ => "cán bộ kỹ thuật trực".to_owned(),
+        Place::Site { .. } | Place::Behind { .. } => {
+            "chưa khai báo người liên hệ của điểm cầu này".to_owned()
+        }
+        Place::Shared { value, .. } => format!("chưa khai báo người liên hệ của “{value}”"),
+        Place::Monitor => "chưa khai báo người quản trị hệ thống giám sát".to_owned(),
     })
 }

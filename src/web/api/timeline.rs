@@ -161,6 +161,7 @@ fn alert(snapshot: &Snapshot, incident: Incident, language: Language) -> Alert {
         session_title: session.map(|view| view.session.title.clone()),
         session_start: session.map(|view| view.session.start),
         drill: false,
+        phones: std::collections::BTreeMap::new(),
         readiness: None,
         incident,
     }

@@ -356,6 +356,7 @@ fn alert(pen: &Pen<'_>, incident: &Incident) -> Alert {
         session_title: session.map(|view| view.session.title.clone()),
         session_start: session.map(|view| view.session.start),
         drill: false,
+        phones: BTreeMap::new(),
         readiness: None,
     }
 }
