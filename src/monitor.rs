@@ -275,6 +275,7 @@ impl Monitor {
         };
         self.sight.note_outcome(outcome);
         let trust = self.sight.trust(outcome, now.mono);
+        let unheard = self.picture.target(target).good_at == Mono::ZERO;
         let learned = self.picture.take_in(target, outcome, trust);
         let watched = self.picture.target(target);
         let topology = Arc::clone(self.topology());
@@ -303,8 +304,8 @@ impl Monitor {
             self.hygiene.note(target);
         }
         let is_gateway = self.picture.gateway() == Some(topology.target(target).endpoint);
-        // One lost echo is chance.
-        if is_gateway && learned.ends_row_of > 1 {
+        // One lost echo is chance, but for the first after the start.
+        if is_gateway && (learned.ends_row_of > 1 || (learned.ends_row_of == 1 && unheard)) {
             self.gateway_answers_again(outcome.started.mono, now);
         }
         let watched = self.picture.target(target);

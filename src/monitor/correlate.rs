@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::blind::{Sight, Whose};
-use super::ledger::{Ledger, Scope};
+use super::ledger::{Entry, Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
 use super::witness::{self, Testimony};
@@ -288,8 +288,10 @@ impl<'a> Case<'a> {
             let label = labels
                 .iter()
                 .map(|(label, value)| Scope::Label { label: label.clone(), value: value.clone() });
-            // A site that others hang on may fall silent again while theirs still lasts.
-            let again = Some(site).filter(|site| !self.ledger.is_explained(self.picture, *site));
+            // A site that others hang on may fall silent while theirs still lasts.
+            let below = |entry: &Entry| entry.scope == Scope::Below(site);
+            let theirs = self.ledger.explaining(self.picture, site).is_some_and(below);
+            let again = Some(site).filter(|_| !theirs);
             let above = again.into_iter().chain(self.picture.topology().ancestors(site));
             let above = above.map(Scope::Below);
             let known = above.chain(label).find(|scope| {
@@ -304,9 +306,12 @@ impl<'a> Case<'a> {
         let mut joined: BTreeMap<Scope, Vec<SiteIx>> = BTreeMap::new();
         for site in explaining.keys() {
             let mut scope = &explaining[site];
-            // What is at fault there may be explained by something wider itself.
+            // What is at fault there may be explained by something wider itself, now or already.
             while let Scope::Below(node) = scope
-                && let Some(wider) = explaining.get(node).filter(|wider| *wider != scope)
+                && let Some(wider) = explaining
+                    .get(node)
+                    .or_else(|| self.ledger.wider(self.picture, *node, self.kind))
+                    .filter(|wider| *wider != scope)
             {
                 scope = wider;
             }

@@ -87,8 +87,10 @@ impl Ledger {
             .is_some_and(|entry| entry.is_active() && entry.members.get(&site) == Some(&false))
     }
 
-    /// Whether a site's trouble is of a kind that nothing explains yet, or the site above what
-    /// explains its silence would explain it too and has no part in that.
+    /// Whether a site's trouble is of a kind that nothing explains yet, or there is something wider
+    /// that would explain its silence too: its own silence is told apart from that of what hangs on
+    /// it, the site at fault is explained by something wider itself, or the site above that has no
+    /// part in it.
     pub(super) fn is_unexplained(&self, picture: &Picture, site: SiteIx) -> bool {
         let Some(trouble) = picture.site(site).finding.trouble() else { return false };
         let Some(entry) = self.explaining(picture, site) else { return true };
@@ -101,12 +103,36 @@ impl Ledger {
         }
         let (Scope::Site(node) | Scope::Below(node)) = entry.scope else { return false };
         let is_silent = |site: SiteIx| picture.site(site).finding.is(Kind::Silent);
+        if is_silent(site)
+            && matches!(entry.scope, Scope::Site(_))
+            && self.takes_in(picture, &Scope::Below(site), Kind::Silent).is_some()
+            && correlate::explains_below_for_a_fact(picture, site)
+        {
+            return true;
+        }
+        if matches!(entry.scope, Scope::Below(_))
+            && self.wider(picture, node, Kind::Silent).is_some()
+        {
+            return is_silent(site);
+        }
         let above = picture.topology().site(node).parent.filter(|above| is_silent(*above));
         above.is_some_and(|above| {
             is_silent(node)
                 && !entry.members.contains_key(&above)
                 && correlate::explains_below_for_a_fact(picture, above)
         })
+    }
+
+    /// What explains the silence of what hangs on a site by explaining its own: something wider
+    /// that takes in more.
+    pub(super) fn wider(&self, picture: &Picture, node: SiteIx, kind: Kind) -> Option<&Scope> {
+        let entry = self.explaining(picture, node).filter(|entry| {
+            entry.takes_in(picture, kind)
+                && entry.members.get(&node) == Some(&false)
+                && entry.scope != Scope::Below(node)
+                && !matches!(entry.scope, Scope::Site(_))
+        })?;
+        Some(&entry.scope)
     }
 
     /// When the wider incident of this scope began, if one is open that takes in more sites.
@@ -149,6 +175,7 @@ impl Ledger {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
         if let Some(group) = picture.site_mut(site).group.take() {
             self.give_up(group, picture, site, now);
+            self.give_up_beneath(group, picture, site, now);
         }
         if let Some(entry) = picture.site(site).own.and_then(|slot| self.entries.get_mut(&slot)) {
             let graver = entry.kind.is_none_or(|kind| kind < trouble.kind);
@@ -234,7 +261,7 @@ impl Ledger {
         entry.milder = None;
         entry.began_at = entry.began_at.min(since);
         let incident = entry.change();
-        incident.absorbed_by = None;
+        let rested = incident.absorbed_by.take().is_some();
         if common.is_some() {
             incident.common = common;
         }
@@ -259,6 +286,9 @@ impl Ledger {
         }
         record::name(&mut entry, picture, now);
         self.entries.insert(slot, entry);
+        if rested {
+            self.wake(slot, picture, now);
+        }
     }
 
     /// The oldest incident of one of the members that began no more than the window before and may

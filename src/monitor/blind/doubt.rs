@@ -51,10 +51,11 @@ impl Sight {
     ///    What stands beside us answers for what stands there.
     /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
     ///    lately by who stands at this site, nobody could have answered: then there is nothing to
-    ///    wait for. Our gateway could, unless the trouble is its own.
+    ///    wait for. Our gateway could, unless all that is asked of it fails as well and the trouble
+    ///    is its own.
     /// 3. After [`DOUBT`] it is the site's, once everything on our gateway has been asked since it
-    ///    began. But when somebody has answered since its last failure, our network may have been
-    ///    gone for all of the row: then it is asked again first.
+    ///    began and whether that is dead is known. But when somebody has answered since its last
+    ///    failure, our network may have been gone for all of the row: then it is asked again first.
     pub(in crate::monitor) fn whose(
         picture: &Picture,
         site: SiteIx,
@@ -95,8 +96,10 @@ impl Sight {
             other != site && (is_up || heard)
         };
         let gateway = picture.gateway().is_some_and(|gateway| {
+            let mut asked = picture.reachability(gateway);
             topology.endpoint(gateway).site != site
                 || trouble.endpoint.is_some_and(|endpoint| endpoint != gateway)
+                || asked.any(|ix| !picture.target(ix).streak.is_failing())
         });
         let elsewhere = gateway || others(picture).any(up);
         let mut on_gateway =
@@ -105,12 +108,19 @@ impl Sight {
             let target = picture.target(ix);
             target.asked_at >= trouble.since || target.streak.is_mute()
         });
+        let wavers = picture.gateway().is_some_and(|gateway| {
+            let mut asked = picture.reachability(gateway);
+            picture.endpoint(gateway).alive_at < trouble.since
+                && asked.any(|ix| picture.target(ix).streak.is_failing())
+                && !matches!(site::life(picture, gateway, now), Life::Dead(_))
+        });
         let until = trouble.since + DOUBT;
         match () {
             () if !rows || proven || !elsewhere => Whose::Theirs,
             () if now < until => Whose::PerhapsOurs { until },
             () if !asked => Whose::PerhapsOurs { until: now + LATE },
             () if answered(latest, now) => Whose::ToBeAsked,
+            () if wavers => Whose::PerhapsOurs { until: now + LATE },
             () => Whose::Theirs,
         }
     }

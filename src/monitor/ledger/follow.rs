@@ -90,18 +90,24 @@ impl Ledger {
             return;
         }
         known.group = None;
-        let (own, id) = (known.own, self.get(slot).map(|entry| entry.incident.id.clone()));
-        if let Some(own) = own.and_then(|own| self.entries.get_mut(&own)) {
+        if let Some(own) = known.own.and_then(|own| self.entries.get_mut(&own)) {
             own.change().absorbed_by = None;
             give_up(own, picture, site, now);
         }
-        for other in self.entries.values_mut() {
-            if matches!(other.scope, Scope::Below(_) | Scope::Label { .. })
-                && other.members.get(&site) == Some(&false)
-                && other.is_open()
-                && other.incident.absorbed_by == id
-            {
-                give_up(other, picture, site, now);
+        self.give_up_beneath(slot, picture, site, now);
+    }
+
+    /// What rests under a wider incident explains a site no longer that left that one.
+    pub(super) fn give_up_beneath(
+        &mut self,
+        slot: Slot,
+        picture: &Picture,
+        site: SiteIx,
+        now: Now,
+    ) {
+        for narrower in self.resting_under(slot) {
+            if self.get(narrower).is_some_and(|other| other.members.get(&site) == Some(&false)) {
+                self.give_up(narrower, picture, site, now);
             }
         }
     }
@@ -214,6 +220,11 @@ impl Ledger {
                 left.insert(site);
             }
         }
+        for narrower in narrower {
+            if self.get(narrower).is_some_and(Entry::is_active) {
+                self.wake(narrower, picture, now);
+            }
+        }
         left
     }
 
@@ -297,7 +308,7 @@ impl Ledger {
     }
 
     /// What rested explains its sites again, but for those that something else explains by now.
-    fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
+    pub(super) fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
             let wider = picture.site(site).group.and_then(|group| self.get(group));
@@ -309,10 +320,15 @@ impl Ledger {
         }
         let left: Vec<SiteIx> = entry.left().collect();
         for site in left {
-            if picture.site(site).group.is_none() {
+            let known = picture.site(site);
+            let free = match known.group {
+                Some(group) => group == slot,
+                None => !known.own.and_then(|own| self.get(own)).is_some_and(Entry::is_active),
+            };
+            if free {
                 picture.site_mut(site).group = Some(slot);
             } else {
-                give_up(entry, picture, site, now);
+                self.give_up(slot, picture, site, now);
             }
         }
     }

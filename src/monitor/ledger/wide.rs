@@ -1,7 +1,7 @@
 //! What makes an incident wide: whether that still holds, and what kind of trouble it makes by now.
 
 use super::{Entry, Scope};
-use crate::model::{Mono, Now, SiteIx};
+use crate::model::{Now, SiteIx, TargetIx};
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{Finding, Kind};
 use crate::monitor::{correlate, record, witness};
@@ -18,11 +18,12 @@ impl Entry {
     }
 
     /// Whether it explains more sites with troubles of this kind: it is on, and nothing wider
-    /// explains it.
+    /// explains it. One that was over is on again when the site is silent again on which the others
+    /// hang.
     pub(super) fn takes_in(&self, picture: &Picture, kind: Kind) -> bool {
         self.is_active()
             && self.explains(picture, kind)
-            && self.over_since.is_none()
+            && (self.over_since.is_none() || !self.is_over(picture))
             && !self.is_all_well()
     }
 
@@ -61,7 +62,7 @@ impl Entry {
     }
 
     /// Whether what made it wide no longer holds. A graver trouble is no sign of that, nor that
-    /// somebody has not been asked since the start.
+    /// somebody has not been heard since the start, or since we see again.
     pub(super) fn is_over(&self, picture: &Picture) -> bool {
         let Some(kind) = self.kind else { return false };
         let correlation = &picture.settings().correlation;
@@ -106,10 +107,17 @@ fn ails(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
     picture.site(site).finding.trouble().is_some_and(|trouble| trouble.kind >= kind)
 }
 
-/// Whether it is, or was before the start and has not been asked since, though it can be.
+/// Whether it is, or was before anything that was known of it was forgotten, and has not been heard
+/// since though it can be asked.
 fn may_ail(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
-    let unasked = picture.site(site).asked_at == Mono::ZERO;
-    ails(picture, site, kind) || (unasked && !witness::is_no_witness(picture, site))
+    let open = matches!(picture.site(site).finding, Finding::Unknown | Finding::Unsettled);
+    let unheard = || {
+        let topology = picture.topology();
+        let mut endpoints = topology.site(site).endpoints.iter();
+        let answers = |target: &TargetIx| picture.target(*target).is_good();
+        !endpoints.any(|endpoint| topology.endpoint(*endpoint).targets.iter().any(answers))
+    };
+    ails(picture, site, kind) || (open && unheard() && !witness::is_no_witness(picture, site))
 }
 
 fn share(sites: impl Iterator<Item = SiteIx>, counts: impl Fn(SiteIx) -> bool) -> f64 {
