@@ -22,7 +22,7 @@ use vchealth::monitor::{Command, Input, Monitor};
 /// What the hands add to a probe's own time.
 const HANDS: Duration = Duration::from_millis(1);
 /// The wall-clock time at which a scenario begins unless it says otherwise.
-const BEGINS: &str = "2026-03-02T01:00:00Z";
+pub(crate) const BEGINS: &str = "2026-03-02T01:00:00Z";
 /// The brain has been running for this long when a scenario begins.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(60);
 

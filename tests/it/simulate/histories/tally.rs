@@ -1,0 +1,39 @@
+//! What was in all the histories that a property was tried on.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Mutex;
+
+use super::{HISTORIES, histories};
+
+/// How often each thing was seen, by what it is.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<BTreeMap<String, usize>>);
+
+impl Tally {
+    pub(super) fn add(&self, what: &str, times: usize) {
+        if times == 0 {
+            return;
+        }
+        let mut seen = self.0.lock().unwrap();
+        match seen.get_mut(what) {
+            Some(known) => *known += times,
+            None => {
+                seen.insert(what.to_owned(), times);
+            }
+        }
+    }
+
+    /// Prints what was seen, and fails where something never was without which the property says
+    /// nothing. In fewer histories than usual not everything needs to be.
+    pub(super) fn holds(self, property: &str, must: &[&str]) {
+        let seen = self.0.into_inner().unwrap();
+        let words: Vec<String> = seen.iter().map(|(what, n)| format!("{what} {n}")).collect();
+        // Printed whether or not the test passes: a property that holds of nothing looks the same.
+        let mut out = std::io::stderr().lock();
+        writeln!(out, "\n{property}: {}", words.join(", ")).unwrap();
+        let missing: Vec<_> = must.iter().filter(|what| !seen.contains_key(**what)).collect();
+        let few = histories() < HISTORIES;
+        assert!(few || missing.is_empty(), "never seen: {missing:?}");
+    }
+}

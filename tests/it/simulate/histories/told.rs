@@ -1,0 +1,112 @@
+//! Whether what was told was told rightly.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use vchealth::config::Settings;
+use vchealth::model::{Cause, Incident, Notification, NotificationKind, PersonId, Severity, Told};
+
+use super::{ALL, CRITICAL, NO_ENDS};
+use crate::simulate::run;
+
+/// The time over which messages are counted.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is wrong with what was told: every firing is followed by one resolved to the same channel,
+/// never two of a kind in a row, no id twice.
+pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut on: BTreeMap<(&str, &str), Vec<&Notification>> = BTreeMap::new();
+    let mut ids = std::collections::BTreeSet::new();
+    for (at, message) in told {
+        if !ids.insert(message.id.as_str()) {
+            found.push(format!("{at:?}: {} went out twice", message.id));
+        }
+        let key = (message.alert.incident.id.as_str(), message.channel.as_str());
+        let before = on.entry(key).or_default();
+        let is_on = before.last().is_some_and(|last| last.kind != NotificationKind::Resolved);
+        let fits = match message.kind {
+            NotificationKind::Firing => !is_on,
+            NotificationKind::Resolved => is_on && message.channel.as_str() != NO_ENDS,
+            NotificationKind::Update | NotificationKind::Reminder => is_on,
+            // It may be the first that a channel hears.
+            NotificationKind::Escalation => true,
+        };
+        if !fits {
+            found.push(format!("{at:?}: {} after {:?}", message.id, before.last().map(|m| m.kind)));
+        }
+        before.push(message);
+        let recent = before.iter().filter(|m| message.created.duration_since(m.created) < HOUR);
+        let recent: Vec<_> = recent.collect();
+        // That it is critical is told all the same, once for each kind of trouble that is graver than
+        // the last, and that it has been over for long.
+        let is_critical = |m: &Notification| m.alert.incident.severity == Severity::Critical;
+        let as_grave = |m: &Notification| {
+            is_critical(m)
+                && gravity(m.alert.incident.cause) >= gravity(message.alert.incident.cause)
+        };
+        let (_, earlier) = recent.split_last().expect("it is one itself");
+        let rises = message.kind != NotificationKind::Resolved
+            && is_critical(message)
+            && !earlier.iter().any(|m| as_grave(m));
+        let calm = run::settings().flapping.flapping_stable_for;
+        let ended = message.alert.incident.ended();
+        let calm = ended.is_some_and(|at| message.created >= at + calm);
+        if limit && recent.len() > 3 && !rises && !calm {
+            found.push(format!("{at:?}: {} is the fourth within an hour", message.id));
+        }
+    }
+    found
+}
+
+/// How much a trouble keeps a site from.
+pub(super) const fn gravity(cause: Cause) -> u8 {
+    match cause {
+        Cause::Monitor | Cause::Certificate | Cause::Clock => 0,
+        Cause::Quality => 1,
+        Cause::Service => 2,
+        Cause::Device => 3,
+        Cause::Access | Cause::Uplink => 4,
+    }
+}
+
+/// Firings that were never followed by a resolved.
+pub(super) fn left_on(told: &[(Duration, Notification)]) -> Vec<String> {
+    let mut on = BTreeMap::new();
+    for (_, message) in told.iter().filter(|(_, message)| message.channel.as_str() != NO_ENDS) {
+        let key = (message.alert.incident.id.clone(), message.channel.clone());
+        on.insert(key, message.kind != NotificationKind::Resolved);
+    }
+    let left = on.into_iter().filter(|(_, on)| *on);
+    left.map(|((incident, channel), _)| format!("{channel} was never told that {incident} is over"))
+        .collect()
+}
+
+/// Whom an open incident reaches that has not heard of it, or not how grave it is.
+///
+/// 1. Whoever wants to know everything, and whoever is on duty now; of what is critical also who
+///    wants to know that.
+/// 2. While somebody has it, those whom it newly reaches need not know, unless it is graver than
+///    anything that was told.
+/// 3. Messages of the hour may be used up.
+pub(super) fn unheard(incident: &Incident, settings: &Settings, now: Timestamp) -> Option<String> {
+    let is_graver = |told: &Told| {
+        incident.severity > told.severity || gravity(incident.cause) > gravity(told.cause)
+    };
+    let duty = settings.rotas[0].on_duty(now).into_iter().map(PersonId::as_str);
+    let critical = Some(CRITICAL).filter(|_| incident.severity == Severity::Critical);
+    for channel in [ALL, NO_ENDS].into_iter().chain(duty).chain(critical) {
+        let told = || incident.told.iter().filter(|told| told.channel.as_str() == channel);
+        let last = told().next_back();
+        let standing = last.filter(|told| told.kind != NotificationKind::Resolved);
+        let others_know =
+            incident.taken_by(now).is_some() && incident.told.iter().any(|told| !is_graver(told));
+        let knows = standing.map_or(others_know, |told| !is_graver(told));
+        let recent = told().filter(|told| now.duration_since(told.at).abs() <= HOUR).count();
+        if !knows && recent < 2 {
+            return Some(format!("{channel} has not heard of it, only {last:?}"));
+        }
+    }
+    None
+}

@@ -1,0 +1,211 @@
+//! What is the matter in truth, and whether the brain says so when nothing has changed for long.
+
+use vchealth::config::Config;
+use vchealth::model::{
+    Cause, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure, SiteIx,
+};
+
+use super::drawn::History;
+use super::tally::Tally;
+use super::told;
+use crate::simulate::run::{Run, explains};
+
+/// How often a target is tried to learn what is the matter with it in truth.
+const TRIES: u32 = 5;
+
+/// What is the matter with a site in truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// Every target answers.
+    Well,
+    /// No target answers and nobody there says a word.
+    Silent,
+    /// Something between.
+    Ailing,
+}
+
+/// What is the matter with each site that is watched now.
+fn truths(run: &Run) -> Vec<(SiteIx, Truth)> {
+    let watched = &run.config.topology;
+    let mut world = run.world.clone();
+    let whole = &run.topology;
+    let sites = watched.site_ixs().map(|site| {
+        let own = watched.site(site);
+        let there = whole.find_site(&own.id).expect("it is drawn");
+        let addresses: Vec<_> = whole
+            .site(there)
+            .endpoints
+            .iter()
+            .map(|ix| whole.endpoint(*ix).host.to_string())
+            .collect();
+        let (mut answers, mut fails, mut speaks) = (0, 0, 0);
+        for endpoint in &whole.site(there).endpoints {
+            for target in &whole.endpoint(*endpoint).targets {
+                // One answer is enough: a path may lose what is sent over it and live.
+                let mut tries = (0..TRIES)
+                    .map(|_| world.probe(run.now, *target, Effort::Thorough).result)
+                    .collect::<Vec<_>>();
+                let best = tries.iter().position(Result::is_ok).unwrap_or_default();
+                match tries.swap_remove(best) {
+                    Ok(_) => answers += 1,
+                    Err(failure) => {
+                        fails += 1;
+                        speaks += usize::from(failure.host_alive() == Some(true));
+                        if let Failure::Remote(RemoteFailure::Unreachable(IcmpError {
+                            offender: Some(from),
+                            ..
+                        })) = failure
+                        {
+                            speaks += usize::from(addresses.contains(&from.to_string()));
+                        }
+                    }
+                }
+            }
+        }
+        let truth = match (answers, fails, speaks) {
+            (_, 0, _) => Truth::Well,
+            (0, _, 0) => Truth::Silent,
+            _ => Truth::Ailing,
+        };
+        (site, truth)
+    });
+    sites.collect()
+}
+
+/// What is wrong with what the brain says when nothing has changed for long.
+///
+/// 1. A site of which nothing answers is down, and one of which everything does is up.
+/// 2. There are no more incidents than sites with a trouble that no silent site above explains,
+///    which those do behind which nobody answers.
+/// 3. Whatever is open is [what it is said to be](misnamed), and was [told](told::unheard).
+/// 4. Or, when our own gateway and nearly everything is silent, we are blind.
+pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Result<(), String> {
+    let truths = truths(run);
+    let topology = run.config.topology.clone();
+    let snapshot = run.snapshot();
+    let truth = |site: SiteIx| truths[site.ix()].1;
+    let open: Vec<_> = snapshot.incidents.iter().filter(|i| i.is_active()).collect();
+    let words = || {
+        let lines: Vec<String> = open
+            .iter()
+            .map(|i| {
+                format!(
+                    "{}: {:?}, told {}",
+                    i.id,
+                    i.affected_now().map(vchealth::model::SiteId::as_str).collect::<Vec<_>>(),
+                    i.told.len()
+                )
+            })
+            .collect();
+        let sites: Vec<String> = truths
+            .iter()
+            .map(|(ix, truth)| format!("{} {truth:?}", topology.site(*ix).id))
+            .collect();
+        format!("{}\n{}", sites.join(", "), lines.join("\n"))
+    };
+    if snapshot.monitor.blind {
+        let silent = truths.iter().filter(|(_, truth)| *truth == Truth::Silent).count();
+        // Without a gateway to ask, nearly everything being silent is blindness too.
+        let alone = topology.vantage.is_none_or(|site| truth(site) != Truth::Well);
+        return if alone && silent * 10 >= truths.len() * 5 {
+            Ok(())
+        } else {
+            Err(format!("it is blind and need not be: {:?}\n{}", snapshot.monitor.reasons, words()))
+        };
+    }
+    for site in topology.site_ixs() {
+        let hard = snapshot.sites[site.ix()].standing.hard;
+        let fits = match truth(site) {
+            Truth::Silent => hard == Health::Down,
+            Truth::Well => hard == Health::Up || history.worsens_paths(),
+            Truth::Ailing => true,
+        };
+        if !fits {
+            let id = &topology.site(site).id;
+            return Err(format!("{id} is {hard:?} while it is {:?}\n{}", truth(site), words()));
+        }
+    }
+    let roots = topology.site_ixs().filter(|site| {
+        let silent = |site: &SiteIx| truth(*site) == Truth::Silent;
+        // One through which others answer explains nobody's silence but its own.
+        let explains = |above: SiteIx| topology.subtree(above).iter().all(silent);
+        let above = silent(site) && topology.site(*site).parent.is_some_and(explains);
+        truth(*site) != Truth::Well && !above
+    });
+    let roots = roots.count();
+    // One that affects nobody any more is only held open to see whether it stays so.
+    let explaining = open
+        .iter()
+        .filter(|incident| explains(incident) && incident.affected_now().next().is_some())
+        .count();
+    if explaining > roots && !history.worsens_paths() {
+        return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
+    }
+    for incident in open.iter().filter(|incident| incident.affected_now().next().is_some()) {
+        let wrong = misnamed(incident, &run.config, &truth)
+            .or_else(|| told::unheard(incident, &run.config.settings, run.now.wall));
+        if let Some(why) = wrong {
+            return Err(format!("{}: {why}\n{}", incident.id, words()));
+        }
+    }
+    tally.add("sites judged in the end", truths.len());
+    Ok(())
+}
+
+/// What an incident says that cannot be.
+///
+/// 1. Where nothing answers, it is the line or the power; or what sites have in common took the
+///    devices of most and silenced this one.
+/// 2. What concerns one site concerns no other; what lies on a site's line concerns only those that
+///    hang on it, and several of them while the site itself answers; what sites have in common
+///    concerns only those that have it and, unless it is about their devices, those that hang on
+///    them.
+/// 3. No more are affected than could be.
+fn misnamed(
+    incident: &Incident,
+    config: &Config,
+    truth: &impl Fn(SiteIx) -> Truth,
+) -> Option<String> {
+    if !explains(incident) {
+        return None;
+    }
+    let (topology, correlation) = (&config.topology, &config.settings.correlation);
+    let silences = |common: &CommonFactor| correlation.common_labels.contains(&common.label);
+    let affected: Vec<SiteIx> =
+        incident.affected_now().filter_map(|id| topology.find_site(id)).collect();
+    let is_dark = matches!(incident.cause, Cause::Access | Cause::Uplink)
+        || (incident.cause == Cause::Device && incident.common.as_ref().is_some_and(silences));
+    if let Some(dead) = affected.iter().find(|site| truth(**site) == Truth::Silent && !is_dark) {
+        let (id, cause) = (&topology.site(*dead).id, incident.cause.word());
+        return Some(format!("nothing answers at {id}, and its cause is {cause}"));
+    }
+    let at = incident.site.as_ref().and_then(|id| topology.find_site(id));
+    let concerned: Vec<SiteIx> = match (&incident.common, at) {
+        (Some(common), _) => {
+            let has = |site: &SiteIx| {
+                topology.site(*site).labels.get(&common.label) == Some(&common.value)
+            };
+            let labelled = topology.site_ixs().filter(has);
+            if silences(common) {
+                labelled.flat_map(|site| topology.subtree(site)).collect()
+            } else {
+                labelled.collect()
+            }
+        }
+        (None, Some(at)) if incident.of > 1 || incident.cause == Cause::Uplink => {
+            topology.subtree(at)
+        }
+        (None, at) => at.into_iter().collect(),
+    };
+    if let Some(other) = affected.iter().find(|site| !concerned.contains(site)) {
+        return Some(format!("{} has nothing to do with it", topology.site(*other).id));
+    }
+    if let (Cause::Uplink, Some(at)) = (incident.cause, at)
+        && !affected.contains(&at)
+        && affected.iter().filter(|ix| topology.site(**ix).parent == Some(at)).count() < 2
+    {
+        return Some("what hangs on it has not failed together".to_owned());
+    }
+    let (now, of) = (affected.len(), incident.of as usize);
+    (now > of || of > concerned.len()).then(|| format!("{now} of {of} are affected"))
+}
