@@ -18,6 +18,7 @@ mod templates;
 mod vi;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -209,7 +210,9 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
         }
         (None, Place::Shared { value, failing, .. }) => format!("{value} ({failing})"),
     });
-    let places = places.collect();
+    let mut named = BTreeSet::new();
+    // Several incidents of one site name it once.
+    let places = places.filter(|place: &String| named.insert(place.clone())).collect();
     let mut contacts = all.iter().flat_map(|facts| &facts.alert.contacts);
     let contact = contacts.find(|contact| !contact.phone.is_empty()).cloned();
     let incident = |facts: &Facts<'_>| !facts.alert.drill && facts.alert.readiness.is_none();

@@ -133,7 +133,10 @@ pub(super) fn short(letter: &Letter, style: &Style) -> String {
     // A number that leaves no room for the rest is none that people phone.
     let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;
     let way = ways.find(fits).unwrap_or_default();
-    ascii::shortened(&what, LONGEST - way.len().min(LONGEST)) + &way
+    let what = ascii::shortened(&what, LONGEST - way.len().min(LONGEST));
+    // What is cut ends in three stops of its own.
+    let way = if what.ends_with('.') { way.trim_start_matches('.') } else { &*way };
+    what + way
 }
 
 /// Several incidents in one short message: how bad and how many, then where, as many places as

@@ -245,6 +245,15 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::tests::{shapes, write_each};
+
+    #[test]
+    fn what_is_posted_can_be_read() {
+        write_each("webhook", &shapes(), |letter, style| {
+            let read: serde_json::Value = serde_json::from_slice(&body(letter, style)).unwrap();
+            format!("{read:#}\n")
+        });
+    }
 
     /// Made with `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac s3cr3t`.
     #[test]

@@ -273,7 +273,7 @@ fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> T
     }
 }
 
-fn letter(all: Vec<Notification>) -> Letter {
+pub(crate) fn letter(all: Vec<Notification>) -> Letter {
     Letter {
         id: NotificationId::new("l1"),
         channel: ChannelId::new("truc"),
@@ -314,18 +314,48 @@ pub(crate) fn golden(name: &str, text: &str) {
     assert_eq!(text, expected, "{name} changed; BLESS=1 writes it anew, then read it");
 }
 
-fn write_all(name: &str, letters: &[(&str, Letter)]) {
+pub(crate) fn write_all(name: &str, letters: &[(&str, Letter)]) {
+    write_each(name, letters, plain);
+}
+
+/// Letters as something makes texts of them, in both languages.
+pub(crate) fn write_each(
+    name: &str,
+    letters: &[(&str, Letter)],
+    make: impl Fn(&Letter, &Style) -> String,
+) {
     for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
-        let base = "http://10.0.0.5:8080".to_owned();
-        let links = Some(Links { key: LinkKey::new([7; KEY]), base });
-        let style = Style { links, ..style(language) };
         let mut text = String::new();
         for (heading, letter) in letters {
-            let letter = with_levels_in(language, letter);
-            let _ = writeln!(text, "=== {heading}\n\n{}", plain(&letter, &style));
+            let made = make(&with_levels_in(language, letter), &linking(language));
+            let _ = writeln!(text, "=== {heading}\n\n{made}");
         }
         golden(&format!("{dir}/{name}.txt"), &text);
     }
+}
+
+/// With links, as a monitor has them that others can reach.
+pub(crate) fn linking(language: Language) -> Style {
+    let base = "http://10.0.0.5:8080".to_owned();
+    Style { links: Some(Links { key: LinkKey::new([7; KEY]), base }), ..style(language) }
+}
+
+/// Letters of every shape, to see what a channel makes of them.
+pub(crate) fn shapes() -> Vec<(&'static str, Letter)> {
+    use NotificationKind::{Escalation, Firing, Resolved};
+    let one = |cause, kind| letter(vec![stage(sample(cause), kind)]);
+    vec![
+        ("a site that is out", one(Cause::Access, Firing)),
+        ("the same, taken on by nobody", one(Cause::Access, Escalation)),
+        ("the same, over", one(Cause::Access, Resolved)),
+        ("a wide fault", one(Cause::Uplink, Firing)),
+        ("a certificate", one(Cause::Certificate, Firing)),
+        ("the monitor itself", one(Cause::Monitor, Firing)),
+        ("several of several kinds", mixed()),
+        ("several that are over", came_and_went()),
+        ("who is not ready", ready_letter(&morning(), Firing)),
+        ("a test", test_letter(&ChannelId::new("truc"), Firing, at("2026-02-03T00:42:14Z"))),
+    ]
 }
 
 #[test]
@@ -469,6 +499,18 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let before = &mut unheard.alert.incident.told;
     before[0].given_up = Some(given_up(&["zalo"], Some("coi-hu")));
     before[1].given_up = Some(given_up(&["sms-tu"], None));
+    let mut stands_in = sample(Cause::Access);
+    stands_in.instead_of = Some(ChannelId::new("zalo"));
+    let other_site = |mut it: Notification| {
+        it.alert.site_name = "Xã Bộc Bố".to_owned();
+        it
+    };
+    let mut comes_and_goes = flapping.clone();
+    comes_and_goes.created = at("2026-02-03T00:43:04Z");
+    let over = |it: Notification| stage(it, NotificationKind::Resolved);
+    let gone = letter(vec![removed.clone(), other_site(over(sample(Cause::Access)))]);
+    let unstable = letter(vec![comes_and_goes.clone(), other_site(sample(Cause::Access))]);
+    let stable = letter(vec![over(comes_and_goes), other_site(over(sample(Cause::Access)))]);
     write_all(
         "special",
         &[
@@ -490,6 +532,10 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
             ("odd observations", letter(vec![odd])),
             ("a line slower than the limit", letter(vec![full])),
             ("a site that is called a site", letter(vec![named])),
+            ("told in place of another channel", letter(vec![stands_in])),
+            ("one that comes and goes among others", unstable),
+            ("one that came and went among others, over", stable),
+            ("one taken out of the configuration among others, over", gone),
         ],
     );
 }
@@ -591,9 +637,11 @@ fn our_own_troubles_say_what_to_do() {
         it
     };
     let of = |doubt: SelfDoubt| letter(vec![ours(doubt)]);
+    let of_over = |doubt: SelfDoubt| letter(vec![stage(ours(doubt), NotificationKind::Resolved)]);
+    let (gateway, how) = (|| "10.0.0.1".to_owned(), || "no-route".to_owned());
     let full = StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
     let full = SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(full) };
-    let over = letter(vec![stage(ours(full), NotificationKind::Resolved)]);
+    let over = of_over(full);
     let session = || "Giao ban trực tuyến".to_owned();
     let trouble = |part, detail: &str| {
         let detail = Ailment::Words(detail.to_owned());
@@ -602,11 +650,14 @@ fn our_own_troubles_say_what_to_do() {
     let store =
         |trouble| of(SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(trouble) });
     let dir = || "/var/lib/vchealth".into();
-    let channels = ["sms", "zalo"].map(ChannelId::new).to_vec();
+    let missed = || SelfDoubt::DrillMissed {
+        session: session(),
+        channels: ["sms", "zalo"].map(ChannelId::new).to_vec(),
+    };
     write_all(
         "ourselves",
         &[
-            ("drill", of(SelfDoubt::DrillMissed { session: session(), channels })),
+            ("drill", of(missed())),
             ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
             ("resolver", of(trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"))),
             ("full", store(StoreTrouble::Full { dir: dir() })),
@@ -619,22 +670,16 @@ fn our_own_troubles_say_what_to_do() {
             ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
             ("clock-off", of(SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 })),
             ("late", of(SelfDoubt::EngineLate)),
+            ("gateway unasked", of(SelfDoubt::GatewayUnasked { host: gateway(), how: how() })),
+            ("nobody answers", of(SelfDoubt::NobodyAnswers)),
+            ("probes fail", of(SelfDoubt::ProbesFail { how: how() })),
+            ("sites unasked", of(SelfDoubt::SitesUnasked { how: how() })),
+            ("clock, over", of_over(SelfDoubt::ClockSet { by_s: -7_200 })),
+            ("drill, over", of_over(missed())),
             ("full, over", over),
             ("courier", of(trouble(Part::Courier, "sms, zalo"))),
         ],
     );
-}
-
-#[test]
-fn a_drill_is_clearly_a_drill() {
-    let mut it = sample(Cause::Access);
-    it.alert.drill = true;
-    it.alert.contacts.clear();
-    it.alert.session_title = Some("Giao ban trực tuyến".to_owned());
-    it.alert.session_start = Some(at("2026-02-03T03:00:00Z"));
-    let letters = [NotificationKind::Firing, NotificationKind::Resolved]
-        .map(|kind| (kind.word(), letter(vec![stage(it.clone(), kind)])));
-    write_all("drill", &letters);
 }
 
 #[test]
@@ -725,6 +770,7 @@ fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) 
     let mut it = notification("readiness", incident("readiness.giao-ban-2", "tan-lap"), kind);
     it.created = run.finished;
     it.alert.incident.site = None;
+    it.alert.contacts.clear();
     it.alert.session_title = Some(run.title.clone());
     it.alert.session_start = Some(run.start);
     it.alert.readiness = Some(Box::new(ReadinessNotice { counts, run }));
@@ -733,6 +779,24 @@ fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) 
 
 #[test]
 fn a_readiness_run_tells_who_is_not_ready_why_and_whom_to_phone() {
+    let (morning, bad) = (morning(), Verdict::NotReady);
+    let silent = || Found::Silent(Failure::Remote(RemoteFailure::Timeout));
+    let names: Vec<String> = (1..=40).map(|n| format!("Cơ quan {n}")).collect();
+    let many: Vec<_> = names.iter().map(|name| ("co-quan", &**name, silent(), bad)).collect();
+    let firing = NotificationKind::Firing;
+    write_all(
+        "readiness",
+        &[
+            ("some are not ready", ready_letter(&morning, firing)),
+            ("many are not", ready_letter(&many, firing)),
+            ("some are at risk", ready_letter(&morning[7..], firing)),
+            ("all are ready", ready_letter(&[], NotificationKind::Resolved)),
+        ],
+    );
+}
+
+/// What a run finds on a bad morning: where, what, how bad.
+fn morning() -> [(&'static str, &'static str, Found, Verdict); 9] {
     let silent = || Found::Silent(Failure::Remote(RemoteFailure::Timeout));
     let uplink = || Found::Uplink {
         above: SiteId::new("ba-be"),
@@ -740,7 +804,7 @@ fn a_readiness_run_tells_who_is_not_ready_why_and_whom_to_phone() {
         answers: false,
     };
     let bad = Verdict::NotReady;
-    let morning = [
+    [
         ("tan-lap", "Xã Tân Lập", silent(), bad),
         ("ba-be", "Huyện Ba Bể", silent(), bad),
         ("nam-mau", "Xã Nam Mẫu", uplink(), bad),
@@ -755,17 +819,5 @@ fn a_readiness_run_tells_who_is_not_ready_why_and_whom_to_phone() {
         ),
         ("cong-an", "Công an tỉnh", Found::Clock { offset_s: -900 }, Verdict::AtRisk),
         ("cao-ky", "Xã Cao Kỳ", Found::FailedBefore { failed: 3, of: 5 }, Verdict::AtRisk),
-    ];
-    let names: Vec<String> = (1..=40).map(|n| format!("Cơ quan {n}")).collect();
-    let many: Vec<_> = names.iter().map(|name| ("co-quan", &**name, silent(), bad)).collect();
-    let firing = NotificationKind::Firing;
-    write_all(
-        "readiness",
-        &[
-            ("some are not ready", ready_letter(&morning, firing)),
-            ("many are not", ready_letter(&many, firing)),
-            ("some are at risk", ready_letter(&morning[7..], firing)),
-            ("all are ready", ready_letter(&[], NotificationKind::Resolved)),
-        ],
-    );
+    ]
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::config::{File, SourceSet, load, sample};
+use crate::texts::Letter;
+use crate::texts::tests::{letter, write_all};
 
 /// Two channels, and a session at 08:00 in Hà Nội with a drill two hours before.
 fn config() -> Config {
@@ -205,4 +207,39 @@ fn without_the_setting_there_are_none() {
     let (mut drills, mut config) = (Drills::default(), config());
     config.settings.drill.before = Duration::ZERO;
     assert!(drills.look(&config, at("00:00:00")).is_empty());
+}
+
+#[test]
+fn a_drill_is_clearly_a_drill() {
+    let settings = "channels:
+  zalo: {kind: webhook, url: \"http://127.0.0.1:1/\"}
+  sms-tu: {kind: webhook, url: \"http://127.0.0.1:2/\"}
+people: {tu: {name: Lý A Tú, channels: [sms-tu]}}
+rotas: {truc: {weekly: [{who: [tu]}]}}
+routes: [{to: [zalo, truc]}]
+drill: {before: 2h, accept_within: 2m}
+";
+    let (mut drills, config) = (Drills::default(), loaded(settings));
+    let told = |changes: Vec<Change>| -> Vec<Notification> {
+        let messages = changes.into_iter().filter_map(|change| match change {
+            Change::Notify(it) => Some(*it),
+            _ => None,
+        });
+        messages.collect()
+    };
+    let begun = told(drills.look(&config, "2026-12-02T23:00:00Z".parse().unwrap()));
+    let id = incident(&drills);
+    drills.accepted(&ChannelId::new("zalo"), &id);
+    drills.accepted(&ChannelId::new("sms-tu"), &id);
+    let over = told(drills.look(&config, "2026-12-02T23:00:07Z".parse().unwrap()));
+    let all = begun.into_iter().chain(over).map(|it| {
+        let heading = format!("{} to {}", it.kind.word(), it.channel);
+        let mut letter = letter(vec![it.clone()]);
+        letter.channel = it.channel;
+        (heading, letter)
+    });
+    let all: Vec<(String, Letter)> = all.collect();
+    assert_eq!(all.len(), 4);
+    let all: Vec<(&str, Letter)> = all.iter().map(|(name, it)| (&**name, it.clone())).collect();
+    write_all("drill", &all);
 }

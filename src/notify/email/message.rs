@@ -170,7 +170,8 @@ fn part(kind: ContentType, text: String) -> Result<SinglePart, String> {
 }
 
 /// The text as HTML: the first line on the colour of the severity, the rest line by line in one
-/// column, with addresses to follow. Styles stand in the tags, since mail programs drop others.
+/// column, with what a line is about in bold, and addresses as something that a thumb can press.
+/// Styles stand in the tags, since mail programs drop others.
 fn html(text: &str, colour: &str) -> String {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut html = String::with_capacity(text.len() * 2 + 1_024);
@@ -187,11 +188,32 @@ fn html(text: &str, colour: &str) -> String {
         linked(first, "#fff")
     );
     for paragraph in rest.split("\n\n").map(str::trim).filter(|p| !p.is_empty()) {
-        let lines: Vec<String> = paragraph.lines().map(|line| linked(line, "#2166ac")).collect();
+        let lines: Vec<String> = paragraph.lines().map(|line| shown(line, "#2166ac")).collect();
         let _ = writeln!(html, "<p style=\"margin:0 0 12px\">{}</p>", lines.join("<br>\n"));
     }
     html.push_str("</div>\n</body></html>\n");
     html
+}
+
+/// Longest beginning of a line that is taken for what it is about.
+const LABEL: usize = 40;
+
+/// A line of the text. One that is an address with words before it becomes a button of these words.
+fn shown(line: &str, colour: &str) -> String {
+    let label = line.split_once(": ").filter(|(label, _)| {
+        !label.starts_with(['•', '→']) && !label.contains("://") && label.chars().count() <= LABEL
+    });
+    let Some((label, rest)) = label else { return linked(line, colour) };
+    let address = ["http://", "https://"].iter().any(|scheme| rest.starts_with(scheme));
+    let (label, whole) = (escaped(label), escaped(rest));
+    if address && !rest.contains(char::is_whitespace) {
+        return format!(
+            "<a href=\"{whole}\" style=\"display:inline-block;margin:8px 0 0;padding:10px 16px;\
+             border:1px solid {colour};border-radius:6px;color:{colour};text-decoration:none;\
+             font-weight:bold\">{label}</a>"
+        );
+    }
+    format!("<b>{label}:</b> {}", linked(rest, colour))
 }
 
 /// A line with its web addresses made links and everything else shown as it stands.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::texts::tests::{shapes, write_each};
 
 fn style() -> Arc<Style> {
     let time_zone = jiff::tz::TimeZone::UTC;
@@ -153,4 +154,17 @@ async fn nothing_goes_on_when_nobody_waits_any_more() {
     drop(delivery);
     std::fs::remove_file(&pid).unwrap();
     gone(child.trim()).await;
+}
+
+#[test]
+fn what_a_program_is_given_can_be_read() {
+    // `message` is what a webhook gets.
+    write_each("exec", &shapes(), |letter, style| {
+        let mut read: serde_json::Value = serde_json::from_slice(&input(letter, style)).unwrap();
+        let message = read.as_object_mut().unwrap().remove("message").unwrap();
+        let posted: serde_json::Value =
+            serde_json::from_slice(&webhook::body(letter, style)).unwrap();
+        assert_eq!(message, posted);
+        format!("{read:#}\n")
+    });
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::notify::Item;
 use crate::store::tests::{incident, notification};
+use crate::texts::tests::{shapes, write_each};
 
 const FIRING: NotificationKind = NotificationKind::Firing;
 const UPDATE: NotificationKind = NotificationKind::Update;
@@ -265,4 +266,20 @@ fn somebody_reached_is_enough_when_the_others_are_refused_for_good() {
     assert_eq!(verdict(false, true, true, never()), Ok(()));
     assert_eq!(verdict(false, false, false, never()), Err(failed(Retry::Never)));
     assert_eq!(verdict(true, true, false, Vec::new()), Ok(()));
+}
+
+/// Telegram and Zalo take texts; what is longer than they allow leaves as several messages.
+#[test]
+fn what_a_chat_gets_can_be_read() {
+    let mut all = shapes();
+    let (_, mixed) = all.iter().find(|(name, _)| name.starts_with("several of")).unwrap();
+    let mut many = mixed.clone();
+    many.items = mixed.items.iter().cycle().take(24).cloned().collect();
+    all.push(("many", many));
+    write_each("chat", &all, |letter, style| {
+        let messages = Message::several(letter, style, 2_000, |_| 1);
+        let pieces: Vec<String> = messages.into_iter().flat_map(|it| it.pieces).collect();
+        assert!(pieces.iter().all(|piece| piece.chars().count() <= 2_000));
+        pieces.join("\n\n--- the next message\n\n") + "\n"
+    });
 }

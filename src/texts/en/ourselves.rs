@@ -41,6 +41,20 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "On the monitoring machine look at the routes, the firewall and the names of these \
              sites; `vchealth probe` with one of them says more. Until then ask them by phone.",
         )),
+        SelfDoubt::GatewaySilent { .. }
+        | SelfDoubt::GatewayUnasked { .. }
+        | SelfDoubt::NobodyAnswers => Some((
+            "the monitoring machine has lost its network, or the gateway or the line where it \
+             stands is down; how the sites do is not known for now",
+            "Check the network cable of the monitoring machine, the gateway and the line there. \
+             Until then ask the sites by phone.",
+        )),
+        SelfDoubt::ProbesFail { .. } => Some((
+            "the monitoring machine has lost its network, lacks a right or has run out of \
+             resources; how the sites do is not known for now",
+            "Check network, load and log of the monitoring machine (`journalctl -u vchealth`). \
+             Until then ask the sites by phone.",
+        )),
         SelfDoubt::EngineLate => Some((
             "the machine is overloaded, or was paused; how the sites do is not known for now",
             "Look at load and memory of the monitoring machine, and of its host if it is a virtual \
@@ -57,7 +71,6 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
              its time zone. The sites are watched all the same; until then the times in messages \
              and reports are wrong.",
         )),
-        _ => None,
     }
 }
 

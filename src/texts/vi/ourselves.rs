@@ -41,6 +41,20 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Kiểm tra bảng định tuyến, tường lửa của máy giám sát và tên miền của các điểm cầu này; \
              `vchealth probe` với một điểm cầu cho biết thêm. Cho đến khi xong, hỏi qua điện thoại.",
         )),
+        SelfDoubt::GatewaySilent { .. }
+        | SelfDoubt::GatewayUnasked { .. }
+        | SelfDoubt::NobodyAnswers => Some((
+            "máy giám sát mất mạng, hoặc cổng ra hay đường truyền tại nơi đặt máy bị đứt; tình trạng \
+             các điểm cầu hiện không rõ",
+            "Kiểm tra dây mạng của máy giám sát, cổng ra và đường truyền tại đó. Cho đến khi xong, \
+             hỏi tình trạng các điểm cầu qua điện thoại.",
+        )),
+        SelfDoubt::ProbesFail { .. } => Some((
+            "máy giám sát mất mạng, thiếu quyền hoặc cạn tài nguyên; tình trạng các điểm cầu hiện \
+             không rõ",
+            "Kiểm tra mạng, tải và nhật ký của máy giám sát (`journalctl -u vchealth`). Cho đến khi \
+             xong, hỏi tình trạng các điểm cầu qua điện thoại.",
+        )),
         SelfDoubt::EngineLate => Some((
             "máy giám sát quá tải hoặc vừa bị tạm dừng; tình trạng các điểm cầu hiện không rõ",
             "Kiểm tra tải và bộ nhớ của máy giám sát, cả máy chủ chứa nó nếu là máy ảo; tắt những \
@@ -56,7 +70,6 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Bật đồng bộ giờ (chrony hoặc NTP) trên máy giám sát và kiểm tra múi giờ. Các điểm cầu \
              vẫn được giám sát; cho đến khi xong, giờ trong tin và báo cáo bị sai.",
         )),
-        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::{ChannelId, EndpointId, Language, NotificationId, SessionId, Severity, SiteId};
 use crate::store::tests::{at, incident, notification};
+use crate::texts::tests::{shapes, write_each};
 
 const LAPSE: Duration = Duration::from_mins(4);
 
@@ -227,4 +228,13 @@ fn an_end_that_is_refused_for_good_leaves_nothing_behind() {
     standing.alerts(&over, &style(), now(), LAPSE);
     standing.refused(&over);
     assert!(standing.alerts.is_empty() && standing.ending.is_empty());
+}
+
+#[test]
+fn what_is_posted_can_be_read() {
+    write_each("alertmanager", &shapes(), |letter, style| {
+        let alerts = Standing::default().alerts(letter, style, letter.created, LAPSE);
+        let read = serde_json::to_value(&alerts).unwrap();
+        format!("{read:#}\n")
+    });
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{ChannelId, Language, NotificationId};
 use crate::notify::Item;
 use crate::store::tests::{at, incident, notification};
+use crate::texts::tests::{golden, linking, shapes, with_levels_in, write_each};
 
 fn mail(id: &str, kind: NotificationKind, incidents: &[&str]) -> String {
     let items: Vec<Item> = incidents
@@ -86,4 +87,52 @@ fn html_shows_names_as_they_stand_and_addresses_as_links() {
     assert!(page.contains("<a href=\"http://10.0.0.5:8080/#i1\""));
     assert!(page.contains(">http://10.0.0.5:8080/#i1</a>."));
     assert!(page.contains("Gọi &#39;A&#39;</p>"));
+    let page = html("x\nLiên hệ: <Tú>: 1\nChi tiết: http://b/i?a=1&b\n• a: http://b/", "#b2182b");
+    assert!(page.contains("<b>Liên hệ:</b> &lt;Tú&gt;: 1<br>"), "{page}");
+    assert!(page.contains("<a href=\"http://b/i?a=1&amp;b\" style=\"display"), "{page}");
+    assert!(page.contains(">Chi tiết</a>") && page.contains("• a: <a href"), "{page}");
+}
+
+/// A mail of a letter, with all that it takes.
+fn of<T>(letter: &Letter, style: &Style, make: impl Fn(&Mail<'_>) -> T) -> T {
+    let from: Mailbox = "Giám sát <canh-bao@tinh.example>".parse().unwrap();
+    let to: Vec<Mailbox> =
+        ["a@tinh.example", "Trực <b@tinh.example>"].map(|to| to.parse().unwrap()).into();
+    make(&Mail { letter, style, from: &from, to: &to })
+}
+
+/// What a list of mails shows, and what makes a thread of them.
+#[test]
+fn what_stands_over_a_mail_can_be_read() {
+    write_each("email", &shapes(), |letter, style| {
+        of(letter, style, |it| {
+            let mail = String::from_utf8(it.bytes().unwrap()).unwrap();
+            let mut shown = format!("Subject: {}\n", it.subject(&texts::plain(letter, style)));
+            for name in ["Importance", "Date", "Message-ID", "References"] {
+                if let Some(value) = header(&mail, name) {
+                    shown += &format!("{name}: {value}\n");
+                }
+            }
+            shown
+        })
+    });
+}
+
+/// The page of a mail, to be opened in a browser.
+#[test]
+fn what_a_mail_looks_like_can_be_seen() {
+    for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
+        let style = linking(language);
+        for (name, wanted) in [
+            ("firing", "a site that is out"),
+            ("resolved", "the same, over"),
+            ("several", "several of several kinds"),
+        ] {
+            let found = shapes().into_iter().find(|(heading, _)| *heading == wanted);
+            let letter = with_levels_in(language, &found.unwrap().1);
+            let text = texts::plain(&letter, &style);
+            let page = of(&letter, &style, |it| html(&text, it.colour()));
+            golden(&format!("{dir}/email-{name}.html"), &page);
+        }
+    }
 }
