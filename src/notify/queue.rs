@@ -28,7 +28,8 @@
 //!    waits once every attempt has failed for as long as the settings allow, each message once and
 //!    under an id that follows from its own. Where the fallback was told by the same incident in
 //!    its own right, nothing is told twice. Whoever heard of a problem this way hears of its end
-//!    this way, even if the channel works again by then. A fallback that is taken out of the
+//!    this way, even if the channel works again by then; but a channel that tells no ends is told
+//!    none in place of another, and none is told in its place. A fallback that is taken out of the
 //!    settings before it told anybody has not stood in: another one does.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
@@ -47,7 +48,7 @@ use crate::model::{
 };
 use crate::store::{Mark, MarkState, StandIn, Waiting};
 use entry::Entry;
-use line::Line;
+use line::{Line, StandsIn};
 
 /// First wait after a failure.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -123,8 +124,9 @@ pub(super) enum Event {
 pub(super) struct Queue {
     lines: BTreeMap<ChannelId, Line>,
     next_order: u64,
-    /// Which channel has told of which incident in place of which other one.
-    stand_ins: BTreeSet<StandIn>,
+    /// Which channel has told of which incident in place of which other one, and as the how many
+    /// of all that is noted.
+    stand_ins: BTreeMap<StandIn, u64>,
     output: Output,
 }
 
@@ -145,11 +147,16 @@ impl Queue {
         for line in self.lines.values_mut() {
             line.configured = false;
         }
+        let spared: BTreeSet<ChannelId> =
+            setups.iter().filter(|setup| !setup.ends).map(|setup| setup.id.clone()).collect();
         for setup in setups {
             let line = self.lines.entry(setup.id.clone()).or_insert_with(|| Line::new(&setup));
             line.configured = true;
             line.limits = setup.limits;
-            line.fallback = setup.fallback;
+            line.fallback = setup.fallback.map(|fallback| {
+                let ends = !spared.contains(&fallback.to);
+                StandsIn::new(fallback, ends)
+            });
             line.ends = setup.ends;
             setup.kind.clone_into(&mut line.status.kind);
         }
@@ -249,13 +256,20 @@ impl Queue {
     }
 
     /// Notes that a fallback tells of an incident; whether it is the first time. How many are noted
-    /// is bounded, whatever never ends.
+    /// is bounded, whatever never ends: what was noted first is forgotten first.
     fn note_stand_in(&mut self, stand_in: StandIn) -> bool {
-        let new = self.stand_ins.insert(stand_in);
-        if self.stand_ins.len() > MOST_STAND_INS {
-            self.stand_ins.pop_first();
+        if self.stand_ins.contains_key(&stand_in) {
+            return false;
         }
-        new
+        self.stand_ins.insert(stand_in, self.next_order);
+        self.next_order += 1;
+        if self.stand_ins.len() > MOST_STAND_INS {
+            let oldest = self.stand_ins.iter().min_by_key(|(_, order)| **order);
+            if let Some(oldest) = oldest.map(|(stand_in, _)| stand_in.clone()) {
+                self.stand_ins.remove(&oldest);
+            }
+        }
+        true
     }
 
     /// Rule 7: the end of a problem follows to whoever heard of it through a fallback, unless they
@@ -265,14 +279,16 @@ impl Queue {
         if notification.kind == NotificationKind::Resolved {
             let (lines, over) = (&self.lines, &notification.alert.incident.id);
             let tells_ends = |id: &ChannelId| lines.get(id).is_none_or(|line| line.ends);
-            self.stand_ins.retain(|it| it.incident != *over || tells_ends(&it.channel));
+            self.stand_ins.retain(|it, _| it.incident != *over || tells_ends(&it.channel));
         }
         let about = (&notification.channel, &notification.alert.incident.id);
-        let heard = self.stand_ins.iter().find(|it| (&it.channel, &it.incident) == about).cloned();
+        let heard = self.stand_ins.keys().find(|it| (&it.channel, &it.incident) == about).cloned();
         let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
         if let Some(heard) = heard.filter(|_| is_end) {
             self.stand_ins.remove(&heard);
-            if !told_itself(&notification, &heard.fallback)
+            let tells_ends = self.lines.get(&heard.fallback).is_none_or(|line| line.ends);
+            if tells_ends
+                && !told_itself(&notification, &heard.fallback)
                 && let Some(line) = self.lines.get_mut(about.0)
             {
                 line.status.fallen_back += 1;
@@ -316,10 +332,6 @@ impl Queue {
             }
             for mut copy in copies {
                 let Some(channel) = copy.instead_of.clone() else { continue };
-                let tells_ends = self.lines.get(&copy.channel).is_none_or(|line| line.ends);
-                if copy.kind == NotificationKind::Resolved && !tells_ends {
-                    continue;
-                }
                 if copy.kind != NotificationKind::Resolved {
                     let new = self.note_stand_in(StandIn {
                         channel,

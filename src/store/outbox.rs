@@ -187,17 +187,23 @@ impl Store {
         rows.and_then(Iterator::collect).doing("read")
     }
 
-    /// The problems that went through a fallback and whose end did not yet.
+    /// The problems that went through a fallback and whose end did not yet, in the order in which
+    /// they did. What is over long since, so that nothing waits for it any more, is none of them:
+    /// a channel may tell no ends. Drills are no incidents on record.
     fn stand_ins(&self) -> Result<Vec<StandIn>, StoreError> {
         let mut select = self
             .db
             .prepare(
-                "SELECT DISTINCT channel, incident, fallback FROM outbox AS it
+                "SELECT channel, incident, fallback FROM outbox AS it
                  WHERE fallback IS NOT NULL AND NOT EXISTS
                      (SELECT 1 FROM outbox AS later
                       WHERE later.channel = it.channel AND later.incident = it.incident
                         AND later.fallback = it.fallback AND later.told_as = 'resolved')
-                 ORDER BY channel, incident",
+                   AND (NOT EXISTS (SELECT 1 FROM incident
+                                    WHERE id = it.incident AND resolved IS NOT NULL)
+                        OR EXISTS (SELECT 1 FROM outbox AS waits
+                                   WHERE waits.incident = it.incident AND waits.state = 0))
+                 GROUP BY channel, incident, fallback ORDER BY MIN(seq)",
             )
             .doing("read")?;
         let rows = select.query_map([], |row| {

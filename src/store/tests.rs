@@ -569,6 +569,48 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
 }
 
 #[test]
+fn who_stood_in_for_what_is_long_over_is_forgotten() {
+    let scratch = Scratch::new("stood-in");
+    let (mut store, _) = scratch.open();
+    let over = |about: &str| Incident { resolved: Some(now()), ..incident(about, "x") };
+    let told = |id: &str, about: Incident| {
+        Change::Notify(Box::new(notification(id, about, NotificationKind::Firing)))
+    };
+    let changes = vec![
+        told("a", incident("open", "x")),
+        told("b", over("over")),
+        told("c", over("ends")),
+        Change::Incident(Box::new(incident("open", "x"))),
+        Change::Incident(Box::new(over("over"))),
+        Change::Incident(Box::new(over("ends"))),
+    ];
+    let mark = |id: &str, state| Mark {
+        id: NotificationId::new(id),
+        state,
+        at: now(),
+        attempts: 3,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        fallback: Some(ChannelId::new("sms")),
+        told_as: NotificationKind::Firing,
+    };
+    let marks = [
+        mark("a", MarkState::Failed),
+        mark("b", MarkState::Failed),
+        // Its end may wait.
+        mark("c", MarkState::Waiting),
+    ];
+    store.commit(&[Batch { changes }], &marks, now()).unwrap();
+    drop(store);
+
+    let (store, _) = scratch.open();
+    let stand_ins = store.outstanding().unwrap().stand_ins;
+    let about: Vec<&str> = stand_ins.iter().map(|it| it.incident.as_str()).collect();
+    assert_eq!(about, ["open", "ends"]);
+}
+
+#[test]
 fn a_file_of_the_first_version_keeps_all_that_is_in_it() {
     let scratch = Scratch::new("first-version");
     std::fs::create_dir_all(scratch.path()).unwrap();

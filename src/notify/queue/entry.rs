@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Event, Output, told_itself};
-use crate::config::Fallback;
+use super::line::StandsIn;
+use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
 use crate::store::{Mark, MarkState, StandIn};
 
@@ -107,9 +107,9 @@ fn via(to: &ChannelId) -> String {
     format!("/via/{to}")
 }
 
-/// Hands a message on, unless that was done or its people know; whether it was.
-pub(super) fn fall_back(entry: &mut Entry, fallback: &Fallback, output: &mut Output) -> bool {
-    if entry.fallback.is_some() || told_itself(&entry.notification, &fallback.to) {
+/// Hands a message on where that is due; whether it was.
+pub(super) fn fall_back(entry: &mut Entry, fallback: &StandsIn, output: &mut Output) -> bool {
+    if !fallback.is_due(entry) {
         return false;
     }
     output.copies.push(entry.copy(&fallback.to));

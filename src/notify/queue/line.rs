@@ -12,9 +12,10 @@ use super::entry::{Entry, fall_back, told_as};
 use super::{
     Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
 };
-use crate::config::Fallback;
 use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now};
 use crate::store::MarkState;
+
+pub(super) use fallback::StandsIn;
 
 /// Drills that a channel is known to have accepted: more than there are at a time.
 const DRILLS: usize = 32;
@@ -27,7 +28,7 @@ const REFUSALS: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) limits: Limits,
-    pub(super) fallback: Option<Fallback>,
+    pub(super) fallback: Option<StandsIn>,
     /// Whether it tells that something is over.
     pub(super) ends: bool,
     /// Whether the settings still name it. One that they do not only finishes what is under way.
@@ -56,7 +57,7 @@ impl Line {
     pub(super) fn new(setup: &LineSetup) -> Self {
         Self {
             limits: setup.limits,
-            fallback: setup.fallback.clone(),
+            fallback: None,
             ends: setup.ends,
             configured: true,
             waiting: Vec::new(),

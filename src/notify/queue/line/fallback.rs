@@ -1,10 +1,36 @@
 //! What of a line goes through the channel that stands in for it: rule 7 of the queue.
 
+use std::time::Duration;
+
 use super::super::entry::{Entry, fall_back};
 use super::super::{Event, Output, told_itself};
 use super::Line;
-use crate::model::{Mono, NotificationId, Now};
+use crate::config::Fallback;
+use crate::model::{ChannelId, Mono, NotificationId, Now};
 use crate::store::MarkState;
+
+/// The channel that stands in for another one.
+#[derive(Debug, Clone)]
+pub(in super::super) struct StandsIn {
+    pub(in super::super) to: ChannelId,
+    after: Duration,
+    /// Whether it tells that something is over.
+    ends: bool,
+}
+
+impl StandsIn {
+    pub(in super::super) fn new(fallback: Fallback, ends: bool) -> Self {
+        Self { to: fallback.to, after: fallback.after, ends }
+    }
+
+    /// Whether it has to tell this: it was not handed on yet, and its people neither know nor are
+    /// spared it.
+    pub(in super::super) fn is_due(&self, entry: &Entry) -> bool {
+        entry.fallback.is_none()
+            && (self.ends || !entry.is_over())
+            && !told_itself(&entry.notification, &self.to)
+    }
+}
 
 impl Line {
     /// Rule 7: hands on what has failed for long enough.
@@ -15,10 +41,8 @@ impl Line {
         let on_their_way = self.waiting.iter_mut().map(|entry| (false, entry));
         let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
         for (left, entry) in on_their_way.chain(under_way) {
-            if entry.fallback.is_some() || !(all || left && now.mono >= entry.left_at + after) {
-                continue;
-            }
-            if !fall_back(entry, &fallback, output) {
+            let is_time = all || left && now.mono >= entry.left_at + after;
+            if !is_time || !fall_back(entry, &fallback, output) {
                 continue;
             }
             self.status.fallen_back += 1;
@@ -36,9 +60,7 @@ impl Line {
     /// When something is to be handed on, if nothing gets through before.
     pub(in super::super) fn falls_back_at(&self) -> Option<Mono> {
         let fallback = self.fallback.as_ref()?;
-        let owed = |entry: &&Entry| {
-            entry.fallback.is_none() && !told_itself(&entry.notification, &fallback.to)
-        };
+        let owed = |entry: &&Entry| fallback.is_due(entry);
         let all = self.on_their_way().any(|entry| owed(&entry)).then_some(self.failing_from);
         let left = self.under_way.values().flatten().filter(owed).map(|entry| entry.left_at);
         let from = all.into_iter().chain(left).min().filter(|from| *from < Mono::NEVER)?;

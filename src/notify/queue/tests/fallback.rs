@@ -205,6 +205,11 @@ fn messages_of_a_channel_that_is_taken_out_go_through_its_fallback() {
     assert_eq!(told(&desk), ["sms firing a/via/sms"]);
 }
 
+fn fallen_back(desk: &Desk, channel: &str) -> u64 {
+    let statuses = desk.queue.statuses(desk.now);
+    statuses.iter().find(|it| it.id.as_str() == channel).unwrap().fallen_back
+}
+
 #[test]
 fn a_fallback_that_tells_no_ends_is_told_none() {
     let mut desk = chain(&["truc", "sms"]);
@@ -216,6 +221,23 @@ fn a_fallback_that_tells_no_ends_is_told_none() {
     desk.decide("b", "i1", RESOLVED);
     desk.run(AFTER, without(&[]));
     assert_eq!(told(&desk), ["sms firing a/via/sms", "truc resolved b"]);
+    assert_eq!(fallen_back(&desk, "truc"), 1, "only what was handed on counts");
+    let mark = desk.queue.take_marks().into_iter().rfind(|mark| mark.id.as_str() == "b").unwrap();
+    assert_eq!(mark.fallback, None);
+}
+
+#[test]
+fn an_end_that_a_dead_channel_cannot_tell_is_not_handed_to_one_that_tells_none() {
+    let mut desk = chain(&["truc", "sms"]);
+    let mut all = lines(&["truc", "sms"]);
+    all[1].ends = false;
+    desk.queue.configure(all, desk.now);
+    desk.decide("b", "i1", RESOLVED);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert!(told(&desk).is_empty());
+    assert_eq!(fallen_back(&desk, "truc"), 0);
+    let handed = |event: &Event| matches!(event, Event::FallsBack { .. });
+    assert!(!desk.queue.take_events().iter().any(handed));
 }
 
 #[test]
@@ -234,6 +256,8 @@ fn what_a_channel_that_tells_no_ends_told_elsewhere_is_forgotten_when_it_is_over
         incident: IncidentId::new(format!("i{n}")),
         fallback: ChannelId::new("sms"),
     };
-    desk.queue.restore_stand_ins((0..=MOST_STAND_INS).map(of).collect());
+    desk.queue.restore_stand_ins((0..=MOST_STAND_INS).rev().map(of).collect());
     assert_eq!(desk.queue.stand_ins.len(), MOST_STAND_INS, "whatever never ends");
+    assert!(!desk.queue.stand_ins.contains_key(&of(MOST_STAND_INS)), "the one noted first goes");
+    assert!(desk.queue.stand_ins.contains_key(&of(0)));
 }
