@@ -77,8 +77,8 @@ struct Remembered {
 /// A probe that had a reply.
 #[derive(Debug)]
 enum Success {
-    /// Echoes that were answered. Nearly all are, of nearly every target, so no more of them is kept
-    /// than echoes have.
+    /// Echoes that were answered. Nearly all are, of nearly every target, so no more of them is
+    /// kept than echoes have.
     Echo(Echo),
     Other(Box<Record>),
 }

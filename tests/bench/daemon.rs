@@ -3,8 +3,8 @@
 //! its own.
 //!
 //! `cargo bench --bench daemon -- [--judge] [TARGETS [SECONDS]]`; 10,000 and 30 unless given. With
-//! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU that
-//! it costs the engine.
+//! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU
+//! that it costs the engine.
 //!
 //! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: whether
 //! its memory stays what it is when the configuration is read again and again. It ends with an

@@ -216,8 +216,8 @@ impl Browser {
         std::fs::write(PathBuf::from(dir).join(format!("{name}.png")), bytes).expect("written");
     }
 
-    /// Writes the upper part of the window, down to this line, as a `WebP` of this quality and share
-    /// of its size.
+    /// Writes the upper part of the window, down to this line, as a `WebP` of this quality and
+    /// share of its size.
     pub(crate) fn small_picture(
         &mut self,
         file: &std::path::Path,

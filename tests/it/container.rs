@@ -81,7 +81,7 @@ fn every_file_that_is_mounted_is_there_and_every_volume_declared() {
 fn containers_find_each_other_by_name_and_port() {
     let compose = yaml("deploy/container/compose.yaml");
     let at = |name: &str| format!("{name}:{}", Service(&compose["services"][name]).port());
-    // The shipped files of Prometheus and Grafana with the names of the containers, and nothing else.
+    // The shipped files of Prometheus and Grafana with the names of the containers, nothing else.
     let named = |path: &str| -> Value {
         let text = text(path)
             .replace("127.0.0.1:9722", &at("vchealth"))

@@ -131,8 +131,8 @@ fn run(config: &Config, scope: &Scope, before: Option<&ReadinessRun>) -> Readine
 }
 
 /// Whether the relay between here and there explains what was found: on a busy machine it hands
-/// packets on late, once each way, and a line that is late is a slow line. Longer than a probe waits
-/// is as good as a loss.
+/// packets on late, once each way, and a line that is late is a slow line. Longer than a probe
+/// waits is as good as a loss.
 fn is_of_the_relay(found: &Found, late: Duration) -> bool {
     let both_ways = 2 * late;
     let explains =

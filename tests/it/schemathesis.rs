@@ -1,6 +1,6 @@
-//! The API as a stranger reads it: schemathesis takes the OpenAPI document, asks for everything that
-//! it allows and much that it forbids, and holds every answer against it. The daemon is a real one,
-//! watching the emulated province.
+//! The API as a stranger reads it: schemathesis takes the OpenAPI document, asks for everything
+//! that it allows and much that it forbids, and holds every answer against it. The daemon is a real
+//! one, watching the emulated province.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;

@@ -431,8 +431,8 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
 ///    the incident is named anew.
 /// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
 ///    line is back and the codec has hung on the way. A path that was bad before the line was cut
-///    has twice as long: it takes its time to be called good. Where a `wider` incident knew of that before,
-///    it explains it again as soon as that is sure; whether that is so.
+///    has twice as long: it takes its time to be called good. Where a `wider` incident knew of that
+///    before, it explains it again as soon as that is sure; whether that is so.
 fn note_trouble(
     entry: &mut Entry,
     picture: &Picture,

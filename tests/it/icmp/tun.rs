@@ -9,8 +9,8 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 /// Name of the interface.
 pub(crate) const LINK: &str = "far0";
 
-/// Makes the link and leads 10.0.0.0/8 and `fd02::/16` there. Up to `queue` packets wait for whoever
-/// reads it.
+/// Makes the link and leads 10.0.0.0/8 and `fd02::/16` there. Up to `queue` packets wait for
+/// whoever reads it.
 ///
 /// # Panics
 /// When that is not permitted.
