@@ -69,6 +69,13 @@ impl Belated {
         }
     }
 
+    /// The address has sent something, if not in time: what others said of it is no longer so.
+    pub(super) fn take_back(&mut self, address: IpAddr) {
+        if let Some((Word::Refused(_) | Word::Ours(_), _)) = self.by_address.get(&address) {
+            self.by_address.remove(&address);
+        }
+    }
+
     /// What explains that an address did not answer within `limit`, and when that came. A reply
     /// that took less would have been in time, had we not read it late or waited for less.
     pub(super) fn explain(
@@ -132,6 +139,21 @@ mod tests {
         belated.note(host, slow.clone(), at(4));
         assert_eq!(belated.explain(host, SECOND, at(5)), Some((slow, at(4))));
         assert_eq!(belated.explain(host, 2 * SECOND, at(5)), None);
+    }
+
+    #[test]
+    fn what_others_said_is_taken_back_by_whatever_the_address_sends_and_its_slowness_is_not() {
+        let host = IpAddr::from([10, 0, 0, 7]);
+        let mut belated = Belated::default();
+        for said in [word(Unreachable::Host), Word::Ours(LocalFailure::NoRoute)] {
+            belated.note(host, said, at(3));
+            belated.take_back(host);
+            assert_eq!(belated.explain(host, SECOND, at(4)), None);
+        }
+        let slow = Word::Slow(Duration::from_millis(1_400));
+        belated.note(host, slow.clone(), at(5));
+        belated.take_back(host);
+        assert_eq!(belated.explain(host, SECOND, at(6)), Some((slow, at(5))));
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Core {
     /// 4. If it carries less than was sent it is truncated, and the request stays open.
     /// 5. It answers the request if its round trip is within the time limit, and else is late.
     /// 6. One that is late explains the silence of those that follow, until one is in time.
+    /// 7. Whatever the device itself sends takes back what others said of it.
     pub(in super::super) fn reply(
         &mut self,
         arrival: &Arrival,
@@ -67,7 +68,11 @@ impl Core {
             }
             return;
         }
-        match table.standing(mark.slot, mark.round) {
+        let standing = table.standing(mark.slot, mark.round);
+        if standing != Standing::Unknown {
+            self.belated.take_back(from);
+        }
+        match standing {
             Standing::Unknown => self.health.forged += 1,
             Standing::Late(asked) => {
                 self.health.late += 1;

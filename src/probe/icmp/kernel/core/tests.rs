@@ -370,6 +370,71 @@ fn a_reply_after_the_limit_explains_the_silence_of_the_next() {
     assert_eq!(world.result(7), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
 }
 
+/// After a router has said of the first of `world`'s requests that nobody is there.
+fn said_to_be_gone(world: &mut World) -> Outgoing {
+    world.accept(&[world.job(1)]);
+    let first = world.pass(Duration::ZERO)[0];
+    world.pass(2 * SECOND);
+    world.result(1);
+    world.pass(SECOND);
+    world.refuse(&first, HOST, Some(first.mark));
+    first
+}
+
+#[test]
+fn a_reply_cut_short_takes_back_what_a_router_said() {
+    let mut world = World::new();
+    said_to_be_gone(&mut world);
+    world.accept(&[world.job(2)]);
+    let second = world.pass(Duration::ZERO)[0];
+    world.reply(&second, HOST, |reply| reply.payload = 20);
+    world.pass(2 * SECOND);
+    let failure = world.result(2).unwrap().unwrap_err();
+    assert_eq!((failure.word(), failure.host_alive()), ("malformed", Some(true)));
+    assert_eq!(world.done[&2].heard, None);
+    // A later silence is just that.
+    world.accept(&[world.job(3)]);
+    world.pass(Duration::ZERO);
+    world.pass(2 * SECOND);
+    assert_eq!(world.result(3), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+}
+
+#[test]
+fn a_reply_however_late_or_repeated_takes_back_what_a_router_said() {
+    for repeated in [false, true] {
+        let mut world = World::new();
+        let old = said_to_be_gone(&mut world);
+        if repeated {
+            world.answer(&old);
+        }
+        // Its place is used twice more, and the router says it of the last.
+        for token in [2, 3] {
+            world.accept(&[world.job(token)]);
+            let next = world.pass(Duration::ZERO)[0];
+            assert_eq!(next.slot, old.slot);
+            world.pass(2 * SECOND);
+            world.result(token);
+            world.pass(SECOND);
+            world.refuse(&next, HOST, Some(next.mark));
+        }
+        world.answer(&old);
+        let health = *world.core.health();
+        assert_eq!((health.late, health.duplicate), (1, u64::from(repeated)));
+        world.accept(&[world.job(4)]);
+        world.pass(Duration::ZERO);
+        world.pass(2 * SECOND);
+        assert_eq!(world.result(4), Some(Err(Failure::Remote(RemoteFailure::Timeout))));
+        // What nobody here has asked for takes nothing back.
+        world.refuse(&old, HOST, Some(old.mark));
+        let heard = world.now.mono;
+        world.reply(&old, HOST, |reply| reply.mark = Some(Mark { round: 99, ..old.mark }));
+        world.accept(&[world.job(5)]);
+        world.pass(Duration::ZERO);
+        world.pass(2 * SECOND);
+        assert_eq!(told_before(&mut world, 5), (Some(ROUTER), heard));
+    }
+}
+
 #[test]
 fn an_icmp_error_that_quotes_eight_bytes_ends_nothing_and_explains_what_stays_silent() {
     let mut world = World::new();
