@@ -1,14 +1,21 @@
 //! What the whole daemon costs beside its echo engine alone: the same addresses at one ping a
 //! second, probes and state and metrics that are scraped every five seconds, each in a process of
-//! its own.
+//! its own. Both are this same program, so both hold pages of it; what they hold besides is told
+//! apart.
 //!
 //! `cargo bench --bench daemon -- [--judge] [TARGETS [SECONDS]]`; 10,000 and 30 unless given. With
 //! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU
 //! that it costs the engine.
 //!
-//! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: whether
-//! its memory stays what it is when the configuration is read again and again. It ends with an
-//! error if the second half of the reloads adds a tenth to what it holds.
+//! `cargo bench --bench daemon -- province [SECONDS]`; 120 unless given: the memory of the daemon of
+//! a province, 204 sites with six checks each at one probe a second. It ends with an error if that
+//! is more than 30 MiB, or the second half of the time adds a tenth to what it holds.
+//!
+//! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: how long
+//! it takes to read the configuration again and again, whether every target is asked at each of its
+//! turns meanwhile, and whether memory stays what it is. It ends with an error if a turn is missed,
+//! the loop stands still for more than 100 ms, or the second half of the reloads adds a tenth to
+//! what it holds.
 
 #![allow(
     clippy::disallowed_methods,
@@ -37,7 +44,7 @@ use vchealth::config::{self, Config, File, SourceSet};
 use vchealth::daemon::{Daemon, Options, Source};
 use vchealth::model::{
     Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Host, IcmpCheck, Level,
-    LevelIx, Paces, Site, SiteId, SiteIx, Target, TargetIx, Topology,
+    LevelIx, Paces, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck, Topology,
 };
 use vchealth::probe::icmp::{self, EchoParams, PingJob};
 
@@ -52,9 +59,11 @@ fn main() -> ExitCode {
         arguments.get(at).map_or(usual, |text| text.parse().expect("a number"))
     };
     match arguments.first().map(String::as_str) {
-        Some("--child-daemon") => daemon(number(1, 0), number(2, 0)),
+        Some("--child-daemon") => daemon(topology(number(1, 0) / 2, &[echo(56)]), number(2, 0)),
+        Some("--child-province") => daemon(province(), number(2, 0)),
         Some("--child-engine") => engine(number(1, 0), number(2, 0)),
         Some("--child-reloads") => reloads::child(number(1, 0), number(2, 0)),
+        Some("province") => return small(number(1, 120)),
         Some("reloads") => return reloads::run(number(1, 10_000), number(2, 50)),
         _ => return compare(number(0, 10_000), number(1, 30), judges),
     }
@@ -74,33 +83,99 @@ fn child(mode: &str, targets: usize, second: usize) -> Command {
 /// What the daemon may take of the CPU that its engine takes alone.
 const CPU_MOST: f64 = 2.0;
 
+/// MiB that the daemon of a province may take.
+const PROVINCE_MOST: f64 = 30.0;
+
+/// Sites of a province.
+const SITES: usize = 204;
+
+/// What a process says of itself at its end.
+struct Figures {
+    cpu_s: f64,
+    /// MiB at their height, and those of them that are the program's own pages.
+    rss: f64,
+    program: f64,
+    /// MiB held besides after half of the time, and at the end.
+    held: [f64; 2],
+    pings: f64,
+    lost: f64,
+}
+
+impl Figures {
+    /// Runs a child to its end.
+    fn of(mut child: Command) -> Self {
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let mut figures = text.split_whitespace();
+        let mut figure = || figures.next().unwrap().parse::<f64>().unwrap();
+        Self {
+            cpu_s: figure(),
+            rss: figure(),
+            program: figure(),
+            held: [figure(), figure()],
+            pings: figure(),
+            lost: figure(),
+        }
+    }
+
+    /// Prints those of this process.
+    fn tell(held_at_half: f64, pings: u64, lost: u64) {
+        let (cpu, rss) = usage();
+        let (program, held) = (resident("RssFile"), resident("RssAnon"));
+        println!("{cpu} {rss} {program} {held_at_half} {held} {pings} {lost}");
+    }
+}
+
 /// Runs both and prints what they took; an error if that is to be judged and too much.
 fn compare(targets: usize, seconds: usize, judges: bool) -> ExitCode {
     println!("{targets} targets at 1 Hz for {seconds} s on loopback");
     let mut costs = Vec::new();
     for (name, mode) in [("engine alone", "--child-engine"), ("whole daemon", "--child-daemon")] {
-        let output = child(mode, targets, seconds).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        let mut figures = text.split_whitespace();
-        let mut figure = || figures.next().unwrap().parse::<f64>().unwrap();
-        let (cpu, rss, program, pings, lost) = (figure(), figure(), figure(), figure(), figure());
+        let it = Figures::of(child(mode, targets, seconds));
         println!(
-            "{name}: {:.2} of a core, {:.2} us CPU a ping, {rss:.1} MiB at most, of which \
-             {program:.1} is the program itself, {pings} pings, {lost} lost",
-            cpu / seconds as f64,
-            cpu * 1e6 / pings,
+            "{name}: {:.2} of a core, {:.2} us CPU a ping, {:.1} MiB at most, of which {:.1} is the \
+             program itself; {:.1} held besides at the end, {:.0} bytes a target; {} pings, {} lost",
+            it.cpu_s / seconds as f64,
+            it.cpu_s * 1e6 / it.pings,
+            it.rss,
+            it.program,
+            it.held[1],
+            it.held[1] * f64::from(1 << 20) / targets as f64,
+            it.pings,
+            it.lost,
         );
-        costs.push((cpu / pings, rss, lost));
+        costs.push(it);
     }
-    let cpu = costs[1].0 / costs[0].0;
-    println!("whole daemon / engine alone: CPU {cpu:.2}, memory {:.2}", costs[1].1 / costs[0].1);
-    let lost = costs.iter().map(|(_, _, lost)| lost).sum::<f64>();
+    let ratio = |of: fn(&Figures) -> f64| of(&costs[1]) / of(&costs[0]);
+    let cpu = ratio(|it| it.cpu_s / it.pings);
+    println!(
+        "whole daemon / engine alone: CPU {cpu:.2}, memory {:.2} (program {:.2}, held besides {:.2})",
+        ratio(|it| it.rss),
+        ratio(|it| it.program),
+        ratio(|it| it.held[1]),
+    );
+    let lost = costs.iter().map(|it| it.lost).sum::<f64>();
     if judges && (cpu > CPU_MOST || lost > 0.0) {
         println!("it is to be {CPU_MOST} at most, and nothing lost");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// Runs the daemon of a province and judges its memory.
+fn small(seconds: usize) -> ExitCode {
+    let topology = province();
+    let (sites, targets) = (topology.sites.len(), topology.targets.len());
+    println!("{sites} sites, {targets} targets at 1 Hz for {seconds} s on loopback");
+    let it = Figures::of(child("--child-province", targets, seconds));
+    println!(
+        "{:.1} MiB at most, of which {:.1} is the program itself; held besides after half of the \
+         time {:.1}, at the end {:.1}",
+        it.rss, it.program, it.held[0], it.held[1]
+    );
+    let flat = it.held[1] <= it.held[0] * 1.1;
+    if it.rss <= PROVINCE_MOST && flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What this process has taken so far: CPU seconds, and MiB of memory at its height.
@@ -124,14 +199,14 @@ fn address(n: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x7f00_0000 | (n % 0x00ff_ffff)))
 }
 
-fn echo() -> IcmpCheck {
-    IcmpCheck {
+fn echo(size: u16) -> CheckKind {
+    CheckKind::Icmp(IcmpCheck {
         count: 1,
         spacing: Duration::from_millis(200),
-        size: 56,
+        size,
         dscp: 34,
         dont_fragment: false,
-    }
+    })
 }
 
 /// The settings of an empty file.
@@ -154,56 +229,71 @@ fn engine(targets: usize, seconds: usize) {
             lost.fetch_add(failed as u64, Ordering::Relaxed);
         })
     };
+    let CheckKind::Icmp(check) = echo(56) else { unreachable!("it is one") };
     let engine = icmp::start(&settings().settings.icmp, clock, sink).unwrap();
     let start = clock.mono() + SECOND / 10;
     // Orders come as the daemon gives them: a few milliseconds' worth at a time.
     let slices = 200;
+    let mut held = 0.0;
     for slice in 0..seconds * slices {
+        if slice == seconds * slices / 2 {
+            held = resident("RssAnon");
+        }
         let due = start + SECOND / slices as u32 * slice as u32;
         std::thread::sleep(due - clock.mono());
         let part = slice % slices;
         let jobs = (targets * part / slices..targets * (part + 1) / slices).map(|n| PingJob {
             token: n as u64,
             address: address(n),
-            check: EchoParams::from(&echo()),
+            check: EchoParams::from(&check),
             timeout: SECOND,
             due,
         });
         engine.submit(jobs.collect());
     }
     std::thread::sleep(SECOND);
-    let (cpu, rss) = usage();
-    let (done, lost) = (done.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
-    println!("{cpu} {rss} {} {done} {lost}", resident("RssFile"));
+    Figures::tell(held, done.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
 }
 
-/// Two endpoints a site, one ping check each.
-fn topology(targets: usize) -> Topology {
+/// Six checks a site: two sizes of echo and a connection, to the router and to what is behind it.
+fn province() -> Topology {
+    // Whatever address of the loopback is asked, this is who answers, for as long as it runs.
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    topology(SITES, &[echo(56), echo(1_372), CheckKind::Tcp(TcpCheck { port })])
+}
+
+/// Two endpoints a site, with each of these checks.
+fn topology(sites: usize, kinds: &[CheckKind]) -> Topology {
     let pace = Paces { idle: SECOND, readiness: SECOND, live: SECOND, wrap_up: SECOND };
+    let checks = kinds.iter().enumerate().map(|(n, kind)| Check {
+        id: CheckId::new(format!("check-{n}")),
+        kind: kind.clone(),
+        timeout: SECOND,
+        paces: pace,
+        confirm_after: Duration::from_millis(100),
+    });
     let mut topology = Topology {
         levels: vec![Level::named("commune", "Xã", "Commune")],
-        checks: vec![Check {
-            id: CheckId::new("ping"),
-            kind: CheckKind::Icmp(echo()),
-            timeout: SECOND,
-            paces: pace,
-            confirm_after: Duration::from_millis(100),
-        }],
+        checks: checks.collect(),
         ..Topology::default()
     };
-    for n in 0..targets / 2 {
+    for n in 0..sites {
         let id = SiteId::new(format!("site-{n}"));
         let site = SiteIx::new(n);
         let mut endpoints = Vec::new();
         for (m, name) in ["router", "codec"].into_iter().enumerate() {
             let ix = 2 * n + m;
             let endpoint = EndpointIx::new(ix);
-            topology.targets.push(Target { endpoint, site, check: 0 });
+            let first = topology.targets.len();
+            let targets = (0..kinds.len()).map(|check| Target { endpoint, site, check });
+            topology.targets.extend(targets);
             topology.endpoints.push(Endpoint {
                 id: EndpointId::new(name),
                 site,
                 host: Host::Ip(address(ix)),
-                targets: vec![TargetIx::new(ix)],
+                targets: (first..topology.targets.len()).map(TargetIx::new).collect(),
             });
             endpoints.push(endpoint);
         }
@@ -223,9 +313,9 @@ fn topology(targets: usize) -> Topology {
     topology
 }
 
-fn daemon(targets: usize, seconds: usize) {
+fn daemon(topology: Topology, seconds: usize) {
     let mut config = settings();
-    config.topology = Arc::new(topology(targets));
+    config.topology = Arc::new(topology);
     config.sessions = Vec::new();
     let state = std::env::temp_dir().join(format!("vchealth-bench-{}", std::process::id()));
     config.settings.state_dir.clone_from(&state);
@@ -240,8 +330,12 @@ fn daemon(targets: usize, seconds: usize) {
     };
     let (sent, lost) = runtime.block_on(async {
         let daemon = Daemon::start(options).unwrap();
-        let end = Instant::now() + SECOND * seconds as u32;
-        while Instant::now() < end {
+        let start = Instant::now();
+        let mut held = None;
+        while start.elapsed() < SECOND * seconds as u32 {
+            if start.elapsed() * 2 >= SECOND * seconds as u32 {
+                held.get_or_insert_with(|| resident("RssAnon"));
+            }
             tokio::time::sleep(SECOND * 5).await;
             tokio::task::spawn_blocking(move || scrape(board)).await.unwrap();
         }
@@ -249,8 +343,7 @@ fn daemon(targets: usize, seconds: usize) {
         let sent = snapshot.targets.iter().map(|target| target.sent).sum::<u64>();
         let lost = snapshot.targets.iter().map(|target| target.lost).sum::<u64>();
         // The end of the daemon is not part of what is measured.
-        let (cpu, rss) = usage();
-        println!("{cpu} {rss} {} {sent} {lost}", resident("RssFile"));
+        Figures::tell(held.unwrap_or_default(), sent, lost);
         daemon.stop().await;
         (sent, lost)
     });
