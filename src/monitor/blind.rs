@@ -236,7 +236,8 @@ impl Sight {
     ///    For both only those sites count that [answered](Self::counts) before: what was never
     ///    connected, or has been dead for long, says nothing by being silent. And while somebody
     ///    still answers though most have fallen silent, it is them and not us.
-    /// 3. Most of the latest outcomes are our own failures.
+    /// 3. Most of the latest outcomes are our own failures, and nobody answers beside them: while
+    ///    somebody does all the time, we only fail to ask the others.
     /// 4. Too much of the last while the engine was in trouble: for all of it together lost echoes
     ///    were not believed, so that nobody could be found dead.
     /// 5. The wall clock was set: what was known may be older than it seems.
@@ -251,7 +252,7 @@ impl Sight {
             reasons.insert(reason, doubt);
         }
         let local = if self.blind.contains_key(&Blindness::Local) { LOCAL.1 } else { LOCAL.0 };
-        if self.local >= local {
+        if self.local >= local && !self.is_answered_lately(picture, now) {
             let why = self.last_local.as_ref().map(|failure| Failure::Local(failure.clone()));
             let why = why.as_ref().map_or("local", Failure::word);
             reasons.insert(Blindness::Local, SelfDoubt::ProbesFail { how: why.to_owned() });

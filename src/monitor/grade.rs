@@ -66,9 +66,10 @@ impl GradeRules {
 }
 
 impl PathRecord {
-    /// A path that was judged poor before a restart.
-    pub(super) fn poor_already() -> Self {
-        Self { grade: QualityGrade::Poor, loss: LossJudge::poor_already(), ..Self::default() }
+    /// A path that was judged poor before a restart, because it lost packets or for another reason.
+    pub(super) fn poor_already(lossy: bool) -> Self {
+        let loss = if lossy { LossJudge::poor_already() } else { LossJudge::default() };
+        Self { grade: QualityGrade::Poor, loss, ..Self::default() }
     }
 
     /// Takes in the echoes of one probe asked at `at`; whether the grade changed.
@@ -180,7 +181,8 @@ impl PathRecord {
     /// 2. Delay and jitter need enough samples in the window. A worse delay must last
     ///    [`WORSE_AFTER`]; a worse jitter the length of the window, since one straggler lifts the
     ///    estimate for a while.
-    /// 3. A better grade must last `better_after`.
+    /// 3. A better grade must last `better_after`, and needs enough samples as well: what has hardly
+    ///    been looked at since a restart or an outage is as it was.
     fn regrade(&mut self, at: Mono, rules: &GradeRules) -> bool {
         let loss = match self.loss {
             loss if loss.is_poor() => QualityGrade::Poor,
@@ -198,6 +200,10 @@ impl PathRecord {
         }
         let wanted = loss.max(delay).max(jitter);
         if wanted == self.grade {
+            self.wanted = None;
+            return false;
+        }
+        if wanted < self.grade && !self.is_known(rules) {
             self.wanted = None;
             return false;
         }
@@ -223,6 +229,7 @@ impl PathRecord {
         true
     }
 }
+
 /// A share between 0 and 1 in tenths of a percent.
 #[allow(
     clippy::cast_possible_truncation,

@@ -94,8 +94,9 @@ impl Monitor {
 
     /// Moves incidents to where their sites stand now. One about a device or a check that is
     /// watched no longer ends with that reason, unless something else is wrong at its site by now.
-    /// A site whose line runs elsewhere now, or whose label is another, is given up by what was
-    /// wider; gives those that are to be explained anew.
+    /// So does what was wider and covers none of its sites any more: whether they would work is not
+    /// for it to say. A site whose line runs elsewhere now, or whose label is another, is given up
+    /// by what was wider; gives those that are to be explained anew.
     fn move_incidents(
         &mut self,
         was: &Topology,
@@ -135,10 +136,11 @@ impl Monitor {
                     || matches!(scope, Scope::Site(site)
                         if self.picture.site(*site).finding.trouble().is_some())
             });
-            let empty = had_members && entry.members.is_empty();
+            let sites: Vec<SiteIx> = entry.members.keys().copied().collect();
             match scope {
-                Some(scope) if !empty => {
-                    let sites: Vec<SiteIx> = entry.members.keys().copied().collect();
+                Some(scope)
+                    if !had_members || sites.iter().any(|site| scope.covers(&new, *site)) =>
+                {
                     for site in sites.into_iter().filter(|site| !scope.covers(&new, *site)) {
                         if self.picture.site(site).group == Some(slot) {
                             strays.push((slot, site));

@@ -10,7 +10,7 @@ use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
 use super::hygiene::Hygiene;
-use super::ledger::{Ledger, Scope};
+use super::ledger::{Ledger, Scope, Slot};
 use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
@@ -131,9 +131,12 @@ impl Monitor {
                 .collect(),
             _ => BTreeMap::new(),
         };
-        let empty = !incident.affected.is_empty() && members.is_empty();
+        // One that has no part in any of its sites any more says nothing of them.
         let scope = scope.filter(|scope| match scope {
-            Scope::Below(_) | Scope::Label { .. } => !empty,
+            Scope::Below(_) | Scope::Label { .. } => {
+                incident.affected.is_empty()
+                    || members.keys().any(|site| scope.covers(&topology, *site))
+            }
             _ => true,
         });
         let (open, active) = (incident.is_open(), incident.is_active());
@@ -182,8 +185,9 @@ impl Monitor {
             _ => {}
         }
         if kind == Some(Kind::Quality) && open {
+            let lossy = self.was_lossy(slot);
             for site in still {
-                self.expect_poor_paths(site, device.as_ref());
+                self.expect_poor_paths(site, device.as_ref(), lossy);
             }
         }
     }
@@ -226,9 +230,20 @@ impl Monitor {
         }
     }
 
+    /// Whether paths were bad because they lost packets, by what stands in evidence of some of them.
+    fn was_lossy(&self, slot: Slot) -> bool {
+        let evidence = self.ledger.get(slot).map(|entry| &entry.incident.evidence);
+        let mut lost = evidence.into_iter().flatten().filter_map(|evidence| match evidence.saw {
+            Saw::Path { lost_permille, .. } => Some(f64::from(lost_permille) / 1000.0),
+            _ => None,
+        });
+        let fair = self.picture.settings().quality.fair_loss;
+        lost.clone().next().is_none() || lost.any(|lost| lost >= fair)
+    }
+
     /// Paths that were bad before the restart are bad until they are seen to be good: those to one
     /// device, or all of a bad line.
-    fn expect_poor_paths(&mut self, site: SiteIx, device: Option<&EndpointId>) {
+    fn expect_poor_paths(&mut self, site: SiteIx, device: Option<&EndpointId>, lossy: bool) {
         let topology = Arc::clone(self.topology());
         self.picture.site_mut(site).poor_line = device.is_none();
         for endpoint in &topology.site(site).endpoints {
@@ -238,7 +253,7 @@ impl Monitor {
             for target in &topology.endpoint(*endpoint).targets {
                 let watched = &mut self.picture.targets[target.ix()];
                 if let Some(path) = &mut watched.path {
-                    **path = PathRecord::poor_already();
+                    **path = PathRecord::poor_already(lossy);
                 }
             }
         }

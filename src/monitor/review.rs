@@ -332,6 +332,9 @@ impl Monitor {
             }
             self.active.insert(ix);
         }
+        // That what seemed over has lasted is to be seen.
+        let sites = self.ledger.iter_mut().filter(|(_, entry)| entry.kind.is_some());
+        sites.for_each(|(_, entry)| entry.well_since = None);
         self.commit_at = now.mono;
     }
 

@@ -85,6 +85,16 @@ impl Sight {
         (!self.is_blind() || from >= self.since) && picture.answered.steadily(from, now, gap)
     }
 
+    /// Whether somebody answers all the time, and has just done so unless we were blind before: who
+    /// answered until our network failed proves nothing.
+    pub(super) fn is_answered_lately(&self, picture: &Picture, now: Mono) -> bool {
+        let paces = confirmed(picture).filter_map(|site| picture.pulse(site));
+        let Some(pace) = paces.map(|pulse| picture.pace(pulse).0).min() else { return false };
+        let lately = now.earlier(DISTRUST.max(pace * 3 / 2));
+        self.is_answered_steadily(picture, now)
+            && (self.is_blind() || picture.answered.within(lately, now))
+    }
+
     /// How the others do that were asked since a moment. When nobody has answered yet all of them
     /// count.
     fn answering(&self, picture: &Picture, since: Mono) -> Answering {

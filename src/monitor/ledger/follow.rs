@@ -30,7 +30,8 @@ impl Pass {
 impl Ledger {
     /// Follows the sites of every open incident and ends those that are over.
     ///
-    /// 1. A site that is well is marked so; one that is in trouble again is not. What is unsettled
+    /// 1. A site that is well is marked so; one that is in trouble again is not, unless it may yet
+    ///    turn out that we are blind. What is unsettled
     ///    or unknown changes nothing: opening may be held back, closing is never guessed.
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
@@ -411,6 +412,7 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
         } else if let Some(trouble) = finding.trouble().filter(|_| was_well)
             && matches!(entry.scope, Scope::Site(_))
             && picture.site(site).group.is_none()
+            && !Sight::is_in_doubt(picture, now.mono)
         {
             if entry.well_since.is_some() {
                 entry.relapse(trouble.since, &picture.settings().flapping, now.wall);

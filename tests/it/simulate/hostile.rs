@@ -355,6 +355,45 @@ fn a_site_whose_line_runs_elsewhere_now_is_told_apart_from_what_is_cut() {
 }
 
 #[test]
+fn what_covers_none_of_its_sites_any_more_does_not_say_that_they_work_again() {
+    use NotificationKind::{Firing, Resolved};
+    for away in [false, true] {
+        let (mut run, _) = Run::of(&scenario(PROVINCE, LIVE, NOTHING, "nothing"));
+        let at = |run: &Run, id: &str| run.topology.find_site(&SiteId::new(id)).unwrap();
+        let (node, to) = (at(&run, "khac"), at(&run, "huyen"));
+        run.until(Duration::from_secs(10));
+        let below = run.topology.subtree(node)[1..].to_vec();
+        // The line below a site that answers.
+        for site in &below {
+            run.world.place(run.now, Place::Site(*site, None), Fault::PowerCut);
+        }
+        run.until(Duration::from_secs(40));
+        let mut topology = run.topology.as_ref().clone();
+        topology.sites[node.ix()].children.clear();
+        topology.sites[to.ix()].children.extend(&below);
+        for site in &below {
+            topology.sites[site.ix()].parent = Some(to);
+        }
+        let settings = run.config.settings.clone();
+        run.reconfigure(topology, settings, SiteId::clone);
+        if away {
+            run.stop(Duration::from_secs(3));
+        }
+        run.until(Duration::from_secs(60));
+        let told: Vec<_> = run.told.iter().map(|(_, it)| (it.kind, &it.alert.incident)).collect();
+        let wide = told.iter().find(|(kind, _)| *kind == Firing).unwrap().1;
+        assert_eq!(wide.cause, Cause::Uplink);
+        let ends = told.iter().filter(|(kind, it)| *kind == Resolved && it.id == wide.id);
+        let ends: Vec<_> = ends.map(|(_, it)| it.resolution).collect();
+        assert_eq!(ends, [Some(Resolution::Removed)], "{away}");
+        let still = run.durable.incidents.values().filter(|it| it.is_open());
+        let still: usize = still.map(|it| it.affected_now().count()).sum();
+        assert_eq!(still, below.len(), "what is dark is explained anew");
+        assert_eq!(run.complaints, [""; 0]);
+    }
+}
+
+#[test]
 fn a_reload_may_change_parents_ids_checks_and_channels_in_the_middle_of_incidents() {
     for seed in 0..300 {
         let mut dice = Dice::new(seed, 1);

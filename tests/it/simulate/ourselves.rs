@@ -138,6 +138,33 @@ fn sites_that_we_fail_to_ask_are_one_incident_of_ours_and_no_others_are_in_it() 
 }
 
 #[test]
+fn while_others_answer_most_of_the_sites_may_be_beyond_our_reach() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, topology) = drawn(LIVE);
+    let whole = Arc::clone(&topology);
+    run.until(seconds(60));
+    let (begin, end) = (run.now.mono, run.now.mono + seconds(200));
+    // Sixteen of twenty communes.
+    let reached = ["tinh", "huyen", "khac", "xa-a", "xa-b", "xa-l", "xa-m"]
+        .map(|id| topology.find_site(&SiteId::new(id)).unwrap());
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        let cut = begin <= now.mono && now.mono < end;
+        if cut && !reached.contains(&whole.target(target).site) {
+            sight.result = Err(Failure::Local(LocalFailure::NoRoute));
+        }
+    }));
+    let mut blind = false;
+    for second in 61..=360 {
+        run.until(seconds(second));
+        blind |= run.snapshot().monitor.blind;
+    }
+    assert!(!blind, "seven sites answer");
+    assert_eq!(ours(&run), [Firing, Resolved]);
+    assert_eq!(run.told[0].1.alert.incident.affected.len(), 16);
+    assert_eq!(run.complaints, [""; 0]);
+}
+
+#[test]
 fn what_we_fail_to_ask_is_neither_said_to_work_nor_forgotten_by_a_restart() {
     use NotificationKind::{Firing, Resolved};
     let (mut run, topology) = drawn(LIVE);
