@@ -3,11 +3,14 @@
 //! receiver here is as indiscreet as can be: it refuses, and repeats what it was sent.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
 
 use crate::acting::{Running, ask, free_port, read, wait};
 use crate::fixtures::Scratch;
@@ -42,15 +45,48 @@ fn repeat(mut stream: TcpStream) -> Option<()> {
     Some(())
 }
 
+/// A server for mail that takes no log-in and repeats it: as it came, and what it means. Gives its
+/// port, and what it was given.
+fn postmaster() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let given: Arc<Mutex<Vec<String>>> = Arc::default();
+    let all = Arc::clone(&given);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let all = Arc::clone(&all);
+            std::thread::spawn(move || refuse(&stream, &all));
+        }
+    });
+    (port, given)
+}
+
+/// One connection of it (RFC 5321, RFC 4954).
+fn refuse(mut stream: &TcpStream, given: &Mutex<Vec<String>>) -> Option<()> {
+    stream.write_all(b"220 gossip\r\n").ok()?;
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let answer = match line.split(' ').next()? {
+            "EHLO" => "250-gossip\r\n250 AUTH PLAIN LOGIN\r\n".to_owned(),
+            "AUTH" => {
+                given.lock().unwrap().push(line.clone());
+                format!("535 5.7.8 no: {line} ({PLANTED}-password-key)\r\n")
+            }
+            "QUIT" => return stream.write_all(b"221 bye\r\n").ok(),
+            _ => "500 what?\r\n".to_owned(),
+        };
+        stream.write_all(answer.as_bytes()).ok()?;
+    }
+    Some(())
+}
+
 /// A configuration with a key in every place that has one. `dead` is the port of a service.
-fn configure(dir: &Path, listen: &str, echo: &str, dead: u16) {
+fn configure(dir: &Path, listen: &str, echo: &str, mail: u16, dead: u16) {
     let key = |name: &str| {
         let path = dir.join(name);
         fs::write(&path, format!("{PLANTED}-{name}-key\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path.display().to_string()
     };
-    let mail = free_port();
     let settings = format!(
         "listen: {listen}
 state_dir: {state}
@@ -113,7 +149,8 @@ fn no_key_shows_itself_anywhere() {
     let listen = format!("127.0.0.1:{}", free_port());
     // What never was there is no fault: it is there at first.
     let service = TcpListener::bind("127.0.0.2:0").unwrap();
-    configure(dir, &listen, &gossip(), service.local_addr().unwrap().port());
+    let (mail, given) = postmaster();
+    configure(dir, &listen, &gossip(), mail, service.local_addr().unwrap().port());
     let log = dir.join("log");
     let child = Command::new(env!("CARGO_BIN_EXE_vchealth"))
         .args(["run", "--config"])
@@ -133,8 +170,10 @@ fn no_key_shows_itself_anywhere() {
     wait(|| {
         let log = logged();
         let failed = |name: &&str| {
-            let mut lines = log.lines().filter(|line| line.contains("not told yet"));
-            !lines.any(|line| line.contains(*name))
+            let failed =
+                |line: &&str| line.contains("not told yet") || line.contains("is given up");
+            let mut lines = log.lines().filter(failed);
+            !lines.any(|line| line.contains(&format!("channel={name}")))
         };
         CHANNELS.iter().find(|name| failed(name)).is_none().then_some(())
     });
@@ -145,6 +184,16 @@ fn no_key_shows_itself_anywhere() {
         let (head, body) = ask(&listen, "GET", path, "");
         assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
         said.push((path, body));
+    }
+    let left = given.lock().unwrap().join(" ");
+    assert!(left.contains(PLANTED_BASE64), "the password left: {left}");
+    let (_, all) = ask(&listen, "GET", "/api/v1/incidents", "");
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let id = all["incidents"][0]["id"].as_str().expect("an incident").to_owned();
+    for path in [format!("/api/v1/incidents/{id}"), format!("/incidents/{id}")] {
+        let (head, body) = ask(&listen, "GET", &path, "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        said.push(("an incident", body));
     }
     said.push(("alert-test", printed(dir, "alert-test")));
     // A mistake beside each address: the line is not shown.
@@ -159,6 +208,13 @@ fn no_key_shows_itself_anywhere() {
     said.push(("a reload", answer));
     said.push(("the log after it", logged()));
     drop(running);
+    // What is kept is what was said, and what went wrong.
+    for file in fs::read_dir(dir.join("state")).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            let bytes = fs::read(file.path()).unwrap();
+            said.push(("the state directory", String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
     for (place, text) in said {
         let has = |line: &&str| line.contains(PLANTED) || line.contains(PLANTED_BASE64);
         let shown = text.lines().find(has);
