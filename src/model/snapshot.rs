@@ -78,6 +78,8 @@ pub struct OnDuty {
 pub struct TargetView {
     /// Its health.
     pub standing: Standing,
+    /// Whether it was ever seen to work. What never worked is not missed.
+    pub seen_up: bool,
     /// Probes with a reply or a remote failure.
     pub probes: u64,
     /// Probes with a remote failure.

@@ -282,6 +282,7 @@ impl Watched {
                 soft: self.streak.soft,
                 since: self.since,
             },
+            seen_up: self.seen_up,
             probes: self.counts.probes,
             failures: self.counts.failures,
             local_failures: self.counts.local,

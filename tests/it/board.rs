@@ -192,6 +192,29 @@ async fn what_a_browser_has_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_service_that_never_worked_is_marked_and_said_to_be_no_incident() {
+    let page = |seen_up: bool| async move {
+        let mut snapshot = province::quiet(204);
+        let topology = Arc::clone(&snapshot.topology);
+        let site = topology.find_site(&SiteId::new("nam-mau")).unwrap();
+        let codec = topology.site(site).endpoints[1];
+        let service = *topology.endpoint(codec).targets.last().unwrap();
+        let view = &mut snapshot.targets[service.ix()];
+        (view.standing.hard, view.seen_up) = (Health::Down, seen_up);
+        let house = House::open(snapshot);
+        let api = house.get("/api/v1/sites/nam-mau").await.text();
+        (words(&house.get("/sites/nam-mau").await.text()), api)
+    };
+    let (text, api) = page(false).await;
+    assert!(text.contains("chưa từng hoạt động"), "{text}");
+    assert!(text.contains("Dịch vụ chưa từng hoạt động không bị coi là sự cố"), "{text}");
+    assert!(api.contains("\"seen_up\":false"), "{api}");
+    let (text, api) = page(true).await;
+    assert!(!text.contains("chưa từng hoạt động"), "{text}");
+    assert!(!api.contains("\"seen_up\":false"), "{api}");
+}
+
+#[tokio::test]
 async fn the_board_says_when_it_cannot_see_or_tell() {
     let mut snapshot = province::quiet(204);
     snapshot.monitor.blind = true;

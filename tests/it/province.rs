@@ -252,6 +252,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         let (icmp, web) = (kind == "icmp", kind == "http");
         TargetView {
             standing: up(),
+            seen_up: true,
             probes: 86_400 + u64::from(number),
             failures: u64::from(number % 11),
             local_failures: 0,

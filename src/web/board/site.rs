@@ -189,6 +189,18 @@ fn device(pen: &Pen<'_>, ix: EndpointIx) -> Markup {
                     tbody { @for target in &endpoint.targets { (check(pen, *target)) } }
                 }
             }
+            // Otherwise nobody knows why all is well with a device of which something is down.
+            @if view.standing.hard == Health::Up
+                && endpoint.targets.iter().any(|ix| never_worked(&pen.snapshot.targets[ix.ix()])) {
+                p.dim {
+                    (pen.pick(
+                        "Dịch vụ chưa từng hoạt động không bị coi là sự cố, vì có thể được tắt có \
+                         chủ ý. Kiểm tra trước phiên họp vẫn nêu ra.",
+                        "A service that never worked is no incident, since it may be switched off \
+                         on purpose. The readiness check before a session finds it.",
+                    ))
+                }
+            }
         }
     }
 }
@@ -233,7 +245,12 @@ fn check(pen: &Pen<'_>, ix: TargetIx) -> Markup {
     html! {
         tr {
             th scope="row" { (check.id) " " span.dim { (kind(&check.kind)) } }
-            td { (badge(pen, view.standing.hard)) }
+            td {
+                (badge(pen, view.standing.hard))
+                @if never_worked(view) {
+                    " " span.dim { (pen.pick("chưa từng hoạt động", "never worked so far")) }
+                }
+            }
             @let (last, failed) = (pen.pick("Lần gần nhất", "Last probe"), pen.pick("Lỗi gần nhất", "Last failure"));
             td data-label=(last) {
                 @match view.last {
@@ -252,6 +269,11 @@ fn check(pen: &Pen<'_>, ix: TargetIx) -> Markup {
             }
         }
     }
+}
+
+/// Whether it is down and was never anything else.
+fn never_worked(view: &TargetView) -> bool {
+    view.standing.hard == Health::Down && !view.seen_up
 }
 
 fn kind(kind: &CheckKind) -> &'static str {

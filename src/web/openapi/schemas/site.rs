@@ -65,6 +65,7 @@ pub(super) fn target() -> Value {
         ("kind", text()),
         ("health", a("Health")),
         ("suspected", a("Health")),
+        ("seen_up", flag()),
         ("since", maybe(&time())),
         ("last", maybe(&time())),
         ("failing", flag()),
