@@ -287,6 +287,15 @@ pub fn self_doubt(doubt: &SelfDoubt, language: Language) -> String {
     }
 }
 
+/// What a label that sites share is called, in the middle of a sentence.
+#[must_use]
+pub fn shared_label(label: &str, language: Language) -> &str {
+    match language {
+        Language::Vi => vi::shared(label),
+        Language::En => en::shared(label),
+    }
+}
+
 /// What is wrong with the database, in the middle of a sentence.
 #[must_use]
 pub fn store_trouble(trouble: &StoreTrouble, language: Language) -> String {

@@ -295,7 +295,7 @@ impl fmt::Display for ControlError {
             Self::Late => f.write_str("the event loop does not answer in time; it may do it yet"),
             Self::Unkept => f.write_str(
                 "it is done, but the disk has not taken it in time: if the monitor stops before \
-                 that is mended, it is forgotten",
+                 it has, it is forgotten",
             ),
             Self::Broken => f.write_str("this broke off"),
             Self::Busy(_) => f.write_str("too many ask for this at once; try again in a moment"),

@@ -48,11 +48,15 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
         println!("no incident is open");
     }
     for incident in active {
-        let site = incident.site.as_ref().map_or("–", |site| site.as_str());
+        let place = match (&incident.site, &incident.common) {
+            (Some(site), _) => site.to_string(),
+            (None, Some(common)) => format!("sites with {} {}", common.label, common.value),
+            (None, None) => "vchealth itself".to_owned(),
+        };
         let device = incident.endpoint.as_ref().map(|it| format!("/{it}")).unwrap_or_default();
         println!("{}", incident.id);
         println!(
-            "    {} {} at {site}{device} since {}, {} affected",
+            "    {} {} at {place}{device} since {}, {} affected",
             incident.severity.word(),
             incident.cause.word(),
             remote.moment(incident.began),

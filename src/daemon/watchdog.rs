@@ -17,14 +17,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs until told to stop. A reload may change where the sign is given, and how often.
 pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
-    let mut now: Option<(HeartbeatSettings, Beats, Beep)> = None;
+    let mut set: Option<(HeartbeatSettings, Beats, Beep)> = None;
     let mut held: Option<&'static str> = None;
     let mut blind: Option<Mono> = None;
     loop {
         let settings = face.settings.load().heartbeat.clone();
-        if settings.as_ref() != now.as_ref().map(|(known, ..)| known) {
-            now = settings.and_then(|settings| {
-                let beats = Beats::new(settings.every, face.clock.mono());
+        let now = face.clock.mono();
+        blind = face.snapshot().monitor.blind.then(|| blind.unwrap_or(now));
+        if settings.as_ref() != set.as_ref().map(|(known, ..)| known) {
+            set = settings.and_then(|settings| {
+                let beats = Beats::new(settings.every, now);
                 match Beep::new(&settings.url, face.clock) {
                     Ok(beep) => Some((settings, beats, beep)),
                     Err(wrong) => {
@@ -35,10 +37,8 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
             });
             face.figures.heartbeat_held(false);
         }
-        if let Some((_, beats, beep)) = &mut now {
-            let since = face.clock.mono();
-            blind = face.snapshot().monitor.blind.then(|| blind.unwrap_or(since));
-            let wrong = signs(&face, blind).wrong(face.clock.mono());
+        if let Some((_, beats, beep)) = &mut set {
+            let wrong = signs(&face, blind, now).wrong(now);
             if wrong != held {
                 match wrong {
                     Some(why) => error!("the heartbeat is held back: {why}"),
@@ -47,7 +47,7 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
                 held = wrong;
             }
             face.figures.heartbeat_held(held.is_some());
-            if held.is_none() && beats.is_due(face.clock.mono()) {
+            if held.is_none() && beats.is_due(now) {
                 let result = beep.give().await;
                 beats.given(result.is_ok(), face.clock.mono());
                 face.figures.heartbeat_given(result.is_ok(), face.clock.now().wall);
@@ -64,10 +64,9 @@ pub(super) async fn run(face: Arc<Face>, stop: CancellationToken) {
 }
 
 /// What tells whether this monitor watches.
-fn signs(face: &Face, blind: Option<Mono>) -> Signs {
+fn signs(face: &Face, blind: Option<Mono>, now: Mono) -> Signs {
     let store = face.store();
     let since = store.since.filter(|_| store.trouble.is_some());
-    let now = face.clock.mono();
     Signs {
         turned: face.heartbeat.last(),
         learned: face.heartbeat.learned(),

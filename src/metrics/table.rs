@@ -1004,7 +1004,7 @@ pub const WITHDRAWN: Metric = counter(
     &["channel"],
     Per::Channel,
     1,
-    "Messages that needed no sending any more: a later one told it",
+    "Messages that needed no sending any more, as a later one tells the same",
 );
 /// Messages that a fallback told.
 pub const FALLEN_BACK: Metric = counter(

@@ -27,7 +27,7 @@ pub struct ChannelStatus {
     pub failed: u64,
     /// Attempts that failed and were, or will be, made again.
     pub retried: u64,
-    /// Messages that needed no sending any more: a later one told it.
+    /// Messages that needed no sending any more, as a later one tells the same.
     pub withdrawn: u64,
     /// Messages that went through the fallback channel as well.
     pub fallen_back: u64,

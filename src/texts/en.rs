@@ -12,7 +12,8 @@ use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
 pub(super) use ourselves::self_doubt;
-use words::{count, day, duration, grade, hour, moment, nth, precise, shared};
+pub(super) use words::shared;
+use words::{count, day, duration, grade, hour, moment, nth, precise};
 
 use super::seen::Seen;
 use super::{

@@ -10,8 +10,9 @@ use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
 pub(super) use ourselves::self_doubt;
+pub(super) use words::shared;
 use words::{
-    clock, day, duration, grade, hour, lower_first, moment, named, precise, sentence_case, shared,
+    clock, day, duration, grade, hour, lower_first, moment, named, precise, sentence_case,
 };
 
 use super::seen::Seen;

@@ -1,5 +1,6 @@
 //! Routes, what all answers have in common, and what handlers share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(super) fn router(
     daemon: Arc<dyn Daemon>,
     figures: Figures,
     limits: &Limits,
-    only_here: bool,
+    listen: IpAddr,
     live: Arc<board::Live>,
 ) -> Router {
     let app = Arc::new(App {
@@ -76,7 +77,7 @@ pub(super) fn router(
         live,
         sites: Shared::new("application/json"),
         acking: Arc::default(),
-        gate: Gate::new(only_here),
+        gate: Gate::new(listen),
         guesses: link::Guesses::default(),
         swept: AtomicBool::new(false),
         patience: limits.request,

@@ -175,6 +175,9 @@ pub(super) fn ask_for_a_password(mut response: Response) -> Response {
 pub(super) struct Gate {
     /// Whether only this machine reaches the listener.
     loopback: bool,
+    /// The address that it listens on, where that is one of this machine's in a network: who asks
+    /// from there is on this machine.
+    own: Option<IpAddr>,
     passwords: Passwords,
     /// Tokens that nobody has.
     tokens: Meter,
@@ -183,9 +186,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// A gate before a listener that only this machine reaches, or others as well.
-    pub(super) fn new(loopback: bool) -> Self {
-        Self { loopback, ..Self::default() }
+    /// A gate before a listener at this address.
+    pub(super) fn new(listen: IpAddr) -> Self {
+        let listen = listen.to_canonical();
+        let (loopback, anywhere) = (listen.is_loopback(), listen.is_unspecified());
+        let own = (!loopback && !anywhere).then_some(listen);
+        Self { loopback, own, ..Self::default() }
     }
 
     /// Lets a request in and says who it is, or says why not.
@@ -212,9 +218,10 @@ impl Gate {
         }
         // Where being on this machine is enough, a browser on it must not be sent here by a name
         // that somebody else pointed to it.
-        let here = peer.address.to_canonical().is_loopback();
+        let place = peer.address.to_canonical();
+        let here = place.is_loopback() || self.own == Some(place);
         let by_place = here && !access.asks_who();
-        if changes && let Some(why) = guard::refusal(headers, by_place) {
+        if changes && let Some(why) = guard::refusal(headers, by_place, self.own) {
             return Err(Refusal::Foreign(why));
         }
         let nobody =

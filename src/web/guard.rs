@@ -7,8 +7,8 @@
 //! 1. `Sec-Fetch-Site`, where the browser sends it, must be `same-origin` or `none`.
 //! 2. `Origin`, where there is one, must be `http` or `https` with exactly the host that was asked
 //!    for. Every browser sends it with such requests; `null` is nobody's.
-//! 3. Where it is let in because it is on this machine, it must have asked for a loopback address
-//!    or `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
+//! 3. Where it is let in because it is on this machine, it must have asked for an address of this
+//!    machine or `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
 //! 4. A body must be `application/json`, which no form can send.
 //!
 //! A program that is no browser sends neither header and passes.
@@ -38,7 +38,14 @@ pub(super) fn misled(headers: &HeaderMap, public: Option<&str>) -> Option<&'stat
 }
 
 /// Why a request that would change something is refused; none when it is not.
-pub(super) fn refusal(headers: &HeaderMap, by_place: bool) -> Option<&'static str> {
+///
+/// Where being on this machine is enough (`by_place`), the server is asked for by a loopback address
+/// or by its `own`.
+pub(super) fn refusal(
+    headers: &HeaderMap,
+    by_place: bool,
+    own: Option<IpAddr>,
+) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site"))
         && site != "same-origin"
@@ -52,8 +59,8 @@ pub(super) fn refusal(headers: &HeaderMap, by_place: bool) -> Option<&'static st
         if host.is_empty() || from.is_none_or(|from| !from.eq_ignore_ascii_case(host)) {
             return Some("a page of another site asked for this");
         }
-        if by_place && !is_loopback(host) {
-            return Some("this server is reached only as localhost or by its loopback address");
+        if by_place && !is_loopback(host) && own.is_none_or(|own| address(host) != Some(own)) {
+            return Some("from this machine this server is reached by its address or as localhost");
         }
     }
     if let Some(kind) = text(header::CONTENT_TYPE) {
@@ -67,9 +74,13 @@ pub(super) fn refusal(headers: &HeaderMap, by_place: bool) -> Option<&'static st
 
 /// Whether a `Host` value names this machine by itself.
 fn is_loopback(host: &str) -> bool {
-    let name = name_of(host).trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name_of(host).eq_ignore_ascii_case("localhost")
+        || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// The address in a `Host` value, where it is one and no name.
+fn address(host: &str) -> Option<IpAddr> {
+    name_of(host).trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// A `Host` value without its port.
@@ -93,7 +104,7 @@ mod tests {
     }
 
     fn refused(pairs: &[(&'static str, &'static str)]) -> bool {
-        refusal(&of(pairs), true).is_some()
+        refusal(&of(pairs), true, None).is_some()
     }
 
     #[test]
@@ -113,8 +124,12 @@ mod tests {
         let v6 = [("host", "[::1]:9473"), ("origin", "http://[::1]:9473")];
         assert!(!refused(&v6));
         let named = [("host", "giam-sat.example:80"), ("origin", "https://giam-sat.example:80")];
-        assert!(refusal(&of(&named), false).is_none());
+        assert!(refusal(&of(&named), false, None).is_none());
         assert!(refused(&named), "where being here is enough, it was pointed here");
+        let own = [("host", "10.9.0.1:9473"), ("origin", "http://10.9.0.1:9473")];
+        assert!(refusal(&of(&own), true, Some(IpAddr::from([10, 9, 0, 1]))).is_none());
+        assert!(refusal(&of(&named), true, Some(IpAddr::from([10, 9, 0, 1]))).is_some());
+        assert!(refusal(&of(&own), true, Some(IpAddr::from([10, 9, 0, 2]))).is_some());
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Row<'_> {
         self.incident.is_open() && self.used.is_none()
     }
 
-    /// Whether it is taken on and a crash now would undo that.
+    /// Whether a crash now would undo what the link was used for.
     fn is_unkept(&self) -> bool {
         self.used.as_ref().is_some_and(|link| !link.kept)
     }
@@ -130,7 +130,7 @@ pub(super) async fn show(
         Err(response) => return *response,
     };
     let snapshot = app.daemon.snapshot();
-    let rows = rows(&app, &snapshot, &link);
+    let rows = rows(&app, &snapshot, &link, &look);
     let used = app.daemon.link_use(&link.nonce);
     let (status, view) = match (&link.about, rows.first()) {
         (About::Several(_), Some(_)) => (StatusCode::OK, View::Several(&rows, None)),
@@ -202,7 +202,7 @@ fn decide(
         |why: Unfit| Box::new((StatusCode::BAD_REQUEST, format!("{why}\n")).into_response());
     let now = app.daemon.now().wall;
     let snapshot = app.daemon.snapshot();
-    let rows = rows(app, &snapshot, link);
+    let rows = rows(app, &snapshot, link, &look);
     let left: Vec<&Incident> =
         rows.iter().filter(|row| row.is_left()).map(|row| row.incident).collect();
     let Some(first) = left.first() else { return Ok(None) };
@@ -263,13 +263,13 @@ async fn use_for_each(
 }
 
 /// The incidents that a link is about, as far as they are remembered, gravest first.
-fn rows<'a>(app: &App, snapshot: &'a Snapshot, link: &Link) -> Vec<Row<'a>> {
+fn rows<'a>(app: &App, snapshot: &'a Snapshot, link: &Link, look: &Look) -> Vec<Row<'a>> {
     let its = snapshot.incidents.iter().filter(|it| link.is_about(&it.id));
     let mut rows: Vec<Row<'_>> = its
         .map(|it| Row { incident: it, used: app.daemon.link_use(&link.nonce_for(&it.id)) })
         .collect();
     rows.sort_by_cached_key(|row| {
-        let name = folded(&page::place(snapshot, row.incident));
+        let name = folded(&page::place(snapshot, row.incident, look.language));
         (std::cmp::Reverse(row.incident.severity), name)
     });
     rows

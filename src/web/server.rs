@@ -112,14 +112,9 @@ impl Server {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let live = Arc::new(Live::new(daemon.now(), &figures, limits.streams));
-        let only_here = listener.local_addr()?.ip().is_loopback();
-        let router = app::router(
-            Arc::clone(&daemon),
-            figures.clone(),
-            &limits,
-            only_here,
-            Arc::clone(&live),
-        );
+        let listen = listener.local_addr()?.ip();
+        let router =
+            app::router(Arc::clone(&daemon), figures.clone(), &limits, listen, Arc::clone(&live));
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();

@@ -513,7 +513,7 @@ fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
         std::fs::write(&database, "somebody else's").unwrap();
     };
     let mend = || std::fs::rename(&aside, &database).unwrap();
-    let forgotten = "if the monitor stops before that is mended, it is forgotten";
+    let forgotten = "if the monitor stops before it has, it is forgotten";
     let (at, site) = (format!("http://{listen}"), "Xã Tân Lập");
     let config = dir.to_str().unwrap();
     let refusal = |args: &[&str]| {

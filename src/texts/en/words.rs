@@ -20,7 +20,7 @@ pub(super) fn nth(n: usize) -> String {
 }
 
 /// What a label that sites share is called.
-pub(super) fn shared(label: &str) -> &str {
+pub(in crate::texts) fn shared(label: &str) -> &str {
     match label {
         "isp" => "provider",
         "power" => "power supply",

@@ -23,7 +23,7 @@ pub(super) fn clock(by: i64) -> (String, &'static str) {
 }
 
 /// What a label that sites share is called.
-pub(super) fn shared(label: &str) -> &str {
+pub(in crate::texts) fn shared(label: &str) -> &str {
     match label {
         "isp" => "nhà mạng",
         "power" => "nguồn điện",

@@ -157,7 +157,11 @@ fn alert(snapshot: &Snapshot, incident: Incident, language: Language) -> Alert {
         parent_name: parent.map_or_else(String::new, |parent| parent.name.clone()),
         contacts: site.map_or_else(Vec::new, |site| site.contacts.clone()),
         names: names.collect(),
-        phase: at.map_or_else(Default::default, |ix| snapshot.sites[ix.ix()].phase),
+        // What belongs to no site stands where its session does.
+        phase: at
+            .map(|ix| snapshot.sites[ix.ix()].phase)
+            .or(session.map(|view| view.phase))
+            .unwrap_or_default(),
         session_title: session.map(|view| view.session.title.clone()),
         session_start: session.map(|view| view.session.start),
         drill: false,

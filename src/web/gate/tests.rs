@@ -221,7 +221,7 @@ async fn behind_a_proxy_pages_of_the_public_name_change_things_once_somebody_log
     assert!(matches!(elsewhere, Err(Refusal::Role(_))), "and it makes nobody an operator");
     let read = ask(&gate, &Access::default(), "127.0.0.1", Method::GET, &page).await;
     assert!(read.is_ok(), "others reach it as well, whatever they call it");
-    let alone = Gate::new(true);
+    let alone = Gate::new([127, 0, 0, 1].into());
     let read = ask(&alone, &Access::default(), "127.0.0.1", Method::GET, &page).await;
     assert!(
         matches!(read, Err(Refusal::Foreign(_))),
@@ -229,6 +229,15 @@ async fn behind_a_proxy_pages_of_the_public_name_change_things_once_somebody_log
     );
     let known = [&page[..], &[basic("ha", "ha")]].concat();
     assert!(ask(&gate, &users(), "127.0.0.1", Method::POST, &known).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_asks_from_the_address_that_is_listened_on_is_on_this_machine() {
+    let gate = Gate::new([10, 9, 0, 1].into());
+    let asked = ask(&gate, &Access::default(), "10.9.0.1", Method::POST, &[]).await;
+    assert_eq!(asked.unwrap().role, Role::Operator);
+    let elsewhere = ask(&gate, &Access::default(), "10.9.0.2", Method::POST, &[]).await;
+    assert!(matches!(elsewhere, Err(Refusal::Role(_))));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Row, Sent};
-use crate::model::{Ack, Chosen, Incident, Severity, Snapshot};
+use crate::model::{Ack, Chosen, Incident, Language, Severity, Snapshot};
 use crate::notify::{Link, LinkError};
+use crate::texts::shared_label;
 use crate::web::board::{Words, age};
 use crate::web::{Look, UsedLink};
 
@@ -198,7 +199,7 @@ impl Page<'_> {
         html! {
             article.(urgency(incident.severity)) {
                 p.grade { (words.severity(incident.severity)) }
-                h1 { (place(self.snapshot, incident)) }
+                h1 { (self.place(incident)) }
                 p.what { (self.what(incident)) }
                 dl {
                     dt { (self.pick("Bắt đầu", "Since")) }
@@ -284,7 +285,7 @@ impl Page<'_> {
         let (id, held) = (&incident.id, incident.taken_by(self.now));
         let chosen = sent.is_none_or(|sent| sent.names(incident));
         let told = html! {
-            b { (place(self.snapshot, incident)) } br;
+            b { (self.place(incident)) } br;
             (self.what(incident)) ", " (self.pick("từ ", "since ")) (self.moment(incident.began))
             @if let Some(ack) = incident.whose(self.now) {
                 br; "✓ " (self.pick("Đã tiếp nhận: ", "Taken on: ")) (self.who(ack))
@@ -390,6 +391,10 @@ impl Page<'_> {
         }
     }
 
+    fn place(&self, incident: &Incident) -> String {
+        place(self.snapshot, incident, self.look.language)
+    }
+
     fn who(&self, ack: &Ack) -> Markup {
         html! {
             (ack.by) ", " (self.moment(ack.at))
@@ -403,12 +408,16 @@ impl Page<'_> {
 }
 
 /// The site at fault, or what the sites have in common.
-pub(super) fn place(snapshot: &Snapshot, incident: &Incident) -> String {
+pub(super) fn place(snapshot: &Snapshot, incident: &Incident, language: Language) -> String {
     let known = incident.site.as_ref().and_then(|id| snapshot.topology.find_site(id));
     match (known, &incident.site, &incident.common) {
         (Some(ix), ..) => snapshot.topology.site(ix).name.clone(),
         (None, Some(id), _) => id.to_string(),
-        (None, None, Some(common)) => format!("{}: {}", common.label, common.value),
+        (None, None, Some(common)) => {
+            let (same, what) =
+                (language.pick("Cùng", "Same"), shared_label(&common.label, language));
+            format!("{same} {what}: {}", common.value)
+        }
         (None, None, None) => "vchealth".to_owned(),
     }
 }
