@@ -181,8 +181,8 @@ impl PathRecord {
     /// 2. Delay and jitter need enough samples in the window. A worse delay must last
     ///    [`WORSE_AFTER`]; a worse jitter the length of the window, since one straggler lifts the
     ///    estimate for a while.
-    /// 3. A better grade must last `better_after`, and needs enough samples as well: what has hardly
-    ///    been looked at since a restart or an outage is as it was.
+    /// 3. A better grade must last `better_after`, and needs enough samples as well: what has
+    ///    hardly been looked at since a restart or an outage is as it was.
     fn regrade(&mut self, at: Mono, rules: &GradeRules) -> bool {
         let loss = match self.loss {
             loss if loss.is_poor() => QualityGrade::Poor,

@@ -230,7 +230,8 @@ impl Monitor {
         }
     }
 
-    /// Whether paths were bad because they lost packets, by what stands in evidence of some of them.
+    /// Whether paths were bad because they lost packets, by what stands in evidence of some of
+    /// them.
     fn was_lossy(&self, slot: Slot) -> bool {
         let evidence = self.ledger.get(slot).map(|entry| &entry.incident.evidence);
         let mut lost = evidence.into_iter().flatten().filter_map(|evidence| match evidence.saw {

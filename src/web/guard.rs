@@ -8,7 +8,8 @@
 //! 2. `Origin`, where there is one, must be `http` or `https` with exactly the host that was asked
 //!    for. Every browser sends it with such requests; `null` is nobody's.
 //! 3. Where it is let in because it is on this machine, it must have asked for an address of this
-//!    machine or `localhost`: otherwise a name was pointed here by somebody else's server (DNS rebinding).
+//!    machine or `localhost`: otherwise a name was pointed here by somebody else's server (DNS
+//!    rebinding).
 //! 4. A body must be `application/json`, which no form can send.
 //!
 //! A program that is no browser sends neither header and passes.
@@ -39,8 +40,8 @@ pub(super) fn misled(headers: &HeaderMap, public: Option<&str>) -> Option<&'stat
 
 /// Why a request that would change something is refused; none when it is not.
 ///
-/// Where being on this machine is enough (`by_place`), the server is asked for by a loopback address
-/// or by its `own`.
+/// Where being on this machine is enough (`by_place`), the server is asked for by a loopback
+/// address or by its `own`.
 pub(super) fn refusal(
     headers: &HeaderMap,
     by_place: bool,

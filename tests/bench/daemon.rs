@@ -7,15 +7,15 @@
 //! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU
 //! that it costs the engine.
 //!
-//! `cargo bench --bench daemon -- province [SECONDS]`; 120 unless given: the memory of the daemon of
-//! a province, 204 sites with six checks each at one probe a second. It ends with an error if that
-//! is more than 30 MiB, or the second half of the time adds a tenth to what it holds.
+//! `cargo bench --bench daemon -- province [SECONDS]`; 120 unless given: the memory of the daemon
+//! of a province, 204 sites with six checks each at one probe a second. It ends with an error if
+//! that is more than 30 MiB, or the second half of the time adds a tenth to what it holds.
 //!
-//! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: how long
-//! it takes to read the configuration again and again, whether every target is asked at each of its
-//! turns meanwhile, and whether memory stays what it is. It ends with an error if a turn is missed,
-//! the loop stands still for more than 100 ms, or the second half of the reloads adds a tenth to
-//! what it holds.
+//! `cargo bench --bench daemon -- reloads [TARGETS [RELOADS]]`; 10,000 and 50 unless given: how
+//! long it takes to read the configuration again and again, whether every target is asked at each
+//! of its turns meanwhile, and whether memory stays what it is. It ends with an error if a turn is
+//! missed, the loop stands still for more than 100 ms, or the second half of the reloads adds a
+//! tenth to what it holds.
 
 #![allow(
     clippy::disallowed_methods,

@@ -39,8 +39,8 @@ pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<Str
         before.push(message);
         let recent = before.iter().filter(|m| message.created.duration_since(m.created) < HOUR);
         let recent: Vec<_> = recent.collect();
-        // That it is critical is told all the same, once for each kind of trouble that is graver than
-        // the last, and that it has been over for long.
+        // That it is critical is told all the same, once for each kind of trouble that is graver
+        // than the last, and that it has been over for long.
         let is_critical = |m: &Notification| m.alert.incident.severity == Severity::Critical;
         let as_grave = |m: &Notification| {
             is_critical(m)

@@ -158,8 +158,8 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
 ///    devices of most and silenced this one.
 /// 2. What concerns one site concerns no other; what lies on a site's line concerns only those that
 ///    hang on it, and several of them while the site itself answers, unless paths were bad: that is
-///    in doubt for longer at some than at others. What sites have in common concerns only those that
-///    have it and, unless it is about their devices, those that hang on them.
+///    in doubt for longer at some than at others. What sites have in common concerns only those
+///    that have it and, unless it is about their devices, those that hang on them.
 /// 3. No more are affected than could be.
 fn misnamed(
     incident: &Incident,
