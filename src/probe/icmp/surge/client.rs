@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use surge_ping::{Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
@@ -158,6 +159,14 @@ impl Client {
     /// How often another number is tried. On an unprivileged socket the kernel chooses the
     /// identifier, and a request still open from 65,536 requests ago may hold the number.
     const TRIES: usize = 16;
+
+    /// Whether the socket holds so much that has not left that the next request may have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        with_socket_of(&self.surge, |socket| {
+            let mut polled = [PollFd::new(socket, PollFlags::POLLOUT)];
+            matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
+        })
+    }
 
     /// Sends one echo request and waits for what surge-ping matches to it.
     pub(super) async fn ping(

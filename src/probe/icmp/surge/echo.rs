@@ -1,5 +1,6 @@
 //! One echo by surge-ping, and what becomes of it.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -70,6 +71,12 @@ pub(super) async fn echo(engine: &Rc<Engine>, client: &Client, job: &PingJob) ->
 /// What surge-ping came to.
 type Answer = Result<(IcmpPacket, Duration), SurgeError>;
 
+/// Sends one echo request.
+///
+/// 1. What comes within the limit counts. What is read after it is late, though it came before we
+///    gave up: a slow line is one, and a thread that woke late knows nothing.
+/// 2. Where nothing came, it is lost only if it had left. While the socket is full it may wait
+///    there, so its fate is not known, and it is counted once it is known that it left.
 async fn once(engine: &Rc<Engine>, client: &Client, job: &PingJob) -> Fate {
     let address = job.address.to_canonical();
     let size = job.check.size.clamp(u16::try_from(MARK).unwrap_or(0), MAX_PAYLOAD);
@@ -80,23 +87,44 @@ async fn once(engine: &Rc<Engine>, client: &Client, job: &PingJob) -> Fate {
         let payload = vec![0x56; usize::from(size)];
         Box::pin(async move { client.ping(address, &payload, patience).await })
     };
+    let mut held = false;
     let answer = tokio::select! {
         biased;
         () = engine.stop.cancelled() => return Fate::Unknown(LocalFailure::Stopping),
-        answer = &mut asking => answer,
+        answer = poll_fn(|context| {
+            let answer = asking.as_mut().poll(context);
+            held |= answer.is_pending() && client.is_full();
+            answer
+        }) => answer,
         () = sleep_until(engine.clock.instant(sent + job.timeout).into()) => {
-            let fate = unanswered(engine, address, job.timeout, sent);
+            let fate = if held {
+                Fate::Unknown(LocalFailure::Late)
+            } else {
+                unanswered(engine, address, job.timeout, sent)
+            };
             let engine = Rc::clone(engine);
             // It ends with the runtime, or by itself.
-            spawn_local(async move { aftermath(&engine, address, &asking.await) });
+            spawn_local(async move {
+                let answer = asking.await;
+                if held {
+                    count_held(&engine, &answer);
+                }
+                aftermath(&engine, address, &answer);
+            });
             return fate;
         }
     };
     let now = engine.clock.mono();
-    // Only now is it known that the kernel took it.
-    lock(&engine.health).sent += u64::from(answer.is_ok());
     match answer {
+        Ok((packet, rtt)) if is_late(&packet, address, rtt, job.timeout) => {
+            if now - (sent + job.timeout) <= STALL {
+                aftermath(engine, address, &Ok((packet, rtt)));
+            }
+            unanswered(engine, address, job.timeout, sent)
+        }
         Ok((packet, rtt)) => {
+            // Only now is it known that the kernel took it.
+            lock(&engine.health).sent += 1;
             let whole = usize::from(size);
             let fate = read(&packet, address, rtt, now - sent, whole);
             settle(engine, address, fate, now)
@@ -118,17 +146,17 @@ async fn once(engine: &Rc<Engine>, client: &Client, job: &PingJob) -> Fate {
 
 /// Counts what came in time. What our own machine says is not a router's word.
 fn settle(engine: &Engine, address: IpAddr, fate: Fate, now: Mono) -> Fate {
-    let mut health = lock(&engine.health);
     match fate {
         Fate::Answered { .. } => {
-            health.received += 1;
             lock(&engine.belated).forget(address);
+            lock(&engine.health).received += 1;
             fate
         }
         Fate::Refused(error) => {
-            health.refused += 1;
             let judged = lock(&engine.own).at(now).judge(error, address);
             lock(&engine.belated).note(address, judged.clone().into(), now);
+            let mut health = lock(&engine.health);
+            health.refused += 1;
             judged.map_or_else(
                 |ours| {
                     health.unknown += 1;
@@ -138,7 +166,8 @@ fn settle(engine: &Engine, address: IpAddr, fate: Fate, now: Mono) -> Fate {
             )
         }
         Fate::Cut { .. } => {
-            health.truncated += 1;
+            lock(&engine.belated).take_back(address);
+            lock(&engine.health).truncated += 1;
             fate
         }
         fate => fate,
@@ -148,8 +177,7 @@ fn settle(engine: &Engine, address: IpAddr, fate: Fate, now: Mono) -> Fate {
 /// Nothing came within the limit: unless we could not see, what came too late before says why.
 fn unanswered(engine: &Engine, address: IpAddr, limit: Duration, sent: Mono) -> Fate {
     let now = engine.clock.mono();
-    let mut health = lock(&engine.health);
-    health.sent += 1;
+    lock(&engine.health).sent += 1;
     let overdue = now - (sent + limit) > STALL;
     let ours = if overdue || lock(&engine.blind).covers(sent, now) {
         LocalFailure::Late
@@ -161,22 +189,39 @@ fn unanswered(engine: &Engine, address: IpAddr, limit: Duration, sent: Mono) -> 
             Some((Word::Ours(ours), _)) => ours,
         }
     };
-    health.unknown += 1;
+    lock(&engine.health).unknown += 1;
     Fate::Unknown(ours)
+}
+
+/// Whether a packet is a reply that took longer than `limit`.
+fn is_late(packet: &IcmpPacket, asked: IpAddr, rtt: Duration, limit: Duration) -> bool {
+    rtt > limit && matches!(read(packet, asked, rtt, rtt, 0), Fate::Answered { .. })
+}
+
+/// Counts a request of which nothing was known when it was given up, now that it is.
+fn count_held(engine: &Engine, answer: &Answer) {
+    let mut health = lock(&engine.health);
+    match answer {
+        Ok(_) | Err(SurgeError::Timeout { .. }) => {
+            health.sent += 1;
+            health.unknown += 1;
+        }
+        Err(SurgeError::IOError(_)) => health.send_errors += 1,
+        Err(_) => health.unsent += 1,
+    }
 }
 
 /// What came after the limit explains the silence of requests that follow.
 fn aftermath(engine: &Engine, address: IpAddr, answer: &Answer) {
     let Ok((packet, rtt)) = answer else { return };
     let now = engine.clock.mono();
-    let mut health = lock(&engine.health);
     let word = match read(packet, address, *rtt, *rtt, 0) {
         Fate::Answered { rtt, .. } => {
-            health.late += 1;
+            lock(&engine.health).late += 1;
             Word::Slow(rtt)
         }
         Fate::Refused(error) => {
-            health.refused_late += 1;
+            lock(&engine.health).refused_late += 1;
             lock(&engine.own).at(now).judge(error, address).into()
         }
         _ => return,
