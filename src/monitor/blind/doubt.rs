@@ -49,10 +49,12 @@ impl Sight {
     ///    answer to what was asked before or after the row says nothing about it, nor about the
     ///    site's trouble does one from before that began: a router may have kept quiet for long.
     ///    What stands beside us answers for what stands there.
-    /// 2. Where one failure is enough there is no between, and where nobody else was up, nor heard
-    ///    lately by who stands at this site, nobody could have answered: then there is nothing to
-    ///    wait for. Our gateway could, unless all that is asked of it fails as well and the trouble
-    ///    is its own.
+    ///    Of a row that was broken off because we could not ask, and that one failure takes up
+    ///    again, only this one is about the trouble: nothing lies between.
+    /// 2. Where one failure is enough nothing can be asked in between, and where nobody else was
+    ///    up, nor heard lately by who stands at this site, nobody could have answered: then there
+    ///    is nothing to wait for. Our gateway could, unless all that is asked of it fails as well
+    ///    and the trouble is its own.
     /// 3. After [`DOUBT`] it is the site's, once everything on our gateway has been asked since it
     ///    began and whether that is dead is known. But when somebody has answered since its last
     ///    failure, our network may have been gone for all of the row: then it is asked again first.
@@ -78,8 +80,9 @@ impl Sight {
             for ix in &topology.endpoint(*endpoint).targets {
                 let target = picture.target(*ix);
                 let (first, last) = (target.bad_since.max(trouble.since), target.asked_at);
-                if target.streak.hard == Health::Down && target.streak.is_failing() && first < last
-                {
+                let taken_up = target.bad_since == last && target.streak.bad_in_a_row() > 1;
+                let is_row = first < last || taken_up;
+                if target.streak.hard == Health::Down && target.streak.is_failing() && is_row {
                     let before =
                         if target.asked_before > first { target.asked_before } else { last };
                     rows = true;

@@ -8,7 +8,7 @@ use vchealth::lab::world::Dice;
 use vchealth::model::{Ailment, Cause, Failure, Health, LocalFailure, Part, TargetIx, TargetKey};
 use vchealth::monitor::Input;
 
-use super::drawn::{Event, History, What};
+use super::drawn::{Build, Event, History, Pace, What, Whom};
 use super::tally::Tally;
 use super::{WARM_UP, play, settings, told};
 use crate::simulate::run::Run;
@@ -148,4 +148,27 @@ pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), 
 
 fn cuts(history: &History) -> bool {
     history.has(|what| matches!(what, What::Own("own-network-cut", _)))
+}
+
+/// Two probes of s3 are lost in a cut, the next ones fail on this machine, and one more is lost just
+/// before the cut ends.
+#[test]
+fn a_row_that_one_failure_takes_up_again_blames_nobody_for_our_own_cut() {
+    let built = |shape, power| Build { shape, labels: [power, 0, 0] };
+    let event = |at, what| Event { at, site: 0, whom: Whom::Site, what };
+    let history = History {
+        parents: vec![0, 1, 2, 3, 2, 5, 0],
+        build: [(0, 0), (0, 0), (1, 0), (3, 3), (0, 0), (0, 0), (0, 0), (0, 0)]
+            .map(|(shape, power)| built(shape, power))
+            .into(),
+        pace: Pace::Idle,
+        events: vec![
+            event(201, What::Own("own-network-cut", 107)),
+            event(110, What::ClockStep(-6)),
+        ],
+        seed: 7810,
+    };
+    let tally = Tally::default();
+    assert_eq!(others_are_blamed(&history, &tally), Ok(()));
+    tally.holds("a row taken up again", &SEEN);
 }
