@@ -130,7 +130,11 @@ pub(super) fn digest(
             None => {
                 let since = hour(facts.since(), &facts.now);
                 let what = if facts.again.is_some() { format!("{what} again") } else { what };
-                format!("{subject} {what} since {since}{}{}", extent(facts), first_contact(facts))
+                let (extent, call) = (extent(facts), first_contact(facts));
+                let again = facts.let_go().map_or_else(String::new, |ack| {
+                    format!("; to be taken on again ({} had it)", ack.by)
+                });
+                format!("{subject} {what} since {since}{extent}{again}{call}")
             }
         };
         let mark = if mixed { mark(facts.kind) } else { "" };
@@ -298,12 +302,16 @@ fn description(facts: &Facts<'_>) -> String {
     lines.join("\n")
 }
 
-/// That nobody has it, where the message is about that.
+/// That nobody has it, where the message is about that or somebody may believe that they do.
 fn untaken(facts: &Facts<'_>) -> Option<String> {
+    let had = facts.let_go().map(|ack| {
+        let at = hour(&facts.local(ack.at), &facts.now);
+        format!("{} had taken it on at {at}; it has to be taken on again", ack.by)
+    });
     let kind = match facts.kind {
         NotificationKind::Escalation => "Escalation",
         NotificationKind::Reminder => "Reminder",
-        _ => return None,
+        _ => return had.map(|had| format!("{had}.")),
     };
     let after = facts.untaken().filter(|it| it.as_secs() > 0);
     let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
@@ -312,7 +320,10 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
             "{kind}: {by} had taken it on until {}; now nobody has{after}.",
             hour(&until, &facts.now)
         ),
-        None => format!("{kind}: nobody has taken it on{after}."),
+        None => match had {
+            Some(had) => format!("{kind}: {had}, and nobody has{after}."),
+            None => format!("{kind}: nobody has taken it on{after}."),
+        },
     })
 }
 

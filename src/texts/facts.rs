@@ -158,6 +158,13 @@ impl<'a> Facts<'a> {
         self.incident.whose(self.decided)
     }
 
+    /// Who had taken it on and has it no longer, because it became graver or came back since;
+    /// nobody else has it.
+    pub(super) fn let_go(&self) -> Option<&'a Ack> {
+        let waits = self.over.is_none() && self.incident.is_open() && self.incident.ack.is_none();
+        self.incident.earlier_acks.last().filter(|_| waits)
+    }
+
     /// Who had taken it on until a moment ago, and until when.
     pub(super) fn ran_out(&self) -> Option<(&'a str, DateTime)> {
         let ack = self.incident.ack.as_ref().filter(|ack| !ack.holds(self.decided))?;

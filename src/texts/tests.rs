@@ -460,6 +460,14 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     ran_out.alert.phase = Phase::Live;
     ran_out.alert.incident.waiting_since = Some(at("2026-02-03T00:42:14Z"));
     ran_out.alert.incident.ack.as_mut().unwrap().until = Some(at("2026-02-03T01:45:00Z"));
+    let mut graver = acknowledged.clone();
+    graver.alert.incident.let_go();
+    let mut untaken = stage(graver.clone(), NotificationKind::Escalation);
+    untaken.created = at("2026-02-03T00:55:00Z");
+    untaken.alert.incident.waiting_since = Some(at("2026-02-03T00:50:00Z"));
+    let mut both = [graver.clone(), graver.clone()];
+    both[1].alert.site_name = "Xã Bộc Bố".to_owned();
+    both[1].alert.incident.earlier_acks.clear();
     let mut removed = stage(sample(Cause::Access), NotificationKind::Resolved);
     removed.alert.incident.resolution = Some(Resolution::Removed);
     let mut expired = sample(Cause::Certificate);
@@ -525,6 +533,9 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
             ("over after a month", letter(vec![overnight])),
             ("somebody is on the way", letter(vec![acknowledged])),
             ("somebody was on the way, for an hour", letter(vec![ran_out])),
+            ("somebody was on the way when it became graver", letter(vec![graver])),
+            ("the same, and nobody took it on again", letter(vec![untaken])),
+            ("two that became graver, somebody was on the way to one", letter(both.into())),
             ("taken out of the configuration", letter(vec![removed])),
             ("an expired certificate", letter(vec![expired])),
             ("a certificate from the future", letter(vec![early])),

@@ -133,7 +133,11 @@ pub(super) fn digest(
             None => {
                 let since = hour(facts.since(), &facts.now);
                 let what = if facts.again.is_some() { format!("lại {what}") } else { what };
-                format!("{subject} {what} từ {since}{}{}", extent(facts), first_contact(facts))
+                let (extent, call) = (extent(facts), first_contact(facts));
+                let again = facts.let_go().map_or_else(String::new, |ack| {
+                    format!("; cần tiếp nhận lại (trước đó: {})", ack.by)
+                });
+                format!("{subject} {what} từ {since}{extent}{again}{call}")
             }
         };
         let mark = if mixed { mark(facts.kind) } else { "" };
@@ -308,12 +312,16 @@ fn description(facts: &Facts<'_>) -> String {
     lines.join("\n")
 }
 
-/// That nobody has it, where the message is about that.
+/// That nobody has it, where the message is about that or somebody may believe that they do.
 fn untaken(facts: &Facts<'_>) -> Option<String> {
+    let had = facts.let_go().map(|ack| {
+        let at = hour(&facts.local(ack.at), &facts.now);
+        format!("{} đã tiếp nhận lúc {at}, nay cần tiếp nhận lại", ack.by)
+    });
     let kind = match facts.kind {
         NotificationKind::Escalation => "Chuyển cấp",
         NotificationKind::Reminder => "Nhắc lại",
-        _ => return None,
+        _ => return had.map(|had| format!("{had}.")),
     };
     let after = facts.untaken().filter(|it| it.as_secs() > 0);
     let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
@@ -322,7 +330,10 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
             "{kind}: {by} đã tiếp nhận đến {}, nay chưa ai tiếp nhận{after}.",
             hour(&until, &facts.now)
         ),
-        None => format!("{kind}: chưa ai tiếp nhận{after}."),
+        None => match had {
+            Some(had) => format!("{kind}: {had}, nhưng chưa ai nhận{after}."),
+            None => format!("{kind}: chưa ai tiếp nhận{after}."),
+        },
     })
 }
 
