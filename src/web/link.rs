@@ -90,6 +90,35 @@ impl Sent {
         }
     }
 
+    /// Who it is: the name that was given and the channel that got the link.
+    fn by(&self, link: &Link) -> Result<String, Unfit> {
+        let channel = link.channel.as_str();
+        match self.name.trim() {
+            "" => Ok(channel.to_owned()),
+            name => api::person(&format!("{name} ({channel})")),
+        }
+    }
+
+    /// For how many hours messages are to be held back, if that is what was chosen.
+    fn hours(&self) -> Option<u8> {
+        match self.act.as_str() {
+            "silence-1" => Some(1),
+            "silence-4" => Some(4),
+            _ => None,
+        }
+    }
+
+    /// Whether this is what a link was used for, such as by a button that was pressed twice.
+    fn is_done_by(&self, link: &Link, used: &LinkUse) -> bool {
+        let chosen = match used.chosen {
+            Chosen::Ack => self.act == "ack",
+            Chosen::Silence { until } => {
+                self.hours().is_some_and(|hours| after(used.at, hours) == until)
+            }
+        };
+        chosen && self.by(link).is_ok_and(|by| by == used.by)
+    }
+
     /// Whether whoever has an incident is to be relieved of it.
     fn takes_over(&self, incident: &Incident, held: &Ack) -> bool {
         self.over.iter().any(|(id, from)| id == incident.id.as_str() && *from == held.by)
@@ -138,7 +167,7 @@ pub(super) async fn show(
         (About::One(_), row) => {
             let known = row.map(|row| row.incident);
             match (&used, known) {
-                (Some(used), incident) => (StatusCode::OK, View::Used(used, incident)),
+                (Some(used), incident) => (StatusCode::OK, View::Used(used, incident, None)),
                 (None, Some(it)) if it.is_open() => (StatusCode::OK, View::Open(it, None)),
                 (None, incident) => (StatusCode::GONE, View::Over(incident)),
             }
@@ -164,7 +193,7 @@ pub(super) async fn act(
     };
     // One after the other: of two who press at once, the second is told of the first.
     let turn = Arc::clone(&app.acking).lock_owned().await;
-    // Shown again, the page says why nothing happened: it is over, or the link was used.
+    // Shown again, the page says what was done, or that it is over.
     let again = || Redirect::to(&address.to_string()).into_response();
     let (uses, act) = match decide(&app, &link, look.clone(), form) {
         Ok(Some(decided)) => decided,
@@ -205,7 +234,11 @@ fn decide(
     let rows = rows(app, &snapshot, link, &look);
     let left: Vec<&Incident> =
         rows.iter().filter(|row| row.is_left()).map(|row| row.incident).collect();
-    let Some(first) = left.first() else { return Ok(None) };
+    let Some(first) = left.first() else {
+        let missed =
+            Sent::read(form).ok().and_then(|it| missed(app, &snapshot, link, look, &rows, &it));
+        return missed.map_or(Ok(None), |answer| Err(Box::new(answer)));
+    };
     let sent = Sent::read(form).map_err(unfit)?;
     let several = matches!(link.about, About::Several(_));
     let chosen: Vec<&Incident> =
@@ -235,6 +268,36 @@ fn decide(
         chosen: what,
     });
     Ok(Some((uses.collect(), act)))
+}
+
+/// What to answer who wants something else of a link that was used than it was used for: that it is
+/// not done. None when it is what was done.
+fn missed(
+    app: &App,
+    snapshot: &Snapshot,
+    link: &Link,
+    look: Look,
+    rows: &[Row<'_>],
+    sent: &Sent,
+) -> Option<Response> {
+    let page = page(app, snapshot, link, look);
+    match &link.about {
+        About::One(_) => {
+            let used = app.daemon.link_use(&link.nonce)?;
+            let incident = rows.first().map(|row| row.incident);
+            let view = View::Used(&used, incident, Some(sent));
+            let done = sent.is_done_by(link, &used.used);
+            (!done).then(|| page.answer(StatusCode::CONFLICT, &view))
+        }
+        About::Several(_) => {
+            let is_anothers = |row: &Row<'_>| {
+                let used = row.used.as_ref().filter(|_| sent.names(row.incident));
+                used.is_some_and(|it| !sent.is_done_by(link, &it.used))
+            };
+            let view = View::Several(rows, Some(sent));
+            rows.iter().any(is_anothers).then(|| page.answer(StatusCode::CONFLICT, &view))
+        }
+    }
 }
 
 /// Does what was chosen for each incident, all at once; gives what went wrong with one of them.
@@ -279,28 +342,22 @@ fn page<'a>(app: &App, snapshot: &'a Snapshot, link: &'a Link, look: Look) -> Pa
     Page { snapshot, link: Some(link), now: app.daemon.now().wall, look }
 }
 
-/// What a button means: by whom, what is to be done and how that is recorded. Who it is are the
-/// name that was given and the channel that got the link.
+/// What a button means: by whom, what is to be done and how that is recorded.
 fn choose(
     sent: &Sent,
     link: &Link,
     incidents: &[&Incident],
     now: Timestamp,
 ) -> Result<(String, Act, Chosen), Unfit> {
-    let channel = link.channel.as_str();
-    let by = match sent.name.trim() {
-        "" => channel.to_owned(),
-        name => api::person(&format!("{name} ({channel})"))?,
-    };
+    let by = sent.by(link)?;
     let note = api::text("note", &sent.note)?;
-    match (sent.act.strip_prefix("silence-"), incidents) {
+    match (sent.hours(), incidents) {
         (None, _) if sent.act == "ack" => {
             let ack = Ack { by: by.clone(), at: now, note, until: None };
             Ok((by, Act::Ack(ack), Chosen::Ack))
         }
-        (Some(hours @ ("1" | "4")), [incident]) if matches!(link.about, About::One(_)) => {
-            let hours = if hours == "1" { 1 } else { 4 };
-            let until = now.checked_add(Duration::from_hours(hours)).unwrap_or(Timestamp::MAX);
+        (Some(hours), [incident]) if matches!(link.about, About::One(_)) => {
+            let until = after(now, hours);
             let Some(site) = incident.site.clone() else {
                 return Err(Unfit::new("there is no site to silence"));
             };
@@ -316,6 +373,11 @@ fn choose(
         }
         _ => Err(Unfit::new("there is no such choice")),
     }
+}
+
+/// So many hours later.
+fn after(at: Timestamp, hours: u8) -> Timestamp {
+    at.checked_add(Duration::from_hours(hours.into())).unwrap_or(Timestamp::MAX)
 }
 
 /// The link of a token, or what to answer.

@@ -62,8 +62,20 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
     let page = house.get(&link).await.text();
     assert!(page.contains("✓ Đã tiếp nhận lúc"), "{page}");
     assert!(page.contains("Hà (duty)") && !page.contains("<form"), "{page}");
-    let again = house.ask("POST", &link, &[FORM], "act=silence-4").await;
-    assert_eq!(again.status, 303);
+    let again = house.ask("POST", &link, &[FORM], sent).await;
+    assert_eq!(again.status, 303, "pressed twice it is done: {}", again.text());
+    for (other, missed) in [
+        ("act=silence-4&name=H%C3%A0", "KHÔNG tạm tắt cảnh báo 4 giờ: liên kết này đã được dùng"),
+        ("act=ack&name=Lan", "KHÔNG tiếp nhận cho Lan: liên kết này đã được dùng"),
+        ("act=ack", "Lần bấm này KHÔNG được ghi nhận: liên kết này đã được dùng"),
+    ] {
+        let again = house.ask("POST", &link, &[FORM], other).await;
+        assert_eq!(again.status, 409, "{other}");
+        let page = again.text();
+        assert!(page.contains(missed) && page.contains("Hà (duty)"), "{other}: {page}");
+    }
+    let english = house.ask("POST", &format!("{link}?lang=en"), &[FORM], "act=silence-1").await;
+    assert!(english.text().contains("Messages are NOT held back for 1 h"), "{}", english.text());
     assert_eq!(house.daemon.link_uses.lock().unwrap().len(), 1, "it works once");
 }
 
@@ -94,6 +106,10 @@ async fn a_silence_by_link_is_about_the_site_and_bounded() {
     assert_eq!(silence.site.as_ref().map(SiteId::as_str), Some("cho-don"));
     assert_eq!((silence.until, used.chosen), (until, Chosen::Silence { until }));
     assert!(house.get(&link).await.text().contains("Đã tạm tắt cảnh báo"));
+    let longer = house.ask("POST", &link, &[FORM], "act=silence-4").await;
+    let text = longer.text();
+    assert!(longer.status == 409 && text.contains("KHÔNG tạm tắt cảnh báo 4 giờ"), "{text}");
+    assert_eq!(house.ask("POST", &link, &[FORM], "act=silence-1").await.status, 303);
 }
 
 #[tokio::test]
@@ -222,7 +238,11 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
     assert_eq!(all, ["cho-don-1", "na-ri-1", "nam-mau-1"], "each once");
     let page = house.get(&link).await;
     assert!(page.status == 200 && !page.text().contains("<button"), "{}", page.text());
-    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    let own = "act=ack&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    assert_eq!(house.ask("POST", &link, &[FORM], own).await.status, 303, "pressed twice");
+    let late = house.ask("POST", &link, &[FORM], "act=ack&name=T%C3%BA&take=na-ri-1").await;
+    assert_eq!(late.status, 409);
+    assert!(late.text().contains("KHÔNG ghi nhận thêm gì"), "{}", late.text());
     assert_eq!(taken().len(), 3);
 }
 
@@ -448,8 +468,8 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     wait(|| TcpStream::connect(&listen).ok());
     let (_, page) = ask(&listen, "GET", &path, "");
     assert!(page.contains("Đã tiếp nhận lúc") && page.contains("Nguyen Ha (duty)"), "{page}");
-    let (head, _) = ask(&listen, "POST", &path, "act=silence-4");
-    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    let (head, page) = ask(&listen, "POST", &path, "act=silence-4");
+    assert!(head.starts_with("HTTP/1.1 409") && page.contains("KHÔNG tạm tắt"), "{head}\n{page}");
     let config = dir.to_str().unwrap();
     assert_eq!(said(&["silence", "--config", config]), "nothing is silenced\n");
 

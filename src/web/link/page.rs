@@ -24,8 +24,8 @@ pub(super) enum View<'a> {
     Open(&'a Incident, Option<&'a Sent>),
     /// The incidents of a digest, with a choice among those that are left.
     Several(&'a [Row<'a>], Option<&'a Sent>),
-    /// The link was used.
-    Used(&'a UsedLink, Option<&'a Incident>),
+    /// The link was used; perhaps after something else was chosen, which is not done.
+    Used(&'a UsedLink, Option<&'a Incident>, Option<&'a Sent>),
     /// The incident is over.
     Over(Option<&'a Incident>),
     /// The link does not work.
@@ -93,7 +93,8 @@ impl Page<'_> {
                 (self.form(incident, *sent))
             },
             View::Several(rows, sent) => self.several(rows, *sent),
-            View::Used(link, incident) => html! {
+            View::Used(link, incident, missed) => html! {
+                @if let Some(sent) = missed { (self.missed(sent)) }
                 (self.done(link))
                 @if let Some(incident) = incident { (self.incident(incident)) }
             },
@@ -168,6 +169,30 @@ impl Page<'_> {
                 (self.pick(
                     "Mỗi liên kết chỉ dùng được một lần. Khi sự cố kết thúc vẫn có tin báo.",
                     "Each link works once. You will still be told when it is over.",
+                ))
+            }
+        }
+    }
+
+    /// That what was chosen is not done, as the link was used.
+    fn missed(&self, sent: &Sent) -> Markup {
+        html! {
+            p.broken role="alert" {
+                @match (sent.hours(), sent.name.trim()) {
+                    (Some(hours), _) => {
+                        (self.pick("KHÔNG tạm tắt cảnh báo ", "Messages are NOT held back for "))
+                        (hours) (self.pick(" giờ", " h"))
+                    }
+                    (None, "") => (self.pick("Lần bấm này KHÔNG được ghi nhận", "This is NOT done")),
+                    (None, name) => {
+                        (self.pick("KHÔNG tiếp nhận cho ", "NOT taken on by ")) (name)
+                    }
+                }
+                (self.pick(
+                    ": liên kết này đã được dùng trước đó, xem bên dưới. Nếu vẫn cần, hãy mở liên \
+                     kết trong một tin khác về sự cố này.",
+                    ": this link was used before, as it says below. If it is still needed, open the \
+                     link in another message about this incident.",
                 ))
             }
         }
@@ -274,6 +299,14 @@ impl Page<'_> {
                         (self.pick("Tôi tiếp nhận những sự cố đã chọn", "I take on what is chosen"))
                     }
                     (self.source())
+                } @else if sent.is_some() {
+                    p.broken role="alert" {
+                        (self.pick(
+                            "KHÔNG ghi nhận thêm gì: mỗi sự cố ở trên đã có người tiếp nhận hoặc đã \
+                             kết thúc.",
+                            "Nothing more is done: each of these is taken on already or over.",
+                        ))
+                    }
                 }
             }
         }
