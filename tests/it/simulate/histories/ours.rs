@@ -150,8 +150,8 @@ fn cuts(history: &History) -> bool {
     history.has(|what| matches!(what, What::Own("own-network-cut", _)))
 }
 
-/// Two probes of s3 are lost in a cut, the next ones fail on this machine, and one more is lost just
-/// before the cut ends.
+/// Two probes of s3 are lost in a cut, the next ones fail on this machine, and one more is lost
+/// just before the cut ends.
 #[test]
 fn a_row_that_one_failure_takes_up_again_blames_nobody_for_our_own_cut() {
     let built = |shape, power| Build { shape, labels: [power, 0, 0] };
