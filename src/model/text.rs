@@ -38,6 +38,16 @@ impl Language {
         }
     }
 
+    /// How late a reply came, in the middle of a sentence.
+    #[must_use]
+    pub fn slow(self, after_ms: u32, limit_ms: u32) -> String {
+        let [after, limit] = [after_ms, limit_ms].map(|ms| self.seconds(ms));
+        match self {
+            Self::Vi => format!("sau {after}, giới hạn {limit}"),
+            Self::En => format!("after {after}, limit {limit}"),
+        }
+    }
+
     /// Its code (ISO 639-1), as settings, options and pages have it.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -271,11 +271,8 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
             .pick("không có trả lời trong thời gian chờ", "nothing came back within the time limit")
             .to_owned(),
         RemoteFailure::Slow { after_ms, limit_ms } => {
-            let (after, limit) = (language.seconds(*after_ms), language.seconds(*limit_ms));
-            match language {
-                Language::Vi => format!("có trả lời, nhưng sau {after}; giới hạn là {limit}"),
-                Language::En => format!("it answers, but after {after}; the limit is {limit}"),
-            }
+            let answers = language.pick("có trả lời, nhưng", "it answers, but");
+            format!("{answers} {}", language.slow(*after_ms, *limit_ms))
         }
         RemoteFailure::Refused => language
             .pick(
@@ -479,8 +476,8 @@ mod tests {
     #[test]
     fn what_answers_too_late_is_not_told_as_dead() {
         let slow = Failure::Remote(RemoteFailure::Slow { after_ms: 1_400, limit_ms: 1_000 });
-        assert_eq!(failure(&slow, &vi()), "có trả lời, nhưng sau 1,4 s; giới hạn là 1 s");
-        assert_eq!(failure(&slow, &en()), "it answers, but after 1.4 s; the limit is 1 s");
+        assert_eq!(failure(&slow, &vi()), "có trả lời, nhưng sau 1,4 s, giới hạn 1 s");
+        assert_eq!(failure(&slow, &en()), "it answers, but after 1.4 s, limit 1 s");
     }
 
     #[test]

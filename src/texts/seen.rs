@@ -75,11 +75,7 @@ pub(super) fn named_by(failure: &Failure, language: Language) -> Option<String> 
             error.offender.map(|offender| offender.to_string())
         }
         Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms }) => {
-            let [after, limit] = [after_ms, limit_ms].map(|ms| language.seconds(*ms));
-            Some(match language {
-                Language::Vi => format!("sau {after}, giới hạn {limit}"),
-                Language::En => format!("after {after}, limit {limit}"),
-            })
+            Some(language.slow(*after_ms, *limit_ms))
         }
         Failure::Remote(RemoteFailure::ServiceOut { status, reason }) => {
             Some(format!("{status} {reason}").trim_end().to_owned())

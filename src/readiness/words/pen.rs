@@ -214,11 +214,8 @@ impl Pen {
         match remote {
             RemoteFailure::Timeout => say("không có trả lời", "no answer"),
             RemoteFailure::Slow { after_ms, limit_ms } => {
-                let [after, limit] = [after_ms, limit_ms].map(|ms| self.language.seconds(*ms));
-                match self.language {
-                    Language::Vi => format!("trả lời sau {after}, quá giới hạn {limit}"),
-                    Language::En => format!("it answers after {after}; the limit is {limit}"),
-                }
+                let answers = self.language.pick("trả lời", "it answers");
+                format!("{answers} {}", self.language.slow(*after_ms, *limit_ms))
             }
             RemoteFailure::Refused => say(
                 "từ chối kết nối: không có gì chạy ở cổng này",
