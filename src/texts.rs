@@ -27,7 +27,8 @@ pub use self::templates::{Templates, check as check_templates};
 
 pub(crate) use self::facts::grouped;
 use self::facts::{
-    Facts, IN_ORDER, Observed, Place, Stands, TouchedSession, kinds, shared_by_all, tenths, units,
+    Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, shared_by_all, tenths,
+    units,
 };
 use crate::model::{
     Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
@@ -208,7 +209,7 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
         (None, Place::Site { name, others } | Place::Behind { name, sites: others }) => {
             format!("{name} (+{others})")
         }
-        (None, Place::Shared { value, failing, .. }) => format!("{value} ({failing})"),
+        (None, Place::Shared { what, failing, .. }) => format!("{} ({failing})", what.value),
     });
     let mut named = BTreeSet::new();
     // Several incidents of one site name it once.

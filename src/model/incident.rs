@@ -189,6 +189,9 @@ pub struct CommonFactor {
     pub label: String,
     /// Its value at the failing sites.
     pub value: String,
+    /// Whether it is a label of devices, such as their model, and only those of them fail.
+    #[serde(default)]
+    pub of_devices: bool,
     /// Failing sites with that value.
     pub inside_failing: u32,
     /// All sites with that value.

@@ -196,6 +196,11 @@ impl Picture {
         self.causes(kind).any(|((known, its), _)| known == label && its == value)
     }
 
+    /// Whether this is what devices have in common, and not what is around them.
+    pub(super) fn is_of_devices(&self, label: &str, value: &str) -> bool {
+        self.modelled.contains_key(&(label.to_owned(), value.to_owned()))
+    }
+
     /// The sites with this value of a label that can be a cause.
     pub(super) fn with_label(&self, label: &str, value: &str) -> &[SiteIx] {
         let key = (label.to_owned(), value.to_owned());

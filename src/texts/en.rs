@@ -13,11 +13,11 @@ pub(super) use evidence::evidence;
 use evidence::observation;
 pub(super) use ourselves::self_doubt;
 pub(super) use words::shared;
-use words::{count, day, duration, grade, hour, moment, nth, precise};
+use words::{count, day, devices_with, duration, grade, hour, moment, nth, precise};
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all,
+    Account, Facts, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
 
@@ -417,16 +417,16 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => sites,
             };
         }
-        Place::Shared { label: "model", value, failing, of, .. } => {
-            let every = failing == of;
+        Place::Shared { what, failing, of, .. } if what.of_devices => {
+            let (every, devices) = (failing == of, devices_with(&what));
             return match facts.cause {
-                Cause::Service if every => format!("Services on all {of} {value}"),
-                Cause::Service => format!("Services on {failing} of {of} {value}"),
-                _ if every => format!("All {of} {value}"),
-                _ => format!("{failing} of {of} {value}"),
+                Cause::Service if every => format!("Services on all {of} {devices}"),
+                Cause::Service => format!("Services on {failing} of {of} {devices}"),
+                _ if every => format!("All {of} {devices}"),
+                _ => format!("{failing} of {of} {devices}"),
             };
         }
-        Place::Shared { label, value, failing, of, .. } => {
+        Place::Shared { what: Shared { label, value, .. }, failing, of, .. } => {
             let sites = format!("{failing} of {of} sites sharing {} {value}", shared(label));
             return match facts.cause {
                 Cause::Quality => format!("Line to {sites}"),

@@ -77,7 +77,16 @@ pub(super) enum Place<'a> {
     /// Between a site that answers and those behind it.
     Behind { name: &'a str, sites: usize },
     /// With something that sites share.
-    Shared { label: &'a str, value: &'a str, failing: u32, of: u32, others: (u32, u32) },
+    Shared { what: Shared<'a>, failing: u32, of: u32, others: (u32, u32) },
+}
+
+/// What sites share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) label: &'a str,
+    pub(super) value: &'a str,
+    /// Whether their devices have it in common, and not what is around them.
+    pub(super) of_devices: bool,
 }
 
 /// The session that a fault touches.
@@ -217,7 +226,7 @@ impl<'a> Facts<'a> {
         match self.place {
             Place::Monitor => "",
             Place::Site { name, .. } | Place::Behind { name, .. } => name,
-            Place::Shared { value, .. } => value,
+            Place::Shared { what, .. } => what.value,
         }
     }
 
@@ -396,8 +405,11 @@ impl<'a> Place<'a> {
         }
         if let Some(common) = &incident.common {
             return Self::Shared {
-                label: &common.label,
-                value: &common.value,
+                what: Shared {
+                    label: &common.label,
+                    value: &common.value,
+                    of_devices: common.of_devices,
+                },
                 failing: common.inside_failing,
                 of: common.inside,
                 others: (common.outside_failing, common.outside),

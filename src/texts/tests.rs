@@ -378,9 +378,10 @@ fn wide_faults_name_what_the_sites_share() {
         it.alert.incident.common = Some(CommonFactor {
             label: label.to_owned(),
             value: value.to_owned(),
+            of_devices: matches!(label, "model" | "firmware"),
             inside_failing: 16,
             inside: 16,
-            outside_failing: u32::from(label == "power"),
+            outside_failing: u32::from(matches!(label, "power" | "firmware")),
             outside: 101,
         });
         it.alert.contacts = match value {
@@ -413,6 +414,8 @@ fn wide_faults_name_what_the_sites_share() {
                 "services of a device model, over",
                 letter(vec![stage(shared("model", "Yealink VC800", Cause::Service), resolved)]),
             ),
+            ("a firmware", letter(vec![shared("firmware", "4.2", Cause::Device)])),
+            ("services of a firmware", letter(vec![shared("firmware", "4.2", Cause::Service)])),
             ("devices on a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Device)])),
             ("a line below a site that answers", letter(vec![behind.clone()])),
             ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),

@@ -12,12 +12,13 @@ use evidence::observation;
 pub(super) use ourselves::self_doubt;
 pub(super) use words::shared;
 use words::{
-    clock, day, duration, grade, hour, lower_first, moment, named, precise, sentence_case,
+    clock, day, devices_with, duration, grade, hour, lower_first, moment, named, precise,
+    sentence_case,
 };
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Message, Place, Stands, TouchedSession, grouped, kinds, shared_by_all,
+    Account, Facts, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
 
@@ -425,17 +426,18 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => format!("{sites} điểm cầu phía sau {name}"),
             };
         }
-        Place::Shared { label: "model", value, failing, of, .. } => {
+        Place::Shared { what, failing, of, .. } if what.of_devices => {
+            let devices = devices_with(&what);
             let devices = match of {
-                all if all == failing => format!("toàn bộ {all} thiết bị {value}"),
-                _ => format!("{failing}/{of} thiết bị {value}"),
+                all if all == failing => format!("toàn bộ {all} {devices}"),
+                _ => format!("{failing}/{of} {devices}"),
             };
             return match facts.cause {
                 Cause::Service => format!("dịch vụ trên {devices}"),
                 _ => devices,
             };
         }
-        Place::Shared { label, value, failing, of, .. } => {
+        Place::Shared { what: Shared { label, value, .. }, failing, of, .. } => {
             let sites = format!("{failing}/{of} điểm cầu cùng {} {value}", shared(label));
             return match facts.cause {
                 Cause::Quality => format!("đường truyền đến {sites}"),

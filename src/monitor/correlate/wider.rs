@@ -100,6 +100,7 @@ impl Case<'_> {
                 let factor = CommonFactor {
                     label: label.clone(),
                     value: value.clone(),
+                    of_devices: self.picture.is_of_devices(label, value),
                     inside_failing: number(failing),
                     inside: number(inside),
                     outside_failing: number(elsewhere),

@@ -67,6 +67,7 @@ fn what_sites_share_and_the_monitor_have_contacts_of_their_own() {
     let shared = |value: &str| CommonFactor {
         label: "isp".to_owned(),
         value: value.to_owned(),
+        of_devices: false,
         inside_failing: 6,
         inside: 6,
         outside_failing: 0,

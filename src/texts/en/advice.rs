@@ -1,10 +1,10 @@
 //! What is likely, what to do about it and whom to phone, in English.
 
 use super::ourselves::of_ourselves;
-use super::words::shared;
+use super::words::{devices_with, shared};
 use crate::model::Cause;
 use crate::texts::seen::Seen;
-use crate::texts::{Facts, Place};
+use crate::texts::{Facts, Place, Shared};
 
 /// What most likely happened.
 pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
@@ -15,21 +15,24 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         Place::Behind { name, .. } => {
             return format!("the line from {name} to the sites behind it; {name} itself answers");
         }
-        Place::Shared { label: "model", value, .. } => {
-            return format!(
-                "a fault that all {value} share: new firmware or settings pushed to them, or a \
-                 licence that ran out; devices of other models are not hit like this"
-            );
-        }
-        Place::Shared { label, value, others: (failing, of), .. } => {
-            let outside = match (failing, of) {
+        Place::Shared { what, others, .. } => {
+            let outside = match others {
                 (_, 0) => String::new(),
-                (0, _) => "; all other sites are well".to_owned(),
-                (failing, of) => {
-                    format!("; of all other sites only {failing} of {of} are in trouble")
-                }
+                (0, _) => "; no other site was hit like this at the same time".to_owned(),
+                (hit, of) => format!(
+                    "; of all other sites only {hit} of {of} {} hit like this at the same time",
+                    if hit == 1 { "was" } else { "were" }
+                ),
             };
-            return format!("a fault of the {} {value}{outside}", shared(label));
+            return if what.of_devices {
+                format!(
+                    "a fault that all {} share: new firmware or settings pushed to them, or a \
+                     licence that ran out{outside}",
+                    devices_with(&what)
+                )
+            } else {
+                format!("a fault of the {} {}{outside}", shared(what.label), what.value)
+            };
         }
         Place::Monitor | Place::Site { .. } => {}
     }
@@ -91,14 +94,14 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         return action.to_owned();
     }
     let first = match (facts.cause, facts.place) {
-        (_, Place::Shared { label: "power", .. }) => {
-            "Call the power company for extent and duration of the outage; ask which sites have a \
-             generator or a UPS. No need to ask every site for the cause."
-        }
-        (_, Place::Shared { label: "model", .. }) => {
+        (_, Place::Shared { what: Shared { of_devices: true, .. }, .. }) => {
             "Ask whoever manages the devices what was updated or changed just now; stop it, and roll \
              it back if possible. Restart one device: if that helps, do so at each of the sites \
              above; if not, call the vendor."
+        }
+        (_, Place::Shared { what: Shared { label: "power", .. }, .. }) => {
+            "Call the power company for extent and duration of the outage; ask which sites have a \
+             generator or a UPS. No need to ask every site for the cause."
         }
         (Cause::Quality, Place::Shared { .. }) => {
             "Have the provider check the shared line; read the list of sites above to them."
@@ -160,7 +163,7 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
 pub(super) fn contact(facts: &Facts<'_>) -> String {
     facts.contacts().unwrap_or_else(|| match facts.place {
         Place::Site { .. } | Place::Behind { .. } => "nobody is listed for this site".to_owned(),
-        Place::Shared { value, .. } => format!("nobody is listed for “{value}”"),
+        Place::Shared { what, .. } => format!("nobody is listed for “{}”", what.value),
         Place::Monitor => "nobody is listed for the monitor".to_owned(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 
 use crate::model::Severity;
-use crate::texts::{grouped, units};
+use crate::texts::{Shared, grouped, units};
 
 /// A place in a row.
 pub(super) fn nth(n: usize) -> String {
@@ -26,6 +26,14 @@ pub(in crate::texts) fn shared(label: &str) -> &str {
         "power" => "power supply",
         "model" => "device model",
         other => other,
+    }
+}
+
+/// The devices that have something in common.
+pub(super) fn devices_with(what: &Shared<'_>) -> String {
+    match what.label {
+        "model" => what.value.to_owned(),
+        label => format!("devices with {} {}", shared(label), what.value),
     }
 }
 

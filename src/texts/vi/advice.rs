@@ -1,10 +1,10 @@
 //! What is likely, what to do about it and whom to phone, in Vietnamese.
 
 use super::ourselves::of_ourselves;
-use super::words::shared;
+use super::words::{devices_with, shared};
 use crate::model::Cause;
 use crate::texts::seen::Seen;
-use crate::texts::{Facts, Place};
+use crate::texts::{Facts, Place, Shared};
 
 /// What most likely happened.
 pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
@@ -17,19 +17,23 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
                 "đường truyền từ {name} đến các điểm cầu phía sau gặp sự cố; {name} vẫn trả lời"
             );
         }
-        Place::Shared { label: "model", value, .. } => {
-            return format!(
-                "lỗi chung của {value}: bản cập nhật phần mềm hoặc cấu hình đẩy xuống hàng loạt, \
-                 giấy phép hết hạn; các loại thiết bị khác không bị như vậy"
-            );
-        }
-        Place::Shared { label, value, others: (failing, of), .. } => {
-            let outside = match (failing, of) {
+        Place::Shared { what, others, .. } => {
+            let outside = match others {
                 (_, 0) => String::new(),
-                (0, _) => "; các điểm cầu khác bình thường".to_owned(),
-                (failing, of) => format!("; ngoài nhóm này chỉ {failing}/{of} điểm cầu gặp sự cố"),
+                (0, _) => "; cùng lúc đó không điểm cầu nào khác bị như vậy".to_owned(),
+                (hit, of) => {
+                    format!("; cùng lúc đó, ngoài nhóm này chỉ {hit}/{of} điểm cầu bị như vậy")
+                }
             };
-            return format!("sự cố chung của {} {value}{outside}", shared(label));
+            return if what.of_devices {
+                format!(
+                    "lỗi chung của {}: bản cập nhật phần mềm hoặc cấu hình đẩy xuống hàng loạt, \
+                     giấy phép hết hạn{outside}",
+                    devices_with(&what)
+                )
+            } else {
+                format!("sự cố chung của {} {}{outside}", shared(what.label), what.value)
+            };
         }
         Place::Monitor | Place::Site { .. } => {}
     }
@@ -88,14 +92,14 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         return action.to_owned();
     }
     let first = match (facts.cause, facts.place) {
-        (_, Place::Shared { label: "power", .. }) => {
-            "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
-             lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
-        }
-        (_, Place::Shared { label: "model", .. }) => {
+        (_, Place::Shared { what: Shared { of_devices: true, .. }, .. }) => {
             "Hỏi người quản lý thiết bị vừa cập nhật hay đổi cấu hình gì; dừng việc đẩy tiếp và lùi \
              lại nếu được. Khởi động lại một thiết bị: nếu được thì làm lần lượt ở các điểm cầu \
              trên, nếu không thì báo nhà cung cấp."
+        }
+        (_, Place::Shared { what: Shared { label: "power", .. }, .. }) => {
+            "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
+             lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
         }
         (Cause::Quality, Place::Shared { .. }) => {
             "Báo nhà mạng kiểm tra kênh truyền chung, đọc cho họ danh sách điểm cầu ở trên."
@@ -159,7 +163,7 @@ pub(super) fn contact(facts: &Facts<'_>) -> String {
         Place::Site { .. } | Place::Behind { .. } => {
             "chưa khai báo người liên hệ của điểm cầu này".to_owned()
         }
-        Place::Shared { value, .. } => format!("chưa khai báo người liên hệ của “{value}”"),
+        Place::Shared { what, .. } => format!("chưa khai báo người liên hệ của “{}”", what.value),
         Place::Monitor => "chưa khai báo người quản trị hệ thống giám sát".to_owned(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::civil::{DateTime, Weekday};
 
 use crate::model::Severity;
-use crate::texts::units;
+use crate::texts::{Shared, units};
 
 /// A site in the middle of a sentence. Some are named "Điểm cầu …" already.
 pub(super) fn named(name: &str) -> String {
@@ -30,6 +30,14 @@ pub(in crate::texts) fn shared(label: &str) -> &str {
         "model" => "loại thiết bị",
         "area" => "khu vực",
         other => other,
+    }
+}
+
+/// The devices that have something in common.
+pub(super) fn devices_with(what: &Shared<'_>) -> String {
+    match what.label {
+        "model" => format!("thiết bị {}", what.value),
+        label => format!("thiết bị cùng {} {}", shared(label), what.value),
     }
 }
 

@@ -127,6 +127,7 @@ pub(super) fn all() -> Value {
             object(&[
                 ("label", text()),
                 ("value", text()),
+                ("of_devices", flag()),
                 ("inside_failing", count()),
                 ("inside", count()),
                 ("outside_failing", count()),
