@@ -8,7 +8,7 @@ mod path;
 mod services;
 
 pub(super) use self::life::{Life, is_passing, life};
-use self::life::{is_blank, is_unasked};
+use self::life::{is_blank, is_missed, is_unasked};
 pub(super) use self::path::grade;
 use self::path::path;
 use self::services::{services, services_out};
@@ -137,7 +137,7 @@ pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     }
     let restless = lives.iter().any(|(endpoint, life)| match life {
         Life::Failing(_) | Life::Recovering => true,
-        Life::Unknown => !is_blank(picture, *endpoint) || is_unasked(picture, *endpoint),
+        Life::Unknown => !is_blank(picture, *endpoint) || is_missed(picture, *endpoint),
         Life::Alive => {
             let targets = &picture.topology().endpoint(*endpoint).targets;
             targets.iter().any(|target| {

@@ -117,9 +117,22 @@ pub(super) fn is_blank(picture: &Picture, endpoint: EndpointIx) -> bool {
 
 /// Whether a device that was seen to work cannot be asked from here, by any of its checks.
 pub(super) fn is_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
-    let known = picture.endpoint(endpoint);
     let mut targets = picture.topology().endpoint(endpoint).targets.iter();
-    (known.judged.seen_up || known.alive_at > Mono::ZERO)
+    has_lived(picture, endpoint)
         && is_blank(picture, endpoint)
         && targets.all(|ix| picture.target(*ix).streak.is_mute())
+}
+
+/// Whether a device of which nothing is known has yet to be heard: it was seen to work, or it was
+/// not asked with all of its checks since we know nothing of it. What never worked and cannot be
+/// asked from here is not waited for.
+pub(super) fn is_missed(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let mut targets = picture.topology().endpoint(endpoint).targets.iter();
+    has_lived(picture, endpoint) || targets.any(|ix| !picture.target(*ix).streak.is_mute())
+}
+
+/// Whether a device was ever seen to work.
+fn has_lived(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let known = picture.endpoint(endpoint);
+    known.judged.seen_up || known.alive_at > Mono::ZERO
 }
