@@ -114,12 +114,17 @@ fn valid() -> Vec<(File, Vec<u8>)> {
 fn sample() -> Vec<(File, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let read = |file: File| fs::read_to_string(root.join(file.name())).unwrap();
-    File::ALL
-        .into_iter()
-        .map(|file| {
-            (file, read(file).lines().take(115).collect::<Vec<_>>().join("\n").into_bytes())
-        })
-        .collect()
+    let cut = |file: File| {
+        let text = read(file);
+        let lines: Vec<&str> = text.lines().collect();
+        let mut end = lines.len().min(115);
+        // What goes on in the next line is not cut in two.
+        while lines.get(end).is_some_and(|line| line.starts_with("     ")) {
+            end += 1;
+        }
+        (file, lines[..end].join("\n").into_bytes())
+    };
+    File::ALL.into_iter().map(cut).collect()
 }
 
 /// Pieces that YAML, numbers, times and names are made of, and what breaks them.
