@@ -122,6 +122,16 @@ pub(super) fn explains_below_for_a_fact(picture: &Picture, node: SiteIx) -> bool
     explains(picture, node, |site| picture.site(site).finding.is(Kind::Silent))
 }
 
+/// The same where an answer that is not confirmed counts for nothing: one answer is chance, and no
+/// reason to explain anew what is explained already.
+pub(super) fn explains_below_until_confirmed(picture: &Picture, node: SiteIx) -> bool {
+    explains(picture, node, |site| {
+        matches!(picture.site(site).finding, Finding::Unsettled)
+            || picture.site(site).finding.is(Kind::Silent)
+            || witness::is_failing(picture, site)
+    })
+}
+
 fn explains(picture: &Picture, node: SiteIx, fails: impl Fn(SiteIx) -> bool) -> bool {
     let topology = picture.topology();
     let since = picture.site(node).silent_since;

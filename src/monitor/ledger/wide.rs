@@ -72,7 +72,8 @@ impl Entry {
                     Finding::Well => true,
                     Finding::Trouble(trouble) => {
                         trouble.kind < kind
-                            || (kind == Kind::Silent && !correlate::explains_below(picture, *node))
+                            || (kind == Kind::Silent
+                                && !correlate::explains_below_until_confirmed(picture, *node))
                     }
                     Finding::Unsettled | Finding::Unknown => self.over_since.is_some(),
                 }

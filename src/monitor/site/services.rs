@@ -8,7 +8,7 @@ use crate::monitor::picture::Picture;
 pub(super) fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
     let mut first: Option<Trouble> = None;
     for (endpoint, life) in lives {
-        if !matches!(life, Life::Alive | Life::Recovering) {
+        if *life != Life::Alive {
             continue;
         }
         for ix in picture.services(*endpoint).filter(|ix| is_out(picture, *ix)) {
