@@ -386,7 +386,9 @@ impl World {
                 let (value, _) = rest.split_once('"')?;
                 Some(value.replace(' ', "+"))
             });
-            let over = format!("&over={}", from.expect("who has it"));
+            // Without that, this very link was used by somebody else, and nothing is done.
+            let Some(from) = from else { return };
+            let over = format!("&over={from}");
             if !matches!(self.ask("POST", path, kind, &sent(&over)), Some((303, _))) {
                 return;
             }

@@ -784,7 +784,7 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
 }
 
 fn is_recorded(dir: &Path, id: &str) -> bool {
-    let incident = IncidentId::new(id.split('-').next().unwrap());
+    let incident = IncidentId::new(id.split('/').next().unwrap());
     let messages = History::open(dir).unwrap().messages(&incident).unwrap();
     messages.iter().any(|it| it.mark.id.as_str() == id && it.mark.state == MarkState::Delivered)
 }
