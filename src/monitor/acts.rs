@@ -44,7 +44,7 @@ impl Monitor {
     }
 
     /// What was chosen with a link, and that the link was used, become durable together: whatever
-    /// dies meanwhile, no link is used up for nothing. Whether it is open what it is about; if not,
+    /// dies meanwhile, no link is used up for nothing. Whether what it is about is open; if not,
     /// the link is not used up.
     pub(super) fn use_link(&mut self, used: LinkUse, act: Act, now: Mono) -> bool {
         let incident = used.incident.clone();

@@ -111,9 +111,7 @@ pub(super) fn explain_left(
 /// 2. It does all the same when at least three and `children_share` of its children are silent or
 ///    about to be: few may have another line than the one that is drawn.
 pub(super) fn explains_below(picture: &Picture, node: SiteIx) -> bool {
-    explains(picture, node, |site| {
-        picture.site(site).finding.is(Kind::Silent) || witness::is_failing(picture, site)
-    })
+    explains(picture, node, |site| is_silent_or_failing(picture, site))
 }
 
 /// The same where what fails at this moment counts for nothing: one failure is chance, and no
@@ -127,9 +125,12 @@ pub(super) fn explains_below_for_a_fact(picture: &Picture, node: SiteIx) -> bool
 pub(super) fn explains_below_until_confirmed(picture: &Picture, node: SiteIx) -> bool {
     explains(picture, node, |site| {
         matches!(picture.site(site).finding, Finding::Unsettled)
-            || picture.site(site).finding.is(Kind::Silent)
-            || witness::is_failing(picture, site)
+            || is_silent_or_failing(picture, site)
     })
+}
+
+fn is_silent_or_failing(picture: &Picture, site: SiteIx) -> bool {
+    picture.site(site).finding.is(Kind::Silent) || witness::is_failing(picture, site)
 }
 
 fn explains(picture: &Picture, node: SiteIx, fails: impl Fn(SiteIx) -> bool) -> bool {

@@ -501,6 +501,21 @@ fn old_history_goes_and_what_is_open_stays() {
     assert_eq!(changes.len(), 1, "the state that a later report begins with");
 }
 
+/// A message that went through the channel `sms` as well.
+fn fallen_back(id: &str, state: MarkState, told_as: NotificationKind) -> Mark {
+    Mark {
+        id: NotificationId::new(id),
+        state,
+        at: now(),
+        attempts: 3,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        fallback: Some(ChannelId::new("sms")),
+        told_as,
+    }
+}
+
 #[test]
 fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_restart() {
     use crate::model::{Chosen, Drill, DrillState, LinkUse, SessionId};
@@ -535,21 +550,10 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         Change::LinkUse(Box::new(again)),
         Change::Drill(Box::new(drill.clone())),
     ];
-    let mark = |id: &str, told_as| Mark {
-        id: NotificationId::new(id),
-        state: MarkState::Waiting,
-        at: now(),
-        attempts: 3,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        fallback: Some(ChannelId::new("sms")),
-        told_as,
-    };
     let marks = [
-        mark("a", NotificationKind::Firing),
-        mark("b", NotificationKind::Firing),
-        mark("b-over", NotificationKind::Resolved),
+        fallen_back("a", MarkState::Waiting, NotificationKind::Firing),
+        fallen_back("b", MarkState::Waiting, NotificationKind::Firing),
+        fallen_back("b-over", MarkState::Waiting, NotificationKind::Resolved),
     ];
     store.commit(&[Batch { changes }], &marks, now()).unwrap();
     drop(store);
@@ -584,22 +588,11 @@ fn who_stood_in_for_what_is_long_over_is_forgotten() {
         Change::Incident(Box::new(over("over"))),
         Change::Incident(Box::new(over("ends"))),
     ];
-    let mark = |id: &str, state| Mark {
-        id: NotificationId::new(id),
-        state,
-        at: now(),
-        attempts: 3,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        fallback: Some(ChannelId::new("sms")),
-        told_as: NotificationKind::Firing,
-    };
     let marks = [
-        mark("a", MarkState::Failed),
-        mark("b", MarkState::Failed),
+        fallen_back("a", MarkState::Failed, NotificationKind::Firing),
+        fallen_back("b", MarkState::Failed, NotificationKind::Firing),
         // Its end may wait.
-        mark("c", MarkState::Waiting),
+        fallen_back("c", MarkState::Waiting, NotificationKind::Firing),
     ];
     store.commit(&[Batch { changes }], &marks, now()).unwrap();
     drop(store);

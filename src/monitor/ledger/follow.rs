@@ -432,8 +432,8 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
 /// 1. When it comes to keep the site from taking part, or another device or service is at fault,
 ///    the incident is named anew.
 /// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
-///    line is back and the codec has hung on the way. A path that was bad before the line was cut
-///    has twice as long: it takes its time to be called good. Where a `wider` incident knew of that
+///    line is back and the codec has hung on the way. A bad path has twice as long: one that was bad
+///    before takes its time to be called good. Where a `wider` incident knew of that
 ///    before, it explains it again as soon as that is sure; whether that is so.
 fn note_trouble(
     entry: &mut Entry,
@@ -465,10 +465,8 @@ fn note_trouble(
         _ => now.mono,
     };
     entry.milder = Some((trouble.kind, since));
-    let window = match (trouble.kind, picture.settings().correlation.window) {
-        (Kind::Quality, window) => window * 2,
-        (_, window) => window,
-    };
+    let times = if trouble.kind == Kind::Quality { 2 } else { 1 };
+    let window = picture.settings().correlation.window * times;
     let sure = wider.and_then(|_| turns_to_be_sure(picture, site));
     let deadline = since + sure.map_or(window, |sure| sure.min(window));
     if now.mono < deadline {
