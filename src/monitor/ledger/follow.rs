@@ -432,9 +432,9 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
 /// 1. When it comes to keep the site from taking part, or another device or service is at fault,
 ///    the incident is named anew.
 /// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
-///    line is back and the codec has hung on the way. A bad path has twice as long: one that was bad
-///    before takes its time to be called good. Where a `wider` incident knew of that
-///    before, it explains it again as soon as that is sure; whether that is so.
+///    line is back and the codec has hung on the way. A bad path has twice as long: one that was
+///    bad before takes its time to be called good. Where a `wider` incident knew of that before, it
+///    explains it again as soon as that is sure; whether that is so.
 fn note_trouble(
     entry: &mut Entry,
     picture: &Picture,
