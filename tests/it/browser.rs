@@ -14,7 +14,26 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Says where the middle of an element is in the window, and has the page tell us whether the next
+/// click is one on it. Nothing if something else lies there now.
+const AIM: &str = "selector => {
+    const it = document.querySelector(selector);
+    it?.scrollIntoView({ block: 'center', behavior: 'instant' });
+    const box = it?.getBoundingClientRect();
+    if (!box) return null;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const isIt = node => !!node?.closest?.(selector);
+    if (!isIt(document.elementFromPoint(x, y))) return null;
+    let landed = false;
+    const say = where => { if (!landed) told(where); landed = true; };
+    addEventListener('click', event => { if (isIt(event.target)) say('there'); },
+        { capture: true, once: true });
+    addEventListener('mouseup', () => setTimeout(() => say('elsewhere')),
+        { capture: true, once: true });
+    return [x, y];
+}";
 
 /// A browser with one page.
 pub(crate) struct Browser {
@@ -25,6 +44,8 @@ pub(crate) struct Browser {
     next: u64,
     /// Exceptions and errors that the page wrote to its console.
     pub(crate) complaints: VecDeque<String>,
+    /// Of each click that was aimed at an element, whether it reached it.
+    clicks: VecDeque<bool>,
     /// Names and passwords that are typed when the browser asks for them, one after the other.
     logins: VecDeque<(String, String)>,
     profile: PathBuf,
@@ -68,6 +89,7 @@ impl Browser {
             session: String::new(),
             next: 0,
             complaints: VecDeque::new(),
+            clicks: VecDeque::new(),
             logins: VecDeque::new(),
             profile,
         };
@@ -78,6 +100,7 @@ impl Browser {
         for domain in ["Page.enable", "Runtime.enable", "Network.enable", "Log.enable"] {
             browser.call(domain, &json!({}));
         }
+        browser.call("Runtime.addBinding", &json!({ "name": "told" }));
         browser.resize(width, height, false);
         browser
     }
@@ -186,25 +209,53 @@ impl Browser {
         self.call("Input.insertText", &json!({ "text": text }));
     }
 
-    /// Clicks in the middle of the first element that a selector finds, where a person would.
+    /// Clicks in the middle of the first element that a selector finds, where a person would, and as
+    /// a person would once more if it moved away meanwhile and the click did not reach it.
     pub(crate) fn click(&mut self, selector: &str) {
-        let quoted = Value::from(selector).to_string();
-        self.until(
-            &format!("there is {selector}"),
-            &format!("document.querySelector({quoted})?.checkVisibility()"),
-        );
-        let place = self.eval(&format!(
-            "(() => {{ const it = document.querySelector({quoted}); \
-             it.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
-             const box = it.getBoundingClientRect(); \
-             return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
-        ));
-        for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({
-                "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
-            });
-            self.call("Input.dispatchMouseEvent", &event);
+        let began = Instant::now();
+        loop {
+            let place = self.hold(selector);
+            if self.let_go(&place) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{selector} cannot be clicked");
         }
+    }
+
+    /// Presses the mouse in the middle of the first element that a selector finds; gives the place.
+    pub(crate) fn hold(&mut self, selector: &str) -> Value {
+        let quoted = Value::from(selector).to_string();
+        let visible = format!("document.querySelector({quoted})?.checkVisibility()");
+        let began = Instant::now();
+        loop {
+            self.until(&format!("there is {selector}"), &visible);
+            let place = self.eval(&format!("({AIM})({quoted})"));
+            if place.is_array() {
+                self.mouse("mousePressed", &place);
+                return place;
+            }
+            assert!(began.elapsed() < PATIENCE, "{selector} is behind something");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Lets the mouse go; says whether that was a click on what was pressed.
+    pub(crate) fn let_go(&mut self, place: &Value) -> bool {
+        self.mouse("mouseReleased", place);
+        loop {
+            if let Some(landed) = self.clicks.pop_front() {
+                return landed;
+            }
+            let message = self.from.recv_timeout(PATIENCE).expect("the page says where it went");
+            self.hear(&message);
+        }
+    }
+
+    fn mouse(&mut self, kind: &str, place: &Value) {
+        let event = json!({
+            "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
+        });
+        self.call("Input.dispatchMouseEvent", &event);
     }
 
     /// Writes a picture of the window into the directory that `VCHEALTH_PICTURES` names, if any.
@@ -282,6 +333,7 @@ impl Browser {
                 let answer = json!({ "requestId": asked, "authChallengeResponse": typed });
                 self.send("Fetch.continueWithAuth", &answer);
             }
+            Some("Runtime.bindingCalled") => self.clicks.push_back(params["payload"] == "there"),
             _ => {}
         }
         let complaint = match message["method"].as_str() {

@@ -99,7 +99,7 @@ function follow() {
     hear(delta);
     body.dataset.place = event.lastEventId;
     if (refreshes) again();
-    else apply(delta);
+    else calmly(() => apply(delta));
   });
   source.addEventListener("again", () => { source.close(); source = null; again(); });
   source.onerror = lose;
@@ -122,9 +122,23 @@ function lose() {
   clearTimeout(retry);
   retry = setTimeout(tries++ ? again : follow, wait);
 }
+// Whoever presses a button presses what they see: no part gives way to another until they let go,
+// or the click would belong to what is gone and nothing would come of it.
+let pressed = 0, held = [];
+const calmly = (change) => { if (pressed) held.push(change); else change(); };
+function release() {
+  clearTimeout(pressed);
+  pressed = 0;
+  for (const change of held.splice(0)) change();
+}
+addEventListener("pointerdown", () => { clearTimeout(pressed); pressed = setTimeout(release, 30000); }, true);
+// The click follows at once.
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(release), true);
+
 // Loads the page anew: the board as a whole, other pages only in their live parts.
 const refreshes = "refresh" in body.dataset;
 const served = new Map();
+for (const part of document.querySelectorAll("[data-live]")) served.set(part.id, part.innerHTML);
 let loading = false;
 async function again() {
   if (loading) return;
@@ -134,6 +148,7 @@ async function again() {
     if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (page.body.dataset.build !== body.dataset.build) return location.reload();
+    await new Promise(calmly);
     if (refreshes) {
       for (const part of page.querySelectorAll("[data-live]")) renew(part);
       const run = page.getElementById("summary")?.dataset.run;

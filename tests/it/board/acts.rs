@@ -64,6 +64,41 @@ async fn a_session_that_was_never_looked_at_is_confirmed_and_looked_at_from_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_presses_stays_until_they_let_go_however_often_it_changes() {
+    for page in ["/", "/incidents/na-ri-1"] {
+        let house = House::open(province::troubled(204));
+        let mut browser = Browser::open(1366, 768);
+        browser.visit(&format!("http://{}{page}", house.address));
+        let place = "document.body.dataset.place";
+        let before = browser.text(place);
+        let loads = "performance.getEntriesByType('resource') \
+                     .filter(it => it.name === location.href && it.responseEnd).length";
+        if page != "/" {
+            browser.until("it follows", loads);
+        }
+        let loaded = browser.text(loads);
+        let pressed = browser.hold("[data-incident=na-ri-1] [data-act=ack]");
+        let mut snapshot = province::troubled(204);
+        let at = snapshot.incidents.iter().position(|it| it.id.as_str() == "na-ri-1").unwrap();
+        let mut graver = (*snapshot.incidents[at]).clone();
+        graver.severity = vchealth::model::Severity::Critical;
+        snapshot.incidents[at] = Arc::new(graver);
+        house.daemon.publish(snapshot);
+        let here = if page == "/" {
+            format!("{place} !== '{before}'")
+        } else {
+            format!("{loads} > {loaded}")
+        };
+        browser.until("the change is here", &here);
+        assert!(browser.let_go(&pressed), "{page}");
+        browser.until("it asks", "document.getElementById('ask').open");
+        browser.press("Escape");
+        let now = "document.querySelector('[data-incident=na-ri-1] .mark.critical')";
+        browser.until("the change is shown", now);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_presses_second_is_told_who_was_first_and_may_take_over() {
     let house = House::open(province::troubled(204));
     let mut browser = Browser::open(1366, 768);
