@@ -640,7 +640,7 @@ async fn a_request_within_a_request_is_never_carried_out() {
     let _ = stream.write_all(&vec![b'a'; 1 << 20]).await;
     let mut some = [0; 64];
     let _ = tokio::time::timeout(PATIENCE, stream.read(&mut some)).await.expect("an end");
-    assert_eq!(house.get("/-/healthy").await.status, 200);
+    house.get_at_last("/-/healthy").await;
 }
 
 #[test]

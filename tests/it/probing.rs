@@ -14,7 +14,7 @@ use vchealth::model::{
 use vchealth::probe::{ProbeSettings, Probes, Record, Trust};
 
 /// Long enough for any answer that does come.
-pub(crate) const PATIENT: Duration = Duration::from_secs(20);
+pub(crate) const PATIENT: Duration = Duration::from_secs(50);
 
 /// One site with one device under one check.
 pub(crate) fn topology(host: Host, kind: CheckKind, timeout: Duration) -> Arc<Topology> {
