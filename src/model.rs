@@ -60,12 +60,12 @@ pub use retold::{quoted, retold};
 pub use session::{Importance, Phase, Session};
 pub use sketch::{Sketch, Spread};
 pub use snapshot::{
-    DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, SessionView, SiteView,
-    Snapshot, TargetView,
+    DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, ServiceView, SessionView,
+    SiteView, Snapshot, TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
-pub use time::{Mono, Now, micros};
+pub use time::{Mono, Now, Stamp, micros};
 pub use told::{GivenUp, Refusal, Told};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

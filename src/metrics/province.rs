@@ -13,6 +13,8 @@ mod monitor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use self::labels::{Blocks, Labels, site_labels};
 use crate::model::{
     Cause, CheckKind, EndpointView, FindingKind, Health, Importance, Incident, Quality,
@@ -69,7 +71,7 @@ fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
             family.series_with(labels, "health", health.word(), health == view.standing.hard);
         }
     }
-    let since = |view: &SiteView| view.standing.since;
+    let since = |view: &SiteView| view.standing.since.map(Timestamp::from);
     each(out, &table::SITE_SINCE, &labels.sites, snapshot.sites.iter(), since);
 
     let mut family = Family::new(out, &table::SITE_INFO);
@@ -181,11 +183,11 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
         (dscp != check.dscp && !view.failing).then_some(u32::from(dscp))
     };
     each(out, &table::REPLY_DSCP, blocks, snapshot.topology.targets.iter().zip(views()), remarked);
-    let status = |view: &TargetView| view.status.map(u32::from);
+    let status = |view: &TargetView| view.status().map(u32::from);
     each(out, &table::STATUS_CODE, blocks, views(), status);
-    let not_after = |view: &TargetView| view.certificate.as_ref().map(|seen| seen.not_after);
+    let not_after = |view: &TargetView| view.certificate().map(|seen| seen.not_after);
     each(out, &table::CERTIFICATE_NOT_AFTER, blocks, views(), not_after);
-    each(out, &table::CLOCK_OFFSET, blocks, views(), |view| view.clock_offset_s);
+    each(out, &table::CLOCK_OFFSET, blocks, views(), TargetView::clock_offset_s);
 }
 
 fn levels(snapshot: &Snapshot, out: &mut Page<'_>) {

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Stamp;
+
 /// How well a target, an endpoint or a site does. Ordered from best to worst, unknown last: it is
 /// the absence of a judgement.
 #[derive(
@@ -45,7 +47,7 @@ pub struct Standing {
     /// What the last outcome says. Differs from `hard` until confirmed or forgotten.
     pub soft: Health,
     /// When `hard` last changed; none before the first judgement.
-    pub since: Option<Timestamp>,
+    pub since: Option<Stamp>,
 }
 
 /// A confirmed health as it is kept over a restart.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Certificate, ChannelId, Confirmation, EngineHealth, Failure, Health, Incident, IncidentId,
     Maintenance, Now, PersonId, Phase, ReadinessRun, RotaId, SelfDoubt, Session, SessionId,
-    Silence, Standing, Topology,
+    Silence, Stamp, Standing, Topology,
 };
 
 /// The whole state at one moment. The views stand at the positions of the topology.
@@ -93,21 +93,49 @@ pub struct TargetView {
     /// Round trip of the last reply.
     pub rtt: Option<Duration>,
     /// When the last outcome came.
-    pub last: Option<Timestamp>,
+    pub last: Option<Stamp>,
     /// What the last failure said, kept also after a success.
     pub last_failure: Option<Arc<(Timestamp, Failure)>>,
     /// Whether the last outcome was a failure.
     pub failing: bool,
+    /// What a service showed; none where no service is asked for anything, which is nearly
+    /// everywhere.
+    pub service: Option<Arc<ServiceView>>,
+    /// Reply's time to live, for echo checks.
+    pub ttl: Option<u8>,
+    /// Reply's TOS byte, for echo checks.
+    pub tos: Option<u8>,
+}
+
+/// What a service showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceView {
     /// The last certificate seen.
     pub certificate: Option<Arc<Certificate>>,
     /// The last status code seen.
     pub status: Option<u16>,
     /// The device's clock minus ours, in whole seconds.
     pub clock_offset_s: Option<i64>,
-    /// Reply's time to live, for echo checks.
-    pub ttl: Option<u8>,
-    /// Reply's TOS byte, for echo checks.
-    pub tos: Option<u8>,
+}
+
+impl TargetView {
+    /// The last certificate seen.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.service.as_ref()?.certificate.as_deref()
+    }
+
+    /// The last status code seen.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.service.as_ref()?.status
+    }
+
+    /// The device's clock minus ours, in whole seconds.
+    #[must_use]
+    pub fn clock_offset_s(&self) -> Option<i64> {
+        self.service.as_ref()?.clock_offset_s
+    }
 }
 
 /// An endpoint at one moment.

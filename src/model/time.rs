@@ -3,6 +3,7 @@
 //! Pure code never asks what time it is. It is handed a [`Now`], so a week of outages runs in a
 //! test in a second.
 
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -104,6 +105,32 @@ impl Now {
     }
 }
 
+/// A moment of the wall clock in eight bytes, and none in no more, for what is kept of every target
+/// several times over: a [`Timestamp`] takes sixteen, and one that may be missing twenty-four.
+///
+/// Exact to the nanosecond from 1677 to 2262; what lies beyond becomes the nearest that does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(NonZeroU64);
+
+/// What stands for 1970 in a [`Stamp`]: half of all numbers, so that they are in the order of the
+/// moments. Zero is left over for none.
+const EPOCH: u64 = 1 << 63;
+
+impl From<Timestamp> for Stamp {
+    fn from(at: Timestamp) -> Self {
+        let since = at.as_nanosecond() + i128::from(EPOCH);
+        let nearest = u64::try_from(since.max(1)).unwrap_or(u64::MAX);
+        Self(NonZeroU64::new(nearest).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+impl From<Stamp> for Timestamp {
+    fn from(Stamp(since): Stamp) -> Self {
+        // All of them lie within what a time stamp can tell.
+        Self::from_nanosecond(i128::from(since.get()) - i128::from(EPOCH)).unwrap_or_default()
+    }
+}
+
 /// A duration in microseconds, as outcomes and measurements keep it; saturating after 71 minutes.
 #[must_use]
 pub fn micros(duration: Duration) -> u32 {
@@ -118,6 +145,23 @@ fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_is_the_moment_it_was_made_of_in_eight_bytes() {
+        assert_eq!(size_of::<Option<Stamp>>(), 8);
+        let nanos = [0, -1, 1, 1_795_608_000_123_456_789, 1 - i128::from(EPOCH), i64::MAX.into()];
+        let moments = nanos.map(|nanos| Timestamp::from_nanosecond(nanos).unwrap());
+        for at in moments {
+            assert_eq!(Timestamp::from(Stamp::from(at)), at);
+        }
+        let mut sorted = moments;
+        sorted.sort_unstable();
+        let mut stamps = moments.map(Stamp::from);
+        stamps.sort_unstable();
+        assert_eq!(stamps.map(Timestamp::from), sorted);
+        let beyond = [Timestamp::MIN, Timestamp::MAX].map(|at| Timestamp::from(Stamp::from(at)));
+        assert_eq!(beyond, [sorted[0], sorted[5]]);
+    }
 
     #[test]
     fn a_moment_is_told_by_the_clock_as_it_was_set_since() {

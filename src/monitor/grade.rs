@@ -81,6 +81,7 @@ impl PathRecord {
         pace: Duration,
     ) -> bool {
         let lost = detail.sent.saturating_sub(detail.received);
+        self.window.expire(at, rules.span(pace), &rules.limits);
         for rtt in detail.rtts.as_slice() {
             self.window.record(at, Some(*rtt), &rules.limits);
         }
@@ -88,7 +89,6 @@ impl PathRecord {
             self.window.record(at, None, &rules.limits);
         }
         self.loss.record(&rules.loss, detail.received, lost);
-        self.window.expire(at, rules.span(pace), &rules.limits);
         self.regrade(at, rules)
     }
 
@@ -96,11 +96,11 @@ impl PathRecord {
     /// as what they are. To the test for loss they are one, however long the train: it takes
     /// packets to be lost by chance, and silence is judged elsewhere.
     pub(super) fn silent(&mut self, at: Mono, lost: u16, rules: &GradeRules, pace: Duration) {
+        self.window.expire(at, rules.span(pace), &rules.limits);
         for _ in 0..lost {
             self.window.record(at, None, &rules.limits);
         }
         self.loss.record(&rules.loss, 0, 1);
-        self.window.expire(at, rules.span(pace), &rules.limits);
     }
 
     /// Begins anew when the device goes or comes back: what was lost on the way is no judgement on

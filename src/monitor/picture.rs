@@ -18,7 +18,7 @@ use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
     CheckKind, Detail, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure,
-    Reply, SiteIx, Standing, TargetIx, Topology,
+    Reply, SiteIx, Stamp, Standing, TargetIx, Topology,
 };
 
 /// Time between two moments that are kept of those at which we were answered.
@@ -104,9 +104,9 @@ pub(super) struct SiteNow {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Judged {
     pub(super) hard: Health,
-    pub(super) since: Option<Timestamp>,
+    pub(super) since: Option<Stamp>,
     /// When the present health began by the outcomes, for sites; it never goes back.
-    pub(super) began: Option<Timestamp>,
+    pub(super) began: Option<Stamp>,
     pub(super) seen_up: bool,
 }
 
@@ -422,8 +422,8 @@ impl Judged {
     pub(super) fn restored(state: Option<&HardState>) -> Self {
         state.map_or_else(Self::default, |state| Self {
             hard: state.health,
-            since: Some(state.since),
-            began: state.began,
+            since: Some(state.since.into()),
+            began: state.began.map(Stamp::from),
             seen_up: state.seen_up,
         })
     }
@@ -433,7 +433,7 @@ impl Judged {
         let news = self.hard != health;
         if news {
             self.hard = health;
-            self.since = Some(at);
+            self.since = Some(at.into());
             self.began = None;
             self.seen_up |= health == Health::Up;
         }
@@ -443,10 +443,10 @@ impl Judged {
     /// Takes over a health that by the outcomes began at `began`; whether that is news. It does not
     /// begin before the one that it follows.
     pub(super) fn set_from(&mut self, health: Health, began: Timestamp, at: Timestamp) -> bool {
-        let before = self.began.or(self.since).unwrap_or(Timestamp::MIN);
+        let before = self.began.or(self.since).map_or(Timestamp::MIN, Timestamp::from);
         let news = self.set(health, at);
         if news {
-            self.began = Some(began.max(before.min(at)).min(at));
+            self.began = Some(began.max(before.min(at)).min(at).into());
         }
         news
     }
@@ -455,8 +455,8 @@ impl Judged {
     pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
         HardState {
             health: self.hard,
-            since: self.since.unwrap_or(at),
-            began: self.began,
+            since: self.since.map_or(at, Timestamp::from),
+            began: self.began.map(Timestamp::from),
             seen_up: self.seen_up,
         }
     }

@@ -299,7 +299,7 @@ impl Monitor {
         let targets = endpoints.iter().flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
         let back = targets.map(|ix| self.picture.target(*ix).back_since).max();
         let judged = &self.picture.site(site).judged;
-        let began = judged.began.or(judged.since);
+        let began = judged.began.or(judged.since).map(Timestamp::from);
         let back = back.map(|at| now.wall_at(at));
         back.filter(|at| began.is_none_or(|began| *at > began)).unwrap_or(now.wall)
     }

@@ -13,8 +13,8 @@ use super::hysteresis::{Sign, Streak};
 use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
-    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup, Standing,
-    TargetKey, TargetView,
+    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup,
+    ServiceView, Stamp, Standing, TargetKey, TargetView,
 };
 
 /// How long what somebody said of a silence is told instead of the silence that follows.
@@ -28,7 +28,7 @@ pub(super) struct Watched {
     /// sign of life.
     pub(super) host: Streak,
     /// When the confirmed health last changed.
-    pub(super) since: Option<Timestamp>,
+    pub(super) since: Option<Stamp>,
     /// Whether it ever worked.
     pub(super) seen_up: bool,
     /// When the first failure of the present row was asked for.
@@ -60,16 +60,21 @@ pub(super) struct Watched {
 #[derive(Debug, Clone, Default)]
 struct Seen {
     rtt: Option<Duration>,
-    last: Option<Timestamp>,
+    last: Option<Stamp>,
     /// Shared with what people look at: every snapshot has it.
     last_failure: Option<Arc<(Timestamp, Failure)>>,
-    certificate: Option<Arc<Certificate>>,
-    status: Option<u16>,
-    clock_offset_s: Option<i64>,
-    shows_clock: bool,
-    ours_set_by_s: Option<i64>,
+    service: Option<Box<Service>>,
     ttl: Option<u8>,
     tos: Option<u8>,
+}
+
+/// What only services show. Most targets are none, and there are many.
+#[derive(Debug, Clone, Default)]
+struct Service {
+    /// Shared with what people look at as well.
+    shown: Arc<ServiceView>,
+    shows_clock: bool,
+    ours_set_by_s: Option<i64>,
 }
 
 /// Counts since the start of the daemon.
@@ -93,7 +98,7 @@ impl Watched {
                 Some(Health::Up) => Health::Up,
                 _ => Health::Unknown,
             }),
-            since: before.map(|state| state.since),
+            since: before.map(|state| state.since.into()),
             seen_up: before.is_some_and(|state| state.seen_up),
             path: pinged.then(Box::default),
             ..Self::default()
@@ -110,7 +115,7 @@ impl Watched {
         trust: Trust,
     ) -> Learned {
         let asked = outcome.started.mono;
-        self.seen.last = Some(outcome.started.wall);
+        self.seen.last = Some(outcome.started.wall.into());
         self.count(outcome, trust);
         let graded = match &outcome.result {
             Ok(reply) => self.note_reply(reply, asked, grades, pace),
@@ -147,7 +152,7 @@ impl Watched {
         let mut step = self.streak.step(sign, rule);
         step.confirm |= host.confirm;
         if step.changed {
-            self.since = Some(outcome.started.wall);
+            self.since = Some(outcome.started.wall.into());
             if self.streak.hard == Health::Up {
                 self.seen_up = true;
                 self.back_since = self.answered_since.unwrap_or(asked);
@@ -216,48 +221,56 @@ impl Watched {
     }
 
     /// The round trip of the last reply, and when the last outcome came.
-    pub(super) const fn last_reply(&self) -> (Option<Duration>, Option<Timestamp>) {
-        (self.seen.rtt, self.seen.last)
+    pub(super) fn last_reply(&self) -> (Option<Duration>, Option<Timestamp>) {
+        (self.seen.rtt, self.seen.last.map(Timestamp::from))
     }
 
     /// The last certificate seen.
     pub(super) fn certificate(&self) -> Option<&Certificate> {
-        self.seen.certificate.as_deref()
+        self.seen.service.as_ref()?.shown.certificate.as_deref()
     }
 
     /// The device's clock minus ours, in seconds.
-    pub(super) const fn clock_offset_s(&self) -> Option<i64> {
-        self.seen.clock_offset_s
+    pub(super) fn clock_offset_s(&self) -> Option<i64> {
+        self.seen.service.as_ref()?.shown.clock_offset_s
     }
 
     /// Whether the device ever showed its clock here.
-    pub(super) const fn shows_clock(&self) -> bool {
-        self.seen.shows_clock
+    pub(super) fn shows_clock(&self) -> bool {
+        self.seen.service.as_ref().is_some_and(|service| service.shows_clock)
     }
 
     /// By how many seconds ours was set since the device's was right by it, if it was since then.
-    pub(super) const fn ours_set_by_s(&self) -> Option<i64> {
-        self.seen.ours_set_by_s
+    pub(super) fn ours_set_by_s(&self) -> Option<i64> {
+        self.seen.service.as_ref()?.ours_set_by_s
     }
 
     /// Ours was set: what was seen of the device's is not known any more, only whether it
     /// `was_right` until then.
     pub(super) fn our_clock_was_set(&mut self, by_s: i64, was_right: bool) {
-        let before = self.seen.ours_set_by_s.or(was_right.then_some(0));
-        self.seen.ours_set_by_s = before.map(|before| before.saturating_add(by_s));
-        self.seen.clock_offset_s = None;
+        let before = self.ours_set_by_s().or(was_right.then_some(0));
+        if before.is_none() && self.seen.service.is_none() {
+            return;
+        }
+        let service = self.seen.service();
+        service.ours_set_by_s = before.map(|before| before.saturating_add(by_s));
+        if service.shown.clock_offset_s.is_some() {
+            Arc::make_mut(&mut service.shown).clock_offset_s = None;
+        }
     }
 
     /// The device's clock is right by ours.
-    pub(super) const fn clock_is_right(&mut self) {
-        self.seen.ours_set_by_s = None;
+    pub(super) fn clock_is_right(&mut self) {
+        if let Some(service) = &mut self.seen.service {
+            service.ours_set_by_s = None;
+        }
     }
 
     /// The confirmed health as it is kept.
     pub(super) fn hard_state(&self, at: Timestamp) -> HardState {
         HardState {
             health: self.streak.hard,
-            since: self.since.unwrap_or(at),
+            since: self.since.map_or(at, Timestamp::from),
             began: None,
             seen_up: self.seen_up,
         }
@@ -269,7 +282,7 @@ impl Watched {
         self.streak = Streak::default();
         self.host = Streak::default();
         if known {
-            self.since = Some(at);
+            self.since = Some(at.into());
         }
         known
     }
@@ -292,9 +305,7 @@ impl Watched {
             last: self.seen.last,
             last_failure: self.seen.last_failure.clone(),
             failing: self.streak.is_failing(),
-            certificate: self.seen.certificate.clone(),
-            status: self.seen.status,
-            clock_offset_s: self.seen.clock_offset_s,
+            service: self.seen.service.as_ref().map(|service| Arc::clone(&service.shown)),
             ttl: self.seen.ttl,
             tos: self.seen.tos,
         }
@@ -385,12 +396,12 @@ impl Watched {
             }
             Detail::Tcp(_) | Detail::H323(_) => {}
             Detail::Http(detail) => {
-                self.seen.status = Some(detail.status);
+                self.note_status(detail.status);
                 self.note_clock(detail.clock_offset_s);
                 self.note_certificate(detail.certificate.as_ref());
             }
             Detail::Sip(detail) => {
-                self.seen.status = Some(detail.status);
+                self.note_status(detail.status);
                 self.note_clock(detail.clock_offset_s);
                 self.note_certificate(detail.certificate.as_ref());
             }
@@ -416,7 +427,7 @@ impl Watched {
             Failure::Remote(CertificateTime(certificate)) => {
                 self.note_certificate(Some(certificate));
             }
-            Failure::Remote(ServiceOut { status, .. }) => self.seen.status = Some(*status),
+            Failure::Remote(ServiceOut { status, .. }) => self.note_status(*status),
             _ => {}
         }
         if let Some(last) = &self.seen.last_failure
@@ -435,19 +446,36 @@ impl Watched {
         }
     }
 
+    fn note_status(&mut self, status: u16) {
+        let shown = &mut self.seen.service().shown;
+        if shown.status != Some(status) {
+            Arc::make_mut(shown).status = Some(status);
+        }
+    }
+
     fn note_clock(&mut self, offset_s: Option<i64>) {
         if offset_s.is_some() {
-            self.seen.clock_offset_s = offset_s;
-            self.seen.shows_clock = true;
+            let service = self.seen.service();
+            service.shows_clock = true;
+            if service.shown.clock_offset_s != offset_s {
+                Arc::make_mut(&mut service.shown).clock_offset_s = offset_s;
+            }
         }
     }
 
     fn note_certificate(&mut self, certificate: Option<&Certificate>) {
-        if let Some(certificate) = certificate
-            && self.seen.certificate.as_deref() != Some(certificate)
-        {
-            self.seen.certificate = Some(Arc::new(certificate.clone()));
+        let Some(certificate) = certificate else { return };
+        let shown = &mut self.seen.service().shown;
+        if shown.certificate.as_deref() != Some(certificate) {
+            Arc::make_mut(shown).certificate = Some(Arc::new(certificate.clone()));
         }
+    }
+}
+
+impl Seen {
+    /// What a service shows, from now on if nothing did before.
+    fn service(&mut self) -> &mut Service {
+        self.service.get_or_insert_default()
     }
 }
 

@@ -9,13 +9,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::echoes;
 use crate::model::{
-    Detail, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, TargetIx, TargetKey, Topology,
-    Trace,
+    Detail, Effort, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, RttList, Stamp,
+    TargetIx, TargetKey, Topology, Trace, Trigger,
 };
 
 /// Failures kept for each target.
@@ -69,7 +70,13 @@ pub(super) struct Memory {
 struct Remembered {
     /// Oldest first.
     successes: [Option<Success>; SUCCESSES],
-    failures: VecDeque<Failed>,
+    /// None until one failed: most never did.
+    failed: Option<Box<Failures>>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    last: VecDeque<Failed>,
     /// How many failed for the same reason one after the other, up to now.
     alike: u64,
 }
@@ -77,19 +84,29 @@ struct Remembered {
 /// A probe that had a reply.
 #[derive(Debug)]
 enum Success {
-    /// Echoes that were answered. Nearly all are, of nearly every target, so no more of them is
-    /// kept than echoes have.
+    /// One echo that was answered. Nearly all are, of nearly every target, so no more of it is
+    /// kept than there is to know.
     Echo(Echo),
     Other(Box<Record>),
 }
 
+/// All that there is to know of one echo that was answered once.
 #[derive(Debug)]
 struct Echo {
-    request: ProbeRequest,
-    started: Now,
-    finished: Mono,
+    generation: u32,
+    target: TargetIx,
+    due: Mono,
+    began: Stamp,
+    /// Nanoseconds from `due` to the beginning, from there to the end, and of the round trip; below
+    /// four seconds each.
+    late: u32,
+    took: u32,
+    rtt: u32,
     address: IpAddr,
-    detail: IcmpDetail,
+    trigger: Trigger,
+    effort: Effort,
+    ttl: Option<u8>,
+    tos: Option<u8>,
 }
 
 #[derive(Debug)]
@@ -128,7 +145,7 @@ impl Memory {
         let Some(kept) = self.targets.get(target.ix()) else { return Explanation::default() };
         Explanation {
             successes: kept.successes.iter().flatten().map(Success::record).collect(),
-            failures: kept.failures.iter().cloned().collect(),
+            failures: kept.failed.iter().flat_map(|failed| &failed.last).cloned().collect(),
         }
     }
 
@@ -151,54 +168,85 @@ impl Memory {
 impl Remembered {
     fn add(&mut self, record: Record) {
         let Err(why) = &record.outcome.result else {
-            self.alike = 0;
+            if let Some(failed) = &mut self.failed {
+                failed.alike = 0;
+            }
             self.successes.rotate_left(1);
             self.successes[SUCCESSES - 1] = Some(Success::of(record));
             return;
         };
         let word = why.word();
-        let same = self.failures.back().is_some_and(|last| last.word() == Some(word));
-        self.alike = if same && self.alike > 0 { self.alike + 1 } else { 1 };
-        match self.failures.back_mut() {
-            Some(last) if self.alike > u64::from(ENDS) => {
+        let Failures { last, alike } = &mut **self.failed.get_or_insert_default();
+        let same = last.back().is_some_and(|last| last.word() == Some(word));
+        *alike = if same && *alike > 0 { *alike + 1 } else { 1 };
+        match last.back_mut() {
+            Some(last) if *alike > u64::from(ENDS) => {
                 *last = Failed { record, left_out: last.left_out + 1 };
             }
-            _ => push(&mut self.failures, Failed { record, left_out: 0 }),
+            _ => push(last, Failed { record, left_out: 0 }),
         }
     }
 }
 
 impl Success {
     fn of(record: Record) -> Self {
-        let Record { outcome, address: Some(address), trace } = &record else {
-            return Self::Other(Box::new(record));
-        };
-        let Outcome { request, started, finished, lost: 0, heard: None, result: Ok(reply) } =
-            outcome
-        else {
-            return Self::Other(Box::new(record));
-        };
-        match &reply.detail {
-            Detail::Icmp(detail) if *trace == Trace::default() => Self::Echo(Echo {
-                request: *request,
-                started: *started,
-                finished: *finished,
-                address: *address,
-                detail: detail.clone(),
-            }),
-            _ => Self::Other(Box::new(record)),
-        }
+        let echo = Echo::of(&record).filter(|echo| echo.record() == record);
+        echo.map_or_else(|| Self::Other(Box::new(record)), Self::Echo)
     }
 
     fn record(&self) -> Record {
-        let echo = match self {
-            Self::Echo(echo) => echo,
-            Self::Other(record) => return (**record).clone(),
+        match self {
+            Self::Echo(echo) => echo.record(),
+            Self::Other(record) => (**record).clone(),
+        }
+    }
+}
+
+impl Echo {
+    /// The probe, if it may be one of those.
+    fn of(record: &Record) -> Option<Self> {
+        let Record { outcome, address: Some(address), .. } = record else {
+            return None;
         };
-        let &Echo { request, started, finished, address, ref detail } = echo;
-        let result = Ok(echoes::reply(detail.clone()));
-        let outcome = Outcome { request, started, finished, lost: 0, heard: None, result };
-        Record { outcome, address: Some(address), trace: Trace::default() }
+        let Outcome { request, started, finished, result: Ok(reply), .. } = outcome else {
+            return None;
+        };
+        let Detail::Icmp(IcmpDetail { rtts: RttList::One(rtt), ttl, tos, .. }) = reply.detail
+        else {
+            return None;
+        };
+        let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
+        Some(Self {
+            generation: request.generation,
+            target: request.target,
+            due: request.due,
+            began: started.wall.into(),
+            late: nanos(started.mono - request.due)?,
+            took: nanos(*finished - started.mono)?,
+            rtt: nanos(rtt)?,
+            address: *address,
+            trigger: request.trigger,
+            effort: request.effort,
+            ttl,
+            tos,
+        })
+    }
+
+    fn record(&self) -> Record {
+        let &Self { generation, target, due, trigger, effort, ttl, tos, .. } = self;
+        let time = |nanos: u32| Duration::from_nanos(nanos.into());
+        let started = Now { mono: due + time(self.late), wall: self.began.into() };
+        let rtts = RttList::One(time(self.rtt));
+        let detail = IcmpDetail { sent: 1, received: 1, rtts, ttl, tos, duplicates: 0 };
+        let outcome = Outcome {
+            request: ProbeRequest { generation, target, trigger, effort, due },
+            started,
+            finished: started.mono + time(self.took),
+            lost: 0,
+            heard: None,
+            result: Ok(echoes::reply(detail)),
+        };
+        Record { outcome, address: Some(self.address), trace: Trace::default() }
     }
 }
 
@@ -235,10 +283,8 @@ fn hand_out(waiting: &mut BTreeMap<TargetIx, Vec<Waiter>>, target: TargetIx, rec
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::model::{Effort, RemoteFailure, Reply, RttList, TcpDetail, Trigger};
+    use crate::model::{RemoteFailure, Reply, TcpDetail};
 
     /// The record of a probe of the first target that began `secs` after the start.
     fn record(secs: u64, result: Result<(), RemoteFailure>) -> Record {
@@ -282,31 +328,30 @@ mod tests {
 
     #[test]
     fn echoes_are_told_as_they_were_though_little_of_them_is_kept() {
-        let mut memory = memory();
         let rtts = |rtts: &[u64]| rtts.iter().map(|ms| Duration::from_millis(*ms)).collect();
-        let lists = [RttList::One(Duration::from_millis(7)), RttList::Many(rtts(&[9, 3, 8]))];
-        let echoed = lists.map(|rtts| {
-            let answered = u16::try_from(rtts.as_slice().len()).unwrap();
-            let detail = IcmpDetail {
-                sent: answered + 1,
-                received: answered,
-                rtts,
-                ttl: Some(61),
-                tos: Some(136),
-                duplicates: 2,
-            };
-            let mut record = record(u64::from(answered), Ok(()));
+        let (one, many) =
+            (RttList::One(Duration::from_nanos(7_000_001)), RttList::Many(rtts(&[9, 3, 8])));
+        let slow = RttList::One(Duration::from_secs(5));
+        let lists = [(one.clone(), 0, 0), (slow, 0, 0), (one, 1, 2), (many, 1, 2)];
+        let echoed = lists.map(|(rtts, lost, duplicates)| {
+            let received = u16::try_from(rtts.as_slice().len()).unwrap();
+            let (ttl, tos) = (Some(61), Some(136));
+            let detail = IcmpDetail { sent: received + lost, received, rtts, ttl, tos, duplicates };
+            let mut record = record(u64::from(received), Ok(()));
             record.outcome.request.effort = Effort::Thorough;
             record.outcome.request.trigger = Trigger::Confirm;
             record.outcome.result = Ok(echoes::reply(detail));
             record.address = Some(IpAddr::from([10, 0, 0, 1]));
             record
         });
-        for record in &echoed {
-            memory.remember(record.clone());
+        for echoed in echoed.chunks(SUCCESSES) {
+            let mut memory = memory();
+            for record in echoed {
+                memory.remember(record.clone());
+            }
+            assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
         }
-        assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
-        assert!(size_of::<Success>() <= 120, "there are two of every target");
+        assert!(size_of::<Option<Success>>() <= 64, "there are two of every target");
     }
 
     #[test]

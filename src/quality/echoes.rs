@@ -12,6 +12,8 @@ use crate::model::{Mono, Quality, QualityGrade, micros};
 
 /// Echoes kept at most, whatever the window: trains fill it quickly.
 const MOST: usize = 256;
+/// Echoes for which there is more room when there is too little.
+const ROOM: usize = 4;
 /// Stands for an echo that was not answered.
 const LOST: u32 = u32::MAX;
 
@@ -72,6 +74,11 @@ impl Echoes {
         }
         self.fair += u32::from(beyond(rtt_us, limits.fair));
         self.poor += u32::from(beyond(rtt_us, limits.poor));
+        if self.echoes.len() == self.echoes.capacity() {
+            // A window has its length soon and keeps it; there are many, and doubling would leave
+            // nearly half of each empty.
+            self.echoes.reserve_exact(ROOM.max(self.echoes.len() / 4));
+        }
         self.echoes.push_back(Echo { at_ms: millis(at), rtt_us });
     }
 

@@ -5,12 +5,21 @@ use std::time::Duration;
 /// Interarrival jitter (RFC 3550 §6.4.1, A.8) over round trips.
 ///
 /// Fed with round trips it sums both directions, so it reads up to twice the one-way jitter.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Jitter {
     /// The estimate in nanoseconds.
     estimate: f64,
-    /// Nanoseconds of the last round trip.
-    last: Option<f64>,
+    /// Nanoseconds of the last round trip; [`NONE`] before the first.
+    last: f64,
+}
+
+/// No round trip is shorter than nothing. One is kept for every path.
+const NONE: f64 = -1.0;
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self { estimate: 0.0, last: NONE }
+    }
 }
 
 impl Jitter {
@@ -19,10 +28,10 @@ impl Jitter {
     /// J += (|D| − J) / 16, where D is the difference to the one before.
     pub fn record(&mut self, transit: Duration) {
         let transit = nanos(transit);
-        if let Some(last) = self.last {
-            self.estimate += ((transit - last).abs() - self.estimate) / 16.0;
+        if self.last > NONE {
+            self.estimate += ((transit - self.last).abs() - self.estimate) / 16.0;
         }
-        self.last = Some(transit);
+        self.last = transit;
     }
 
     /// The estimate; zero before the second measurement.

@@ -237,7 +237,8 @@ fn a_usual_site_has_as_many_series_as_the_readme_says() {
     snapshot.sites[site.ix()].silenced = false;
     for target in snapshot.topology.target_ixs() {
         if snapshot.topology.check_of(target).kind.word() == "sip" {
-            snapshot.targets[target.ix()].clock_offset_s = Some(0);
+            let service = snapshot.targets[target.ix()].service.get_or_insert_default();
+            Arc::make_mut(service).clock_offset_s = Some(0);
         }
     }
     let read = read(&page(&snapshot));

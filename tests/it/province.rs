@@ -13,9 +13,10 @@ use vchealth::model::{
     EngineHealth, Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck, IcmpCheck,
     IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono,
     NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality, QualityGrade, ReadinessRun,
-    RemoteFailure, Resolution, RotaId, Saw, Session, SessionId, SessionView, Severity, Silence,
-    SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView, Snapshot,
-    Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable, Verdict,
+    RemoteFailure, Resolution, RotaId, Saw, ServiceView, Session, SessionId, SessionView, Severity,
+    Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView,
+    Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable,
+    Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -217,7 +218,7 @@ fn add_endpoint(topology: &mut Topology, site: SiteIx, id: &str, checks: &[usize
 }
 
 fn up() -> Standing {
-    Standing { hard: Health::Up, soft: Health::Up, since: Some(ago(60 * 26)) }
+    Standing { hard: Health::Up, soft: Health::Up, since: Some(ago(60 * 26).into()) }
 }
 
 fn good(number: u32) -> Quality {
@@ -249,7 +250,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
     };
     let targets = topology.targets.iter().zip(0_u32..).map(|(target, number)| {
         let kind = topology.checks[target.check].kind.word();
-        let (icmp, web) = (kind == "icmp", kind == "http");
+        let icmp = kind == "icmp";
         TargetView {
             standing: up(),
             seen_up: true,
@@ -259,14 +260,17 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
             sent: if icmp { 86_400 + u64::from(number) } else { 0 },
             lost: if icmp { u64::from(number % 11) } else { 0 },
             rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321)),
-            last: Some(now().wall),
-            certificate: web.then(|| Arc::new(certificate.clone())),
-            status: match kind {
-                "sip" => Some(200),
-                "http" => Some(401),
+            last: Some(now().wall.into()),
+            service: match kind {
+                "sip" => Some(ServiceView { status: Some(200), ..ServiceView::default() }),
+                "http" => Some(ServiceView {
+                    certificate: Some(Arc::new(certificate.clone())),
+                    status: Some(401),
+                    clock_offset_s: Some(i64::from(number % 3) - 1),
+                }),
                 _ => None,
-            },
-            clock_offset_s: web.then_some(i64::from(number % 3) - 1),
+            }
+            .map(Arc::new),
             ttl: icmp.then_some(61),
             tos: (icmp && number % 40 == 0).then_some(0x48),
             ..TargetView::default()
@@ -323,8 +327,11 @@ pub(crate) fn troubled(sites: usize) -> Snapshot {
     for endpoint in &topology.site(unseen).endpoints {
         snapshot.endpoints[endpoint.ix()] = EndpointView::default();
         for target in &topology.endpoint(*endpoint).targets {
-            snapshot.targets[target.ix()] =
-                TargetView { local_failures: 3, last: Some(now().wall), ..TargetView::default() };
+            snapshot.targets[target.ix()] = TargetView {
+                local_failures: 3,
+                last: Some(now().wall.into()),
+                ..TargetView::default()
+            };
         }
     }
     snapshot.sites[find("tan-son").ix()].in_maintenance = true;
@@ -529,7 +536,7 @@ pub(crate) fn silence(id: &str) -> Silence {
 }
 
 fn set(standing: &mut Standing, health: Health, since: Timestamp) {
-    *standing = Standing { hard: health, soft: health, since: Some(since) };
+    *standing = Standing { hard: health, soft: health, since: Some(since.into()) };
 }
 
 fn fail_endpoint(snapshot: &mut Snapshot, endpoint: EndpointIx, minutes: i64) {

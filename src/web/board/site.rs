@@ -141,7 +141,7 @@ fn head(pen: &Pen<'_>, ix: SiteIx) -> Markup {
         h1.named { span dir="auto" { (site.name) } }
         p.facts {
             span.badge.(state.word()) { span aria-hidden="true" { (state.sign()) " " } (pen.words.state(state)) }
-            @if let Some(since) = view.standing.since { " " (pen.pick("đã", "for")) " " b { (pen.ago(since)) } }
+            @if let Some(since) = view.standing.since { " " (pen.pick("đã", "for")) " " b { (pen.ago(since.into())) } }
             " · " (topology.level_of(ix).name.get(pen.look.language))
             @if let Some(view) = session.filter(|it| it.phase != Phase::Idle) {
                 " · " (pen.words.phase(view.phase)) ": "
@@ -255,7 +255,7 @@ fn check(pen: &Pen<'_>, ix: TargetIx) -> Markup {
             td data-label=(last) {
                 @match view.last {
                     Some(at) => {
-                        (pen.ago(at)) (pen.pick(" trước", " ago")) " · "
+                        (pen.ago(at.into())) (pen.pick(" trước", " ago")) " · "
                         @if view.failing { (pen.pick("lỗi", "failed")) } @else { (said(pen, view)) }
                     }
                     None => span.dim { (pen.pick("chưa có", "none yet")) },
@@ -285,11 +285,11 @@ fn said(pen: &Pen<'_>, view: &TargetView) -> Markup {
     html! {
         (pen.pick("trả lời", "answers"))
         @if let Some(rtt) = view.rtt { " " (pen.number(rtt.as_secs_f64() * 1e3, 1)) " ms" }
-        @if let Some(status) = view.status { " · " (status) }
-        @if let Some(certificate) = &view.certificate {
+        @if let Some(status) = view.status() { " · " (status) }
+        @if let Some(certificate) = view.certificate() {
             " · " (pen.pick("chứng thư đến ", "certificate until ")) (pen.day(certificate.not_after))
         }
-        @if let Some(off) = view.clock_offset_s.filter(|off| off.abs() > 5) {
+        @if let Some(off) = view.clock_offset_s().filter(|off| off.abs() > 5) {
             " · " (pen.pick("đồng hồ lệch ", "clock off by ")) (off) " s"
         }
     }

@@ -165,7 +165,10 @@ pub(super) fn cells(snapshot: &Snapshot) -> (Vec<Cell>, Sums) {
         };
         let cell = Cell {
             state: State::of(snapshot, ix, &causes),
-            since: view.standing.since.map_or(0, jiff::Timestamp::as_millisecond),
+            since: view
+                .standing
+                .since
+                .map_or(0, |since| jiff::Timestamp::from(since).as_millisecond()),
             flags: flags(view, delegates.is_some()),
             delegates: delegates.unwrap_or_default(),
         };
