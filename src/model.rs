@@ -27,8 +27,8 @@ mod trace;
 
 pub use address::WebAddress;
 pub use batch::{
-    Act, Batch, Change, Chosen, Drill, DrillState, Durable, LinkUse, LostTime, Maintenance, Rollup,
-    Silence, Watch,
+    Act, Batch, Change, Chosen, Drill, DrillDoubt, DrillState, Durable, LinkUse, LostTime,
+    Maintenance, Rollup, Silence, Watch,
 };
 pub use calendar::{Calendar, CalendarStatus, SessionChange};
 pub use check::{

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use tracing::{error, info, warn};
 
 use crate::model::{
-    Batch, Cause, Change, ChannelId, Drill, DrillState, Health, Incident, IncidentId, Notification,
-    ReadinessRun, Severity, Verdict,
+    Batch, Cause, Change, ChannelId, Drill, DrillDoubt, DrillState, Health, Incident, IncidentId,
+    Notification, ReadinessRun, Severity, Verdict,
 };
 
 /// Incidents of which it is kept what was said; those that are over are forgotten first.
@@ -190,6 +190,15 @@ fn log_drill(drill: &Drill) {
         DrillState::Nobody => warn!(%session, "the routes send alerts of a session to nobody"),
         DrillState::Failed { missing } => {
             error!(%session, ?missing, "channels did not accept the drill in time");
+        }
+    }
+    match drill.doubt {
+        None => {}
+        Some(DrillDoubt::HeldBack) => {
+            error!(%session, "silences or planned work hold back all alerts of the session");
+        }
+        Some(DrillDoubt::Unnoticed) => {
+            error!(%session, "a dead site of the session would be told to nobody in time");
         }
     }
 }

@@ -151,8 +151,21 @@ pub struct Drill {
     /// the channel itself was meant.
     #[serde(default)]
     pub reached: BTreeMap<ChannelId, Vec<String>>,
+    /// Why an alert about the session's sites would not be told while it is on, where it would not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<DrillDoubt>,
     /// How it went.
     pub state: DrillState,
+}
+
+/// Why an alert about the sites of a session would not be told while it is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrillDoubt {
+    /// Silences or planned work hold back what is about any of them.
+    HeldBack,
+    /// A site of them that fell silent led to no message in time.
+    Unnoticed,
 }
 
 /// How a drill went.

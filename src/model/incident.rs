@@ -323,6 +323,16 @@ pub enum SelfDoubt {
         /// Title of the session.
         session: String,
     },
+    /// Silences or planned work hold back what is about any site of a session.
+    SessionMuted {
+        /// Title of the session.
+        session: String,
+    },
+    /// A site of a session that fell silent would lead to no message in time.
+    SessionUnwatched {
+        /// Title of the session.
+        session: String,
+    },
 }
 
 /// A part of this program that may be in trouble without stopping it.
@@ -392,6 +402,12 @@ impl fmt::Display for SelfDoubt {
             ),
             Self::NobodyReached { session } => {
                 write!(f, "alerts about the sites of session {session} would reach nobody")
+            }
+            Self::SessionMuted { session } => {
+                write!(f, "all messages about the sites of session {session} are held back")
+            }
+            Self::SessionUnwatched { session } => {
+                write!(f, "a dead site of session {session} would be told to nobody in time")
             }
             Self::Trouble { part: Part::Store, detail } => detail.fmt(f),
         }

@@ -17,8 +17,11 @@
 //!    as any: the outbox knows who has accepted it. Its end is told however late that is, since
 //!    whoever was told of it waits for that.
 //! 6. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
-//!    no silence and no quiet hours. What is probed and how failures become facts is not part of
-//!    it: that shows every minute.
+//!    no silence and no quiet hours. Whether a real alert would be is rehearsed besides: a site that
+//!    falls silent in the session is played through a brain of its own. When that tells nobody, it
+//!    is a trouble of this monitor's own, until it would or the session is over.
+
+mod rehearsal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,14 +29,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
+use super::mute::Mutes;
 use super::record;
 use super::routing::{self, Reach};
 use crate::config::{Channel, Config, DrillSettings, Matter, Settings};
 use crate::model::{
-    Affected, Alert, Cause, Change, ChannelId, CheckId, Drill, DrillState, EndpointId, Evidence,
-    Failure, Importance, Incident, IncidentId, Notification, NotificationId, NotificationKind,
-    Phase, RemoteFailure, Resolution, Saw, SelfDoubt, Session, SessionId, Severity, SiteId, SiteIx,
-    TargetKey, Told,
+    Affected, Alert, Cause, Change, ChannelId, CheckId, Drill, DrillDoubt, DrillState, EndpointId,
+    Evidence, Failure, Importance, Incident, IncidentId, Notification, NotificationId,
+    NotificationKind, Phase, RemoteFailure, Resolution, Saw, SelfDoubt, Session, SessionId,
+    Severity, SiteId, SiteIx, TargetKey, Told,
 };
 
 /// How long it is remembered that a session had its drill.
@@ -47,6 +51,8 @@ pub(super) struct Drills {
     held: BTreeMap<SessionId, Drill>,
     /// Those that go on.
     pending: BTreeMap<SessionId, Pending>,
+    /// The minute of the last rehearsal of what would not have been told.
+    rehearsed: Option<i64>,
 }
 
 /// A drill that goes on.
@@ -72,7 +78,7 @@ impl Drills {
     pub(super) fn restored(held: BTreeMap<SessionId, Drill>) -> Self {
         let running = held.iter().filter(|(_, drill)| drill.state == DrillState::Running);
         let pending = running.map(|(session, drill)| (session.clone(), Pending::of(drill, None)));
-        Self { pending: pending.collect(), held }
+        Self { pending: pending.collect(), held, rehearsed: None }
     }
 
     /// Our wall clock was set by so many seconds; how long it is waited stays the same.
@@ -85,14 +91,15 @@ impl Drills {
     }
 
     /// What is to be done at `now`; nothing most of the time.
-    pub(super) fn look(&mut self, config: &Config, now: Timestamp) -> Vec<Change> {
+    pub(super) fn look(&mut self, config: &Config, mutes: &Mutes, now: Timestamp) -> Vec<Change> {
         let settings = &config.settings.drill;
         let mut changes = Vec::new();
         for session in &config.sessions {
             if self.is_due(session, settings, now) {
-                self.begin(session, config, now, &mut changes);
+                self.begin(session, config, mutes, now, &mut changes);
             }
         }
+        self.rehearse_again(config, mutes, now, &mut changes);
         let ids: Vec<SessionId> = self.pending.keys().cloned().collect();
         for id in ids {
             self.settle(&id, config, now, &mut changes);
@@ -126,26 +133,34 @@ impl Drills {
     /// What drills have shown to be wrong.
     pub(super) fn reasons(&self, now: Timestamp) -> Vec<SelfDoubt> {
         let near = self.held.values().filter(|drill| now < drill.end);
-        let wrong = near.filter_map(|drill| {
-            let session = drill.title.clone();
-            match &drill.state {
+        let wrong = near.flat_map(|drill| {
+            let session = || drill.title.clone();
+            let way = match &drill.state {
                 DrillState::Failed { missing } if !missing.is_empty() => {
-                    Some(SelfDoubt::DrillMissed { session, channels: missing.clone() })
+                    Some(SelfDoubt::DrillMissed { session: session(), channels: missing.clone() })
                 }
-                DrillState::Nobody => Some(SelfDoubt::NobodyReached { session }),
+                DrillState::Nobody => Some(SelfDoubt::NobodyReached { session: session() }),
                 DrillState::Running | DrillState::Passed | DrillState::Failed { .. } => None,
-            }
+            };
+            let untold = drill.doubt.map(|doubt| match doubt {
+                DrillDoubt::HeldBack => SelfDoubt::SessionMuted { session: session() },
+                DrillDoubt::Unnoticed => SelfDoubt::SessionUnwatched { session: session() },
+            });
+            way.into_iter().chain(untold)
         });
         wrong.collect()
     }
 
-    /// The last drill that is over, and whether everybody accepted it.
+    /// The last drill that is over, and whether everybody accepted it and would be told.
     pub(super) fn last(&self) -> Option<(Timestamp, bool)> {
-        let over = self.held.values().filter_map(|drill| match &drill.state {
-            DrillState::Running => None,
-            DrillState::Passed => Some((drill.at, true)),
-            DrillState::Nobody => Some((drill.at, false)),
-            DrillState::Failed { missing } => Some((drill.at, missing.is_empty())),
+        let over = self.held.values().filter_map(|drill| {
+            let accepted = match &drill.state {
+                DrillState::Running => return None,
+                DrillState::Passed => true,
+                DrillState::Nobody => false,
+                DrillState::Failed { missing } => missing.is_empty(),
+            };
+            Some((drill.at, accepted && drill.doubt.is_none()))
         });
         over.max()
     }
@@ -160,10 +175,35 @@ impl Drills {
         !held && !self.pending.contains_key(&session.id)
     }
 
+    /// Rehearses once a minute what would not have been told: somebody may have mended it.
+    fn rehearse_again(
+        &mut self,
+        config: &Config,
+        mutes: &Mutes,
+        now: Timestamp,
+        changes: &mut Vec<Change>,
+    ) {
+        let minute = Some(now.as_second().div_euclid(60));
+        if std::mem::replace(&mut self.rehearsed, minute) == minute {
+            return;
+        }
+        let doubtful =
+            self.held.values_mut().filter(|drill| drill.doubt.is_some() && now < drill.end);
+        for drill in doubtful {
+            let session = config.sessions.iter().find(|session| session.id == drill.session);
+            let doubt = session.and_then(|session| rehearsal::doubt(session, config, mutes));
+            if doubt != drill.doubt {
+                drill.doubt = doubt;
+                changes.push(Change::Drill(Box::new(drill.clone())));
+            }
+        }
+    }
+
     fn begin(
         &mut self,
         session: &Session,
         config: &Config,
+        mutes: &Mutes,
         now: Timestamp,
         changes: &mut Vec<Change>,
     ) {
@@ -179,11 +219,13 @@ impl Drills {
             end: session.end,
             at: now,
             reached: reached(session, config),
+            doubt: None,
             state: DrillState::Running,
         };
         if drill.reached.is_empty() {
             drill.state = DrillState::Nobody;
         } else {
+            drill.doubt = rehearsal::doubt(session, config, mutes);
             self.pending.insert(session.id.clone(), Pending::of(&drill, Some(now)));
         }
         let firing = NotificationKind::Firing;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::picture::Picture;
-use crate::model::{Change, Incident, Maintenance, Silence, SilenceId, SiteId, SiteIx};
+use crate::model::{Change, Incident, Maintenance, Silence, SilenceId, SiteId, SiteIx, Topology};
 
 /// For so long what is over is kept: a clock that was set forward by mistake is set back, and what
 /// was planned holds again.
@@ -51,25 +51,25 @@ impl Mutes {
     }
 
     /// Whether messages about a site are held back by a silence.
-    pub(super) fn is_silenced(&self, picture: &Picture, site: SiteIx, now: Timestamp) -> bool {
+    pub(super) fn is_silenced(&self, topology: &Topology, site: SiteIx, now: Timestamp) -> bool {
         self.silences.values().any(|silence| {
             silence.from <= now
                 && now < silence.until
-                && silence.site.as_ref().is_none_or(|root| is_below(picture, site, root))
+                && silence.site.as_ref().is_none_or(|root| is_below(topology, site, root))
         })
     }
 
     /// Whether planned work is going on at a site.
     pub(super) fn is_in_maintenance(
         &self,
-        picture: &Picture,
+        topology: &Topology,
         site: SiteIx,
         now: Timestamp,
     ) -> bool {
         self.maintenance.values().any(|window| {
             window.from <= now
                 && now < window.until
-                && window.sites.iter().any(|root| is_below(picture, site, root))
+                && window.sites.iter().any(|root| is_below(topology, site, root))
         })
     }
 
@@ -96,14 +96,20 @@ impl Mutes {
             return false;
         }
         let muted = |id: &SiteId| {
-            picture.topology().find_site(id).is_some_and(|site| {
-                (!worse && self.is_silenced(picture, site, now))
-                    || self.is_in_maintenance(picture, site, now)
+            let topology = picture.topology();
+            topology.find_site(id).is_some_and(|site| {
+                (!worse && self.is_silenced(topology, site, now))
+                    || self.is_in_maintenance(topology, site, now)
             })
         };
         let mut affected = incident.affected_now().peekable();
         incident.site.as_ref().is_some_and(muted)
             || (affected.peek().is_some() && affected.all(muted))
+    }
+
+    /// Whether messages about a site are held back by either.
+    pub(super) fn is_muted(&self, topology: &Topology, site: SiteIx, now: Timestamp) -> bool {
+        self.is_silenced(topology, site, now) || self.is_in_maintenance(topology, site, now)
     }
 
     /// When the next of them begins or ends.
@@ -115,8 +121,7 @@ impl Mutes {
 }
 
 /// Whether a site is `root` or its line runs through it.
-fn is_below(picture: &Picture, site: SiteIx, root: &SiteId) -> bool {
-    let topology = picture.topology();
+fn is_below(topology: &Topology, site: SiteIx, root: &SiteId) -> bool {
     topology.site(site).id == *root
         || topology.ancestors(site).iter().any(|above| topology.site(*above).id == *root)
 }

@@ -34,7 +34,10 @@ impl Weakness {
     const fn of(doubt: &SelfDoubt) -> Self {
         match doubt {
             SelfDoubt::ClockSet { .. } | SelfDoubt::ClockOff { .. } => Self::Clock,
-            SelfDoubt::DrillMissed { .. } | SelfDoubt::NobodyReached { .. } => Self::Drill,
+            SelfDoubt::DrillMissed { .. }
+            | SelfDoubt::NobodyReached { .. }
+            | SelfDoubt::SessionMuted { .. }
+            | SelfDoubt::SessionUnwatched { .. } => Self::Drill,
             SelfDoubt::Trouble { part, .. } => Self::Part(*part),
             _ => Self::Sight,
         }

@@ -62,7 +62,7 @@ impl Monitor {
             self.retell(now.mono);
         }
         self.note_minute(now);
-        let drills = self.drills.look(&self.picture.config, now.wall);
+        let drills = self.drills.look(&self.picture.config, &self.mutes, now.wall);
         if !drills.is_empty() {
             self.changes.extend(drills);
             self.commit_at = now.mono;

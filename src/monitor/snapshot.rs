@@ -104,8 +104,8 @@ impl Monitor {
             session: standpoint.session.as_ref().map(|session| session.id.clone()),
             delegates: standpoint.delegates,
             incident,
-            in_maintenance: self.mutes.is_in_maintenance(picture, ix, now.wall),
-            silenced: self.mutes.is_silenced(picture, ix, now.wall),
+            in_maintenance: self.mutes.is_in_maintenance(picture.topology(), ix, now.wall),
+            silenced: self.mutes.is_silenced(picture.topology(), ix, now.wall),
         }
     }
 

@@ -518,7 +518,7 @@ fn fallen_back(id: &str, state: MarkState, told_as: NotificationKind) -> Mark {
 
 #[test]
 fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_restart() {
-    use crate::model::{Chosen, Drill, DrillState, LinkUse, SessionId};
+    use crate::model::{Chosen, Drill, DrillDoubt, DrillState, LinkUse, SessionId};
     let scratch = Scratch::new("arriving");
     let (mut store, _) = scratch.open();
     let told = |id: &str, about: &str, kind| {
@@ -540,6 +540,7 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         end: now(),
         at: now(),
         reached: [(ChannelId::new("sms"), vec!["Hà".to_owned()])].into(),
+        doubt: Some(DrillDoubt::HeldBack),
         state: DrillState::Failed { missing: vec![ChannelId::new("sms")] },
     };
     let changes = vec![

@@ -673,6 +673,8 @@ fn our_own_troubles_say_what_to_do() {
         &[
             ("drill", of(missed())),
             ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
+            ("muted", of(SelfDoubt::SessionMuted { session: session() })),
+            ("unwatched", of(SelfDoubt::SessionUnwatched { session: session() })),
             ("resolver", of(trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"))),
             ("full", store(StoreTrouble::Full { dir: dir() })),
             ("held", store(StoreTrouble::Held { dir: dir() })),

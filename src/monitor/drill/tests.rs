@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{File, SourceSet, load, sample};
+use crate::model::{Maintenance, Silence, SilenceId};
 use crate::texts::Letter;
 use crate::texts::tests::{letter, write_all};
 
@@ -26,6 +27,11 @@ fn loaded(settings: &str) -> Config {
     load(&files).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// Nothing is held back.
+fn none() -> Mutes {
+    Mutes::default()
+}
+
 fn at(text: &str) -> Timestamp {
     format!("2026-12-03T{text}Z").parse().unwrap()
 }
@@ -46,31 +52,37 @@ fn incident(drills: &Drills) -> IncidentId {
 #[test]
 fn a_drill_goes_through_every_channel_two_hours_before_and_ends_when_all_have_it() {
     let (mut drills, config) = (Drills::default(), config());
-    assert_eq!(told(&drills.look(&config, at("22:59:59"))), Vec::<String>::new());
+    assert_eq!(told(&drills.look(&config, &none(), at("22:59:59"))), Vec::<String>::new());
     let before = |text: &str| format!("2026-12-02T{text}Z").parse::<Timestamp>().unwrap();
-    assert!(told(&drills.look(&config, before("22:59:59"))).is_empty());
-    assert_eq!(told(&drills.look(&config, before("23:00:00"))), ["duty firing", "sms firing"]);
-    assert!(drills.look(&config, before("23:00:01")).is_empty(), "once");
+    assert!(told(&drills.look(&config, &none(), before("22:59:59"))).is_empty());
+    assert_eq!(
+        told(&drills.look(&config, &none(), before("23:00:00"))),
+        ["duty firing", "sms firing"]
+    );
+    assert!(drills.look(&config, &none(), before("23:00:01")).is_empty(), "once");
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("duty"), &id);
-    assert!(drills.look(&config, before("23:00:02")).is_empty());
+    assert!(drills.look(&config, &none(), before("23:00:02")).is_empty());
     drills.accepted(&ChannelId::new("sms"), &id);
-    let over = drills.look(&config, before("23:00:03"));
+    let over = drills.look(&config, &none(), before("23:00:03"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert_eq!(drills.last(), Some((before("23:00:00"), true)));
     assert!(drills.reasons(before("23:30:00")).is_empty());
-    assert!(drills.look(&config, at("00:59:59")).is_empty(), "no second one");
+    assert!(drills.look(&config, &none(), at("00:59:59")).is_empty(), "no second one");
 }
 
 #[test]
 fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     let (mut drills, config) = (Drills::default(), config());
     let begin = at("00:00:00");
-    drills.look(&config, begin);
+    drills.look(&config, &none(), begin);
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("duty"), &id);
-    assert!(drills.look(&config, at("00:01:59")).is_empty());
-    assert_eq!(told(&drills.look(&config, at("00:02:01"))), ["duty resolved", "sms resolved"]);
+    assert!(drills.look(&config, &none(), at("00:01:59")).is_empty());
+    assert_eq!(
+        told(&drills.look(&config, &none(), at("00:02:01"))),
+        ["duty resolved", "sms resolved"]
+    );
     let said = [SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
         channels: vec![ChannelId::new("sms")],
@@ -96,56 +108,59 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
 #[test]
 fn a_drill_that_a_crash_cut_short_goes_on_and_its_end_is_told() {
     let (mut drills, config) = (Drills::default(), config());
-    drills.look(&config, at("00:00:00"));
+    drills.look(&config, &none(), at("00:00:00"));
     let id = incident(&drills);
     // Away for longer than channels have to accept it.
     let mut again = Drills::restored(drills.held.clone());
-    assert!(again.look(&config, at("00:10:00")).is_empty(), "nothing is told twice");
+    assert!(again.look(&config, &none(), at("00:10:00")).is_empty(), "nothing is told twice");
     again.accepted(&ChannelId::new("duty"), &id);
-    assert!(again.look(&config, at("00:11:59")).is_empty());
+    assert!(again.look(&config, &none(), at("00:11:59")).is_empty());
     again.accepted(&ChannelId::new("sms"), &id);
-    let over = again.look(&config, at("00:12:00"));
+    let over = again.look(&config, &none(), at("00:12:00"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert_eq!(again.last(), Some((at("00:00:00"), true)));
     let mut third = Drills::restored(again.held.clone());
-    assert!(third.look(&config, at("00:12:30")).is_empty());
+    assert!(third.look(&config, &none(), at("00:12:30")).is_empty());
 
     // Away until days after the session.
     let mut late = Drills::restored(drills.held.clone());
     let then = |text: &str| format!("2026-12-06T{text}Z").parse::<Timestamp>().unwrap();
-    assert!(late.look(&config, then("00:00:00")).is_empty());
-    let over = late.look(&config, then("00:02:01"));
+    assert!(late.look(&config, &none(), then("00:00:00")).is_empty());
+    let over = late.look(&config, &none(), then("00:02:01"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert!(late.reasons(then("00:02:01")).is_empty(), "the session is over");
-    assert!(late.look(&config, then("00:02:02")).is_empty());
+    assert!(late.look(&config, &none(), then("00:02:02")).is_empty());
     assert!(late.held.is_empty());
 }
 
 #[test]
 fn a_session_put_off_has_another_drill_once_the_first_is_over() {
     let (mut drills, mut config) = (Drills::default(), config());
-    drills.look(&config, at("00:00:00"));
+    drills.look(&config, &none(), at("00:00:00"));
     let id = incident(&drills);
     let mut later = (*config.sessions[0]).clone();
     (later.start, later.end) = (at("01:30:00"), at("03:30:00"));
     config.sessions = vec![std::sync::Arc::new(later)];
-    assert!(drills.look(&config, at("00:00:05")).is_empty(), "its end is not lost");
+    assert!(drills.look(&config, &none(), at("00:00:05")).is_empty(), "its end is not lost");
     for channel in ["duty", "sms"] {
         drills.accepted(&ChannelId::new(channel), &id);
     }
-    assert_eq!(told(&drills.look(&config, at("00:00:06"))), ["duty resolved", "sms resolved"]);
-    assert_eq!(told(&drills.look(&config, at("00:00:07"))), ["duty firing", "sms firing"]);
+    assert_eq!(
+        told(&drills.look(&config, &none(), at("00:00:06"))),
+        ["duty resolved", "sms resolved"]
+    );
+    assert_eq!(told(&drills.look(&config, &none(), at("00:00:07"))), ["duty firing", "sms firing"]);
 }
 
 #[test]
 fn a_clock_that_is_set_neither_ends_a_drill_nor_makes_it_wait() {
     for (set, by_s) in [("01:00:10", 3_600), ("00:00:10", 0)] {
         let (mut drills, config) = (Drills::default(), config());
-        drills.look(&config, at("00:00:00"));
+        drills.look(&config, &none(), at("00:00:00"));
         drills.our_clock_was_set(by_s);
-        assert!(drills.look(&config, at(set)).is_empty());
+        assert!(drills.look(&config, &none(), at(set)).is_empty());
         let end = at(set) + SignedDuration::from_secs(111);
-        assert_eq!(told(&drills.look(&config, end)), ["duty resolved", "sms resolved"]);
+        assert_eq!(told(&drills.look(&config, &none(), end)), ["duty resolved", "sms resolved"]);
     }
 }
 
@@ -175,7 +190,7 @@ fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_cha
 ",
     );
     let mut drills = Drills::default();
-    let begun = drills.look(&config, at("00:00:00"));
+    let begun = drills.look(&config, &none(), at("00:00:00"));
     assert_eq!(told(&begun), ["all firing", "boss firing", "siren firing"]);
     let to_boss = begun.iter().find_map(|change| match change {
         Change::Notify(it) if it.channel.as_str() == "boss" => Some(it),
@@ -188,25 +203,25 @@ fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_cha
     for channel in ["all", "boss", "siren"] {
         drills.accepted(&ChannelId::new(channel), &incident.id);
     }
-    let over = drills.look(&config, at("00:00:05"));
+    let over = drills.look(&config, &none(), at("00:00:05"));
     assert_eq!(told(&over), ["all resolved", "boss resolved", "siren resolved"]);
 }
 
 #[test]
 fn routes_that_lead_to_nobody_are_our_own_trouble() {
     let mut drills = Drills::default();
-    assert!(told(&drills.look(&routed("  - {to: []}\n"), at("00:00:00"))).is_empty());
+    assert!(told(&drills.look(&routed("  - {to: []}\n"), &none(), at("00:00:00"))).is_empty());
     let said = [SelfDoubt::NobodyReached { session: "Giao ban".to_owned() }];
     assert_eq!(drills.reasons(at("00:00:00")), said);
     assert_eq!(drills.last(), Some((at("00:00:00"), false)));
-    assert!(drills.look(&routed("  - {to: []}\n"), at("00:00:01")).is_empty(), "once");
+    assert!(drills.look(&routed("  - {to: []}\n"), &none(), at("00:00:01")).is_empty(), "once");
 }
 
 #[test]
 fn without_the_setting_there_are_none() {
     let (mut drills, mut config) = (Drills::default(), config());
     config.settings.drill.before = Duration::ZERO;
-    assert!(drills.look(&config, at("00:00:00")).is_empty());
+    assert!(drills.look(&config, &none(), at("00:00:00")).is_empty());
 }
 
 #[test]
@@ -227,11 +242,11 @@ drill: {before: 2h, accept_within: 2m}
         });
         messages.collect()
     };
-    let begun = told(drills.look(&config, "2026-12-02T23:00:00Z".parse().unwrap()));
+    let begun = told(drills.look(&config, &none(), "2026-12-02T23:00:00Z".parse().unwrap()));
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("zalo"), &id);
     drills.accepted(&ChannelId::new("sms-tu"), &id);
-    let over = told(drills.look(&config, "2026-12-02T23:00:07Z".parse().unwrap()));
+    let over = told(drills.look(&config, &none(), "2026-12-02T23:00:07Z".parse().unwrap()));
     let all = begun.into_iter().chain(over).map(|it| {
         let heading = format!("{} to {}", it.kind.word(), it.channel);
         let mut letter = letter(vec![it.clone()]);
@@ -242,4 +257,87 @@ drill: {before: 2h, accept_within: 2m}
     assert_eq!(all.len(), 4);
     let all: Vec<(&str, Letter)> = all.iter().map(|(name, it)| (&**name, it.clone())).collect();
     write_all("drill", &all);
+}
+
+/// A silence of everything in the days around the session.
+fn of_all() -> Mutes {
+    let silence = Silence {
+        id: SilenceId::new("s1"),
+        site: None,
+        from: at("00:00:00"),
+        until: at("02:00:00"),
+        by: "Hà".to_owned(),
+        reason: "đêm qua bảo trì".to_owned(),
+    };
+    Mutes { silences: BTreeMap::from([(silence.id.clone(), silence)]), ..Mutes::default() }
+}
+
+/// Takes a drill through to its end; what is wrong then.
+fn through(drills: &mut Drills, config: &Config, mutes: &Mutes) -> Vec<SelfDoubt> {
+    drills.look(config, mutes, at("00:00:00"));
+    let id = incident(drills);
+    for channel in ["duty", "sms"] {
+        drills.accepted(&ChannelId::new(channel), &id);
+    }
+    drills.look(config, mutes, at("00:00:01"));
+    drills.reasons(at("00:00:01"))
+}
+
+#[test]
+fn a_silence_of_everything_that_nobody_lifted_fails_the_drill_until_it_is_lifted() {
+    let (mut drills, config) = (Drills::default(), config());
+    let session = || "Giao ban".to_owned();
+    let muted = [SelfDoubt::SessionMuted { session: session() }];
+    assert_eq!(through(&mut drills, &config, &of_all()), muted, "every channel has accepted it");
+    assert_eq!(drills.last(), Some((at("00:00:00"), false)));
+    let mut again = Drills::restored(drills.held.clone());
+    assert!(again.look(&config, &of_all(), at("00:01:00")).is_empty());
+    assert_eq!(again.reasons(at("00:01:00")), muted, "also after a restart");
+    let lifted = again.look(&config, &none(), at("00:02:00"));
+    assert!(matches!(lifted.as_slice(), [Change::Drill(_)]), "{lifted:?}");
+    assert!(again.reasons(at("00:02:00")).is_empty());
+    assert_eq!(again.last(), Some((at("00:00:00"), true)));
+}
+
+#[test]
+fn one_silenced_site_or_a_silence_that_ends_before_fails_no_drill() {
+    let config = config();
+    let first = config.topology.site(*config.sessions[0].sites.keys().next().unwrap()).id.clone();
+    let mut mutes = of_all();
+    let silence = mutes.silences.values_mut().next().unwrap();
+    silence.site = Some(first);
+    assert_eq!(through(&mut Drills::default(), &config, &mutes), []);
+    let silence = mutes.silences.values_mut().next().unwrap();
+    (silence.site, silence.until) = (None, at("00:59:59"));
+    assert_eq!(through(&mut Drills::default(), &config, &mutes), []);
+}
+
+#[test]
+fn planned_work_at_all_sites_during_the_session_fails_the_drill() {
+    let config = config();
+    let top = config.topology.sites.iter().find(|site| site.parent.is_none()).unwrap();
+    let window = Maintenance {
+        id: SilenceId::new("w1"),
+        sites: vec![top.id.clone()],
+        from: at("00:30:00"),
+        until: at("04:00:00"),
+        by: "Hà".to_owned(),
+        reason: "thay đường truyền".to_owned(),
+    };
+    let mutes =
+        Mutes { maintenance: BTreeMap::from([(window.id.clone(), window)]), ..Mutes::default() };
+    let muted = [SelfDoubt::SessionMuted { session: "Giao ban".to_owned() }];
+    assert_eq!(through(&mut Drills::default(), &config, &mutes), muted);
+}
+
+#[test]
+fn settings_by_which_a_dead_site_is_told_too_late_fail_the_drill() {
+    let mut config = config();
+    let mut topology = (*config.topology).clone();
+    for check in &mut topology.checks {
+        (check.paces.live, check.confirm_after) = (Duration::from_mins(2), Duration::from_mins(1));
+    }
+    config.topology = std::sync::Arc::new(topology);
+    let late = [SelfDoubt::SessionUnwatched { session: "Giao ban".to_owned() }];
+    assert_eq!(through(&mut Drills::default(), &config, &none()), late);
 }

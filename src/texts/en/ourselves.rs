@@ -19,6 +19,16 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Mend `routes` in vchealth.yaml before the session; look ahead with `vchealth \
              who` and one of its sites.",
         )),
+        SelfDoubt::SessionMuted { .. } => Some((
+            "a silence or planned work of another day was not ended",
+            "See `vchealth silence` and `vchealth maintenance`, and end before the session with \
+             `vchealth unsilence` what is not meant for it.",
+        )),
+        SelfDoubt::SessionUnwatched { .. } => Some((
+            "probes come too seldom during a session, or too many of them have to fail",
+            "Look at `pace` and `confirm_after` of the checks and at `hysteresis` in \
+             vchealth.yaml: five seconds are usual.",
+        )),
         SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
             "the name server is down, or the way to it",
             "Check the name server in /etc/resolv.conf. Devices given by address are watched \
@@ -116,6 +126,12 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             "the alert drill before session “{session}” did not reach channel {}",
             joined(channels)
         ),
+        SelfDoubt::SessionMuted { session } => format!(
+            "silences or planned work hold back every alert about the sites of session “{session}”"
+        ),
+        SelfDoubt::SessionUnwatched { session } => {
+            format!("in session “{session}” a dead site would be told to nobody within two minutes")
+        }
         SelfDoubt::NobodyReached { session } => format!(
             "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
         ),

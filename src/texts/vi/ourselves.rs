@@ -19,6 +19,16 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Sửa `routes` trong vchealth.yaml trước giờ họp; xem trước bằng `vchealth who` \
              với một điểm cầu của phiên họp.",
         )),
+        SelfDoubt::SessionMuted { .. } => Some((
+            "lệnh tạm tắt cảnh báo hoặc công việc báo trước từ hôm khác chưa được kết thúc",
+            "Xem `vchealth silence` và `vchealth maintenance`; trước giờ họp kết thúc bằng \
+             `vchealth unsilence` những gì không dành cho phiên họp này.",
+        )),
+        SelfDoubt::SessionUnwatched { .. } => Some((
+            "trong giờ họp đo quá thưa, hoặc phải hỏng quá nhiều lần mới tính là lỗi",
+            "Xem lại `pace`, `confirm_after` của các phép đo (`checks`) và `hysteresis` trong \
+             vchealth.yaml; thông thường chỉ mất năm giây.",
+        )),
         SelfDoubt::Trouble { part: Part::Resolver, .. } => Some((
             "máy chủ tên miền hỏng hoặc đường đến nó bị đứt",
             "Kiểm tra máy chủ tên miền ghi trong /etc/resolv.conf. Thiết bị khai bằng địa chỉ \
@@ -115,6 +125,14 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::DrillMissed { session, channels } => format!(
             "diễn tập cảnh báo trước phiên họp “{session}” không đến được kênh {}",
             joined(channels)
+        ),
+        SelfDoubt::SessionMuted { session } => format!(
+            "mọi cảnh báo về các điểm cầu của phiên họp “{session}” đang bị tạm tắt hoặc giữ lại \
+             do công việc báo trước"
+        ),
+        SelfDoubt::SessionUnwatched { session } => format!(
+            "trong phiên họp “{session}”, nếu một điểm cầu mất kết nối thì trong hai phút không ai \
+             được báo"
         ),
         SelfDoubt::NobodyReached { session } => format!(
             "cảnh báo về các điểm cầu của phiên họp “{session}” sẽ không đến được ai (xem lại \
