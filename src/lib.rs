@@ -15,7 +15,8 @@
 //!                                                                                ▼
 //!  snapshot ─▶ metrics │ web │ readiness      history ─▶ report         courier ─▶ channel
 //! ```
-//! Commit, then publish, then deliver: what people are shown and told is on disk before.
+//! Commit, then publish, then deliver: what people are shown and told is on disk before, unless the
+//! disk fails; then they are told all the same.
 //!
 //! # The rooms, in reading order
 //! [`model`] the words: site, endpoint, check, target, outcome, incident, snapshot ·

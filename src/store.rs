@@ -15,6 +15,7 @@ mod readiness;
 mod restore;
 mod retention;
 mod schema;
+mod spare;
 mod value;
 mod whole;
 mod writer;
@@ -45,8 +46,22 @@ pub struct Store {
     lost_log: bool,
     /// The file behind `db`.
     identity: keep::Identity,
+    spare: Aside,
+    /// What stands in the spare and `db` did not take at the start either.
+    lacking: Option<spare::Account>,
     /// Locked as long as the store lives; the lock goes with the process, however it ends.
     lock: open::Lock,
+}
+
+/// Where what the database does not take is kept.
+#[derive(Debug)]
+struct Aside {
+    /// None if there is no room for it.
+    spare: Option<spare::Spare>,
+    /// The state of the database that accounts belong to.
+    epoch: u64,
+    /// Whether the spare holds an account of this epoch.
+    in_use: bool,
 }
 
 impl Store {

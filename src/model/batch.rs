@@ -19,7 +19,7 @@ pub struct Batch {
 }
 
 /// One durable change. Those of health come by the ten thousand; whatever is larger is boxed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// A confirmed health: of a target, an endpoint or a site.
     Health {
@@ -90,7 +90,7 @@ pub struct Watch {
 }
 
 /// Time that sites of a session were down while it was on, summed over sites.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostTime {
     /// Until when it is counted.
     pub at: Timestamp,

@@ -83,6 +83,11 @@ impl Backlog {
         self.changes.len() + self.rollups.len() + self.marks.len()
     }
 
+    /// How many measurements wait.
+    pub(super) fn measurements(&self) -> usize {
+        self.rollups.len()
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0

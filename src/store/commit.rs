@@ -1,10 +1,12 @@
 //! Writing: what was decided together becomes one transaction.
 
+use std::io;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::value::{health_number, key_columns, nanos};
-use super::{Doing, Mark, Store, StoreError, outbox};
+use super::{Aside, Doing, Mark, Store, StoreError, outbox};
 use crate::model::{
     Batch, Change, Confirmation, Drill, Incident, LinkUse, Maintenance, ReadinessRun, Rollup,
     SessionId, SessionRecord, Silence, SiteId, TargetKey, Watch,
@@ -39,7 +41,18 @@ impl Store {
         self.keep()?;
         let transaction =
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).doing("write to")?;
+        let next = self.spare.in_use.then_some(self.spare.epoch + 1);
+        let lacking = self.lacking.as_ref();
         let written = (|| {
+            if let Some(next) = next {
+                begin_epoch(&transaction, next)?;
+            }
+            for change in lacking.iter().flat_map(|lacking| &lacking.changes) {
+                write_change(&transaction, change, now)?;
+            }
+            for mark in lacking.iter().flat_map(|lacking| &lacking.marks) {
+                outbox::mark(&transaction, mark)?;
+            }
             for change in changes {
                 write_change(&transaction, change, now)?;
             }
@@ -51,8 +64,51 @@ impl Store {
             }
             Ok(())
         })();
-        written.and_then(|()| transaction.commit()).doing("write to")
+        written.and_then(|()| transaction.commit()).doing("write to")?;
+        if let Some(next) = next {
+            (self.spare.epoch, self.spare.in_use, self.lacking) = (next, false, None);
+        }
+        Ok(())
     }
+
+    /// Keeps beside the database what it does not take; all of it is on the disk then, but for
+    /// measurements. Whatever is written later takes its place.
+    ///
+    /// # Errors
+    /// When there is no room for it, or the disk fails.
+    pub(super) fn keep_aside<'a>(
+        &'a mut self,
+        changes: impl IntoIterator<Item = &'a Change>,
+        marks: impl IntoIterator<Item = &'a Mark>,
+    ) -> io::Result<()> {
+        let Self { spare: Aside { spare: Some(spare), epoch, .. }, lacking, .. } = self else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no room kept for it"));
+        };
+        let (mut all, mut all_marks) = (Vec::<&Change>::new(), Vec::<&Mark>::new());
+        if let Some(lacking) = lacking {
+            all.extend(&lacking.changes);
+            all_marks.extend(&lacking.marks);
+        }
+        all.extend(changes);
+        all_marks.extend(marks);
+        spare.keep(*epoch, all, all_marks)?;
+        self.spare.in_use = true;
+        Ok(())
+    }
+}
+
+/// The state of the database that what is kept beside it belongs to.
+pub(super) fn spare_epoch(db: &Connection) -> rusqlite::Result<u64> {
+    let text: Option<String> = db
+        .query_row("SELECT value FROM meta WHERE key = 'spare_epoch'", [], |row| row.get(0))
+        .optional()?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+fn begin_epoch(db: &Connection, epoch: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('spare_epoch', ?)")?
+        .execute([epoch.to_string()])?;
+    Ok(())
 }
 
 fn write_change(db: &Connection, change: &Change, now: Timestamp) -> rusqlite::Result<()> {

@@ -10,7 +10,9 @@
 //! 4. A damaged file is moved aside under a name that says so, whatever can still be read of it is
 //!    carried over into a fresh one, and the log says what happened and what to do. A monitor that
 //!    refuses to start would be worse than one that has lost a page of history.
-//! 5. Of a file whose log somebody removed after a crash, the newest is missing, and nothing in it
+//! 5. What the database did not take before the program was stopped, but the `spare` beside it did,
+//!    is given to it.
+//! 6. Of a file whose log somebody removed after a crash, the newest is missing, and nothing in it
 //!    says so. The lock does: whoever closes the database notes that in it.
 
 use std::ffi::OsString;
@@ -21,12 +23,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use super::commit::spare_epoch;
 use super::keep::Identity;
 use super::schema::{self, STEPS, Version};
-use super::{Doing, FILE_NAME, Store, StoreError};
-use crate::model::Durable;
+use super::spare::Spare;
+use super::{Aside, Doing, FILE_NAME, Store, StoreError};
+use crate::model::{Batch, Durable, chain};
 
 /// Name of the lock in the state directory.
 pub(super) const LOCK_NAME: &str = "lock";
@@ -108,9 +112,37 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        let store = Self { db, dir: dir.to_owned(), identity, damage, lost_log, lock };
-        let durable = store.restore(now)?;
+        let epoch = spare_epoch(&db).doing("read")?;
+        let (spare, lacking) = Spare::open(dir, epoch);
+        let spare = Aside { spare, epoch, in_use: lacking.is_some() };
+        let mut store =
+            Self { db, dir: dir.to_owned(), identity, damage, lost_log, lock, spare, lacking };
+        store.catch_up(now);
+        let mut durable = store.restore(now)?;
+        if let Some(lacking) = &store.lacking {
+            durable.apply(&Batch { changes: lacking.changes.clone() });
+        }
         Ok((store, durable))
+    }
+
+    /// Gives the database what it did not take before the program was stopped. If it does not take
+    /// it now either, it goes before whatever is written next.
+    fn catch_up(&mut self, now: Timestamp) {
+        let Some(lacking) = &self.lacking else { return };
+        let (changes, messages) = (lacking.changes.len(), lacking.waiting().count());
+        match self.write([].iter(), [].iter(), [].iter(), now) {
+            Ok(()) => info!(
+                changes,
+                messages,
+                "what the database did not take before the program was stopped was kept beside it \
+                 and is in it now"
+            ),
+            Err(error) => warn!(
+                changes, messages, reason = %chain(&error),
+                "the database still does not take what it did not take before the program was \
+                 stopped; that is known all the same"
+            ),
+        }
     }
 }
 
@@ -220,7 +252,7 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
 }
 
 /// Opening a pipe would wait for ever for somebody at its other end, and a device may act on it.
-fn file_or_nothing(path: &Path) -> Result<(), StoreError> {
+pub(super) fn file_or_nothing(path: &Path) -> Result<(), StoreError> {
     match path.metadata() {
         Ok(found) if !found.is_file() => Err(StoreError::NoFile { path: path.to_owned() }),
         // What cannot be looked at is reported by whoever opens it.

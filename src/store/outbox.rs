@@ -1,8 +1,12 @@
 //! The outbox: what is still to be told, and how far each message is.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
 
+use super::spare::Account;
 use super::value::{instant, nanos, parse};
 use super::{Doing, Store, StoreError};
 use crate::model::{
@@ -10,7 +14,7 @@ use crate::model::{
 };
 
 /// How far a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MarkState {
     /// It waits for its first or next attempt.
     Waiting,
@@ -54,7 +58,7 @@ impl MarkState {
 
 /// Everything about a message that changes on its way. The newest mark of a message replaces the
 /// one before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Which message.
     pub id: NotificationId,
@@ -250,6 +254,20 @@ impl Store {
                 ),
             }
         }
+        // What the database does not take yet is told all the same.
+        let lacking = self.lacking.iter().flat_map(Account::waiting);
+        let known: BTreeSet<NotificationId> =
+            waiting.iter().map(|it| it.notification.id.clone()).collect();
+        waiting.extend(lacking.filter(|(it, _)| !known.contains(&it.id)).map(|(it, mark)| {
+            Waiting {
+                attempts: mark.map_or(0, |mark| mark.attempts),
+                next_attempt: mark.and_then(|mark| mark.next_attempt),
+                bundle: mark.and_then(|mark| mark.bundle.clone()),
+                fallback: mark.and_then(|mark| mark.fallback.clone()),
+                told_as: mark.map_or(it.kind, |mark| mark.told_as),
+                notification: it.clone(),
+            }
+        }));
         Ok(waiting)
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension as _;
 use serde::de::DeserializeOwned;
 use tracing::error;
 
+use super::spare::Account;
 use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError, readiness};
 use crate::model::{
@@ -98,7 +99,10 @@ impl Store {
     /// # Errors
     /// When SQLite cannot read the table.
     pub fn link_uses(&self) -> Result<Vec<LinkUse>, StoreError> {
-        self.records("link_use", "SELECT nonce, record FROM link_use WHERE at >= ?", Timestamp::MIN)
+        let sql = "SELECT nonce, record FROM link_use WHERE at >= ?";
+        let mut uses: Vec<LinkUse> = self.records("link_use", sql, Timestamp::MIN)?;
+        uses.extend(self.lacking.iter().flat_map(Account::link_uses).cloned());
+        Ok(uses)
     }
 
     fn restore_health(&self, durable: &mut Durable) -> Result<(), StoreError> {

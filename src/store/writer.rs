@@ -12,8 +12,10 @@
 //! 2. Measurements alone wait up to [`LAZY`] while they are few, so that the disk is not woken for
 //!    each of them.
 //! 3. After a failure the next attempt waits 100 ms, then twice as long each time, up to 5 s.
-//! 4. While a failure lasts, publishing waits for nothing.
-//! 5. History beyond its age is deleted in small pieces when there is nothing else to do.
+//! 4. What the database refuses is kept beside it, in room that is ours already, and is on the disk
+//!    then as well; so what comes meanwhile is not left waiting for the next attempt.
+//! 5. While a failure lasts, publishing waits for nothing.
+//! 6. History beyond its age is deleted in small pieces when there is nothing else to do.
 
 use std::collections::VecDeque;
 use std::io;
@@ -96,6 +98,14 @@ struct State {
     publisher_ended: bool,
 }
 
+/// When to write again after a failure.
+#[derive(Debug, Clone, Copy, Default)]
+struct Retry {
+    at: Mono,
+    /// The same when there is something that is not on the disk at all.
+    news_at: Mono,
+}
+
 #[derive(Debug)]
 struct Unpublished {
     ticket: u64,
@@ -154,7 +164,9 @@ impl Writer {
             }
             state = wait(&shared.news, state, left);
         }
-        let (ended, unsaved) = (state.writer_ended && state.publisher_ended, state.backlog.len());
+        let ended = state.writer_ended && state.publisher_ended;
+        let is_kept = state.committed >= state.submitted;
+        let unsaved = if is_kept { state.backlog.measurements() } else { state.backlog.len() };
         drop(state);
         if ended {
             for thread in self.threads.drain(..) {
@@ -280,7 +292,7 @@ fn message_of(change: &Change) -> Option<Arc<Notification>> {
 /// The writer thread.
 fn write(mut store: Store, shared: &Shared) {
     let mut failures = 0_u32;
-    let mut retry_at = Mono::ZERO;
+    let mut retry = Retry::default();
     let mut prune_at = shared.clock.mono() + PRUNE.0;
     loop {
         let mut state = shared.lock();
@@ -294,7 +306,7 @@ fn write(mut store: Store, shared: &Shared) {
                 shared.news.notify_all();
                 return;
             }
-            let due = due(&state, stopping.is_some(), retry_at);
+            let due = due(&state, stopping.is_some(), retry);
             if due <= now {
                 state.lazy_since = None;
                 break (state.backlog.take(), state.submitted);
@@ -316,6 +328,10 @@ fn write(mut store: Store, shared: &Shared) {
         let result = store.write(changes, rollups, marks, began.wall);
         let took = shared.clock.mono() - began.mono;
         let bytes = store.bytes();
+        let aside = result.is_err().then(|| {
+            let (changes, _, marks) = work.parts();
+            store.keep_aside(changes, marks)
+        });
 
         let mut state = shared.lock();
         state.status.bytes = bytes;
@@ -342,9 +358,22 @@ fn write(mut store: Store, shared: &Shared) {
                 }
                 state.status.trouble = Some(trouble);
                 state.status.since.get_or_insert(began);
+                let is_aside = matches!(aside, Some(Ok(())));
+                if is_aside {
+                    state.committed = upto;
+                    shared.committed.send_replace(upto);
+                }
+                if let Some(Err(reason)) = aside
+                    && failures == 0
+                {
+                    warn!(%reason, "what the database refuses is not kept beside it either");
+                }
+                let now = shared.clock.mono();
                 let wait = RETRY.0.saturating_mul(1 << failures.min(16)).min(RETRY.1);
                 failures = failures.saturating_add(1);
-                retry_at = shared.clock.mono() + wait;
+                // A large account takes its time; half of it is left for others.
+                let soon = now + (now - began.mono).max(RETRY.0);
+                retry = Retry { at: now + wait, news_at: if is_aside { soon } else { now + wait } };
             }
         }
         drop(state);
@@ -353,7 +382,7 @@ fn write(mut store: Store, shared: &Shared) {
 }
 
 /// When to write next.
-fn due(state: &State, stopping: bool, retry_at: Mono) -> Mono {
+fn due(state: &State, stopping: bool, retry: Retry) -> Mono {
     if state.backlog.is_empty() {
         return Mono::NEVER;
     }
@@ -361,7 +390,8 @@ fn due(state: &State, stopping: bool, retry_at: Mono) -> Mono {
         Some(since) if state.backlog.can_wait() && !stopping => since + LAZY,
         _ => Mono::ZERO,
     };
-    wanted.max(retry_at)
+    let has_news = state.submitted > state.committed;
+    wanted.max(if has_news { retry.news_at.min(retry.at) } else { retry.at })
 }
 
 fn prune(store: &mut Store, retention: Retention, now: Now) -> bool {

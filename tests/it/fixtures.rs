@@ -96,6 +96,25 @@ pub(crate) fn child(test: &str, variables: &[(&str, &str)]) -> Child {
     command.spawn().unwrap()
 }
 
+/// Runs ignored tests of this binary one after the other in namespaces of their own, which no other
+/// test and no other program sees: those of users and `kind`, an option of `unshare`. The shell
+/// command `first` prepares them, and both find `dir` in `VCHEALTH_CHILD_DIR`. Gives what they and
+/// it say; a test that fails says so.
+pub(crate) fn in_namespaces(kind: &str, first: &str, tests: &[&str], dir: &Path) -> String {
+    let script = format!(
+        "{first} || exit; for test; do \
+         \"$0\" \"$test\" --exact --ignored --nocapture; done 2>&1"
+    );
+    let output = Command::new("unshare")
+        .args(["--map-root-user", kind, "--", "sh", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .args(tests)
+        .env("VCHEALTH_CHILD_DIR", dir)
+        .output()
+        .expect("unshare of util-linux");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// How often a test kills its child: 20 times unless the environment asks for more.
 pub(crate) fn kills() -> usize {
     std::env::var("VCHEALTH_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)

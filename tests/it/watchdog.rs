@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use crate::acting::{Duty, ask, free_port, run, wait};
-use crate::fixtures::Scratch;
+use crate::fixtures::{Scratch, in_namespaces};
 
 fn ip(args: &str) {
     let done = Command::new("ip").args(args.split(' ')).status().expect("ip of iproute2");
@@ -62,15 +62,7 @@ fn child_that_loses_the_way_to_its_sites() {
 #[test]
 fn a_monitor_that_can_ask_nobody_gives_no_sign_of_life() {
     let scratch = Scratch::new("watchdog");
-    let script = r#"exec "$1" watchdog::child_that_loses_the_way_to_its_sites \
-                    --exact --ignored --nocapture"#;
-    let output = Command::new("unshare")
-        .args(["--map-root-user", "--net", "--", "sh", "-c", script, "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .env("VCHEALTH_CHILD_DIR", scratch.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("looked dead, and alive again"), "{said}\n{complained}");
+    let child = "watchdog::child_that_loses_the_way_to_its_sites";
+    let said = in_namespaces("--net", "true", &[child], scratch.path());
+    assert!(said.contains("looked dead, and alive again"), "{said}");
 }

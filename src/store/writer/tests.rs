@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use rusqlite::Connection;
 
 use super::*;
-use crate::model::{Durable, Health, NotificationId, NotificationKind, StoreTrouble};
+use crate::model::{Ack, Durable, Health, NotificationId, NotificationKind, StoreTrouble};
 use crate::store::tests::{Scratch, at, batch, health, incident, notification, rollup, site_key};
 use crate::store::{FILE_NAME, History, MarkState};
 
@@ -25,12 +25,33 @@ fn firing(id: &str) -> Change {
     Change::Notify(Box::new(it))
 }
 
-/// Another program holds the database, and this connection does not wait for it.
-fn hold(scratch: &Scratch, store: &Store) -> Connection {
+/// Another program holds the database, and this connection does not wait for it. There is no room
+/// beside it either.
+fn hold(scratch: &Scratch, store: &mut Store) -> Connection {
+    store.spare.spare = None;
+    hold_alone(scratch, store)
+}
+
+/// The same, but there is room beside it.
+fn hold_alone(scratch: &Scratch, store: &Store) -> Connection {
     store.db.busy_timeout(Duration::ZERO).unwrap();
     let other = Connection::open(scratch.path().join(FILE_NAME)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     other
+}
+
+fn delivered(id: &str) -> Mark {
+    Mark {
+        id: NotificationId::new(id),
+        state: MarkState::Delivered,
+        at: at("2026-02-03T01:00:00Z"),
+        attempts: 1,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        fallback: None,
+        told_as: NotificationKind::Firing,
+    }
 }
 
 #[test]
@@ -67,8 +88,8 @@ fn measurements_wait_for_company_and_are_not_lost_at_the_end() {
 #[test]
 fn a_database_that_refuses_delays_no_alert_and_loses_nothing() {
     let scratch = Scratch::new("refuses");
-    let (store, _) = scratch.open();
-    let other = hold(&scratch, &store);
+    let (mut store, _) = scratch.open();
+    let other = hold(&scratch, &mut store);
     let (writer, news) = start(store);
     let handle = writer.handle();
     let ticket = handle.submit(batch(vec![firing("n1")]), None);
@@ -82,20 +103,7 @@ fn a_database_that_refuses_delays_no_alert_and_loses_nothing() {
     assert_eq!(status.waiting, 1);
 
     // Told meanwhile; the outbox learns of both at once.
-    let _ = handle.note(
-        Vec::new(),
-        vec![Mark {
-            id: NotificationId::new("n1"),
-            state: MarkState::Delivered,
-            at: at("2026-02-03T01:00:00Z"),
-            attempts: 1,
-            next_attempt: None,
-            error: None,
-            bundle: None,
-            fallback: None,
-            told_as: NotificationKind::Firing,
-        }],
-    );
+    let _ = handle.note(Vec::new(), vec![delivered("n1")]);
     other.execute_batch("ROLLBACK").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     assert!(runtime.block_on(handle.committed(ticket, LONG)));
@@ -110,8 +118,8 @@ fn a_database_that_refuses_delays_no_alert_and_loses_nothing() {
 #[test]
 fn a_database_that_never_takes_anything_does_not_keep_the_daemon_from_ending() {
     let scratch = Scratch::new("never");
-    let (store, _) = scratch.open();
-    let other = hold(&scratch, &store);
+    let (mut store, _) = scratch.open();
+    let other = hold(&scratch, &mut store);
     let (writer, news) = start(store);
     writer.handle().submit(batch(vec![firing("n1")]), None);
     assert!(!news.recv_timeout(LONG).unwrap().durable);
@@ -122,8 +130,8 @@ fn a_database_that_never_takes_anything_does_not_keep_the_daemon_from_ending() {
 #[test]
 fn batches_handed_over_during_a_commit_share_the_next_one() {
     let scratch = Scratch::new("group");
-    let (store, _) = scratch.open();
-    let other = hold(&scratch, &store);
+    let (mut store, _) = scratch.open();
+    let other = hold(&scratch, &mut store);
     let (writer, news) = start(store);
     let handle = writer.handle();
     for n in 0..100 {
@@ -140,4 +148,76 @@ fn batches_handed_over_during_a_commit_share_the_next_one() {
     let (_, durable): (_, Durable) = scratch.open();
     assert_eq!(durable.health.len(), 100);
     assert!(durable.health.contains_key(&site_key("s99")));
+}
+
+#[test]
+fn what_a_database_refuses_is_on_disk_beside_it_and_known_after_a_crash() {
+    let scratch = Scratch::new("beside");
+    let (store, _) = scratch.open();
+    let other = hold_alone(&scratch, &store);
+    let (writer, news) = start(store);
+    let handle = writer.handle();
+    let mut acked = incident("i1", "tan-lap");
+    let open = Change::Incident(Box::new(acked.clone()));
+    handle.submit(batch(vec![open, firing("n1"), firing("n2")]), None);
+    assert_eq!(news.recv_timeout(LONG).unwrap().mail.len(), 2, "people are told at once");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let kept = |ticket| runtime.block_on(handle.committed(ticket, LONG));
+    assert!(kept(handle.note(Vec::new(), vec![delivered("n1")])));
+    // What comes while it fails does not wait for the next attempt, however far off that is.
+    let at_once = at("2026-02-03T00:43:00Z");
+    let ack = |note: &str| Ack { by: "Hà".into(), at: at_once, note: note.into(), until: None };
+    acked.ack = Some(ack("gọi VNPT"));
+    let change = Change::Incident(Box::new(acked.clone()));
+    assert!(kept(handle.submit(batch(vec![change]), None)));
+    assert!(matches!(handle.status().trouble, Some(StoreTrouble::Held { .. })), "and that is said");
+
+    // Killed here, with nothing of it in the database.
+    let copy = Scratch::new("beside-copy");
+    crate::store::tests::copy(scratch.path(), copy.path());
+    let (store, durable) = copy.open();
+    assert_eq!(durable.incidents[&acked.id], acked);
+    let waiting = store.waiting().unwrap();
+    assert!(matches!(&waiting[..], [it] if it.notification.id.as_str() == "n2"), "{waiting:?}");
+    drop(store);
+    let totals = &History::open(copy.path()).unwrap().outbox().unwrap()[0];
+    assert_eq!((totals.queued, totals.delivered), (1, 1));
+
+    // The database takes it all again; what is beside it is no more.
+    other.execute_batch("ROLLBACK").unwrap();
+    acked.ack = Some(ack("đã xong"));
+    assert!(kept(handle.submit(batch(vec![Change::Incident(Box::new(acked.clone()))]), None)));
+    while handle.status().trouble.is_some() {
+        std::thread::yield_now();
+    }
+    assert_eq!(writer.stop(LONG), 0);
+    let (_, durable) = scratch.open();
+    assert_eq!(durable.incidents[&acked.id], acked, "an old account undoes nothing");
+}
+
+#[test]
+fn what_is_beside_a_database_that_still_refuses_at_the_start_is_known_and_goes_in_later() {
+    let scratch = Scratch::new("still-beside");
+    let (mut store, _) = scratch.open();
+    let it = incident("i1", "tan-lap");
+    let changes = [Change::Incident(Box::new(it.clone())), firing("n1")];
+    store.keep_aside(&changes, []).unwrap();
+    drop(store);
+    let other = Connection::open(scratch.path().join(FILE_NAME)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (mut store, durable) = scratch.open();
+    assert_eq!(durable.incidents[&it.id], it);
+    assert_eq!(store.waiting().unwrap().len(), 1);
+    // Another crash, and another.
+    store.keep_aside(&[firing("n2")], []).unwrap();
+    drop(store);
+    let (mut store, _) = scratch.open();
+    assert_eq!(store.waiting().unwrap().len(), 2);
+    other.execute_batch("ROLLBACK").unwrap();
+    store.commit(&[batch(vec![firing("n3")])], &[], at("2026-02-03T01:00:00Z")).unwrap();
+    drop(store);
+    let totals = &History::open(scratch.path()).unwrap().outbox().unwrap()[0];
+    assert_eq!(totals.queued, 3);
+    let (store, _) = scratch.open();
+    assert_eq!(store.waiting().unwrap().len(), 3);
 }
