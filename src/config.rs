@@ -53,9 +53,9 @@ pub use cost::LineCost;
 pub use diagnostic::{CellPlace, Diagnostic, Diagnostics, counted};
 pub use hint::meant;
 pub use settings::{
-    AlertmanagerSettings, Budget, Channel, ChannelKind, Config, ContactSettings,
+    Address, AlertmanagerSettings, Budget, Channel, ChannelKind, Config, ContactSettings,
     CorrelationSettings, DatedShift, Days, DrillSettings, EmailSettings, EscalationSettings,
-    EsmsSettings, ExecSettings, Fallback, FlappingSettings, HeartbeatSettings, Hours,
+    EsmsSettings, ExecSettings, ExecVariable, Fallback, FlappingSettings, HeartbeatSettings, Hours,
     HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person,
     PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings, Receiver, ReminderSettings,
     ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota, Route, SecretSource,

@@ -39,6 +39,7 @@ pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
 pub use http::{builder, client, tls};
+pub use keys::address;
 pub use link_key::load as load_link_key;
 pub use trouble::trouble;
 

@@ -21,10 +21,12 @@ use std::time::Duration;
 
 pub use event::{Read, sessions};
 
+use super::channels::address;
 use super::defaults;
 use super::diagnostic::Findings;
 use super::read::{Fields, duration, line, well_formed_id, whole, word};
 use super::sessions::{DELEGATES, taking_part};
+use super::settings::{Address, SecretSource};
 use super::sites::Province;
 use super::yaml::Node;
 use crate::model::{Importance, SiteIx, WebAddress};
@@ -64,7 +66,11 @@ impl CalendarSettings {
     pub fn copy_name(&self) -> String {
         let source = match &self.source {
             CalendarSource::File(path) => path.as_os_str().as_encoded_bytes(),
-            CalendarSource::Url(url) => url.reveal().as_bytes(),
+            CalendarSource::Url(Address::Written(url)) => url.reveal().as_bytes(),
+            CalendarSource::Url(Address::Kept(SecretSource::File(path))) => {
+                path.as_os_str().as_encoded_bytes()
+            }
+            CalendarSource::Url(Address::Kept(SecretSource::Env(name))) => name.as_bytes(),
         };
         format!("{}-{:08x}.ics", self.name, fingerprint(source))
     }
@@ -81,7 +87,7 @@ pub enum CalendarSource {
     /// A file on this machine.
     File(PathBuf),
     /// Fetched by HTTP.
-    Url(WebAddress),
+    Url(Address),
 }
 
 /// Why something is no calendar that is read.
@@ -158,16 +164,18 @@ fn calendar(
     let second = Duration::from_secs(1);
     let mut fields = Fields::of(node, "a calendar", out)?;
     let file = fields.get("file").and_then(|node| line(4096)(node, out)).map(PathBuf::from);
-    let url = fields.get("url").and_then(|node| url(node, out));
+    let fetched = ["url", "url_file", "url_env"].into_iter().find(|key| fields.has(key));
+    let url = address(&mut fields, url);
     let source = match (file, url) {
         (Some(_), Some(_)) => {
-            out.say(fields.at("url"), "a calendar has either `file` or `url`, not both");
+            let at = fields.at(fetched.unwrap_or("url"));
+            out.say(at, "a calendar has either `file` or `url`, not both");
             None
         }
         (Some(file), None) => Some(CalendarSource::File(file)),
         (None, Some(url)) => Some(CalendarSource::Url(url)),
         (None, None) => {
-            if !fields.has("file") && !fields.has("url") {
+            if !fields.has("file") && fetched.is_none() {
                 out.say(fields.span, "a calendar needs `file` or `url`");
             }
             None

@@ -14,11 +14,11 @@ use super::diagnostic::Findings;
 use super::hint::nearest;
 use super::read::{Fields, duration, each, flag, line, list, well_formed_id, whole, word};
 use super::settings::{
-    AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
-    Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
-    TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
+    Address, AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
+    ExecVariable, Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings,
+    SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
-use super::yaml::{Key, Node, brief};
+use super::yaml::{Key, Node, Value, brief};
 use crate::model::{ChannelId, WebAddress};
 
 /// Longest text of a setting.
@@ -161,7 +161,11 @@ fn fallback(fields: &mut Fields<'_>) -> Option<Fallback> {
 }
 
 fn webhook(fields: &mut Fields<'_>) -> Option<WebhookSettings> {
-    let url = fields.need("url", web_address);
+    let url = address(fields, web_address);
+    let mut keys = ["url", "url_file", "url_env"].into_iter();
+    if !keys.any(|key| fields.has(key) || fields.has_misspelt(key)) {
+        fields.missing("url");
+    }
     let secret = secret(fields, "secret", "secret_file", "secret_env");
     let timeout = timeout(fields, defaults::WEBHOOK_TIMEOUT);
     Some(WebhookSettings { url: url?, secret, timeout })
@@ -326,7 +330,7 @@ fn exec(fields: &mut Fields<'_>) -> Option<ExecSettings> {
     let args = fields.read("args", Vec::new(), |node, out| {
         list(node, out)?.iter().map(|item| line(LONG)(item, out)).collect()
     });
-    let env = fields.get("env").and_then(|node| texts(node, fields.out));
+    let env = fields.get("env").and_then(|node| variables(node, fields.out));
     let timeout = timeout(fields, defaults::EXEC_TIMEOUT);
     Some(ExecSettings { program: program?, args, env: env.unwrap_or_default(), timeout })
 }
@@ -371,19 +375,59 @@ fn needed(
     found
 }
 
+/// An address, or where one lies that is a key itself: `url`, `url_file` or `url_env`.
+pub(super) fn address(
+    fields: &mut Fields<'_>,
+    written: impl Fn(&Node, &Findings) -> Option<WebAddress>,
+) -> Option<Address> {
+    let url = fields.get("url").map(|node| written(node, fields.out).map(Address::Written));
+    let file = fields.get("url_file").map(|node| path(node, fields.out).map(SecretSource::File));
+    let env = fields.get("url_env").map(|node| variable(node, fields.out).map(SecretSource::Env));
+    let kept = |source: Option<Option<SecretSource>>| source.map(|it| it.map(Address::Kept));
+    let keys = ["url", "url_file", "url_env"].into_iter();
+    let mut found = keys.zip([url, kept(file), kept(env)]).filter_map(|(key, it)| Some((key, it?)));
+    let (first, address) = found.next()?;
+    for (key, _) in found {
+        fields.out.say(fields.at(key), format!("`{first}` says already which address it is"));
+    }
+    address
+}
+
+/// A source of a secret: `{file: …}` or `{env: …}`.
+fn source(node: &Node, what: &'static str, out: &Findings) -> Option<SecretSource> {
+    let mut fields = Fields::of(node, what, out)?;
+    let file = fields.get("file").and_then(|node| path(node, out));
+    let env = fields.get("env").and_then(|node| variable(node, out));
+    if !["file", "env"].into_iter().any(|key| fields.has(key) || fields.has_misspelt(key)) {
+        fields.missing("file");
+    }
+    if file.is_some() && env.is_some() {
+        out.say(fields.at("env"), "`file` says already where it lies");
+    }
+    fields.end();
+    file.map(SecretSource::File).or(env.map(SecretSource::Env))
+}
+
+/// Variables of an environment: texts, or where a text lies that is a key.
+fn variables(node: &Node, out: &Findings) -> Option<BTreeMap<String, ExecVariable>> {
+    let mut fields = Fields::of(node, "a map of variables", out)?;
+    let read = fields.others().into_iter().filter_map(|(key, node)| {
+        let variable = if matches!(node.value, Value::Map(_)) {
+            source(node, "a variable", out).map(ExecVariable::Kept)
+        } else {
+            line(LONG)(node, out).map(ExecVariable::Written)
+        };
+        Some((key.text.clone(), variable?))
+    });
+    Some(read.collect())
+}
+
 /// Secrets by name.
 fn secrets(node: &Node, out: &Findings) -> Option<BTreeMap<String, SecretSource>> {
     let mut fields = Fields::of(node, "`secrets`", out)?;
-    let read = fields.others().into_iter().filter_map(|(key, node)| {
-        let mut fields = Fields::of(node, "a secret", out)?;
-        let file = fields.get("file").and_then(|node| path(node, out));
-        let env = fields.get("env").and_then(|node| variable(node, out));
-        if !fields.has("file") && !fields.has("env") {
-            fields.missing("file");
-        }
-        fields.end();
-        let source = file.map(SecretSource::File).or(env.map(SecretSource::Env))?;
-        Some((key.text.clone(), source))
+    let read = fields.others().into_iter();
+    let read = read.filter_map(|(key, node)| {
+        source(node, "a secret", out).map(|source| (key.text.clone(), source))
     });
     Some(read.collect())
 }

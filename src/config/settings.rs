@@ -17,14 +17,12 @@ use jiff::tz::TimeZone;
 
 use super::calendar::CalendarSettings;
 use super::template::Template;
-use crate::model::{
-    Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict, WebAddress,
-};
+use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict};
 
 pub use channel::{
-    AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
-    Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings,
-    TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
+    Address, AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
+    ExecVariable, Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings,
+    SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use contacts::ContactSettings;
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
@@ -154,7 +152,7 @@ pub struct DrillSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatSettings {
     /// Where it is given, by a GET. Whoever knows the address can give it in our place.
-    pub url: WebAddress,
+    pub url: Address,
     /// How often.
     pub every: Duration,
 }

@@ -52,7 +52,7 @@ pub(crate) fn session(topology: &Topology, id: &str, from: i64, to: i64) -> Arc<
 
 /// Ordinary settings with one channel that wants to know everything.
 pub(crate) fn settings() -> Settings {
-    let url = WebAddress::new("http://127.0.0.1/");
+    let url = WebAddress::new("http://127.0.0.1/").into();
     let timeout = Duration::from_secs(5);
     Settings {
         channels: vec![Channel {

@@ -4,6 +4,7 @@
 //! JSON on its standard input and says by its exit status whether it told somebody. It is asked
 //! directly, without a shell, with a clean environment, for a bounded time.
 
+use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::http::one_line;
-use super::{DeliveryError, Letter, Retry, Style, sms, texts, webhook};
-use crate::config::ExecSettings;
+use super::{DeliveryError, Letter, Retry, Style, keys, sms, texts, webhook};
+use crate::config::{ExecSettings, ExecVariable};
 
 /// Bytes of its output that are kept for the log. What comes beyond is read and dropped, so that
 /// the program does not stop on a full pipe.
@@ -74,7 +75,8 @@ impl Exec {
     /// # Errors
     /// When it did not tell anybody.
     async fn run(&self, input: &[u8]) -> Result<(), DeliveryError> {
-        let mut child = self.command().spawn().map_err(|error| DeliveryError {
+        let env = self.environment()?;
+        let mut child = self.command(&env).spawn().map_err(|error| DeliveryError {
             retry: if is_passing(&error) { Retry::Later } else { Retry::Never },
             text: format!("cannot start {}: {error}", self.settings.program.display()),
         })?;
@@ -92,7 +94,7 @@ impl Exec {
         };
         group.0 = None;
         match status {
-            Ok(status) => self.verdict(status, &said),
+            Ok(status) => self.verdict(status, &said, &env),
             Err(error) => Err(DeliveryError {
                 retry: Retry::Later,
                 text: format!("lost sight of {}: {error}", self.name()),
@@ -105,14 +107,14 @@ impl Exec {
         self.settings.timeout.saturating_add(Duration::from_secs(1))
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, env: &BTreeMap<&str, String>) -> Command {
         let mut command = Command::new(&self.settings.program);
         command
             .args(&self.settings.args)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("LANG", "C.UTF-8")
-            .envs(&self.settings.env)
+            .envs(env)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -128,7 +130,26 @@ impl Exec {
         program.file_name().unwrap_or(program.as_os_str()).display().to_string()
     }
 
-    fn verdict(&self, status: ExitStatus, said: &str) -> Result<(), DeliveryError> {
+    /// What its environment holds besides the usual: a key is read now, so that it can be replaced
+    /// without a reload.
+    fn environment(&self) -> Result<BTreeMap<&str, String>, DeliveryError> {
+        let mut env = BTreeMap::new();
+        for (name, variable) in &self.settings.env {
+            let value = match variable {
+                ExecVariable::Written(text) => text.clone(),
+                ExecVariable::Kept(source) => keys::read(source)?.reveal().to_owned(),
+            };
+            env.insert(name.as_str(), value);
+        }
+        Ok(env)
+    }
+
+    fn verdict(
+        &self,
+        status: ExitStatus,
+        said: &str,
+        env: &BTreeMap<&str, String>,
+    ) -> Result<(), DeliveryError> {
         if status.success() {
             return Ok(());
         }
@@ -136,7 +157,7 @@ impl Exec {
         let retry = if hopeless { Retry::Never } else { Retry::Later };
         let mut text = format!("{} ended with {status}", self.name());
         // Programs repeat what they were given when they fail. Short words are no keys.
-        let given = self.settings.args.iter().chain(self.settings.env.values());
+        let given = self.settings.args.iter().chain(env.values());
         let given = given.filter(|word| word.len() >= 8);
         let said = one_line(&given.fold(said.to_owned(), |said, word| said.replace(word, "***")));
         if !said.is_empty() {

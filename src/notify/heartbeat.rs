@@ -16,9 +16,10 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 
 use super::http::{Body, Http, Request};
-use super::{CourierError, DeliveryError};
+use super::{CourierError, DeliveryError, keys};
 use crate::clock::Clock;
-use crate::model::{CheckKind, Mono, Phase, Topology, WebAddress};
+use crate::config::Address;
+use crate::model::{CheckKind, Mono, Phase, Topology};
 
 /// Wait after a sign that did not get through.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -101,7 +102,7 @@ impl Beats {
 /// Gives signs. The address is a secret: whoever knows it can give them in our place.
 #[derive(Debug)]
 pub struct Beep {
-    url: WebAddress,
+    url: Address,
     http: Http,
 }
 
@@ -110,7 +111,7 @@ impl Beep {
     ///
     /// # Errors
     /// When encrypted connections cannot be set up.
-    pub fn new(url: &WebAddress, clock: Clock) -> Result<Self, CourierError> {
+    pub fn new(url: &Address, clock: Clock) -> Result<Self, CourierError> {
         Ok(Self { url: url.clone(), http: Http::new(clock).map_err(CourierError::Http)? })
     }
 
@@ -119,10 +120,10 @@ impl Beep {
     /// # Errors
     /// When the watchdog does not take it.
     pub async fn give(&self) -> Result<(), DeliveryError> {
-        let request =
-            Request { url: self.url.clone(), headers: HeaderMap::new(), body: Body::None };
+        let url = keys::address(&self.url)?;
+        let request = Request { url: url.clone(), headers: HeaderMap::new(), body: Body::None };
         let answer = self.http.exchange(request, LIMIT).await?;
-        if answer.is_success() { Ok(()) } else { Err(answer.unexplained(&self.url, &[])) }
+        if answer.is_success() { Ok(()) } else { Err(answer.unexplained(&url, &[])) }
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::Read;
 
 use super::secret::Secret;
 use super::{DeliveryError, Retry};
-use crate::config::SecretSource;
+use crate::config::{Address, SecretSource};
+use crate::model::WebAddress;
 
 /// Most bytes that a key has.
 const LONGEST: u64 = 8 * 1024;
@@ -16,21 +17,18 @@ const LONGEST: u64 = 8 * 1024;
 /// When there is none, or what is there is no single line. The courier tries again, since somebody
 /// may put it right meanwhile. The text names the place, never what lies there.
 pub(super) fn read(source: &SecretSource) -> Result<Secret, DeliveryError> {
-    let (place, found) = match source {
+    let found = match source {
         SecretSource::File(path) => {
             let mut text = String::new();
             let read = File::open(path)
                 .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
                 .map_err(|error| error.to_string());
-            (format!("file {}", path.display()), read.map(|_| text))
+            read.map(|_| text)
         }
-        SecretSource::Env(name) => {
-            let read = std::env::var(name).map_err(|error| match error {
-                std::env::VarError::NotPresent => "it is not set".to_owned(),
-                std::env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
-            });
-            (format!("environment variable {name}"), read)
-        }
+        SecretSource::Env(name) => std::env::var(name).map_err(|error| match error {
+            std::env::VarError::NotPresent => "it is not set".to_owned(),
+            std::env::VarError::NotUnicode(_) => "it is not UTF-8".to_owned(),
+        }),
     };
     let checked = found.and_then(|text| {
         let key = text.trim();
@@ -44,8 +42,38 @@ pub(super) fn read(source: &SecretSource) -> Result<Secret, DeliveryError> {
     });
     checked.map_err(|why| DeliveryError {
         retry: Retry::Later,
-        text: format!("the {place} gives no key: {why}"),
+        text: format!("the {} gives no key: {why}", place(source)),
     })
+}
+
+/// The address that stands in the settings, or lies where they say.
+///
+/// # Errors
+/// When none lies there; see [`read`].
+pub fn address(address: &Address) -> Result<WebAddress, DeliveryError> {
+    let source = match address {
+        Address::Written(url) => return Ok(url.clone()),
+        Address::Kept(source) => source,
+    };
+    let text = read(source)?;
+    let url = reqwest::Url::parse(text.reveal()).ok();
+    let good = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|it| !it.is_empty())
+    });
+    if good {
+        return Ok(WebAddress::new(text.reveal()));
+    }
+    let text =
+        format!("the {} gives no address that begins with https:// or http://", place(source));
+    Err(DeliveryError { retry: Retry::Later, text })
+}
+
+/// How the place is called where something lies.
+fn place(source: &SecretSource) -> String {
+    match source {
+        SecretSource::File(path) => format!("file {}", path.display()),
+        SecretSource::Env(name) => format!("environment variable {name}"),
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +111,26 @@ mod tests {
         let told = "the environment variable VCHEALTH_NO_SUCH_KEY gives no key: it is not set";
         assert_eq!(error.text, told);
         assert!(read(&SecretSource::File("/nonexistent/key".into())).is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_a_key_lies_where_keys_lie() {
+        let dir = std::env::temp_dir().join(format!("vchealth-address-{}", std::process::id()));
+        std::fs::write(&dir, "https://hooks.example/services/T0K3N\n").unwrap();
+        let kept = |path: &std::path::Path| Address::Kept(SecretSource::File(path.to_owned()));
+        let found = address(&kept(&dir)).unwrap();
+        assert_eq!(found.reveal(), "https://hooks.example/services/T0K3N");
+        assert_eq!(address(&Address::Written(found.clone())).unwrap(), found);
+        for wrong in ["hooks.example/T0K3N", "ftp://hooks.example/T0K3N", "https:///T0K3N"] {
+            std::fs::write(&dir, wrong).unwrap();
+            let told = address(&kept(&dir)).map_err(|error| error.text);
+            let Err(told) = told else {
+                // The client reads a host where people forgot one.
+                assert_eq!(wrong, "https:///T0K3N");
+                continue;
+            };
+            assert!(told.contains("gives no address") && !told.contains("T0K3N"), "{told}");
+        }
+        std::fs::remove_file(dir).unwrap();
     }
 }

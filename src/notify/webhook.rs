@@ -25,8 +25,8 @@ use serde::Serialize;
 use super::http::{Http, header};
 use super::secret::Secret;
 use super::{DeliveryError, Item, Letter, Style, keys, texts};
-use crate::config::{SecretSource, WebhookSettings};
-use crate::model::{Alert, Cause, WebAddress};
+use crate::config::{Address, SecretSource, WebhookSettings};
+use crate::model::{Alert, Cause};
 
 /// What Go writes for a time that is not set.
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
@@ -34,7 +34,7 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// A webhook that can be posted to.
 #[derive(Debug)]
 pub(super) struct Webhook {
-    url: WebAddress,
+    url: Address,
     secret: Option<SecretSource>,
     timeout: Duration,
     style: Arc<Style>,
@@ -66,7 +66,8 @@ impl Webhook {
             headers.extend(header("x-vchealth-timestamp", &at.to_string()));
             headers.extend(header("x-vchealth-signature", &signature));
         }
-        self.http.post(&self.url, headers, body, self.timeout, &[]).await
+        let url = keys::address(&self.url)?;
+        self.http.post(&url, headers, body, self.timeout, &[]).await
     }
 
     /// The time limit of a post; a refusal's reason may take a little longer to read.

@@ -61,7 +61,7 @@ fn json_of(body: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_and_a_program_get_every_name_as_it_is_written() {
     let (fake, place) = (Fake::start(|_, _| (200, String::new())).await, Place::new("names"));
-    let url = WebAddress::new(fake.url.clone());
+    let url = WebAddress::new(fake.url.clone()).into();
     let webhook = WebhookSettings { url, secret: None, timeout: TIMEOUT };
     let webhook = direct(ChannelKind::Webhook(webhook));
     let kept = place.path().join("input");

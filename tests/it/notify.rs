@@ -174,7 +174,7 @@ fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
         kind: ChannelKind::Webhook(WebhookSettings {
-            url: WebAddress::new(url),
+            url: WebAddress::new(url).into(),
             secret: None,
             timeout,
         }),

@@ -18,8 +18,8 @@ use crate::fixtures::Scratch;
 /// What every planted key has in it, as it is and as the beginning of base64.
 const PLANTED: &str = "pl4nted";
 const PLANTED_BASE64: &str = "cGw0bnRlZC1";
-const CHANNELS: [&str; 9] =
-    ["hook", "user", "cluster", "chat", "zalo", "esms", "gateway", "siren", "mail"];
+const CHANNELS: [&str; 10] =
+    ["hook", "user", "basic", "cluster", "chat", "zalo", "esms", "gateway", "siren", "mail"];
 
 /// A receiver that refuses everything and repeats it; gives its address.
 fn gossip() -> String {
@@ -87,14 +87,20 @@ fn configure(dir: &Path, listen: &str, echo: &str, mail: u16, dead: u16) {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path.display().to_string()
     };
+    let address = |name: &str, below: &str| {
+        let path = key(name);
+        fs::write(&path, format!("http://{echo}/{PLANTED}-{below}\n")).unwrap();
+        path
+    };
     let settings = format!(
         "listen: {listen}
 state_dir: {state}
-heartbeat: {{url: \"http://{echo}/{PLANTED}-beat\", every: 10s}}
-calendars: {{office: {{url: \"http://{echo}/{PLANTED}-calendar.ics?{PLANTED}-query\"}}}}
+heartbeat: {{url_file: {beat}, every: 10s}}
+calendars: {{office: {{url_file: {calendar}}}}}
 channels:
   hook: {{kind: webhook, url: \"http://{echo}/{PLANTED}-path?key={PLANTED}-query\", secret_file: {hook}}}
-  user: {{kind: webhook, url: \"http://{PLANTED}-user:{PLANTED}-pass@{echo}/x\"}}
+  user: {{kind: webhook, url_file: {user}}}
+  basic: {{kind: webhook, url: \"http://{PLANTED}-user:{PLANTED}-pass@{echo}/x\"}}
   cluster: {{kind: alertmanager, urls: [\"http://{echo}/{PLANTED}-member\"], token_file: {cluster}}}
   chat: {{kind: telegram, token_file: {chat}, chats: [\"-1\"], base_url: \"http://{echo}\"}}
   zalo: {{kind: zalo, app_id: \"1\", secret_key_file: {zalo}, refresh_token_file: {refresh}, groups: [g],
@@ -104,13 +110,17 @@ channels:
   gateway: {{kind: sms, gateway: http, to: [\"0912345678\"], url: \"http://{echo}/?pw={PLANTED}-template\",
     form: {{key: \"{{key}}\", fixed: {PLANTED}-field}}, headers: {{x-key: {PLANTED}-header}},
     secrets: {{key: {{file: {gateway}}}}}}}
-  siren: {{kind: exec, program: /bin/sh, args: [\"-c\", \"echo $KEY $0 >&2; exit 75\", {PLANTED}-argument],
-    env: {{KEY: {PLANTED}-env}}}}
+  siren: {{kind: exec, program: /bin/sh, args: [\"-c\", \"echo $KEY $PIN $0 >&2; exit 75\", {PLANTED}-argument],
+    env: {{KEY: {PLANTED}-env, PIN: {{file: {pin}}}}}}}
   mail: {{kind: email, host: 127.0.0.1, port: {mail}, security: none, user: u, password_file: {password},
     from: a@b.example, to: [c@d.example]}}
 checks: {{dead: {{kind: tcp, port: {dead}, timeout: 500ms, pace: 1s, confirm_after: 1s}}}}
 ",
         state = dir.join("state").display(),
+        beat = address("beat", "beat"),
+        calendar = address("calendar", &format!("calendar.ics?{PLANTED}-query")),
+        user = address("user", "user"),
+        pin = key("pin"),
         hook = key("hook"),
         cluster = key("cluster"),
         chat = key("chat"),
@@ -177,7 +187,12 @@ fn no_key_shows_itself_anywhere() {
         };
         CHANNELS.iter().find(|name| failed(name)).is_none().then_some(())
     });
-    wait(|| logged().contains("the watchdog did not get the heartbeat").then_some(()));
+    // What lies in files was found there: the receiver answered.
+    let answered =
+        |what: &str| logged().lines().any(|line| line.contains(what) && line.contains("500"));
+    for what in ["the watchdog did not get the heartbeat", "channel=user", "calendar"] {
+        wait(|| answered(what).then_some(()));
+    }
 
     let mut said = vec![("the log", logged())];
     for path in ["/metrics", "/", "/api/v1/status", "/api/v1/incidents", "/api/v1/calendar"] {

@@ -58,7 +58,7 @@ impl Stage {
         whole.settings.channels = vec![Channel {
             id: ChannelId::new("demo"),
             kind: ChannelKind::Webhook(WebhookSettings {
-                url: WebAddress::new(receiver),
+                url: WebAddress::new(receiver).into(),
                 secret: None,
                 timeout: Duration::from_secs(5),
             }),

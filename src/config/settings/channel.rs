@@ -78,11 +78,26 @@ pub enum SecretSource {
     Env(String),
 }
 
+/// An address that may be a key itself: whoever knows it can post in our name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// It stands in the settings.
+    Written(WebAddress),
+    /// It lies elsewhere, and is read when it is needed.
+    Kept(SecretSource),
+}
+
+impl From<WebAddress> for Address {
+    fn from(written: WebAddress) -> Self {
+        Self::Written(written)
+    }
+}
+
 /// Where and how a webhook is posted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebhookSettings {
     /// The receiver.
-    pub url: WebAddress,
+    pub url: Address,
     /// What posts are signed with, if they are.
     pub secret: Option<SecretSource>,
     /// A post with no answer after this long has failed.
@@ -273,9 +288,18 @@ pub struct ExecSettings {
     /// Its arguments, as they stand.
     pub args: Vec<String>,
     /// Variables of its environment, besides `PATH` and `LANG`; it inherits none of ours.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, ExecVariable>,
     /// When it has not ended after this long, it is killed with everything that it started.
     pub timeout: Duration,
+}
+
+/// What a variable of a program's environment holds.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ExecVariable {
+    /// This text.
+    Written(String),
+    /// What lies there when the program is started.
+    Kept(SecretSource),
 }
 
 /// Arguments and variables may be keys.

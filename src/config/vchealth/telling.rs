@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{DAY, HOUR, MINUTE, SECOND};
-use crate::config::channels::{some, web_address};
+use crate::config::channels::{address, some, web_address};
 use crate::config::defaults;
 use crate::config::diagnostic::Findings;
 use crate::config::people::{self, Names};
@@ -139,7 +139,7 @@ pub(super) fn quiet(node: &Node, names: &Names, out: &Findings) -> Option<QuietS
 /// Without an address there is no watchdog.
 pub(super) fn heartbeat(node: &Node, out: &Findings) -> Option<HeartbeatSettings> {
     let mut fields = Fields::of(node, "`heartbeat`", out)?;
-    let url = fields.get("url").and_then(|node| web_address(node, out));
+    let url = address(&mut fields, web_address);
     let lengths = duration(10 * SECOND..=HOUR);
     let every = fields.read("every", defaults::HEARTBEAT_EVERY, lengths);
     fields.end();

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 
 use crate::config::calendar::{CalendarError, CalendarSettings, CalendarSource, LARGEST};
 use crate::daemon::files::read_bounded;
+use crate::notify::{self, DeliveryError};
 
 /// Most hops that a calendar's address may lead to.
 const HOPS: usize = 3;
@@ -18,6 +19,8 @@ pub(super) enum LookError {
     Late,
     Answer(StatusCode),
     Fetch(reqwest::Error),
+    /// Its address does not lie where the settings say.
+    Address(DeliveryError),
     File(io::Error),
     Calendar(CalendarError),
     /// Reading it panicked, which its own thread tells.
@@ -30,6 +33,7 @@ impl fmt::Display for LookError {
             Self::Late => f.write_str("no answer in time"),
             Self::Answer(status) => write!(f, "the server answers {status}"),
             Self::Fetch(_) => f.write_str("it cannot be fetched"),
+            Self::Address(why) => why.fmt(f),
             Self::File(_) => f.write_str("its file cannot be read"),
             Self::Calendar(why) => why.fmt(f),
             Self::Broken => f.write_str("reading it broke off"),
@@ -66,7 +70,7 @@ impl Fetcher {
             }
         });
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(crate::notify::tls())
+            .tls_backend_preconfigured(notify::tls())
             .redirect(redirect)
             .no_proxy()
             .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
@@ -82,7 +86,7 @@ impl Fetcher {
                 let read = tokio::task::spawn_blocking(move || read_bounded(&path, LARGEST as u64));
                 return read.await.map_err(|_| LookError::Broken)?.map_err(LookError::File);
             }
-            CalendarSource::Url(url) => url,
+            CalendarSource::Url(url) => notify::address(url).map_err(LookError::Address)?,
         };
         let told = |error: reqwest::Error| LookError::Fetch(error.without_url());
         let mut answer = self.client.get(url.reveal()).send().await.map_err(told)?;

@@ -16,7 +16,7 @@ const CALM: u64 = 10;
 fn channel(id: &str) -> Channel {
     let timeout = Duration::from_secs(5);
     let kind = ChannelKind::Webhook(WebhookSettings {
-        url: WebAddress::new("http://a/"),
+        url: WebAddress::new("http://a/").into(),
         secret: None,
         timeout,
     });

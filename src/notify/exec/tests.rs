@@ -15,7 +15,7 @@ fn shell(script: &str) -> Exec {
         &ExecSettings {
             program: PathBuf::from("/bin/sh"),
             args: vec!["-c".to_owned(), script.to_owned()],
-            env: [("PIN".to_owned(), "17".to_owned())].into(),
+            env: [("PIN".to_owned(), ExecVariable::Written("17".to_owned()))].into(),
             timeout: Duration::from_secs(20),
         },
         style(),
@@ -28,6 +28,21 @@ async fn run(script: &str) -> Result<(), DeliveryError> {
 
 fn scratch(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("vchealth-exec-{}-{name}", std::process::id()))
+}
+
+#[tokio::test]
+async fn a_key_in_its_environment_lies_in_a_file_and_is_told_nobody() {
+    let key = scratch("key");
+    std::fs::write(&key, "pin-of-the-modem\n").unwrap();
+    let mut siren = shell("test \"$KEY\" = pin-of-the-modem || exit 64; echo $KEY; exit 75");
+    let kept = ExecVariable::Kept(crate::config::SecretSource::File(key.clone()));
+    siren.settings.env = [("KEY".to_owned(), kept)].into();
+    let error = siren.run(b"{}").await.unwrap_err();
+    assert!(error.text.ends_with("ended with exit status: 75: ***"), "{error}");
+    std::fs::remove_file(&key).unwrap();
+    let error = siren.run(b"{}").await.unwrap_err();
+    assert_eq!(error.retry, Retry::Later, "somebody may put it there");
+    assert!(error.text.contains("gives no key"), "{error}");
 }
 
 #[tokio::test]

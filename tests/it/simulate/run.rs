@@ -426,7 +426,7 @@ impl Run {
 
 /// The shipped settings with one channel that wants to know everything.
 pub(crate) fn settings() -> Settings {
-    let url = WebAddress::new("http://127.0.0.1/");
+    let url = WebAddress::new("http://127.0.0.1/").into();
     Settings {
         channels: vec![Channel {
             id: ChannelId::new("on-call"),

@@ -24,7 +24,7 @@ fn kinds() -> [ChannelKind; 4] {
         accepted_if: None,
     });
     [
-        ChannelKind::Webhook(WebhookSettings { url: WebAddress::new(""), secret: None, timeout }),
+        ChannelKind::Webhook(WebhookSettings { url: WebAddress::new("").into(), secret: None, timeout }),
         ChannelKind::Telegram(TelegramSettings {
             token: secret(),
             chats: Vec::new(),
