@@ -25,6 +25,8 @@ mod secret;
 mod sms;
 mod split;
 mod telegram;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod webhook;
 mod zalo;

@@ -32,7 +32,7 @@ use self::facts::{
 };
 use crate::model::{
     Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
-    Part, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    Part, Saw, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -139,6 +139,21 @@ fn usual(facts: &Facts<'_>, style: &Style) -> Message {
 /// full, several as a digest of one line each.
 #[must_use]
 pub fn plain(letter: &Letter, style: &Style) -> String {
+    written(letter, style, Lines::Full)
+}
+
+/// How much each line of a digest says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lines {
+    /// What, since when, and whom to phone.
+    Full,
+    /// Not whom to phone; the board says it.
+    WithoutContacts,
+    /// Only what.
+    WithoutTimes,
+}
+
+fn written(letter: &Letter, style: &Style, lines: Lines) -> String {
     let (one, page) = match letter.items.as_slice() {
         [one] => {
             let alert = &one.notification.alert;
@@ -163,8 +178,8 @@ pub fn plain(letter: &Letter, style: &Style) -> String {
             let own = |facts: &Facts<'_>| style.templates.summary(facts, style);
             let mut text = match language {
                 _ if facts.is_empty() => String::new(),
-                Language::Vi => vi::digest(&facts, &style.board, link.as_deref(), own),
-                Language::En => en::digest(&facts, &style.board, link.as_deref(), own),
+                Language::Vi => vi::digest(&facts, &style.board, link.as_deref(), lines, own),
+                Language::En => en::digest(&facts, &style.board, link.as_deref(), lines, own),
             };
             for facts in &drills {
                 let line = own(facts).unwrap_or_else(|| usual(facts, style).summary);
@@ -226,9 +241,11 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     Brief { head, places, contact }
 }
 
-/// A letter as messages of at most `most` units each, with their texts, the gravest first: several
-/// incidents that are too long for one message make several digests, so that each of them stands by
-/// itself, with its own first line. One incident stays one text, however long.
+/// A letter as messages of at most `most` units each, with their texts, the gravest first: as few
+/// as can be, since sites that fail together are one message, with lines as full as fit into that
+/// many. Several incidents that are too long for one message all the same make several digests, so
+/// that each of them stands by itself, with its own first line. One incident stays one text,
+/// however long.
 pub(crate) fn portions(
     letter: &Letter,
     style: &Style,
@@ -237,16 +254,33 @@ pub(crate) fn portions(
 ) -> Vec<(Letter, String)> {
     let size = |text: &str| text.chars().map(&units).sum::<usize>();
     let whole = plain(letter, style);
-    let count = letter.items.len();
-    let mut into = size(&whole).div_ceil(most.max(1));
-    if into <= 1 || count == 1 {
+    if letter.items.len() == 1 || size(&whole) <= most {
         return vec![(letter.clone(), whole)];
     }
+    let fewest = digests(letter, style, Lines::WithoutTimes, most, size);
+    [Lines::Full, Lines::WithoutContacts]
+        .into_iter()
+        .map(|lines| digests(letter, style, lines, most, size))
+        .find(|digests| digests.len() <= fewest.len())
+        .unwrap_or(fewest)
+}
+
+/// A letter as digests of at most `most` each, with lines of this kind.
+fn digests(
+    letter: &Letter,
+    style: &Style,
+    lines: Lines,
+    most: usize,
+    size: impl Fn(&str) -> usize,
+) -> Vec<(Letter, String)> {
+    let count = letter.items.len();
+    let mut into =
+        size(&written(letter, style, lines)).div_ceil(most.max(1)).clamp(1, count.max(1));
     let mut items = letter.items.clone();
     items.sort_by_cached_key(|item| place_in_digest(item, style));
     loop {
         let some = items.chunks(count.div_ceil(into)).filter_map(|some| letter.only(some.to_vec()));
-        let portions: Vec<_> = some.map(|some| (plain(&some, style), some)).collect();
+        let portions: Vec<_> = some.map(|some| (written(&some, style, lines), some)).collect();
         if into >= count || portions.iter().all(|(text, _)| size(text) <= most) {
             return portions.into_iter().map(|(text, letter)| (letter, text)).collect();
         }
@@ -286,6 +320,16 @@ pub fn self_doubt(doubt: &SelfDoubt, language: Language) -> String {
         Language::Vi => vi::self_doubt(doubt),
         Language::En => en::self_doubt(doubt),
     }
+}
+
+/// Why this monitor does not trust itself, where a message is about that and it is not over.
+pub(crate) fn doubt_of(item: &Item) -> Option<&SelfDoubt> {
+    let over = item.told_as == NotificationKind::Resolved;
+    let mut evidence = item.notification.alert.incident.evidence.iter().filter(|_| !over);
+    evidence.find_map(|it| match &it.saw {
+        Saw::Ourselves(doubt) => Some(doubt),
+        _ => None,
+    })
 }
 
 /// What a label that sites share is called, in the middle of a sentence.

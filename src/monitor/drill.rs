@@ -405,4 +405,4 @@ fn notify(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

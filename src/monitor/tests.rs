@@ -1,5 +1,6 @@
 //! Small provinces and settings for unit tests of this room.
 
+pub(crate) use super::drill::tests::letters as drill_letters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

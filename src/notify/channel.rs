@@ -190,24 +190,28 @@ impl Hand {
     }
 }
 
-/// How much a kind of channel takes.
+/// How much a kind of channel takes. What happens at once is to be one message where that can be
+/// read, so a digest holds as many lines as the kind has room for.
 pub(super) const fn limits(kind: &ChannelKind) -> Limits {
-    let (under_way, gap_ms, bundle) = match kind {
+    let (under_way, gap_ms, bundle, by_id) = match kind {
         // Several at once, so that one slow answer does not hold up the others.
-        ChannelKind::Webhook(_) => (4, 0, 100),
-        // One after the other: each post waits for every member.
-        ChannelKind::Alertmanager(_) => (1, 0, 100),
-        ChannelKind::Email(_) => (2, 0, 50),
+        ChannelKind::Webhook(_) => (4, 0, 100, true),
+        // One after the other: each post waits for every member. An alert that is told again is the
+        // same alert there.
+        ChannelKind::Alertmanager(_) => (1, 0, 100, false),
+        ChannelKind::Email(_) => (2, 0, 100, true),
         // 4,000 requests a minute for the account leave room for many recipients.
-        ChannelKind::Zalo(_) => (1, 200, 20),
-        // 20 messages a minute to one group. A digest of 50 lines is two or three of them; the
-        // channel itself sees to it that they do not leave faster.
-        ChannelKind::Telegram(_) => (1, 3_000, 50),
-        // Each costs money and somebody's attention.
-        ChannelKind::Sms(_) => (1, 1_000, 20),
-        ChannelKind::Exec(_) => (1, 0, 20),
+        ChannelKind::Zalo(_) => (1, 200, 50, false),
+        // 20 messages a minute to one group. The channel itself sees to it that the messages of a
+        // long digest do not leave faster.
+        ChannelKind::Telegram(_) => (1, 3_000, 50, false),
+        // Each costs money and somebody's attention. It says how many there are and where, as far
+        // as there is room.
+        ChannelKind::Sms(_) => (1, 1_000, 250, false),
+        // A siren that sounds once says no less than one that sounds ten times.
+        ChannelKind::Exec(_) => (1, 0, 250, false),
     };
-    Limits { under_way, gap: Duration::from_millis(gap_ms), bundle }
+    Limits { under_way, gap: Duration::from_millis(gap_ms), bundle, by_id }
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@
 //!    reload. A newer message about something that they know is told as what it is, not as news.
 //! 2. A recipient who asked for time is left alone until then, whatever there is to tell.
 //! 3. Posts to one recipient keep to the pace that the service allows.
+//! 4. All recipients of a channel are reached through one service. Where a post hangs, the others
+//!    are not tried at the same attempt: each would hang as long, and the service would be back for
+//!    minutes before anybody asks it again. In case it was about that recipient after all, that one
+//!    comes last at the next attempt.
 //!
 //! The memory is this process's own: after a restart in between, a repeat is told by its id.
 
@@ -23,6 +27,8 @@ use crate::model::{IncidentId, NotificationId, NotificationKind};
 
 /// Incidents that a recipient is known to have been told of while others still are to be.
 const REMEMBERED: usize = 512;
+/// A service that takes longer over a refusal does not answer.
+const HANGS: Duration = Duration::from_secs(3);
 /// Pieces of messages that are known to have been accepted while the rest was not.
 const PIECES: usize = 64;
 
@@ -40,6 +46,8 @@ struct Recipient {
     posts: VecDeque<Instant>,
     /// Until when they asked to be left alone, and in which words.
     rest: Option<(Instant, String)>,
+    /// Whether the last post to them hung.
+    hung: bool,
 }
 
 #[derive(Debug)]
@@ -109,19 +117,21 @@ struct Run {
 }
 
 impl Message {
-    /// A letter as plain messages of at most `most` units each. Only what is too long about one
-    /// incident leaves in pieces.
+    /// A letter as plain messages of at most `most` units each, each with its tag at the end. Only
+    /// what is too long about one incident leaves in pieces.
     pub(super) fn several(
         letter: &Letter,
         style: &Style,
         most: usize,
         units: impl Fn(char) -> usize + Copy,
     ) -> Vec<Self> {
+        let room = most.saturating_sub(letter.tag().chars().map(units).sum::<usize>() + 1);
         let message = |(letter, text): (Letter, String)| {
+            let text = format!("{}\n{}", text.trim_end(), letter.tag());
             let pieces = split::pieces(&text, most, units).into_iter().map(str::to_owned);
             Self { letter, pieces: pieces.collect() }
         };
-        texts::portions(letter, style, most, units).into_iter().map(message).collect()
+        texts::portions(letter, style, room, units).into_iter().map(message).collect()
     }
 }
 
@@ -149,8 +159,10 @@ impl Recipients {
         let mut anew = false;
         loop {
             let waiting = runs.iter().enumerate().filter(|(_, run)| !run.left.is_empty());
-            let next = waiting.map(|(at, run)| (self.slot(&run.name, way.pace(at)), at)).min();
-            let Some((from, at)) = next else { break };
+            let turn = |(at, run): (usize, &Run)| {
+                (self.hung(&run.name), self.slot(&run.name, way.pace(at)), at)
+            };
+            let Some((_, from, at)) = waiting.map(turn).min() else { break };
             tokio::time::sleep_until(from).await;
             let several = runs.len() > 1;
             let run = &mut runs[at];
@@ -162,7 +174,11 @@ impl Recipients {
             let messages = Arc::clone(&run.messages);
             let Message { letter, pieces } = &messages[message];
             self.posting(&run.name, way.pace(at));
-            match way.post(at, letter, &pieces[piece]).await {
+            let began = Instant::now();
+            let result = way.post(at, letter, &pieces[piece]).await;
+            let hung = is_hanging(&result, began.elapsed());
+            self.note_hung(&run.name, hung);
+            match result {
                 Ok(()) => {
                     anew = true;
                     self.accepted(&run.name, letter, (piece + 1 < pieces.len()).then_some(piece));
@@ -177,6 +193,13 @@ impl Recipients {
                         Retry::After(asked) => Some((asked, error.text.clone())),
                         _ => None,
                     };
+                    if hung {
+                        run.ends(error.clone());
+                        for other in runs.iter_mut().filter(|run| !run.left.is_empty()) {
+                            other.ends(error.clone());
+                        }
+                        continue;
+                    }
                     run.ends(error);
                     if let Some((asked, text)) = asked {
                         let spoken_for =
@@ -279,6 +302,16 @@ impl Recipients {
         Some(DeliveryError { retry: Retry::After(left), text: text.clone() })
     }
 
+    fn hung(&self, name: &str) -> bool {
+        self.all().get(name).is_some_and(|recipient| recipient.hung)
+    }
+
+    fn note_hung(&self, name: &str, hung: bool) {
+        if let Some(recipient) = self.all().get_mut(name) {
+            recipient.hung = hung;
+        }
+    }
+
     fn leave_alone(&self, runs: &[Run], asked: Duration, text: &str) {
         let mut all = self.all();
         let until = Instant::now() + asked.min(LONGEST_ASKED);
@@ -354,6 +387,11 @@ impl Run {
         self.left.clear();
         self.failure = Some(failure);
     }
+}
+
+/// Rule 4: a post that failed for the moment after so long was not answered.
+fn is_hanging(result: &Result<(), DeliveryError>, took: Duration) -> bool {
+    took >= HANGS && result.as_ref().is_err_and(|error| error.retry == Retry::Later)
 }
 
 /// What comes of a letter that fared differently with its recipients; `whole` says whether anybody

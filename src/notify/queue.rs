@@ -12,16 +12,20 @@
 //! 3. What is still on goes before what is over. Three or more of a kind leave as one digest, such
 //!    as sites that fail together or are well again together, unless they were tried alone before:
 //!    a repeat must be recognisable as one.
-//!    A channel that takes few letters a minute and would need longer than [`CATCH_UP`] to tell
-//!    what waits one by one tells it in digests, put together anew for each attempt: such channels
-//!    know no ids of letters, and a receiver that is back after hours is told within a minute.
-//! 4. After an attempt that failed for the moment, the line waits [`FIRST_WAIT`], then twice as
-//!    long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. Meanwhile one
-//!    message at a time finds out whether the channel works again. Where some recipients have it,
-//!    only that message waits for the others.
+//!    A channel whose receiver knows no ids of letters and would need longer than [`CATCH_UP`] to
+//!    take what is due, at its rate or in the time that it took over the last letter, is told in
+//!    digests put together anew for each attempt. So a receiver that is back after hours is told
+//!    within a minute.
+//! 4. After an attempt that failed for the moment, the next one begins [`FIRST_WAIT`] later, then
+//!    after twice as long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. The
+//!    time counts from where the attempt began, since one that hangs has waited already. Meanwhile
+//!    one message at a time finds out whether the channel works again. Where some recipients have
+//!    it, only that message waits for the others.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
-//!    If another one gets through after several had failed, the channel was to blame, and all of
-//!    them are due at once.
+//!    The more of them have failed, the oftener each is tried before another one is: then it is
+//!    rather the channel, and what was never tried leaves in few digests once that is back. If one
+//!    gets through after several had failed, the channel was to blame, and all of them are due at
+//!    once.
 //! 6. A digest that the receiver refuses for good is told message by message. A message that it
 //!    refuses for good, or that failed [`MOST_ATTEMPTS`] times, is given up, loudly.
 //! 7. A channel may have a fallback. What its channel gives up goes there, and so does all that
@@ -63,6 +67,8 @@ pub(super) const MOST_ATTEMPTS: u32 = 2_880;
 const CATCH_UP: Duration = Duration::from_secs(20);
 /// Failures of one message until others go first.
 const PATIENCE: u32 = 3;
+/// Letters that have failed for which each is tried twice as often before another one is.
+const CROWD: usize = 4;
 /// Incidents told through fallbacks that are noted until they are over.
 const MOST_STAND_INS: usize = 4_096;
 /// Messages of a kind, waiting at once, from which on they leave as one.
@@ -77,6 +83,8 @@ pub(super) struct Limits {
     pub(super) gap: Duration,
     /// Most messages in one digest.
     pub(super) bundle: usize,
+    /// Whether its receivers know a repeat by the id of the letter.
+    pub(super) by_id: bool,
 }
 
 /// A channel as the queue sees it.

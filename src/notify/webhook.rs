@@ -246,11 +246,11 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::texts::tests::{shapes, write_each};
+    use crate::texts::tests::{shapes_and_drills, write_each};
 
     #[test]
     fn what_is_posted_can_be_read() {
-        write_each("webhook", &shapes(), |letter, style| {
+        write_each("webhook", &shapes_and_drills(), |letter, style| {
             let read: serde_json::Value = serde_json::from_slice(&body(letter, style)).unwrap();
             format!("{read:#}\n")
         });

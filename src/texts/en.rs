@@ -17,7 +17,8 @@ use words::{count, day, devices_with, duration, grade, hour, moment, nth, precis
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, shared_by_all,
+    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
+    shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
 
@@ -108,6 +109,7 @@ pub(super) fn digest(
     all: &[Facts<'_>],
     board: &str,
     link: Option<&str>,
+    lines: Lines,
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let over = all.iter().all(|facts| facts.over.is_some());
@@ -121,6 +123,9 @@ pub(super) fn digest(
         let subject = subject(facts);
         let what = if facts.is_unsteady() { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
+            Some((_, lasted)) if lines >= Lines::WithoutTimes => {
+                format!("{subject} {what}, {}", duration(*lasted))
+            }
             Some((end, lasted)) => format!(
                 "{subject} {what} {}–{}, {}",
                 hour(&facts.began, &facts.now),
@@ -129,12 +134,18 @@ pub(super) fn digest(
             ),
             None => {
                 let since = hour(facts.since(), &facts.now);
+                let since = if lines < Lines::WithoutTimes {
+                    format!(" since {since}")
+                } else {
+                    String::new()
+                };
                 let what = if facts.again.is_some() { format!("{what} again") } else { what };
-                let (extent, call) = (extent(facts), first_contact(facts));
+                let extent = extent(facts);
+                let call = if lines == Lines::Full { first_contact(facts) } else { String::new() };
                 let again = facts.let_go().map_or_else(String::new, |ack| {
                     format!("; to be taken on again ({} had it)", ack.by)
                 });
-                format!("{subject} {what} since {since}{extent}{again}{call}")
+                format!("{subject} {what}{since}{extent}{again}{call}")
             }
         };
         let mark = if mixed { mark(facts.kind) } else { "" };

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use ring::digest;
 
 use crate::model::{
     Alert, Cause, ChannelId, Incident, IncidentId, Notification, NotificationId, NotificationKind,
     Phase,
 };
+
+/// Letters of a tag: those that nobody mistakes for another one, or for a digit.
+const TAG_LETTERS: &[u8; 20] = b"abcdefghkmnpqrstuvwx";
 
 /// What leaves through a channel at once.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,24 @@ impl Letter {
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         self.items.iter().all(|item| item.told_as == NotificationKind::Resolved)
+    }
+
+    /// What stands for its id in a text that carries nothing else, such as `#k7d2x`: the same at
+    /// every repeat, so that whoever reads a chat, or a program that does, sees that it is one. It
+    /// is short enough to be said on the phone, and begins with a letter, so that chats find it as
+    /// a word with a hash.
+    pub(crate) fn tag(&self) -> String {
+        let hash = digest::digest(&digest::SHA256, self.id.as_str().as_bytes());
+        let signs = hash.as_ref().iter().take(5).enumerate().map(|(at, byte)| {
+            let byte = usize::from(*byte);
+            let sign = if at % 2 == 0 {
+                TAG_LETTERS[byte % TAG_LETTERS.len()]
+            } else {
+                b"23456789"[byte % 8]
+            };
+            char::from(sign)
+        });
+        std::iter::once('#').chain(signs).collect()
     }
 
     /// The letter with these items of it; none without any. What says less than the whole has an id

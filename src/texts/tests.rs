@@ -314,21 +314,21 @@ pub(crate) fn golden(name: &str, text: &str) {
     assert_eq!(text, expected, "{name} changed; BLESS=1 writes it anew, then read it");
 }
 
-pub(crate) fn write_all(name: &str, letters: &[(&str, Letter)]) {
+pub(crate) fn write_all<S: AsRef<str>>(name: &str, letters: &[(S, Letter)]) {
     write_each(name, letters, plain);
 }
 
 /// Letters as something makes texts of them, in both languages.
-pub(crate) fn write_each(
+pub(crate) fn write_each<S: AsRef<str>>(
     name: &str,
-    letters: &[(&str, Letter)],
+    letters: &[(S, Letter)],
     make: impl Fn(&Letter, &Style) -> String,
 ) {
     for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
         let mut text = String::new();
         for (heading, letter) in letters {
             let made = make(&with_levels_in(language, letter), &linking(language));
-            let _ = writeln!(text, "=== {heading}\n\n{made}");
+            let _ = writeln!(text, "=== {}\n\n{made}", heading.as_ref());
         }
         golden(&format!("{dir}/{name}.txt"), &text);
     }
@@ -338,6 +338,13 @@ pub(crate) fn write_each(
 pub(crate) fn linking(language: Language) -> Style {
     let base = "http://10.0.0.5:8080".to_owned();
     Style { links: Some(Links { key: LinkKey::new([7; KEY]), base }), ..style(language) }
+}
+
+/// Letters of every shape, and a drill with its end.
+pub(crate) fn shapes_and_drills() -> Vec<(String, Letter)> {
+    let shapes = shapes().into_iter().map(|(name, letter)| (name.to_owned(), letter));
+    let drills = crate::monitor::tests::drill_letters().into_iter();
+    shapes.chain(drills.filter(|(name, _)| name.ends_with("to siren"))).collect()
 }
 
 /// Letters of every shape, to see what a channel makes of them.
@@ -361,16 +368,43 @@ pub(crate) fn shapes() -> Vec<(&'static str, Letter)> {
 #[test]
 fn every_cause_reads_well_from_beginning_to_end() {
     for cause in Cause::ALL {
-        let letters: Vec<(&str, Letter)> = NotificationKind::ALL
-            .into_iter()
-            .map(|kind| (kind.word(), letter(vec![stage(sample(cause), kind)])))
-            .collect();
-        write_all(cause.word(), &letters);
+        write_all(cause.word(), &stages(cause));
     }
+}
+
+/// A fault of this cause from beginning to end.
+fn stages(cause: Cause) -> Vec<(&'static str, Letter)> {
+    let one = |kind: NotificationKind| (kind.word(), letter(vec![stage(sample(cause), kind)]));
+    NotificationKind::ALL.into_iter().map(one).collect()
+}
+
+/// Every message that there is: each cause at each stage, wide faults, what is out of the ordinary,
+/// our own troubles, readiness runs, digests, drills and tests.
+pub(crate) fn every_letter() -> Vec<(String, Letter)> {
+    let named = |of: &str, all: Vec<(&'static str, Letter)>| -> Vec<(String, Letter)> {
+        all.into_iter().map(|(name, it)| (format!("{of}: {name}"), it)).collect()
+    };
+    let causes = Cause::ALL.into_iter().flat_map(|cause| named(cause.word(), stages(cause)));
+    let dozens = NotificationKind::ALL.map(|kind| (kind.word(), two_dozen(kind))).to_vec();
+    causes
+        .chain(named("wide", wide()))
+        .chain(named("special", special()))
+        .chain(named("ourselves", troubles()))
+        .chain(named("readiness", runs()))
+        .chain(named("digest", digests()))
+        .chain(named("two dozen", dozens))
+        .chain(crate::monitor::tests::drill_letters())
+        .chain(named("test", tests()))
+        .collect()
 }
 
 #[test]
 fn wide_faults_name_what_the_sites_share() {
+    write_all("wide", &wide());
+}
+
+/// Faults of many sites at once.
+fn wide() -> Vec<(&'static str, Letter)> {
     let shared = |label: &str, value: &str, cause| {
         let mut it = sample(cause);
         it.alert.incident.site = None;
@@ -399,33 +433,32 @@ fn wide_faults_name_what_the_sites_share() {
     congested.alert.site_name = "Huyện Pác Nặm".to_owned();
     affect(&mut congested.alert, &BEHIND[..4]);
     let resolved = NotificationKind::Resolved;
-    write_all(
-        "wide",
-        &[
-            ("a provider", letter(vec![shared("isp", "VNPT", Cause::Uplink)])),
-            ("a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Uplink)])),
-            ("a provider, congested", letter(vec![shared("isp", "VNPT", Cause::Quality)])),
-            (
-                "a provider, over",
-                letter(vec![stage(shared("isp", "VNPT", Cause::Uplink), resolved)]),
-            ),
-            ("a device model", letter(vec![shared("model", "Yealink VC800", Cause::Device)])),
-            (
-                "services of a device model, over",
-                letter(vec![stage(shared("model", "Yealink VC800", Cause::Service), resolved)]),
-            ),
-            ("a firmware", letter(vec![shared("firmware", "4.2", Cause::Device)])),
-            ("services of a firmware", letter(vec![shared("firmware", "4.2", Cause::Service)])),
-            ("devices on a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Device)])),
-            ("a line below a site that answers", letter(vec![behind.clone()])),
-            ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
-            ("a congested line below a site", letter(vec![congested])),
-        ],
-    );
+    vec![
+        ("a provider", letter(vec![shared("isp", "VNPT", Cause::Uplink)])),
+        ("a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Uplink)])),
+        ("a provider, congested", letter(vec![shared("isp", "VNPT", Cause::Quality)])),
+        ("a provider, over", letter(vec![stage(shared("isp", "VNPT", Cause::Uplink), resolved)])),
+        ("a device model", letter(vec![shared("model", "Yealink VC800", Cause::Device)])),
+        (
+            "services of a device model, over",
+            letter(vec![stage(shared("model", "Yealink VC800", Cause::Service), resolved)]),
+        ),
+        ("a firmware", letter(vec![shared("firmware", "4.2", Cause::Device)])),
+        ("services of a firmware", letter(vec![shared("firmware", "4.2", Cause::Service)])),
+        ("devices on a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Device)])),
+        ("a line below a site that answers", letter(vec![behind.clone()])),
+        ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
+        ("a congested line below a site", letter(vec![congested])),
+    ]
 }
 
 #[test]
 fn what_is_out_of_the_ordinary_reads_well_too() {
+    write_all("special", &special());
+}
+
+/// What is out of the ordinary.
+fn special() -> Vec<(&'static str, Letter)> {
     let mut flapping = sample(Cause::Access);
     flapping.alert.incident.flapping = true;
     flapping.alert.incident.relapses = vec![at("2026-02-03T00:43:00Z"); 3];
@@ -522,42 +555,40 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
     let gone = letter(vec![removed.clone(), other_site(over(sample(Cause::Access)))]);
     let unstable = letter(vec![comes_and_goes.clone(), other_site(sample(Cause::Access))]);
     let stable = letter(vec![over(comes_and_goes), other_site(over(sample(Cause::Access)))]);
-    write_all(
-        "special",
-        &[
-            ("escalated, since some did not hear of it", letter(vec![unheard])),
-            ("on again", letter(vec![again.clone()])),
-            ("on again, the last that is told for a while", letter(vec![last])),
-            ("two that are on again", letter(vec![again, other])),
-            ("comes and goes", letter(vec![flapping.clone()])),
-            ("came and went, over", letter(vec![stage(flapping, NotificationKind::Resolved)])),
-            ("no session, nobody listed", letter(vec![no_session])),
-            ("a session tomorrow", letter(vec![tomorrow])),
-            ("over after a month", letter(vec![overnight])),
-            ("somebody is on the way", letter(vec![acknowledged])),
-            ("somebody was on the way, for an hour", letter(vec![ran_out])),
-            ("somebody was on the way when it became graver", letter(vec![graver])),
-            ("the same, and nobody took it on again", letter(vec![untaken])),
-            ("two that became graver, somebody was on the way to one", letter(both.into())),
-            ("taken out of the configuration", letter(vec![removed])),
-            ("an expired certificate", letter(vec![expired])),
-            ("a certificate from the future", letter(vec![early])),
-            ("a slow clock", letter(vec![slow])),
-            ("odd observations", letter(vec![odd])),
-            ("a line slower than the limit", letter(vec![full])),
-            ("a site that is called a site", letter(vec![named])),
-            ("told in place of another channel", letter(vec![stands_in])),
-            ("one that comes and goes among others", unstable),
-            ("one that came and went among others, over", stable),
-            ("one taken out of the configuration among others, over", gone),
-        ],
-    );
+    vec![
+        ("escalated, since some did not hear of it", letter(vec![unheard])),
+        ("on again", letter(vec![again.clone()])),
+        ("on again, the last that is told for a while", letter(vec![last])),
+        ("two that are on again", letter(vec![again, other])),
+        ("comes and goes", letter(vec![flapping.clone()])),
+        ("came and went, over", letter(vec![stage(flapping, NotificationKind::Resolved)])),
+        ("no session, nobody listed", letter(vec![no_session])),
+        ("a session tomorrow", letter(vec![tomorrow])),
+        ("over after a month", letter(vec![overnight])),
+        ("somebody is on the way", letter(vec![acknowledged])),
+        ("somebody was on the way, for an hour", letter(vec![ran_out])),
+        ("somebody was on the way when it became graver", letter(vec![graver])),
+        ("the same, and nobody took it on again", letter(vec![untaken])),
+        ("two that became graver, somebody was on the way to one", letter(both.into())),
+        ("taken out of the configuration", letter(vec![removed])),
+        ("an expired certificate", letter(vec![expired])),
+        ("a certificate from the future", letter(vec![early])),
+        ("a slow clock", letter(vec![slow])),
+        ("odd observations", letter(vec![odd])),
+        ("a line slower than the limit", letter(vec![full])),
+        ("a site that is called a site", letter(vec![named])),
+        ("told in place of another channel", letter(vec![stands_in])),
+        ("one that comes and goes among others", unstable),
+        ("one that came and went among others, over", stable),
+        ("one taken out of the configuration among others, over", gone),
+    ]
 }
 
 /// Several that are over.
 fn came_and_went() -> Letter {
-    let over = |cause, began: &str| {
+    let over = |cause: Cause, began: &str| {
         let mut it = stage(sample(cause), NotificationKind::Resolved);
+        it.alert.incident.id = crate::model::IncidentId::new(format!("i-{}", cause.word()));
         it.alert.incident.began = at(began);
         it
     };
@@ -586,6 +617,58 @@ fn together(kind: NotificationKind) -> Letter {
         it
     });
     letter(all.collect())
+}
+
+/// Seats of Chợ Đồn, besides those [`BEHIND`] Pác Nặm.
+const BESIDE: [&str; 9] = [
+    "Xã Bằng Lãng",
+    "Xã Bằng Phúc",
+    "Xã Bình Trung",
+    "Xã Đại Sảo",
+    "Xã Đồng Lạc",
+    "Xã Đồng Thắng",
+    "Xã Lương Bằng",
+    "Xã Nam Cường",
+    "Xã Nghĩa Tá",
+];
+
+/// Twenty-four sites that fail together, each with somebody of its own to phone.
+pub(crate) fn two_dozen(kind: NotificationKind) -> Letter {
+    let people = ["Nông Văn Tú (văn phòng xã)", "Hoàng Thị Mến", "Lý A Phủ", "Đặng Thị Dất"];
+    let names = BEHIND.into_iter().map(|(_, name)| name).chain(BESIDE);
+    let all = (1..).zip(names).map(|(n, name)| {
+        let mut it = stage(sample(Cause::Access), kind);
+        let site = SiteId::new(format!("site-{n}"));
+        it.id = NotificationId::new(format!("n{n}"));
+        it.alert.site_name = name.to_owned();
+        it.alert.contacts = vec![listed(people[n % people.len()], &format!("0209 387 {n:04}"))];
+        it.alert.names = [(site.clone(), name.to_owned())].into();
+        it.alert.incident.id = crate::model::IncidentId::new(format!("i{n}"));
+        it.alert.incident.affected[0].site = site.clone();
+        it.alert.incident.site = Some(site);
+        it
+    });
+    let id = NotificationId::new(format!("digest-{}", kind.word()));
+    Letter { id, ..letter(all.collect()) }
+}
+
+#[test]
+fn two_dozen_sites_that_fail_together_are_one_message_whatever_its_room() {
+    use NotificationKind::{Firing, Resolved};
+    for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
+        let mut text = String::new();
+        for kind in [Firing, Resolved] {
+            let letter = with_levels_in(language, &two_dozen(kind));
+            for (whose, most) in [("Telegram", 4_096), ("Zalo", 2_000), ("less room still", 1_300)]
+            {
+                let portions = portions(&letter, &linking(language), most, char::len_utf16);
+                let [(_, one)] = portions.as_slice() else { panic!("{} digests", portions.len()) };
+                let size = one.chars().count();
+                let _ = writeln!(text, "=== {} for {whose}, {size} letters\n\n{one}", kind.word());
+            }
+        }
+        golden(&format!("{dir}/two-dozen.txt"), &text);
+    }
 }
 
 #[test]
@@ -634,14 +717,23 @@ fn a_digest_of_several_kinds_says_how_many_are_new_and_marks_the_others() {
 
 #[test]
 fn a_test_is_clearly_a_test() {
+    write_all("test", &tests());
+}
+
+fn tests() -> Vec<(&'static str, Letter)> {
     let now = at("2026-02-03T00:42:14Z");
-    let letters = [NotificationKind::Firing, NotificationKind::Resolved]
-        .map(|kind| (kind.word(), test_letter(&ChannelId::new("truc"), kind, now)));
-    write_all("test", &letters);
+    [NotificationKind::Firing, NotificationKind::Resolved]
+        .map(|kind| (kind.word(), test_letter(&ChannelId::new("truc"), kind, now)))
+        .into()
 }
 
 #[test]
 fn our_own_troubles_say_what_to_do() {
+    write_all("ourselves", &troubles());
+}
+
+/// Everything that this monitor says of itself.
+fn troubles() -> Vec<(&'static str, Letter)> {
     let ours = |doubt: SelfDoubt| {
         let mut it = sample(Cause::Monitor);
         it.alert.incident.affected.clear();
@@ -668,34 +760,31 @@ fn our_own_troubles_say_what_to_do() {
         session: session(),
         channels: ["sms", "zalo"].map(ChannelId::new).to_vec(),
     };
-    write_all(
-        "ourselves",
-        &[
-            ("drill", of(missed())),
-            ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
-            ("muted", of(SelfDoubt::SessionMuted { session: session() })),
-            ("unwatched", of(SelfDoubt::SessionUnwatched { session: session() })),
-            ("resolver", of(trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"))),
-            ("full", store(StoreTrouble::Full { dir: dir() })),
-            ("held", store(StoreTrouble::Held { dir: dir() })),
-            ("read-only", store(StoreTrouble::ReadOnly { dir: dir() })),
-            ("damaged", store(StoreTrouble::Damaged { dir: dir() })),
-            ("replaced", store(StoreTrouble::Replaced { dir: dir() })),
-            ("failing", store(StoreTrouble::Failing { dir: dir() })),
-            ("silent", store(StoreTrouble::Silent { seconds: 2 })),
-            ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
-            ("clock-off", of(SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 })),
-            ("late", of(SelfDoubt::EngineLate)),
-            ("gateway unasked", of(SelfDoubt::GatewayUnasked { host: gateway(), how: how() })),
-            ("nobody answers", of(SelfDoubt::NobodyAnswers)),
-            ("probes fail", of(SelfDoubt::ProbesFail { how: how() })),
-            ("sites unasked", of(SelfDoubt::SitesUnasked { how: how() })),
-            ("clock, over", of_over(SelfDoubt::ClockSet { by_s: -7_200 })),
-            ("drill, over", of_over(missed())),
-            ("full, over", over),
-            ("courier", of(trouble(Part::Courier, "sms, zalo"))),
-        ],
-    );
+    vec![
+        ("drill", of(missed())),
+        ("nobody", of(SelfDoubt::NobodyReached { session: session() })),
+        ("muted", of(SelfDoubt::SessionMuted { session: session() })),
+        ("unwatched", of(SelfDoubt::SessionUnwatched { session: session() })),
+        ("resolver", of(trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"))),
+        ("full", store(StoreTrouble::Full { dir: dir() })),
+        ("held", store(StoreTrouble::Held { dir: dir() })),
+        ("read-only", store(StoreTrouble::ReadOnly { dir: dir() })),
+        ("damaged", store(StoreTrouble::Damaged { dir: dir() })),
+        ("replaced", store(StoreTrouble::Replaced { dir: dir() })),
+        ("failing", store(StoreTrouble::Failing { dir: dir() })),
+        ("silent", store(StoreTrouble::Silent { seconds: 2 })),
+        ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
+        ("clock-off", of(SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 })),
+        ("late", of(SelfDoubt::EngineLate)),
+        ("gateway unasked", of(SelfDoubt::GatewayUnasked { host: gateway(), how: how() })),
+        ("nobody answers", of(SelfDoubt::NobodyAnswers)),
+        ("probes fail", of(SelfDoubt::ProbesFail { how: how() })),
+        ("sites unasked", of(SelfDoubt::SitesUnasked { how: how() })),
+        ("clock, over", of_over(SelfDoubt::ClockSet { by_s: -7_200 })),
+        ("drill, over", of_over(missed())),
+        ("full, over", over),
+        ("courier", of(trouble(Part::Courier, "sms, zalo"))),
+    ]
 }
 
 #[test]
@@ -795,20 +884,22 @@ fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) 
 
 #[test]
 fn a_readiness_run_tells_who_is_not_ready_why_and_whom_to_phone() {
+    write_all("readiness", &runs());
+}
+
+/// What readiness runs find.
+fn runs() -> Vec<(&'static str, Letter)> {
     let (morning, bad) = (morning(), Verdict::NotReady);
     let silent = || Found::Silent(Failure::Remote(RemoteFailure::Timeout));
     let names: Vec<String> = (1..=40).map(|n| format!("Cơ quan {n}")).collect();
     let many: Vec<_> = names.iter().map(|name| ("co-quan", &**name, silent(), bad)).collect();
     let firing = NotificationKind::Firing;
-    write_all(
-        "readiness",
-        &[
-            ("some are not ready", ready_letter(&morning, firing)),
-            ("many are not", ready_letter(&many, firing)),
-            ("some are at risk", ready_letter(&morning[7..], firing)),
-            ("all are ready", ready_letter(&[], NotificationKind::Resolved)),
-        ],
-    );
+    vec![
+        ("some are not ready", ready_letter(&morning, firing)),
+        ("many are not", ready_letter(&many, firing)),
+        ("some are at risk", ready_letter(&morning[7..], firing)),
+        ("all are ready", ready_letter(&[], NotificationKind::Resolved)),
+    ]
 }
 
 /// What a run finds on a bad morning: where, what, how bad.

@@ -258,7 +258,7 @@ fn digest(sites: usize) -> Letter {
     let one = |n: usize| {
         let mut letter = letter(&format!("n{n}"), &format!("i{n}"), NotificationKind::Firing);
         let mut notification = (*letter.items[0].notification).clone();
-        notification.alert.site_name = format!("Xã thứ {n:02} trên tuyến đường truyền Chợ Đồn");
+        notification.alert.site_name = format!("Xã thứ {n:03} trên tuyến đường truyền Chợ Đồn");
         letter.items[0].notification = notification.into();
         letter
     };
@@ -278,7 +278,7 @@ async fn telegram_gets_a_long_digest_as_several_messages_each_line_once_and_in_o
     .await;
     let place = Place::new("telegram");
     let channel = direct(ChannelKind::Telegram(telegram_settings(&fake, &place, &["-9"])));
-    let digest = digest(80);
+    let digest = digest(160);
     let error = channel.deliver(&digest).await.unwrap_err();
     assert_eq!(error.retry, Retry::After(Duration::from_secs(1)), "the only chat: all waits");
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -289,9 +289,9 @@ async fn telegram_gets_a_long_digest_as_several_messages_each_line_once_and_in_o
     let accepted = texts.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, text)| text);
     let sites: Vec<&str> = accepted
         .inspect(|text| assert!(text.starts_with("[NGHIÊM TRỌNG] "), "{text}"))
-        .flat_map(|text| text.split("Xã thứ ").skip(1).map(|rest| &rest[..2]))
+        .flat_map(|text| text.split("Xã thứ ").skip(1).map(|rest| &rest[..3]))
         .collect();
-    let all: Vec<String> = (0..80).map(|n| format!("{n:02}")).collect();
+    let all: Vec<String> = (0..160).map(|n| format!("{n:03}")).collect();
     assert_eq!(sites, all);
 }
 

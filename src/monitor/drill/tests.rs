@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{File, SourceSet, load, sample};
 use crate::model::{Maintenance, Silence, SilenceId};
 use crate::texts::Letter;
-use crate::texts::tests::{letter, write_all};
+use crate::texts::tests::letter;
 
 /// Two channels, and a session at 08:00 in Hà Nội with a drill two hours before.
 fn config() -> Config {
@@ -224,14 +224,17 @@ fn without_the_setting_there_are_none() {
     assert!(drills.look(&config, &none(), at("00:00:00")).is_empty());
 }
 
-#[test]
-fn a_drill_is_clearly_a_drill() {
+/// A drill and its end through a channel of every kind, as the brain decides it.
+pub(crate) fn letters() -> Vec<(String, Letter)> {
     let settings = "channels:
-  zalo: {kind: webhook, url: \"http://127.0.0.1:1/\"}
-  sms-tu: {kind: webhook, url: \"http://127.0.0.1:2/\"}
+  zalo: {kind: zalo, app_id: '1', secret_key_env: A, refresh_token_env: B, groups: [g]}
+  sms-tu: {kind: sms, gateway: http, to: ['0912 345 679'], url: \"http://127.0.0.1:2/\"}
+  mail: {kind: email, host: localhost, from: a@b.example, to: [c@d.example]}
+  hook: {kind: webhook, url: \"http://127.0.0.1:3/\"}
+  siren: {kind: exec, program: /bin/true}
 people: {tu: {name: Lý A Tú, channels: [sms-tu]}}
 rotas: {truc: {weekly: [{who: [tu]}]}}
-routes: [{to: [zalo, truc]}]
+routes: [{to: [zalo, truc, mail, hook, siren]}]
 drill: {before: 2h, accept_within: 2m}
 ";
     let (mut drills, config) = (Drills::default(), loaded(settings));
@@ -244,19 +247,20 @@ drill: {before: 2h, accept_within: 2m}
     };
     let begun = told(drills.look(&config, &none(), "2026-12-02T23:00:00Z".parse().unwrap()));
     let id = incident(&drills);
-    drills.accepted(&ChannelId::new("zalo"), &id);
-    drills.accepted(&ChannelId::new("sms-tu"), &id);
+    for channel in ["zalo", "sms-tu", "mail", "hook", "siren"] {
+        drills.accepted(&ChannelId::new(channel), &id);
+    }
     let over = told(drills.look(&config, &none(), "2026-12-02T23:00:07Z".parse().unwrap()));
     let all = begun.into_iter().chain(over).map(|it| {
-        let heading = format!("{} to {}", it.kind.word(), it.channel);
+        let heading = format!("drill: {} to {}", it.kind.word(), it.channel);
         let mut letter = letter(vec![it.clone()]);
         letter.channel = it.channel;
+        letter.id = it.id;
         (heading, letter)
     });
     let all: Vec<(String, Letter)> = all.collect();
-    assert_eq!(all.len(), 4);
-    let all: Vec<(&str, Letter)> = all.iter().map(|(name, it)| (&**name, it.clone())).collect();
-    write_all("drill", &all);
+    assert_eq!(all.len(), 10);
+    all
 }
 
 /// A silence of everything in the days around the session.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::texts::tests::{shapes, write_each};
+use crate::texts::tests::{shapes_and_drills, write_each};
 
 fn style() -> Arc<Style> {
     let time_zone = jiff::tz::TimeZone::UTC;
@@ -174,7 +174,7 @@ async fn nothing_goes_on_when_nobody_waits_any_more() {
 #[test]
 fn what_a_program_is_given_can_be_read() {
     // `message` is what a webhook gets.
-    write_each("exec", &shapes(), |letter, style| {
+    write_each("exec", &shapes_and_drills(), |letter, style| {
         let mut read: serde_json::Value = serde_json::from_slice(&input(letter, style)).unwrap();
         let message = read.as_object_mut().unwrap().remove("message").unwrap();
         let posted: serde_json::Value =

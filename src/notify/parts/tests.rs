@@ -3,7 +3,7 @@
 use super::*;
 use crate::notify::Item;
 use crate::store::tests::{incident, notification};
-use crate::texts::tests::{shapes, write_each};
+use crate::texts::tests::{every_letter, shapes, write_each};
 
 const FIRING: NotificationKind = NotificationKind::Firing;
 const UPDATE: NotificationKind = NotificationKind::Update;
@@ -86,6 +86,10 @@ impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Post for Row<F> {
         match (self.answer)(recipient, piece) {
             None => Ok(()),
             Some(Retry::Later) if piece.contains("hang") => std::future::pending().await,
+            Some(Retry::Later) if piece.contains("slow") => {
+                tokio::time::sleep(seconds(10)).await;
+                Err(failed(Retry::Later))
+            }
             Some(retry) => Err(failed(retry)),
         }
     }
@@ -102,6 +106,27 @@ async fn a_repeat_brings_nobody_the_same_piece_twice() {
         assert!(late.is_err(), "the second recipient hangs");
         assert_eq!(row.posts(), posts);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_hangs_is_waited_for_once_and_not_for_every_recipient() {
+    let known = Recipients::default();
+    let row = Row::new(10, |_, _: &str| Some(Retry::Later));
+    let letter = letter("slow", &["slow"]);
+    let began = Instant::now();
+    assert_eq!(known.deliver(&letter, &row).await, Err(failed(Retry::Later)));
+    assert_eq!((row.posts().len(), began.elapsed()), (1, seconds(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_who_hangs_keeps_the_others_from_being_told_once_only() {
+    let known = Recipients::default();
+    let row = Row::new(3, |to, _: &str| (to == 0).then_some(Retry::Later));
+    let letter = letter("slow", &["slow"]);
+    assert_eq!(known.deliver(&letter, &row).await, Err(failed(Retry::Later)));
+    assert_eq!(row.posts(), ["0:slow-1"]);
+    assert_eq!(known.deliver(&letter, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(row.posts(), ["1:slow-1", "2:slow-1", "0:slow-1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,14 +293,33 @@ fn somebody_reached_is_enough_when_the_others_are_refused_for_good() {
     assert_eq!(verdict(true, true, false, Vec::new()), Ok(()));
 }
 
+#[test]
+fn a_message_in_a_chat_has_a_tag_that_a_repeat_has_too_and_no_other_message() {
+    let style = Style::new(crate::model::Language::Vi, jiff::tz::TimeZone::UTC, "http://b");
+    let tag = |letter: &Letter| {
+        let messages = Message::several(letter, &style, 2_000, |_| 1);
+        let last = messages.last().and_then(|it| it.pieces.last()).expect("a text");
+        last.lines().last().unwrap().to_owned()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, letter) in shapes() {
+        let letter = Letter { id: NotificationId::new(name), ..letter };
+        let word = tag(&letter);
+        assert_eq!(word, tag(&letter.clone()), "{name}");
+        let signs = word.strip_prefix('#').expect("a hash");
+        assert!(signs.len() == 5 && signs.starts_with(char::is_alphabetic), "{word}");
+        assert!(seen.insert(word), "{name}");
+    }
+}
+
 /// Telegram and Zalo take texts; what is longer than they allow leaves as several messages.
 #[test]
 fn what_a_chat_gets_can_be_read() {
-    let mut all = shapes();
-    let (_, mixed) = all.iter().find(|(name, _)| name.starts_with("several of")).unwrap();
-    let mut many = mixed.clone();
-    many.items = mixed.items.iter().cycle().take(24).cloned().collect();
-    all.push(("many", many));
+    let mut all: Vec<(String, Letter)> =
+        shapes().into_iter().map(|(name, letter)| (name.to_owned(), letter)).collect();
+    all.extend(every_letter().into_iter().filter(|(name, _)| {
+        name.starts_with("two dozen") || name.starts_with("drill") && name.ends_with("zalo")
+    }));
     write_each("chat", &all, |letter, style| {
         let messages = Message::several(letter, style, 2_000, |_| 1);
         let pieces: Vec<String> = messages.into_iter().flat_map(|it| it.pieces).collect();

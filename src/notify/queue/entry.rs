@@ -97,6 +97,11 @@ impl Entry {
         }
     }
 
+    /// The letter in which it left last, if it did.
+    pub(super) fn letter(&self) -> &NotificationId {
+        self.bundle.as_ref().unwrap_or(&self.notification.id)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.told_as == NotificationKind::Resolved
     }

@@ -51,6 +51,8 @@ pub(super) struct Line {
     struck_several: bool,
     retry_at: Mono,
     next_slot: Mono,
+    /// How long the receiver took over the last letter that it accepted.
+    takes: Duration,
 }
 
 impl Line {
@@ -72,6 +74,7 @@ impl Line {
             struck_several: false,
             retry_at: Mono::ZERO,
             next_slot: Mono::ZERO,
+            takes: Duration::ZERO,
         }
     }
 
@@ -164,6 +167,7 @@ impl Line {
             output.marks.push(entry.mark(MarkState::Delivered, now, None));
         }
         self.status.last_delivered = Some(now.wall);
+        self.takes = entries.first().map_or(Duration::ZERO, |entry| now.mono - entry.left_at);
         self.works(output);
     }
 
@@ -220,14 +224,16 @@ impl Line {
                 return;
             }
         };
+        let left_at = entries.first().map_or(now.mono, |entry| entry.left_at);
         if self.streak == 0 {
-            self.failing_from = entries.first().map_or(now.mono, |entry| entry.left_at);
+            self.failing_from = left_at;
         }
         self.fails(true, error, now, output);
         self.streak = self.streak.saturating_add(1);
         self.struck_several |= self.struck.as_ref().is_some_and(|struck| struck != letter);
         self.struck.get_or_insert_with(|| letter.clone());
-        self.retry_at = self.retry_at.max(now.mono + wait_after(self.streak).max(asked));
+        let again = next_attempt(left_at, self.streak, asked, now.mono);
+        self.retry_at = self.retry_at.max(again);
         self.repeat(entries, asked, error, now, output);
     }
 
@@ -260,7 +266,7 @@ impl Line {
                 continue;
             }
             self.status.retried += 1;
-            entry.retry_at = now.mono + wait_after(entry.strikes).max(asked);
+            entry.retry_at = next_attempt(entry.left_at, entry.strikes, asked, now.mono);
             entry.error = Some(error.text.clone());
             let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
             mark.next_attempt = Some(now.wall_at(entry.retry_at));
@@ -367,6 +373,11 @@ impl Line {
         self.status.withdrawn += 1;
         output.marks.push(entry.mark(MarkState::Withdrawn, now, Some(reason)));
     }
+}
+
+/// Rule 4: when to try again after so many failures in a row, of which the last left at `left_at`.
+fn next_attempt(left_at: Mono, failures: u32, asked: Duration, now: Mono) -> Mono {
+    (left_at + wait_after(failures)).max(now + FIRST_WAIT.max(asked))
 }
 
 /// Rule 4: the wait after so many failures in a row.

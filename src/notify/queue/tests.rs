@@ -2,6 +2,7 @@
 
 mod catching_up;
 mod fallback;
+mod together;
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,7 @@ struct Desk {
 
 impl Desk {
     fn new(under_way: usize) -> Self {
-        Self::with(Limits { under_way, gap: Duration::ZERO, bundle: 100 })
+        Self::with(Limits { under_way, gap: Duration::ZERO, bundle: 100, by_id: false })
     }
 
     fn with(limits: Limits) -> Self {
@@ -453,7 +454,7 @@ fn two_hours_without_a_receiver_are_made_up_for_within_a_minute() {
 
 #[test]
 fn a_channel_with_a_rate_is_never_asked_faster() {
-    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 1 });
+    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 1, by_id: false });
     for n in 0..4 {
         desk.decide(&format!("m{n}"), &format!("i{n}"), FIRING);
     }
@@ -558,7 +559,7 @@ fn a_clock_that_is_set_while_messages_wait_changes_neither_their_turns_nor_how_l
 
 #[test]
 fn a_channel_that_is_gone_gives_up_its_messages_and_the_others_go_on() {
-    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 1 };
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 1, by_id: false };
     let mut desk = Desk::with(limits);
     desk.decide("a", "i1", FIRING);
     desk.decide("b", "i2", FIRING);
@@ -691,7 +692,8 @@ fn what_was_tried_alone_is_repeated_alone() {
 
 #[test]
 fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
-    let mut desk = Desk::with(Limits { under_way: 2, gap: Duration::ZERO, bundle: 2 });
+    let mut desk =
+        Desk::with(Limits { under_way: 2, gap: Duration::ZERO, bundle: 2, by_id: false });
     for n in 0..4 {
         let waiting = Waiting {
             notification: notification(&format!("n{n}"), incident(&format!("i{n}"), "x"), FIRING),

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use super::*;
 use crate::model::Language;
 use crate::texts::Item;
-use crate::texts::tests::{digests, golden, shapes, style, with_levels_in};
+use crate::texts::tests::{digests, every_letter, golden, style, with_levels_in};
 
 #[test]
 fn every_letter_fits_into_one_message_that_names_places_and_cuts_no_number() {
     for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
         let style = style(language);
         let mut all = String::new();
-        for (heading, letter) in shapes().into_iter().chain(digests()) {
+        for (heading, letter) in every_letter() {
             let text = short(&with_levels_in(language, &letter), &style);
             assert!(text.is_ascii() && text.len() <= LONGEST, "{text}");
             let contacts = letter.items.iter().flat_map(|it| &it.notification.alert.contacts);

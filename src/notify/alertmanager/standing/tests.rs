@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{ChannelId, EndpointId, Language, NotificationId, SessionId, Severity, SiteId};
 use crate::store::tests::{at, incident, notification};
-use crate::texts::tests::{shapes, write_each};
+use crate::texts::tests::{shapes_and_drills, write_each};
 
 const LAPSE: Duration = Duration::from_mins(4);
 
@@ -232,7 +232,7 @@ fn an_end_that_is_refused_for_good_leaves_nothing_behind() {
 
 #[test]
 fn what_is_posted_can_be_read() {
-    write_each("alertmanager", &shapes(), |letter, style| {
+    write_each("alertmanager", &shapes_and_drills(), |letter, style| {
         let alerts = Standing::default().alerts(letter, style, letter.created, LAPSE);
         let read = serde_json::to_value(&alerts).unwrap();
         format!("{read:#}\n")

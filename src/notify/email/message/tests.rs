@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{ChannelId, Language, NotificationId};
 use crate::notify::Item;
 use crate::store::tests::{at, incident, notification};
-use crate::texts::tests::{golden, linking, shapes, with_levels_in, write_each};
+use crate::texts::tests::{every_letter, golden, linking, with_levels_in, write_each};
 
 fn mail(id: &str, kind: NotificationKind, incidents: &[&str]) -> String {
     let items: Vec<Item> = incidents
@@ -104,11 +104,11 @@ fn of<T>(letter: &Letter, style: &Style, make: impl Fn(&Mail<'_>) -> T) -> T {
 /// What a list of mails shows, and what makes a thread of them.
 #[test]
 fn what_stands_over_a_mail_can_be_read() {
-    write_each("email", &shapes(), |letter, style| {
+    write_each("email", &every_letter(), |letter, style| {
         of(letter, style, |it| {
             let mail = String::from_utf8(it.bytes().unwrap()).unwrap();
             let mut shown = format!("Subject: {}\n", it.subject(&texts::plain(letter, style)));
-            for name in ["Importance", "Date", "Message-ID", "References"] {
+            for name in ["Importance", "Date", "Message-ID", "In-Reply-To"] {
                 if let Some(value) = header(&mail, name) {
                     shown += &format!("{name}: {value}\n");
                 }
@@ -124,11 +124,15 @@ fn what_a_mail_looks_like_can_be_seen() {
     for (language, dir) in [(Language::Vi, "vi"), (Language::En, "en")] {
         let style = linking(language);
         for (name, wanted) in [
-            ("firing", "a site that is out"),
-            ("resolved", "the same, over"),
-            ("several", "several of several kinds"),
+            ("firing", "access: firing"),
+            ("resolved", "access: resolved"),
+            ("several", "digest: mixed"),
+            ("two-dozen", "two dozen: firing"),
+            ("readiness", "readiness: some are not ready"),
+            ("drill", "drill: firing to mail"),
+            ("test", "test: firing"),
         ] {
-            let found = shapes().into_iter().find(|(heading, _)| *heading == wanted);
+            let found = every_letter().into_iter().find(|(heading, _)| *heading == wanted);
             let letter = with_levels_in(language, &found.unwrap().1);
             let text = texts::plain(&letter, &style);
             let page = of(&letter, &style, |it| html(&text, it.colour()));

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{CATCH_UP, DIGEST_FROM, PATIENCE};
+use super::super::entry::Entry;
+use super::super::{CATCH_UP, CROWD, DIGEST_FROM, PATIENCE};
 use super::Line;
 use crate::model::{IncidentId, Mono};
 
@@ -20,9 +21,15 @@ impl Line {
 
     /// Rules 3 and 5: which one goes next.
     pub(super) fn choose(&self, now: Mono) -> Option<usize> {
+        // While the channel works, what some recipients lack keeps nothing from the others.
+        let failed = self.waiting.iter().filter(|entry| self.streak > 0 && entry.strikes > 0);
+        let failed = failed.map(Entry::letter).collect::<BTreeSet<_>>().len();
+        let new = u32::try_from(failed / CROWD).unwrap_or(u32::MAX);
         self.tellable().filter(|at| self.waiting[*at].retry_at <= now).min_by_key(|at| {
             let entry = &self.waiting[*at];
-            (entry.strikes / PATIENCE, entry.is_over(), entry.order)
+            let doublings = (entry.strikes / PATIENCE).checked_ilog2().map_or(0, |it| it + 1);
+            let rounds = if entry.strikes == 0 { new } else { doublings };
+            (rounds, entry.is_over(), entry.order)
         })
     }
 
@@ -61,7 +68,12 @@ impl Line {
 
     /// Rule 3: whether telling one by one what is due would take too long.
     pub(super) fn is_behind(&self, now: Mono) -> bool {
+        if self.limits.by_id {
+            return false;
+        }
         let due = self.tellable().filter(|at| self.waiting[*at].retry_at <= now).count();
-        self.limits.gap.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
+        let at_once = u32::try_from(self.limits.under_way).unwrap_or(u32::MAX).max(1);
+        let each = self.limits.gap.max(self.takes / at_once);
+        each.saturating_mul(u32::try_from(due).unwrap_or(u32::MAX)) > CATCH_UP
     }
 }

@@ -1,8 +1,12 @@
 //! A receiver that was gone for hours, and how soon everything is told once it is back.
 
 use super::*;
-use crate::config::{ChannelKind, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings};
-use crate::config::{SecretSource, TelegramSettings, WebhookSettings, ZaloSettings};
+use crate::config::{
+    AlertmanagerSettings, ChannelKind, EmailSettings, ExecSettings, MailSecurity, SecretSource,
+    SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, TelegramSettings, WebhookSettings,
+    ZaloSettings,
+};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,100 +16,197 @@ use crate::model::Language;
 use crate::notify::parts::{Message, Pace, Post, Recipients};
 use crate::notify::{Style, channel, telegram};
 
-/// Every kind of channel that has to keep to a rate, and one that need not.
-fn kinds() -> [ChannelKind; 4] {
+/// How long a receiver takes over a letter, and how long one that hangs is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    takes: Duration,
+    hangs: Duration,
+}
+
+/// Every kind of channel, with a receiver that takes its time.
+pub(super) fn kinds() -> [(ChannelKind, Manner); 7] {
     let secret = || SecretSource::Env("NONE".to_owned());
+    let address = || WebAddress::new("");
     let timeout = seconds(10);
     let gateway = SmsGateway::Http(SmsHttpSettings {
-        url: WebAddress::new(""),
+        url: address(),
         body: SmsBody::None,
         headers: BTreeMap::new(),
         secrets: BTreeMap::new(),
         accepted_if: None,
     });
+    let webhook = WebhookSettings { url: address().into(), secret: None, timeout: seconds(5) };
+    let alertmanager = AlertmanagerSettings {
+        urls: Vec::new(),
+        token: None,
+        timeout: seconds(5),
+        resend: seconds(60),
+    };
+    let email = EmailSettings {
+        host: String::new(),
+        port: 587,
+        security: MailSecurity::Starttls,
+        login: None,
+        ca_file: None,
+        from: String::new(),
+        to: Vec::new(),
+        hello: None,
+        timeout: seconds(30),
+    };
+    let telegram =
+        TelegramSettings { token: secret(), chats: Vec::new(), base_url: address(), timeout };
+    let zalo = ZaloSettings {
+        app_id: String::new(),
+        secret_key: secret(),
+        refresh_token: secret(),
+        token_store: PathBuf::new(),
+        to: Vec::new(),
+        base_url: address(),
+        oauth_url: address(),
+        timeout,
+    };
+    let exec = ExecSettings {
+        program: PathBuf::new(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        timeout: seconds(30),
+    };
+    let manner = |takes, hangs| Manner { takes: seconds(takes), hangs: seconds(hangs) };
     [
-        ChannelKind::Webhook(WebhookSettings { url: WebAddress::new("").into(), secret: None, timeout }),
-        ChannelKind::Telegram(TelegramSettings {
-            token: secret(),
-            chats: Vec::new(),
-            base_url: WebAddress::new(""),
-            timeout,
-        }),
-        ChannelKind::Sms(SmsSettings { gateway, to: Vec::new(), timeout }),
-        ChannelKind::Zalo(ZaloSettings {
-            app_id: String::new(),
-            secret_key: secret(),
-            refresh_token: secret(),
-            token_store: std::path::PathBuf::new(),
-            to: Vec::new(),
-            base_url: WebAddress::new(""),
-            oauth_url: WebAddress::new(""),
-            timeout,
-        }),
+        (ChannelKind::Webhook(webhook), manner(1, 5)),
+        (ChannelKind::Alertmanager(alertmanager), manner(1, 5)),
+        (ChannelKind::Email(email), manner(1, 31)),
+        (ChannelKind::Telegram(telegram), manner(1, 10)),
+        (ChannelKind::Sms(SmsSettings { gateway, to: Vec::new(), timeout }), manner(1, 10)),
+        (ChannelKind::Zalo(zalo), manner(1, 10)),
+        // A modem that dials.
+        (ChannelKind::Exec(exec), manner(5, 31)),
     ]
 }
 
+/// A queue whose letters are under way for a while.
+struct Slow {
+    desk: Desk,
+    under_way: Vec<(Mono, Letter, Result<(), DeliveryError>)>,
+    /// When which letter left that was accepted, and what was in it.
+    left: Vec<(Mono, Letter)>,
+    /// When the last of them was accepted.
+    told_at: Mono,
+}
+
+impl Slow {
+    /// Lets time pass until `end`. `answer` says of a letter that leaves how long it is under way
+    /// and what comes of it.
+    fn run(&mut self, end: Mono, answer: impl Fn(Mono) -> (Duration, Result<(), DeliveryError>)) {
+        let desk = &mut self.desk;
+        loop {
+            while let Some(Due { letter, .. }) = desk.queue.next(desk.now) {
+                let (takes, result) = answer(desk.now.mono);
+                if result.is_ok() {
+                    self.left.push((desk.now.mono, letter.clone()));
+                }
+                self.under_way.push((desk.now.mono + takes, letter, result));
+            }
+            let arrives = self.under_way.iter().map(|(at, _, _)| *at).min();
+            let next = desk.queue.poll_timeout().into_iter().chain(arrives).min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            desk.wait(next - desk.now.mono);
+            let now = desk.now;
+            for (_, letter, result) in self.under_way.extract_if(.., |it| it.0 <= now.mono) {
+                if result.is_ok() {
+                    self.told_at = now.mono;
+                }
+                desk.queue.settle(&letter.channel, &letter.id, result, now);
+            }
+        }
+        desk.wait(end - desk.now.mono);
+    }
+}
+
 /// 300 incidents begin in two hours, every third is over after ten minutes, and nothing gets
-/// through. `back_after` is the time from the last attempt to the receiver's return.
-fn two_hours_gone(kind: &ChannelKind, back_after: Duration) {
+/// through: attempts fail at once, or hang. The receiver is back `back_after` after the two hours.
+fn two_hours_gone(kind: &ChannelKind, manner: Manner, hangs: bool, back_after: Duration) {
+    let word = kind.word();
     let limits = channel::limits(kind);
-    let mut desk = Desk::with(limits);
-    let begin = desk.now;
+    let mut slow = Slow {
+        desk: Desk::with(limits),
+        under_way: Vec::new(),
+        left: Vec::new(),
+        told_at: Mono::ZERO,
+    };
+    let back = slow.desk.now.mono + seconds(300 * 24) + back_after;
+    let answer = |leaves: Mono| match leaves < back {
+        true if hangs => (manner.hangs, Err(later())),
+        true => (Duration::ZERO, Err(later())),
+        false => (manner.takes, Ok(())),
+    };
     for n in 0..300_u32 {
-        desk.decide(&format!("i{n:03}-firing"), &format!("i{n:03}"), FIRING);
+        slow.desk.decide(&format!("i{n:03}-firing"), &format!("i{n:03}"), FIRING);
         if n >= 25 && n % 3 == 0 {
             let over = n - 25;
-            desk.decide(&format!("i{over:03}-over"), &format!("i{over:03}"), RESOLVED);
+            slow.desk.decide(&format!("i{over:03}-over"), &format!("i{over:03}"), RESOLVED);
         }
-        desk.run(seconds(24), |_, _| Err(later()));
+        let end = slow.desk.now.mono + seconds(24);
+        slow.run(end, answer);
     }
-    assert!(desk.now.mono - begin.mono >= Duration::from_hours(2));
-    desk.run(back_after, |_, _| Err(later()));
+    slow.run(back + seconds(120), answer);
 
-    let back = desk.now.mono;
-    let mut left: Vec<Mono> = Vec::new();
-    desk.run(seconds(60), |_, now| {
-        left.push(now.mono);
-        Ok(())
-    });
-    let word = kind.word();
-    let status = desk.status();
-    assert_eq!((status.queued, status.failed), (0, 0), "{word}: all told within 60 s of {back:?}");
-    assert!(left.windows(2).all(|two| two[1] - two[0] >= limits.gap), "{word}: within its rate");
+    let status = slow.desk.status();
+    assert_eq!((status.queued, status.failed), (0, 0), "{word}");
+    let took = slow.told_at - back;
+    assert!(took <= seconds(60), "{word}: told within {took:?} of the return, hanging: {hangs}");
+    let at: Vec<Mono> = slow.left.iter().map(|(at, _)| *at).collect();
+    assert!(at.windows(2).all(|two| two[1] - two[0] >= limits.gap), "{word}: within its rate");
 
     // The first one found out that the receiver is back; whose turn that was is chance.
-    let first = desk.told[0].items.len();
-    let items: Vec<_> = desk.told.iter().flat_map(|letter| &letter.items).collect();
-    assert_eq!(items.len(), 300, "{word}: each incident is told once, as it stands");
-    let over = items.iter().filter(|item| item.told_as == RESOLVED).count();
+    let letters = || slow.left.iter().map(|(_, letter)| letter);
+    let all: Vec<_> = letters().flat_map(|letter| &letter.items).collect();
+    assert_eq!(all.len(), 300, "{word}: each incident is told once, as it stands");
+    let over = all.iter().filter(|item| item.told_as == RESOLVED).count();
     assert_eq!(over, 91, "{word}");
-    let in_order = |over: bool| {
-        let ids: Vec<_> = items
-            .iter()
-            .skip(first)
-            .filter(|item| (item.told_as == RESOLVED) == over)
-            .map(|item| item.notification.alert.incident.id.clone())
-            .collect();
-        ids.is_sorted()
-    };
-    assert!(in_order(true), "{word}: the ones that are over");
-    if limits.gap > Duration::ZERO {
-        assert!(in_order(false), "{word}: the ones that are on");
+    for over in [false, true] {
+        let then = letters().skip(1).flat_map(|letter| &letter.items);
+        let kind = then.filter(|item| (item.told_as == RESOLVED) == over);
+        let ids: Vec<_> = kind.map(|item| &item.notification.alert.incident.id).collect();
+        assert!(ids.is_sorted(), "{word}: in order, over: {over}: {ids:?}");
     }
 }
 
 #[test]
 fn a_receiver_gone_for_two_hours_is_told_of_300_incidents_within_a_minute() {
-    for kind in kinds() {
-        for back_after in [0, 1, 14, 29] {
-            two_hours_gone(&kind, seconds(back_after));
+    for (kind, manner) in kinds() {
+        for back_after in [0, 1, 5, 14, 23, 29] {
+            two_hours_gone(&kind, manner, false, seconds(back_after));
         }
     }
 }
 
 #[test]
+fn a_receiver_that_hung_for_two_hours_and_then_takes_its_time_is_told_within_a_minute() {
+    for (kind, manner) in kinds() {
+        for back_after in [0, 1, 5, 14, 23, 29] {
+            two_hours_gone(&kind, manner, true, seconds(back_after));
+        }
+    }
+}
+
+#[test]
+fn letters_that_fail_again_and_again_do_not_keep_others_from_being_tried() {
+    let mut desk = Desk::new(1);
+    let bad = |letter: &Letter| letter.id.as_str().contains("bad");
+    for n in 0..8 {
+        desk.decide(&format!("bad-{n}"), &format!("b{n}"), FIRING);
+        desk.run(seconds(120), |_, _| Err(later()));
+    }
+    desk.decide("good", "g", FIRING);
+    let told =
+        desk.run(seconds(2 * 3_600), |letter, _| if bad(letter) { Err(later()) } else { Ok(()) });
+    assert_eq!(told, ["good"]);
+}
+
+#[test]
 fn a_few_messages_of_a_slow_channel_are_told_one_by_one() {
-    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 50 });
+    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 50, by_id: false });
     for n in 0..2 {
         desk.decide(&format!("a{n}"), &format!("i{n}"), FIRING);
     }

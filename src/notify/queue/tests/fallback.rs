@@ -14,7 +14,7 @@ fn chain(ids: &[&str]) -> Desk {
 }
 
 fn lines(ids: &[&str]) -> Vec<LineSetup> {
-    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100 };
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100, by_id: false };
     let next =
         |at: usize| ids.get(at + 1).map(|to| Fallback { to: ChannelId::new(*to), after: AFTER });
     let set = |(at, id): (usize, &&str)| LineSetup { fallback: next(at), ..line(id, limits) };
