@@ -30,9 +30,10 @@ use self::facts::{
     Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, shared_by_all, tenths,
     units,
 };
+use crate::config::TemplatePart;
 use crate::model::{
     Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
-    Part, Saw, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    Part, ReadinessNotice, Saw, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -107,7 +108,15 @@ pub struct Message {
 pub fn write(item: &Item, test: bool, style: &Style) -> Message {
     let alert = &item.notification.alert;
     if let Some(notice) = &alert.readiness {
-        return readiness::message(alert, notice, style);
+        let usual = readiness::message(alert, notice, style);
+        return match style.templates.readiness(alert, notice, &usual, style) {
+            None => usual,
+            Some(Ok(own)) => own,
+            Some(Err(error)) => {
+                let said = templates::failed(TemplatePart::Readiness, &error, style.language);
+                Message { description: format!("{}\n{said}", usual.description), ..usual }
+            }
+        };
     }
     let facts = Facts::new(item, style);
     if test {
@@ -181,6 +190,15 @@ fn written(letter: &Letter, style: &Style, lines: Lines) -> String {
                 Language::Vi => vi::digest(&facts, &style.board, link.as_deref(), lines, own),
                 Language::En => en::digest(&facts, &style.board, link.as_deref(), lines, own),
             };
+            let head = text.lines().next().unwrap_or_default();
+            match style.templates.digest(&facts, head, style).filter(|_| !facts.is_empty()) {
+                None => {}
+                Some(Ok(own)) => text.replace_range(..head.len(), &own),
+                Some(Err(error)) => {
+                    let said = templates::failed(TemplatePart::Digest, &error, language);
+                    text.push_str(&format!("{said}\n"));
+                }
+            }
             for facts in &drills {
                 let line = own(facts).unwrap_or_else(|| usual(facts, style).summary);
                 let line = match language {
@@ -191,10 +209,39 @@ fn written(letter: &Letter, style: &Style, lines: Lines) -> String {
             }
             for (_, alert) in runs {
                 if let Some(notice) = &alert.readiness {
-                    text.push_str(&format!("• {}\n", readiness::line(alert, notice, style)));
+                    text.push_str(&format!("• {}\n", found(alert, notice, style)));
                 }
             }
             text
+        }
+    }
+}
+
+/// What a readiness run found, in one line.
+fn found(alert: &Alert, notice: &ReadinessNotice, style: &Style) -> String {
+    let usual = readiness::message(alert, notice, style);
+    let own = style.templates.readiness(alert, notice, &usual, style);
+    own.and_then(Result::ok).unwrap_or(usual).summary
+}
+
+/// A letter as a short message in people's own words, if they have some; `fits` says what is short
+/// enough, `usual` is what stands there without.
+pub(crate) fn short(
+    letter: &Letter,
+    style: &Style,
+    usual: &str,
+    fits: impl Fn(&str) -> bool,
+) -> Option<String> {
+    if letter.test {
+        return None;
+    }
+    let fits = |text: &str| fits(&templates::marked(text.to_owned(), letter, style));
+    match style.templates.short(letter, &brief(letter, style), usual, style, fits)? {
+        Ok(text) => Some(templates::marked(text, letter, style)),
+        Err(error) => {
+            // There is no room to say so.
+            templates::failed(TemplatePart::Sms, &error, style.language);
+            None
         }
     }
 }
@@ -216,7 +263,7 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     items.sort_by_cached_key(|item| place_in_digest(item, style));
     let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
     let places = all.iter().map(|facts| match (&facts.alert.readiness, facts.place) {
-        (Some(notice), _) => readiness::line(facts.alert, notice, style),
+        (Some(notice), _) => found(facts.alert, notice, style),
         (None, Place::Monitor) => style.language.pick("hệ thống giám sát", "monitor").to_owned(),
         (None, Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 }) => {
             name.to_owned()

@@ -4,7 +4,7 @@
 
 use crate::model::Language;
 
-/// A part of a message.
+/// A part of a message, or a message of a form of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TemplatePart {
     /// The first line.
@@ -15,11 +15,28 @@ pub enum TemplatePart {
     Action,
     /// Whom to phone.
     Contact,
+    /// The first line of several incidents.
+    Digest,
+    /// A short message, however many incidents it tells of.
+    Sms,
+    /// What a readiness run found.
+    Readiness,
 }
 
 impl TemplatePart {
-    /// All parts in the order in which they are read.
-    pub const ALL: [Self; 4] = [Self::Summary, Self::Description, Self::Action, Self::Contact];
+    /// The parts of a message about one incident, in the order in which they are read.
+    pub const OF_ONE: [Self; 4] = [Self::Summary, Self::Description, Self::Action, Self::Contact];
+
+    /// All parts: those of one incident, then the others.
+    pub const ALL: [Self; 7] = [
+        Self::Summary,
+        Self::Description,
+        Self::Action,
+        Self::Contact,
+        Self::Digest,
+        Self::Sms,
+        Self::Readiness,
+    ];
 
     /// The word in file names and messages.
     #[must_use]
@@ -29,6 +46,9 @@ impl TemplatePart {
             Self::Description => "description",
             Self::Action => "action",
             Self::Contact => "contact",
+            Self::Digest => "digest",
+            Self::Sms => "sms",
+            Self::Readiness => "readiness",
         }
     }
 }

@@ -122,12 +122,20 @@ impl Post for Sms {
     }
 }
 
-/// The letter in one short message: how bad, what, where, since when; then whom to phone, by name
-/// if there is room for that. A number stands there whole or not at all. Several incidents stand
-/// one after the other; see [`several`].
+/// The letter in one short message, in people's own words if they have some.
 pub(super) fn short(letter: &Letter, style: &Style) -> String {
     let letter = letter.brief(NAME);
-    let [one] = letter.items.as_slice() else { return several(&letter, style) };
+    let usual = usual(&letter, style);
+    let fits = |text: &str| ascii::plain(text).len() <= LONGEST;
+    let own = texts::short(&letter, style, &usual, fits);
+    own.map_or(usual, |own| ascii::shortened(&ascii::plain(&own), LONGEST))
+}
+
+/// The letter in the built-in words: how bad, what, where, since when; then whom to phone, by name
+/// if there is room for that. A number stands there whole or not at all. Several incidents stand
+/// one after the other; see [`several`].
+fn usual(letter: &Letter, style: &Style) -> String {
+    let [one] = letter.items.as_slice() else { return several(letter, style) };
     let what = ascii::plain(&texts::write(one, letter.test, style).summary);
     // Of our own troubles the first line says only that there is one.
     let what = match texts::doubt_of(one).filter(|_| !letter.test) {
@@ -136,7 +144,7 @@ pub(super) fn short(letter: &Letter, style: &Style) -> String {
         }
         None => what,
     };
-    let mut ways = ways(&letter, one.notification.alert.contacts.iter(), style).into_iter();
+    let mut ways = ways(letter, one.notification.alert.contacts.iter(), style).into_iter();
     // A number that leaves no room for the rest is none that people phone.
     let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;
     let way = ways.find(fits).unwrap_or_default();

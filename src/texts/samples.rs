@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Item, test_letter};
+use super::{Item, Letter, test_letter};
 use crate::model::{
-    Ack, Affected, Cause, CheckId, Contact, EndpointId, Evidence, Failure, IncidentId,
-    Notification, NotificationKind, Phase, RemoteFailure, Saw, SessionId, Severity, SiteId,
-    TargetKey,
+    Ack, Affected, Cause, ChannelId, CheckId, Contact, EndpointId, Evidence, Failure, Finding,
+    Found, IncidentId, Notification, NotificationId, NotificationKind, Phase, ReadinessNotice,
+    ReadinessRun, RemoteFailure, Saw, SessionId, Severity, SiteId, SiteReadiness, TargetKey,
+    Verdict,
 };
 
 /// Every cause, kind after kind: first with everything, then with nothing.
@@ -27,11 +28,91 @@ pub(super) fn all() -> Vec<Item> {
     all
 }
 
+/// Letters of every shape that a channel hands over: each of these alone, and several together.
+pub(super) fn letters() -> Vec<Letter> {
+    let alone = all().into_iter().chain(runs()).map(|item| letter(vec![item]));
+    alone.chain(digests()).collect()
+}
+
+/// Several incidents of each kind, and of all kinds.
+pub(super) fn digests() -> Vec<Letter> {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
+    let mut digests = Vec::new();
+    for full in [true, false] {
+        let several = |kinds: &[NotificationKind]| {
+            let items = Cause::ALL.into_iter().zip(kinds.iter().cycle()).map(|(cause, kind)| {
+                let notification = Arc::new(sample(cause, *kind, full));
+                Item { told_as: *kind, notification }
+            });
+            letter(items.collect())
+        };
+        let kinds = [Firing, Update, Reminder, Escalation, Resolved];
+        digests.extend(kinds.map(|kind| several(&[kind])));
+        digests.push(several(&kinds));
+    }
+    digests
+}
+
+/// What readiness runs find: a site that is not ready, with everything and with nothing that one
+/// can say, and that all are ready.
+pub(super) fn runs() -> Vec<Item> {
+    let run = |found: Option<bool>| {
+        let kind =
+            if found.is_some() { NotificationKind::Firing } else { NotificationKind::Resolved };
+        let mut it = sample(Cause::Access, kind, true);
+        let start = it.alert.session_start.unwrap_or_default();
+        let site = |full: bool| SiteReadiness {
+            site: SiteId::new("tan-lap"),
+            name: "Xã Tân Lập".to_owned(),
+            delegates: 42,
+            verdict: Verdict::NotReady,
+            findings: if full {
+                vec![Finding {
+                    verdict: Verdict::NotReady,
+                    endpoint: None,
+                    check: None,
+                    found: Found::Silent(Failure::Remote(RemoteFailure::Timeout)),
+                }]
+            } else {
+                Vec::new()
+            },
+            train: None,
+            mtu: None,
+            contacts: if full { it.alert.contacts.clone() } else { Vec::new() },
+            checked: it.created,
+        };
+        let run = ReadinessRun {
+            session: SessionId::new("giao-ban"),
+            title: "Giao ban trực tuyến".to_owned(),
+            start,
+            end: start,
+            lead_s: Some(1_800),
+            began: it.created,
+            finished: it.created,
+            own_clock_off_s: None,
+            sites: found.map(site).into_iter().collect(),
+            told: Vec::new(),
+            said: Vec::new(),
+        };
+        let not_ready = u32::from(found.is_some());
+        let counts = [204 - not_ready, 0, 0, not_ready];
+        it.alert.readiness = Some(Box::new(ReadinessNotice { counts, run }));
+        Item { told_as: kind, notification: Arc::new(it) }
+    };
+    [Some(true), Some(false), None].map(run).into()
+}
+
+fn letter(items: Vec<Item>) -> Letter {
+    let id = NotificationId::new("sample");
+    let created = items.iter().map(|item| item.notification.created).max().unwrap_or_default();
+    Letter { id, channel: ChannelId::new("duty"), created, items, test: false }
+}
+
 fn sample(cause: Cause, kind: NotificationKind, full: bool) -> Notification {
     let began = Timestamp::from_second(1_770_079_322).unwrap_or_default();
     let after =
         |seconds| began.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(began);
-    let letter = test_letter(&crate::model::ChannelId::new("duty"), kind, after(12));
+    let letter = test_letter(&ChannelId::new("duty"), kind, after(12));
     let mut it = Notification::clone(&letter.items[0].notification);
     let alert = &mut it.alert;
     let site = SiteId::new("tan-lap");

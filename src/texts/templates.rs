@@ -1,10 +1,13 @@
 //! Texts of people's own: templates that take the place of what the built-in texts say.
 //!
-//! A part of a message (its first line, what it means, what to do, whom to phone) may have a
-//! template in each language. It is given what the built-in texts are made of, and those texts
-//! themselves. Templates are judged before they are used, with a message about every cause; one
-//! that fails all the same leaves its place to the built-in text, which says so: a message that is
-//! told in plain words is better than one that is not told.
+//! A part of a message (its first line, what it means, what to do, whom to phone), the first line
+//! of several incidents, a short message and what a readiness run found may have a template in each
+//! language. It is given what the built-in texts are made of, and those texts themselves. Templates
+//! are judged before they are used, with a message about every cause; one that fails all the same
+//! leaves its place to the built-in text, which says so: a message that is told in plain words is
+//! better than one that is not told.
+
+mod forms;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +20,10 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
+use self::forms::known;
+pub(super) use self::forms::marked;
 use super::Style;
-use super::{Facts, Message, Place, en, samples, usual, vi};
+use super::{Facts, Message, Place, brief, en, readiness, samples, usual, vi};
 use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
 use crate::model::{Contact, Language};
 
@@ -143,33 +148,45 @@ impl Templates {
     /// The message with every part that has a template of its own.
     pub(super) fn apply(&self, facts: &Facts<'_>, style: &Style, built_in: &Message) -> Message {
         let mut message = built_in.clone();
-        for part in TemplatePart::ALL {
+        let mut said = Vec::new();
+        for part in TemplatePart::OF_ONE {
             let Some(made) = self.made.get(&(style.language, part)) else { continue };
             let place = match part {
                 TemplatePart::Summary => &mut message.summary,
                 TemplatePart::Description => &mut message.description,
                 TemplatePart::Action => &mut message.action,
                 TemplatePart::Contact => &mut message.contact,
+                TemplatePart::Digest | TemplatePart::Sms | TemplatePart::Readiness => continue,
             };
             match render(made, part, facts, style, built_in) {
                 Ok(text) => *place = text,
-                Err(error) => {
-                    let part = part.word();
-                    tracing::error!(
-                        part,
-                        "a message template fails, the built-in text is told: {error}"
-                    );
-                    let said = match style.language {
-                        Language::Vi => format!("(Mẫu tin “{part}” bị lỗi nên dùng lời mặc định.)"),
-                        Language::En => {
-                            format!("(Template “{part}” fails; this is the usual text.)")
-                        }
-                    };
-                    message.description = format!("{}\n{said}", message.description);
-                }
+                Err(error) => said.push(failed(part, &error, style.language)),
             }
         }
+        for said in said {
+            message.description = format!("{}\n{said}", message.description);
+        }
         message
+    }
+
+    /// What comes of the template of a part, if there is one.
+    fn with<T>(
+        &self,
+        part: TemplatePart,
+        style: &Style,
+        make: impl FnOnce(&Environment<'static>) -> T,
+    ) -> Option<T> {
+        self.made.get(&(style.language, part)).map(|made| make(made))
+    }
+}
+
+/// Logs that a template fails, and says so to whoever reads the message.
+pub(super) fn failed(part: TemplatePart, error: &Error, language: Language) -> String {
+    let part = part.word();
+    tracing::error!(part, "a message template fails, the built-in text is told: {error}");
+    match language {
+        Language::Vi => format!("(Mẫu tin “{part}” bị lỗi nên dùng lời mặc định.)"),
+        Language::En => format!("(Template “{part}” fails; this is the usual text.)"),
     }
 }
 
@@ -194,15 +211,72 @@ pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
             }
         };
         let style = Style::new(source.language, TimeZone::UTC, "http://vchealth.example");
-        for item in samples::all() {
-            let facts = Facts::new(&item, &style);
-            let built_in = usual(&facts, &style);
-            if let Err(error) = render(&made, source.part, &facts, &style, &built_in) {
-                told(&error);
-            }
+        let alone = Templates {
+            sources: Vec::new(),
+            made: Arc::new([((source.language, source.part), Arc::new(made))].into()),
+        };
+        for error in trials(&alone, source.part, &style) {
+            told(&error);
         }
     }
     if list.is_empty() { Ok(()) } else { Err(Diagnostics { list, more: 0 }) }
+}
+
+/// What is wrong with the only template of these, with messages of every shape.
+fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
+    match part {
+        TemplatePart::Summary
+        | TemplatePart::Description
+        | TemplatePart::Action
+        | TemplatePart::Contact => samples::all()
+            .iter()
+            .filter_map(|item| {
+                let facts = Facts::new(item, style);
+                let built_in = usual(&facts, style);
+                alone.with(part, style, |made| render(made, part, &facts, style, &built_in))?.err()
+            })
+            .collect(),
+        TemplatePart::Digest => samples::digests()
+            .iter()
+            .filter_map(|letter| {
+                let facts: Vec<Facts<'_>> =
+                    letter.items.iter().map(|item| Facts::new(item, style)).collect();
+                let usual = match style.language {
+                    Language::Vi => vi::first_line(&facts),
+                    Language::En => en::first_line(&facts),
+                };
+                alone.digest(&facts, &usual, style)?.err()
+            })
+            .collect(),
+        TemplatePart::Sms => samples::letters()
+            .iter()
+            .filter_map(|letter| {
+                let fits = |text: &str| text.chars().count() <= forms::SHORT;
+                match alone.short(letter, &brief(letter, style), "…", style, fits)? {
+                    Ok(text) if fits(&text) => None,
+                    Ok(text) => Some(Error::new(
+                        minijinja::ErrorKind::InvalidOperation,
+                        format!(
+                            "it makes {} letters, with one place and nobody to phone; a short \
+                             message has {}",
+                            text.chars().count(),
+                            forms::SHORT
+                        ),
+                    )),
+                    Err(error) => Some(error),
+                }
+            })
+            .collect(),
+        TemplatePart::Readiness => samples::runs()
+            .iter()
+            .filter_map(|item| {
+                let alert = &item.notification.alert;
+                let notice = alert.readiness.as_deref()?;
+                let usual = readiness::message(alert, notice, style);
+                alone.readiness(alert, notice, &usual, style)?.err()
+            })
+            .collect(),
+    }
 }
 
 /// Where a template adds once more than it may.
@@ -243,16 +317,30 @@ fn render(
     style: &Style,
     built_in: &Message,
 ) -> Result<String, Error> {
-    let context = Context::new(facts, style, built_in);
-    let text = made.get_template(part.word())?.render(Serde(&context))?;
-    // A first line has no second one.
+    text(made, part, &Context::new(facts, style, built_in), facts.cause.word())
+}
+
+/// What a template makes of `context`, which is about `about`.
+fn text(
+    made: &Environment<'static>,
+    part: TemplatePart,
+    context: &impl Serialize,
+    about: &str,
+) -> Result<String, Error> {
+    let text = made.get_template(part.word())?.render(Serde(context))?;
     let text = match part {
-        TemplatePart::Summary => text.split_whitespace().collect::<Vec<_>>().join(" "),
-        _ => text.trim().to_owned(),
+        // A first line has no second one, nor has a short message.
+        TemplatePart::Summary | TemplatePart::Digest | TemplatePart::Sms => {
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+        TemplatePart::Description
+        | TemplatePart::Action
+        | TemplatePart::Contact
+        | TemplatePart::Readiness => text.trim().to_owned(),
     };
     if text.is_empty() {
         let kind = minijinja::ErrorKind::InvalidOperation;
-        return Err(Error::new(kind, format!("it says nothing about {}", facts.cause.word())));
+        return Err(Error::new(kind, format!("it says nothing about {about}")));
     }
     Ok(text.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST).collect())
 }
@@ -350,12 +438,12 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
         cell: None,
         excerpt,
         reason,
-        hint: unknown.then(|| format!("a template knows {}", KNOWN.join(", "))),
+        hint: unknown.then(|| format!("a template knows {}", known(source.part).join(", "))),
         other: None,
     }
 }
 
-/// What a template can use, as the README explains it.
+/// What the template of a part of one incident can use, as the README explains it.
 const KNOWN: [&str; 28] = [
     "kind",
     "over",
@@ -518,6 +606,60 @@ mod tests {
         assert!(text.starts_with("[NGHIÊM TRỌNG] 2 sự cố"), "{text}");
         assert!(text.contains("\n• Xã Tân Lập\n• Xã Tân Lập\n"), "{text}");
         assert!(text.ends_with("\n• [DIỄN TẬP] Điểm cầu diễn tập (giả)\n"), "{text}");
+    }
+
+    #[test]
+    fn everything_that_the_other_forms_know_can_be_used() {
+        for language in [Language::Vi, Language::En] {
+            for part in [TemplatePart::Digest, TemplatePart::Readiness] {
+                let all = known(part).iter().map(|name| format!("{{{{ {name} }}}} "));
+                check(&[template(language, part, &all.collect::<String>())])
+                    .unwrap_or_else(|wrong| panic!("{wrong}"));
+            }
+            let each = known(TemplatePart::Sms).iter();
+            let each = each.map(|name| format!("{{% if {name} %}}x{{% endif %}}"));
+            let text = format!("VC {}", each.collect::<String>());
+            check(&[template(language, TemplatePart::Sms, &text)])
+                .unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+        let said = check(&[vi(TemplatePart::Digest, "{{ site }}")]).unwrap_err().to_string();
+        assert!(said.contains("a template knows count, over"), "{said}");
+        let long = "x".repeat(150) + " {{ places | join(', ') }}";
+        let said = check(&[vi(TemplatePart::Sms, &long)]).unwrap_err().to_string();
+        assert!(said.contains("a short message has 160"), "{said}");
+    }
+
+    #[test]
+    fn the_first_line_of_several_is_what_people_wrote() {
+        let sources = [vi(
+            TemplatePart::Digest,
+            "{{ count }} điểm cầu: {{ firing }} mới{% if session %} ({{ session.title }}){% endif %}",
+        )];
+        check(&sources).unwrap();
+        let letter = &samples::digests()[0];
+        let (own, usual) = (plain(letter, &style(&sources)), plain(letter, &style(&[])));
+        let (first, rest) = own.split_once('\n').unwrap();
+        assert_eq!(first, "8 điểm cầu: 8 mới (Giao ban trực tuyến)");
+        assert_eq!(Some(rest), usual.split_once('\n').map(|(_, rest)| rest));
+    }
+
+    #[test]
+    fn what_a_readiness_run_found_is_told_in_peoples_own_words() {
+        let text = "{{ not_ready }}/{{ count }} điểm cầu chưa sẵn sàng họp {{ session.title }}\n\
+                    {% for s in sites %}{{ s.name }}: {{ s.finding }}{% if s.contact %}, gọi \
+                    {{ s.contact.phone }}{% endif %}\n{% endfor %}";
+        let sources = [vi(TemplatePart::Readiness, text)];
+        check(&sources).unwrap();
+        let run = &samples::runs()[0];
+        let (own, usual) = (write(run, false, &style(&sources)), write(run, false, &style(&[])));
+        assert_eq!(own.summary, "1/204 điểm cầu chưa sẵn sàng họp Giao ban trực tuyến");
+        assert!(own.description.starts_with("Xã Tân Lập: "), "{}", own.description);
+        assert!(own.description.ends_with("gọi 0209 000 0169"), "{}", own.description);
+        assert_eq!((own.action, own.contact), (usual.action, usual.contact));
+        // One line only: what was found is told as usual.
+        let sources = [vi(TemplatePart::Readiness, "{{ verdict }}")];
+        let own = write(run, false, &style(&sources));
+        assert_eq!((&*own.summary, own.description), ("not-ready", usual.description));
     }
 
     #[test]

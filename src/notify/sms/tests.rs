@@ -47,3 +47,38 @@ fn of_many_sites_as_many_are_named_as_there_is_room_for() {
     assert_eq!(named.matches("Xa ").count(), 24 - more.parse::<usize>().unwrap(), "{text}");
     assert!(text.len() > 120 && !text.contains("Goi"), "{text}");
 }
+
+/// What a brand name that is registered with a provider may say, word for word.
+#[test]
+fn a_registered_form_is_kept_whatever_it_tells_of() {
+    let text = "TT HNTH Bac Kan thong bao: {{ count }} su co tai {{ places | join(', ') }}\
+                {% if more %} va {{ more }} noi khac{% endif %}. \
+                {% if contact %}LH {{ contact.phone }}. {% endif %}Tran trong.";
+    let template = crate::config::Template {
+        language: Language::Vi,
+        part: crate::config::TemplatePart::Sms,
+        file: "templates/vi/sms.txt".to_owned(),
+        text: text.to_owned(),
+    };
+    texts::check_templates(std::slice::from_ref(&template)).unwrap();
+    let templates = texts::Templates::new(&[template]);
+    let style = Style { templates, ..style(Language::Vi) };
+    let mut seen = 0;
+    for (name, letter) in every_letter() {
+        let text = short(&letter, &style);
+        assert!(text.is_ascii() && text.len() <= LONGEST, "{text}");
+        if name.starts_with("test") {
+            assert!(text.starts_with("(THU NGHIEM)"), "a test tells of nothing: {text}");
+            continue;
+        }
+        let unmarked = text.strip_prefix("(DIEN TAP) ").unwrap_or(&text);
+        assert_eq!(unmarked.len() < text.len(), name.starts_with("drill"), "{text}");
+        assert!(unmarked.starts_with("TT HNTH Bac Kan thong bao: "), "{name}: {text}");
+        assert!(text.ends_with(". Tran trong."), "{name}: {text}");
+        seen += 1;
+    }
+    assert!(seen > 80, "{seen}");
+    let dozen = texts::tests::two_dozen(crate::model::NotificationKind::Firing);
+    let text = short(&dozen, &style);
+    assert!(text.contains("24 su co tai ") && text.contains(" noi khac"), "{text}");
+}
