@@ -245,7 +245,9 @@ pub(super) fn whole<T: TryFrom<i128> + Into<i128> + Copy>(
     move |node, out| {
         let (least, most): (i128, i128) = ((*range.start()).into(), (*range.end()).into());
         match node.scalar().map(|scalar| scalar.kind) {
-            Some(Kind::Integer(n)) if (least..=most).contains(&n) => T::try_from(n).ok(),
+            Some(Kind::Integer(n)) if (least..=most).contains(&n.into()) => {
+                T::try_from(n.into()).ok()
+            }
             _ => {
                 expected(node, &format!("a whole number from {least} to {most}"), out);
                 None

@@ -8,7 +8,8 @@ mod address;
 mod classes;
 mod lines;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) use self::address::{host, is_host_name};
 use self::classes::{Class, Reader, bilingual, endpoint_id, labels};
@@ -133,6 +134,7 @@ pub(super) fn read(
         class_of: Vec::new(),
         names: Names::default(),
         addresses: BTreeMap::new(),
+        shared: BTreeSet::new(),
         topology: Topology {
             levels: all_levels,
             checks: checks.unwrap_or_default().to_vec(),
@@ -212,6 +214,8 @@ struct Building<'a> {
     class_of: Vec<usize>,
     names: Names,
     addresses: BTreeMap<Host, Span>,
+    /// The ids that many have in common, each once.
+    shared: BTreeSet<Arc<str>>,
     topology: Topology,
 }
 
@@ -283,6 +287,7 @@ impl<'a> Building<'a> {
         };
         let class_id = known.map(|class| class.id.as_str()).unwrap_or_default();
         self.class_of.push(class.unwrap_or_default());
+        let class_id = self.shared(class_id);
         self.topology.sites.push(Site {
             id: SiteId::new(id.unwrap_or_default()),
             name: name.map(|(_, name)| name).unwrap_or_default(),
@@ -386,7 +391,18 @@ impl<'a> Building<'a> {
         Some(host)
     }
 
+    /// The text, once for all who have the same.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.shared.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.shared.insert(Arc::clone(&new));
+        new
+    }
+
     fn endpoint(&mut self, site: SiteIx, id: &str, host: Host, checks: &[usize]) {
+        let id = self.shared(id);
         let topology = &mut self.topology;
         if topology.targets.len() + checks.len() > TARGETS {
             let out = self.reader.out;

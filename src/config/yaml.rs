@@ -58,7 +58,8 @@ pub(super) struct Scalar {
 pub(super) enum Kind {
     Nothing,
     Bool(bool),
-    Integer(i128),
+    /// The nearest there is, for what is longer.
+    Integer(i64),
     Float(f64),
     Text,
 }
@@ -292,7 +293,11 @@ impl<'a> Builder<'a> {
                     self.open(Node { span, value: Value::Map(Vec::new()) })?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
-                    if let Some(Open { node, .. }) = self.open.pop() {
+                    if let Some(Open { mut node, .. }) = self.open.pop() {
+                        if let Value::Map(map) = &mut node.value {
+                            // There are thousands of them, and all stay until the file is read.
+                            map.shrink_to_fit();
+                        }
                         self.no_key_twice(&node);
                         self.put(node);
                     }

@@ -190,10 +190,31 @@ impl Topology {
         endpoint: &EndpointId,
         check: &CheckId,
     ) -> Option<TargetIx> {
-        let site = self.site(self.find_site(site)?);
-        let endpoint = site.endpoints.iter().find(|ix| self.endpoint(**ix).id == *endpoint)?;
-        let targets = &self.endpoint(*endpoint).targets;
+        let endpoint = self.find_endpoint(site, endpoint)?;
+        let targets = &self.endpoint(endpoint).targets;
         targets.iter().find(|ix| self.check_of(**ix).id == *check).copied()
+    }
+
+    /// The endpoint with this id at this site.
+    #[must_use]
+    pub fn find_endpoint(&self, site: &SiteId, endpoint: &EndpointId) -> Option<EndpointIx> {
+        let site = self.site(self.find_site(site)?);
+        site.endpoints.iter().find(|ix| self.endpoint(**ix).id == *endpoint).copied()
+    }
+
+    /// Where the target at `ix` of another topology stands in this one.
+    #[must_use]
+    pub fn same_target(&self, other: &Self, ix: TargetIx) -> Option<TargetIx> {
+        let Target { endpoint, site, check } = other.target(ix);
+        let (site, endpoint) = (&other.site(*site).id, &other.endpoint(*endpoint).id);
+        self.find_target(site, endpoint, &other.checks[*check].id)
+    }
+
+    /// Where the endpoint at `ix` of another topology stands in this one.
+    #[must_use]
+    pub fn same_endpoint(&self, other: &Self, ix: EndpointIx) -> Option<EndpointIx> {
+        let endpoint = other.endpoint(ix);
+        self.find_endpoint(&other.site(endpoint.site).id, &endpoint.id)
     }
 
     /// All site positions, in file order.

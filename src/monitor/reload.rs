@@ -1,6 +1,6 @@
 //! A change of the configuration: what is known stays with what is still watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Monitor;
@@ -13,9 +13,7 @@ use super::schedule::Schedule;
 use super::site::Finding;
 use super::target::Watched;
 use crate::config::Config;
-use crate::model::{
-    CheckKind, EndpointIx, Now, ProbeRequest, Resolution, SiteIx, TargetKey, Topology,
-};
+use crate::model::{CheckKind, Now, ProbeRequest, Resolution, SiteIx, Topology};
 
 impl Monitor {
     /// Takes over a new configuration: what is known of targets, endpoints and sites that are
@@ -27,29 +25,24 @@ impl Monitor {
         self.picture.answered = std::mem::take(&mut old.answered);
         self.picture.answered_here = std::mem::take(&mut old.answered_here);
         let was = Arc::clone(&old.config.topology);
-        let places: BTreeMap<TargetKey, _> =
-            was.target_ixs().map(|ix| (was.target_key(ix), ix)).collect();
         let mut schedule = Schedule::default();
         schedule.carry_over_counts(&self.schedule);
         for ix in new.target_ixs() {
-            let key = new.target_key(ix);
             let (pace, timeout) = self.picture.pace(ix);
             let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));
-            let watched = if let Some(from) = places.get(&key) {
-                schedule.carry_over(&self.schedule, *from, pace, timeout, now.mono);
+            let watched = if let Some(from) = was.same_target(&new, ix) {
+                schedule.carry_over(&self.schedule, from, pace, timeout, now.mono);
                 let mut watched = std::mem::take(&mut old.targets[from.ix()]);
                 watched.adapt(pinged, &old.rules, &self.picture.rules);
                 watched
             } else {
-                schedule.add(&key, pace, timeout, now.mono);
+                schedule.add(&new.target_key(ix), pace, timeout, now.mono);
                 Watched::new(None, pinged, now.mono)
             };
             self.picture.targets.push(watched);
         }
-        let endpoints: BTreeMap<TargetKey, EndpointIx> =
-            was.endpoint_ixs().map(|ix| (was.endpoint_key(ix), ix)).collect();
         for ix in new.endpoint_ixs() {
-            if let Some(from) = endpoints.get(&new.endpoint_key(ix)) {
+            if let Some(from) = was.same_endpoint(&new, ix) {
                 self.picture.endpoints[ix.ix()] = old.endpoints[from.ix()];
             }
         }
@@ -68,8 +61,9 @@ impl Monitor {
                 self.picture.site_mut(new.target(ix).site).suspicious += 1;
             }
         }
-        let sites = was.site_ixs().map(|ix| was.site_key(ix));
-        let gone = sites.chain(endpoints.into_keys()).chain(places.into_keys());
+        let gone = (was.site_ixs().map(|ix| was.site_key(ix)))
+            .chain(was.endpoint_ixs().map(|ix| was.endpoint_key(ix)))
+            .chain(was.target_ixs().map(|ix| was.target_key(ix)));
         let gone = gone.filter(|key| !is_watched(&new, key));
         self.changes.extend(gone.flat_map(|key| forget(key, now)));
         self.schedule = schedule;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::echoes;
 use crate::model::{
     Detail, Effort, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, RttList, Stamp,
-    TargetIx, TargetKey, Topology, Trace, Trigger,
+    TargetIx, Topology, Trace, Trigger,
 };
 
 /// Failures kept for each target.
@@ -151,17 +151,12 @@ impl Memory {
 
     /// Moves over to another topology; targets that stay keep what is remembered of them.
     pub(super) fn move_to(&mut self, generation: u32, topology: &Topology, from: &Topology) {
-        let mut before: BTreeMap<TargetKey, Remembered> = from
-            .target_ixs()
-            .zip(std::mem::take(&mut self.targets))
-            .map(|(ix, remembered)| (from.target_key(ix), remembered))
-            .collect();
+        let mut before = std::mem::take(&mut self.targets);
+        let mut kept =
+            |ix| Some(std::mem::take(before.get_mut(from.same_target(topology, ix)?.ix())?));
         self.generation = generation;
         self.waiting.clear();
-        self.targets = topology
-            .target_ixs()
-            .map(|ix| before.remove(&topology.target_key(ix)).unwrap_or_default())
-            .collect();
+        self.targets = topology.target_ixs().map(|ix| kept(ix).unwrap_or_default()).collect();
     }
 }
 

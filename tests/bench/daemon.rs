@@ -279,18 +279,21 @@ fn topology(sites: usize, kinds: &[CheckKind]) -> Topology {
         checks: checks.collect(),
         ..Topology::default()
     };
+    // Ids that many have in common are shared, as those of a configuration that is read.
+    let class = ClassId::new("agency");
+    let names = ["router", "codec"].map(EndpointId::new);
     for n in 0..sites {
         let id = SiteId::new(format!("site-{n}"));
         let site = SiteIx::new(n);
         let mut endpoints = Vec::new();
-        for (m, name) in ["router", "codec"].into_iter().enumerate() {
+        for (m, name) in names.iter().enumerate() {
             let ix = 2 * n + m;
             let endpoint = EndpointIx::new(ix);
             let first = topology.targets.len();
             let targets = (0..kinds.len()).map(|check| Target { endpoint, site, check });
             topology.targets.extend(targets);
             topology.endpoints.push(Endpoint {
-                id: EndpointId::new(name),
+                id: name.clone(),
                 site,
                 host: Host::Ip(address(ix)),
                 targets: (first..topology.targets.len()).map(TargetIx::new).collect(),
@@ -301,7 +304,7 @@ fn topology(sites: usize, kinds: &[CheckKind]) -> Topology {
         topology.sites.push(Site {
             name: format!("Điểm cầu {n}"),
             level: LevelIx::new(0),
-            class: ClassId::new("agency"),
+            class: class.clone(),
             parent: None,
             children: Vec::new(),
             contacts: Vec::new(),

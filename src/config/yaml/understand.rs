@@ -79,19 +79,20 @@ impl<'de> Visitor<'de> for Understand<'_> {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
-        self.is(Kind::Integer(value.into()), None)
+        self.is(Kind::Integer(i64::try_from(value).unwrap_or(i64::MAX)), None)
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
-        self.is(Kind::Integer(value.into()), None)
-    }
-
-    fn visit_i128<E: de::Error>(self, value: i128) -> Result<(), E> {
         self.is(Kind::Integer(value), None)
     }
 
+    fn visit_i128<E: de::Error>(self, value: i128) -> Result<(), E> {
+        let nearest = if value < 0 { i64::MIN } else { i64::MAX };
+        self.is(Kind::Integer(i64::try_from(value).unwrap_or(nearest)), None)
+    }
+
     fn visit_u128<E: de::Error>(self, value: u128) -> Result<(), E> {
-        self.is(Kind::Integer(i128::try_from(value).unwrap_or(i128::MAX)), None)
+        self.is(Kind::Integer(i64::try_from(value).unwrap_or(i64::MAX)), None)
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
