@@ -437,11 +437,11 @@ impl<'a> Case<'a> {
             return BTreeSet::new();
         }
         let picture: &'a Picture = self.picture;
-        let shared = picture.causes(self.kind).filter(|(_, sites)| {
+        let shared = picture.labels.causes(self.kind).filter(|(_, sites)| {
             let young = sites.iter().filter(|site| self.young.contains(site)).count();
             young > 2 || (young > 0 && witness::devices_waver(self.picture, sites))
         });
-        shared.map(|((label, value), _)| (label, value)).collect()
+        shared.map(|(label, _)| label).collect()
     }
 
     fn settle(

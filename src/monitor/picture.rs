@@ -2,13 +2,18 @@
 //!
 //! The rooms beside this one read it to judge; only outcomes and judgements change it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod answered;
+mod labels;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::answered::{Answered, answered_at};
+use self::labels::Labels;
 use super::grade::GradeRules;
 use super::hysteresis::Step;
 use super::ledger::Slot;
@@ -17,17 +22,9 @@ use super::site::{Finding, Kind};
 use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
-    CheckKind, Detail, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure,
-    Reply, SiteIx, Stamp, Standing, TargetIx, Topology,
+    CheckKind, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, SiteIx,
+    Stamp, Standing, TargetIx, Topology,
 };
-
-/// Time between two moments that are kept of those at which we were answered.
-const ANSWERED_EVERY: Duration = Duration::from_millis(50);
-/// What took longer may have been answered at a second try only; when the first was made our
-/// network may not have worked.
-const FIRST_TRY: Duration = Duration::from_millis(450);
-/// So many of them are kept: those of longer than anything is held in doubt.
-const ANSWERED_MOST: usize = 2_048;
 
 /// Everything that is known now.
 #[derive(Debug, Clone)]
@@ -40,23 +37,13 @@ pub(super) struct Picture {
     pub(super) sites: Vec<SiteNow>,
     /// Whose address an ICMP error may come from.
     by_address: BTreeMap<IpAddr, EndpointIx>,
-    /// Sites by the labels that can be a cause: label, value, sites.
-    pub(super) labelled: Labelled,
-    /// The same by the labels that can only be the cause of failing devices and services.
-    modelled: Labelled,
+    /// Who shares a label that can be a cause.
+    pub(super) labels: Labels,
     /// When we asked our gateway, or somebody beyond it, and were answered.
     pub(super) answered: Answered,
     /// When we asked whatever stands at our own site and were answered.
     pub(super) answered_here: Answered,
 }
-
-/// Sites by a label and its value.
-type Labelled = BTreeMap<(String, String), Vec<SiteIx>>;
-
-/// Moments at which our own network worked for a fact, as far as those who answered stand: what was
-/// asked then was answered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Answered(VecDeque<Mono>);
 
 /// What is known of an endpoint.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,18 +121,6 @@ impl Picture {
                 by_address.entry(ip).or_insert(ix);
             }
         }
-        let labelled = |labels: &[String]| {
-            let mut labelled = Labelled::new();
-            for label in labels {
-                for ix in topology.site_ixs() {
-                    if let Some(value) = topology.site(ix).labels.get(label) {
-                        labelled.entry((label.clone(), value.clone())).or_default().push(ix);
-                    }
-                }
-            }
-            labelled
-        };
-        let correlation = &config.settings.correlation;
         Self {
             plan: Plan::read(&config, at),
             rules: GradeRules::new(&config.settings.quality),
@@ -153,8 +128,7 @@ impl Picture {
             endpoints: vec![EndpointNow::default(); topology.endpoints.len()],
             sites: vec![SiteNow::default(); topology.sites.len()],
             by_address,
-            labelled: labelled(&correlation.common_labels),
-            modelled: labelled(&correlation.device_labels),
+            labels: Labels::of(topology, &config.settings.correlation),
             answered: Answered::default(),
             answered_here: Answered::default(),
             config,
@@ -179,32 +153,6 @@ impl Picture {
 
     pub(super) fn site(&self, ix: SiteIx) -> &SiteNow {
         &self.sites[ix.ix()]
-    }
-
-    /// What can be the cause of troubles of this kind: each label with its sites.
-    pub(super) fn causes(
-        &self,
-        kind: Kind,
-    ) -> impl Iterator<Item = (&(String, String), &[SiteIx])> {
-        let devices = matches!(kind, Kind::Device | Kind::Service);
-        let modelled = self.modelled.iter().filter(move |_| devices);
-        self.labelled.iter().chain(modelled).map(|(label, sites)| (label, sites.as_slice()))
-    }
-
-    /// Whether this value of a label can be the cause of troubles of this kind.
-    pub(super) fn is_cause(&self, label: &str, value: &str, kind: Kind) -> bool {
-        self.causes(kind).any(|((known, its), _)| known == label && its == value)
-    }
-
-    /// Whether this is what devices have in common, and not what is around them.
-    pub(super) fn is_of_devices(&self, label: &str, value: &str) -> bool {
-        self.modelled.contains_key(&(label.to_owned(), value.to_owned()))
-    }
-
-    /// The sites with this value of a label that can be a cause.
-    pub(super) fn with_label(&self, label: &str, value: &str) -> &[SiteIx] {
-        let key = (label.to_owned(), value.to_owned());
-        self.labelled.get(&key).or_else(|| self.modelled.get(&key)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a site counts in "n of m": it was seen to work, or is seen not to.
@@ -348,60 +296,6 @@ impl Picture {
             site.asked_at = site.asked_at.max(asked);
         }
         learned
-    }
-}
-
-/// A moment at which our network worked for a fact, by an outcome that proves somebody alive. Of a
-/// train of echoes of which some were lost it is not known which.
-fn answered_at(outcome: &Outcome) -> Option<Mono> {
-    let (asked, finished) = (outcome.started.mono, outcome.finished);
-    let at_first_try = finished - asked <= FIRST_TRY;
-    match &outcome.result {
-        Ok(Reply { detail: Detail::Icmp(detail), .. }) => {
-            (detail.received == detail.sent).then_some(asked)
-        }
-        Err(Failure::Remote(RemoteFailure::Unreachable(_))) => {
-            (at_first_try && outcome.heard.is_none()).then_some(asked)
-        }
-        // Else it was answered at the end at the latest.
-        _ => Some(if at_first_try { asked } else { finished }),
-    }
-}
-
-impl Answered {
-    /// Keeps a moment, unless one close to it is known. Answers come in another order than they
-    /// were asked for.
-    fn note(&mut self, at: Option<Mono>) {
-        let Some(asked) = at else { return };
-        let close = |at: &Mono| at.since(asked).max(asked.since(*at)) < ANSWERED_EVERY;
-        if self.0.back().is_some_and(close) {
-            return;
-        }
-        let place = self.0.partition_point(|at| *at <= asked);
-        let before = place.checked_sub(1).and_then(|before| self.0.get(before));
-        if before.is_some_and(close) || self.0.get(place).is_some_and(close) {
-            return;
-        }
-        self.0.insert(place, asked);
-        if self.0.len() > ANSWERED_MOST {
-            self.0.pop_front();
-        }
-    }
-
-    /// Whether they follow each other from `from` to `to` without a longer `gap`.
-    pub(super) fn steadily(&self, from: Mono, to: Mono, gap: Duration) -> bool {
-        let later = self.0.range(self.0.partition_point(|at| *at < from)..).copied();
-        let mut last = from;
-        later.filter(|at| *at < to).chain([to]).all(|at| {
-            let before = std::mem::replace(&mut last, at);
-            at - before <= gap
-        })
-    }
-
-    /// Whether there is one from `from` to `to`.
-    pub(super) fn within(&self, from: Mono, to: Mono) -> bool {
-        let first = self.0.get(self.0.partition_point(|at| *at < from));
-        first.is_some_and(|at| *at <= to)
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             below.filter(|site| picture.is_known(*site)).count()
         }
         Scope::Label { label, value } => {
-            let sites = picture.with_label(label, value);
+            let sites = picture.labels.sharing(label, value);
             // Who hangs on one of them could fail as well, with the label or without.
             let others = entry.members.keys().filter(|site| !sites.contains(site)).count();
             others + sites.iter().filter(|site| picture.is_known(**site)).count()

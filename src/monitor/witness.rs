@@ -29,7 +29,7 @@ const CALL_SIGNALLING: Duration = Duration::from_secs(10);
 ///    the sites that the line runs through up to our own gateway, and some of those whose line
 ///    runs through it.
 /// 2. At the second, when chance is unlikely: the siblings, all the sites below, and the sites that
-///    share a label which can be a cause.
+///    share a label which can silence sites.
 /// 3. The failure of a service asks only for its own device, the services beside it and the router.
 ///    One beside it that fails as well waits for its own confirmation: asked once for each of the
 ///    others it would be down by what lasts a moment.
@@ -73,9 +73,7 @@ pub(super) fn ask(
         }
         questions.some(&topology.subtree(site));
         for (label, value) in &topology.site(site).labels {
-            if let Some(sites) = picture.labelled.get(&(label.clone(), value.clone())) {
-                questions.some(sites);
-            }
+            questions.some(picture.labels.silenced_by(label, value));
         }
         if picture.gateway().is_some_and(|gateway| gateway == endpoint) {
             let everybody: Vec<SiteIx> = topology.site_ixs().collect();
@@ -191,8 +189,11 @@ impl Testimony {
             }
         }
         for (label, value) in &topology.site(site).labels {
+            let sites = picture.labels.silenced_by(label, value);
+            if sites.is_empty() {
+                continue;
+            }
             let key = (label.clone(), value.clone());
-            let Some(sites) = picture.labelled.get(&key) else { continue };
             let said = self.labelled.entry(key).or_insert_with(|| listen(picture, sites));
             if said.since < since || said.wavering {
                 return false;

@@ -76,7 +76,7 @@ impl Case<'_> {
         let all = self.picture.topology().site_ixs();
         let everybody = all.filter(|site| self.picture.is_known(*site)).count();
         let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
-        for ((label, value), sites) in self.picture.causes(self.kind) {
+        for ((label, value), sites) in self.picture.labels.causes(self.kind) {
             let failing: Vec<SiteIx> =
                 sites.iter().copied().filter(|site| open.contains(site)).collect();
             let failing = self.simultaneous(failing);
@@ -100,7 +100,7 @@ impl Case<'_> {
                 let factor = CommonFactor {
                     label: label.clone(),
                     value: value.clone(),
-                    of_devices: self.picture.is_of_devices(label, value),
+                    of_devices: self.picture.labels.is_of_devices(label, value),
                     inside_failing: number(failing),
                     inside: number(inside),
                     outside_failing: number(elsewhere),

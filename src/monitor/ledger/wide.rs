@@ -100,7 +100,7 @@ impl Entry {
 /// Whether it is something that sites have in common which can silence them.
 fn can_silence(picture: &Picture, scope: &Scope) -> bool {
     matches!(scope, Scope::Label { label, value }
-        if picture.is_cause(label, value, Kind::Silent))
+        if picture.labels.can_silence(label, value))
 }
 
 /// Whether a site is in a trouble at least as grave as `kind`.
