@@ -99,6 +99,14 @@ impl Times {
     fn publish_at(&self) -> Mono {
         self.published + if self.unpublished { PUBLISH_GAP } else { PUBLISH_EVERY }
     }
+
+    /// When the loop has to wake for itself after a round that `began`. While a snapshot `waits` for
+    /// the disk none follows: whether it still does is looked at no more often than one is made.
+    fn wake_at(&self, began: Mono, waits: bool) -> Mono {
+        let publish_at = self.publish_at();
+        let publish_at = if waits { publish_at.max(began + PUBLISH_GAP) } else { publish_at };
+        publish_at.min(self.read + READ_EVERY)
+    }
 }
 
 impl Loop {
@@ -111,8 +119,9 @@ impl Loop {
             self.heartbeat.beat(began);
             self.round(&mut times);
             // Losing either future to the other loses nothing.
-            let wake = self.monitor.poll_timeout().unwrap_or(Mono::NEVER).min(times.publish_at());
-            let wake = wake.min(times.read + READ_EVERY).max(began + ROUND);
+            let wake = times.wake_at(began, self.hands.holds_snapshot());
+            let wake = self.monitor.poll_timeout().unwrap_or(Mono::NEVER).min(wake);
+            let wake = wake.max(began + ROUND);
             tokio::select! {
                 outcomes = self.hands.outcomes() => {
                     self.learn(outcomes);
@@ -210,5 +219,23 @@ impl Loop {
             self.hands.adopt(self.monitor.config(), self.monitor.generation());
         }
         self.waiting.extend(taken.map(|waits| (waits, became)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_a_snapshot_waits_for_the_disk_the_loop_does_not_spin() {
+        let began = Mono::ZERO + Duration::from_secs(100);
+        let times = |unpublished| Times {
+            read: began.earlier(Duration::from_millis(300)),
+            published: began.earlier(Duration::from_millis(200)),
+            unpublished,
+        };
+        assert!(times(true).wake_at(began, false) < began, "it is due");
+        assert_eq!(times(true).wake_at(began, true), began + PUBLISH_GAP);
+        assert_eq!(times(false).wake_at(began, true), began + Duration::from_millis(700));
     }
 }
