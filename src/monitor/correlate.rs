@@ -13,7 +13,7 @@ use super::ledger::{Entry, Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
 use super::witness::{self, Testimony};
-use crate::model::{CommonFactor, Mono, SiteIx};
+use crate::model::{CommonFactor, Mono, SiteIx, Topology};
 
 /// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
 /// chance and come at different times.
@@ -316,16 +316,11 @@ impl<'a> Case<'a> {
         }
         let mut joined: BTreeMap<Scope, Vec<SiteIx>> = BTreeMap::new();
         for site in explaining.keys() {
-            let mut scope = &explaining[site];
-            // What is at fault there may be explained by something wider itself, now or already.
-            while let Scope::Below(node) = scope
-                && let Some(wider) = explaining
-                    .get(node)
-                    .or_else(|| self.ledger.wider(self.picture, *node, self.kind))
-                    .filter(|wider| *wider != scope)
-            {
-                scope = wider;
-            }
+            let wider = |node: SiteIx| {
+                let now = explaining.get(&node);
+                now.or_else(|| self.ledger.wider(self.picture, node, self.kind))
+            };
+            let scope = widest(self.picture.topology(), &explaining[site], wider);
             joined.entry(scope.clone()).or_default().push(*site);
         }
         for (scope, members) in joined {
@@ -460,6 +455,27 @@ impl<'a> Case<'a> {
     }
 }
 
+/// What explains the site at fault of what explains others, now or already, and so on upwards. Each
+/// is at fault higher up on the line than the one before, so it ends at the top of the tree if not
+/// at what sites have in common, which hangs on nobody. What would lead down or around is no
+/// explanation.
+fn widest<'s>(
+    topology: &Topology,
+    narrow: &'s Scope,
+    wider: impl Fn(SiteIx) -> Option<&'s Scope>,
+) -> &'s Scope {
+    let mut scope = narrow;
+    while let Scope::Below(node) = scope {
+        let is_higher = |wider: &&Scope| match wider {
+            Scope::Below(above) => topology.ancestors(*node).contains(above),
+            _ => true,
+        };
+        let Some(wider) = wider(*node).filter(is_higher) else { break };
+        scope = wider;
+    }
+    scope
+}
+
 /// Whether `part` is at least `share` of `whole`.
 fn at_least(part: usize, share: f64, whole: usize) -> bool {
     as_f64(part) >= share * as_f64(whole)
@@ -468,3 +484,6 @@ fn at_least(part: usize, share: f64, whole: usize) -> bool {
 fn as_f64(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;
