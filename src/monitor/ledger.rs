@@ -90,9 +90,12 @@ impl Ledger {
     /// Whether a site's trouble is of a kind that nothing explains yet, or there is something wider
     /// that would explain its silence too: its own silence is told apart from that of what hangs on
     /// it, the site at fault is explained by something wider itself, or the site above that has no
-    /// part in it.
+    /// part in it. A site that may only be starting needs no explanation yet.
     pub(super) fn is_unexplained(&self, picture: &Picture, site: SiteIx) -> bool {
         let Some(trouble) = picture.site(site).finding.trouble() else { return false };
+        if picture.site(site).may_be_starting() {
+            return false;
+        }
         let Some(entry) = self.explaining(picture, site) else { return true };
         // Its own rests under what explains it no longer.
         let rests = picture.site(site).group.is_none() && !entry.is_active();

@@ -79,12 +79,23 @@ pub(super) struct SiteNow {
     pub(super) waits_since: Mono,
     /// The gravest kind of trouble that has been waiting since then.
     pub(super) waits_for: Option<Kind>,
+    /// That its devices may still be starting.
+    pub(super) starting: Option<Starting>,
     /// Targets whose losses raise a suspicion.
     pub(super) suspicious: u16,
     /// The incident of its own trouble.
     pub(super) own: Option<Slot>,
     /// The wider incident that explains it.
     pub(super) group: Option<Slot>,
+}
+
+/// A site's line or power is back, and its devices may still be starting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Starting {
+    /// Troubles that are milder than this may pass by themselves.
+    pub(super) kind: Kind,
+    /// That long.
+    pub(super) until: Mono,
 }
 
 /// A confirmed health of an endpoint or a site.
@@ -109,6 +120,15 @@ pub(super) struct Learned {
     pub(super) doubtful: bool,
     /// Failures in the row that this reply ends.
     pub(super) ends_row_of: u32,
+}
+
+impl SiteNow {
+    /// Whether its trouble may pass by itself, since its devices may still be starting.
+    pub(super) fn may_be_starting(&self) -> bool {
+        let milder =
+            |starting: Starting| self.finding.trouble().is_some_and(|it| it.kind < starting.kind);
+        self.starting.is_some_and(milder)
+    }
 }
 
 impl Picture {
@@ -285,7 +305,7 @@ impl Picture {
             && match site.finding {
                 Finding::Well => true,
                 Finding::Trouble(trouble) => trouble.settled && !proof,
-                Finding::Unknown | Finding::Unsettled => false,
+                Finding::Unknown | Finding::Unsettled | Finding::Doubtful => false,
             };
         if proof {
             let endpoint = &mut self.endpoints[endpoint.ix()];

@@ -136,12 +136,12 @@ pub(super) fn affect(entry: &mut Entry, picture: &Picture, site: SiteIx, since: 
     }
 }
 
-/// Writes down that a site is well again, or explained otherwise.
+/// Writes down that a site is well again, or explained otherwise since `now`.
 pub(super) fn release(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now) {
     let id = &picture.topology().site(site).id;
     let incident = entry.change();
     if let Some(known) = incident.affected.iter_mut().find(|affected| affected.site == *id) {
-        known.until.get_or_insert(now.wall);
+        known.until.get_or_insert(now.wall.max(known.since));
     }
 }
 

@@ -15,7 +15,7 @@ use super::lost::Lost;
 use super::minutes::Minutes;
 use super::mute::Mutes;
 use super::ourselves::Weakness;
-use super::picture::{Judged, Picture};
+use super::picture::{Judged, Picture, Starting};
 use super::policy;
 use super::readiness::Readiness;
 use super::record;
@@ -143,6 +143,9 @@ impl Monitor {
         let device = incident.endpoint.clone();
         let still: Vec<SiteIx> =
             members.iter().filter(|(_, well)| !**well).map(|(site, _)| *site).collect();
+        if let (Some(Scope::Below(_)), Some(kind)) = (&scope, kind) {
+            self.expect_starting(&incident, kind, now);
+        }
         let incident = Arc::new(incident);
         let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
         let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
@@ -188,6 +191,22 @@ impl Monitor {
             let lossy = self.was_lossy(slot);
             for site in still {
                 self.expect_poor_paths(site, device.as_ref(), lossy);
+            }
+        }
+    }
+
+    /// Devices that may still have been starting before the restart, their line being back, may be
+    /// still: those of the sites of which it was not known how they do.
+    fn expect_starting(&mut self, incident: &Incident, kind: Kind, now: Now) {
+        let topology = Arc::clone(self.topology());
+        let window = self.picture.settings().correlation.window;
+        for affected in &incident.affected {
+            let Some(site) = topology.find_site(&affected.site) else { continue };
+            let Some(back) = affected.until.filter(|at| *at <= now.wall) else { continue };
+            let until = now.mono.earlier(now.wall.duration_since(back).unsigned_abs()) + window;
+            let known = self.picture.site_mut(site);
+            if known.judged.hard == Health::Unknown && now.mono < until {
+                known.starting = Some(Starting { kind, until });
             }
         }
     }

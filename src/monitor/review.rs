@@ -185,7 +185,12 @@ impl Monitor {
     /// Step 3. While it may turn out that we are blind nothing new is decided.
     fn explain(&mut self, now: Now) {
         let mut waiting = BTreeSet::new();
+        let (mut wake, mut ask_again) = (Mono::NEVER, BTreeSet::new());
         for site in &self.active {
+            let known = self.picture.site_mut(*site);
+            let answers = matches!(known.finding, Finding::Well | Finding::Doubtful);
+            known.starting = known.starting.filter(|it| !answers && now.mono < it.until);
+            wake = known.starting.map_or(wake, |starting| wake.min(starting.until));
             if self.ledger.is_unexplained(&self.picture, *site) {
                 waiting.insert(*site);
                 let known = self.picture.site_mut(*site);
@@ -200,12 +205,11 @@ impl Monitor {
                 (known.waits_since, known.waits_for) = (Mono::ZERO, None);
             }
         }
-        let (mut wake, mut ask_again) = (Mono::NEVER, BTreeSet::new());
         if !waiting.is_empty() && Sight::is_in_doubt(&self.picture, now.mono) {
-            wake = now.mono + super::REVIEW_GAP * 10;
+            wake = wake.min(now.mono + super::REVIEW_GAP * 10);
         } else if !waiting.is_empty() {
             let decision = correlate::explain(&self.picture, &self.ledger, &waiting, now.mono);
-            wake = decision.again_at.unwrap_or(Mono::NEVER);
+            wake = wake.min(decision.again_at.unwrap_or(Mono::NEVER));
             ask_again = decision.ask_again;
             self.ledger.settle(&mut self.picture, decision.verdicts, now);
         }
@@ -245,9 +249,11 @@ impl Monitor {
     ///
     /// 1. A site in trouble is down, or degraded if it can still take part, from the moment that an
     ///    incident explains it, never before: what people see and what they are told agree.
-    /// 2. A site of which everything works is up, one of which nothing is known is unknown.
+    /// 2. A site of which everything works is up, one of which nothing is known is unknown. One that
+    ///    only has a path in doubt is no longer down.
     /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
-    ///    was: one whose cause was taken out of the configuration does not.
+    ///    was: one whose cause was taken out of the configuration does not. How a site does whose
+    ///    devices may still be starting is unknown.
     /// 4. Being down counts from its first failed probe to the first reply after it, however long
     ///    it takes to be sure of either.
     fn judge_sites(&mut self, now: Now) {
@@ -268,7 +274,8 @@ impl Monitor {
                 Finding::Trouble(trouble) if explained => {
                     (Health::Degraded, now.wall_at(trouble.since))
                 }
-                Finding::Trouble(_) | Finding::Unsettled => match was {
+                Finding::Doubtful if was == Health::Down && !explained => (Health::Up, back),
+                Finding::Trouble(_) | Finding::Unsettled | Finding::Doubtful => match was {
                     Health::Down | Health::Degraded if !explained => (Health::Unknown, now.wall),
                     was => (was, now.wall),
                 },

@@ -24,6 +24,9 @@ pub(super) enum Finding {
     /// Something hints at a change and is not a fact yet, or the evidence is from before a
     /// restart. What was judged stays.
     Unsettled,
+    /// Everything answers, and a path may soon be judged bad, or good again. What was judged of that
+    /// stays.
+    Doubtful,
     /// Everything that should work does.
     Well,
     /// Something does not work, for a fact.
@@ -104,9 +107,10 @@ impl Finding {
 ///    echoes when they have time.
 /// 5. The site cannot take part when it is silent, or when every device behind the router is
 ///    dead or has no service left.
-/// 6. What has not been asked since the start, answers again without being confirmed, or has a
-///    path that may soon be judged bad, leaves everything as it was judged. So does a device that
-///    we fail to ask; where that is so of all of them, nothing is known of the site.
+/// 6. What has not been asked since the start, or answers again without being confirmed, leaves
+///    everything as it was judged. So does a device that we fail to ask; where that is so of all of
+///    them, nothing is known of the site. A path that may soon be judged bad leaves only that open:
+///    the site answers.
 pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     let endpoints = &picture.topology().site(site).endpoints;
     let watched =
@@ -135,19 +139,22 @@ pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     if behind(picture, &lives).iter().all(unasked) {
         return Finding::Unknown;
     }
+    let targets = |endpoint: EndpointIx| picture.topology().endpoint(endpoint).targets.iter();
     let restless = lives.iter().any(|(endpoint, life)| match life {
         Life::Failing(_) | Life::Recovering => true,
         Life::Unknown => !is_blank(picture, *endpoint) || is_missed(picture, *endpoint),
-        Life::Alive => {
-            let targets = &picture.topology().endpoint(*endpoint).targets;
-            targets.iter().any(|target| {
-                is_returning(picture, *target)
-                    || picture.target(*target).path.as_ref().is_some_and(|path| path.is_doubtful())
-            })
-        }
+        Life::Alive => targets(*endpoint).any(|target| is_returning(picture, *target)),
         Life::Dead(_) => false,
     });
-    if restless { Finding::Unsettled } else { Finding::Well }
+    let doubtful = lives.iter().filter(|(_, life)| *life == Life::Alive).any(|(endpoint, _)| {
+        let mut paths = targets(*endpoint).filter_map(|ix| picture.target(*ix).path.as_ref());
+        paths.any(|path| path.is_doubtful())
+    });
+    match (restless, doubtful) {
+        (true, _) => Finding::Unsettled,
+        (false, true) => Finding::Doubtful,
+        (false, false) => Finding::Well,
+    }
 }
 
 /// The health of a device, as far as it can be judged now; none leaves it as it was.

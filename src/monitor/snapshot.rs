@@ -94,7 +94,9 @@ impl Monitor {
             site::Finding::Well => Health::Up,
             site::Finding::Trouble(trouble) if trouble.down => Health::Down,
             site::Finding::Trouble(_) => Health::Degraded,
-            site::Finding::Unknown | site::Finding::Unsettled => known.judged.hard,
+            site::Finding::Unknown | site::Finding::Unsettled | site::Finding::Doubtful => {
+                known.judged.hard
+            }
         };
         let explaining = self.ledger.explaining(picture, ix);
         let incident: Option<IncidentId> = explaining.map(|entry| entry.incident.id.clone());

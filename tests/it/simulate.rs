@@ -17,6 +17,8 @@ mod ourselves;
 mod packets;
 #[path = "simulate/restarts.rs"]
 mod restarts;
+#[path = "simulate/returns.rs"]
+mod returns;
 #[path = "simulate/run.rs"]
 pub(crate) mod run;
 

@@ -39,14 +39,8 @@ impl Ledger {
     ///    or unknown changes nothing: opening may be held back, closing is never guessed.
     /// 2. When the site that others hang on answers again, or others do through it, or so many
     ///    sites are well that the common cause no longer holds, the incident is *over* for what is
-    ///    still in trouble: those sites are asked again. When they are still in trouble after as
-    ///    many turns as make a failure a fact, in which nobody else began to answer either, they
-    ///    are `left` to be explained anew: by themselves, or by the highest of them. Until then,
-    ///    and for `correlation.window` at the longest, they may just be slow to come back. So may
-    ///    be a device whose router answers: a milder trouble has the whole window, unless it was
-    ///    known before. One that we fail to ask is not waited for.
-    /// 3. What sites have in common is named after the gravest trouble that so many of them have,
-    ///    and after the milder one that is left of it once that has outlasted the window.
+    ///    still in trouble; see [`hand_over`](Self::hand_over).
+    /// 3. What sites have in common is named after the gravest trouble that so many of them have.
     /// 4. An incident of which everything is well ends when that has lasted; see [`flap`]. One that
     ///    has only given its sites up to others, and whose cause may still hold, claims nothing: it
     ///    rests under what explains them now.
@@ -64,19 +58,19 @@ impl Ledger {
             for site in free {
                 self.free(slot, picture, site, now);
             }
-            let wider = match scope {
-                Scope::Site(site) => self.explained_before(picture, site),
-                _ => None,
-            };
-            let Some(entry) = self.entries.get_mut(&slot) else { continue };
             match scope {
+                // What something wider explains again is not followed until it ends.
+                Scope::Site(site) if picture.site(site).group.is_some() => {}
                 Scope::Site(site) => {
+                    let wider = self.explained_before(picture, site);
+                    let Some(entry) = self.entries.get_mut(&slot) else { continue };
                     let outlasts = note_trouble(entry, picture, site, wider, now, &mut pass);
                     if let Some(wider) = wider.filter(|_| outlasts) {
                         self.hand_back(slot, wider, picture, site, now);
                     }
                 }
                 _ => {
+                    let Some(entry) = self.entries.get_mut(&slot) else { continue };
                     entry.rise(picture, now);
                     self.hand_over(slot, picture, now, &mut pass);
                 }

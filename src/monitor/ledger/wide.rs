@@ -70,6 +70,7 @@ impl Entry {
             Scope::Below(node) if self.members.contains_key(node) => {
                 match picture.site(*node).finding {
                     Finding::Well => true,
+                    Finding::Doubtful => kind > Kind::Quality,
                     Finding::Trouble(trouble) => {
                         trouble.kind < kind
                             || (kind == Kind::Silent

@@ -6,12 +6,29 @@ use super::{Pass, turns_to_be_sure};
 use crate::model::{Health, Mono, Now, SiteIx};
 use crate::monitor::blind::Sight;
 use crate::monitor::ledger::{Entry, Ledger, Scope, Slot, give_up};
-use crate::monitor::picture::Picture;
-use crate::monitor::site::{Kind, Trouble};
+use crate::monitor::picture::{Picture, Starting};
+use crate::monitor::site::{Finding, Kind, Trouble};
 use crate::monitor::{record, witness};
 
 impl Ledger {
-    /// Rules 2 and 3 of [`follow`](Self::follow).
+    /// What becomes of those that are still in trouble when what made an incident wide is over.
+    ///
+    /// 1. They are asked again, and wait until as many turns as make a failure a fact have passed
+    ///    in which nobody else began to answer, or `correlation.window` since it was over.
+    /// 2. Who is in trouble then leaves, to be explained anew: by itself, or by the highest of
+    ///    them. By this incident it was affected until that was over.
+    /// 3. A trouble that is milder and was not known before may pass by itself: the router
+    ///    answers, and the codec is still starting as after a power cut. It has the window for
+    ///    that, since it was over. A line is back all the same, and so is its incident's end told:
+    ///    whoever is starting leaves it, and nothing is said of it meanwhile. What sites have in
+    ///    common waits for them, since its end says that they work again.
+    /// 4. One that is alone in that while all the others answer with everything they have is not
+    ///    starting: had the power failed, others would be starting too. Only the site that others
+    ///    hang on may have been the one without power.
+    /// 5. Who is still being asked stays until that is settled, unless we fail to ask. Who answers
+    ///    and only has a path in doubt is not asked any more, but where paths are what it is about.
+    /// 6. What sites have in common is named after the milder trouble that is left of it once that
+    ///    has outlasted the window.
     pub(super) fn hand_over(
         &mut self,
         slot: Slot,
@@ -41,42 +58,53 @@ impl Ledger {
             pass.wake(deadline);
             return;
         }
+        let is_line = matches!(entry.scope, Scope::Below(_));
+        let kind = entry.kind;
         if now.mono >= longest && entry.sink(picture, now) {
             return;
         }
+        let starting =
+            if now.mono < longest { self.starting(slot, picture, &left) } else { BTreeSet::new() };
         let in_doubt = Sight::is_in_doubt(picture, now.mono);
-        let mut leaving = Vec::new();
-        for site in left {
-            let leaves = match picture.site(site).finding.trouble() {
-                Some(trouble) if now.mono < longest => {
-                    let waits = self.is_new_and_milder(slot, picture, site, trouble.kind);
-                    if waits {
-                        pass.wake(longest);
-                    }
-                    !waits
-                }
-                Some(_) => true,
-                // What is still being asked stays until that is settled, unless it cannot be asked.
-                None => witness::is_no_witness(picture, site) && !in_doubt,
-            };
-            if leaves {
-                leaving.push(site);
+        let leaves = |site: &SiteIx| match picture.site(*site).finding {
+            Finding::Trouble(_) => is_line || !starting.contains(site),
+            Finding::Doubtful if kind > Some(Kind::Quality) => true,
+            _ => witness::is_no_witness(picture, *site) && !in_doubt,
+        };
+        let leaving: Vec<SiteIx> = left.into_iter().filter(leaves).collect();
+        if !starting.is_empty() {
+            pass.wake(longest);
+        }
+        let mut left = self.leave(slot, leaving, picture, now);
+        if let Some(kind) = kind.filter(|_| is_line) {
+            left.retain(|site| !starting.contains(site));
+            for site in starting {
+                picture.site_mut(site).starting = Some(Starting { kind, until: longest });
             }
         }
-        pass.left.extend(self.leave(slot, leaving, picture, now));
+        pass.left.extend(left);
     }
 
-    /// Whether a site's trouble is milder than what the incident is about, and nothing that rests
-    /// meanwhile knew of it before.
-    fn is_new_and_milder(&self, slot: Slot, picture: &Picture, site: SiteIx, kind: Kind) -> bool {
-        let own = picture.site(site).own.and_then(|own| self.get(own));
-        let known = own.is_some_and(|own| own.kind >= Some(kind));
+    /// Who of those `left` may only be starting; rules 3 and 4 of [`hand_over`](Self::hand_over).
+    fn starting(&self, slot: Slot, picture: &Picture, left: &[SiteIx]) -> BTreeSet<SiteIx> {
+        let Some(entry) = self.get(slot) else { return BTreeSet::new() };
         let narrower = self.resting_under(slot);
-        let mut narrower = narrower.iter().filter_map(|narrower| self.get(*narrower));
-        self.get(slot).is_some_and(|entry| Some(kind) < entry.kind)
-            && !known
-            && !narrower
-                .any(|other| other.explains(picture, kind) && other.members.contains_key(&site))
+        let narrower: Vec<&Entry> = narrower.iter().filter_map(|slot| self.get(*slot)).collect();
+        let is_new_and_milder = |site: &SiteIx| {
+            let known = picture.site(*site);
+            let Some(Trouble { kind, .. }) = known.finding.trouble() else { return false };
+            let own = known.own.and_then(|own| self.get(own));
+            let explained =
+                |it: &&Entry| it.explains(picture, *kind) && it.members.contains_key(site);
+            Some(*kind) < entry.kind
+                && own.is_none_or(|own| own.kind < Some(*kind))
+                && !narrower.iter().any(explained)
+        };
+        let starting: BTreeSet<SiteIx> = left.iter().copied().filter(is_new_and_milder).collect();
+        match starting.first() {
+            Some(site) if starting.len() == 1 && is_alone(entry, picture, *site) => BTreeSet::new(),
+            _ => starting,
+        }
     }
 
     /// Lets an incident explain these sites no longer. A narrower one that rested under it explains
@@ -90,8 +118,10 @@ impl Ledger {
     ) -> BTreeSet<SiteIx> {
         let mut left = BTreeSet::new();
         let narrower = self.resting_under(slot);
+        let over = self.get(slot).and_then(|entry| entry.over_since).unwrap_or(now.mono);
+        let over = Now { mono: over, wall: now.wall_at(over) };
         for site in sites {
-            self.give_up(slot, picture, site, now);
+            self.give_up(slot, picture, site, over);
             picture.site_mut(site).group = None;
             let Some(Trouble { kind, since, .. }) = picture.site(site).finding.trouble().copied()
             else {
@@ -145,6 +175,16 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Whether all the others that an incident explained answer with everything they have, a device
+/// behind a router somewhere among it, while this site is not the one they hang on.
+fn is_alone(entry: &Entry, picture: &Picture, site: SiteIx) -> bool {
+    let others = || entry.members.keys().filter(|other| **other != site);
+    let has_devices = |other: &SiteIx| picture.topology().site(*other).endpoints.len() > 1;
+    let answers =
+        |other: &SiteIx| matches!(picture.site(*other).finding, Finding::Well | Finding::Doubtful);
+    entry.scope != Scope::Below(site) && others().all(answers) && others().any(has_devices)
 }
 
 /// Whether something at a site that was down answers, confirmed or not.

@@ -44,9 +44,9 @@ impl Ledger {
 /// 1. When it comes to keep the site from taking part, or another device or service is at fault,
 ///    the incident is named anew.
 /// 2. A milder trouble that outlasts the graver one by the window gives the incident its name: the
-///    line is back and the codec has hung on the way. A bad path has twice as long: one that was
-///    bad before takes its time to be called good. Where a `wider` incident knew of that before, it
-///    explains it again as soon as that is sure; whether that is so.
+///    line is back and the codec has hung on the way. A path that was bad before the graver
+///    trouble has twice as long: it takes its time to be called good. Where a `wider` incident
+///    knew of that before, it explains it again as soon as that is sure; whether that is so.
 pub(super) fn note_trouble(
     entry: &mut Entry,
     picture: &Picture,
@@ -77,8 +77,8 @@ pub(super) fn note_trouble(
         _ => now.mono,
     };
     entry.milder = Some((trouble.kind, since));
-    let times = if trouble.kind == Kind::Quality { 2 } else { 1 };
-    let window = picture.settings().correlation.window * times;
+    let was_bad = trouble.kind == Kind::Quality && trouble.since <= entry.began_at;
+    let window = picture.settings().correlation.window * if was_bad { 2 } else { 1 };
     let sure = wider.and_then(|_| turns_to_be_sure(picture, site));
     let deadline = since + sure.map_or(window, |sure| sure.min(window));
     if now.mono < deadline {

@@ -142,7 +142,7 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
         return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
     }
     for incident in open.iter().filter(|incident| incident.affected_now().next().is_some()) {
-        let wrong = misnamed(incident, &run.config, &truth, history)
+        let wrong = misnamed(incident, &run.config, &truth)
             .or_else(|| told::unheard(incident, &run.config.settings, run.now.wall));
         if let Some(why) = wrong {
             return Err(format!("{}: {why}\n{}", incident.id, words()));
@@ -157,15 +157,14 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
 /// 1. Where nothing answers, it is the line or the power; or what sites have in common took the
 ///    devices of most and silenced this one.
 /// 2. What concerns one site concerns no other; what lies on a site's line concerns only those that
-///    hang on it, and several of them while the site itself answers, unless paths were bad: that is
-///    in doubt for longer at some than at others. What sites have in common concerns only those
-///    that have it and, unless it is about their devices, those that hang on them.
+///    hang on it, and several of them while the site itself answers. What sites have in common
+///    concerns only those that have it and, unless it is about their devices, those that hang on
+///    them.
 /// 3. No more are affected than could be.
 fn misnamed(
     incident: &Incident,
     config: &Config,
     truth: &impl Fn(SiteIx) -> Truth,
-    history: &History,
 ) -> Option<String> {
     if !explains(incident) {
         return None;
@@ -203,7 +202,6 @@ fn misnamed(
     }
     if let (Cause::Uplink, Some(at)) = (incident.cause, at)
         && !affected.contains(&at)
-        && !history.worsens_paths()
         && affected.iter().filter(|ix| topology.site(**ix).parent == Some(at)).count() < 2
     {
         return Some("what hangs on it has not failed together".to_owned());
