@@ -1,7 +1,9 @@
 //! What the whole daemon costs beside its echo engine alone: the same addresses at one ping a
 //! second, probes and state and metrics that are scraped every five seconds, each in a process of
 //! its own. Both are this same program, so both hold pages of it; what they hold besides is told
-//! apart.
+//! apart. How much of the program counts is the kernel's choice: around each page that is used it
+//! maps those beside it that are in its cache, so a file that was just written counts for a third
+//! more, and not alike in both.
 //!
 //! `cargo bench --bench daemon -- [--judge] [TARGETS [SECONDS]]`; 10,000 and 30 unless given. With
 //! `--judge` it ends with an error if a ping is lost, or costs the daemon more than twice the CPU
