@@ -1,14 +1,18 @@
 //! The courier: carries out what the queue decides, and records how it went.
 //!
 //! It runs as one task that owns the queue; every delivery is a task of its own, bounded in time.
-//! Nothing here is ever waited for by whoever probes or decides.
+//! Nothing here is ever waited for by whoever probes or decides. Writing a hundred messages takes
+//! some milliseconds, in which a thread does nothing else; so all of this runs on a thread of its
+//! own, and not on those on which probes start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
@@ -30,11 +34,16 @@ const RECORD_FIRST: Duration = Duration::from_secs(1);
 pub enum CourierError {
     /// TLS cannot be set up.
     Http(reqwest::Error),
+    /// Its thread cannot be started.
+    Thread(io::Error),
 }
 
 impl fmt::Display for CourierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot set up encrypted connections to alert receivers")
+        f.write_str(match self {
+            Self::Http(_) => "cannot set up encrypted connections to alert receivers",
+            Self::Thread(_) => "cannot start the thread that delivers alerts",
+        })
     }
 }
 
@@ -42,6 +51,7 @@ impl std::error::Error for CourierError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Http(error) => Some(error),
+            Self::Thread(error) => Some(error),
         }
     }
 }
@@ -60,6 +70,8 @@ pub struct Courier {
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
     given_up: Arc<Mutex<Vec<Refusal>>>,
     task: JoinHandle<()>,
+    /// What all of it runs on; taken when it ends.
+    runtime: Option<Box<Runtime>>,
 }
 
 /// A way to look at the courier and to change its channels, for as many as need one.
@@ -125,10 +137,10 @@ impl Inbox {
 }
 
 impl Courier {
-    /// Starts the courier on the current runtime. `waiting` is what the outbox held at the start.
+    /// Starts the courier. `waiting` is what the outbox held at the start.
     ///
     /// # Errors
-    /// When encrypted connections cannot be set up.
+    /// When encrypted connections cannot be set up, or no thread be started.
     pub fn start(
         inbox: Inbox,
         orders: Orders,
@@ -138,6 +150,13 @@ impl Courier {
         clock: Clock,
     ) -> Result<Self, CourierError> {
         let http = Http::new(clock).map_err(CourierError::Http)?;
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("courier")
+            .enable_all()
+            .build()
+            .map_err(CourierError::Thread)?;
+        let inside = runtime.enter();
         let statuses = Arc::new(ArcSwap::default());
         let given_up = Arc::new(Mutex::new(waiting.given_up));
         let mut round = Round {
@@ -160,7 +179,8 @@ impl Courier {
         }
         round.record();
         let task = tokio::spawn(round.run(orders.0));
-        Ok(Self { inbox, statuses, given_up, task })
+        drop(inside);
+        Ok(Self { inbox, statuses, given_up, task, runtime: Some(Box::new(runtime)) })
     }
 
     /// Takes up what was accepted before the daemon ended and is not over, for channels that tell
@@ -191,6 +211,10 @@ impl Courier {
 impl Drop for Courier {
     fn drop(&mut self) {
         self.task.abort();
+        // Whoever drops it may be a task of another runtime, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -281,6 +281,23 @@ async fn survive_within(name: &str, first: Act, limit: Duration) -> (Vec<Post>, 
     (posts, status)
 }
 
+/// Here they are one thread, which does nothing but wait for what the receiver heard.
+#[tokio::test]
+async fn a_message_leaves_while_the_threads_on_which_probes_start_are_busy() {
+    let scratch = Scratch::new("busy");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (said, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let _ = said.send(BufReader::new(stream).lines().next());
+    });
+    let office = Office::open(scratch.path(), &setup(vec![webhook("duty", &url, TIMEOUT)]));
+    office.decide("n1", "i1", FIRING);
+    let first = heard.recv_timeout(LONG).expect("the message leaves").unwrap().unwrap();
+    assert!(first.starts_with("POST / "), "{first}");
+}
+
 #[tokio::test]
 async fn an_accepted_message_is_recorded_and_not_sent_again() {
     let scratch = Scratch::new("accepted");
