@@ -5,7 +5,7 @@ use crate::model::{SiteId, SiteIx, Topology};
 use crate::monitor::tests::province;
 
 fn tree() -> Topology {
-    province("{tinh: {huyen: {xa: [thon]}}}")
+    province("{tinh: {huyen: [xa]}}")
 }
 
 fn at(topology: &Topology, id: &str) -> SiteIx {
