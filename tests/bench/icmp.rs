@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "--child") {
         return engine::child(&arguments[1..]);
     }
-    let options = match Options::parse(&arguments) {
+    let mut options = match Options::parse(&arguments) {
         Ok(options) => options,
         Err(text) => {
             eprintln!("{text}");
@@ -61,6 +61,16 @@ fn main() -> ExitCode {
         far::start();
     }
     let mut table = Table::default();
+    for program in options.subjects.iter().filter_map(|subject| subject.program()) {
+        if !process::is_installed(program) {
+            table.leave_out(format!("left out: {program} is not installed"));
+        }
+    }
+    options.subjects.retain(|subject| subject.program().is_none_or(process::is_installed));
+    if options.capture && !process::is_installed("tcpdump") {
+        table.leave_out("without a capture: tcpdump is not installed".to_owned());
+        options.capture = false;
+    }
     for &targets in &options.targets {
         let Options { seconds, far, .. } = options;
         let run = Run { targets, seconds, timing: Timing::Spread, far };

@@ -33,8 +33,9 @@ cargo bench --bench icmp -- [options]        (as root; needs fping, tcpdump and,
                                     instead of the loopback, where an engine answers itself
   --raw                             forbid unprivileged sockets, so that raw ones are measured
   --judge                           end with an error where the kernel engine is not what it is
-                                    to be: no loss; what it reads over a capture at most 2 us at
-                                    the median and 30 us for 99 of 100; from 2,000 targets on a
+                                    to be, or was not measured: none lost, none unknown (one in a
+                                    thousand when busy); what it reads off a capture at most 2 us
+                                    at the median and 30 us for 99 of 100; from 2,000 targets on a
                                     quarter of fping's CPU per ping; 100,000 in a core and 20 MB";
 
 impl Options {
@@ -132,6 +133,15 @@ impl Subject {
 
     pub(crate) const fn is_ours(self) -> bool {
         matches!(self, Self::Kernel | Self::Surge)
+    }
+
+    /// The program that it needs.
+    pub(crate) const fn program(self) -> Option<&'static str> {
+        match self {
+            Self::Kernel | Self::Surge => None,
+            Self::Fping => Some("fping"),
+            Self::Blackbox => Some("prometheus-blackbox-exporter"),
+        }
     }
 
     /// Whether so many targets are asked of it. What it cannot do is known: fping has 65,535

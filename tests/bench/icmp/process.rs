@@ -40,6 +40,12 @@ impl Drop for Busy {
     }
 }
 
+/// Whether a program is there to be run.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|path| path.join(program).is_file())
+}
+
 /// A command in a session of its own, as what starts services does. The scheduler then shares
 /// processor time between it and the busy ones as one, however many these are (`sched(7)`,
 /// autogroup).

@@ -54,6 +54,11 @@ impl Run {
         (usize::from(high) * 250 + usize::from(low)).checked_sub(1)
     }
 
+    /// Those to the sample.
+    pub(crate) const fn sampled_pings(self) -> u64 {
+        self.sample() as u64 * self.seconds as u64
+    }
+
     /// Pings in all.
     pub(crate) const fn pings(self) -> u64 {
         self.targets as u64 * self.seconds as u64

@@ -134,7 +134,7 @@ fn with_a_receive_buffer_too_small_for_two_they_go_one_by_one_and_nobody_is_lost
             }
             let health = engine.pinger.health();
             assert_eq!(health.unknown + health.unsent, unknown);
-            assert!(answered > 0, "{health:?}");
+            assert!(answered >= 1_000, "{answered} of 2,000: {health:?}");
         });
     }
 }
@@ -207,8 +207,8 @@ fn a_router_gone_mad_neither_refuses_nor_answers_for_anybody() {
                 Err(other) => panic!("{other:?}"),
             }
         }
-        assert!(answered > 0);
         let health = engine.pinger.health();
+        assert!(answered >= 1_000, "{answered} of 2,000: {health:?}");
         assert_eq!((health.refused, health.refused_late), (0, 0));
         assert!(health.foreign > 1_000 && health.forged > 100, "{health:?}");
     });
