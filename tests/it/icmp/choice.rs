@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use vchealth::clock::Clock;
 use vchealth::config::{IcmpEngine, IcmpSettings};
-use vchealth::probe::icmp::{StartError, start};
+use vchealth::model::{Failure, LocalFailure};
+use vchealth::probe::icmp::{EchoParams, StartError, start};
 
 use super::engine::{Engine, PLAIN};
 use super::namespace::in_namespace;
@@ -45,6 +46,29 @@ fn where_the_kernel_engine_cannot_be_had_surge_pings_instead() {
         assert_eq!(engine.pinger.name(), "surge");
         assert_eq!(engine.pinger.health().name, "surge");
         assert!(engine.ask(Ipv4Addr::LOCALHOST, PLAIN).result.is_ok());
+    });
+}
+
+#[test]
+fn surge_keeps_to_the_kind_of_socket_that_it_was_told_to_open() {
+    in_namespace(true, || {
+        let engine = Engine::start(IcmpEngine::Surge);
+        assert!(engine.ask(Ipv4Addr::LOCALHOST, PLAIN).result.is_ok());
+        let began = Instant::now();
+        while engine.pinger.health().receive_buffer < 4 << 20 {
+            assert!(began.elapsed() < PATIENT, "{:?}", engine.pinger.health());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Another marking needs another socket, and surge-ping would take a raw one in silence.
+        fs::write("/proc/sys/net/ipv4/ping_group_range", "1 0").expect("it is ours");
+        let marked = EchoParams { dscp: 46, ..PLAIN };
+        match engine.ask(Ipv4Addr::LOCALHOST, marked).result {
+            Err(Failure::Local(LocalFailure::Other(why))) => {
+                assert!(why.contains("another kind of socket"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(engine.ask(Ipv4Addr::LOCALHOST, PLAIN).result.is_ok(), "what it has it keeps");
     });
 }
 
