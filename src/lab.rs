@@ -11,7 +11,8 @@
 //! Pings and connections are the kernels' own; only the way between is emulated, because usual
 //! kernels lack the module that would do it (netem), and because tests want routers that say why.
 //! The pure part ([`world`], [`fault`], [`scenario`]) also serves virtual runs, in which no packet
-//! exists and a week of outages takes a second.
+//! exists and a week of outages takes a second, and is the network of an [echo engine](Engine) that
+//! needs no namespace.
 //!
 //! How to use it: bind what the user is to reach, then [`enter`] from the only thread, then
 //! [`Entered::start`] and everything else, runtimes included.
@@ -32,6 +33,7 @@
 //! ```
 
 mod devices;
+mod engine;
 mod error;
 pub mod fault;
 mod namespace;
@@ -49,6 +51,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+pub use engine::Engine;
 pub use error::{Forbidden, LabError};
 pub use receiver::{Post, Posted, PostedAlert, Receiver};
 pub use relay::Tally;

@@ -26,6 +26,7 @@ mod survey;
 mod tcp;
 mod tls;
 
+pub(crate) use echoes::reply as echo_reply;
 pub use hands::{ProbeSettings, Probes};
 pub use memory::{Explanation, Failed, Record};
 pub use resolver::ResolverHealth;

@@ -3,8 +3,8 @@
 //!
 //! It is handed the time and throws its own seeded dice, so the relay (with real packets) and a
 //! virtual run (with none) see the same world, and the same seed gives the same run. The relay
-//! asks [`World::carry`] packet by packet; a virtual run asks [`World::probe`], which is built on
-//! the same answers.
+//! asks [`World::carry`] packet by packet; an echo engine has the world for its network; a virtual
+//! run asks [`World::probe`], which is built on the same answers.
 //!
 //! ## What lies between us and a device
 //! Our own network, then the line of every site from ours to the one in question, then that
@@ -13,10 +13,11 @@
 
 mod carry;
 mod dice;
+mod echo;
 mod path;
 mod sight;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +26,13 @@ use jiff::Timestamp;
 
 pub use carry::{Answer, Damage, Delivery, Direction, Packet, Vanished, Verdict};
 pub use dice::Dice;
+pub(crate) use echo::wording;
 pub use path::{HttpState, Service, SipState};
 pub use sight::Sight;
 pub(crate) use sight::sip_reason;
 
-use crate::model::{EndpointId, EndpointIx, Host, Mono, Now, RemoteFailure, SiteIx, Topology};
+use crate::model::{EndpointId, EndpointIx, Host, Mono, Now, SiteIx, Topology};
+use crate::probe::icmp::Emulated;
 
 use self::path::Path;
 use super::fault::{Fault, FaultKind};
@@ -87,8 +90,8 @@ pub struct World {
     dice: Vec<Dice>,
     lines: Vec<Line>,
     cut: OwnNetwork,
-    /// What is said of echoes that nobody waits for any more, with when it comes.
-    said: BTreeMap<EndpointIx, VecDeque<(RemoteFailure, Mono)>>,
+    /// The echo engine of each endpoint's virtual probes, with what it still awaits.
+    engines: Vec<Option<Box<Emulated>>>,
 }
 
 /// A fault and when it was placed.
@@ -137,7 +140,7 @@ impl World {
             dice: lanes.map(|lane| Dice::new(nature.seed, lane)).collect(),
             lines: vec![Line::default(); topology.sites.len()],
             cut: OwnNetwork::default(),
-            said: BTreeMap::new(),
+            engines: vec![None; topology.endpoints.len()],
             nature,
             topology,
         }

@@ -788,7 +788,7 @@ pub const ENGINE_UNKNOWN: Metric = counter(
     &[],
     Per::Daemon,
     1,
-    "Echo requests sent whose fate is not known, because we could not see at that moment",
+    "Echo requests sent whose fate is not known, because we could not see at that moment or they did not get out of this machine",
 );
 /// Requests that never left.
 pub const ENGINE_UNSENT: Metric = counter(

@@ -405,7 +405,7 @@ pub struct EngineHealth {
     /// ICMP errors about a request of ours that was over, or that quote too little to be sure.
     pub refused_late: u64,
     /// Requests handed to the kernel whose fate is not known, because we could not see at that
-    /// moment.
+    /// moment or they did not get out of this machine.
     pub unknown: u64,
     /// Requests that were never handed to it: their time had passed, or there was no room.
     pub unsent: u64,

@@ -75,7 +75,7 @@ impl Echoes {
 
 /// The reply that echo replies are. Its round trip is the median, that of one packet in the middle
 /// of the train, so that a single slow one does not stand for the path.
-pub(super) fn reply(detail: IcmpDetail) -> Reply {
+pub(crate) fn reply(detail: IcmpDetail) -> Reply {
     let rtt = match &detail.rtts {
         RttList::One(rtt) => Some(*rtt),
         RttList::Many(rtts) => {

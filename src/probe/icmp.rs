@@ -23,6 +23,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use kernel::{Coming, Emulated, Network, Request, What};
 pub(super) use own::{Own, ip_of};
 pub(super) use refusal::local_failure;
 use refusal::{errno, refused_by_own_interface};

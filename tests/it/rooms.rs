@@ -34,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "readiness",
         ],
     ),
-    ("lab", &["model", "wire", "config", "clock"]),
+    ("lab", &["model", "wire", "config", "clock", "probe"]),
     (
         "daemon",
         &[

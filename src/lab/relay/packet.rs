@@ -5,8 +5,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::lab::world::{Direction, Packet};
+use crate::lab::world::{Direction, Packet, wording};
 use crate::model::Unreachable;
+use crate::wire::icmp::Family;
 
 /// IP protocol numbers (IANA).
 const ICMP: u8 = 1;
@@ -110,17 +111,7 @@ pub(super) fn complaint(
     }
     match (from, seen.source) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            // RFC 792; codes 9 to 13 in RFC 1812 §5.2.7.1; the MTU in RFC 1191 §4.
-            let (kind, code, mtu) = match what {
-                Unreachable::Net => (3, 0, 0),
-                Unreachable::Host => (3, 1, 0),
-                Unreachable::Protocol => (3, 2, 0),
-                Unreachable::Port => (3, 3, 0),
-                Unreachable::TooBig { mtu } => (3, 4, mtu),
-                Unreachable::Prohibited => (3, 13, 0),
-                Unreachable::TimeExceeded => (11, 0, 0),
-                Unreachable::Other => (3, 5, 0),
-            };
+            let (kind, code, mtu) = wording(what, Family::V4);
             // As much as fits 576 bytes in all (RFC 1812 §4.3.2.3).
             let quoted = &bytes[..bytes.len().min(576 - 28)];
             let mut packet = ipv4_header(from, to, 8 + quoted.len());
@@ -131,22 +122,13 @@ pub(super) fn complaint(
             Some(packet)
         }
         (IpAddr::V6(from), IpAddr::V6(to)) => {
-            // RFC 4443 §3.
-            let (kind, code, mtu) = match what {
-                Unreachable::Net | Unreachable::Other => (1, 0, 0),
-                Unreachable::Prohibited => (1, 1, 0),
-                Unreachable::Host => (1, 3, 0),
-                Unreachable::Port => (1, 4, 0),
-                Unreachable::TooBig { mtu } => (2, 0, u32::from(mtu)),
-                Unreachable::TimeExceeded => (3, 0, 0),
-                Unreachable::Protocol => (4, 1, 0),
-            };
+            let (kind, code, mtu) = wording(what, Family::V6);
             let quoted = &bytes[..bytes.len().min(1280 - 48)];
             let mut packet = vec![0x60, 0, 0, 0, 0, 0, ICMPV6, 64];
             packet.extend_from_slice(&from.octets());
             packet.extend_from_slice(&to.octets());
             packet.extend_from_slice(&[kind, code, 0, 0]);
-            packet.extend_from_slice(&mtu.to_be_bytes());
+            packet.extend_from_slice(&u32::from(mtu).to_be_bytes());
             packet.extend_from_slice(quoted);
             mend(&mut packet);
             Some(packet)

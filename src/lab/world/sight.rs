@@ -1,21 +1,25 @@
 //! What a probe would learn, packet by packet, without a packet.
 //!
 //! A virtual run needs outcomes, not bytes. They are made from the same verdicts that the relay
-//! gets, with the sender's part played as the probe room plays it: echo trains, the kernel's
-//! repeated SYN, the retransmissions of RFC 3261. So a share of lost packets has the same effect
-//! on a virtual target as on a real one.
+//! gets. Echoes are judged by the engine itself, over the network that this world plays; for the
+//! rest the sender's part is played as the probe room plays it: the kernel's repeated SYN, the
+//! retransmissions of RFC 3261. So a share of lost packets has the same effect on a virtual target
+//! as on a real one.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Answer, Damage, Direction, HttpState, Packet, Service, SipState, Verdict, World};
+use super::echo::{Round, TTL, Toward};
+use super::{Answer, Damage, Direction, HttpState, Packet, Service, SipState, World, wording};
 use crate::model::{
-    Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, Host, HttpCheck, HttpDetail,
-    IcmpCheck, IcmpDetail, IcmpError, LocalFailure, Mono, Now, RemoteFailure, Reply, RttList,
-    SipCheck, SipDetail, SipTransport, TargetIx, TcpDetail, Unreachable,
+    Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, HttpCheck, HttpDetail, IcmpCheck,
+    IcmpError, LocalFailure, Mono, Now, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
+    TargetIx, TcpDetail,
 };
+use crate::probe::echo_reply;
+use crate::probe::icmp::{Emulated, PingDone, PingJob};
+use crate::wire::icmp::Family;
 
 /// What a probe learned and how long it took to learn it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,16 +42,11 @@ const OPTIONS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 /// Linux's shortest wait before it repeats data on a connection.
 const REPEAT: Duration = Duration::from_millis(200);
-/// How long an ICMP error about an earlier echo explains the silence of others.
-const SAID_FOR: Duration = Duration::from_secs(20);
-/// Most of them that are under way for one endpoint.
-const SAID_MOST: usize = 64;
-/// Headers of IPv4 and ICMP.
-const HEADERS: u16 = 28;
-
 /// What became of one question and its answer.
 enum Trip {
-    Answered { rtt: Duration, tos: u8, ttl: u8, again: bool },
+    Answered(Duration),
+    /// Too little of the answer is left for any use of it.
+    Cut(Duration),
     Lost,
     Told(Answer),
 }
@@ -65,7 +64,7 @@ impl World {
         let endpoint = topology.target(target).endpoint;
         let ask = Ask { at, endpoint, timeout: check.timeout, service: self.service(endpoint) };
         let found = match &check.kind {
-            CheckKind::Icmp(icmp) => self.echo(&ask, icmp, effort),
+            CheckKind::Icmp(icmp) => return self.echo(&ask, icmp, effort),
             CheckKind::Tcp(tcp) => {
                 self.connect(&ask, ask.service.open_on(tcp.port)).map(|(detail, took)| {
                     (Reply { rtt: Some(detail.connect), detail: Detail::Tcp(detail) }, took)
@@ -79,106 +78,32 @@ impl World {
             CheckKind::Http(http) => self.http(&ask, http),
             CheckKind::Sip(sip) => self.sip(&ask, sip),
         };
-        // The last echo of a train has its own time limit.
-        let is_echo = matches!(check.kind, CheckKind::Icmp(_));
-        let (mut result, took) = match found {
-            Ok((reply, took)) if is_echo || took <= ask.timeout => (Ok(reply), took),
-            Err((failure, took)) if is_echo || took <= ask.timeout => (Err(failure), took),
+        let (result, took) = match found {
+            Ok((reply, took)) if took <= ask.timeout => (Ok(reply), took),
+            Err((failure, took)) if took <= ask.timeout => (Err(failure), took),
             Ok(_) | Err(_) => (Err(RemoteFailure::Timeout), ask.timeout),
         };
-        let lost = match &check.kind {
-            CheckKind::Icmp(icmp) if result.is_err() => {
-                icmp.with_effort(effort, ask.timeout).count.max(1)
-            }
-            _ => 0,
-        };
-        let mut heard = None;
-        if is_echo && result.is_ok() {
-            self.said.remove(&endpoint);
-        } else if is_echo
-            && result == Err(RemoteFailure::Timeout)
-            && let Some((why, at)) = self.said_of(endpoint, at.mono + took)
-        {
-            (result, heard) = (Err(why), Some(at));
-        }
-        Sight { lost, heard, result: result.map_err(Failure::Remote), took }
+        Sight { lost: 0, heard: None, result: result.map_err(Failure::Remote), took }
     }
 
-    /// What came last about an endpoint too late for a request, an ICMP error or its reply, and
-    /// when.
-    fn said_of(&mut self, endpoint: EndpointIx, now: Mono) -> Option<(RemoteFailure, Mono)> {
-        let said = self.said.get_mut(&endpoint)?;
-        while said.get(1).is_some_and(|(_, at)| *at <= now) {
-            said.pop_front();
-        }
-        said.front().filter(|(_, at)| *at <= now && now - *at <= SAID_FOR).cloned()
-    }
-
-    /// Keeps what comes at `at` too late for a request.
-    fn say_of(&mut self, endpoint: EndpointIx, what: RemoteFailure, at: Mono) {
-        let said = self.said.entry(endpoint).or_default();
-        if said.len() >= SAID_MOST {
-            said.pop_front();
-        }
-        // What was sent earlier may come later.
-        let place = said.partition_point(|(_, other)| *other <= at);
-        said.insert(place, (what, at));
-    }
-
-    /// Echo requests, one after the other. Any answer in time makes it a reply, whose round trip is
-    /// the median; else an ICMP error says more than silence.
-    fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Found {
-        let IcmpCheck { count, spacing, .. } = check.with_effort(effort, ask.timeout);
-        let (count, wait) = (count.max(1), ask.timeout);
-        let (mut rtts, mut told, mut duplicates) = (Vec::new(), None, 0u16);
-        let (mut last, mut took) = (None, Duration::ZERO);
-        for nth in 0..count {
-            let sent = spacing * u32::from(nth);
-            let size = check.size.saturating_add(HEADERS);
-            let question =
-                Question { size, tos: check.dscp << 2, dont_fragment: check.dont_fragment };
-            match self.trip(ask.at.mono + sent, ask.endpoint, question) {
-                Trip::Answered { rtt, tos, ttl, again } if rtt <= wait => {
-                    rtts.push(rtt);
-                    // The probe is over before the last reply is repeated.
-                    duplicates += u16::from(again && nth + 1 < count);
-                    last = Some((tos, ttl));
-                    took = took.max(sent + rtt);
-                }
-                Trip::Told(answer) if answer.after <= wait => {
-                    told.get_or_insert(answer);
-                    took = took.max(sent + answer.after);
-                }
-                Trip::Told(answer) => {
-                    let what = RemoteFailure::Unreachable(error(&answer));
-                    self.say_of(ask.endpoint, what, ask.at.mono + sent + answer.after);
-                    took = took.max(sent + wait);
-                }
-                Trip::Answered { rtt, .. } => {
-                    let what = RemoteFailure::slow(rtt, wait);
-                    self.say_of(ask.endpoint, what, ask.at.mono + sent + rtt);
-                    took = took.max(sent + wait);
-                }
-                _ => took = took.max(sent + wait),
-            }
-        }
-        let Some((tos, ttl)) = last else {
-            return Err(match told {
-                Some(answer) => (RemoteFailure::Unreachable(error(&answer)), took),
-                None => (RemoteFailure::Timeout, took),
-            });
+    /// Echo requests, as the engine sends and judges them. Each device has an engine to itself, for
+    /// probes are looked at one after the other and those of several devices overlap. Where two of
+    /// one device do, the later one may learn of what comes only after its end.
+    fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Sight {
+        let (endpoint, due) = (ask.endpoint, ask.at.mono);
+        let params = (&check.with_effort(effort, ask.timeout)).into();
+        let address = self.address(endpoint);
+        let job = PingJob { token: 0, address, check: params, timeout: ask.timeout, due };
+        let engine = self.engines[endpoint.ix()].take();
+        let mut engine = engine.unwrap_or_else(|| Box::new(Emulated::new(ask.at)));
+        engine.submit(&[job]);
+        let done = engine.finish(ask.at, &mut Toward { world: self, endpoint }).pop();
+        self.engines[endpoint.ix()] = Some(engine);
+        let Some(PingDone { finished, lost, heard, result, .. }) = done else {
+            unreachable!("an engine answers every job");
         };
-        let received = u16::try_from(rtts.len()).unwrap_or(u16::MAX);
-        let mut sorted = rtts.clone();
-        sorted.sort_unstable();
-        let median = sorted.get((sorted.len() - 1) / 2).copied();
-        let rtts = match rtts[..] {
-            [rtt] => RttList::One(rtt),
-            _ => RttList::Many(rtts.into()),
-        };
-        let detail =
-            IcmpDetail { sent: count, received, rtts, ttl: Some(ttl), tos: Some(tos), duplicates };
-        Ok((Reply { rtt: median, detail: Detail::Icmp(detail) }, took))
+        let heard = heard.map(|heard| heard.min(finished));
+        Sight { lost, heard, result: result.map(echo_reply), took: finished - due }
     }
 
     /// Opens a connection.
@@ -188,15 +113,16 @@ impl World {
         open: bool,
     ) -> Result<(TcpDetail, Duration), (RemoteFailure, Duration)> {
         for sent in SYN.into_iter().take_while(|sent| *sent < ask.timeout) {
-            match self.trip(ask.at.mono + sent, ask.endpoint, Question::SMALL) {
-                Trip::Answered { rtt, .. } if open => {
+            match self.trip(ask.at.mono + sent, ask.endpoint, SMALL) {
+                Trip::Answered(rtt) if open => {
                     return Ok((TcpDetail { connect: sent + rtt }, sent + rtt));
                 }
-                Trip::Answered { rtt, .. } => return Err((RemoteFailure::Refused, sent + rtt)),
+                Trip::Answered(rtt) => return Err((RemoteFailure::Refused, sent + rtt)),
                 Trip::Told(answer) => {
                     return Err((RemoteFailure::Unreachable(error(&answer)), sent + answer.after));
                 }
-                Trip::Lost => {}
+                // The kernel drops a segment without a whole header.
+                Trip::Cut(_) | Trip::Lost => {}
             }
         }
         Err((RemoteFailure::Timeout, ask.timeout))
@@ -210,10 +136,10 @@ impl World {
     ) -> Result<Duration, (RemoteFailure, Duration)> {
         let (mut sent, mut wait) = (since, REPEAT);
         while sent < ask.timeout {
-            match self.trip(ask.at.mono + sent, ask.endpoint, Question::LARGE) {
-                Trip::Answered { rtt, .. } => return Ok(sent + rtt),
+            match self.trip(ask.at.mono + sent, ask.endpoint, LARGE) {
+                Trip::Answered(rtt) => return Ok(sent + rtt),
                 // An established connection outlives ICMP errors (RFC 1122 §4.2.3.9).
-                Trip::Told(_) | Trip::Lost => sent += wait,
+                Trip::Told(_) | Trip::Cut(_) | Trip::Lost => sent += wait,
             }
             wait *= 2;
         }
@@ -319,11 +245,15 @@ impl World {
         open: bool,
     ) -> Result<(u8, Duration), (RemoteFailure, Duration)> {
         for (again, sent) in (0..).zip(OPTIONS).take_while(|(_, sent)| *sent < ask.timeout) {
-            match self.trip(ask.at.mono + sent, ask.endpoint, Question::LARGE) {
-                Trip::Answered { rtt, .. } if !open => {
+            match self.trip(ask.at.mono + sent, ask.endpoint, LARGE) {
+                Trip::Answered(rtt) if !open => {
                     return Err((RemoteFailure::Refused, sent + rtt));
                 }
-                Trip::Answered { rtt, .. } if ask.service.sip != SipState::Hung => {
+                Trip::Cut(rtt) if ask.service.sip != SipState::Hung => {
+                    let what = RemoteFailure::Malformed("cut short".to_owned());
+                    return Err((what, sent + rtt));
+                }
+                Trip::Answered(rtt) if ask.service.sip != SipState::Hung => {
                     return Ok((again, sent + rtt));
                 }
                 Trip::Told(answer) => {
@@ -335,41 +265,20 @@ impl World {
         Err((RemoteFailure::Timeout, ask.timeout))
     }
 
-    /// A packet there and one back.
-    fn trip(&mut self, at: Mono, endpoint: EndpointIx, question: Question) -> Trip {
-        let device = match self.topology().endpoint(endpoint).host {
-            Host::Ip(ip) => ip,
-            // A name leads somewhere in a virtual province; nothing here depends on where.
-            Host::Name(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        };
-        let mut packet = Packet {
-            direction: Direction::Out,
-            device,
-            length: question.size,
-            tos: question.tos,
-            dont_fragment: question.dont_fragment,
-            ttl: 64,
-        };
-        let there = match self.carry_for(at, endpoint, &packet) {
-            Verdict::Deliver(delivery) => delivery,
-            Verdict::Vanish(_) => return Trip::Lost,
-            Verdict::Answer(answer) => return Trip::Told(answer),
-        };
-        // The device answers with the TOS it saw.
-        packet.tos = there.dscp.map_or(packet.tos, |dscp| dscp << 2);
-        packet.direction = Direction::Back;
-        match self.carry_for(at + there.after, endpoint, &packet) {
-            Verdict::Deliver(back) => match back.damage {
-                // Neither is an answer to anything that was asked.
-                Some(Damage::CutShort { .. } | Damage::Flipped { .. }) => Trip::Lost,
-                damage => Trip::Answered {
-                    rtt: there.after + back.after,
-                    tos: back.dscp.map_or(packet.tos, |dscp| dscp << 2),
-                    ttl: 64 - back.hops,
-                    again: matches!(damage, Some(Damage::Twice(_))),
-                },
+    /// A packet of a conversation there and one back.
+    fn trip(&mut self, at: Mono, endpoint: EndpointIx, length: u16) -> Trip {
+        let device = self.address(endpoint);
+        let (direction, dont_fragment) = (Direction::Out, true);
+        let packet = Packet { direction, device, length, tos: 0, dont_fragment, ttl: TTL };
+        match self.round(at, endpoint, packet) {
+            Round { told: Some(answer), .. } => Trip::Told(answer),
+            Round { back: Some((rtt, back)), .. } => match back.damage {
+                Some(Damage::CutShort { .. }) => Trip::Cut(rtt),
+                // The kernel drops what has a wrong checksum.
+                Some(Damage::Flipped { .. }) => Trip::Lost,
+                _ => Trip::Answered(rtt),
             },
-            Verdict::Vanish(_) | Verdict::Answer(_) => Trip::Lost,
+            Round { told: None, back: None, .. } => Trip::Lost,
         }
     }
 }
@@ -385,20 +294,10 @@ struct Ask {
 /// What a probe of one kind learned, and when it knew.
 type Found = Result<(Reply, Duration), (RemoteFailure, Duration)>;
 
-/// What the path needs to know of what is sent.
-#[derive(Clone, Copy)]
-struct Question {
-    size: u16,
-    tos: u8,
-    dont_fragment: bool,
-}
-
-impl Question {
-    /// A SYN.
-    const SMALL: Self = Self { size: 60, tos: 0, dont_fragment: true };
-    /// A request of a few hundred bytes.
-    const LARGE: Self = Self { size: 420, tos: 0, dont_fragment: true };
-}
+/// Bytes of a SYN.
+const SMALL: u16 = 60;
+/// Bytes of a request of a few hundred.
+const LARGE: u16 = 420;
 
 impl Service {
     /// Whether a connection to this port is taken.
@@ -441,17 +340,7 @@ fn certificate(now: Timestamp, ends: Option<Timestamp>) -> Certificate {
 }
 
 fn error(answer: &Answer) -> IcmpError {
-    // RFC 792; RFC 1812 §5.2.7.1.
-    let (icmp_type, icmp_code) = match answer.what {
-        Unreachable::Net => (3, 0),
-        Unreachable::Host => (3, 1),
-        Unreachable::Protocol => (3, 2),
-        Unreachable::Port => (3, 3),
-        Unreachable::TooBig { .. } => (3, 4),
-        Unreachable::Prohibited => (3, 13),
-        Unreachable::TimeExceeded => (11, 0),
-        Unreachable::Other => (3, 5),
-    };
+    let (icmp_type, icmp_code, _) = wording(answer.what, Family::of(answer.from));
     IcmpError { kind: answer.what, icmp_type, icmp_code, offender: Some(answer.from) }
 }
 

@@ -68,11 +68,11 @@ impl World {
     }
 
     fn router(&self, site: &str) -> IpAddr {
-        let site = self.topology.find_site(&SiteId::new(site)).expect("a site");
-        match self.topology.endpoint(self.topology.site(site).endpoints[0]).host {
-            Host::Ip(ip) => ip,
-            Host::Name(_) => panic!("an address"),
-        }
+        self.device_address(site, "router")
+    }
+
+    fn device_address(&self, site: &str, endpoint: &str) -> IpAddr {
+        self.address(self.topology.target(self.target(site, endpoint, "ping")).endpoint)
     }
 
     /// Router, codec, TCP 1720 and SIP of `a1`, as they look from here.
@@ -344,8 +344,55 @@ fn a_router_that_has_said_too_much_keeps_quiet_for_a_while() {
     let mut world = world();
     world.nature.errors_per_second = Some(1);
     world.place(NOW, world.at("a1"), Fault::DeviceOff { after: Duration::ZERO });
+    let device = world.device_address("a1", "codec");
+    let packet = Packet {
+        direction: Direction::Out,
+        device,
+        length: 84,
+        tos: 0,
+        dont_fragment: false,
+        ttl: 64,
+    };
     assert!(world.word("a1/codec/ping").starts_with("3/1"));
-    assert_eq!(world.word("a1/codec/ping"), "timeout");
+    assert_eq!(world.carry(NOW.mono, &packet), Verdict::Vanish(Vanished::Limited));
+    assert!(world.word("a1/codec/ping").starts_with("3/1"), "what it said still explains");
+    let sight = world.see("a1/codec/ping");
+    assert_eq!((sight.lost, sight.heard.is_some()), (1, true), "it was said of an earlier one");
+}
+
+/// Probes one after the other, each `every` after the one before, and what each says.
+fn in_turn(world: &mut World, path: &str, every: Duration, times: u32) -> Vec<String> {
+    let mut parts = path.split('/');
+    let mut next = || parts.next().expect("site/endpoint/check");
+    let target = world.target(next(), next(), next());
+    let probe = |n| {
+        let result = world.probe(NOW.plus(every * n), target, Effort::Normal).result;
+        result.map_or_else(|failure| failure.word().to_owned(), |_| "reply".to_owned())
+    };
+    (0..times).map(probe).collect()
+}
+
+#[test]
+fn what_comes_too_late_explains_the_silence_of_the_next() {
+    let second = Duration::from_secs(1);
+    let mut world = world();
+    let off = Fault::DeviceOff { after: Duration::from_secs(3) };
+    world.place(NOW, world.at("a1"), off);
+    let said = ["timeout", "timeout", "timeout", "host-unreachable"];
+    assert_eq!(in_turn(&mut world, "a1/codec/ping", second, 4), said);
+    let late = Fault::Late { share: 1.0, by: Duration::from_millis(1_400) };
+    world.place(NOW, world.at("b1"), late);
+    let said = ["timeout", "slow", "slow"];
+    assert_eq!(in_turn(&mut world, "b1/codec/ping", second, 3), said);
+}
+
+#[test]
+fn a_reply_cut_short_is_something_that_answers_and_not_properly() {
+    let mut world = world();
+    world.place(NOW, world.at("a1"), Fault::Truncate(1.0));
+    assert_eq!(world.word("a1/router/ping"), "malformed");
+    world.place(NOW, world.at("b1"), Fault::Forge(1.0));
+    assert_eq!(world.word("b1/router/ping"), "reply", "a forged one answers nothing");
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl From<Result<IcmpError, LocalFailure>> for Word {
 }
 
 /// The latest word about each address.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Belated {
     by_address: BTreeMap<IpAddr, (Word, Mono)>,
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::model::Mono;
 
 /// The recent times of blindness, oldest first, not overlapping.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Blindness {
     spells: VecDeque<(Mono, Mono)>,
 }

@@ -3,13 +3,15 @@
 //! One thread sends and receives in batches and measures by the kernel's time stamps, so that
 //! neither many targets nor a busy machine bend what it says. `core` decides, over `backlog` (what
 //! is to be done), `probe` (what is known of each), `queue` (what is due), `table` (what is under
-//! way), `fill` (whether buffers were full), `stamps` (what time it was) and `coarse` (whether that
-//! is known); all eight are pure. `run` is the thread, `socket`, `transmit` and `receive` are its
-//! hands.
+//! way), `fill` (whether buffers were full), `stamps` (what time it was), `coarse` (whether that is
+//! known) and `departures` (whether requests are seen to leave); all nine are pure. `run` is the
+//! thread, `socket`, `transmit` and `receive` are its hands; `emulated` is `core` without them.
 
 mod backlog;
 mod coarse;
 mod core;
+mod departures;
+mod emulated;
 mod fill;
 mod probe;
 mod queue;
@@ -28,6 +30,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
+
+pub use self::emulated::{Coming, Emulated, Network, Request, What};
 
 use self::backlog::Portion;
 use self::core::Core;

@@ -24,6 +24,13 @@ impl Own {
         Self(all.filter_map(|one| Some((ip(one.address)?, ip(one.netmask)))).collect())
     }
 
+    /// These, each with its mask.
+    #[cfg(test)]
+    pub(super) fn of(all: &[(&str, &str)]) -> Self {
+        let ip = |text: &str| text.parse().unwrap();
+        Self(all.iter().map(|(ours, mask)| (ip(ours), Some(ip(mask)))).collect())
+    }
+
     /// Whether `address` is ours.
     pub(in crate::probe) fn is(&self, address: IpAddr) -> bool {
         self.0.iter().any(|(ours, _)| *ours == address)

@@ -2,6 +2,7 @@
 //! routers, in time and late, whole and cut short; late and repeated replies; damage.
 
 use std::net::IpAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use vchealth::model::{EngineHealth, Failure, LocalFailure, RemoteFailure, Unreachable};
@@ -47,6 +48,33 @@ fn kind_and_teller(done: &PingDone) -> (Unreachable, Option<IpAddr>) {
 
 fn router(of: IpAddr) -> IpAddr {
     if of.is_ipv4() { [192, 0, 2, 254].into() } else { "fd01::fe".parse().expect("an address") }
+}
+
+#[test]
+fn what_our_own_queue_has_no_room_for_is_not_lost() {
+    on_every_socket(
+        |asked, _| vec![(MS, asked.reply())],
+        |engine, host, _| {
+            assert!(ask(engine, host, PLAIN, PATIENT).result.is_ok());
+            tc("qdisc replace dev far0 root pfifo limit 0");
+            let errors = engine.pinger.health().send_errors;
+            match ask(engine, host, PLAIN, 200 * MS).result {
+                Err(Failure::Local(LocalFailure::Exhausted(_))) => {}
+                other => panic!("{host}: {other:?}"),
+            }
+            // In IPv6 only the missing time stamp tells.
+            let said = engine.pinger.health().send_errors - errors;
+            assert!(host.is_ipv6() || said > 0, "the kernel says so at once");
+            tc("qdisc delete dev far0 root");
+            assert!(ask(engine, host, PLAIN, PATIENT).result.is_ok());
+        },
+    );
+}
+
+/// Sets how packets queue in the namespace of the calling thread.
+fn tc(arguments: &str) {
+    let status = Command::new("tc").args(arguments.split(' ')).status();
+    assert!(status.expect("iproute2 is installed").success(), "tc {arguments}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl From<&PingJob> for Job {
 }
 
 /// Jobs that were submitted together: all of them trains, or none.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Portion {
     /// When the first of them is due.
     pub(super) due: Mono,
@@ -116,7 +116,7 @@ impl Portion {
 }
 
 /// A portion by its time; of those with the same the one that came first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Turn {
     number: u64,
     portion: Portion,
@@ -149,7 +149,7 @@ impl Ord for Turn {
 }
 
 /// All portions that wait.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Backlog {
     strict: BinaryHeap<Turn>,
     loose: BinaryHeap<Turn>,

@@ -25,6 +25,7 @@ use super::super::blind::Blindness;
 use super::super::manner::Manner;
 use super::super::tally::Tally;
 use super::backlog::{Backlog, Job, Portion};
+use super::departures::Departures;
 use super::probe::Probe;
 use super::queue::{Lags, Queue};
 use super::table::{PER_SOCKET, ProbeKey, Table};
@@ -80,7 +81,7 @@ pub(super) enum Unsendable {
 }
 
 /// Everything that the engine knows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Core {
     lanes: Vec<Lane>,
     backlog: Backlog,
@@ -96,6 +97,8 @@ pub(super) struct Core {
     blind: Blindness,
     /// What came too late about addresses that do not answer.
     belated: Belated,
+    /// Where requests are seen to leave.
+    departures: Departures,
     longest: Duration,
     /// The last reading of both clocks.
     clock: Now,
@@ -105,7 +108,7 @@ pub(super) struct Core {
 }
 
 /// Everything that is sent in one manner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lane {
     manner: Manner,
     table: Table,
@@ -141,6 +144,7 @@ impl Core {
             awaited: BTreeMap::new(),
             blind: Blindness::default(),
             belated: Belated::default(),
+            departures: Departures::default(),
             longest: Duration::ZERO,
             clock,
             seals,
@@ -317,6 +321,17 @@ impl Core {
         let waiting =
             [true, false].map(|strict| Some(self.backlog.first(strict)? + lags.of(strict)));
         waiting.into_iter().chain([self.queue.next_wake()]).flatten().min()
+    }
+
+    /// When the next request is due, however long it may wait for company.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        let waiting = [true, false].map(|strict| self.backlog.first(strict));
+        waiting.into_iter().chain([self.queue.next_due()]).flatten().min()
+    }
+
+    /// Whether a request is to leave at `now`.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        !self.again.is_empty() || self.next_due().is_some_and(|due| due <= now)
     }
 
     /// How long after their time requests may leave now.

@@ -11,7 +11,7 @@ use crate::model::{Failure, LocalFailure, Mono, Now};
 
 /// A probe. Most send one echo and have learned nothing until they are over, so what trains need
 /// is kept apart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Probe {
     token: u64,
     /// Tells it from others that had the same number before.
@@ -27,7 +27,7 @@ pub(super) struct Probe {
 }
 
 /// What a probe needs whose result is more than the fate of one echo.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Course {
     count: u16,
     /// Requests taken from the queue so far.

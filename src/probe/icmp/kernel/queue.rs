@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::Mono;
 
 /// Numbers of probes by the time when their next echo request is due.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     /// Requests whose distance to others matters.
     strict: Heap,
@@ -77,6 +77,12 @@ impl Queue {
         let strict = first(&self.strict).map(|due| due + strict);
         let loose = first(&self.loose).map(|due| due + loose);
         strict.into_iter().chain(loose).min()
+    }
+
+    /// When the next request is due.
+    pub(super) fn next_due(&self) -> Option<Mono> {
+        let first = |heap: &Heap| heap.peek().map(|Reverse((due, ..))| *due);
+        first(&self.strict).into_iter().chain(first(&self.loose)).min()
     }
 
     /// How long after their time requests may leave now.

@@ -16,8 +16,8 @@ use nix::sys::time::TimeSpec;
 use nix::{cmsg_space, sys::socket::Timestamps};
 
 use super::super::super::error_queue::Queued;
-use super::super::ip_of;
 use super::super::own::OwnSince;
+use super::super::{Own, ip_of};
 use super::core::{Arrival, Core};
 use super::run::Clocks;
 use super::socket::{Kind, Socket};
@@ -67,6 +67,11 @@ impl Receiver {
             width: FEW,
             own: OwnSince::default(),
         }
+    }
+
+    /// The addresses of this machine.
+    pub(super) fn own(&mut self, now: Mono) -> Own {
+        self.own.at(now).clone()
     }
 
     /// Makes room for replies that carry `payload` bytes.
@@ -270,6 +275,10 @@ fn read_error(
     let bytes = message.iovs().next().unwrap_or_default();
     let Ancillary { stamp, queued: Some(queued), .. } = Ancillary::of(message) else { return };
     let family = socket.manner.family;
+    // A raw IPv4 socket delivers ICMP errors as they came, besides.
+    if !queued.is_stamp() && (family, socket.kind) == (Family::V4, Kind::Raw) {
+        return;
+    }
     if queued.is_stamp() {
         if let Some(stamp) = stamp
             && let Some((request, asked)) =

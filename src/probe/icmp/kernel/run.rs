@@ -157,7 +157,8 @@ impl Engine {
                 let now = self.clocks.observe();
                 self.watch(now);
             }
-            self.core.expire(now);
+            let Self { core, receiver, .. } = &mut self;
+            core.expire(now, |now| receiver.own(now));
             self.deliver();
             self.expected = now;
             if !is_more_due && !is_more_there {

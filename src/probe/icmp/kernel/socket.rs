@@ -104,8 +104,9 @@ impl Socket {
                 self.socket.set_recv_tos_v4(true)?;
                 setsockopt(&self.socket, sockopt::Ipv4RecvErr, &true)?;
             }
-            // A raw socket delivers IPv4 headers and ICMP errors as they came.
-            (Family::V4, Kind::Raw) => {}
+            // A raw socket delivers IPv4 headers and ICMP errors as they came. With this it also
+            // says when our own queue has no room, which it keeps to itself otherwise (ip(7)).
+            (Family::V4, Kind::Raw) => setsockopt(&self.socket, sockopt::Ipv4RecvErr, &true)?,
             (Family::V6, kind) => {
                 self.socket.set_recv_hoplimit_v6(true)?;
                 self.socket.set_recv_tclass_v6(true)?;

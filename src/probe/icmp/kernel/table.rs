@@ -45,7 +45,7 @@ pub(super) struct ProbeKey {
 }
 
 /// The places of one lane.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table {
     places: Vec<Place>,
     /// Places that are free, the longest free first, with the millisecond since when.
@@ -54,14 +54,14 @@ pub(super) struct Table {
 }
 
 /// There are as many of these as echoes under way and resting, so they are small.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Place {
     asked: Mono,
     /// Whether earlier rounds were answered: bit 0 is the round before this one.
     history: u64,
     seal: u64,
     probe: ProbeKey,
-    /// Nanoseconds from `asked` to when the kernel says that the request left.
+    /// Nanoseconds from `asked` to when the kernel says that the request left, and one more.
     delay: Option<NonZeroU32>,
     /// Microseconds from when the request of the round before was handed over to `asked`.
     gap: u32,
@@ -191,7 +191,7 @@ impl Table {
             && (place.round, place.state) == (round, State::Waiting)
         {
             let delay = u32::try_from((at - place.asked).as_nanos()).ok();
-            place.delay = delay.and_then(|delay| NonZeroU32::new(delay.max(1)));
+            place.delay = delay.and_then(|delay| NonZeroU32::MIN.checked_add(delay));
         }
     }
 
@@ -247,7 +247,7 @@ impl Table {
 impl Place {
     fn echo(&self) -> Echo {
         let &Self { probe, index, round, asked, delay, seal, again, .. } = self;
-        let left = asked + Duration::from_nanos(delay.map_or(0, NonZeroU32::get).into());
+        let left = asked + Duration::from_nanos(delay.map_or(0, |delay| delay.get() - 1).into());
         Echo { probe, index, round, asked, left, stamped: delay.is_some(), seal, again }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::super::Own;
 use super::super::super::belated::Word;
 use super::super::super::tally::Tally;
 use super::super::probe::Probe;
@@ -23,8 +24,13 @@ impl Core {
     }
 
     /// Gives up the requests whose time limit has passed at `now`. Whatever arrived by then has
-    /// been read.
-    pub(in super::super) fn expire(&mut self, now: Mono) {
+    /// been read. `own` tells this machine's addresses, if it comes to that.
+    ///
+    /// One that stays unanswered though it never left says nothing of whom it asks: its fate is
+    /// unknown. The kernel stamps what leaves, so what has no stamp, where what goes the same way
+    /// has, was dropped in our own queue or waited there for a gateway that does not respond. A
+    /// neighbour that does not respond is waited for there as well, and that is its own silence.
+    pub(in super::super) fn expire(&mut self, now: Mono, mut own: impl FnMut(Mono) -> Own) {
         let Self { lanes, awaited, .. } = self;
         let mut over = Vec::new();
         for (timeout, awaited) in awaited {
@@ -42,7 +48,12 @@ impl Core {
                 && let Some(echo) = table.awaited(slot)
             {
                 table.end(slot, false, now);
-                self.give_up(lane, &echo, now);
+                let address = self.probe(echo.probe).map(|probe| probe.address);
+                let never_left = !echo.stamped
+                    && address.is_some_and(|address| {
+                        self.departures.are_stamped(address, now) && !own(now).is_neighbour(address)
+                    });
+                self.give_up(lane, &echo, never_left, now);
             }
         }
         let before = now.earlier(self.longest + Duration::from_secs(1));
@@ -53,14 +64,19 @@ impl Core {
     /// A request stays unanswered.
     ///
     /// 1. If we could not see all the time, its fate is unknown.
-    /// 2. If somebody has said why its address does not answer, or a reply of it came too late,
+    /// 2. Nor is it known if it never left.
+    /// 3. If somebody has said why its address does not answer, or a reply of it came too late,
     ///    that is why.
-    /// 3. Otherwise it is lost.
-    pub(super) fn give_up(&mut self, lane: u16, echo: &Echo, now: Mono) {
+    /// 4. Otherwise it is lost.
+    pub(super) fn give_up(&mut self, lane: u16, echo: &Echo, never_left: bool, now: Mono) {
         let here = self.lanes.get(usize::from(lane)).map(|lane| &lane.blind);
         let blind = [Some(&self.blind), here];
         if blind.into_iter().flatten().any(|blind| blind.covers(echo.asked, now)) {
             return self.unknown(echo.probe, LocalFailure::Late, now);
+        }
+        if never_left {
+            let why = "an echo request did not get out of this machine's own queue";
+            return self.unknown(echo.probe, LocalFailure::Exhausted(why.to_owned()), now);
         }
         let Some(&mut Probe { address, timeout, .. }) = self.probe(echo.probe) else { return };
         match self.belated.explain(address, timeout, now) {

@@ -98,6 +98,7 @@ impl Core {
                 if rtt <= timeout {
                     self.end(lane, mark.slot, true, now);
                     self.belated.forget(from);
+                    self.departures.note(from, echo.stamped, now);
                     self.health.received += 1;
                     self.health.coarse_stamps += u64::from(!echo.stamped || stamp.is_none());
                     self.settle(echo.probe, now, |tally| {
@@ -111,7 +112,7 @@ impl Core {
                     }
                     self.health.late += 1;
                     self.belated.note(from, Word::Slow(rtt), now);
-                    self.give_up(lane, &echo, now);
+                    self.give_up(lane, &echo, false, now);
                 }
             }
         }

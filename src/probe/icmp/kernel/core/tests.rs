@@ -19,13 +19,15 @@ const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 254));
 struct World {
     core: Core,
     now: Now,
+    own: Own,
     done: BTreeMap<u64, PingDone>,
 }
 
 impl World {
     fn new() -> Self {
         let now = Now { mono: Mono::from_nanos(7_000_000_000), wall: Timestamp::UNIX_EPOCH };
-        Self { core: Core::new(RandomState::new(), now), now, done: BTreeMap::new() }
+        let own = Own::default();
+        Self { core: Core::new(RandomState::new(), now), now, own, done: BTreeMap::new() }
     }
 
     fn job(&self, token: u64) -> PingJob {
@@ -79,6 +81,12 @@ impl World {
         self.core.reply(&arrival, &reply, Some(self.now.mono));
     }
 
+    /// The kernel says that a request leaves now.
+    fn left(&mut self, outgoing: &Outgoing) {
+        let (sequence, mark) = (outgoing.sequence(), Some(outgoing.mark));
+        self.core.left(outgoing.lane, &Quoted { ident: 0, sequence, mark }, self.now.mono);
+    }
+
     fn answer(&mut self, to: &Outgoing) {
         self.reply(to, to.address, |_| {});
     }
@@ -93,7 +101,7 @@ impl World {
 
     /// What became of a probe, which is told once.
     fn result(&mut self, token: u64) -> Option<Result<IcmpDetail, Failure>> {
-        self.core.expire(self.now.mono);
+        self.core.expire(self.now.mono, |_| self.own.clone());
         for done in self.core.take_done() {
             let again = self.done.insert(done.token, done);
             assert!(again.is_none(), "told twice");
@@ -192,6 +200,54 @@ fn what_was_dropped_at_one_socket_leaves_the_others_their_sight() {
     let fates = [world.result(1), world.result(2)].map(|fate| fate.unwrap().unwrap_err());
     let silence = Failure::Remote(RemoteFailure::Timeout);
     assert!(fates.contains(&silence) && fates.contains(&Failure::Local(LocalFailure::Late)));
+}
+
+/// Whether a request to `HOST` that stays unanswered is lost, by whether it `left` and whether an
+/// earlier one that was answered did by the kernel's word.
+fn unanswered(world: &mut World, token: u64, before: Option<bool>, left: bool) -> bool {
+    if let Some(stamped) = before {
+        world.accept(&[world.job(100 + token)]);
+        let sent = world.pass(Duration::ZERO);
+        if stamped {
+            world.left(&sent[0]);
+        }
+        world.now = world.now.plus(3 * MS);
+        world.answer(&sent[0]);
+        assert!(world.result(100 + token).unwrap().is_ok());
+    }
+    world.accept(&[world.job(token)]);
+    let sent = world.pass(Duration::ZERO);
+    if left {
+        world.left(&sent[0]);
+    }
+    world.pass(2 * SECOND);
+    match world.result(token).unwrap() {
+        Err(Failure::Remote(RemoteFailure::Timeout)) => true,
+        Err(Failure::Local(LocalFailure::Exhausted(_))) => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_never_left_this_machine_is_unknown_and_not_lost() {
+    let mut world = World::new();
+    assert!(unanswered(&mut world, 1, None, false), "the interface may not stamp");
+    assert!(!unanswered(&mut world, 2, Some(true), false), "what goes the same way is stamped");
+    assert_eq!((world.core.health().unknown, world.core.health().sent), (1, 3));
+    assert!(unanswered(&mut world, 3, Some(true), true));
+    assert!(unanswered(&mut world, 4, Some(false), false), "it goes another way now");
+    assert!(!unanswered(&mut world, 5, Some(true), false));
+    world.pass(60 * SECOND);
+    assert!(unanswered(&mut world, 6, None, false), "what is long ago says nothing of now");
+}
+
+#[test]
+fn a_neighbour_that_does_not_respond_is_silent_though_what_asks_it_never_leaves() {
+    let mut world = World::new();
+    world.own = Own::of(&[("10.0.0.1", "255.255.255.0")]);
+    assert!(unanswered(&mut world, 1, Some(true), false));
+    world.own = Own::of(&[("10.0.1.1", "255.255.255.0")]);
+    assert!(!unanswered(&mut world, 2, Some(true), false));
 }
 
 #[test]
