@@ -51,8 +51,8 @@ impl Receivers {
         let tls = rustls::ServerConfig::builder().with_no_client_auth();
         let tls = tls.with_single_cert(vec![key.cert.der().clone()], signing).unwrap();
         let tls = TlsAcceptor::from(Arc::new(tls));
-        let runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
         let posts = Posts::default();
         let open = |speaks, tls: Option<&TlsAcceptor>| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
