@@ -13,7 +13,8 @@ use crate::model::{
     SiteIx, TargetIx,
 };
 
-/// A clock must be seen off this often in a row.
+/// A clock must be seen off this often in a row, and so must a certificate be seen to be out of its
+/// time or within it: what answers once may be another device.
 const CONFIRM: u8 = 2;
 /// Fewest clocks that must be off for ours to be suspected; two where there are no more.
 const FEWEST: usize = 3;
@@ -25,6 +26,8 @@ pub(super) struct Hygiene {
     fresh: BTreeSet<TargetIx>,
     /// How often in a row each clock was seen off.
     off: BTreeMap<TargetIx, u8>,
+    /// Whether the last certificate of each target was wrong, and how many in a row were.
+    certificates: BTreeMap<TargetIx, (bool, u8)>,
     /// Why our own clock is suspected; none when it is not.
     pub(super) own_clock: Option<SelfDoubt>,
 }
@@ -38,6 +41,7 @@ impl Hygiene {
     /// Our clock was set: how often others were seen off says nothing any more.
     pub(super) fn our_clock_was_set(&mut self, picture: &mut Picture, by_s: i64) {
         self.off.clear();
+        self.certificates.clear();
         let limit = limit_s(picture);
         for target in &mut picture.targets {
             let was_right = target.clock_offset_s().is_some_and(|it| it.unsigned_abs() <= limit);
@@ -58,8 +62,8 @@ impl Hygiene {
     /// Opens and ends the incidents that give notice.
     ///
     /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
-    ///    our clock and by the device's own if it shows it. It is told again when it gets more
-    ///    urgent.
+    ///    our clock and by the device's own if it shows it, twice in a row. It is told again when it
+    ///    gets more urgent, and over when it was right twice in a row.
     /// 2. A clock that is off by more than `clock_offset`, twice in a row, also by what most others
     ///    show, and not just because ours was set.
     /// 3. When most of the clocks seen are off, and three at least, it is ours that is wrong; so it
@@ -74,6 +78,11 @@ impl Hygiene {
         let mut endpoints = BTreeSet::new();
         for target in fresh.iter().copied() {
             endpoints.insert(picture.topology().target(target).endpoint);
+            if let Some(wrong) = is_out_of_time(picture, target, now.wall) {
+                let (was, times) = self.certificates.entry(target).or_insert((wrong, 0));
+                *times = if *was == wrong { times.saturating_add(1) } else { 1 };
+                *was = wrong;
+            }
             if is_off(picture, target) {
                 let seen = self.off.entry(target).or_default();
                 *seen = seen.saturating_add(1);
@@ -98,8 +107,9 @@ impl Hygiene {
             if self.own_clock.is_some() || !clocks.are_enough() {
                 continue;
             }
-            let certificate = certificate(picture, endpoint, now.wall);
-            settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
+            if let Some(certificate) = self.certificate(picture, endpoint, now.wall) {
+                settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
+            }
             let clock = self.clock(picture, endpoint, &clocks, now.wall);
             let targets = &picture.topology().endpoint(endpoint).targets;
             if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
@@ -107,6 +117,28 @@ impl Hygiene {
             }
         }
         rest(ledger, picture);
+    }
+
+    /// A certificate of this device that is wrong for a fact, or that none is: rule 1 of
+    /// [`look`](Self::look). None while neither is a fact.
+    fn certificate(
+        &self,
+        picture: &Picture,
+        endpoint: EndpointIx,
+        now: Timestamp,
+    ) -> Option<Option<Evidence>> {
+        let targets = picture.topology().endpoint(endpoint).targets.iter();
+        let rows = targets.filter_map(|ix| Some((*ix, *self.certificates.get(ix)?)));
+        let wrong = rows.clone().find_map(|(ix, (wrong, times))| {
+            let sure = wrong && times >= CONFIRM;
+            let certificate = picture.target(ix).certificate().filter(|_| sure)?;
+            let Certificate { not_before, not_after, .. } = *certificate;
+            let saw = Saw::Certificate { not_before, not_after };
+            Some(Evidence { target: picture.topology().target_key(ix), at: now, saw })
+        });
+        let right = |(_, (wrong, times)): (TargetIx, (bool, u8))| !wrong && times >= CONFIRM;
+        let is_right = rows.clone().next().is_some() && rows.clone().all(right);
+        (wrong.is_some() || is_right).then_some(wrong)
     }
 
     /// A clock of this device that is off for a fact: rule 2 of [`look`](Self::look).
@@ -206,34 +238,23 @@ fn explaining_silence(
     Some(entry.incident.id.clone())
 }
 
-/// A certificate of this device that is out of its time or soon will be.
-fn certificate(picture: &Picture, endpoint: EndpointIx, now: Timestamp) -> Option<Evidence> {
+/// Whether the certificate that a target showed last is out of its time or soon will be; none when
+/// it showed none, or none since our clock was set.
+fn is_out_of_time(picture: &Picture, ix: TargetIx, now: Timestamp) -> Option<bool> {
     let before = picture.settings().hygiene.certificate_before;
-    let wrong_at = |certificate: &Certificate, now: Timestamp| {
+    let target = picture.target(ix);
+    let certificate = target.certificate()?;
+    if target.shows_clock() && target.clock_offset_s().is_none() {
+        return None;
+    }
+    let wrong_at = |now: Timestamp| {
         let soon = now.checked_add(before).unwrap_or(Timestamp::MAX);
         certificate.not_before > now || certificate.not_after <= soon
     };
-    let topology = picture.topology();
-    let targets = topology.endpoint(endpoint).targets.iter();
-    let targets = targets.filter(|ix| {
-        // Seen before our clock was set, and not since.
-        let target = picture.target(**ix);
-        !target.shows_clock() || target.clock_offset_s().is_some()
-    });
-    targets.filter_map(|ix| Some((*ix, picture.target(*ix).certificate()?))).find_map(
-        |(ix, certificate)| {
-            // The device's own clock has a say: one of the two is wrong.
-            let theirs =
-                SignedDuration::from_secs(picture.target(ix).clock_offset_s().unwrap_or(0));
-            let theirs = now.checked_add(theirs).unwrap_or(now);
-            if !wrong_at(certificate, now) || !wrong_at(certificate, theirs) {
-                return None;
-            }
-            let Certificate { not_before, not_after, .. } = *certificate;
-            let saw = Saw::Certificate { not_before, not_after };
-            Some(Evidence { target: topology.target_key(ix), at: now, saw })
-        },
-    )
+    // The device's own clock has a say: one of the two is wrong.
+    let theirs = SignedDuration::from_secs(target.clock_offset_s().unwrap_or(0));
+    let theirs = now.checked_add(theirs).unwrap_or(now);
+    Some(wrong_at(now) && wrong_at(theirs))
 }
 
 /// Whether a target's clock is off by too much.

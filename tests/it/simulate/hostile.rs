@@ -9,10 +9,10 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Scenario};
 use vchealth::lab::world::{Dice, Nature, Place, World};
 use vchealth::model::{
-    Ack, Ailment, Cause, ChannelId, CheckId, Effort, EndpointId, Failure, Health, IncidentId,
-    Level, LevelIx, LocalFailure, NotificationKind, Outcome, Part, ProbeRequest, Resolution,
-    SessionId, Severity, Silence, SilenceId, SiteId, SiteIx, TargetIx, TargetKey, Topology,
-    Trigger,
+    Ack, Ailment, Cause, ChannelId, CheckId, Detail, Effort, EndpointId, Failure, Health,
+    IncidentId, Level, LevelIx, LocalFailure, NotificationKind, Outcome, Part, ProbeRequest,
+    Resolution, SessionId, Severity, Silence, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
+    Topology, Trigger,
 };
 use vchealth::monitor::Input;
 
@@ -630,4 +630,42 @@ fn a_site_with_nothing_to_ask_is_unknown_and_harms_nobody() {
     run.until(Duration::from_secs(180));
     assert_eq!(kinds(&run), [(Cause::Uplink, NotificationKind::Firing)]);
     assert_eq!(run.told[0].1.alert.incident.site, Some(SiteId::new("huyen")));
+}
+
+#[test]
+fn a_certificate_that_is_shown_once_is_no_news_whether_it_ends_or_not() {
+    let one_in = |nth: u32, ends: &'static str, expect: &str| {
+        let timeline = format!(
+            "  - {{at: 10s, site: xa-a, endpoint: codec, fault: {{certificate-ends: {ends}}}}}\n"
+        );
+        let (mut run, steps) = Run::of(&scenario(PROVINCE, LIVE, &timeline, expect));
+        let whole = Arc::clone(&run.topology);
+        let site = whole.find_site(&SiteId::new("xa-a")).expect("a commune");
+        let (mut seen, mut odd) = (0, 0);
+        run.tamper = Some(Box::new(move |_, target, now, sight| {
+            let Ok(reply) = &mut sight.result else { return };
+            let certificate = match &mut reply.detail {
+                Detail::Http(detail) => &mut detail.certificate,
+                Detail::Sip(detail) => &mut detail.certificate,
+                _ => return,
+            };
+            let Some(certificate) = certificate.as_mut() else { return };
+            if whole.target(target).site == site {
+                seen += 1;
+                if seen == nth {
+                    odd += 1;
+                    let days = if ends == "+72h" { 365 } else { 3 };
+                    certificate.not_after = now.wall + SignedDuration::from_hours(days * 24);
+                }
+            }
+            assert!(odd <= 1);
+        }));
+        run.play(&steps, Duration::from_secs(600));
+        kinds(&run)
+    };
+    let told = [(Cause::Certificate, NotificationKind::Firing)];
+    for nth in 3..8 {
+        assert_eq!(one_in(nth, "+9000h", "nothing"), [], "the {nth}th ends in three days");
+        assert_eq!(one_in(nth, "+72h", "nothing"), told, "the {nth}th does not");
+    }
 }
