@@ -17,6 +17,8 @@ use crate::model::{
 
 /// Observations kept with an incident at most.
 const MOST_EVIDENCE: usize = 24;
+/// The first of them are kept whatever follows: they say what an incident was opened for.
+const FIRST_EVIDENCE: usize = 6;
 /// Targets of one site that are put in evidence at most.
 const EVIDENCE_PER_SITE: usize = 6;
 /// Sites besides the one at fault whose targets are put in evidence.
@@ -112,7 +114,7 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
     add_evidence(incident, seen);
 }
 
-/// Adds observations, the oldest of which give way when there are too many.
+/// Adds observations. When there are too many the oldest give way, but for the first.
 pub(super) fn add_evidence(incident: &mut Incident, seen: Vec<Evidence>) {
     for evidence in seen {
         if !incident.evidence.contains(&evidence) {
@@ -120,7 +122,9 @@ pub(super) fn add_evidence(incident: &mut Incident, seen: Vec<Evidence>) {
         }
     }
     let excess = incident.evidence.len().saturating_sub(MOST_EVIDENCE);
-    incident.evidence.drain(..excess);
+    if excess > 0 {
+        incident.evidence.drain(FIRST_EVIDENCE..FIRST_EVIDENCE + excess);
+    }
 }
 
 /// Writes down that a site is affected since `since`.

@@ -78,7 +78,8 @@ pub(super) fn of(
         let text = format!("{}: {}", name(&it.site), say("bị ảnh hưởng", "affected"));
         events.push(event(it.since, What::Affected, text));
         if let Some(until) = it.until {
-            let text = format!("{}: {}", name(&it.site), say("đã trở lại", "well again"));
+            let no_longer = say("không còn bị ảnh hưởng", "no longer affected");
+            let text = format!("{}: {no_longer}", name(&it.site));
             events.push(event(until, What::Recovered, text));
         }
     }

@@ -90,3 +90,27 @@ fn who_was_told_stands_with_a_number_unless_it_may_be_somebody_elses() {
     let phones = alert(&it, &watching().picture, start()).phones;
     assert_eq!(phones, [("Lý A Tú".to_owned(), "0912 345 679".to_owned())].into());
 }
+
+#[test]
+fn what_an_incident_was_opened_for_is_kept_whatever_follows() {
+    let mut it = incident("i1", "tan-lap");
+    it.evidence.clear();
+    let seen = |below: u32| Evidence {
+        target: TargetKey { site: SiteId::new("cho-don"), endpoint: None, check: None },
+        at: start().wall,
+        saw: Saw::Below { answer: below, of: 100 },
+    };
+    let answers = |it: &Incident| -> Vec<u32> {
+        let seen = it.evidence.iter();
+        seen.filter_map(|it| match it.saw {
+            Saw::Below { answer, .. } => Some(answer),
+            _ => None,
+        })
+        .collect()
+    };
+    for nth in 0..40 {
+        add_evidence(&mut it, vec![seen(nth)]);
+    }
+    let kept: Vec<u32> = (0..6).chain(22..40).collect();
+    assert_eq!(answers(&it), kept, "the first six, and the latest");
+}
