@@ -232,7 +232,9 @@ impl<'a> Case<'a> {
                         testimony.is_complete(self.picture, site, &trouble)
                             && !(self.alone.contains(&site) && self.wavers_below(site))
                     }
-                    Kind::Quality => !self.neighbours_are_doubtful(site),
+                    Kind::Quality => {
+                        !self.neighbours_are_doubtful(site) && !self.may_have_in_common(site)
+                    }
                     Kind::Device | Kind::Service => {
                         let mut labels = self.picture.topology().site(site).labels.iter();
                         !labels.any(|label| shared.contains(&label))
@@ -413,16 +415,38 @@ impl<'a> Case<'a> {
     fn neighbours_are_doubtful(&self, site: SiteIx) -> bool {
         let topology = self.picture.topology();
         let Some(parent) = topology.site(site).parent else { return false };
-        let doubtful = |site: &SiteIx| {
-            topology.site(*site).endpoints.iter().any(|endpoint| {
-                let targets = &topology.endpoint(*endpoint).targets;
-                targets.iter().any(|target| {
-                    self.picture.target(*target).path.as_ref().is_some_and(|p| p.is_doubtful())
-                })
-            })
-        };
         let siblings = topology.site(parent).children.iter().filter(|other| **other != site);
-        doubtful(&parent) || siblings.filter(|other| doubtful(other)).count() >= 2
+        self.is_doubtful(parent) || siblings.filter(|other| self.is_doubtful(**other)).count() >= 2
+    }
+
+    /// Whether those that share a label with a site would be enough for a common cause if all whose
+    /// paths may soon be judged bad were.
+    fn may_have_in_common(&self, site: SiteIx) -> bool {
+        let settings = &self.picture.settings().correlation;
+        self.picture.labels.causes(self.kind).any(|(_, sites)| {
+            if !sites.contains(&site) {
+                return false;
+            }
+            let young = sites.iter().filter(|site| self.young.contains(site)).count();
+            let soon = |site: &&SiteIx| !self.young.contains(site) && self.is_doubtful(**site);
+            let soon = sites.iter().filter(soon).count();
+            let known = sites.iter().filter(|site| self.picture.is_known(**site)).count();
+            let fewest = settings.common_min as usize;
+            soon > 0
+                && young + soon >= fewest
+                && at_least(young + soon, settings.common_inside, known)
+        })
+    }
+
+    /// Whether a path of this site may soon be judged bad.
+    fn is_doubtful(&self, site: SiteIx) -> bool {
+        let topology = self.picture.topology();
+        topology.site(site).endpoints.iter().any(|endpoint| {
+            let targets = &topology.endpoint(*endpoint).targets;
+            targets.iter().any(|target| {
+                self.picture.target(*target).path.as_ref().is_some_and(|path| path.is_doubtful())
+            })
+        })
     }
 
     /// Labels with so many sites in the same trouble, or about to be, that a common cause is in the

@@ -262,6 +262,9 @@ impl Picture {
         let (suspicious, before) = (watched.is_suspicious(), watched.stand(&self.rules));
         let learned =
             watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trust);
+        if learned.was == Health::Down && watched.streak.hard == Health::Unknown {
+            watched.was_out |= self.endpoints[endpoint.ix()].alive_at >= watched.bad_since;
+        }
         match (suspicious, watched.is_suspicious()) {
             (false, true) => self.sites[site.ix()].suspicious += 1,
             (true, false) => self.sites[site.ix()].suspicious -= 1,

@@ -175,13 +175,16 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
             // A node that answers is not one of those that could have failed.
             let answers = usize::from(!entry.members.contains_key(node));
             let below = topology.subtree(*node).into_iter().skip(answers);
-            below.filter(|site| picture.is_known(*site)).count()
+            // One that is just back in the configuration is known by what explains its silence.
+            let could = |site: &SiteIx| picture.is_known(*site) || entry.members.contains_key(site);
+            below.filter(could).count()
         }
         Scope::Label { label, value } => {
             let sites = picture.labels.sharing(label, value);
             // Who hangs on one of them could fail as well, with the label or without.
             let others = entry.members.keys().filter(|site| !sites.contains(site)).count();
-            others + sites.iter().filter(|site| picture.is_known(**site)).count()
+            let could = |site: &SiteIx| picture.is_known(*site) || entry.members.contains_key(site);
+            others + sites.iter().filter(|site| could(site)).count()
         }
         Scope::Site(_) | Scope::Item(..) | Scope::Monitor(_) | Scope::Gone => 1,
     };

@@ -108,9 +108,9 @@ impl Finding {
 /// 5. The site cannot take part when it is silent, or when every device behind the router is
 ///    dead or has no service left.
 /// 6. What has not been asked since the start, or answers again without being confirmed, leaves
-///    everything as it was judged. So does a device that we fail to ask; where that is so of all of
-///    them, nothing is known of the site. A path that may soon be judged bad leaves only that open:
-///    the site answers.
+///    everything as it was judged. So does a device that we fail to ask, and a service that was out
+///    and that we fail to ask since; where that is so of all devices, nothing is known of the site.
+///    A path that may soon be judged bad leaves only that open: the site answers.
 pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     let endpoints = &picture.topology().site(site).endpoints;
     let watched =
@@ -171,6 +171,9 @@ pub(super) fn endpoint_health(
         Life::Dead(_) => Some(Health::Down),
         Life::Alive => {
             let (out, offered) = services_out(picture, endpoint);
+            if picture.services(endpoint).any(|ix| picture.target(ix).is_still_out()) {
+                return None;
+            }
             Some(match () {
                 () if out > 0 && out == offered => Health::Down,
                 () if out > 0 || grade(picture, endpoint) == QualityGrade::Poor => Health::Degraded,
@@ -216,6 +219,15 @@ fn silence_or_device(
             down: behind.iter().all(is_dead),
             settled: asked.is_some_and(|asked| asked >= back),
         });
+    }
+    // With the device dead already it was judged while we could still ask the router: rule 6.
+    let [(router, of_router), ..] = lives else { return None };
+    let was_asked = |ix| picture.target(ix).asked_at >= since;
+    if *of_router == Life::Unknown
+        && is_unasked(picture, *router)
+        && picture.reachability(*router).any(was_asked)
+    {
+        return None;
     }
     let heard_nothing = |(endpoint, life): &(EndpointIx, Life)| match life {
         Life::Dead(_) | Life::Failing(_) => true,
@@ -270,6 +282,7 @@ fn is_returning(picture: &Picture, ix: TargetIx) -> bool {
     let endpoint = picture.topology().target(ix).endpoint;
     match target.streak.hard {
         Health::Down => !target.streak.is_failing(),
+        Health::Unknown if target.is_still_out() => true,
         Health::Unknown if target.seen_up && !target.streak.is_mute() => {
             target.streak.is_failing() || target.asked_at < picture.endpoint(endpoint).back_at
         }

@@ -31,6 +31,8 @@ pub(super) struct Watched {
     pub(super) since: Option<Stamp>,
     /// Whether it ever worked.
     pub(super) seen_up: bool,
+    /// Whether it was down by itself, while its device lived, when we ceased to be able to ask it.
+    pub(super) was_out: bool,
     /// When the first failure of the present row was asked for.
     pub(super) bad_since: Mono,
     /// When the first reply since the last failure was asked for, whatever was begun anew
@@ -130,6 +132,7 @@ impl Watched {
             (Err(Failure::Remote(_)), Trust::Stale) => return Learned::default(),
             (Err(_), _) => Sign::Nothing,
         };
+        self.was_out &= sign != Sign::Good;
         if sign != Sign::Nothing {
             self.asked_before = std::mem::replace(&mut self.asked_at, asked);
         }
@@ -174,8 +177,13 @@ impl Watched {
             |streak: &Streak| (streak.hard, streak.soft, streak.is_failing(), streak.is_mute());
         let path = self.path.as_ref();
         let path = path.map(|path| (path.grade(), path.is_doubtful(), path.is_known(rules)));
-        let rows = (self.bad_since, self.good_since, self.seen_up);
+        let rows = (self.bad_since, self.good_since, self.seen_up, self.was_out);
         (streak(&self.streak), streak(&self.host), rows, path)
+    }
+
+    /// Whether it was down by itself when we ceased to be able to ask it, which we still are not.
+    pub(super) fn is_still_out(&self) -> bool {
+        self.was_out && self.streak.hard == Health::Unknown
     }
 
     /// Makes rows begin anew: what was seen so far is not to be trusted.

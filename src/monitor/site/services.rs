@@ -3,6 +3,7 @@
 use super::{Kind, Life, Trouble, behind};
 use crate::model::{EndpointIx, Failure, Health, Mono, RemoteFailure, TargetIx};
 use crate::monitor::picture::Picture;
+use crate::monitor::target::Watched;
 
 /// Rule 3 of [`find`](super::find).
 pub(super) fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
@@ -44,18 +45,22 @@ pub(super) fn services(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Optio
 }
 
 /// Services of a device that are out, and those that it offers. Once one is out for a fact, another
-/// that began to fail at the same time is no chance either.
+/// that began to fail at the same time is no chance either, nor is one that was out when we ceased
+/// to be able to ask it.
 pub(super) fn services_out(picture: &Picture, endpoint: EndpointIx) -> (u32, u32) {
     let (mut out, mut failing, mut offered) = (0, 0, 0);
     let window = picture.settings().correlation.window;
     let since = picture.services(endpoint).filter(|ix| is_missed(picture, *ix));
     let since = since.map(|ix| picture.target(ix).bad_since).max().unwrap_or_default();
     let together = |at: Mono| at.since(since).max(since.since(at)) <= window;
+    let fails_too = |target: &Watched| {
+        target.seen_up && target.streak.is_failing() && together(target.bad_since)
+    };
     for ix in picture.services(endpoint) {
         let target = picture.target(ix);
         if is_missed(picture, ix) {
             out += 1;
-        } else if target.seen_up && target.streak.is_failing() && together(target.bad_since) {
+        } else if target.is_still_out() || fails_too(target) {
             failing += 1;
         } else if target.seen_up {
             offered += 1;
