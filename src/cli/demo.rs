@@ -7,6 +7,7 @@
 mod stage;
 mod tell;
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,10 +41,8 @@ pub(super) fn run(demo: &Demo) -> Result<Exit, Failed> {
         Some(path) => read_scenario(path)?,
         None => Scenario::demo_in(&base.topology)?,
     };
-    if demo.untimed {
-        for expected in &mut scenario.expect {
-            (expected.told_within, expected.resolved_within) = (None, None);
-        }
+    if let Some(times) = demo.patience {
+        scenario.expect.iter_mut().for_each(|expected| expected.be_patient(times));
     }
     // What the user's browser is to reach stays on the host: it is bound before we leave it.
     let board = TcpListener::bind(demo.listen).map_err(|source| {
@@ -116,10 +115,16 @@ impl Play {
         let mut next = steps.next();
         let mut round = began;
         let mut complete = false;
+        let mut noticed = BTreeMap::new();
         loop {
             teller.messages(&receiver.posts());
             match &daemon {
-                Watcher::Awake(daemon) => teller.state(&daemon.snapshot()),
+                Watcher::Awake(daemon) => {
+                    let snapshot = daemon.snapshot();
+                    teller.state(&snapshot);
+                    let incidents = snapshot.incidents.iter();
+                    noticed.extend(incidents.map(|it| (it.id.clone(), Arc::clone(it))));
+                }
                 Watcher::Away { until } if Instant::now() >= *until => {
                     daemon = Watcher::Awake(self.open(&receiver)?);
                 }
@@ -161,7 +166,12 @@ impl Play {
             .collect();
         self.lab.shutdown();
         // A run that was cut short, or went round and round, cannot be judged by the script.
-        let judgement = complete.then(|| self.scenario.judge(&heard));
+        let judgement = complete.then(|| {
+            let mut judgement = self.scenario.judge(&heard);
+            let noticed = noticed.values().map(AsRef::as_ref);
+            judgement.complaints.extend(self.scenario.overlooked(noticed));
+            judgement
+        });
         teller.end(judgement.as_ref());
         let met = judgement.is_none_or(|judgement| judgement.holds());
         Ok(if met { Exit::Well } else { Exit::Failed })

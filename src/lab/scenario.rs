@@ -39,6 +39,12 @@
 //!
 //! The faults and their parameters are those of [`Fault`].
 //!
+//! **What is told** is judged by the first message, which is the one that people act on, and by the
+//! last: both must say what is expected. Where something becomes better known only later, `first`
+//! says what the first message has instead: `first: {cause: access, site: tan-lap, affected: 1}`.
+//! With `common` the ratios may stand: `common: {power: lo-7, inside: 24/24, outside: 0/25}`. What
+//! is expected with `messages: 0` must have been noticed all the same.
+//!
 //! **Who is told** is said by `settings`, the text of a `vchealth.yaml` with channels, people,
 //! rotas and routes, and judged by `told` of an expected incident: what each channel gets, in
 //! order. `letters` counts what leaves as one message once.
@@ -59,7 +65,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use expect::{Count, Expected};
+pub use expect::{Common, Count, Expected, First, Share};
 pub use judge::{Heard, Judgement, Row};
 pub use province::{Province, Tree};
 pub use script::{Act, Script, Step};

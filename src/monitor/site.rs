@@ -24,8 +24,8 @@ pub(super) enum Finding {
     /// Something hints at a change and is not a fact yet, or the evidence is from before a
     /// restart. What was judged stays.
     Unsettled,
-    /// Everything answers, and a path may soon be judged bad, or good again. What was judged of that
-    /// stays.
+    /// Everything answers, and a path may soon be judged bad, or good again. What was judged of
+    /// that stays.
     Doubtful,
     /// Everything that should work does.
     Well,

@@ -177,10 +177,22 @@ impl AlertJson {
             ("contact", message.contact),
             ("affected", affected.len().to_string()),
             ("affected_sites", affected.join(", ")),
+            ("of", incident.of.to_string()),
             ("notification", notification.id.to_string()),
         ]
         .into_iter()
         .collect();
+        annotations.extend(incident.endpoint.as_ref().map(|id| ("endpoint", id.to_string())));
+        annotations.extend(incident.check.as_ref().map(|id| ("check", id.to_string())));
+        if let Some(common) = &incident.common {
+            let share = |failing: u32, of: u32| format!("{failing}/{of}");
+            annotations.extend([
+                ("common_label", common.label.clone()),
+                ("common_value", common.value.clone()),
+                ("common_inside", share(common.inside_failing, common.inside)),
+                ("common_outside", share(common.outside_failing, common.outside)),
+            ]);
+        }
         if let Some(link) = message.link {
             annotations.insert("ack_url", link);
         }

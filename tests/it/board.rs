@@ -693,7 +693,7 @@ impl Demo {
         let scenario = std::env::temp_dir().join(name);
         std::fs::write(&scenario, script).unwrap();
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_vchealth"))
-            .args(["demo", "--json", "--untimed", "--listen", "127.0.0.1:0", "--scenario"])
+            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--scenario"])
             .arg(&scenario)
             .env("TMPDIR", "/dev/shm")
             .stdin(std::process::Stdio::null())

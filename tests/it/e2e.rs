@@ -2,7 +2,8 @@
 //!
 //! Every scenario that makes sense in real time is played by `vchealth demo`, each in a network
 //! of its own and all at once, since they mostly wait. What people were told must be as the file
-//! says. How quickly is printed and not judged: this machine may be busy.
+//! says, and about as soon: as this machine may be busy with all of them, [`PATIENCE`] times as long
+//! is allowed.
 //!
 //! The table has every scenario, those that are played in virtual time only as well:
 //! `cargo test --test it e2e -- --nocapture`
@@ -19,6 +20,8 @@ use crate::simulate::scenarios;
 
 /// Longest scenario that is played here, in seconds.
 const LONGEST: u64 = 180;
+/// How many times as long as in virtual time it may take until people are told.
+const PATIENCE: &str = "3";
 /// Scenarios that are played at least, so that a slip in a file does not leave them out unseen.
 const FEWEST: usize = 10;
 
@@ -32,7 +35,7 @@ fn file(scenario: &Scenario) -> PathBuf {
 
 fn play(file: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_vchealth"))
-        .args(["demo", "--json", "--untimed", "--listen", "127.0.0.1:0", "--scenario"])
+        .args(["demo", "--json", "--listen", "127.0.0.1:0", "--patience", PATIENCE, "--scenario"])
         .arg(file)
         // In memory: a disk that is busy for seconds is trouble that the daemon tells of, rightly.
         .env("TMPDIR", "/dev/shm")
@@ -53,7 +56,7 @@ fn verdict(stdout: &str) -> Option<Value> {
 fn imagine(scenario: &Scenario) -> Judgement {
     let (mut run, steps) = Run::of(scenario);
     run.play(&steps, scenario.lasts);
-    scenario.judge(&run.heard())
+    run.judgement(scenario)
 }
 
 fn shown(time: Option<f64>) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::yaml::{self, Map, Mark, Node, Sink, Value};
+use super::yaml::{self, Mark, Node, Sink, Value};
 use crate::model::{Cause, NotificationKind, Severity};
 
 /// One incident that the scenario must lead to.
@@ -18,9 +18,12 @@ pub struct Expected {
     pub endpoint: Option<String>,
     /// The check that shows it.
     pub check: Option<String>,
-    /// What the failing sites share: label and value.
-    pub common: Option<(String, String)>,
-    /// Sites explained by it at its height, the one at fault included.
+    /// What the failing sites share.
+    pub common: Option<Common>,
+    /// What the first message says instead, where it becomes better known only later.
+    pub first: First,
+    /// Sites explained by it at its height, the one at fault included. It has been seen at its
+    /// height when it is first told, unless [`first`](Self::first) says otherwise.
     pub affected: Option<u32>,
     /// Sites that could have been: "n of m".
     pub of: Option<u32>,
@@ -46,6 +49,50 @@ pub struct Expected {
     pub mark: Mark,
 }
 
+/// What failing sites share.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Common {
+    /// The label.
+    pub label: String,
+    /// Its value.
+    pub value: String,
+    /// Of all sites with that value so many fail when it is first told.
+    pub inside: Option<Share>,
+    /// Of all sites without it so many do.
+    pub outside: Option<Share>,
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// So many.
+    pub failing: u32,
+    /// Of so many.
+    pub of: u32,
+}
+
+/// What the first message about an incident says, as far as that is not what is said in the end.
+///
+/// Whoever names a cause here names the endpoint and the check with it, and whoever names a site or
+/// something in common names both.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct First {
+    /// Its cause.
+    pub cause: Option<Cause>,
+    /// The site at fault.
+    pub site: Option<String>,
+    /// The endpoint at fault.
+    pub endpoint: Option<String>,
+    /// The check that shows it.
+    pub check: Option<String>,
+    /// What the failing sites share.
+    pub common: Option<Common>,
+    /// Sites affected; it may be known of more already.
+    pub affected: Option<u32>,
+    /// Of so many, or more.
+    pub of: Option<u32>,
+}
+
 /// How many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -53,6 +100,29 @@ pub enum Count {
     Exactly(u32),
     /// So many or fewer.
     AtMost(u32),
+}
+
+/// What a busy machine may add to any time, however short.
+const HICCUP: Duration = Duration::from_secs(5);
+
+impl Expected {
+    /// Expects no more than a machine can do that is busy with other things: people are told within
+    /// so many times as long and a few seconds more, and those of many sites that are noticed a
+    /// little later are not in the first message yet.
+    pub fn be_patient(&mut self, times: u32) {
+        for limit in [&mut self.told_within, &mut self.resolved_within] {
+            *limit = limit.map(|limit| limit.saturating_mul(times) + HICCUP);
+        }
+        let half = |n: u32| n / 2 + 1;
+        let least = |first: Option<u32>, whole: Option<u32>| {
+            [first, whole.map(half)].into_iter().flatten().min()
+        };
+        self.first.affected = least(self.first.affected, self.affected);
+        self.first.of = least(self.first.of, self.of);
+        for common in self.common.iter_mut().chain(&mut self.first.common) {
+            (common.inside, common.outside) = (None, None);
+        }
+    }
 }
 
 impl Count {
@@ -70,6 +140,20 @@ impl Count {
     /// Whether only silence holds.
     pub(super) const fn is_none(self) -> bool {
         matches!(self, Self::Exactly(0) | Self::AtMost(0))
+    }
+}
+
+impl Share {
+    /// Reads `24/25`.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let (failing, of) = text.split_once('/')?;
+        Some(Self { failing: failing.trim().parse().ok()?, of: of.trim().parse().ok()? })
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.failing, self.of)
     }
 }
 
@@ -104,16 +188,14 @@ pub(super) fn list(node: &Node, sink: &Sink) -> Option<Vec<Expected>> {
 
 fn one(node: &Node, sink: &Sink) -> Option<Expected> {
     let map = node.map(sink, "an expected incident")?;
-    let cause = map.need("cause", |node, sink| {
-        let words = Cause::ALL.map(Cause::word);
-        word(node, sink, "cause", &words).map(|at| Cause::ALL[at])
-    });
+    let cause = map.need("cause", cause);
     let expected = Expected {
         cause: Cause::Monitor,
         site: map.read("site", yaml::text),
         endpoint: map.read("endpoint", yaml::text),
         check: map.read("check", yaml::text),
-        common: common(&map),
+        common: map.read("common", common),
+        first: map.read("first", first).unwrap_or_default(),
         affected: map.read("affected", yaml::number),
         of: map.read("of", yaml::number),
         severity: map.read("severity", |node, sink| {
@@ -157,19 +239,58 @@ fn told(node: &Node, sink: &Sink) -> Option<BTreeMap<String, Vec<NotificationKin
     Some(map.entries().iter().map(|(key, node)| (key.text.clone(), kinds(node))).collect())
 }
 
-fn common(map: &Map<'_>) -> Option<(String, String)> {
-    map.read("common", |node, sink| {
-        let map = node.map(sink, "`common`")?;
-        match map.entries() {
-            [(label, value)] => {
-                Some((label.text.clone(), value.text(sink, "the value of a label")?.to_owned()))
+fn cause(node: &Node, sink: &Sink) -> Option<Cause> {
+    let words = Cause::ALL.map(Cause::word);
+    word(node, sink, "cause", &words).map(|at| Cause::ALL[at])
+}
+
+/// What the first message says.
+fn first(node: &Node, sink: &Sink) -> Option<First> {
+    let map = node.map(sink, "`first`")?;
+    let first = First {
+        cause: map.read("cause", cause),
+        site: map.read("site", yaml::text),
+        endpoint: map.read("endpoint", yaml::text),
+        check: map.read("check", yaml::text),
+        common: map.read("common", common),
+        affected: map.read("affected", yaml::number),
+        of: map.read("of", yaml::number),
+    };
+    map.close();
+    if first.cause.is_none() && (first.endpoint.is_some() || first.check.is_some()) {
+        sink.say(node.mark, "`first` names the cause with the endpoint or the check");
+    }
+    Some(first)
+}
+
+/// `{power: lo-7}`, or with the ratios `{power: lo-7, inside: 24/24, outside: 0/25}`.
+fn common(node: &Node, sink: &Sink) -> Option<Common> {
+    let map = node.map(sink, "`common`")?;
+    let share = |name: &'static str| {
+        map.read(name, |node, sink| {
+            let text = node.text(sink, "a share of sites")?;
+            let share = Share::from_text(text);
+            if share.is_none() {
+                sink.say(node.mark, format!("`{text}` should be a share of sites such as 24/25"));
             }
-            _ => {
-                sink.say(node.mark, "`common` names one label and its value");
-                None
-            }
+            share
+        })
+    };
+    let (inside, outside) = (share("inside"), share("outside"));
+    let labels =
+        map.entries().iter().filter(|(key, _)| !matches!(&*key.text, "inside" | "outside"));
+    match &labels.collect::<Vec<_>>()[..] {
+        [(label, value)] => Some(Common {
+            label: label.text.clone(),
+            value: value.text(sink, "the value of a label")?.to_owned(),
+            inside,
+            outside,
+        }),
+        _ => {
+            sink.say(node.mark, "`common` names one label and its value");
+            None
         }
-    })
+    }
 }
 
 /// Which of `words` stands here.

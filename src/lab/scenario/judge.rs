@@ -9,9 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::expect::Expected;
-use super::{Count, Scenario};
+use super::{Common, Count, Scenario, Share};
 use crate::lab::receiver::Post;
-use crate::model::{Cause, Notification, NotificationKind, Severity};
+use crate::model::{Cause, Incident, Notification, NotificationKind, Severity, SiteId};
 
 /// One message about one incident, as somebody got it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,15 +26,15 @@ pub struct Heard {
     pub cause: Option<Cause>,
     /// The site at fault.
     pub site: Option<String>,
-    /// The endpoint at fault, where the message says so.
+    /// The endpoint at fault, if it is one.
     pub endpoint: Option<String>,
-    /// The check that shows it, where the message says so.
+    /// The check that shows it, if one does.
     pub check: Option<String>,
-    /// What failing sites share, where the message says so: label and value.
-    pub common: Option<(String, String)>,
-    /// How many sites are affected, where the message says so.
+    /// What failing sites share, if that is the cause.
+    pub common: Option<Common>,
+    /// How many sites are affected: now or, once it is over, at any time.
     pub affected: Option<u32>,
-    /// Of how many, where the message says so.
+    /// Of how many.
     pub of: Option<u32>,
     /// How urgent.
     pub severity: Option<Severity>,
@@ -115,7 +115,8 @@ impl Scenario {
     /// 1. Each expected incident takes the first incident heard of that fits it and that no other
     ///    expectation took.
     /// 2. It must be told and resolved in time, with the right numbers, and never before there
-    ///    was anything to tell.
+    ///    was anything to tell. What it is must be said [in the first message](first), which is
+    ///    the one that somebody drives out for, and not only in the last.
     /// 3. Unless it is expected to be open at the end it must have been resolved, and not twice in
     ///    a row. What comes back after it was said to be over counts by its last end.
     /// 4. Whatever nobody expected is wrong.
@@ -145,6 +146,21 @@ impl Scenario {
             complaints.push(format!("{letters} letters in all instead of {count}"));
         }
         Judgement { rows, complaints, messages }
+    }
+
+    /// What is to be kept quiet about and is not among what was noticed: nobody was told of it for
+    /// another reason than the one that the scenario is about.
+    #[must_use]
+    pub fn overlooked<'a>(&self, noticed: impl IntoIterator<Item = &'a Incident>) -> Vec<String> {
+        let noticed: Vec<&Incident> = noticed.into_iter().collect();
+        let quiet = self.expect.iter().filter(|it| it.messages.is_some_and(Count::is_none));
+        let overlooked = quiet.filter(|expected| {
+            !noticed.iter().any(|incident| {
+                incident.cause == expected.cause
+                    && incident.site.as_ref().map(SiteId::as_str) == expected.site.as_deref()
+            })
+        });
+        overlooked.map(|expected| format!("nobody noticed {}", what(expected))).collect()
     }
 }
 
@@ -181,42 +197,68 @@ fn incidents(heard: &[Heard]) -> Vec<Told<'_>> {
 }
 
 impl Told<'_> {
-    /// What was said last of something: a cause may become better known.
-    fn last<T>(&self, what: impl Fn(&Heard) -> Option<T>) -> Option<T> {
-        self.told.iter().rev().find_map(|heard| what(heard))
-    }
-
     /// The greatest that was said of something.
     fn most<T: Ord>(&self, what: impl Fn(&Heard) -> Option<T>) -> Option<T> {
         self.told.iter().filter_map(|heard| what(heard)).max()
     }
 
     fn fits(&self, expected: &Expected) -> bool {
-        let same = |wanted: &Option<String>, said: Option<String>| match (wanted, said) {
-            // A message that does not go into it cannot contradict.
-            (Some(wanted), Some(said)) => *wanted == said,
-            _ => true,
-        };
-        let common = match (&expected.common, self.last(|heard| heard.common.clone())) {
-            (Some(wanted), Some(said)) => *wanted == said,
-            _ => true,
-        };
-        self.last(|heard| heard.cause) == Some(expected.cause)
-            && self.last(|heard| heard.site.clone()) == expected.site
-            && same(&expected.endpoint, self.last(|heard| heard.endpoint.clone()))
-            && same(&expected.check, self.last(|heard| heard.check.clone()))
-            && common
+        let Some(last) = self.told.last() else { return false };
+        last.cause == Some(expected.cause)
+            && last.site == expected.site
+            && same_common(expected.common.as_ref(), last.common.as_ref())
+            && same(&expected.endpoint, &last.endpoint)
+            && same(&expected.check, &last.check)
     }
 
     fn words(&self) -> String {
-        let cause = self.last(|heard| heard.cause).map_or("an unknown cause", Cause::word);
-        let site = self.last(|heard| heard.site.clone());
-        site.map_or_else(|| cause.to_owned(), |site| format!("{cause} at {site}"))
+        self.told.last().map_or_else(String::new, |last| place(last))
     }
 }
 
+/// Whether a device or a check that is expected is the one that is said. Whoever expects none does
+/// not care.
+fn same(wanted: &Option<String>, said: &Option<String>) -> bool {
+    wanted.is_none() || wanted == said
+}
+
+/// Whether what is said to be in common is what is expected, or nothing is.
+fn same_common(wanted: Option<&Common>, said: Option<&Common>) -> bool {
+    match (wanted, said) {
+        (None, None) => true,
+        (Some(wanted), Some(said)) => wanted.label == said.label && wanted.value == said.value,
+        _ => false,
+    }
+}
+
+/// What a message says it is, and where.
+fn place(heard: &Heard) -> String {
+    let cause = heard.cause.map_or("an unknown cause", Cause::word);
+    words(cause, heard.site.as_ref(), heard.endpoint.as_ref(), heard.common.as_ref())
+}
+
+/// A cause and its place in words.
+fn words(
+    cause: &str,
+    site: Option<&String>,
+    endpoint: Option<&String>,
+    common: Option<&Common>,
+) -> String {
+    let mut words = cause.to_owned();
+    if let Some(site) = site {
+        words += &format!(" at {site}");
+    }
+    if let Some(endpoint) = endpoint {
+        words += &format!("/{endpoint}");
+    }
+    if let Some(Common { label, value, .. }) = common {
+        words += &format!(" with {label} {value}");
+    }
+    words
+}
+
 fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
-    let mut row = Row { what: words(expected), ..Row::default() };
+    let mut row = Row { what: what(expected), ..Row::default() };
     let Some(told) = told else {
         // Only what is to be kept quiet about is met by silence: a few messages at most are one at
         // least.
@@ -228,8 +270,8 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
     row.messages = u32::try_from(told.told.len()).unwrap_or(u32::MAX);
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     let mut complain = |complaint: String| row.complaints.push(complaint);
-    let first = told.told.iter().find(|heard| !heard.resolved).map(|heard| heard.at);
-    match (first, expected.begins) {
+    let beginning = told.told.iter().find(|heard| !heard.resolved);
+    match (beginning.map(|heard| heard.at), expected.begins) {
         (None, _) => complain("it was said to be over and never to be on".to_owned()),
         (Some(at), Some(begins)) if at < begins => {
             complain(format!("it was told at {}, before it began", seconds(at)));
@@ -282,6 +324,9 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
             complain(format!("{channel} got {} instead of {}", words(&kinds), words(wanted)));
         }
     }
+    for complaint in beginning.into_iter().flat_map(|heard| first(expected, heard)) {
+        complain(complaint);
+    }
     row.affected = told.most(|heard| heard.affected);
     for (what, wanted, said) in [
         ("affected", expected.affected, row.affected),
@@ -309,21 +354,68 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
     row
 }
 
-fn words(expected: &Expected) -> String {
-    let mut words = expected.cause.word().to_owned();
-    if let Some(site) = &expected.site {
-        words += &format!(" at {site}");
+/// What is wrong with what the first message says.
+///
+/// 1. Cause, site, device, check and what is in common are those that are expected, or those that
+///    `first` names instead.
+/// 2. So are the numbers: "n of m", and how many fail of those that have something in common and
+///    of the others. Where it grows, `first` says of how many it is known at least.
+fn first(expected: &Expected, heard: &Heard) -> Vec<String> {
+    let first = &expected.first;
+    let named = first.cause.is_some();
+    let cause = first.cause.unwrap_or(expected.cause);
+    let placed = first.site.is_some() || first.common.is_some();
+    let of = if placed { (&first.site, &first.common) } else { (&expected.site, &expected.common) };
+    let (site, common) = of;
+    let of =
+        if named { (&first.endpoint, &first.check) } else { (&expected.endpoint, &expected.check) };
+    let (endpoint, check) = of;
+    let mut wrong = Vec::new();
+    let fits = heard.cause == Some(cause)
+        && heard.site == *site
+        && same_common(common.as_ref(), heard.common.as_ref())
+        && same(endpoint, &heard.endpoint);
+    if !fits {
+        let wanted = words(cause.word(), site.as_ref(), endpoint.as_ref(), common.as_ref());
+        wrong.push(format!("the first message says {} instead of {wanted}", place(heard)));
+    } else if !same(check, &heard.check) {
+        let word = |check: &Option<String>| check.clone().unwrap_or_else(|| "none".to_owned());
+        let (said, wanted) = (word(&heard.check), word(check));
+        wrong.push(format!("the first message names the check {said} instead of {wanted}"));
     }
-    if let Some(endpoint) = &expected.endpoint {
-        words += &format!("/{endpoint}");
+    let ratio = |of: fn(&Common) -> Option<Share>| {
+        let wanted = common.as_ref().and_then(of).map(|share| share.to_string());
+        (wanted, heard.common.as_ref().and_then(of).map(|share| share.to_string()))
+    };
+    let number = |first: Option<u32>, expected: Option<u32>, said: Option<u32>| {
+        if first.is_some() && said >= first {
+            return (None, None);
+        }
+        (first.or(expected).map(|n| n.to_string()), said.map(|n| n.to_string()))
+    };
+    for (what, (wanted, said)) in [
+        ("affected", number(first.affected, expected.affected, heard.affected)),
+        ("that could have been", number(first.of, expected.of, heard.of)),
+        ("that have it in common", ratio(|common| common.inside)),
+        ("that do not", ratio(|common| common.outside)),
+    ] {
+        if wanted.is_some() && wanted != said {
+            let word = |said: Option<String>| said.unwrap_or_else(|| "no number".to_owned());
+            let (said, wanted) = (word(said), word(wanted));
+            wrong.push(format!("the first message says {said} sites {what} instead of {wanted}"));
+        }
     }
-    if let Some((label, value)) = &expected.common {
-        words += &format!(" with {label} {value}");
-    }
+    wrong
+}
+
+/// What is expected, in a few words.
+fn what(expected: &Expected) -> String {
+    let Expected { site, endpoint, common, .. } = expected;
+    let mut what = words(expected.cause.word(), site.as_ref(), endpoint.as_ref(), common.as_ref());
     if expected.messages.is_some_and(Count::is_none) {
-        words += ", kept quiet";
+        what += ", kept quiet";
     }
-    words
+    what
 }
 
 impl Heard {
@@ -331,6 +423,10 @@ impl Heard {
     #[must_use]
     pub fn from_notification(at: Duration, notification: &Notification) -> Self {
         let incident = &notification.alert.incident;
+        let affected = match incident.resolved {
+            Some(_) => incident.affected.len(),
+            None => incident.affected_now().count(),
+        };
         Self {
             at,
             resolved: notification.kind == NotificationKind::Resolved,
@@ -339,11 +435,13 @@ impl Heard {
             site: incident.site.as_ref().map(ToString::to_string),
             endpoint: incident.endpoint.as_ref().map(ToString::to_string),
             check: incident.check.as_ref().map(ToString::to_string),
-            common: incident
-                .common
-                .as_ref()
-                .map(|common| (common.label.clone(), common.value.clone())),
-            affected: u32::try_from(incident.affected.len()).ok(),
+            common: incident.common.as_ref().map(|common| Common {
+                label: common.label.clone(),
+                value: common.value.clone(),
+                inside: Some(Share { failing: common.inside_failing, of: common.inside }),
+                outside: Some(Share { failing: common.outside_failing, of: common.outside }),
+            }),
+            affected: u32::try_from(affected).ok(),
             of: Some(incident.of),
             severity: Some(incident.severity),
             flapping: Some(incident.flapping),
@@ -358,6 +456,10 @@ impl Heard {
         let alerts = post.alerts.iter().map(|alert| {
             let label =
                 |name: &str| alert.labels.get(name).filter(|text| !text.is_empty()).cloned();
+            let said =
+                |name: &str| alert.annotations.get(name).filter(|text| !text.is_empty()).cloned();
+            let number = |name: &str| said(name)?.parse().ok();
+            let share = |name: &str| Share::from_text(&said(name)?);
             let cause = label("cause");
             let severity = label("severity");
             Self {
@@ -366,11 +468,16 @@ impl Heard {
                 incident: label("incident").unwrap_or_else(|| alert.fingerprint.clone()),
                 cause: Cause::ALL.into_iter().find(|c| Some(c.word()) == cause.as_deref()),
                 site: label("site"),
-                endpoint: label("endpoint"),
-                check: label("check"),
-                common: None,
-                affected: alert.annotations.get("affected").and_then(|n| n.parse().ok()),
-                of: None,
+                endpoint: said("endpoint"),
+                check: said("check"),
+                common: said("common_label").map(|label| Common {
+                    label,
+                    value: said("common_value").unwrap_or_default(),
+                    inside: share("common_inside"),
+                    outside: share("common_outside"),
+                }),
+                affected: number("affected"),
+                of: number("of"),
                 severity: Severity::ALL.into_iter().find(|s| Some(s.word()) == severity.as_deref()),
                 flapping: None,
                 channel: None,
@@ -411,6 +518,7 @@ expect:
             cause: Some(Cause::Uplink),
             site: Some("a".to_owned()),
             affected: Some(3),
+            of: Some(3),
             ..Heard::default()
         }
     }
@@ -447,12 +555,87 @@ expect:
                     Heard { affected: Some(2), ..heard(13, false) },
                     Heard { affected: Some(2), ..heard(35, true) },
                 ],
-                "2 sites affected instead of 3",
+                "the first message says 2 sites affected instead of 3; 2 sites affected instead of 3",
             ),
         ];
         for (heard, wanted) in cases {
             assert_eq!(judged(SCENARIO, heard), wanted);
         }
+    }
+
+    #[test]
+    fn the_first_message_must_say_what_it_is_and_not_only_the_last() {
+        let one = Heard {
+            cause: Some(Cause::Access),
+            site: Some("a1".to_owned()),
+            affected: Some(1),
+            of: Some(1),
+            ..heard(13, false)
+        };
+        let told = [one, heard(35, true)];
+        assert_eq!(
+            judged(SCENARIO, &told),
+            "the first message says access at a1 instead of uplink at a; the first message says 1 \
+             sites affected instead of 3"
+        );
+        let better =
+            |first: &str| SCENARIO.replace("affected", &format!("first: {first}, affected"));
+        assert_eq!(judged(&better("{cause: access, site: a1, affected: 1, of: 1}"), &told), "");
+        assert_eq!(
+            judged(&better("{cause: access, site: a2, affected: 1, of: 2}"), &told),
+            "the first message says access at a1 instead of access at a2; the first message says 1 \
+             sites that could have been instead of 2"
+        );
+    }
+
+    #[test]
+    fn a_device_and_what_sites_share_must_be_said_where_they_are_expected() {
+        let scenario = "
+name: x
+province: {tree: {tinh: {a: [a1, a2]}}}
+lasts: 1m
+expect:
+  - {cause: device, common: {power: lo-7, inside: 2/3, outside: 0/5}, begins: 10s, open: true}
+";
+        let share = |failing, of| Some(Share { failing, of });
+        let said = |inside, label: &str| Heard {
+            cause: Some(Cause::Device),
+            site: None,
+            common: Some(Common {
+                label: label.to_owned(),
+                value: "lo-7".to_owned(),
+                inside,
+                outside: share(0, 5),
+            }),
+            ..heard(13, false)
+        };
+        assert_eq!(judged(scenario, &[said(share(2, 3), "power")]), "");
+        assert_eq!(
+            judged(scenario, &[said(share(3, 3), "power")]),
+            "the first message says 3/3 sites that have it in common instead of 2/3"
+        );
+        assert_eq!(
+            judged(scenario, &[said(share(2, 3), "isp")]),
+            "nobody was told; nobody expected device with isp lo-7, told at 13.0 s"
+        );
+        let device = "
+name: x
+province: {tree: {tinh: {a: [a1, a2]}}}
+lasts: 1m
+expect:
+  - {cause: device, site: a1, endpoint: codec, begins: 10s, open: true}
+";
+        let codec = |endpoint: Option<&str>| Heard {
+            cause: Some(Cause::Device),
+            site: Some("a1".to_owned()),
+            endpoint: endpoint.map(str::to_owned),
+            ..heard(13, false)
+        };
+        assert_eq!(judged(device, &[codec(Some("codec"))]), "");
+        assert_eq!(
+            judged(device, &[codec(None)]),
+            "nobody was told; nobody expected device at a1, told at 13.0 s"
+        );
     }
 
     #[test]
@@ -503,14 +686,22 @@ expect:
     fn a_post_is_heard_alert_by_alert() {
         let post: Post = serde_json::from_str(
             r#"{"version":"4","status":"firing","alerts":[{"status":"firing","labels":{"site":"a",
-            "cause":"uplink","severity":"critical","incident":"i7"},"annotations":{"affected":"21"},
+            "cause":"uplink","severity":"critical","incident":"i7"},"annotations":{"affected":"21",
+            "of":"24","endpoint":"codec","check":"sip","common_label":"power","common_value":"lo-7",
+            "common_inside":"21/24","common_outside":"0/9"},
             "startsAt":"2026-03-02T00:42:00Z","endsAt":"0001-01-01T00:00:00Z","fingerprint":"f"}]}"#,
         )
         .unwrap();
         let [heard] = &Heard::from_post(Duration::from_secs(3), &post)[..] else { panic!("one") };
         assert_eq!(heard.cause, Some(Cause::Uplink));
         assert_eq!(heard.incident, "i7");
-        assert_eq!(heard.affected, Some(21));
+        assert_eq!((heard.affected, heard.of), (Some(21), Some(24)));
+        assert_eq!(heard.endpoint.as_deref(), Some("codec"));
+        assert_eq!(heard.check.as_deref(), Some("sip"));
+        let common = heard.common.as_ref().unwrap();
+        assert_eq!((&*common.label, &*common.value), ("power", "lo-7"));
+        assert_eq!(common.inside, Some(Share { failing: 21, of: 24 }));
+        assert_eq!(common.outside, Some(Share { failing: 0, of: 9 }));
         assert_eq!(heard.severity, Some(Severity::Critical));
         assert!(!heard.resolved);
     }

@@ -370,6 +370,9 @@ fn find(id: &str, mark: Mark, topology: &Topology, sink: &Sink) -> Option<SiteIx
 
 /// An expectation about something that does not exist would never be met.
 fn known_expectation(expected: &super::Expected, topology: &Topology, sink: &Sink) {
+    if let Some(site) = &expected.first.site {
+        find(site, expected.mark, topology, sink);
+    }
     let Some(site) = &expected.site else { return };
     let Some(site) = find(site, expected.mark, topology, sink) else { return };
     let endpoints = topology.site(site).endpoints.iter().map(|ix| topology.endpoint(*ix));

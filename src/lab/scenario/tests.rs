@@ -261,14 +261,20 @@ fn an_expectation_keeps_what_it_says() {
     let text = format!(
         "name: x\n{PROVINCE}lasts: 1m\nexpect:\n  - {{cause: quality, site: a1, begins: 10s, \
          told-within: 60s, ends: 20s, resolved-within: 1m, messages: {{at-most: 3}}, \
-         common: {{power: lo-7}}, open: false}}\n"
+         common: {{power: lo-7, inside: 2/2, outside: 0/5}}, \
+         first: {{cause: access, site: a1, affected: 1}}, open: false}}\n"
     );
     let scenario = Scenario::parse("x.yaml", &text).unwrap_or_else(|p| panic!("{p}"));
     let [expected] = &scenario.expect[..] else { panic!("one") };
     assert_eq!(expected.cause, Cause::Quality);
     assert_eq!(expected.told_within, Some(Duration::from_secs(60)));
     assert_eq!(expected.messages, Some(Count::AtMost(3)));
-    assert_eq!(expected.common, Some(("power".to_owned(), "lo-7".to_owned())));
+    let share = |failing, of| Some(Share { failing, of });
+    let (label, value) = ("power".to_owned(), "lo-7".to_owned());
+    let common = Common { label, value, inside: share(2, 2), outside: share(0, 5) };
+    assert_eq!(expected.common, Some(common));
+    assert_eq!(expected.first.cause, Some(Cause::Access));
+    assert_eq!((expected.first.site.as_deref(), expected.first.affected), (Some("a1"), Some(1)));
     assert!(Count::AtMost(3).holds(2) && !Count::Exactly(3).holds(2));
 }
 

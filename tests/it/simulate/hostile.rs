@@ -35,7 +35,7 @@ fn scenario(province: &str, calendar: &str, timeline: &str, expect: &str) -> Sce
 fn holds(scenario: &Scenario) -> Run {
     let (mut run, steps) = Run::of(scenario);
     run.play(&steps, scenario.lasts);
-    let judgement = scenario.judge(&run.heard());
+    let judgement = run.judgement(scenario);
     assert!(judgement.holds(), "{judgement}");
     assert_eq!(run.complaints, [""; 0]);
     run

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vchealth::lab::scenario::{Act, Scenario, Step};
 use vchealth::lab::world::Dice;
-use vchealth::model::NotificationKind;
+use vchealth::model::{Notification, NotificationKind};
 
 use super::run::Run;
 
@@ -18,10 +18,17 @@ const TOO_SHORT: Duration = Duration::from_secs(6);
 /// What people were told: of each incident what it was in the end, and what was said of it in
 /// order. Neither when nor under which id.
 fn essence(run: &Run) -> Vec<(String, Vec<NotificationKind>)> {
+    essence_of(run.told.iter().map(|(_, message)| message))
+}
+
+/// The same of some of the messages.
+pub(super) fn essence_of<'a>(
+    told: impl Iterator<Item = &'a Notification>,
+) -> Vec<(String, Vec<NotificationKind>)> {
     let mut incidents: Vec<(&str, String, Vec<NotificationKind>)> = Vec::new();
     // When it is learned late how far something goes it is told at once instead of by and by.
-    let said = run.told.iter().filter(|(_, message)| message.kind != NotificationKind::Update);
-    for (_, message) in said {
+    let said = told.filter(|message| message.kind != NotificationKind::Update);
+    for message in said {
         let incident = &message.alert.incident;
         let common =
             incident.common.as_ref().map(|common| format!("{}={}", common.label, common.value));

@@ -57,7 +57,7 @@ fn codecs_that_may_be_starting_are_waited_for_over_a_restart() {
     run.stop(seconds(2));
     run.play(&steps[before..], scenario.lasts);
     assert_eq!(health(&mut run), Health::Up);
-    let judgement = scenario.judge(&run.heard());
+    let judgement = run.judgement(&scenario);
     assert!(judgement.holds() && run.complaints.is_empty(), "{judgement}{:?}", run.complaints);
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use vchealth::config::{
     self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
 };
-use vchealth::lab::scenario::{Act, Heard, Scenario, Step};
+use vchealth::lab::scenario::{Act, Heard, Judgement, Scenario, Step};
 use vchealth::lab::world::{Sight, World};
 use vchealth::model::{
     Ack, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
@@ -28,6 +28,10 @@ pub(crate) const WARM_UP: Duration = Duration::from_secs(60);
 
 /// Changes what a probe of a target of the whole province learned.
 pub(crate) type Tamper = Box<dyn FnMut(&ProbeRequest, TargetIx, Now, &mut Sight)>;
+
+/// Hears every message when it is written down, with what is durable then, and says what is wrong
+/// with it.
+pub(crate) type Listener = Box<dyn FnMut(&Notification, &Durable, &Config, Now) -> Vec<String>>;
 
 /// A brain, the province it watches, and what it has said so far.
 pub(crate) struct Run {
@@ -51,6 +55,8 @@ pub(crate) struct Run {
     /// Whether a step makes our clock wrong, so that the devices' clocks are off from then on.
     /// Usually it was wrong before.
     pub(crate) steps_wrongly: bool,
+    /// Judges what is told.
+    pub(crate) listener: Option<Listener>,
     /// Does something to what probes learn.
     pub(crate) tamper: Option<Tamper>,
     /// Every outcome that the brain was told, while somebody keeps them.
@@ -67,7 +73,8 @@ pub(crate) struct Run {
     pub(crate) kept: Option<Kept>,
     /// What probes will have learned when they are back, and of which site.
     under_way: BTreeMap<(Mono, u64), (SiteIx, Outcome)>,
-    returns_at: Option<Mono>,
+    /// When the daemon is back.
+    pub(crate) returns_at: Option<Mono>,
     orders: u64,
     /// Maps the targets of the brain's present topology to those of the whole province.
     targets: Vec<TargetIx>,
@@ -128,6 +135,7 @@ impl Run {
             complaints: Vec::new(),
             strict: true,
             steps_wrongly: false,
+            listener: None,
             tamper: None,
             outcomes: None,
             thought: None,
@@ -187,9 +195,22 @@ impl Run {
         self.told.iter().map(|(at, n)| Heard::from_notification(*at, n)).collect()
     }
 
+    /// Whether people were told what the scenario expects, and whether what they are not to be told
+    /// was noticed.
+    pub(crate) fn judgement(&self, scenario: &Scenario) -> Judgement {
+        let mut judgement = scenario.judge(&self.heard());
+        judgement.complaints.extend(scenario.overlooked(self.durable.incidents.values()));
+        judgement
+    }
+
     /// Time since the beginning.
     pub(crate) fn elapsed(&self) -> Duration {
         self.now.mono - self.begins.mono
+    }
+
+    /// What the clock of this machine would show if nobody had set it.
+    pub(crate) fn right_time(&self) -> Timestamp {
+        self.begins.wall_at(self.now.mono)
     }
 
     /// Runs until `elapsed` after the beginning.
@@ -241,8 +262,7 @@ impl Run {
                     if self.steps_wrongly
                         && let Ok(reply) = &mut sight.result
                     {
-                        let right = self.begins.wall_at(self.now.mono);
-                        let off = right.duration_since(self.now.wall).as_secs();
+                        let off = self.right_time().duration_since(self.now.wall).as_secs();
                         match &mut reply.detail {
                             Detail::Http(detail) => detail.clock_offset_s = Some(off),
                             Detail::Sip(detail) => detail.clock_offset_s = Some(off),
@@ -320,6 +340,34 @@ impl Run {
         self.monitor = None;
         self.under_way.clear();
         self.returns_at = Some(self.now.mono + away);
+    }
+
+    /// Another run that goes on from here, of a brain that remembers only what is written down.
+    /// Nobody listens to it and nothing is done to what its probes learn.
+    pub(crate) fn fork(&self) -> Self {
+        let (config, topology) = (Arc::clone(&self.config), Arc::clone(&self.topology));
+        let mut fork = Self {
+            monitor: None,
+            world: self.world.clone(),
+            durable: self.durable.clone(),
+            told: self.told.clone(),
+            changed: self.changed.clone(),
+            complaints: Vec::new(),
+            listener: None,
+            tamper: None,
+            outcomes: None,
+            kept: None,
+            under_way: BTreeMap::new(),
+            sessions: self.sessions.clone(),
+            targets: self.targets.clone(),
+            topology,
+            config,
+            ..*self
+        };
+        if fork.returns_at.is_none() {
+            fork.start();
+        }
+        fork
     }
 
     /// What the board would show now.
@@ -403,7 +451,13 @@ impl Run {
         let mut judged = false;
         for change in &batch.changes {
             match change {
-                Change::Notify(notification) => self.told.push((at, (**notification).clone())),
+                Change::Notify(notification) => {
+                    if let Some(listener) = &mut self.listener {
+                        let wrong = listener(notification, &self.durable, &self.config, self.now);
+                        self.complaints.extend(wrong.into_iter().map(|it| format!("{at:?}: {it}")));
+                    }
+                    self.told.push((at, (**notification).clone()));
+                }
                 Change::Health { key, state } => {
                     judged |= key.endpoint.is_none();
                     self.changed.push((at, key.clone(), state.health));
