@@ -5,16 +5,22 @@
 //! fails is shrunk and printed as the file that it is, so that a person can read it, keep it under
 //! `tests/scenarios` and play it again.
 //!
-//! - `drawn`: the histories; `truth`: what is the matter in them; `told`: what people heard;
-//! - `ours`: histories in which only we are at fault;
+//! - `drawn`: the histories; `truth`: what is the matter in them, `past`: what was when something
+//!   was told; `told`: what people heard;
+//! - `ours`: failures of our own, alone and on top of what is wrong anyway; `odd`: one outcome that
+//!   does not fit the rest;
 //! - `tally`: what was in all of them, so that no property holds for want of a case.
 //!
-//! `HISTORIES` sets how many are played, `HISTORIES_SEED` which ones.
+//! `HISTORIES` sets how many are played by all properties together, `HISTORIES_SEED` which ones.
 
 #[path = "histories/drawn.rs"]
 mod drawn;
+#[path = "histories/odd.rs"]
+mod odd;
 #[path = "histories/ours.rs"]
 mod ours;
+#[path = "histories/past.rs"]
+mod past;
 #[path = "histories/tally.rs"]
 mod tally;
 #[path = "histories/told.rs"]
@@ -22,37 +28,38 @@ mod told;
 #[path = "histories/truth.rs"]
 mod truth;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::{
     Config as Runs, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
 };
 use vchealth::config::{Channel, DatedShift, Person, Receiver, Rota, Route, Settings, When};
 use vchealth::lab::scenario::Step;
-use vchealth::lab::world::{Nature, World};
-use vchealth::model::{
-    ChannelId, Effort, Failure, Health, IcmpError, Incident, Now, PersonId, RemoteFailure, Reply,
-    RotaId, Severity, TargetIx, Unreachable,
-};
+use vchealth::lab::world::Dice;
+use vchealth::model::{ChannelId, Health, Incident, PersonId, RotaId, Severity};
 use vchealth::monitor::Monitor;
 
 use self::drawn::History;
+use self::past::Past;
 use self::tally::Tally;
+use super::restarts::essence_of;
 use super::run::{self, Run};
 
-/// Histories that are played unless `HISTORIES` says otherwise.
-const HISTORIES: u32 = 2_000;
+/// Histories that are played, by all properties together, unless `HISTORIES` says otherwise.
+const HISTORIES: u32 = 4_000;
 /// The brain runs for this long before anything happens: enough to have seen everybody twice.
 const WARM_UP: Duration = Duration::from_secs(20);
 /// What is wrong ends at last; this much later nobody may be left with a problem that is none.
 /// Messages may wait an hour for their turn, and an hour more if the hour was used up.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3 * 3600);
+/// What never flaps is over so much later, and everybody has been told.
+const ENDS_WITHIN: Duration = Duration::from_secs(1200);
 /// The brain writes down what it was told within this time.
 const WRITES_WITHIN: Duration = Duration::from_millis(50);
 /// The channel that wants to know everything.
@@ -67,21 +74,21 @@ const ON_DUTY: [&str; 2] = ["early", "late"];
 #[test]
 fn whatever_happens_each_fault_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(1, drawn::whatever, |history| first_wrong(history, &tally));
+    for_all(45, drawn::whatever, |history| first_wrong(history, &tally));
     tally.holds("whatever happens", &SEEN);
 }
 
 #[test]
 fn whatever_happens_where_sites_have_something_in_common_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(10, drawn::labelled, |history| first_wrong(history, &tally));
+    for_all(5, drawn::labelled, |history| first_wrong(history, &tally));
     tally.holds("where sites have something in common", &[&SEEN[..], &SEEN_IN_COMMON].concat());
 }
 
 #[test]
 fn the_same_history_gives_the_same_snapshots() {
     let tally = Tally::default();
-    for_all(20, drawn::whatever, |history| {
+    for_all(2, drawn::whatever, |history| {
         let films = [0, 1].map(|_| film(history));
         tally.add("snapshots", films[0].len());
         if films[0] == films[1] { Ok(()) } else { Err("two runs of it differ".to_owned()) }
@@ -92,35 +99,55 @@ fn the_same_history_gives_the_same_snapshots() {
 #[test]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     let tally = Tally::default();
-    for_all(1, drawn::ours, |history| ours::others_are_blamed(history, &tally));
+    for_all(25, drawn::ours, |history| ours::others_are_blamed(history, &tally));
+    assert!(
+        tally.of("not to be told apart") * 5 < tally.of("histories"),
+        "too many are passed over"
+    );
     tally.holds("failures of our own", &ours::SEEN);
+}
+
+#[test]
+fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
+    let tally = Tally::default();
+    for_all(10, drawn::lasting, |history| ours::open_ones_change(history, &tally));
+    assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
+    tally.holds("failures of our own while something is open", &ours::SEEN_ON_TOP);
 }
 
 #[test]
 fn one_odd_outcome_changes_nothing_for_good() {
     let tally = Tally::default();
-    for_all(5, drawn::lasting, |history| changed_by_one_odd(history, &tally));
-    tally.holds("one odd outcome", &["odd outcomes", "sites that are down", "sites that are up"]);
+    for_all(10, drawn::lasting, |history| odd::changes(history, &tally));
+    assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
+    tally.holds("one odd outcome", &odd::SEEN);
+}
+
+#[test]
+fn a_brain_that_remembers_goes_on_like_one_that_never_stopped() {
+    let tally = Tally::default();
+    for_all(3, drawn::lasting, |history| restored_goes_on_otherwise(history, &tally));
+    tally.holds("a brain that remembers", &["restored in the middle", "messages compared"]);
 }
 
 fn number(name: &str) -> Option<u32> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// How many histories are played.
+/// How many histories are played, by all properties together.
 fn histories() -> u32 {
     number("HISTORIES").unwrap_or(HISTORIES)
 }
 
-/// Plays histories on all processors. What fails is shrunk and told as a scenario file.
+/// Plays its share of the histories on all processors. What fails is shrunk and told as a scenario file.
 fn for_all<S>(
-    one_in: u32,
+    percent: u32,
     strategy: impl Fn() -> S + Sync,
     check: impl Fn(&History) -> Result<(), String> + Sync,
 ) where
     S: Strategy<Value = History>,
 {
-    let total = histories() / one_in;
+    let total = histories().div_ceil(100) * percent;
     let seed = number("HISTORIES_SEED").unwrap_or(1);
     let hands = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap());
     let failed: Mutex<Option<String>> = Mutex::new(None);
@@ -180,7 +207,7 @@ fn settings() -> Settings {
         channels: vec![ChannelId::new(id)],
     };
     settings.people = ON_DUTY.map(person).into();
-    let begins: jiff::Timestamp = run::BEGINS.parse().unwrap();
+    let begins: Timestamp = run::BEGINS.parse().unwrap();
     settings.rotas = vec![Rota {
         id: RotaId::new("duty"),
         time_zone: settings.time_zone.clone(),
@@ -234,8 +261,9 @@ const SEEN_IN_COMMON: [&str; 3] = ["in common: access", "in common: device", "in
 /// 1. At every moment each site that is down or degraded is explained by exactly one open incident;
 ///    see [`run::contradictions`].
 /// 2. At every step a brain that is restored shows what the running one has written down.
-/// 3. When nothing has changed for long, what it says is [true](truth::is_wrong).
-/// 4. When all is well at last, everybody who was told of something has been told its end, and
+/// 3. Whatever is told is [true](past::Past::untrue) when it is told.
+/// 4. When nothing has changed for long, what it says is [true](truth::is_wrong).
+/// 5. When all is well at last, everybody who was told of something has been told its end, and
 ///    nothing was [told wrongly](told::mistold) meanwhile.
 fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     let scenario = history.scenario();
@@ -243,7 +271,16 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     let (over, settles) = history.calm();
     let heals = over + settles;
     let before = steps.partition_point(|step| step.at < heals);
-    play(&mut run, &steps[..before], &mut |run| {
+    let past = Rc::new(RefCell::new(Past::new(history, &run)));
+    let (knows, whole) = (Rc::clone(&past), Arc::clone(&run.topology));
+    run.listener = Some(Box::new(move |message, durable, config, now| {
+        knows.borrow().untrue(message, durable, config, &whole, now)
+    }));
+    play(&mut run, &steps[..before], &mut |run, acted| {
+        if acted {
+            past.borrow_mut().look(run);
+            return Ok(());
+        }
         if run.monitor.is_none() {
             return Ok(());
         }
@@ -256,6 +293,7 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     for step in &steps[before..] {
         run.act(&step.act);
     }
+    past.borrow_mut().look(&run);
     let mut until = heals + settles / 2;
     run.until(until);
     while !is_settled(&mut run) {
@@ -277,27 +315,30 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// Plays a history up to where its faults are taken away, with a look at every step. What happens
-/// at one moment, such as a reload and a fault, is looked at together, once the brain has had the
-/// time to write down what it makes of it.
+/// Plays a history up to where its faults are taken away, with a look before every step, and one
+/// after it, of which it is said that it is. What happens at one moment, such as a reload and a
+/// fault, is looked at together before it, once the brain has had the time to write down what it
+/// makes of what was before.
 fn play(
     run: &mut Run,
     steps: &[Step],
-    looks: &mut impl FnMut(&mut Run) -> Result<(), String>,
+    looks: &mut impl FnMut(&mut Run, bool) -> Result<(), String>,
 ) -> Result<(), String> {
     let mut acted = None;
     for step in steps {
         run.until(step.at);
         if acted.is_none_or(|at| run.elapsed() >= at + WRITES_WITHIN) {
-            looks(run)?;
+            looks(run, false)?;
         }
         run.act(&step.act);
+        looks(run, true)?;
         acted = Some(run.elapsed());
     }
     Ok(())
 }
 
-/// A brain that is restored from what is durable shows just that.
+/// A brain that is restored from what is durable shows just that: what is open, the health of
+/// every site, device and target that is watched, silences and maintenance.
 fn restored_differs(run: &Run) -> Option<String> {
     let mut restored = Monitor::new(run.config.clone(), run.durable.clone(), run.now);
     let snapshot = restored.snapshot(run.now);
@@ -317,14 +358,75 @@ fn restored_differs(run: &Run) -> Option<String> {
     if open != shown {
         return Some(format!("durable are {open:#?}, restored {shown:#?}"));
     }
+    let (silences, maintenance) = (&run.durable.silences, &run.durable.maintenance);
+    let stand = |until: Timestamp| until > run.now.wall;
+    let muted = silences.values().filter(|it| stand(it.until)).map(|it| &it.id);
+    if !muted.eq(snapshot.silences.iter().map(|it| &it.id)) {
+        return Some(format!("durable are {silences:#?}, restored {:#?}", snapshot.silences));
+    }
+    let worked = maintenance.values().filter(|it| stand(it.until)).map(|it| &it.id);
+    if !worked.eq(snapshot.maintenance.iter().map(|it| &it.id)) {
+        return Some(format!("durable are {maintenance:#?}, restored {:#?}", snapshot.maintenance));
+    }
     let topology = &run.config.topology;
-    topology.site_ixs().find_map(|site| {
-        let durable =
-            run.durable.health.get(&topology.site_key(site)).map_or(Health::Unknown, |s| s.health);
-        let shown = snapshot.sites[site.ix()].standing.hard;
-        (durable != shown)
-            .then(|| format!("{} is {durable:?}, restored {shown:?}", topology.site(site).id))
+    let sites = topology
+        .site_ixs()
+        .map(|ix| (topology.site_key(ix), snapshot.sites[ix.ix()].standing.hard));
+    let targets = topology
+        .target_ixs()
+        .map(|ix| (topology.target_key(ix), snapshot.targets[ix.ix()].standing.hard));
+    sites.chain(targets).find_map(|(key, shown)| {
+        let durable = run.durable.health.get(&key).map_or(Health::Unknown, |it| it.health);
+        (durable != shown).then(|| format!("{key} is {durable:?}, restored {shown:?}"))
     })
+}
+
+/// What a brain that is restored at a random moment says otherwise than the one that goes on.
+///
+/// All that is wrong is from the beginning, so that both see it for as long.
+fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), String> {
+    let scenario = history.scenario();
+    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (over, settles) = history.calm();
+    let (heals, ends) = (over + settles, over + settles * 2);
+    let before = steps.partition_point(|step| step.at < heals);
+    play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;
+    let mut dice = Dice::new(u64::from(history.seed), 9);
+    let at = Duration::from_millis(dice.up_to(u64::try_from(ends.as_millis()).unwrap()));
+    run.until(at.min(heals));
+    let heal = |run: &mut Run| {
+        for step in &steps[before..] {
+            run.act(&step.act);
+        }
+    };
+    let is_healed = at >= heals;
+    if is_healed {
+        heal(&mut run);
+        run.until(at);
+    }
+    let mut runs = [run.fork(), run];
+    for run in &mut runs {
+        run.until(heals);
+        if !is_healed {
+            heal(run);
+        }
+        run.until(heals + ENDS_WITHIN);
+        if let Some(wrong) = run.complaints.first() {
+            return Err(wrong.clone());
+        }
+    }
+    tally.add("restored in the middle", 1);
+    // Who is on duty when something is told is a matter of seconds.
+    let [restored, usual] = runs.map(|run| {
+        let told = run.told.iter().map(|(_, message)| message);
+        let told: Vec<_> = told.filter(|message| message.channel.as_str() == ALL).collect();
+        tally.add("messages compared", told.len());
+        essence_of(told.into_iter())
+    });
+    if restored == usual {
+        return Ok(());
+    }
+    Err(format!("restored at {at:?} it tells {restored:#?} instead of {usual:#?}"))
 }
 
 /// Whether everybody who was told of a problem was told of its end.
@@ -358,8 +460,8 @@ fn count(run: &Run, tally: &Tally) {
 fn film(history: &History) -> Vec<String> {
     let (mut run, steps) = Run::with(&history.scenario(), settings(), WARM_UP);
     let mut film = Vec::new();
-    let mut look = |run: &mut Run| {
-        if run.monitor.is_some() {
+    let mut look = |run: &mut Run, acted: bool| {
+        if run.monitor.is_some() && !acted {
             film.push(format!("{:?}", run.snapshot()));
         }
         Ok(())
@@ -367,68 +469,4 @@ fn film(history: &History) -> Vec<String> {
     play(&mut run, &steps, &mut look).expect("nothing is asked of it");
     film.push(format!("{:?}", run.told));
     film
-}
-
-// ---------------------------------------------------------------------------------------------
-
-/// An outcome that does not fit the rest.
-fn odd(run: &Run, ix: TargetIx, now: Now, n: u16) -> Result<Reply, Failure> {
-    let topology = &run.topology;
-    let unreachable = |ix: usize| {
-        let endpoint = &topology.endpoints[ix % topology.endpoints.len()];
-        RemoteFailure::Unreachable(IcmpError {
-            icmp_type: 3,
-            icmp_code: 1,
-            offender: endpoint.host.to_string().parse().ok(),
-            kind: Unreachable::Host,
-        })
-    };
-    match n % 4 {
-        0 => Err(Failure::Remote(RemoteFailure::Timeout)),
-        1 => Err(Failure::Remote(RemoteFailure::Refused)),
-        2 => Err(Failure::Remote(unreachable(usize::from(n / 4)))),
-        _ => World::new(topology.clone(), Nature::default()).probe(now, ix, Effort::Normal).result,
-    }
-}
-
-/// What one outcome that does not fit the rest changes for good, when nothing has changed for long.
-fn changed_by_one_odd(history: &History, tally: &Tally) -> Result<(), String> {
-    let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
-    let (over, settles) = history.calm();
-    let before = steps.partition_point(|step| step.at < over + settles);
-    play(&mut run, &steps[..before], &mut |_| Ok(()))?;
-    // A service that is asked once a minute is down for a fact after three.
-    run.until(Duration::from_secs(400));
-    let target = TargetIx::new(usize::from(history.seed) % run.topology.targets.len());
-    let outcome = odd(&run, target, run.now, history.seed / 7);
-    let words = format!("{} got {outcome:?}", run.topology.target_key(target));
-    for site in run.snapshot().sites {
-        let is = format!("sites that are {}", site.standing.hard.word());
-        tally.add(&is, 1);
-    }
-    let given = Rc::new(Cell::new(false));
-    let (gives, mut once) = (Rc::clone(&given), Some(outcome));
-    run.tamper = Some(Box::new(move |_, asked, _, sight| {
-        if asked == target
-            && let Some(outcome) = once.take()
-        {
-            sight.result = outcome;
-            sight.took = Duration::from_millis(30);
-            gives.set(true);
-        }
-    }));
-    let (changes, told) = (run.changed.len(), run.told.len());
-    run.until(Duration::from_secs(600));
-    if !given.get() {
-        return Err(format!("nobody asked: {words}"));
-    }
-    tally.add("odd outcomes", 1);
-    if let Some((at, key, health)) = run.changed.get(changes) {
-        return Err(format!("{at:?}: {key} became {health:?} when {words}"));
-    }
-    if let Some((at, said)) = run.told.get(told) {
-        return Err(format!("{at:?}: {} was told when {words}", said.id));
-    }
-    Ok(())
 }

@@ -4,14 +4,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use vchealth::lab::world::Dice;
-use vchealth::model::{Ailment, Cause, Failure, Health, LocalFailure, Part, TargetIx, TargetKey};
+use jiff::SignedDuration;
+use vchealth::lab::fault::Fault;
+use vchealth::lab::scenario::Act;
+use vchealth::lab::world::{Dice, Place};
+use vchealth::model::{
+    Ailment, Cause, Durable, Failure, Health, LocalFailure, Part, SiteId, TargetIx, TargetKey,
+};
 use vchealth::monitor::Input;
 
 use super::drawn::{Build, Event, History, Pace, What, Whom};
 use super::tally::Tally;
 use super::{WARM_UP, play, settings, told};
-use crate::simulate::run::Run;
+use crate::simulate::run::{Run, explains};
 
 /// Whoever fails is asked again within so many tenths of a second.
 const ASKED_AGAIN_WITHIN: u16 = 100;
@@ -25,11 +30,17 @@ pub(super) const SEEN: [&str; 4] = [
 
 /// Failures of our own, of every kind.
 fn local_failure(n: u64) -> Failure {
-    Failure::Local(match n % 4 {
-        0 => LocalFailure::NoRoute,
-        1 => LocalFailure::Stopping,
-        2 => LocalFailure::Other("made up".to_owned()),
-        _ => LocalFailure::Unresolved("nobody answers".to_owned()),
+    let words = || "made up".to_owned();
+    Failure::Local(match n % 9 {
+        0 => LocalFailure::Unresolved(words()),
+        1 => LocalFailure::NoSuchName(words()),
+        2 => LocalFailure::NoRoute,
+        3 => LocalFailure::Forbidden(words()),
+        4 => LocalFailure::Late,
+        5 => LocalFailure::Exhausted(words()),
+        6 => LocalFailure::Overloaded,
+        7 => LocalFailure::Stopping,
+        _ => LocalFailure::Other(words()),
     })
 }
 
@@ -74,6 +85,7 @@ fn can_be_told_apart(history: &History) -> bool {
 /// Where somebody else is blamed for failures of our own, which befall probes at random besides
 /// what the history says.
 pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), String> {
+    tally.add("histories", 1);
     if cuts(history) && !can_be_told_apart(history) {
         tally.add("not to be told apart", 1);
         return Ok(());
@@ -114,7 +126,10 @@ pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), 
             makes_up.set(makes_up.get() + 1);
         }
     }));
-    play(&mut run, &steps, &mut |run| {
+    play(&mut run, &steps, &mut |run, acted| {
+        if acted {
+            return Ok(());
+        }
         let trouble =
             (run.elapsed().as_secs() % 2 == 0).then(|| Ailment::Words("in trouble".to_owned()));
         run.tell(Input::Part { part: Part::Resolver, trouble });
@@ -143,6 +158,142 @@ pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), 
     }
     let mut wrong = std::mem::take(&mut run.complaints);
     wrong.extend(told::mistold(&run.told, !history.steps_the_clock()));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// What must have been seen of failures on top of what is wrong anyway.
+pub(super) const SEEN_ON_TOP: [&str; 6] = [
+    "failures made up",
+    "sites that became unknown",
+    "messages about ourselves",
+    "incidents that were open",
+    "cuts of our network",
+    "steps of our clock",
+];
+
+/// A service that is asked once a minute is down for a fact after three.
+const SETTLED: Duration = Duration::from_secs(400);
+/// For how long there are failures of our own.
+const ON_TOP: Duration = Duration::from_secs(240);
+/// After them everything is as it was within this time.
+const AS_BEFORE: Duration = Duration::from_secs(400);
+
+/// What is open and has to stay so: by its id what it is, and who is affected.
+fn open(run: &Run) -> Vec<String> {
+    let open = run.durable.incidents.values().filter(|it| it.is_active() && explains(it));
+    let words = open.map(|it| {
+        let affected: Vec<_> = it.affected_now().map(SiteId::as_str).collect();
+        let (cause, relapses) = (it.cause.word(), it.relapses.len());
+        format!("{} is {cause} of {affected:?}, {relapses} relapses", it.id)
+    });
+    words.collect()
+}
+
+/// What failures of our own change of what is wrong anyway, and has been for long: nothing but what
+/// is known. A site may become unknown and then what it was before; nothing is told but of
+/// ourselves; and in the end the same incidents are open as before.
+///
+/// Besides probes that fail on this machine, at random and of every kind, our network is cut or our
+/// clock is set. Neither can be told from faults of others where our own gateway is one of those
+/// that have trouble, or where hardly any clock is seen.
+pub(super) fn open_ones_change(history: &History, tally: &Tally) -> Result<(), String> {
+    tally.add("histories", 1);
+    let scenario = history.scenario();
+    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (over, settles) = history.calm();
+    let before = steps.partition_point(|step| step.at < over + settles);
+    play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;
+    run.until(SETTLED);
+    if run.snapshot().monitor.blind {
+        tally.add("blind before", 1);
+        return Ok(());
+    }
+    let (was_open, said, changed) = (open(&run), run.told.len(), run.changed.len());
+    let was = |durable: &Durable, key: &TargetKey| {
+        durable.health.get(key).map_or(Health::Unknown, |it| it.health)
+    };
+    let healths = run.durable.clone();
+    tally.add("incidents that were open", was_open.len());
+    let mut dice = Dice::new(u64::from(history.seed), 6);
+    let (share, spared) = ([0.05, 0.3, 0.7, 1.0][usize::from(history.seed % 4)], dice.share());
+    let topology = run.topology.clone();
+    let ours_fails = run
+        .world
+        .faults()
+        .any(|(place, _)| matches!(place, Place::Site(site, _) if Some(*site) == topology.vantage));
+    let well = run.snapshot().sites.iter().filter(|it| it.standing.hard == Health::Up).count();
+    let (cut, step) = match dice.up_to(3) {
+        0 if !ours_fails && well * 2 > topology.sites.len() => (true, false),
+        1 if well > 4 => (false, true),
+        _ => (false, false),
+    };
+    let shows = |ix| ["sip", "web"].contains(&topology.check_of(ix).id.as_str());
+    let hit: Vec<bool> =
+        topology.target_ixs().map(|ix| dice.share() >= spared && !(step && shows(ix))).collect();
+    // In a cut everybody is asked, so that it can be told from a fault of theirs.
+    let share = if cut { 0.0 } else { share };
+    let made_up = Rc::new(Cell::new(0));
+    let (makes_up, mut throws) = (Rc::clone(&made_up), dice.clone());
+    run.tamper = Some(Box::new(move |_, target, _, sight| {
+        if hit[target.ix()] && throws.chance(share) {
+            sight.result = Err(local_failure(throws.throw()));
+            sight.took = Duration::ZERO;
+            makes_up.set(makes_up.get() + 1);
+        }
+    }));
+    let at = SETTLED + Duration::from_millis(dice.up_to(60_000));
+    run.until(at);
+    if step {
+        tally.add("steps of our clock", 1);
+        run.steps_wrongly = true;
+        let by = i64::try_from(dice.up_to(8000)).unwrap() - 4000;
+        run.act(&Act::ClockStep(SignedDuration::from_secs(by)));
+    }
+    if cut {
+        tally.add("cuts of our network", 1);
+        run.world.place(run.now, Place::Own, Fault::OwnNetworkCut);
+    }
+    run.until(at + Duration::from_millis(dice.up_to(120_000)));
+    run.world.lift(&Place::Own, None);
+    if step {
+        // Somebody sets it right.
+        let off = run.right_time().duration_since(run.now.wall);
+        run.act(&Act::ClockStep(off));
+    }
+    run.until(SETTLED + ON_TOP);
+    run.tamper = None;
+    run.until(SETTLED + ON_TOP + AS_BEFORE);
+    tally.add("failures made up", made_up.get());
+    for (at, key, health) in &run.changed[changed..] {
+        let is_site = key.endpoint.is_none();
+        tally.add("sites that became unknown", usize::from(is_site && *health == Health::Unknown));
+        // When the network is cut, targets fall silent before we know that it is we.
+        let fits = *health == Health::Unknown || *health == was(&healths, key);
+        if !fits && (is_site || !cut) {
+            return Err(format!(
+                "{at:?}: {key} became {health:?} and was {:?}",
+                was(&healths, key)
+            ));
+        }
+    }
+    for (at, message) in &run.told[said..] {
+        if message.alert.incident.cause != Cause::Monitor {
+            return Err(format!("{at:?}: {} was told", told::words(message)));
+        }
+        tally.add("messages about ourselves", 1);
+    }
+    let is_open = open(&run);
+    if is_open != was_open {
+        return Err(format!("open is {is_open:#?}, was {was_open:#?}"));
+    }
+    for ix in topology.site_ixs() {
+        let key = topology.site_key(ix);
+        let (now, before) = (was(&run.durable, &key), was(&healths, &key));
+        if now != before {
+            return Err(format!("{key} is {now:?} and was {before:?}"));
+        }
+    }
+    let wrong = std::mem::take(&mut run.complaints);
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 

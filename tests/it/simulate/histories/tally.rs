@@ -24,6 +24,11 @@ impl Tally {
         }
     }
 
+    /// How often something was seen.
+    pub(super) fn of(&self, what: &str) -> usize {
+        self.0.lock().unwrap().get(what).copied().unwrap_or_default()
+    }
+
     /// Prints what was seen, and fails where something never was without which the property says
     /// nothing. In fewer histories than usual not everything needs to be.
     pub(super) fn holds(self, property: &str, must: &[&str]) {

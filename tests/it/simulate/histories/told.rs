@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use vchealth::config::Settings;
-use vchealth::model::{Cause, Incident, Notification, NotificationKind, PersonId, Severity, Told};
+use vchealth::model::{
+    Cause, Incident, Notification, NotificationKind, PersonId, Severity, SiteId, Told,
+};
 
 use super::{ALL, CRITICAL, NO_ENDS};
 use crate::simulate::run;
@@ -58,6 +60,15 @@ pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<Str
         }
     }
     found
+}
+
+/// What a message says, for whoever looks into it.
+pub(super) fn words(message: &Notification) -> String {
+    let Incident { cause, site, endpoint, of, evidence, .. } = &message.alert.incident;
+    let affected: Vec<_> = message.alert.incident.affected_now().map(SiteId::as_str).collect();
+    let saw: Vec<_> = evidence.iter().map(|it| format!("{} {:?}", it.target, it.saw)).collect();
+    let (id, cause) = (&message.id, cause.word());
+    format!("{id}: {cause} at {site:?} {endpoint:?}, {affected:?} of {of}: {saw:#?}")
 }
 
 /// How much a trouble keeps a site from.

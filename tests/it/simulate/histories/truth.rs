@@ -1,6 +1,8 @@
 //! What is the matter in truth, and whether the brain says so when nothing has changed for long.
 
 use vchealth::config::Config;
+use vchealth::lab::fault::{Fault, FaultKind};
+use vchealth::lab::world::Place;
 use vchealth::model::{
     Cause, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure, SiteIx,
 };
@@ -24,52 +26,60 @@ pub(super) enum Truth {
     Ailing,
 }
 
-/// What is the matter with each site that is watched now.
-fn truths(run: &Run) -> Vec<(SiteIx, Truth)> {
-    let watched = &run.config.topology;
+/// What is the matter with each site of the province, whether or not it is watched and whether or
+/// not we could see it now.
+pub(super) fn truths(run: &Run) -> Vec<Truth> {
     let mut world = run.world.clone();
+    world.lift(&Place::Own, None);
+    // One answer is enough: a path may lose what is sent over it and live.
+    let tries = if world.faults().any(|(_, fault)| worsens(fault)) { TRIES } else { 1 };
     let whole = &run.topology;
-    let sites = watched.site_ixs().map(|site| {
-        let own = watched.site(site);
-        let there = whole.find_site(&own.id).expect("it is drawn");
-        let addresses: Vec<_> = whole
-            .site(there)
-            .endpoints
-            .iter()
-            .map(|ix| whole.endpoint(*ix).host.to_string())
-            .collect();
+    let truth = |site: SiteIx| {
+        let endpoints = &whole.site(site).endpoints;
+        let addresses: Vec<String> =
+            endpoints.iter().map(|ix| whole.endpoint(*ix).host.to_string()).collect();
         let (mut answers, mut fails, mut speaks) = (0, 0, 0);
-        for endpoint in &whole.site(there).endpoints {
-            for target in &whole.endpoint(*endpoint).targets {
-                // One answer is enough: a path may lose what is sent over it and live.
-                let mut tries = (0..TRIES)
-                    .map(|_| world.probe(run.now, *target, Effort::Thorough).result)
-                    .collect::<Vec<_>>();
-                let best = tries.iter().position(Result::is_ok).unwrap_or_default();
-                match tries.swap_remove(best) {
-                    Ok(_) => answers += 1,
-                    Err(failure) => {
-                        fails += 1;
-                        speaks += usize::from(failure.host_alive() == Some(true));
-                        if let Failure::Remote(RemoteFailure::Unreachable(IcmpError {
-                            offender: Some(from),
-                            ..
-                        })) = failure
-                        {
-                            speaks += usize::from(addresses.contains(&from.to_string()));
-                        }
-                    }
+        for target in endpoints.iter().flat_map(|endpoint| &whole.endpoint(*endpoint).targets) {
+            let mut result = world.probe(run.now, *target, Effort::Thorough).result;
+            for _ in 1..tries {
+                if result.is_err() {
+                    result = world.probe(run.now, *target, Effort::Thorough).result;
                 }
             }
+            let Err(failure) = result else {
+                answers += 1;
+                continue;
+            };
+            fails += 1;
+            speaks += usize::from(failure.host_alive() == Some(true));
+            if let Failure::Remote(RemoteFailure::Unreachable(IcmpError {
+                offender: Some(from),
+                ..
+            })) = failure
+            {
+                speaks += usize::from(addresses.contains(&from.to_string()));
+            }
         }
-        let truth = match (answers, fails, speaks) {
+        match (answers, fails, speaks) {
             (_, 0, _) => Truth::Well,
             (0, _, 0) => Truth::Silent,
             _ => Truth::Ailing,
-        };
-        (site, truth)
-    });
-    sites.collect()
+        }
+    };
+    whole.site_ixs().map(truth).collect()
+}
+
+/// Whether a fault leaves everybody within reach, but worse than before.
+pub(super) const fn worsens(fault: &Fault) -> bool {
+    matches!(fault.kind(), FaultKind::Loss | FaultKind::Delay | FaultKind::Jitter)
+}
+
+/// What is the matter with each site that is watched now.
+fn watched(run: &Run) -> Vec<(SiteIx, Truth)> {
+    let (truths, whole) = (truths(run), &run.topology);
+    let watched = &run.config.topology;
+    let there = |site| whole.find_site(&watched.site(site).id).expect("it is drawn");
+    watched.site_ixs().map(|site| (site, truths[there(site).ix()])).collect()
 }
 
 /// What is wrong with what the brain says when nothing has changed for long.
@@ -80,7 +90,7 @@ fn truths(run: &Run) -> Vec<(SiteIx, Truth)> {
 /// 3. Whatever is open is [what it is said to be](misnamed), and was [told](told::unheard).
 /// 4. Or, when our own gateway and nearly everything is silent, we are blind.
 pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Result<(), String> {
-    let truths = truths(run);
+    let truths = watched(run);
     let topology = run.config.topology.clone();
     let snapshot = run.snapshot();
     let truth = |site: SiteIx| truths[site.ix()].1;
@@ -152,15 +162,12 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
     Ok(())
 }
 
-/// What an incident says that cannot be.
+/// What an incident says that cannot be, when nothing has changed for long.
 ///
 /// 1. Where nothing answers, it is the line or the power; or what sites have in common took the
 ///    devices of most and silenced this one.
-/// 2. What concerns one site concerns no other; what lies on a site's line concerns only those that
-///    hang on it, and several of them while the site itself answers. What sites have in common
-///    concerns only those that have it and, unless it is about their devices, those that hang on
-///    them.
-/// 3. No more are affected than could be.
+/// 2. It is [where it may be](misplaced). What lies on a site's line concerns several of them while
+///    the site itself answers.
 fn misnamed(
     incident: &Incident,
     config: &Config,
@@ -169,16 +176,44 @@ fn misnamed(
     if !explains(incident) {
         return None;
     }
-    let (topology, correlation) = (&config.topology, &config.settings.correlation);
-    let silences = |common: &CommonFactor| correlation.common_labels.contains(&common.label);
+    let topology = &config.topology;
     let affected: Vec<SiteIx> =
         incident.affected_now().filter_map(|id| topology.find_site(id)).collect();
+    let silences = |common: &CommonFactor| silences(config, common);
     let is_dark = matches!(incident.cause, Cause::Access | Cause::Uplink)
         || (incident.cause == Cause::Device && incident.common.as_ref().is_some_and(silences));
     if let Some(dead) = affected.iter().find(|site| truth(**site) == Truth::Silent && !is_dark) {
         let (id, cause) = (&topology.site(*dead).id, incident.cause.word());
         return Some(format!("nothing answers at {id}, and its cause is {cause}"));
     }
+    if let Some(why) = misplaced(incident, config) {
+        return Some(why);
+    }
+    let at = incident.site.as_ref().and_then(|id| topology.find_site(id));
+    if let (Cause::Uplink, Some(at)) = (incident.cause, at)
+        && !affected.contains(&at)
+        && affected.iter().filter(|ix| topology.site(**ix).parent == Some(at)).count() < 2
+    {
+        return Some("what hangs on it has not failed together".to_owned());
+    }
+    None
+}
+
+/// Whether what sites have in common can silence them, and not only their devices.
+fn silences(config: &Config, common: &CommonFactor) -> bool {
+    config.settings.correlation.common_labels.contains(&common.label)
+}
+
+/// Whom an incident says to be affected who cannot be.
+///
+/// 1. What concerns one site concerns no other; what lies on a site's line concerns only those that
+///    hang on it. What sites have in common concerns only those that have it and, unless it is
+///    about their devices, those that hang on them.
+/// 2. No more are affected than could be.
+pub(super) fn misplaced(incident: &Incident, config: &Config) -> Option<String> {
+    let topology = &config.topology;
+    let affected: Vec<SiteIx> =
+        incident.affected_now().filter_map(|id| topology.find_site(id)).collect();
     let at = incident.site.as_ref().and_then(|id| topology.find_site(id));
     let concerned: Vec<SiteIx> = match (&incident.common, at) {
         (Some(common), _) => {
@@ -186,7 +221,7 @@ fn misnamed(
                 topology.site(*site).labels.get(&common.label) == Some(&common.value)
             };
             let labelled = topology.site_ixs().filter(has);
-            if silences(common) {
+            if silences(config, common) {
                 labelled.flat_map(|site| topology.subtree(site)).collect()
             } else {
                 labelled.collect()
@@ -199,12 +234,6 @@ fn misnamed(
     };
     if let Some(other) = affected.iter().find(|site| !concerned.contains(site)) {
         return Some(format!("{} has nothing to do with it", topology.site(*other).id));
-    }
-    if let (Cause::Uplink, Some(at)) = (incident.cause, at)
-        && !affected.contains(&at)
-        && affected.iter().filter(|ix| topology.site(**ix).parent == Some(at)).count() < 2
-    {
-        return Some("what hangs on it has not failed together".to_owned());
     }
     let (now, of) = (affected.len(), incident.of as usize);
     (now > of || of > concerned.len()).then(|| format!("{now} of {of} are affected"))
