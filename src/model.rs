@@ -44,12 +44,12 @@ pub use id::{
 pub(crate) use incident::joined;
 pub use incident::{
     Ack, Affected, Ailment, Alert, Cause, CommonFactor, Evidence, Incident, Notification,
-    NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity,
+    NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity, Strain,
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
     LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
-    Trigger, Unreachable,
+    Trigger, Unreachable, hops,
 };
 pub use readiness::{
     Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,

@@ -19,6 +19,7 @@ use self::labels::{Blocks, Labels, site_labels};
 use crate::model::{
     Cause, CheckKind, EndpointView, FindingKind, Health, Importance, Incident, Quality,
     QualityGrade, ReadinessRun, Severity, SiteId, SiteView, Snapshot, Target, TargetView, Verdict,
+    hops,
 };
 
 use super::table::{self, Metric};
@@ -183,6 +184,9 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
         (dscp != check.dscp && !view.failing).then_some(u32::from(dscp))
     };
     each(out, &table::REPLY_DSCP, blocks, snapshot.topology.targets.iter().zip(views()), remarked);
+    let passed =
+        |view: &TargetView| view.ttl.filter(|_| !view.failing).map(|ttl| u32::from(hops(ttl)));
+    each(out, &table::REPLY_HOPS, blocks, views(), passed);
     let status = |view: &TargetView| view.status().map(u32::from);
     each(out, &table::STATUS_CODE, blocks, views(), status);
     let not_after = |view: &TargetView| view.certificate().map(|seen| seen.not_after);

@@ -71,12 +71,14 @@ fn typical_series() -> u32 {
         packets.contains(&metric.name)
             || of_responses.contains(&metric.name)
             || metric.name == table::REPLY_DSCP.name
+            || metric.name == table::REPLY_HOPS.name
     };
     // Local failures are a third result that a healthy machine never has, and a healthy path leaves
     // code points as they are.
     let target = series_per(Per::Target, &|metric| !special(metric)) - 1;
-    // Two echo targets count packets; SIP and web have a status and a clock, web a certificate.
-    site + 2 * endpoint + 5 * target + 2 * 2 + 2 * 2 + 1
+    // Two echo targets count packets and hops; SIP and web have a status and a clock, web a
+    // certificate.
+    site + 2 * endpoint + 5 * target + 2 * 3 + 2 * 2 + 1
 }
 
 #[cfg(test)]

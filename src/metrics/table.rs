@@ -232,6 +232,16 @@ pub const REPLY_DSCP: Metric = gauge(
     "DSCP of the last echo reply, only where it is not that of the check: the path re-marks it, or \
      the device does not answer with what it was asked with",
 );
+/// Routers on the way back.
+pub const REPLY_HOPS: Metric = gauge(
+    "vchealth_reply_hops",
+    Unit::One,
+    TARGET,
+    Per::Target,
+    1,
+    "Routers that the last echo reply passed, by its time to live: another number is another way, \
+     such as a backup line",
+);
 /// Last status code.
 pub const STATUS_CODE: Metric = gauge(
     "vchealth_status_code",
@@ -1252,6 +1262,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             PACKETS_SENT,
             PACKETS_LOST,
             REPLY_DSCP,
+            REPLY_HOPS,
             STATUS_CODE,
             CERTIFICATE_NOT_AFTER,
             CLOCK_OFFSET,

@@ -288,8 +288,9 @@ pub enum SelfDoubt {
         /// The word of the failure.
         how: String,
     },
-    /// The echo engine does not keep up.
-    EngineLate,
+    /// The echo engine misses what it should see: it does not keep up, or the kernel drops what it
+    /// has not read yet.
+    EngineStrained(Strain),
     /// The wall clock of this machine was set.
     ClockSet {
         /// By so many seconds.
@@ -333,6 +334,29 @@ pub enum SelfDoubt {
         /// Title of the session.
         session: String,
     },
+}
+
+/// What strained the echo engine when it was found not to be trusted.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Strain {
+    /// The latest that an echo request left, in milliseconds after its time.
+    pub late_ms: u32,
+    /// Times the engine woke so late that results of that moment are not known.
+    pub missed_ticks: u32,
+    /// Replies that the kernel dropped because the receive buffer was full.
+    pub dropped: u32,
+    /// The receive buffer in KiB, as the kernel granted it.
+    pub buffer_kib: u32,
+}
+
+impl Strain {
+    /// Whether it is the buffer that is too small, and not the machine that is too slow.
+    #[must_use]
+    pub const fn is_of_buffer(&self) -> bool {
+        self.dropped > 0 && self.late_ms < 1_000 && self.missed_ticks == 0
+    }
 }
 
 /// A part of this program that may be in trouble without stopping it.
@@ -383,7 +407,11 @@ impl fmt::Display for SelfDoubt {
             Self::SitesUnasked { how } => {
                 write!(f, "some sites cannot be asked from this machine: {how}")
             }
-            Self::EngineLate => f.write_str("the echo engine does not keep up"),
+            Self::EngineStrained(Strain { late_ms, missed_ticks, dropped, .. }) => write!(
+                f,
+                "the echo engine does not keep up: up to {late_ms} ms late, {missed_ticks} \
+                 pauses, {dropped} replies dropped"
+            ),
             Self::ClockSet { by_s } => write!(f, "the clock was set by {by_s} s"),
             Self::ClockOff { by_s, devices, of } => write!(
                 f,

@@ -429,10 +429,26 @@ pub struct EngineHealth {
     pub receive_buffer: u32,
 }
 
+/// Routers that a packet passed whose time to live is `ttl` now: each takes one away (RFC 791 §3.2),
+/// and systems begin with 64, 128 or 255.
+#[must_use]
+pub const fn hops(ttl: u8) -> u8 {
+    match ttl {
+        0..=64 => 64 - ttl,
+        65..=128 => 128 - ttl,
+        129.. => u8::MAX - ttl,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Language;
+
+    #[test]
+    fn hops_are_counted_from_whatever_the_sender_began_with() {
+        assert_eq!([64, 61, 128, 119, 255, 250].map(hops), [0, 3, 0, 9, 0, 5]);
+    }
 
     #[test]
     fn a_slow_round_trip_is_told_roughly_and_never_as_within_the_limit() {

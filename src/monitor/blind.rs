@@ -17,7 +17,7 @@ use super::picture::{Picture, Trust};
 use super::worst::Worst;
 use crate::model::{
     Ailment, Detail, EngineHealth, Failure, LocalFailure, Mono, Now, Outcome, Part, RemoteFailure,
-    SelfDoubt,
+    SelfDoubt, Strain, micros,
 };
 
 /// A wall clock that moved this much against the monotonic one was set.
@@ -36,6 +36,8 @@ const DROPPED: f64 = 0.01;
 const DOUBT: Duration = Duration::from_secs(60);
 /// Lost echoes are not believed for this long after the engine was in trouble.
 const DISTRUST: Duration = Duration::from_secs(3);
+/// What strained the engine counts together while no more than this lies between.
+const TOGETHER: Duration = Duration::from_secs(30);
 /// An engine that sends this late does not keep up.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -55,6 +57,8 @@ pub(super) struct Sight {
     distrust_until: Mono,
     /// When that was so.
     distrust: Distrust,
+    /// What the engine was strained by of late, and when that was last so.
+    strain: (Strain, Mono),
     /// What failed may have failed because of us if it was asked before this moment: we could not
     /// see until then, or our gateway did not answer.
     sees_since: Mono,
@@ -97,6 +101,7 @@ impl Sight {
             lateness: Worst::default(),
             distrust_until: Mono::ZERO,
             distrust: Distrust::default(),
+            strain: (Strain::default(), Mono::ZERO),
             sees_since: Mono::ZERO,
             seeing_since: Mono::ZERO,
             clocks: None,
@@ -193,10 +198,37 @@ impl Sight {
             number(part) / number(whole.max(1))
         };
         self.lateness.note(now, self.engine.worst_lateness);
+        let missed = grew(health.missed_ticks, before.missed_ticks);
+        self.note_strain(dropped, missed, now);
         let drops = dropped >= 3 && share(dropped, sent) >= DROPPED;
         if drops || self.engine.worst_lateness >= LATE {
             self.distrust_until = now + DISTRUST;
             self.distrust.note(now, self.distrust_until);
+        }
+    }
+
+    /// Adds up what strains the engine, for whoever is told that it is not trusted.
+    fn note_strain(&mut self, dropped: u64, missed: u64, now: Mono) {
+        let late = self.engine.worst_lateness;
+        if dropped == 0 && missed == 0 && late < LATE {
+            return;
+        }
+        let (strain, last) = &mut self.strain;
+        if now - std::mem::replace(last, now) > TOGETHER {
+            *strain = Strain::default();
+        }
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        strain.late_ms = strain.late_ms.max(micros(late) / 1_000);
+        strain.missed_ticks = strain.missed_ticks.saturating_add(small(missed));
+        strain.dropped = strain.dropped.saturating_add(small(dropped));
+        strain.buffer_kib = self.engine.receive_buffer / 1_024;
+    }
+
+    /// Why the engine is not trusted, in figures of when that began.
+    fn strained(&self, reason: Blindness) -> SelfDoubt {
+        match self.blind.get(&reason) {
+            Some(known @ SelfDoubt::EngineStrained(_)) => known.clone(),
+            _ => SelfDoubt::EngineStrained(self.strain.0),
         }
     }
 
@@ -237,7 +269,8 @@ impl Sight {
     ///    connected, or has been dead for long, says nothing by being silent. And while somebody
     ///    still answers though most have fallen silent, it is them and not us.
     /// 3. Most of the latest outcomes are our own failures, and nobody answers beside them: while
-    ///    somebody does all the time, we only fail to ask the others.
+    ///    somebody does all the time, we only fail to ask the others. Where they were asked and we
+    ///    were too slow to see the answers, it is the engine that is strained.
     /// 4. Too much of the last while the engine was in trouble: for all of it together lost echoes
     ///    were not believed, so that nobody could be found dead.
     /// 5. The wall clock was set: what was known may be older than it seems.
@@ -253,13 +286,20 @@ impl Sight {
         }
         let local = if self.blind.contains_key(&Blindness::Local) { LOCAL.1 } else { LOCAL.0 };
         if self.local >= local && !self.is_answered_lately(picture, now) {
-            let why = self.last_local.as_ref().map(|failure| Failure::Local(failure.clone()));
-            let why = why.as_ref().map_or("local", Failure::word);
-            reasons.insert(Blindness::Local, SelfDoubt::ProbesFail { how: why.to_owned() });
+            let doubt = match &self.last_local {
+                // Nobody keeps us from asking: it is us who are too slow to, or to see the answers.
+                Some(LocalFailure::Late) => self.strained(Blindness::Local),
+                Some(failure) => {
+                    let how = Failure::Local(failure.clone()).word().to_owned();
+                    SelfDoubt::ProbesFail { how }
+                }
+                None => SelfDoubt::ProbesFail { how: "local".to_owned() },
+            };
+            reasons.insert(Blindness::Local, doubt);
         }
         let already = self.blind.contains_key(&Blindness::Engine);
         if self.distrust.is_too_much(already, now) {
-            reasons.insert(Blindness::Engine, SelfDoubt::EngineLate);
+            reasons.insert(Blindness::Engine, self.strained(Blindness::Engine));
         } else if already {
             // What was not trusted before counts no more, or we would be blind again at once.
             self.distrust = Distrust::default();

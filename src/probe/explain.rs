@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::memory::Record;
 use crate::model::{
     Certificate, Check, CheckKind, Detail, Failure, HttpMethod, IcmpDetail, IcmpError, Judgement,
-    Language, LocalFailure, RemoteFailure, Reply, SipTransport, Step, StepKind, Unreachable,
+    Language, LocalFailure, RemoteFailure, Reply, SipTransport, Step, StepKind, Unreachable, hops,
     quoted,
 };
 
@@ -162,7 +162,10 @@ fn echoes(record: &Record, address: IpAddr, language: Language) -> Vec<String> {
     let figures: Vec<String> = rtts.as_slice().iter().map(|rtt| millis(*rtt, language)).collect();
     lines.push(format!("{}: {}", language.pick("độ trễ", "round trips"), figures.join(", ")));
     let mut marks: Vec<String> = Vec::new();
-    marks.extend(ttl.map(|ttl| format!("TTL {ttl}")));
+    marks.extend(ttl.map(|ttl| match language {
+        Language::Vi => format!("TTL {ttl} (qua {} bộ định tuyến)", hops(ttl)),
+        Language::En => format!("TTL {ttl} ({} hops)", hops(ttl)),
+    }));
     marks.extend(tos.map(|tos| format!("DSCP {} (TOS 0x{tos:02x})", tos >> 2)));
     if *duplicates > 0 {
         marks.push(match language {

@@ -17,7 +17,7 @@ use crate::model::{
     Ack, Affected, Ailment, Cause, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Evidence,
     Failure, Finding, Found, GivenUp, IcmpError, LocalFailure, Notification, NotificationId, Part,
     Phase, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt, SessionId,
-    Severity, SiteId, SiteReadiness, StoreTrouble, TargetKey, Told, Unreachable, Verdict,
+    Severity, SiteId, SiteReadiness, StoreTrouble, Strain, TargetKey, Told, Unreachable, Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -756,6 +756,7 @@ fn troubles() -> Vec<(&'static str, Letter)> {
     let store =
         |trouble| of(SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(trouble) });
     let dir = || "/var/lib/vchealth".into();
+    let strained = SelfDoubt::EngineStrained;
     let missed = || SelfDoubt::DrillMissed {
         session: session(),
         channels: ["sms", "zalo"].map(ChannelId::new).to_vec(),
@@ -775,7 +776,8 @@ fn troubles() -> Vec<(&'static str, Letter)> {
         ("silent", store(StoreTrouble::Silent { seconds: 2 })),
         ("clock", of(SelfDoubt::ClockSet { by_s: -7_200 })),
         ("clock-off", of(SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 })),
-        ("late", of(SelfDoubt::EngineLate)),
+        ("late", of(strained(Strain { late_ms: 2_400, missed_ticks: 3, ..Strain::default() }))),
+        ("drops", of(strained(Strain { dropped: 812, buffer_kib: 416, ..Strain::default() }))),
         ("gateway unasked", of(SelfDoubt::GatewayUnasked { host: gateway(), how: how() })),
         ("nobody answers", of(SelfDoubt::NobodyAnswers)),
         ("probes fail", of(SelfDoubt::ProbesFail { how: how() })),

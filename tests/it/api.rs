@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use vchealth::model::{
     Ailment, Certificate, ChannelId, Failure, Finding, FindingKind, Found, IcmpError, LocalFailure,
-    Part, RemoteFailure, Saw, SelfDoubt, SilenceId, SiteId, StoreTrouble, Unreachable, Verdict,
+    Part, RemoteFailure, Saw, SelfDoubt, SilenceId, SiteId, StoreTrouble, Strain, Unreachable,
+    Verdict,
 };
 use vchealth::web::{Condition, Refused};
 
@@ -255,7 +256,7 @@ async fn whatever_may_be_wrong_with_the_monitor_itself_is_described() {
         SelfDoubt::NobodyAnswers,
         SelfDoubt::ProbesFail { how: how() },
         SelfDoubt::SitesUnasked { how: how() },
-        SelfDoubt::EngineLate,
+        SelfDoubt::EngineStrained(Strain { late_ms: 1_400, dropped: 7, ..Strain::default() }),
         SelfDoubt::ClockSet { by_s: -7_200 },
         SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 },
         SelfDoubt::DrillMissed { session: session(), channels: vec![ChannelId::new("sms")] },

@@ -19,7 +19,6 @@ mod receive;
 mod run;
 mod socket;
 mod stamps;
-pub(super) mod sys;
 mod table;
 mod transmit;
 

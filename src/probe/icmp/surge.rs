@@ -9,6 +9,7 @@
 
 mod client;
 mod echo;
+mod sys;
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

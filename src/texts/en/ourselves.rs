@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::duration;
-use crate::model::{Ailment, Part, SelfDoubt, StoreTrouble, joined};
+use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, joined};
 use crate::texts::Facts;
 
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
@@ -65,7 +65,13 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Check network, load and log of the monitoring machine (`journalctl -u vchealth`). \
              Until then ask the sites by phone.",
         )),
-        SelfDoubt::EngineLate => Some((
+        SelfDoubt::EngineStrained(strain) if strain.is_of_buffer() => Some((
+            "so many replies come at once that the receive buffer is too small for them; how the \
+             sites do is not known for now",
+            "Raise `net.core.rmem_max` on the monitoring machine and `icmp.receive_buffer` in \
+             vchealth.yaml, and restart vchealth. Until then ask the sites by phone.",
+        )),
+        SelfDoubt::EngineStrained(_) => Some((
             "the machine is overloaded, or was paused; how the sites do is not known for now",
             "Look at load and memory of the monitoring machine, and of its host if it is a virtual \
              one; end what is not needed. Until then ask the sites by phone.",
@@ -101,7 +107,13 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::SitesUnasked { how } => {
             format!("some sites cannot be asked from here ({})", how.replace('-', " "))
         }
-        SelfDoubt::EngineLate => "the machine does not keep up with its probes".to_owned(),
+        SelfDoubt::EngineStrained(strain) if strain.is_of_buffer() => format!(
+            "the machine dropped {} echo replies for want of room in a buffer of {} KiB",
+            strain.dropped, strain.buffer_kib
+        ),
+        SelfDoubt::EngineStrained(strain) => {
+            format!("the machine does not keep up with its probes{}", figures(*strain))
+        }
         SelfDoubt::ClockSet { by_s } => {
             let by = duration(Duration::from_secs(by_s.unsigned_abs()));
             let way = if *by_s > 0 { "forward" } else { "back" };
@@ -136,6 +148,25 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
         ),
     }
+}
+
+/// What strained the engine, in brackets; nothing when nothing was counted.
+fn figures(Strain { late_ms, missed_ticks, dropped, .. }: Strain) -> String {
+    let mut all = Vec::new();
+    if late_ms > 0 {
+        all.push(format!("up to {} late", Language::En.seconds(late_ms)));
+    }
+    match missed_ticks {
+        0 => {}
+        1 => all.push("paused once".to_owned()),
+        times => all.push(format!("paused {times} times")),
+    }
+    match dropped {
+        0 => {}
+        1 => all.push("1 reply dropped".to_owned()),
+        times => all.push(format!("{times} replies dropped")),
+    }
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 /// What is wrong with the database.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{clock, duration};
-use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, joined, quoted};
+use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, joined, quoted};
 use crate::texts::Facts;
 
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
@@ -65,7 +65,14 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Kiểm tra mạng, tải và nhật ký của máy giám sát (`journalctl -u vchealth`). Cho đến khi \
              xong, hỏi tình trạng các điểm cầu qua điện thoại.",
         )),
-        SelfDoubt::EngineLate => Some((
+        SelfDoubt::EngineStrained(strain) if strain.is_of_buffer() => Some((
+            "quá nhiều gói trả lời đến cùng lúc, bộ đệm nhận không đủ chỗ; tình trạng các điểm cầu \
+             hiện không rõ",
+            "Tăng `net.core.rmem_max` trên máy giám sát và `icmp.receive_buffer` trong \
+             vchealth.yaml rồi khởi động lại vchealth. Cho đến khi xong, hỏi các điểm cầu qua điện \
+             thoại.",
+        )),
+        SelfDoubt::EngineStrained(_) => Some((
             "máy giám sát quá tải hoặc vừa bị tạm dừng; tình trạng các điểm cầu hiện không rõ",
             "Kiểm tra tải và bộ nhớ của máy giám sát, cả máy chủ chứa nó nếu là máy ảo; tắt những \
              việc không cần. Cho đến khi xong, hỏi các điểm cầu qua điện thoại.",
@@ -101,7 +108,13 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::SitesUnasked { how } => {
             format!("từ máy giám sát không hỏi được một số điểm cầu ({})", why_not_sent(how))
         }
-        SelfDoubt::EngineLate => "máy giám sát không theo kịp các phép đo".to_owned(),
+        SelfDoubt::EngineStrained(strain) if strain.is_of_buffer() => format!(
+            "máy giám sát bỏ mất {} gói trả lời vì bộ đệm nhận {} KiB hết chỗ",
+            strain.dropped, strain.buffer_kib
+        ),
+        SelfDoubt::EngineStrained(strain) => {
+            format!("máy giám sát không theo kịp các phép đo{}", figures(*strain))
+        }
         SelfDoubt::ClockSet { by_s } => {
             let by = duration(Duration::from_secs(by_s.unsigned_abs()));
             let way = if *by_s > 0 { "tới" } else { "lùi" };
@@ -154,6 +167,21 @@ fn why_not_sent(word: &str) -> &str {
         "local" => "lỗi của máy",
         other => other,
     }
+}
+
+/// What strained the engine, in brackets; nothing when nothing was counted.
+fn figures(Strain { late_ms, missed_ticks, dropped, .. }: Strain) -> String {
+    let mut all = Vec::new();
+    if late_ms > 0 {
+        all.push(format!("trễ đến {}", Language::Vi.seconds(late_ms)));
+    }
+    if missed_ticks > 0 {
+        all.push(format!("ngừng {missed_ticks} lần"));
+    }
+    if dropped > 0 {
+        all.push(format!("bỏ mất {dropped} gói trả lời"));
+    }
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 /// What is wrong with the database.

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use vchealth::lab::fault::Fault;
 use vchealth::lab::world::Place;
 use vchealth::model::{
-    Cause, EngineHealth, Failure, LocalFailure, NotificationKind, RemoteFailure, SiteId, TargetIx,
+    Cause, EngineHealth, Failure, LocalFailure, NotificationKind, RemoteFailure, Saw, SelfDoubt,
+    SiteId, Strain, TargetIx,
 };
 use vchealth::monitor::Input;
 
@@ -36,7 +37,9 @@ struct Watch {
 impl Watch {
     fn new(calendar: &str) -> Self {
         let (run, _) = drawn(calendar);
-        Self { run, engine: EngineHealth { name: "kernel", ..Default::default() }, second: 0 }
+        let engine =
+            EngineHealth { name: "kernel", receive_buffer: 416 << 10, ..Default::default() };
+        Self { run, engine, second: 0 }
     }
 
     fn pass(&mut self, what: Second) {
@@ -61,6 +64,22 @@ impl Watch {
         let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
         let codec = topology.endpoint(topology.site(at).endpoints[1]).id.clone();
         self.run.world.place(self.run.now, Place::Site(at, Some(codec)), fault);
+    }
+
+    /// What strains the engine, as people were told last.
+    fn strain(&self) -> Strain {
+        let told = self.run.told.iter().rev().map(|(_, message)| &message.alert.incident);
+        let doubts = told
+            .filter(|incident| incident.cause == Cause::Monitor)
+            .flat_map(|incident| &incident.evidence)
+            .filter_map(|evidence| match &evidence.saw {
+                Saw::Ourselves(doubt) => Some(doubt),
+                _ => None,
+            });
+        match doubts.take(1).collect::<Vec<_>>()[..] {
+            [SelfDoubt::EngineStrained(strain)] => *strain,
+            ref other => panic!("{other:?}"),
+        }
     }
 
     /// When somebody was told of it.
@@ -117,11 +136,27 @@ fn who_drops_replies_all_the_time_is_blind_and_sees_again_when_that_ends() {
     watch.befall(Fault::Firewall);
     watch.passes(60, |second| Second { drops: second % 4 == 0, ..FINE });
     assert_eq!(ours(&watch.run), [Firing]);
+    let strain = watch.strain();
+    assert!(strain.is_of_buffer() && (40..=100).contains(&strain.dropped), "{strain:?}");
+    assert_eq!(strain.buffer_kib, 416);
     watch.passes(71, |_| FINE);
     assert!(!watch.run.snapshot().monitor.blind);
     watch.passes(300, |_| FINE);
     assert_eq!(ours(&watch.run), [Firing, Resolved], "{:?}", watch.run.told);
     assert!(watch.told(Cause::Device).is_some(), "the codec is still off");
+}
+
+#[test]
+fn who_is_too_slow_to_see_what_was_asked_is_strained_and_does_not_fail_to_ask() {
+    let mut watch = Watch::new(LIVE);
+    watch.passes(20, |_| FINE);
+    watch.run.tamper = Some(Box::new(|_, _: TargetIx, _, sight| {
+        (sight.lost, sight.result) = (0, Err(Failure::Local(LocalFailure::Late)));
+    }));
+    watch.passes(80, |_| Second { pauses: true, ..FINE });
+    let strain = watch.strain();
+    assert!(strain.missed_ticks > 0 && strain.dropped == 0, "{strain:?}");
+    assert!(!strain.is_of_buffer(), "{strain:?}");
 }
 
 proptest! {

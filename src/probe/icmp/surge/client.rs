@@ -12,10 +12,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use surge_ping::{Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
-use super::super::kernel::sys::with_socket_of;
 use super::super::manner::Manner;
 use super::super::sockopt;
 use super::super::{StartError, errno};
+use super::sys::with_socket_of;
 use crate::wire::icmp::Family;
 
 /// Which kind of socket the machine lets us have.

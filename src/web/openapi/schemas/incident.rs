@@ -67,18 +67,20 @@ pub(super) fn self_doubt() -> Value {
         ("part", words(&["resolver", "store", "courier"])),
         ("detail", json!({ "anyOf": details })),
     ];
+    let strain = ["late_ms", "missed_ticks", "dropped", "buffer_kib"].map(|name| (name, count()));
     let kinds = [
         ("gateway_silent", object(&[("host", text())])),
         ("gateway_unasked", object(&[("host", text()), ("how", text())])),
         ("probes_fail", object(&[("how", text())])),
         ("sites_unasked", object(&[("how", text())])),
+        ("engine_strained", object(&strain)),
         ("clock_set", object(&[("by_s", whole())])),
         ("clock_off", object(&[("by_s", whole()), ("devices", count()), ("of", count())])),
         ("trouble", object(&trouble)),
         ("drill_missed", object(&[("session", text()), ("channels", array(&text()))])),
         ("nobody_reached", object(&[("session", text())])),
     ];
-    let mut all = vec![words(&["nobody_answers", "engine_late"])];
+    let mut all = vec![words(&["nobody_answers"])];
     all.extend(kinds.map(|(name, schema)| object(&[(name, schema)])));
     json!({ "anyOf": all })
 }

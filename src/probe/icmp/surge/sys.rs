@@ -1,4 +1,4 @@
-//! The one place with unsafe code: what the kernel needs and no crate gives safely.
+//! The one place with unsafe code: the socket of surge-ping, for options that it does not set.
 
 #![allow(unsafe_code, reason = "surge-ping hands out its socket only as a number")]
 
@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 /// has no setting for.
 ///
 /// `client` is what keeps that socket open.
-pub(in crate::probe::icmp) fn with_socket_of<T>(
+pub(super) fn with_socket_of<T>(
     client: &surge_ping::Client,
     with: impl FnOnce(BorrowedFd<'_>) -> T,
 ) -> T {
