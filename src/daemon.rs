@@ -288,10 +288,14 @@ impl Daemon {
         self.face.published()
     }
 
-    /// Returns when the event loop has ended by itself, which only a mistake of ours makes it do.
-    /// Nothing is watched any more: the daemon is to be stopped and started anew.
-    pub async fn broken(&self) {
-        self.brain_ended.cancelled().await;
+    /// Returns when the event loop or the courier has ended by itself, which only a mistake of ours
+    /// makes them do; which of them. Nothing is watched any more, or nobody told: the daemon is to
+    /// be stopped and started anew.
+    pub async fn broken(&self) -> &'static str {
+        tokio::select! {
+            () = self.brain_ended.cancelled() => "the event loop",
+            () = self.courier.ended() => "the courier",
+        }
     }
 
     /// Ends everything in order: what was decided is committed, messages on their way get a few

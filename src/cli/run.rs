@@ -46,9 +46,10 @@ async fn watch(dir: &Path) -> Result<Exit, Failed> {
         tokio::select! {
             _ = terminate.recv() => break Exit::Well,
             _ = interrupt.recv() => break Exit::Well,
-            // Whoever supervises us starts us anew; a daemon that stayed would watch nothing.
-            () = daemon.broken() => {
-                error!("the event loop broke off; ending, to be started anew");
+            // Whoever supervises us starts us anew; a daemon that stayed would watch nothing, or tell
+            // nobody.
+            part = daemon.broken() => {
+                error!("{part} broke off; ending, to be started anew");
                 break Exit::Failed;
             }
             _ = hangup.recv() => {

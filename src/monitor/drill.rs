@@ -17,9 +17,9 @@
 //!    as any: the outbox knows who has accepted it. Its end is told however late that is, since
 //!    whoever was told of it waits for that.
 //! 6. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
-//!    no silence and no quiet hours. Whether a real alert would be is rehearsed besides: a site that
-//!    falls silent in the session is played through a brain of its own. When that tells nobody, it
-//!    is a trouble of this monitor's own, until it would or the session is over.
+//!    no silence and no quiet hours. Whether a real alert would be is rehearsed besides: a site
+//!    that falls silent in the session is played through a brain of its own. When that tells
+//!    nobody, it is a trouble of this monitor's own, until it would or the session is over.
 
 mod rehearsal;
 

@@ -199,6 +199,11 @@ impl Courier {
         }
     }
 
+    /// Returns when it delivers no more, though nobody stopped it.
+    pub async fn ended(&self) {
+        self.inbox.orders.closed().await;
+    }
+
     /// Delivers what is due, for at most `within`; gives how many messages still wait. They stay
     /// in the outbox.
     pub async fn stop(self, within: Duration) -> usize {
@@ -410,4 +415,38 @@ async fn sleep_until(clock: Clock, until: Mono) {
         std::future::pending::<()>().await;
     }
     tokio::time::sleep(until - clock.mono()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::model::Language;
+    use crate::store::Writer;
+    use crate::store::tests::Scratch;
+
+    #[tokio::test]
+    async fn it_is_noticed_when_the_courier_breaks_off() {
+        let clock = Clock::start();
+        let dir = Scratch::new("courier-breaks-off");
+        let (store, _) = dir.open();
+        let waiting = store.outstanding().unwrap();
+        let writer = Writer::start(store, clock, |_| {}).unwrap();
+        let style = Style::new(Language::Vi, TimeZone::UTC, "http://127.0.0.1");
+        let setup = Setup { channels: Vec::new(), style };
+        let (inbox, orders) = Inbox::new();
+        let courier =
+            Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock).unwrap();
+        let mut ended = pin!(courier.ended());
+        tokio::select! {
+            biased;
+            () = &mut ended => panic!("it has only begun"),
+            () = tokio::task::yield_now() => {}
+        }
+        courier.task.abort();
+        ended.await;
+    }
 }

@@ -48,7 +48,7 @@ pub(super) fn doubt(session: &Session, config: &Config, mutes: &Mutes) -> Option
     let heard = |site: &SiteIx| !mutes.is_muted(topology, *site, session.start);
     let Some(site) = asked.find(heard) else { return Some(DrillDoubt::HeldBack) };
     let rehearsal = Rehearsal::new(site, session, config, mutes)?;
-    (!rehearsal.is_noticed()).then_some(DrillDoubt::Unnoticed)
+    (!rehearsal.tells_somebody()).then_some(DrillDoubt::Unnoticed)
 }
 
 /// A brain in a province that does not exist, and what is on the way to it.
@@ -87,7 +87,7 @@ impl Rehearsal {
     }
 
     /// Lets the site fail; whether anybody would be told.
-    fn is_noticed(mut self) -> bool {
+    fn tells_somebody(mut self) -> bool {
         let ends = self.begins.mono + WELL + PATIENCE;
         let mut now = self.begins;
         while now.mono < ends {
