@@ -66,6 +66,6 @@ pub use snapshot::{
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
 pub use time::{Mono, Now, Stamp, micros};
-pub use told::{GivenUp, Refusal, Told};
+pub use told::{Extent, GivenUp, Muted, Refusal, Told};
 pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

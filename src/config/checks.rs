@@ -10,13 +10,14 @@ use regex::{Regex, RegexBuilder};
 use super::defaults;
 use super::diagnostic::Findings;
 use super::read::{
-    Fields, duration, duration_since, each, flag, line, well_formed_id, whole, word, written,
+    Fields, by_phase, duration, duration_since, each, flag, line, well_formed_id, whole, word,
+    written,
 };
 use super::sites::host;
 use super::source::Span;
-use super::yaml::{Key, Node, Value, brief};
+use super::yaml::{Key, Node, brief};
 use crate::model::{
-    Check, CheckKind, Host, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
+    Check, CheckKind, Host, HttpCheck, HttpMethod, IcmpCheck, SipCheck, SipTransport,
 };
 
 /// Shortest pace of an H.323 check: a codec has few call slots, and some keep one for each
@@ -86,7 +87,8 @@ fn check(key: &Key, node: &Node, known: Option<&Check>, out: &Findings) -> Optio
     let patience = duration(Duration::from_millis(10)..=Duration::from_mins(1));
     check.timeout = fields.read("timeout", check.timeout, patience);
     let paces = check.paces;
-    check.paces = fields.read("pace", paces, |node, out| read_paces(node, paces, &pace, out));
+    check.paces =
+        fields.read("pace", paces, |node, out| by_phase(node, "`pace`", paces, &pace, out));
     let gap = duration_since(least_gap..=LONGEST_PACE, why);
     check.confirm_after = fields.read("confirm_after", check.confirm_after, gap);
     // Where a figure could not be read, its default might seem impossible beside the others.
@@ -195,28 +197,6 @@ fn sip_user(node: &Node, out: &Findings) -> Option<String> {
         out.hint(node.span, format!("`{}` is no user of a SIP address", brief(&text)), hint);
     }
     good.then_some(text)
-}
-
-/// One pace for all phases, or one for each that is named.
-fn read_paces(
-    node: &Node,
-    paces: Paces,
-    pace: &impl Fn(&Node, &Findings) -> Option<Duration>,
-    out: &Findings,
-) -> Option<Paces> {
-    if !matches!(node.value, Value::Map(_)) {
-        let all = pace(node, out)?;
-        return Some(Paces { idle: all, readiness: all, live: all, wrap_up: all });
-    }
-    let mut fields = Fields::of(node, "`pace`", out)?;
-    let read = Paces {
-        idle: fields.read("idle", paces.idle, pace),
-        readiness: fields.read("readiness", paces.readiness, pace),
-        live: fields.read("live", paces.live, pace),
-        wrap_up: fields.read("wrap_up", paces.wrap_up, pace),
-    };
-    fields.end();
-    Some(read)
 }
 
 /// What a pace has to leave room for.

@@ -184,6 +184,12 @@ impl Default for FlappingSettings {
             window: minutes(60),
             flapping_stable_for: minutes(10),
             messages_per_hour: 3,
+            settled_after: Paces {
+                idle: minutes(10),
+                readiness: minutes(5),
+                live: minutes(2),
+                wrap_up: minutes(10),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@ mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -13,7 +14,7 @@ use super::diagnostic::Findings;
 use super::hint::{listed, meant_within, nearest, slug};
 use super::source::Span;
 use super::yaml::{Key, Kind, Node, Value, brief};
-use crate::model::is_unseen;
+use crate::model::{Paces, is_unseen};
 
 /// The keys of one map on their way to being read. Whatever nobody asked for is told at the end.
 pub(super) struct Fields<'a> {
@@ -191,6 +192,29 @@ impl Drop for Fields<'_> {
 /// Tells that something else was expected here.
 pub(super) fn expected(node: &Node, what: &str, out: &Findings) {
     out.say(node.span, format!("expected {what}, found {}", node.found()));
+}
+
+/// One length of time for all phases, or one for each that is named.
+pub(super) fn by_phase(
+    node: &Node,
+    section: &'static str,
+    default: Paces,
+    length: &impl Fn(&Node, &Findings) -> Option<Duration>,
+    out: &Findings,
+) -> Option<Paces> {
+    if !matches!(node.value, Value::Map(_)) {
+        let all = length(node, out)?;
+        return Some(Paces { idle: all, readiness: all, live: all, wrap_up: all });
+    }
+    let mut fields = Fields::of(node, section, out)?;
+    let read = Paces {
+        idle: fields.read("idle", default.idle, length),
+        readiness: fields.read("readiness", default.readiness, length),
+        live: fields.read("live", default.live, length),
+        wrap_up: fields.read("wrap_up", default.wrap_up, length),
+    };
+    fields.end();
+    Some(read)
 }
 
 /// The items of a list.

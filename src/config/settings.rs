@@ -266,9 +266,10 @@ pub struct FlappingSettings {
     pub window: Duration,
     /// A flapping incident ends only after this long without a relapse.
     pub flapping_stable_for: Duration,
-    /// Messages about one incident within an hour at most. That it is over is told beyond them once
-    /// it has been well for `flapping_stable_for`.
+    /// Messages about one incident to one channel within an hour at most.
     pub messages_per_hour: u32,
+    /// What comes and goes spends the last of them only on a state that has lasted for this long.
+    pub settled_after: Paces,
 }
 
 /// When certificates and clocks are complained of.

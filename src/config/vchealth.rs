@@ -18,7 +18,7 @@ use super::defaults;
 use super::diagnostic::Findings;
 use super::hint::nearest;
 use super::people::{self, Names};
-use super::read::{Fields, bytes, duration, each, line, number, share, whole, word};
+use super::read::{Fields, by_phase, bytes, duration, each, line, number, share, whole, word};
 use super::settings::{
     Budget, CorrelationSettings, FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine,
     IcmpSettings, PhaseSettings, QualitySettings, ReadinessSettings, ReportSettings,
@@ -331,6 +331,10 @@ fn flapping(node: &Node, out: &Findings) -> Option<FlappingSettings> {
             default.messages_per_hour,
             whole(1..=1000),
         ),
+        settled_after: fields.read("settled_after", default.settled_after, |node, out| {
+            let length = duration(Duration::ZERO..=HOUR);
+            by_phase(node, "`settled_after`", default.settled_after, &length, out)
+        }),
     };
     if read.flapping_stable_for < read.stable_for {
         let at =

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::told::Muted;
 use super::{
     ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
     ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey, Told,
@@ -145,6 +146,9 @@ pub struct Incident {
     /// When it came back after it had seemed over, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relapses: Vec<Timestamp>,
+    /// That messages about it are held back by a silence or by planned work, and what is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<Muted>,
     /// The wider incident that explains it for now. Nothing is told of it meanwhile; it goes on by
     /// itself when that one ends and its site is not well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -595,6 +599,7 @@ impl Incident {
             resolution: None,
             told: Vec::new(),
             held_back: Vec::new(),
+            muted: None,
         }
     }
 

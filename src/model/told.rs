@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, ChannelId, IncidentId, NotificationId, NotificationKind, Severity};
+use super::{
+    Cause, ChannelId, Incident, IncidentId, NotificationId, NotificationKind, Severity, SiteId,
+};
 
 /// A record of having told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,12 @@ pub struct Told {
     /// The number of affected sites that was told.
     #[serde(default)]
     pub affected: u32,
+    /// The site at fault that was told; none in records of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
+    /// The label that sites share, and its value, where that was told to be at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<(String, String)>,
     /// Names of the people for whom it was; empty when the channel itself was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<String>,
@@ -44,7 +52,61 @@ pub struct Told {
     pub given_up: Option<GivenUp>,
 }
 
+/// How grave a fault is, how far it reaches and where it lies: what is compared to learn whether it
+/// has become worse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// How urgent.
+    pub severity: Severity,
+    /// What kind of fault.
+    pub cause: Cause,
+    /// The number of sites affected.
+    pub affected: u32,
+    /// The site at fault; none where something else is, or where that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
+    /// The label that sites share, and its value, where that is at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common: Option<(String, String)>,
+}
+
+/// That messages about an incident are held back by a silence or by planned work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is held back: how far it had gone then, or when it was last told all the same.
+    #[serde(flatten)]
+    pub extent: Extent,
+}
+
+impl Extent {
+    /// How an incident is now.
+    #[must_use]
+    pub fn of(incident: &Incident) -> Self {
+        Self {
+            severity: incident.severity,
+            cause: incident.cause,
+            affected: u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX),
+            site: incident.site.clone(),
+            common: incident.common.as_ref().map(|it| (it.label.clone(), it.value.clone())),
+        }
+    }
+}
+
 impl Told {
+    /// What was told of how grave it is, how far it reaches and where it lies.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        Extent {
+            severity: self.severity,
+            cause: self.cause,
+            affected: self.affected,
+            site: self.site.clone(),
+            common: self.common.clone(),
+        }
+    }
+
     /// Whether nobody heard of it: the channel gave it up, and so did whoever stood in.
     #[must_use]
     pub fn is_untold(&self) -> bool {

@@ -18,6 +18,17 @@ pub(super) struct Mutes {
     pub(super) maintenance: BTreeMap<SilenceId, Maintenance>,
 }
 
+/// Whether an incident has become worse than what is held back of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worse {
+    /// It is as it was.
+    No,
+    /// It is graver, far larger, or lies elsewhere.
+    Yes,
+    /// It has become critical with its session on or about to begin.
+    Urgent,
+}
+
 impl Mutes {
     /// Drops what ended long before `now`; gives the changes that make that durable.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
@@ -76,20 +87,23 @@ impl Mutes {
     /// Whether messages about an incident are held back.
     ///
     /// 1. When a silence concerns everything.
-    /// 2. When the site at fault is silenced or being worked on.
-    /// 3. When every site that is still affected is.
-    /// 4. What has become worse than was told (`worse`) breaks every silence: whoever asked for it
-    ///    did not know. Planned work holds it back all the same, as things get worse before they
-    ///    are better.
+    /// 2. When every site that is still affected is silenced or being worked on; so what reaches
+    ///    beyond them is told. Where none is affected, the site at fault counts.
+    /// 3. What is [worse](Worse) than what is held back breaks every silence: whoever asked for it
+    ///    did not know.
+    /// 4. Planned work holds that back all the same, as things get worse before they are better,
+    ///    but not what has become [urgent](Worse): nobody means to work on into a session.
     pub(super) fn holds_back(
         &self,
         picture: &Picture,
         incident: &Incident,
-        worse: bool,
+        worse: Worse,
         now: Timestamp,
     ) -> bool {
         let on = |silence: &Silence| silence.from <= now && now < silence.until;
-        if !worse && self.silences.values().any(|silence| silence.site.is_none() && on(silence)) {
+        if worse == Worse::No
+            && self.silences.values().any(|silence| silence.site.is_none() && on(silence))
+        {
             return true;
         }
         if self.silences.is_empty() && self.maintenance.is_empty() {
@@ -98,13 +112,16 @@ impl Mutes {
         let muted = |id: &SiteId| {
             let topology = picture.topology();
             topology.find_site(id).is_some_and(|site| {
-                (!worse && self.is_silenced(topology, site, now))
-                    || self.is_in_maintenance(topology, site, now)
+                (worse == Worse::No && self.is_silenced(topology, site, now))
+                    || (worse < Worse::Urgent && self.is_in_maintenance(topology, site, now))
             })
         };
         let mut affected = incident.affected_now().peekable();
-        incident.site.as_ref().is_some_and(muted)
-            || (affected.peek().is_some() && affected.all(muted))
+        if affected.peek().is_some() {
+            affected.all(muted)
+        } else {
+            incident.site.as_ref().is_some_and(muted)
+        }
     }
 
     /// Whether messages about a site are held back by either.

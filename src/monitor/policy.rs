@@ -8,7 +8,7 @@ use super::flap::within;
 use super::routing::Reach;
 use super::site::Kind;
 use crate::config::Channel;
-use crate::model::{Incident, NotificationKind, Severity, Told};
+use crate::model::{Cause, Extent, Incident, NotificationKind, Severity, Told};
 
 /// The time over which messages are counted.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -21,7 +21,7 @@ const GROWN_BY: u32 = 2;
 pub(super) enum Why {
     /// It has not been told of this incident, or only that it was over.
     News,
-    /// Far more is affected than was told.
+    /// Far more is affected than was told, or the fault lies elsewhere.
     Grown,
     /// It is more urgent than was told, or keeps people from more.
     Graver,
@@ -55,8 +55,8 @@ pub(super) enum Need {
 pub(super) struct Rules {
     /// Most messages about one incident to one channel in an hour.
     pub(super) limit: u32,
-    /// How long it must have been well for its end to be told beyond that.
-    pub(super) calm: Duration,
+    /// How long a state must have lasted for the last of these messages to be spent on it.
+    pub(super) settled: Duration,
     /// Whether a session is on or near: whom to call matters at once.
     pub(super) near: bool,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
@@ -88,7 +88,7 @@ impl Why {
 ///    wants no ends. Who never heard of it, since the channel gave it up, hears of no end, and what
 ///    is due again counts as never told.
 /// 2. In between when it has grown: far more sites, a higher severity or a graver trouble than was
-///    told; and while a session is on or near also when a milder trouble is left: the line is back
+///    told, or a fault that lies elsewhere, such as above the site that was told; and while a session is on or near also when a milder trouble is left: the line is back
 ///    and the codec has hung, so somebody else must be called. Only those are told whom it still
 ///    reaches, or who are not told as people on duty: whose duty is over hear the end and nothing
 ///    before.
@@ -98,21 +98,29 @@ impl Why {
 ///    Where all that was told since it waits was given up, the next step waits for nobody.
 ///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
 ///    this rests while everything is well and only the end has not come, and what comes and goes
-///    makes messages enough without reminders.
+///    makes messages enough without reminders. Nor does anybody who was told that it is over hear
+///    that it came back before it is seen to fail.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
-///    still on afterwards is told then. In quiet hours everything that can wait does. A silence
-///    holds back what was known when it began, not what becomes worse than was told; planned work
-///    holds back that as well.
-/// 5. At most `limit` messages an hour, reminders and escalations included. The last one that is
-///    left is kept for telling that it is on again, unless the incident has never come back. What
-///    is said in between needs two messages left, for itself and for the end; a mere reminder
-///    three, so that what comes back after the end is never late because of it.
-/// 6. Beyond the limit two things are told all the same. That it is critical, when nothing told in
-///    this hour was, or nothing as grave: so what came and went as a warning, or only lost packets,
-///    does not hide what now keeps a session from going on. And that it is over, once everything
-///    has been well for `calm`: nobody shall drive out for what has long been mended. What comes
-///    back before that makes no message. The one that uses up the hour of what comes and goes says
-///    that it is the last until it is stable; see [`note_told`].
+///    still on afterwards is told then. In quiet hours everything that can wait does. What becomes
+///    worse than what is held back breaks a silence, and what becomes critical because its session
+///    nears breaks planned work too; see [`super::mute::Mutes::holds_back`].
+/// 5. At most `limit` messages an hour, reminders and escalations included. What is said in between
+///    needs two messages left, for itself and for the end; a mere reminder three, so that what
+///    comes back after the end is never late because of it.
+/// 6. What comes and goes spends the last message of the hour only on a state that has lasted for
+///    `settled`, which is shorter while a session is on or near: so what toggles says nothing, what
+///    was told is still so, and what is told next is likely to stay so.
+///    - That it is over, once everything has been well for so long.
+///    - That it is on again, once it came back so long ago and fails at this moment; at once where
+///      that is critical.
+/// 7. What is critical may take one message more in the hour, and no second one. It goes to what is
+///    needed first: that it is critical, when nothing told in this hour was, or nothing as grave, so
+///    that what came and went as a warning, or only lost packets, does not hide what now keeps a
+///    session from going on; that it is on again after its end was told; or that what was told as
+///    critical is over, by rule 6. So nobody goes on phoning a site that works.
+/// 8. What has no room waits until the oldest message has fallen out of the hour. The one that uses
+///    up the hour of what comes and goes says that the next one comes when it is stable; see
+///    [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
@@ -135,7 +143,7 @@ pub(super) fn needs_notification(
     in_time(incident, channel, why, rules, now)
 }
 
-/// When there is quiet and room for what is to be said: rules 4 to 6 of [`needs_notification`].
+/// When there is quiet and room for what is to be said: rules 4 to 8 of [`needs_notification`].
 pub(super) fn in_time(
     incident: &Incident,
     channel: &Channel,
@@ -147,37 +155,62 @@ pub(super) fn in_time(
         return Need::Later(until);
     }
     let told = told_to(incident, channel);
+    let is_on_again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
+    let is_critical = incident.severity == Severity::Critical;
     let spare = match why {
+        Why::News if is_on_again.is_some() && !is_critical => 2,
         Why::News => 1,
         Why::Untaken(_) if standing(&told).is_none() => 1,
         Why::Over if incident.relapses.is_empty() => 1,
         Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
         Why::Still => 3,
     };
-    // What was given up was a message all the same.
-    let all = incident.told.iter().filter(|told| told.channel == channel.id);
-    let recent: Vec<Timestamp> =
-        all.map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
-    let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
     let limit = rules.limit.max(2);
-    let calm = incident.ended().filter(|_| why == Why::Over).map(|ended| later(ended, rules.calm));
-    let beyond = rises_to_critical(incident, &told, why, now) || calm.is_some_and(|at| at <= now);
-    if used + spare <= limit || beyond {
-        return Need::Tell(why);
-    }
     if spare > limit {
         return Need::Nothing;
     }
-    // The message that must fall out of the hour for enough to be left.
-    let nth = (used + spare - limit - 1) as usize;
-    let at = recent.get(nth).copied().unwrap_or(now);
-    let at = at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX);
-    let at = calm.map_or(at, |calm| at.min(calm));
-    // Nobody misses a reminder.
-    if why == Why::Still { Need::Later(at) } else { Need::Held(at) }
+    // What nobody heard and is told anew was no message.
+    let recent: Vec<Timestamp> =
+        told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
+    let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+    // When no more than so many are left of those that were told in the hour.
+    let down_to = |most: u32| match used.checked_sub(most + 1).map(|nth| recent[nth as usize]) {
+        Some(at) => at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX),
+        None => now,
+    };
+    let in_the_limit = down_to(limit - spare);
+    let (lasts_since, more) = match why {
+        Why::Over => (incident.ended(), told_as_critical(&told)),
+        _ => (is_on_again, is_critical),
+    };
+    let settled = lasts_since.map(|since| later(since, rules.settled));
+    let settled = settled.map(|at| at.max(down_to(limit - u32::from(!more))));
+    let urgent = is_critical && why == Why::News && is_on_again.is_some();
+    let urgent = urgent || rises_to_critical(incident, &told, why, now);
+    let urgent = urgent.then(|| down_to(limit));
+    let at = [settled, urgent].into_iter().flatten().fold(in_the_limit, Timestamp::min);
+    if at <= now {
+        Need::Tell(why)
+    } else if why == Why::Still || used < limit {
+        // Nobody misses a reminder, and what toggles is not held back by the limit yet.
+        Need::Later(at)
+    } else {
+        Need::Held(at)
+    }
 }
 
-/// Rule 6 of [`needs_notification`].
+/// When it came back after its end was told, where that was the last that was told.
+fn came_back(incident: &Incident, told: &[&Told]) -> Option<Timestamp> {
+    let end = told.last().filter(|told| told.kind == NotificationKind::Resolved)?;
+    incident.relapses.iter().copied().find(|at| *at >= end.at)
+}
+
+/// Whether the last that was told was told as critical.
+fn told_as_critical(told: &[&Told]) -> bool {
+    told.last().is_some_and(|told| told.severity == Severity::Critical)
+}
+
+/// Rule 7 of [`needs_notification`]: it is critical, and nothing told in this hour was as grave.
 fn rises_to_critical(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) -> bool {
     let mut recent = told.iter().filter(|told| within(told.at, HOUR, now));
     let kind = Kind::of(incident.cause);
@@ -212,6 +245,9 @@ fn on(
     let until = incident.ack.as_ref().and_then(|ack| ack.until);
     let steps = reach.iter().filter(|it| !taken && it.step > heard).filter_map(due_at);
     let steps = steps.chain(until.filter(|until| *until > now));
+    if standing.is_none() && rests && !told.is_empty() {
+        return Need::Nothing;
+    }
     let Some(last) = standing else {
         return match (reach.iter().any(|it| it.step == 0), due) {
             (_, Some(step)) => Need::Tell(Why::Untaken(step)),
@@ -232,7 +268,7 @@ fn on(
         return Need::Tell(Why::Untaken(step));
     }
     if reached || !last.on_duty {
-        if let Some(why) = worse_than(incident, last) {
+        if let Some(why) = worse_than(incident, &last.extent()) {
             return Need::Tell(why);
         }
         if Kind::of(incident.cause) < Kind::of(last.cause) && rules.near && !rests {
@@ -290,7 +326,7 @@ pub(super) fn note_told(
     limit: u32,
     now: Timestamp,
 ) -> u32 {
-    let affected = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
+    let extent = Extent::of(incident);
     let step = if let Why::Untaken(step) = why { step } else { 0 };
     let before = incident.told.iter().rfind(|told| told.channel == channel.id);
     let mut reach = reach.iter().filter(|reach| reach.step == step).peekable();
@@ -303,8 +339,8 @@ pub(super) fn note_told(
         // It is told because it was told before.
         before.map_or_else(Default::default, |told| (told.people.clone(), told.on_duty))
     };
-    let recent = incident.told.iter().filter(|told| told.channel == channel.id);
-    let recent = recent.filter(|told| within(told.at, HOUR, now)).count() + 1;
+    let recent = told_to(incident, channel);
+    let recent = recent.iter().filter(|told| within(told.at, HOUR, now)).count() + 1;
     let used_up = recent >= limit.max(2) as usize;
     let last_for_now = used_up && !incident.relapses.is_empty() && why != Why::Over;
     // Records of before messages were numbered count by their place.
@@ -316,15 +352,20 @@ pub(super) fn note_told(
         channel: channel.id.clone(),
         kind: why.kind(),
         at: now,
-        severity: incident.severity,
-        cause: incident.cause,
-        affected,
+        severity: extent.severity,
+        cause: extent.cause,
+        affected: extent.affected,
+        site: extent.site.clone(),
+        common: extent.common.clone(),
         people,
         on_duty,
         step,
         last_for_now,
         given_up: None,
     });
+    if let Some(muted) = &mut incident.muted {
+        muted.extent = extent;
+    }
     forget(incident, now);
     nth
 }
@@ -365,18 +406,23 @@ pub(super) fn has_worsened(incident: &Incident) -> bool {
             .is_some_and(|it| it.nth == told.nth && it.kind != NotificationKind::Resolved)
     };
     let mut standing = incident.told.iter().filter(last).peekable();
-    standing.peek().is_some() && standing.all(|told| worse_than(incident, told).is_some())
+    standing.peek().is_some() && standing.all(|told| worse_than(incident, &told.extent()).is_some())
 }
 
-/// In what an incident is worse than was told: more urgent, a graver trouble, or far more sites.
-fn worse_than(incident: &Incident, told: &Told) -> Option<Why> {
-    let now = u32::try_from(incident.affected_now().count()).unwrap_or(u32::MAX);
-    let sites = told.affected;
-    let has_grown = now >= sites.saturating_add(GROWN_BY) && now >= sites.saturating_mul(2);
-    if incident.severity > told.severity || Kind::of(incident.cause) > Kind::of(told.cause) {
+/// In what an incident is worse than it `was`: more urgent, a graver trouble, far more sites, or a
+/// fault that lies elsewhere, so that other people must be called.
+pub(super) fn worse_than(incident: &Incident, was: &Extent) -> Option<Why> {
+    let now = Extent::of(incident);
+    let (many, sites) = (now.affected, was.affected);
+    let has_grown = many >= sites.saturating_add(GROWN_BY) && many >= sites.saturating_mul(2);
+    let is_known = was.site.is_some() || was.common.is_some();
+    let is_elsewhere = is_known && (&now.site, &now.common) != (&was.site, &was.common);
+    // The site's own line, as was told, and now that of sites behind it.
+    let is_wider = (was.cause, now.cause) == (Cause::Access, Cause::Uplink) && many > sites;
+    if now.severity > was.severity || Kind::of(now.cause) > Kind::of(was.cause) {
         Some(Why::Graver)
     } else {
-        has_grown.then_some(Why::Grown)
+        (has_grown || is_elsewhere || is_wider).then_some(Why::Grown)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
+use super::mute::Worse;
 use super::policy::{self, Need, Rules, Why};
 use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
@@ -261,7 +262,7 @@ impl Monitor {
         let bad = run.verdict() >= tell.max(Verdict::AtRisk);
         let kind = if bad { NotificationKind::Firing } else { NotificationKind::Resolved };
         let mut incident = self.incident_of(run, bad, now.wall);
-        let muted = bad && self.mutes.holds_back(&self.picture, &incident, false, now.wall);
+        let muted = bad && self.mutes.holds_back(&self.picture, &incident, Worse::No, now.wall);
         let standing = Standing::of(&incident, &self.picture.config, now.wall);
         let reached = routing::reach_of(&incident, &self.picture, standing, now.wall);
         let reached: Vec<Reach> = reached.into_iter().filter(|reach| reach.step == 0).collect();
@@ -285,7 +286,7 @@ impl Monitor {
             let is_quiet = can_wait && settings.quiet_hours.is_on(&channel.id, here);
             let rules = Rules {
                 limit: settings.flapping.messages_per_hour,
-                calm: settings.flapping.flapping_stable_for,
+                settled: settings.flapping.settled_after.get(Phase::Readiness),
                 near: false,
                 muted,
                 quiet_until: is_quiet

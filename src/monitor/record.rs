@@ -221,6 +221,7 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         .iter()
         .map(|affected| &affected.site)
         .chain(&incident.site)
+        .chain(incident.told.iter().filter_map(|told| told.site.as_ref()))
         .filter_map(|id| Some((id.clone(), topology.site(topology.find_site(id)?).name.clone())))
         .collect();
     let session = incident

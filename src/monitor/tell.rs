@@ -2,13 +2,14 @@
 //! both become durable together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Monitor;
 use super::flap;
 use super::ledger::{Entry, Slot};
-use super::mute::Mutes;
+use super::mute::{Mutes, Worse};
 use super::picture::Picture;
 use super::policy::{self, Need, Rules, Why};
 use super::record;
@@ -16,8 +17,8 @@ use super::routing::{self, Reach, Standing};
 use super::site::Finding;
 use crate::config::{Channel, Rota, Settings};
 use crate::model::{
-    Change, DutyView, Health, Incident, Mono, Notification, NotificationId, NotificationKind, Now,
-    OnDuty, PersonId, Phase,
+    Change, DutyView, Extent, Health, Incident, Mono, Muted, Notification, NotificationId,
+    NotificationKind, Now, OnDuty, PersonId, Phase, Severity,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -153,7 +154,7 @@ impl Monitor {
         self.tell_at = later;
         if let Some(at) = later {
             // Sooner than the next look at the clocks.
-            if let Ok(left) = std::time::Duration::try_from(at.duration_since(now.wall))
+            if let Ok(left) = Duration::try_from(at.duration_since(now.wall))
                 && left < super::LOOK_EVERY
             {
                 self.want_review(now.mono + left);
@@ -251,9 +252,7 @@ fn weigh(
 ) -> Weighed {
     let settings = picture.settings();
     not_ahead(entry, now);
-    let worse = policy::has_worsened(&entry.incident);
-    let muted = entry.incident.absorbed_by.is_some()
-        || mutes.holds_back(picture, &entry.incident, worse, now);
+    let muted = is_muted(entry, picture, mutes, now) || entry.incident.absorbed_by.is_some();
     keep_waiting(entry, muted, now);
     let mut weighed = Weighed {
         slot,
@@ -265,7 +264,7 @@ fn weigh(
     };
     let rules = Rules {
         limit: settings.flapping.messages_per_hour,
-        calm: settings.flapping.flapping_stable_for,
+        settled: Duration::ZERO,
         near: false,
         muted,
         quiet_until: None,
@@ -274,6 +273,54 @@ fn weigh(
     weighed.rules = vec![rules; settings.channels.len()];
     weighed.weigh_again(&entry.incident, &settings.channels, picture, now);
     weighed
+}
+
+/// Whether a silence or planned work holds back what is to be said of an incident.
+///
+/// 1. What it is like when they first do is kept, so that it is known when it becomes worse. It may
+///    still unfold then: for the time within which failures may have one cause what comes to it,
+///    but a higher severity, is no news to whoever asked for quiet.
+/// 2. What is told all the same is what is held back from then on.
+fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp) -> bool {
+    let incident = &entry.incident;
+    let is_held = incident.is_open() && mutes.holds_back(picture, incident, Worse::No, now);
+    if !is_held {
+        if incident.muted.is_some() {
+            entry.change().muted = None;
+        }
+        return false;
+    }
+    let (mut extent, mut since) = (Extent::of(incident), now);
+    if let Some(known) = &incident.muted {
+        since = known.since;
+        let unfolds =
+            now.duration_since(since).unsigned_abs() <= picture.settings().correlation.window;
+        extent = if unfolds {
+            Extent { severity: known.extent.severity, ..extent }
+        } else {
+            known.extent.clone()
+        };
+    }
+    let muted = Muted { since, extent };
+    if incident.muted.as_ref() != Some(&muted) {
+        entry.change().muted = Some(muted.clone());
+    }
+    let incident = &entry.incident;
+    let phase = Standing::of(incident, &picture.config, now).phase;
+    let is_near = matches!(phase, Phase::Readiness | Phase::Live);
+    let is_urgent = incident.severity == Severity::Critical
+        && muted.extent.severity < Severity::Critical
+        && is_near;
+    let worse = if is_urgent {
+        Worse::Urgent
+    } else if policy::has_worsened(incident)
+        || policy::worse_than(incident, &muted.extent).is_some()
+    {
+        Worse::Yes
+    } else {
+        Worse::No
+    };
+    mutes.holds_back(picture, incident, worse, now)
 }
 
 /// Whether a site that an incident still explains is in trouble for a fact. It is not known right
@@ -312,6 +359,7 @@ impl Weighed {
             let is_quiet = can_wait && quiet.is_on(&channel.id, here);
             rules.quiet_until = is_quiet.then(|| quiet.end(now, &settings.time_zone));
             rules.remind_every = times.in_phase(phase);
+            rules.settled = settings.flapping.settled_after.get(phase);
             rules.near = matches!(phase, Phase::Readiness | Phase::Live);
             let reach: Vec<Reach> =
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();

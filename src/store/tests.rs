@@ -89,6 +89,8 @@ pub(crate) fn told(channel: &str, kind: NotificationKind, at: Timestamp) -> Told
         severity: Severity::Critical,
         cause: Cause::Access,
         affected: 1,
+        site: None,
+        common: None,
         people: Vec::new(),
         on_duty: false,
         step: 0,

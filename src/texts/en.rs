@@ -404,8 +404,11 @@ fn grown(facts: &Facts<'_>) -> Option<String> {
     if facts.kind != NotificationKind::Update {
         return None;
     }
-    let (severity, sites) = facts.told_before()?;
+    let (severity, sites, place) = facts.told_before()?;
     let mut news = Vec::new();
+    if let Some(place) = place {
+        news.push(format!("place from {place} to {}", facts.place_name()));
+    }
     if severity != facts.severity {
         let (from, to) = (grade(severity), grade(facts.severity));
         news.push(format!("severity from {} to {}", from.to_lowercase(), to.to_lowercase()));

@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use super::seen::Seen;
 use super::{Item, Style, affected_sites};
 use crate::model::{
-    Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Incident, Language, NotificationKind,
-    Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Extent, Incident, Language,
+    NotificationKind, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -343,14 +343,19 @@ impl<'a> Facts<'a> {
         devices.into_iter().map(device).collect::<Vec<_>>().join(", ")
     }
 
-    /// What this channel was told before: how grave, and how many sites.
-    pub(super) fn told_before(&self) -> Option<(Severity, usize)> {
+    /// What this channel was told before: how grave, how many sites, and where, if that was elsewhere.
+    pub(super) fn told_before(&self) -> Option<(Severity, usize, Option<&'a str>)> {
         let channel = &self.channel;
         let before = |told: &&Told| {
             told.channel.as_str() == *channel && told.at < self.decided && !told.is_untold()
         };
         let told = self.incident.told.iter().rfind(before)?;
-        Some((told.severity, told.affected as usize))
+        let now = Extent::of(self.incident);
+        let site = told.site.as_ref().filter(|site| now.site.as_ref() != Some(*site));
+        let common = told.common.as_ref().filter(|common| now.common.as_ref() != Some(*common));
+        let place = site.map(|site| self.name_of(site));
+        let place = place.or(common.map(|(_, value)| value.as_str()));
+        Some((told.severity, told.affected as usize, place))
     }
 
     pub(super) fn local(&self, at: Timestamp) -> DateTime {

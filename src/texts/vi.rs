@@ -414,8 +414,11 @@ fn grown(facts: &Facts<'_>) -> Option<String> {
     if facts.kind != NotificationKind::Update {
         return None;
     }
-    let (severity, sites) = facts.told_before()?;
+    let (severity, sites, place) = facts.told_before()?;
     let mut news = Vec::new();
+    if let Some(place) = place {
+        news.push(format!("nơi gặp sự cố từ {place} thành {}", facts.place_name()));
+    }
     if severity != facts.severity {
         let from = grade(severity).to_lowercase();
         news.push(format!("mức độ từ {from} thành {}", grade(facts.severity).to_lowercase()));

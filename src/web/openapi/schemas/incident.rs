@@ -27,6 +27,7 @@ pub(super) fn incident() -> Value {
         ("flapping", flag()),
         ("relapses?", array(&time())),
         ("held_back?", array(&text())),
+        ("muted?", a("Muted")),
         ("absorbed_by?", text()),
         ("resolution?", words(&["recovered", "removed"])),
         ("told", array(&a("Told"))),

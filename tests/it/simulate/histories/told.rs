@@ -10,7 +10,6 @@ use vchealth::model::{
 };
 
 use super::{ALL, CRITICAL, NO_ENDS};
-use crate::simulate::run;
 
 /// The time over which messages are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -38,25 +37,17 @@ pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<Str
         if !fits {
             found.push(format!("{at:?}: {} after {:?}", message.id, before.last().map(|m| m.kind)));
         }
+        let last_before = before.last().copied();
         before.push(message);
         let recent = before.iter().filter(|m| message.created.duration_since(m.created) < HOUR);
         let recent: Vec<_> = recent.collect();
-        // That it is critical is told all the same, once for each kind of trouble that is graver
-        // than the last, and that it has been over for long.
+        // What is critical may take one more.
         let is_critical = |m: &Notification| m.alert.incident.severity == Severity::Critical;
-        let as_grave = |m: &Notification| {
-            is_critical(m)
-                && gravity(m.alert.incident.cause) >= gravity(message.alert.incident.cause)
-        };
-        let (_, earlier) = recent.split_last().expect("it is one itself");
-        let rises = message.kind != NotificationKind::Resolved
-            && is_critical(message)
-            && !earlier.iter().any(|m| as_grave(m));
-        let calm = run::settings().flapping.flapping_stable_for;
-        let ended = message.alert.incident.ended();
-        let calm = ended.is_some_and(|at| message.created >= at + calm);
-        if limit && recent.len() > 3 && !rises && !calm {
-            found.push(format!("{at:?}: {} is the fourth within an hour", message.id));
+        let told_as_critical = last_before.is_some_and(is_critical);
+        let is_critical = is_critical(message)
+            || (message.kind == NotificationKind::Resolved && told_as_critical);
+        if limit && recent.len() > 3 + usize::from(is_critical) {
+            found.push(format!("{at:?}: {} is one too many within the hour", message.id));
         }
     }
     found
@@ -100,7 +91,7 @@ pub(super) fn left_on(told: &[(Duration, Notification)]) -> Vec<String> {
 ///    wants to know that.
 /// 2. While somebody has it, those whom it newly reaches need not know, unless it is graver than
 ///    anything that was told.
-/// 3. Messages of the hour may be used up.
+/// 3. Messages of the hour may be used up, or the last of them be kept for what lasts.
 pub(super) fn unheard(incident: &Incident, settings: &Settings, now: Timestamp) -> Option<String> {
     let is_graver = |told: &Told| {
         incident.severity > told.severity || gravity(incident.cause) > gravity(told.cause)
@@ -115,7 +106,10 @@ pub(super) fn unheard(incident: &Incident, settings: &Settings, now: Timestamp) 
             incident.taken_by(now).is_some() && incident.told.iter().any(|told| !is_graver(told));
         let knows = standing.map_or(others_know, |told| !is_graver(told));
         let recent = told().filter(|told| now.duration_since(told.at).abs() <= HOUR).count();
-        if !knows && recent < 2 {
+        // What is critical does not wait for the last message of the hour, and has one more.
+        let is_over = last.is_some_and(|told| told.kind == NotificationKind::Resolved);
+        let is_urgent = incident.severity == Severity::Critical && is_over;
+        if !knows && recent < if is_urgent { 4 } else { 2 } {
             return Some(format!("{channel} has not heard of it, only {last:?}"));
         }
     }
