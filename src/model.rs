@@ -48,8 +48,8 @@ pub use incident::{
 };
 pub use outcome::{
     Certificate, Detail, Effort, EngineHealth, Failure, HttpDetail, IcmpDetail, IcmpError,
-    LocalFailure, Outcome, ProbeRequest, RemoteFailure, Reply, RttList, SipDetail, TcpDetail,
-    Trigger, Unreachable, hops,
+    LocalFailure, Outcome, ProbeRequest, Reached, RemoteFailure, Reply, RttList, SipDetail,
+    TcpDetail, Trigger, Unreachable, hops,
 };
 pub use readiness::{
     Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,

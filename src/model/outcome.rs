@@ -207,6 +207,14 @@ pub enum RemoteFailure {
         /// Time limit in milliseconds.
         limit_ms: u32,
     },
+    /// The service answered or took the connection, and then not all of its answer came in time: the
+    /// host lives, the port is open and no filter stands before it.
+    Stalled {
+        /// How far it came.
+        reached: Reached,
+        /// Time limit in milliseconds.
+        limit_ms: u32,
+    },
     /// A reset or a port-unreachable: the host lives, the service does not listen.
     Refused,
     /// The peer closed or reset in mid-conversation.
@@ -229,6 +237,18 @@ pub enum RemoteFailure {
     /// The TLS handshake failed because the certificate is past its `notAfter` or before its
     /// `notBefore`.
     CertificateTime(Box<Certificate>),
+}
+
+/// How far a conversation came before its time was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// The connection was taken.
+    Connected,
+    /// The request was sent over it.
+    Sent,
+    /// A part of the answer came.
+    Answering,
 }
 
 /// An ICMP error about one of our packets.
@@ -304,6 +324,12 @@ impl RemoteFailure {
         let after_ms = whole_ms(after).div_ceil(step).saturating_mul(step);
         Self::Slow { after_ms, limit_ms: whole_ms(limit) }
     }
+
+    /// That a conversation came so far within `limit` and no further.
+    #[must_use]
+    pub fn stalled(reached: Reached, limit: Duration) -> Self {
+        Self::Stalled { reached, limit_ms: micros(limit).div_ceil(1_000) }
+    }
 }
 
 impl Failure {
@@ -331,6 +357,7 @@ impl Failure {
             Self::Remote(remote) => match remote {
                 RemoteFailure::Timeout => "timeout",
                 RemoteFailure::Slow { .. } => "slow",
+                RemoteFailure::Stalled { .. } => "stalled",
                 RemoteFailure::Refused => "refused",
                 RemoteFailure::Closed => "closed",
                 RemoteFailure::Unreachable(error) => match error.kind {

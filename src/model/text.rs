@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Reached;
+
 /// A language that users read.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -45,6 +47,26 @@ impl Language {
         match self {
             Self::Vi => format!("sau {after}, giới hạn {limit}"),
             Self::En => format!("after {after}, limit {limit}"),
+        }
+    }
+
+    /// How far a conversation came before its time was up.
+    #[must_use]
+    pub fn stalled(self, reached: Reached, limit_ms: u32) -> String {
+        let limit = self.seconds(limit_ms);
+        match (self, reached) {
+            (Self::Vi, Reached::Connected | Reached::Sent) => {
+                format!("nhận kết nối nhưng không trả lời trong {limit}")
+            }
+            (Self::Vi, Reached::Answering) => {
+                format!("bắt đầu trả lời nhưng không xong trong {limit}")
+            }
+            (Self::En, Reached::Connected | Reached::Sent) => {
+                format!("accepts the connection but does not answer within {limit}")
+            }
+            (Self::En, Reached::Answering) => {
+                format!("begins to answer but does not finish within {limit}")
+            }
         }
     }
 

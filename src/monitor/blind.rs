@@ -243,8 +243,9 @@ impl Sight {
         if let Some((mono, wall)) = self.clocks {
             let moved = moved(Now { mono, wall }, now);
             if moved.unsigned_abs() > STEP {
-                self.step = Some((moved.as_secs(), now.mono + SETTLES_AFTER));
-                set = Some(moved.as_secs());
+                let by_s = whole_seconds(moved);
+                self.step = Some((by_s, now.mono + SETTLES_AFTER));
+                set = Some(by_s);
             } else if now.mono - mono < CLOCKS_EVERY {
                 // Seldom enough for a clock that is turned slowly to be seen turning.
                 return None;
@@ -322,6 +323,13 @@ fn moved(before: Now, now: Now) -> SignedDuration {
     now.wall.duration_since(before.wall_at(now.mono))
 }
 
+/// To the nearest second, as people are told it: a step of three minutes is measured as a little
+/// less or more.
+fn whole_seconds(time: SignedDuration) -> i64 {
+    let half = SignedDuration::from_millis(500);
+    (if time.is_negative() { time - half } else { time + half }).as_secs()
+}
+
 /// Whether our clock was not set between two moments.
 pub(super) fn is_one_time(before: Now, now: Now) -> bool {
     moved(before, now).unsigned_abs() <= STEP
@@ -342,4 +350,15 @@ pub(super) fn without_clock(mut outcome: Outcome) -> Outcome {
 /// The weight of one outcome among those of a round of `targets`.
 fn weight(targets: usize) -> f32 {
     1.0 / f32::from(u16::try_from(targets).unwrap_or(u16::MAX).clamp(8, 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_the_clock_is_told_to_the_nearest_second() {
+        let seconds = |ms| whole_seconds(SignedDuration::from_millis(ms));
+        assert_eq!([179_900, 180_100, -179_900, -180_100].map(seconds), [180, 180, -180, -180]);
+    }
 }

@@ -58,9 +58,10 @@ pub(super) async fn converse(
         Ok(result) => result,
         Err(_) => {
             notes.add(StepKind::TimedOut);
-            Err(Failure::Remote(match notes.gibberish() {
-                Some(why) => RemoteFailure::Malformed(why.to_owned()),
-                None => RemoteFailure::Timeout,
+            Err(Failure::Remote(match (notes.gibberish(), notes.reached()) {
+                (Some(why), _) => RemoteFailure::Malformed(why.to_owned()),
+                (None, Some(reached)) => RemoteFailure::stalled(reached, check.timeout),
+                (None, None) => RemoteFailure::Timeout,
             }))
         }
     }

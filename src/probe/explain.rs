@@ -277,6 +277,10 @@ fn remote_failure(failure: &RemoteFailure, style: &Style) -> String {
             let answers = language.pick("có trả lời, nhưng", "it answers, but");
             format!("{answers} {}", language.slow(*after_ms, *limit_ms))
         }
+        RemoteFailure::Stalled { reached, limit_ms } => {
+            let host = language.pick("máy", "it");
+            format!("{host} {}", language.stalled(*reached, *limit_ms))
+        }
         RemoteFailure::Refused => language
             .pick(
                 "máy có hoạt động nhưng từ chối: dịch vụ không chạy ở cổng này",

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use crate::clock::Clock;
-use crate::model::{Judgement, Mono, StepKind, Trace};
+use crate::model::{Judgement, Mono, Reached, StepKind, Trace};
 
 /// Longest text of one step, in bytes.
 const TEXT_LIMIT: usize = 160;
@@ -22,17 +22,28 @@ pub(super) struct Notes {
     began: Mono,
     ignored: u32,
     gibberish: Option<String>,
+    reached: Option<Reached>,
 }
 
 impl Notes {
     /// Empty notes of a probe that begins now.
     pub(super) fn begin(clock: Clock) -> Self {
-        Self { trace: Trace::default(), clock, began: clock.mono(), ignored: 0, gibberish: None }
+        let began = clock.mono();
+        let trace = Trace::default();
+        Self { trace, clock, began, ignored: 0, gibberish: None, reached: None }
     }
 
     /// Something happened.
     pub(super) fn add(&mut self, kind: StepKind) {
         let at = self.clock.mono() - self.began;
+        let further = match kind {
+            StepKind::Connected { .. } => Some(Reached::Connected),
+            // A datagram that was sent has reached nobody yet.
+            StepKind::Sent(_) => self.reached.map(|_| Reached::Sent),
+            StepKind::Received(_) => Some(Reached::Answering),
+            _ => None,
+        };
+        self.reached = self.reached.max(further);
         self.trace.record(at, kind);
     }
 
@@ -60,6 +71,11 @@ impl Notes {
         let why = why.to_string();
         self.ignored(&why);
         self.gibberish.get_or_insert(why);
+    }
+
+    /// How far the conversation came; none while nothing shows that anybody is there.
+    pub(super) const fn reached(&self) -> Option<Reached> {
+        self.reached
     }
 
     /// What was not understood first.

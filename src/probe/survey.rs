@@ -145,6 +145,7 @@ impl Surveyor {
                 Ok(_) | Err(Failure::Local(_)) => false,
                 // What talks has repeated itself before it gave up; echoes have not.
                 Err(Failure::Remote(RemoteFailure::Timeout)) => record.trace.steps().is_empty(),
+                Err(Failure::Remote(RemoteFailure::Stalled { .. })) => false,
                 Err(Failure::Remote(_)) => true,
             };
             outcomes.push(record.outcome.result);

@@ -479,6 +479,7 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor if facts.ails().is_some() => "in trouble",
         Cause::Monitor => "blind",
+        Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => "answering too late",
         Cause::Uplink | Cause::Access => "offline",
         Cause::Device => "not answering",
         Cause::Service => "out of service",
@@ -511,6 +512,9 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
     match facts.cause {
         Cause::Monitor if facts.ails().is_some() => "working again",
         Cause::Monitor => "sees again",
+        Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => {
+            "answering in time again"
+        }
         Cause::Uplink | Cause::Access => "back online",
         Cause::Device => "answering again",
         Cause::Service => "back in service",

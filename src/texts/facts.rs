@@ -62,7 +62,7 @@ pub(super) struct Also<'a> {
 #[derive(Debug)]
 pub(super) struct Observed<'a> {
     pub(super) seen: Seen<'a>,
-    /// The earliest.
+    /// The earliest, of those of the site at fault if there are any.
     pub(super) at: Timestamp,
     pub(super) targets: Vec<&'a TargetKey>,
 }
@@ -122,6 +122,9 @@ impl<'a> Facts<'a> {
             .relapses
             .last()
             .filter(|_| item.told_as == NotificationKind::Firing && over.is_none());
+        // A clock that was set back has it come back before it began.
+        let began = again.map_or(incident.began, |again| incident.began.min(*again));
+        let again = again.filter(|again| **again > began);
         let told = incident.told.iter().rfind(|told| told.channel == notification.channel);
         Self {
             kind: item.told_as,
@@ -133,7 +136,7 @@ impl<'a> Facts<'a> {
             instead_of: notification.instead_of.as_ref().map(ChannelId::as_str),
             decided: notification.created,
             now: tz.to_datetime(notification.created),
-            began: tz.to_datetime(incident.began),
+            began: tz.to_datetime(began),
             again: again.map(|at| (tz.to_datetime(*at), incident.relapses.len() + 1)),
             last_for_now: told.is_some_and(|told| told.last_for_now),
             so_far: between(incident.began, notification.created),
@@ -160,6 +163,13 @@ impl<'a> Facts<'a> {
     /// Whether replies come, only too late to be of use.
     pub(super) fn is_slow(&self) -> bool {
         self.evidence().iter().any(|observed| observed.seen.is_slow())
+    }
+
+    /// Whether connections are taken and nothing else is wrong but that no answer comes in time.
+    pub(super) fn is_stalled(&self) -> bool {
+        let seen = self.evidence();
+        let mut failures = seen.iter().filter(|observed| observed.seen.is_failure()).peekable();
+        failures.peek().is_some() && failures.all(|observed| observed.seen.is_stalled())
     }
 
     /// Who took it on, while that holds, or had it when it ended.
@@ -255,10 +265,27 @@ impl<'a> Facts<'a> {
         }
         let mut all: Vec<Observed<'_>> = Vec::new();
         for evidence in latest {
-            let seen = Seen::of(evidence);
+            let seen = match Seen::of(evidence) {
+                // It was counted before the last of them failed.
+                Seen::Below { of, .. }
+                    if self.is_all_out()
+                        && self.incident.site.as_ref() == Some(&evidence.target.site) =>
+                {
+                    Seen::Below { answer: 0, of }
+                }
+                seen => seen,
+            };
             match all.iter_mut().find(|other| other.seen == seen && seen.is_failure()) {
                 Some(alike) => {
-                    alike.at = alike.at.min(evidence.at);
+                    // Devices of other sites may have failed before: it is since the site at fault
+                    // did.
+                    let here = |key: &TargetKey| self.incident.site.as_ref() == Some(&key.site);
+                    let known = alike.targets.iter().any(|key| here(key));
+                    alike.at = match (known, here(&evidence.target)) {
+                        (true, false) => alike.at,
+                        (false, true) => evidence.at,
+                        _ => alike.at.min(evidence.at),
+                    };
                     alike.targets.push(&evidence.target);
                 }
                 None => {
@@ -272,6 +299,12 @@ impl<'a> Facts<'a> {
         own.truncate(SEEN);
         own.extend(neighbours.into_iter().take(1));
         own
+    }
+
+    /// Whether everything that could be is affected now, the sites behind the one at fault as well.
+    fn is_all_out(&self) -> bool {
+        let of = self.incident.of as usize;
+        of > 1 && self.incident.affected_now().count() == of
     }
 
     /// The last observation of which `read` makes something.

@@ -61,6 +61,11 @@ impl<'a> Seen<'a> {
         matches!(self, Self::Failed(Failure::Remote(RemoteFailure::Slow { .. })))
     }
 
+    /// Whether it says that a connection was taken and its answer did not come in time.
+    pub(super) const fn is_stalled(&self) -> bool {
+        matches!(self, Self::Failed(Failure::Remote(RemoteFailure::Stalled { .. })))
+    }
+
     /// Whether it says how a probe failed.
     pub(super) const fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_))

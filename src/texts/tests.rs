@@ -16,8 +16,9 @@ use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Ack, Affected, Ailment, Cause, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Evidence,
     Failure, Finding, Found, GivenUp, IcmpError, LocalFailure, Notification, NotificationId, Part,
-    Phase, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt, SessionId,
-    Severity, SiteId, SiteReadiness, StoreTrouble, Strain, TargetKey, Told, Unreachable, Verdict,
+    Phase, Reached, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt,
+    SessionId, Severity, SiteId, SiteReadiness, StoreTrouble, Strain, TargetKey, Told, Unreachable,
+    Verdict,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -452,6 +453,41 @@ fn wide() -> Vec<(&'static str, Letter)> {
     ]
 }
 
+/// How a message about this reads.
+fn reads(it: Notification, language: Language) -> String {
+    let style = style(language);
+    plain(&letter(vec![it]), &style)
+}
+
+#[test]
+fn what_is_seen_of_a_wide_outage_fits_the_list_of_its_sites_and_began_at_the_site_at_fault() {
+    let mut it = sample(Cause::Uplink);
+    let incident = &mut it.alert.incident;
+    // A commune's own trouble is older.
+    incident.evidence[1].at = at("2026-02-03T00:41:50Z");
+    incident.of = u32::try_from(incident.affected.len()).unwrap();
+    incident.evidence[2] = below("pac-nam", 1);
+    let text = reads(it, Language::En);
+    assert!(text.contains("since 07:42:10; none of 15 sites behind"), "{text}");
+}
+
+#[test]
+fn what_came_back_by_a_clock_that_was_set_back_is_not_said_to_have_begun_later() {
+    let mut it = sample(Cause::Access);
+    it.alert.incident.relapses = vec![at("2026-02-03T00:40:00Z")];
+    it.created = at("2026-02-03T00:40:04Z");
+    let text = reads(it, Language::En);
+    assert!(text.contains("offline since 07:40:00 on") && !text.contains("first"), "{text}");
+}
+
+#[test]
+fn an_update_says_that_the_fault_lies_elsewhere_than_was_told() {
+    let mut it = stage(sample(Cause::Uplink), NotificationKind::Update);
+    it.alert.incident.told[0].site = Some(SiteId::new("boc-bo"));
+    let text = reads(it, Language::En);
+    assert!(text.contains("place from") && text.contains("to Huyện Pác Nặm"), "{text}");
+}
+
 #[test]
 fn what_is_out_of_the_ordinary_reads_well_too() {
     write_all("special", &special());
@@ -523,6 +559,14 @@ fn special() -> Vec<(&'static str, Letter)> {
         seen("codec", "sip", tls, "2026-02-03T00:42:10Z"),
         seen("codec", "web", words("a face at the window"), "2026-02-03T00:42:10Z"),
     ];
+    let mut late_answer = sample(Cause::Service);
+    late_answer.alert.incident.check = Some(CheckId::new("web"));
+    let stalled = RemoteFailure::Stalled { reached: Reached::Sent, limit_ms: 900 };
+    let stalled = Saw::Failed(Failure::Remote(stalled));
+    late_answer.alert.incident.evidence = vec![
+        seen("codec", "web", stalled, "2026-02-03T00:42:10Z"),
+        seen("codec", "ping", answered(2_390), "2026-02-03T00:42:11Z"),
+    ];
     let mut full = sample(Cause::Access);
     let late =
         |after_ms| Saw::Failed(Failure::Remote(RemoteFailure::Slow { after_ms, limit_ms: 1_000 }));
@@ -575,7 +619,9 @@ fn special() -> Vec<(&'static str, Letter)> {
         ("a certificate from the future", letter(vec![early])),
         ("a slow clock", letter(vec![slow])),
         ("odd observations", letter(vec![odd])),
-        ("a line slower than the limit", letter(vec![full])),
+        ("a line slower than the limit", letter(vec![full.clone()])),
+        ("a line slower than the limit, over", letter(vec![over(full)])),
+        ("a service slower than the limit", letter(vec![late_answer])),
         ("a site that is called a site", letter(vec![named])),
         ("told in place of another channel", letter(vec![stands_in])),
         ("one that comes and goes among others", unstable),

@@ -485,6 +485,7 @@ fn fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor if facts.ails().is_some() => "CÓ TRỤC TRẶC",
         Cause::Monitor => "KHÔNG QUAN SÁT ĐƯỢC",
+        Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => "TRẢ LỜI QUÁ CHẬM",
         Cause::Uplink | Cause::Access => "MẤT KẾT NỐI",
         Cause::Device => "KHÔNG PHẢN HỒI",
         Cause::Service => "NGỪNG HOẠT ĐỘNG",
@@ -499,6 +500,7 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor if facts.ails().is_some() => "có trục trặc",
         Cause::Monitor => "không quan sát được",
+        Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => "trả lời quá chậm",
         Cause::Uplink | Cause::Access => "mất kết nối",
         Cause::Device => "không phản hồi",
         Cause::Service => "ngừng hoạt động",
@@ -524,11 +526,14 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
-const fn works_again(facts: &Facts<'_>) -> &'static str {
+fn works_again(facts: &Facts<'_>) -> &'static str {
     if facts.is_unsteady() {
         return "đã ổn định trở lại";
     }
     match facts.cause {
+        Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => {
+            "đã trả lời kịp trở lại"
+        }
         Cause::Monitor | Cause::Device | Cause::Service => "đã hoạt động trở lại",
         Cause::Uplink | Cause::Access => "đã khôi phục kết nối",
         Cause::Quality => "đã ổn định trở lại",

@@ -579,6 +579,8 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
         waiting_since: Some(now().wall),
         told: vec![Told {
             nth: 1,
+            site: None,
+            common: None,
             last_for_now: false,
             given_up: None,
             channel: ChannelId::new("zalo"),

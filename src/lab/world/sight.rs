@@ -14,8 +14,8 @@ use super::echo::{Round, TTL, Toward};
 use super::{Answer, Damage, Direction, HttpState, Packet, Service, SipState, World, wording};
 use crate::model::{
     Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, HttpCheck, HttpDetail, IcmpCheck,
-    IcmpError, LocalFailure, Mono, Now, RemoteFailure, Reply, SipCheck, SipDetail, SipTransport,
-    TargetIx, TcpDetail,
+    IcmpError, LocalFailure, Mono, Now, Reached, RemoteFailure, Reply, SipCheck, SipDetail,
+    SipTransport, TargetIx, TcpDetail,
 };
 use crate::probe::echo_reply;
 use crate::probe::icmp::{Emulated, PingDone, PingJob};
@@ -114,6 +114,7 @@ impl World {
     ) -> Result<(TcpDetail, Duration), (RemoteFailure, Duration)> {
         for sent in SYN.into_iter().take_while(|sent| *sent < ask.timeout) {
             match self.trip(ask.at.mono + sent, ask.endpoint, SMALL) {
+                Trip::Answered(rtt) if sent + rtt > ask.timeout => break,
                 Trip::Answered(rtt) if open => {
                     return Ok((TcpDetail { connect: sent + rtt }, sent + rtt));
                 }
@@ -133,17 +134,19 @@ impl World {
         &mut self,
         ask: &Ask,
         since: Duration,
+        reached: Reached,
     ) -> Result<Duration, (RemoteFailure, Duration)> {
         let (mut sent, mut wait) = (since, REPEAT);
         while sent < ask.timeout {
             match self.trip(ask.at.mono + sent, ask.endpoint, LARGE) {
+                Trip::Answered(rtt) if sent + rtt > ask.timeout => break,
                 Trip::Answered(rtt) => return Ok(sent + rtt),
                 // An established connection outlives ICMP errors (RFC 1122 §4.2.3.9).
                 Trip::Told(_) | Trip::Cut(_) | Trip::Lost => sent += wait,
             }
             wait *= 2;
         }
-        Err((RemoteFailure::Timeout, ask.timeout))
+        Err(ask.stalled(reached))
     }
 
     fn http(&mut self, ask: &Ask, check: &HttpCheck) -> Found {
@@ -153,14 +156,14 @@ impl World {
         let mut certificate = None;
         if check.tls {
             // TLS 1.3 takes one exchange before the request can go.
-            took = self.exchange(ask, took)?;
+            took = self.exchange(ask, took, Reached::Connected)?;
             if service.garbage {
                 return Err((RemoteFailure::Tls("not TLS".to_owned()), took));
             }
             certificate = Some(handshake(ask, check.verify_tls, took)?);
         }
         let asked = took;
-        took = self.exchange(ask, took)?;
+        took = self.exchange(ask, took, Reached::Sent)?;
         if service.garbage {
             return Err((RemoteFailure::Malformed("not HTTP".to_owned()), took));
         }
@@ -169,7 +172,7 @@ impl World {
             // The body is not waited for beyond what the pattern may look at.
             HttpState::Endless => 200,
             HttpState::Hung | HttpState::Closed => {
-                return Err((RemoteFailure::Timeout, ask.timeout));
+                return Err(ask.stalled(Reached::Sent));
             }
         };
         let expected = if check.expect_status.is_empty() {
@@ -207,19 +210,19 @@ impl World {
             let (connected, mut took) = self.connect(ask, open)?;
             rtt = Some(connected.connect);
             if check.transport == SipTransport::Tls {
-                took = self.exchange(ask, took)?;
+                took = self.exchange(ask, took, Reached::Connected)?;
                 if service.garbage {
                     return Err((RemoteFailure::Tls("not TLS".to_owned()), took));
                 }
                 certificate = Some(handshake(ask, check.verify_tls, took)?);
             }
-            self.exchange(ask, took)?
+            self.exchange(ask, took, Reached::Sent)?
         };
         if service.garbage {
             return Err((RemoteFailure::Malformed("not SIP".to_owned()), took));
         }
         let SipState::Answers(status) = service.sip else {
-            return Err((RemoteFailure::Timeout, ask.timeout));
+            return Err(ask.stalled(Reached::Sent));
         };
         let reason = sip_reason(status).to_owned();
         // 408 and 503 say that the service behind is out, 504 that of a gateway (RFC 3261 §21.5).
@@ -289,6 +292,13 @@ struct Ask {
     endpoint: EndpointIx,
     timeout: Duration,
     service: Service,
+}
+
+impl Ask {
+    /// A conversation that came so far when its time was up.
+    fn stalled(&self, reached: Reached) -> (RemoteFailure, Duration) {
+        (RemoteFailure::stalled(reached, self.timeout), self.timeout)
+    }
 }
 
 /// What a probe of one kind learned, and when it knew.

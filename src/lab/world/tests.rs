@@ -202,7 +202,7 @@ fn a_hung_service_keeps_its_port_open() {
     assert_eq!(world.word("a1/codec/h323"), "reply");
     assert_eq!(world.word("a1/codec/ping"), "reply");
     world.place(NOW, world.at("a1"), Fault::HttpHung);
-    assert_eq!(world.word("a1/codec/web"), "timeout");
+    assert_eq!(world.word("a1/codec/web"), "stalled");
 }
 
 #[test]

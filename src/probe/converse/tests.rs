@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{CheckId, Paces, Step, TcpCheck, Trace};
+use crate::model::{CheckId, Paces, Reached, Step, TcpCheck, Trace};
 
 /// Long enough for any answer that does come.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -45,6 +45,10 @@ async fn probe_as(
 
 fn remote(failure: RemoteFailure) -> Result<Reply, Failure> {
     Err(Failure::Remote(failure))
+}
+
+fn stalled(reached: Reached, limit: Duration) -> Result<Reply, Failure> {
+    remote(RemoteFailure::stalled(reached, limit))
 }
 
 /// Whether a step like this was noted.

@@ -217,6 +217,9 @@ impl Pen {
                 let answers = self.language.pick("trả lời", "it answers");
                 format!("{answers} {}", self.language.slow(*after_ms, *limit_ms))
             }
+            RemoteFailure::Stalled { reached, limit_ms } => {
+                self.language.stalled(*reached, *limit_ms)
+            }
             RemoteFailure::Refused => say(
                 "từ chối kết nối: không có gì chạy ở cổng này",
                 "refused: nothing listens there",

@@ -52,6 +52,9 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         Cause::Device => {
             "the device is off, hangs or lost its network cable; the router there answers"
         }
+        Cause::Service if facts.is_stalled() => {
+            "the service hangs or is overloaded, as it accepts connections and answers too late"
+        }
         Cause::Service => {
             "the service is off, hangs or is blocked by a firewall; the device answers"
         }
@@ -137,6 +140,9 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         (Cause::Device, _) => {
             "Call the technician on duty: switch the device on, re-plug the cable between device \
              and router; if it hangs, unplug its power for 10 seconds."
+        }
+        (Cause::Service, _) if facts.is_stalled() => {
+            "Restart the device; if that does not help, see whether it or its line is overloaded."
         }
         (Cause::Service, _) => {
             "Restart the device; if that does not help, check the service's settings and whether a \

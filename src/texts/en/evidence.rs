@@ -21,6 +21,10 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
         Seen::Failed(failed) => {
             let words = failure(failed);
             match (failed, named_by(failed, Language::En)) {
+                (Failure::Remote(RemoteFailure::Stalled { reached, limit_ms }), _) => {
+                    let words = Language::En.stalled(*reached, *limit_ms);
+                    format!("{what}: {words} since {when}")
+                }
                 (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
                     format!("{what}: {words} (reported by {router}) since {when}")
                 }
@@ -66,6 +70,7 @@ pub(super) fn failure(failure: &Failure) -> &'static str {
     match failure.word() {
         "timeout" => "no answer",
         "slow" => "answers too late",
+        "stalled" => "accepts connections but does not answer in time",
         "refused" => "connections refused",
         "closed" => "breaks off",
         "net-unreachable" => "no route",

@@ -52,6 +52,9 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         Cause::Uplink => "mất điện hoặc đứt đường truyền tại nơi các điểm cầu phía sau đi qua",
         Cause::Access => "mất điện hoặc đứt đường truyền tại riêng điểm cầu này",
         Cause::Device => "thiết bị tắt, treo hoặc tuột dây mạng; bộ định tuyến tại đó vẫn trả lời",
+        Cause::Service if facts.is_stalled() => {
+            "dịch vụ bị treo hoặc quá tải, nhận kết nối nhưng không trả lời kịp"
+        }
         Cause::Service => "dịch vụ chưa bật, bị treo hoặc bị tường lửa chặn; thiết bị vẫn trả lời",
         Cause::Quality => "nghẽn đường truyền, lỗi cáp hoặc lỗi cổng mạng",
         Cause::Certificate => {
@@ -136,6 +139,10 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         (Cause::Device, _) => {
             "Gọi cán bộ trực: bật thiết bị, cắm lại dây mạng giữa thiết bị và bộ định tuyến; nếu \
              treo thì rút nguồn 10 giây rồi cắm lại."
+        }
+        (Cause::Service, _) if facts.is_stalled() => {
+            "Khởi động lại thiết bị; nếu vẫn vậy, xem thiết bị hoặc đường truyền của nó có đang quá \
+             tải không."
         }
         (Cause::Service, _) => {
             "Khởi động lại thiết bị; nếu vẫn vậy, kiểm tra cấu hình dịch vụ và tường lửa có chặn \

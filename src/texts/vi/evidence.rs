@@ -19,6 +19,10 @@ pub(super) fn observation(observed: &Observed<'_>, facts: &Facts<'_>) -> String 
         Seen::Failed(failed) => {
             let words = failure(failed);
             match (failed, named_by(failed, Language::Vi)) {
+                (Failure::Remote(RemoteFailure::Stalled { reached, limit_ms }), _) => {
+                    let words = Language::Vi.stalled(*reached, *limit_ms);
+                    format!("{what}: {words} từ {when}")
+                }
                 (Failure::Remote(RemoteFailure::Unreachable(_)), Some(router)) => {
                     format!("{what}: {words} (theo {router}) từ {when}")
                 }
@@ -62,6 +66,7 @@ pub(super) fn failure(failure: &Failure) -> &'static str {
     match failure.word() {
         "timeout" => "không phản hồi",
         "slow" => "trả lời quá muộn",
+        "stalled" => "nhận kết nối nhưng không trả lời kịp",
         "refused" => "từ chối kết nối",
         "closed" => "ngắt giữa chừng",
         "net-unreachable" => "không có đường đi",

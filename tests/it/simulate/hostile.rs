@@ -593,10 +593,11 @@ fn what_comes_back_after_the_session_is_no_longer_as_urgent_as_in_it() {
     let (mut run, _) = Run::of(&scenario(PROVINCE, calendar, NOTHING, "nothing"));
     let topology = Arc::clone(&run.topology);
     let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
-    for from in [10, 1500] {
+    // What comes back as a warning is told once it has lasted.
+    for (from, lasts) in [(10, 200), (1500, 800)] {
         run.until(Duration::from_secs(from));
         run.world.place(run.now, Place::Site(at, None), Fault::PowerCut);
-        run.until(Duration::from_secs(from + 200));
+        run.until(Duration::from_secs(from + lasts));
         run.world.lift(&Place::Site(at, None), None);
     }
     // The last message of what comes and goes may be an hour late.

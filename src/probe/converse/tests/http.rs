@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::fakes::{self, Habit};
 use super::*;
-use crate::model::{Detail, HttpCheck, HttpDetail};
+use crate::model::{Detail, HttpCheck, HttpDetail, Reached};
 
 pub(super) fn check(peer: SocketAddr) -> HttpCheck {
     HttpCheck {
@@ -131,7 +131,7 @@ async fn a_head_without_end_is_malformed() {
 #[tokio::test]
 async fn a_head_that_drips_runs_into_the_time_limit() {
     let (result, trace) = ask(Habit::Drips(b"HTTP/1.1 200 OK\r\nX: ".to_vec()), SHORT).await;
-    assert_eq!(result, remote(RemoteFailure::Timeout));
+    assert_eq!(result, stalled(Reached::Sent, SHORT));
     assert!(noted(&trace, |step| *step == StepKind::TimedOut));
 }
 
@@ -139,13 +139,13 @@ async fn a_head_that_drips_runs_into_the_time_limit() {
 async fn a_body_that_drips_matters_only_when_something_is_looked_for() {
     let drips = Habit::Drips(b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
     assert_eq!(detail(ask(drips.clone(), PATIENT).await.0).status, 200);
-    assert_eq!(ask_for(drips, "Ready", SHORT).await, remote(RemoteFailure::Timeout));
+    assert_eq!(ask_for(drips, "Ready", SHORT).await, stalled(Reached::Answering, SHORT));
 }
 
 #[tokio::test]
 async fn a_peer_that_accepts_and_says_nothing_runs_into_the_time_limit() {
     let (result, trace) = ask(Habit::Silent, SHORT).await;
-    assert_eq!(result, remote(RemoteFailure::Timeout));
+    assert_eq!(result, stalled(Reached::Sent, SHORT));
     assert!(noted(&trace, |step| matches!(step, StepKind::Connected { .. })), "the trace tells");
 }
 

@@ -101,10 +101,13 @@ pub(super) fn failure_detail() -> Value {
         ("offender", maybe(&text())),
     ]);
     let slow = object(&[("after_ms", count()), ("limit_ms", count())]);
+    let reached = words(&["connected", "sent", "answering"]);
+    let stalled = object(&[("reached", reached), ("limit_ms", count())]);
     let out = object(&[("status", between(0, usize::from(u16::MAX))), ("reason", text())]);
     let remote = json!({ "anyOf": [
         words(&["timeout", "refused", "closed"]),
         object(&[("slow", slow)]),
+        object(&[("stalled", stalled)]),
         object(&[("unreachable", unreachable)]),
         object(&[("malformed", text())]),
         object(&[("service_out", out)]),
