@@ -392,9 +392,18 @@ fn forget(incident: &mut Incident, now: Timestamp) {
     incident.told.retain(|_| stays.next().unwrap_or(true));
 }
 
-/// Whether people who acknowledged it should look again: it is worse than they were told.
+/// Whether people who acknowledged it should look again: it is worse than they were told. A channel
+/// that hears of it later, as when its quiet hours end, takes it from nobody who knew.
 pub(super) fn reopens(incident: &Incident, why: Why) -> bool {
-    matches!(why, Why::Grown | Why::Graver) || (why == Why::News && has_worsened(incident))
+    let is_known = |told: &Told, by: Timestamp| {
+        told.at <= by
+            && told.kind != NotificationKind::Resolved
+            && worse_than(incident, &told.extent()).is_none()
+    };
+    let is_worse =
+        matches!(why, Why::Grown | Why::Graver) || (why == Why::News && has_worsened(incident));
+    let ack = incident.ack.as_ref();
+    is_worse && !ack.is_some_and(|ack| incident.told.iter().any(|told| is_known(told, ack.at)))
 }
 
 /// Whether an incident is worse than all were told who know that it is on.

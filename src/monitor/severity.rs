@@ -61,7 +61,8 @@ impl Stake {
 ///
 /// 1. **What keeps sites from taking part** (uplink, access, device, and a service without
 ///    which they cannot): critical from readiness to the end of the session, since people are
-///    waiting or about to; a mere warning when the session is of low importance. Outside, a
+///    waiting or about to; a mere warning when the session is of low importance. However few they
+///    are: their number is often not written down, and orders what is equally urgent. Outside, a
 ///    warning: it is mended in working hours. Only when a site of the highest level or half of the
 ///    province is gone is it critical at any hour.
 /// 2. **Impairments** (quality, and a service beside which others work): a warning from readiness
@@ -122,5 +123,56 @@ fn impairment(on: bool, stake: &Stake) -> Severity {
         Severity::Warning
     } else {
         Severity::Info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stake: phase, importance, delegates, and whether the province's seat or half of it is hit.
+    fn stake(phase: Phase, importance: Importance, delegates: u32, heads: bool) -> Stake {
+        Stake { phase, session: None, importance, delegates, heads }
+    }
+
+    #[test]
+    fn severity_follows_from_the_phase_the_delegates_and_the_level() {
+        use Cause::{Access, Certificate, Clock, Device, Quality, Service, Uplink};
+        use Importance::{High, Low, Normal};
+        use Phase::{Idle, Live, Readiness, WrapUp};
+        use Severity::{Critical, Info, Warning};
+        // Cause, whether it keeps the site from taking part, phase, importance, delegates, whether
+        // the seat of the province or half of it is affected.
+        let table = [
+            // A dead site with 200 delegates before the start outranks a district at night.
+            (Access, true, Readiness, Normal, 200, false, Critical),
+            (Uplink, true, Idle, Normal, 0, false, Warning),
+            // What keeps sites from taking part.
+            (Access, true, Live, Normal, 50, false, Critical),
+            (Access, true, Live, Low, 50, false, Warning),
+            (Access, true, Live, High, 1, false, Critical),
+            // Nobody may have written down how many come.
+            (Device, true, Live, Normal, 0, false, Critical),
+            (Service, true, Readiness, Normal, 10, false, Critical),
+            (Access, true, WrapUp, Normal, 200, false, Warning),
+            (Uplink, true, Idle, Normal, 0, true, Critical),
+            (Device, true, WrapUp, Low, 0, true, Critical),
+            // Impairments.
+            (Quality, false, Idle, Normal, 0, false, Info),
+            (Quality, false, WrapUp, High, 500, true, Info),
+            (Quality, false, Readiness, Normal, 500, false, Warning),
+            (Quality, false, Live, Normal, MANY_DELEGATES - 1, false, Warning),
+            (Quality, false, Live, Normal, MANY_DELEGATES, false, Critical),
+            (Service, false, Live, Normal, MANY_DELEGATES - 1, false, Warning),
+            (Service, false, Live, Normal, MANY_DELEGATES, false, Critical),
+            // What gives notice.
+            (Clock, false, Live, High, 500, true, Warning),
+            (Certificate, false, Idle, Normal, 0, false, Warning),
+        ];
+        for (cause, down, phase, importance, delegates, heads, wanted) in table {
+            let stake = stake(phase, importance, delegates, heads);
+            let given = severity(cause, down, &stake);
+            assert_eq!(given, wanted, "{} {down} {stake:?}", cause.word());
+        }
     }
 }

@@ -258,6 +258,20 @@ fn a_site_that_goes_dead_is_told_though_it_was_as_urgent_before() {
 }
 
 #[test]
+fn whoever_took_it_on_knowing_how_grave_it_is_keeps_it_when_others_hear_of_that_later() {
+    let mut case = Case::new(vec![reach("a", 0, 0), reach("b", 0, 0)]);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing", "b firing"]);
+    case.ack(None);
+    case.incident.severity = Severity::Critical;
+    // The quiet hours of b.
+    assert_eq!(case.tell_at(2, &["a"]), ["a update"]);
+    assert_eq!(case.incident.ack, None, "who had it did not know that");
+    case.ack(None);
+    assert_eq!(case.tell_at(6, &ALL), ["b update"]);
+    assert!(case.incident.ack.is_some(), "who has it knew that");
+}
+
+#[test]
 fn that_the_fault_lies_elsewhere_is_told_however_few_sites_come_to_it() {
     let mut case = Case::new(vec![reach("a", 0, 0)]);
     assert_eq!(case.tell_at(0, &ALL), ["a firing"]);

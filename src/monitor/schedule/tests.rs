@@ -154,6 +154,26 @@ fn what_is_demanded_during_a_probe_follows_it() {
 }
 
 #[test]
+fn what_is_demanded_for_later_during_a_probe_does_not_put_off_its_next_turn() {
+    let mut schedule = schedule(1, PACE);
+    let target = TargetIx::new(0);
+    let mut now = 0;
+    let request = loop {
+        if let Some(Due::Probe { target, trigger, effort, due }) = schedule.poll(at(now), |_| false)
+        {
+            break ProbeRequest { generation: 1, target, trigger, effort, due };
+        }
+        now += 1;
+    };
+    schedule.started(request);
+    schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now + 5_000));
+    assert!(schedule.finished(&request, target, at(now + 100)));
+    let second = u64::try_from(PACE.as_millis()).unwrap();
+    let next = (now + 101..).find(|ms| schedule.poll(at(*ms), |_| false).is_some());
+    assert!(next.is_some_and(|next| next <= now + second), "{next:?} after {now}");
+}
+
+#[test]
 fn a_probe_that_never_comes_back_is_given_up() {
     let mut schedule = schedule(1, PACE);
     let mut given_up = 0;
