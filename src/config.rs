@@ -57,10 +57,10 @@ pub use settings::{
     CorrelationSettings, DatedShift, Days, DrillSettings, EmailSettings, EscalationSettings,
     EsmsSettings, ExecSettings, ExecVariable, Fallback, FlappingSettings, HeartbeatSettings, Hours,
     HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person,
-    PhaseSettings, QualitySettings, QuietSettings, ReadinessSettings, Receiver, ReminderSettings,
-    ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota, Route, SecretSource,
-    Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step, TelegramSettings,
-    WebSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    PhaseSettings, Phonebook, QualitySettings, QuietSettings, ReadinessSettings, Receiver,
+    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota,
+    Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
+    TelegramSettings, WebSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};

@@ -43,7 +43,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
-use crate::config::Access;
+use crate::config::{Access, Phonebook};
 use crate::model::{
     Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance,
     Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId,
@@ -199,6 +199,8 @@ pub struct Look {
     pub language: Language,
     /// The time zone of all times shown.
     pub time_zone: TimeZone,
+    /// Whom they say to phone.
+    pub phonebook: Arc<Phonebook>,
 }
 
 /// A reload that was refused whole.

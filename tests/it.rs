@@ -51,6 +51,8 @@ mod import;
 mod kills;
 #[path = "it/lab.rs"]
 mod lab;
+#[path = "it/link_page.rs"]
+mod link_page;
 #[path = "it/metrics.rs"]
 mod metrics;
 #[path = "it/notify.rs"]

@@ -24,7 +24,7 @@ pub use channel::{
     ExecVariable, Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings,
     SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
-pub use contacts::ContactSettings;
+pub use contacts::{ContactSettings, Phonebook};
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
 pub use route::{
     EscalationSettings, Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route,

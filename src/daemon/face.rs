@@ -18,7 +18,7 @@ use super::together::Together;
 use super::write_up;
 use crate::clock::Clock;
 use crate::config::gather::ChangeError;
-use crate::config::{self, Access, Config, RetentionSettings, Settings, SourceSet};
+use crate::config::{self, Access, Config, Phonebook, RetentionSettings, Settings, SourceSet};
 use crate::metrics::Figures;
 use crate::model::{
     Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, LinkUse, Maintenance, Now,
@@ -340,7 +340,10 @@ impl Daemon for Face {
 
     fn look(&self) -> Look {
         let settings = self.settings.load();
-        Look { language: settings.language, time_zone: settings.time_zone.clone() }
+        let (listed, common_labels) =
+            (settings.contacts.clone(), settings.correlation.common_labels.clone());
+        let phonebook = Arc::new(Phonebook { listed, common_labels });
+        Look { language: settings.language, time_zone: settings.time_zone.clone(), phonebook }
     }
 
     fn access(&self) -> Arc<Access> {

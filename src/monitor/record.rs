@@ -260,31 +260,10 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
     alert
 }
 
-/// Whom to phone: for what sites share whoever is listed for that, otherwise whoever is listed for
-/// the site, and behind them for what its line and its power hang on where the fault may lie there.
+/// Whom to phone.
 fn contacts(incident: &Incident, picture: &Picture) -> Vec<Contact> {
-    let (settings, topology) = (picture.settings(), picture.topology());
-    let listed = &settings.contacts;
-    if incident.cause == Cause::Monitor {
-        return listed.monitor.clone();
-    }
-    if let Some(common) = &incident.common {
-        return listed.of_label(&common.label, &common.value).to_vec();
-    }
-    let Some(site) = incident.site.as_ref().and_then(|id| topology.find_site(id)) else {
-        return Vec::new();
-    };
-    let site = topology.site(site);
-    let mut all = site.contacts.clone();
-    if matches!(incident.cause, Cause::Access | Cause::Uplink) {
-        let labels = settings.correlation.common_labels.iter();
-        for (label, value) in labels.filter_map(|label| site.labels.get_key_value(label)) {
-            let more = listed.of_label(label, value).iter();
-            let more: Vec<_> = more.filter(|it| !all.contains(it)).cloned().collect();
-            all.extend(more);
-        }
-    }
-    all
+    let settings = picture.settings();
+    settings.contacts.of(incident, picture.topology(), &settings.correlation.common_labels)
 }
 
 /// The telephone numbers of the people who were told. Of two people of one name none is given.

@@ -110,8 +110,9 @@ impl Email {
 
     /// Longest that a letter takes: to all at once, then to each alone.
     pub(super) fn time_limit(&self) -> Duration {
-        let sends = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX).saturating_add(1);
-        self.settings.timeout.saturating_mul(sends).saturating_add(Duration::from_secs(1))
+        let each = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX).max(1);
+        let both = each.saturating_mul(2);
+        self.settings.timeout.saturating_mul(both).saturating_add(Duration::from_secs(1))
     }
 
     async fn transport(
@@ -173,11 +174,13 @@ impl Sending<'_> {
     async fn send(&self, to: &[usize], letter: &Letter) -> Result<(), Unsent> {
         let mail = Mail { letter, style: &self.email.style, from: &self.from, to: &self.to };
         let bytes = mail.bytes().map_err(|text| Unsent { names_one: false, error: never(text) })?;
+        // The server is asked for each of them, and takes its time for each.
+        let each = u32::try_from(to.len()).unwrap_or(u32::MAX).max(1);
+        let limit = self.email.settings.timeout.saturating_mul(each);
         let to = to.iter().map(|at| self.to[*at].email.clone()).collect();
         let envelope = Envelope::new(Some(self.from.email.clone()), to);
         let envelope = envelope
             .map_err(|error| Unsent { names_one: true, error: never(error.to_string()) })?;
-        let limit = self.email.settings.timeout;
         match tokio::time::timeout(limit, self.transport.send_raw(&envelope, &bytes)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {

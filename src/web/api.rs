@@ -26,14 +26,14 @@ use serde_json::{Map, Value};
 use crate::model::{Health, IncidentId, SessionId, SilenceId, SiteId, SiteIx, folded};
 use crate::store::{History, Past, PastError, StoreError};
 
-use super::ControlError;
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
 use super::asked::{Asked, Id};
 use super::gate::Operator;
 use super::moment;
+use super::{ControlError, Limits};
 use change::{AckRequest, MaintenanceRequest, SilenceRequest};
-pub(super) use change::{Unfit, new_id, person, signed, text};
+pub(super) use change::{Unfit, new_id, person, room_for_silence, signed, text};
 use status::Status;
 use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
 
@@ -290,19 +290,18 @@ pub(super) async fn end_maintenance(
     }
 }
 
+/// What a body looks like, for whoever sent something else.
+const EXAMPLE: &str = r#"{"by": "Hà"}"#;
+/// Where it is written what a body must hold.
+const DESCRIBED: &str = "/api/v1/openapi.json describes it";
+
 /// A body that should be a JSON object.
 pub(super) type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 
 /// Reads a request from its body. It is read as an object first, since a record would also be
 /// taken from a list of its fields.
 pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
-    let Json(fields) = body.map_err(|rejection| {
-        let status = match rejection.status() {
-            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-            status => status,
-        };
-        (status, rejection.body_text())
-    })?;
+    let Json(fields) = body.map_err(|wrong| unreadable(&wrong, Limits::default().body_bytes))?;
     let moment = fields.iter().find_map(|(name, value)| moment::wrong(name, value.as_str()?));
     if let Some(why) = moment {
         return Err((StatusCode::BAD_REQUEST, why));
@@ -313,6 +312,33 @@ pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, St
         let told = if place == "." { why.to_string() } else { format!("`{place}`: {why}") };
         (StatusCode::BAD_REQUEST, told)
     })
+}
+
+/// Why a body is not taken that may have this many bytes, where it goes wrong, and what to send.
+pub(super) fn unreadable(wrong: &JsonRejection, most: usize) -> (StatusCode, String) {
+    // The library's own words begin with what it tried; where and why follow a colon.
+    let said = wrong.body_text();
+    let where_and_why = said.split_once(": ").map_or(&*said, |(_, rest)| rest);
+    let why = match wrong {
+        JsonRejection::JsonSyntaxError(_) => {
+            format!("the body is no JSON: {where_and_why}; send an object, such as {EXAMPLE}")
+        }
+        JsonRejection::JsonDataError(_) => {
+            format!("the body is not what is asked for here: {where_and_why}; {DESCRIBED}")
+        }
+        JsonRejection::MissingJsonContentType(_) => {
+            "send the body as JSON, with `Content-Type: application/json`".to_owned()
+        }
+        rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            format!("the body is longer than the {} KiB that it may be; send less", most >> 10)
+        }
+        _ => "the body broke off; send it again".to_owned(),
+    };
+    let status = match wrong.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    (status, why)
 }
 
 /// What the daemon did not do.

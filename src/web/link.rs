@@ -69,7 +69,9 @@ pub(super) struct Sent {
 
 impl Sent {
     fn read(form: Result<Form<Vec<(String, String)>>, FormRejection>) -> Result<Self, Unfit> {
-        let Form(fields) = form.map_err(|error| Unfit::new(error.body_text()))?;
+        let Form(fields) = form.map_err(|_| {
+            Unfit::new("what the page sent did not arrive whole; send it again from the page")
+        })?;
         let mut sent = Self::default();
         for (field, value) in fields {
             match field.as_str() {
@@ -244,6 +246,9 @@ fn decide(
     let chosen: Vec<&Incident> =
         left.iter().copied().filter(|it| !several || sent.names(it)).collect();
     let (by, act, what) = choose(&sent, link, &chosen, now).map_err(unfit)?;
+    if let Act::Silence(_) = act {
+        api::room_for_silence(&snapshot).map_err(unfit)?;
+    }
     let is_held = |incident: &&Incident| {
         let held = incident.taken_by(now).filter(|held| held.by != by);
         held.is_some_and(|held| !sent.takes_over(incident, held))

@@ -2,6 +2,7 @@
 //! moment in every time zone, so it is refused with what to write instead.
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 
 /// The names that moments have in requests.
 const NAMES: [&str; 4] = ["from", "until", "start", "end"];
@@ -17,6 +18,8 @@ pub(super) fn wrong(name: &str, written: &str) -> Option<String> {
         "has a space for the plus; in an address write %2B"
     } else if written.parse::<jiff::civil::DateTime>().is_ok() {
         "says no offset from UTC"
+    } else if Pieces::parse(written).is_ok_and(|it| it.time().is_some() && it.offset().is_some()) {
+        "lies too far off"
     } else {
         "is no moment"
     };
@@ -40,6 +43,9 @@ mod tests {
             ("2026-12-03T08:00:00", "says no offset from UTC"),
             ("2026-12-03T08:00", "says no offset from UTC"),
             ("2026-12-03T08:00:00 07:00", "write %2B"),
+            ("9999-12-31T00:00:00Z", "lies too far off"),
+            ("-009999-01-01T00:00:00+20:00", "lies too far off"),
+            ("2026-13-31T00:00:00Z", "is no moment"),
             ("tomorrow", "is no moment"),
             ("", "is no moment"),
         ] {

@@ -22,15 +22,31 @@ use crate::web::{House, key};
 
 /// Longer than anything here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 /// The path of the link in a message about this incident, sent through `duty` an hour ago.
-fn path(about: &str, id: &str) -> String {
+pub(crate) fn path(about: &str, id: &str) -> String {
     let mut message = notification(id, incident(about, "x"), NotificationKind::Firing);
     message.channel = ChannelId::new("duty");
     message.created = province::now().wall - SignedDuration::from_hours(1);
     let links = Links { key: key(), base: String::new() };
     links.of(&message).expect("a link")
+}
+
+/// The path of the link in a message about four, one of which somebody has and one is over.
+pub(crate) fn digest_path() -> String {
+    let items = ["cho-don-1", "na-ri-1", "nam-mau-1", "cao-ky-1"].map(|id| Item {
+        told_as: NotificationKind::Firing,
+        notification: Arc::new(notification(id, incident(id, "x"), NotificationKind::Firing)),
+    });
+    let letter = Letter {
+        id: NotificationId::new("digest-n8"),
+        channel: ChannelId::new("duty"),
+        created: province::now().wall - SignedDuration::from_hours(1),
+        items: items.to_vec(),
+        test: false,
+    };
+    Links { key: key(), base: String::new() }.of_digest(&letter).expect("a link")
 }
 
 #[tokio::test]
@@ -186,18 +202,7 @@ async fn what_somebody_has_is_taken_over_by_link_only_by_whoever_is_asked_and_sa
 #[tokio::test]
 async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_once() {
     let house = House::open(province::troubled(204));
-    let items = ["cho-don-1", "na-ri-1", "nam-mau-1", "cao-ky-1"].map(|id| Item {
-        told_as: NotificationKind::Firing,
-        notification: Arc::new(notification(id, incident(id, "x"), NotificationKind::Firing)),
-    });
-    let letter = Letter {
-        id: NotificationId::new("digest-n8"),
-        channel: ChannelId::new("duty"),
-        created: province::now().wall - SignedDuration::from_hours(1),
-        items: items.to_vec(),
-        test: false,
-    };
-    let link = Links { key: key(), base: String::new() }.of_digest(&letter).expect("a link");
+    let link = digest_path();
     let page = house.get(&link).await.text();
     for shown in ["4 sự cố", "Huyện Chợ Đồn", "Đã tiếp nhận: Hà", "Đã kết thúc lúc"]
     {

@@ -442,6 +442,66 @@ async fn an_incident_that_is_over_cannot_be_taken_on() {
 }
 
 #[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused_with_the_place_the_reason_and_what_to_send() {
+    let house = House::open(province::troubled(204));
+    let json = [("Content-Type", "application/json")];
+    let long = format!("{{\"by\": \"Hà\", \"note\": \"{}\"}}", "x".repeat(20_000));
+    for path in ["/api/v1/incidents/cho-don-1/ack", "/api/v1/silences", "/api/v1/maintenance"] {
+        for (headers, body, status, said) in [
+            (&json[..], "[[[[", 400, "expected a map at line 1 column 0; /api/v1/openapi.json"),
+            (&json, "{\"by\": ", 400, "the body is no JSON: EOF while parsing a value at line 1"),
+            (&json, "{\"by\": ", 400, "send an object, such as {\"by\": \"Hà\"}"),
+            (&json, &long, 413, "longer than the 16 KiB that it may be; send less"),
+            (&[], "{}", 415, "with `Content-Type: application/json`"),
+        ] {
+            let reply = house.ask("POST", path, headers, body).await;
+            let why = reply.json()["error"].as_str().unwrap_or_default().to_owned();
+            assert_eq!(reply.status, status, "{path}: {why}");
+            assert!(why.contains(said), "{path}: {why}");
+            for of_the_library in ["deserialize", "target type", "Failed", "buffer"] {
+                assert!(!why.contains(of_the_library), "{path}: {why}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn there_are_so_many_silences_and_no_more_and_none_begins_next_year() {
+    let mut snapshot = province::troubled(204);
+    let many = |n: usize| (0..n).map(|n| province::silence(&format!("s-{n}"))).collect();
+    snapshot.silences = many(999);
+    let house = House::open(snapshot.clone());
+    let now = province::now().wall;
+    let at = |hours: i64| (now + SignedDuration::from_hours(hours)).to_string();
+    let silence = json!({ "by": "Hà", "until": at(1) });
+    assert_eq!(house.post("/api/v1/silences", &silence).await.status, 201);
+    snapshot.silences = many(1_000);
+    house.daemon.publish(snapshot);
+    let full = house.post("/api/v1/silences", &silence).await;
+    let why = full.json()["error"].as_str().unwrap().to_owned();
+    assert_eq!(full.status, 400);
+    assert!(why.starts_with("there are 1000 silences already") && why.contains("DELETE"), "{why}");
+    assert_eq!(house.daemon.silences.lock().unwrap().len(), 1);
+
+    for days in [365, 367] {
+        let (from, until) = (at(24 * days), at(24 * days + 1));
+        let work = json!({ "sites": ["nam-mau"], "by": "Hà", "reason": "kéo cáp",
+            "from": from, "until": until });
+        let reply = house.post("/api/v1/maintenance", &work).await;
+        if days == 365 {
+            assert_eq!(reply.status, 201);
+        } else {
+            let why = reply.json()["error"].as_str().unwrap().to_owned();
+            assert!(why.starts_with("`from` lies too far off"), "{why}");
+        }
+    }
+    let far = json!({ "by": "Hà", "until": "9999-12-31T00:00:00Z" });
+    let reply = house.post("/api/v1/silences", &far).await;
+    let why = reply.json()["error"].as_str().unwrap().to_owned();
+    assert!(why.contains("lies too far off"), "{why}");
+}
+
+#[tokio::test]
 async fn a_silence_is_set_and_lifted() {
     let mut snapshot = province::troubled(204);
     snapshot.silences = vec![province::silence("s-1")];

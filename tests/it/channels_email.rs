@@ -265,13 +265,18 @@ async fn one_who_is_to_be_tried_later_delays_nobody_and_the_others_get_it_once()
 async fn a_server_that_takes_its_time_has_it_for_every_recipient() {
     let exim = Exim::start().await;
     let to = ["later", "slow1", "slow2", "slow3", "slow4", "slow5"];
-    let to = to.map(|name| format!("{name}@tinh.example")).into();
+    let to: Vec<String> = to.map(|name| format!("{name}@tinh.example")).into();
+    let patient = to[1..].to_vec();
     // Ten seconds for all of them, one after the other.
     let settings = EmailSettings { to, timeout: Duration::from_secs(8), ..exim.settings() };
-    let email = direct(ChannelKind::Email(settings));
+    let email = direct(ChannelKind::Email(settings.clone()));
     let error = email.deliver(&letter("n1", "i1", NotificationKind::Firing)).await.unwrap_err();
     assert_eq!(error.retry, Retry::Partly { after: Duration::ZERO, works: true }, "{error}");
     assert_eq!(exim.mails(5).await.len(), 5);
+    // And for all of them at once, where it refuses nobody.
+    let email = direct(ChannelKind::Email(EmailSettings { to: patient, ..settings }));
+    email.deliver(&letter("n2", "i2", NotificationKind::Firing)).await.unwrap();
+    assert_eq!(exim.mails(10).await.len(), 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::clock::Clock;
-use vchealth::config::Access;
+use vchealth::config::{Access, Phonebook};
 use vchealth::metrics::Figures;
 use vchealth::model::{
     Ack, Act, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort,
@@ -74,6 +74,7 @@ pub(crate) struct Fake {
     /// Links are answered too late.
     pub(crate) late: AtomicBool,
     pub(crate) condition: Mutex<Condition>,
+    pub(crate) phonebook: Mutex<Arc<Phonebook>>,
     /// Where the history lies, if there is any.
     scratch: Scratch,
 }
@@ -118,6 +119,7 @@ impl Fake {
             busy: AtomicBool::new(false),
             late: AtomicBool::new(false),
             condition: Mutex::default(),
+            phonebook: Mutex::default(),
             scratch,
         })
     }
@@ -229,7 +231,8 @@ impl Daemon for Fake {
 
     fn look(&self) -> Look {
         let time_zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a time zone");
-        Look { language: Language::Vi, time_zone }
+        let phonebook = Arc::clone(&self.phonebook.lock().unwrap());
+        Look { language: Language::Vi, time_zone, phonebook }
     }
 
     fn access(&self) -> Arc<Access> {

@@ -17,6 +17,12 @@ const SITES: usize = 1_000;
 /// Longest silence: what is not to be told for longer than this belongs into the configuration.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(31 * 24);
 
+/// Most silences that are on or to come, and most windows of planned work: each is looked at for
+/// every incident. Who asks at the same moment as others may get one more.
+const MOST: usize = 1_000;
+/// How far ahead one may begin.
+const FURTHEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// Why what somebody sent makes no sense, for them to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::web) struct Unfit(String);
@@ -117,6 +123,7 @@ impl SilenceRequest {
         }
         let from = from.unwrap_or(now);
         bounded("a silence", from, until, now)?;
+        room_for_silence(snapshot)?;
         let id = new_id()?;
         Ok(Silence { id, site, from, until, by, reason: text("reason", &reason)? })
     }
@@ -141,6 +148,7 @@ impl MaintenanceRequest {
         }
         let from = from.unwrap_or(now);
         bounded("planned work", from, until, now)?;
+        room("windows of planned work", "maintenance", snapshot.maintenance.len())?;
         let reason = text("reason", &reason)?;
         if reason.is_empty() {
             return Err(Unfit::new("`reason` must say what is done"));
@@ -157,7 +165,27 @@ fn bounded(what: &str, from: Timestamp, until: Timestamp, now: Timestamp) -> Res
     if until.duration_since(from) > LONGEST_SILENCE {
         return Err(Unfit::new(format!("{what} lasts 31 days at most")));
     }
+    if from.duration_since(now) > FURTHEST {
+        return Err(Unfit::new(format!(
+            "`from` lies too far off: {what} begins within 366 days; announce it nearer the time"
+        )));
+    }
     Ok(())
+}
+
+/// Whether there is room for one more silence.
+pub(in crate::web) fn room_for_silence(snapshot: &Snapshot) -> Result<(), Unfit> {
+    room("silences", "silences", snapshot.silences.len())
+}
+
+fn room(what: &str, path: &str, there: usize) -> Result<(), Unfit> {
+    if there < MOST {
+        return Ok(());
+    }
+    Err(Unfit::new(format!(
+        "there are {there} {what} already, as many as can be; see them at /api/v1/{path}, and end \
+         those that nobody needs with DELETE /api/v1/{path}/ID"
+    )))
 }
 
 /// Who asks for a change: the name that they give, and the user who vouches for it. Whoever has

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Unfit, signed, text};
-use super::{Body, look_back, read, refused};
+use super::{Body, look_back, read, refused, unreadable};
 use crate::model::{Confirmation, ReadinessRun, SessionId, SiteId, Snapshot, Verdict};
 use crate::readiness::Document;
 use crate::web::app::{App, carry_out, problem};
@@ -52,12 +52,9 @@ pub(in crate::web) async fn keep(
 ) -> Response {
     let run = match body {
         Ok(Json(run)) => run,
-        Err(rejection) => {
-            let status = match rejection.status() {
-                StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-                status => status,
-            };
-            return problem(status, rejection.body_text());
+        Err(wrong) => {
+            let (status, why) = unreadable(&wrong, LARGEST);
+            return problem(status, why);
         }
     };
     if let Err(why) = sound(&run, &id, &app.daemon.snapshot(), app.daemon.now().wall) {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{look_back, past};
+use crate::config::Phonebook;
 use crate::model::{
     Alert, ChannelId, Incident, IncidentId, Language, Notification, NotificationId,
     NotificationKind, SiteId, Snapshot,
@@ -80,12 +81,13 @@ pub(in crate::web) async fn show(
     };
     let snapshot = app.daemon.snapshot();
     let taken = app.daemon.now().wall;
-    let style = Style::new(language, app.daemon.look().time_zone, "");
+    let look = app.daemon.look();
+    let style = Style::new(language, look.time_zone, "");
     let kind = match incident.is_open() {
         true => NotificationKind::Firing,
         false => NotificationKind::Resolved,
     };
-    let alert = alert(&snapshot, (*incident).clone(), language);
+    let alert = alert(&snapshot, (*incident).clone(), language, &look.phonebook);
     let names = alert.names.clone();
     let notification = Notification {
         id: NotificationId::new(""),
@@ -136,7 +138,12 @@ pub(in crate::web) async fn show(
 }
 
 /// What texts need of an incident, with names as they are now.
-fn alert(snapshot: &Snapshot, incident: Incident, language: Language) -> Alert {
+fn alert(
+    snapshot: &Snapshot,
+    incident: Incident,
+    language: Language,
+    phonebook: &Phonebook,
+) -> Alert {
     let topology = &snapshot.topology;
     let at = incident.site.as_ref().and_then(|site| topology.find_site(site));
     let site = at.map(|ix| topology.site(ix));
@@ -155,7 +162,7 @@ fn alert(snapshot: &Snapshot, incident: Incident, language: Language) -> Alert {
         level_name: level.map_or_else(String::new, |level| level.name.get(language).to_owned()),
         parent: parent.map_or_else(String::new, |parent| parent.id.to_string()),
         parent_name: parent.map_or_else(String::new, |parent| parent.name.clone()),
-        contacts: site.map_or_else(Vec::new, |site| site.contacts.clone()),
+        contacts: phonebook.of(&incident, topology),
         names: names.collect(),
         // What belongs to no site stands where its session does.
         phase: at

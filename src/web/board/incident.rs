@@ -106,7 +106,7 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
             @if incident.is_open() {
                 (taken(pen, incident))
                 (silences::notes(pen, site))
-                (phones(pen, site))
+                (phones(pen, incident))
                 (buttons(pen, incident))
                 (details(pen, incident, account))
             } @else {
@@ -114,7 +114,7 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                 details {
                     summary { (pen.pick("Dấu hiệu, việc cần làm khi đó", "Evidence, what was to be done")) }
                     (details(pen, incident, account))
-                    (phones(pen, site))
+                    (phones(pen, incident))
                 }
             }
             (story(pen, incident))
@@ -200,7 +200,7 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
             (likely(pen, &account))
             (taken(pen, incident))
             (silences::notes(pen, site))
-            div.foot { (phones(pen, site)) (buttons(pen, incident)) }
+            div.foot { (phones(pen, incident)) (buttons(pen, incident)) }
             details {
                 summary { (pen.pick("Dấu hiệu, việc cần làm", "Evidence, what to do")) }
                 (details(pen, incident, &account))
@@ -272,9 +272,9 @@ fn taken(pen: &Pen<'_>, incident: &Incident) -> Markup {
     }
 }
 
-/// Whom to phone about a site.
-pub(super) fn phones(pen: &Pen<'_>, site: Option<SiteIx>) -> Markup {
-    let contacts = site.map_or(&[][..], |ix| &pen.snapshot.topology.site(ix).contacts[..]);
+/// Whom to phone about an incident.
+pub(super) fn phones(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let contacts = pen.look.phonebook.of(incident, &pen.snapshot.topology);
     html! {
         @for contact in contacts.iter().take(CONTACTS) { (phone(pen, contact)) }
     }
@@ -350,7 +350,7 @@ fn alert(pen: &Pen<'_>, incident: &Incident) -> Alert {
             .unwrap_or_default(),
         parent: parent.map(|parent| parent.id.to_string()).unwrap_or_default(),
         parent_name: parent.map(|parent| parent.name.clone()).unwrap_or_default(),
-        contacts: site.map(|(site, _)| site.contacts.clone()).unwrap_or_default(),
+        contacts: pen.look.phonebook.of(incident, topology),
         names,
         phase: session.map_or(Phase::Idle, |view| view.phase),
         session_title: session.map(|view| view.session.title.clone()),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Row, Sent};
-use crate::model::{Ack, Chosen, Incident, Language, Severity, Snapshot};
+use crate::model::{Ack, Chosen, Contact, Incident, Language, Severity, Snapshot};
 use crate::notify::{Link, LinkError};
 use crate::texts::shared_label;
 use crate::web::board::{Words, age};
@@ -214,8 +214,7 @@ impl Page<'_> {
 
     fn incident(&self, incident: &Incident) -> Markup {
         let words = self.words();
-        let site = incident.site.as_ref().and_then(|id| self.snapshot.topology.find_site(id));
-        let site = site.map(|ix| self.snapshot.topology.site(ix));
+        let contacts = self.look.phonebook.of(incident, &self.snapshot.topology);
         let affected = incident.affected_now().count();
         let session = incident
             .session
@@ -247,16 +246,9 @@ impl Page<'_> {
                         dt { (self.pick("Phiên họp", "Session")) }
                         dd { (view.session.title) ", " (self.moment(view.session.start)) }
                     }
-                    @if let Some(contact) = site.and_then(|site| site.contacts.first()) {
+                    @if !contacts.is_empty() {
                         dt { (self.pick("Liên hệ", "Contact")) }
-                        dd {
-                            (contact.name)
-                            @if !contact.phone.is_empty() {
-                                @let dialled: String = contact.phone.chars()
-                                    .filter(|c| c.is_ascii_digit() || *c == '+').collect();
-                                " " a href={ "tel:" (dialled) } { (contact.phone) }
-                            }
-                        }
+                        @for contact in &contacts { dd { (phone(contact)) } }
                     }
                     @if let Some(ack) = incident.whose(self.now) {
                         dt { (self.pick("Đã tiếp nhận", "Taken on")) }
@@ -437,6 +429,16 @@ impl Page<'_> {
 
     fn moment(&self, at: Timestamp) -> String {
         self.words().moment(at, self.now, &self.look.time_zone)
+    }
+}
+
+/// Whom to phone, by a touch.
+fn phone(contact: &Contact) -> Markup {
+    let dialled: String =
+        contact.phone.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+    html! {
+        (contact.name)
+        @if !contact.phone.is_empty() { " " a href={ "tel:" (dialled) } { (contact.phone) } }
     }
 }
 
