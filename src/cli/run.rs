@@ -46,8 +46,8 @@ async fn watch(dir: &Path) -> Result<Exit, Failed> {
         tokio::select! {
             _ = terminate.recv() => break Exit::Well,
             _ = interrupt.recv() => break Exit::Well,
-            // Whoever supervises us starts us anew; a daemon that stayed would watch nothing, or tell
-            // nobody.
+            // Whoever supervises us starts us anew; a daemon that stayed would watch nothing, or
+            // tell nobody.
             part = daemon.broken() => {
                 error!("{part} broke off; ending, to be started anew");
                 break Exit::Failed;

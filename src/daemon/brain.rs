@@ -100,8 +100,9 @@ impl Times {
         self.published + if self.unpublished { PUBLISH_GAP } else { PUBLISH_EVERY }
     }
 
-    /// When the loop has to wake for itself after a round that `began`. While a snapshot `waits` for
-    /// the disk none follows: whether it still does is looked at no more often than one is made.
+    /// When the loop has to wake for itself after a round that `began`. While a snapshot `waits`
+    /// for the disk none follows: whether it still does is looked at no more often than one is
+    /// made.
     fn wake_at(&self, began: Mono, waits: bool) -> Mono {
         let publish_at = self.publish_at();
         let publish_at = if waits { publish_at.max(began + PUBLISH_GAP) } else { publish_at };

@@ -207,8 +207,8 @@ pub enum RemoteFailure {
         /// Time limit in milliseconds.
         limit_ms: u32,
     },
-    /// The service answered or took the connection, and then not all of its answer came in time: the
-    /// host lives, the port is open and no filter stands before it.
+    /// The service answered or took the connection, and then not all of its answer came in time:
+    /// the host lives, the port is open and no filter stands before it.
     Stalled {
         /// How far it came.
         reached: Reached,
@@ -456,8 +456,8 @@ pub struct EngineHealth {
     pub receive_buffer: u32,
 }
 
-/// Routers that a packet passed whose time to live is `ttl` now: each takes one away (RFC 791 §3.2),
-/// and systems begin with 64, 128 or 255.
+/// Routers that a packet passed whose time to live is `ttl` now: each takes one away (RFC 791
+/// §3.2), and systems begin with 64, 128 or 255.
 #[must_use]
 pub const fn hops(ttl: u8) -> u8 {
     match ttl {

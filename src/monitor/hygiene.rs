@@ -62,8 +62,8 @@ impl Hygiene {
     /// Opens and ends the incidents that give notice.
     ///
     /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
-    ///    our clock and by the device's own if it shows it, twice in a row. It is told again when it
-    ///    gets more urgent, and over when it was right twice in a row.
+    ///    our clock and by the device's own if it shows it, twice in a row. It is told again when
+    ///    it gets more urgent, and over when it was right twice in a row.
     /// 2. A clock that is off by more than `clock_offset`, twice in a row, also by what most others
     ///    show, and not just because ours was set.
     /// 3. When most of the clocks seen are off, and three at least, it is ours that is wrong; so it

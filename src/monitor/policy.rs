@@ -88,10 +88,10 @@ impl Why {
 ///    wants no ends. Who never heard of it, since the channel gave it up, hears of no end, and what
 ///    is due again counts as never told.
 /// 2. In between when it has grown: far more sites, a higher severity or a graver trouble than was
-///    told, or a fault that lies elsewhere, such as above the site that was told; and while a session is on or near also when a milder trouble is left: the line is back
-///    and the codec has hung, so somebody else must be called. Only those are told whom it still
-///    reaches, or who are not told as people on duty: whose duty is over hear the end and nothing
-///    before.
+///    told, or a fault that lies elsewhere, such as above the site that was told; and while a
+///    session is on or near also when a milder trouble is left: the line is back and the codec has
+///    hung, so somebody else must be called. Only those are told whom it still reaches, or who are
+///    not told as people on duty: whose duty is over hear the end and nothing before.
 /// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
 ///    While somebody has, those whom it newly reaches are not told, and the reminders are others:
 ///    unless it has become worse than anybody was told, who may be off duty by now.
@@ -114,8 +114,8 @@ impl Why {
 ///    - That it is on again, once it came back so long ago and fails at this moment; at once where
 ///      that is critical.
 /// 7. What is critical may take one message more in the hour, and no second one. It goes to what is
-///    needed first: that it is critical, when nothing told in this hour was, or nothing as grave, so
-///    that what came and went as a warning, or only lost packets, does not hide what now keeps a
+///    needed first: that it is critical, when nothing told in this hour was, or nothing as grave,
+///    so that what came and went as a warning, or only lost packets, does not hide what now keeps a
 ///    session from going on; that it is on again after its end was told; or that what was told as
 ///    critical is over, by rule 6. So nobody goes on phoning a site that works.
 /// 8. What has no room waits until the oldest message has fallen out of the hour. The one that uses

@@ -249,8 +249,8 @@ impl Monitor {
     ///
     /// 1. A site in trouble is down, or degraded if it can still take part, from the moment that an
     ///    incident explains it, never before: what people see and what they are told agree.
-    /// 2. A site of which everything works is up, one of which nothing is known is unknown. One that
-    ///    only has a path in doubt is no longer down.
+    /// 2. A site of which everything works is up, one of which nothing is known is unknown. One
+    ///    that only has a path in doubt is no longer down.
     /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
     ///    was: one whose cause was taken out of the configuration does not. How a site does whose
     ///    devices may still be starting is unknown.

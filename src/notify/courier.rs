@@ -444,7 +444,7 @@ mod tests {
         tokio::select! {
             biased;
             () = &mut ended => panic!("it has only begun"),
-            () = tokio::task::yield_now() => {}
+            () = task::yield_now() => {}
         }
         courier.task.abort();
         ended.await;

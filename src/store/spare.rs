@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use flate2::Compression;
@@ -161,7 +161,7 @@ impl Spare {
     /// Keeps this in place of what was kept before; it is on the disk when this returns.
     ///
     /// # Errors
-    /// When it does not fit, or the disk does not even take this.
+    /// When it does not fit, the disk does not even take this, or somebody has removed the file.
     pub(super) fn keep(
         &mut self,
         epoch: u64,
@@ -177,6 +177,9 @@ impl Spare {
         }
         if packed.len() > most {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is more than fits there"));
+        }
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it was removed"));
         }
         self.number += 1;
         let mut body = Vec::with_capacity(24 + packed.len());

@@ -376,7 +376,8 @@ impl<'a> Facts<'a> {
         devices.into_iter().map(device).collect::<Vec<_>>().join(", ")
     }
 
-    /// What this channel was told before: how grave, how many sites, and where, if that was elsewhere.
+    /// What this channel was told before: how grave, how many sites, and where, if that was
+    /// elsewhere.
     pub(super) fn told_before(&self) -> Option<(Severity, usize, Option<&'a str>)> {
         let channel = &self.channel;
         let before = |told: &&Told| {

@@ -3,13 +3,14 @@
 //! receivers that take their time. How late do probes start meanwhile?
 //!
 //! Messages wait for no others (`grouping` is 0 s), each is written with a link, a contact and a
-//! template that takes its time, and the ways out are encrypted where they would be. The receivers run in a process of
-//! their own, as they do elsewhere; the daemon has the two threads that the program gives it.
+//! template that takes its time, and the ways out are encrypted where they would be. The receivers
+//! run in a process of their own, as they do elsewhere; the daemon has the two threads that the
+//! program gives it.
 //!
 //! The daemon tells the worst lateness of the last minute. So the quiet that is measured begins a
 //! minute after the first sweep is over, and what is told in the storm is of the storm and of the
-//! quiet before it, never of the start. What is judged is the worst itself, not what it is more than
-//! in the quiet.
+//! quiet before it, never of the start. What is judged is the worst itself, not what it is more
+//! than in the quiet.
 //!
 //! `cargo bench --bench alerts -- [--judge] [SITES]`; 204 unless given. With `--judge` it ends with
 //! an error if a probe starts more than 10 ms late.

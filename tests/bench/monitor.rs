@@ -1,8 +1,8 @@
 //! What thinking costs: a province of 5,000 targets for one virtual hour, through several kinds of
 //! history, all of it at the pace of a live session.
 //!
-//! `cargo bench --bench monitor -- [--judge]`; with `--judge` it ends with an error if a story takes
-//! longer than is asked, or if what chance alone loses is told.
+//! `cargo bench --bench monitor -- [--judge]`; with `--judge` it ends with an error if a story
+//! takes longer than is asked, or if what chance alone loses is told.
 
 #![allow(
     clippy::disallowed_methods,

@@ -530,6 +530,8 @@ fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
     let dir = scratch.path();
     let duty = Duty::open();
     let listen = format!("127.0.0.1:{}", free_port());
+    // Nor is there room of its own for what the database does not take.
+    std::fs::create_dir_all(dir.join("state/spare")).unwrap();
     let (running, link) = run_with_a_fault(dir, &listen, &duty);
     let (database, aside) = (dir.join("state/vchealth.db"), dir.join("state/aside"));
     // Another file in the place of the database is not written to.

@@ -209,8 +209,8 @@ impl Browser {
         self.call("Input.insertText", &json!({ "text": text }));
     }
 
-    /// Clicks in the middle of the first element that a selector finds, where a person would, and as
-    /// a person would once more if it moved away meanwhile and the click did not reach it.
+    /// Clicks in the middle of the first element that a selector finds, where a person would, and
+    /// as a person would once more if it moved away meanwhile and the click did not reach it.
     pub(crate) fn click(&mut self, selector: &str) {
         let began = Instant::now();
         loop {

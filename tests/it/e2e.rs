@@ -1,9 +1,9 @@
 //! End to end: the program itself, against an emulated province, with real packets.
 //!
-//! Every scenario that makes sense in real time is played by `vchealth demo`, each in a network
-//! of its own and all at once, since they mostly wait. What people were told must be as the file
-//! says, and about as soon: as this machine may be busy with all of them, [`PATIENCE`] times as long
-//! is allowed.
+//! Every scenario that makes sense in real time is played by `vchealth demo`, each in a network of
+//! its own and all at once, since they mostly wait. What people were told must be as the file says,
+//! and about as soon: as this machine may be busy with all of them, [`PATIENCE`] times as long is
+//! allowed.
 //!
 //! The table has every scenario, those that are played in virtual time only as well:
 //! `cargo test --test it e2e -- --nocapture`

@@ -109,3 +109,12 @@ fn a_province_that_fails_while_the_disk_is_full_fits_and_what_does_not_is_refuse
     assert!(spare.keep(0, noise.iter().collect(), vec![]).is_err());
     assert_eq!(open(&scratch, 0).1.unwrap().changes, changes);
 }
+
+#[test]
+fn what_would_go_into_a_file_that_was_removed_is_not_called_kept() {
+    let scratch = Scratch::new("spare-removed");
+    let (mut spare, _) = open(&scratch, 0);
+    spare.keep(0, vec![], vec![]).unwrap();
+    std::fs::remove_file(scratch.path().join(SPARE_NAME)).unwrap();
+    assert_eq!(spare.keep(0, vec![], vec![]).unwrap_err().kind(), io::ErrorKind::NotFound);
+}

@@ -140,7 +140,8 @@ fn histories() -> u32 {
     number("HISTORIES").unwrap_or(HISTORIES)
 }
 
-/// Plays its share of the histories on all processors. What fails is shrunk and told as a scenario file.
+/// Plays its share of the histories on all processors. What fails is shrunk and told as a scenario
+/// file.
 fn for_all<S>(
     percent: u32,
     strategy: impl Fn() -> S + Sync,

@@ -157,9 +157,9 @@ struct Messages {
 #[allow(clippy::print_stdout, reason = "the table is there to be read")]
 fn a_district_lost_bit_by_bit_is_one_incident_that_becomes_better_known() {
     // Whoever stands alone for longer than a failure takes to become a fact is told alone, and not
-    // again when it becomes the district's: within 4 s nobody does, within 12 s and more all but the
-    // last two may. So many incidents at most, each of two messages, but for one more that says that
-    // it is the district.
+    // again when it becomes the district's: within 4 s nobody does, within 12 s and more all but
+    // the last two may. So many incidents at most, each of two messages, but for one more that says
+    // that it is the district.
     let spreads = [(4_000, 1), (12_000, 4), (30_000, 4)];
     let mut said: BTreeMap<u32, Messages> = BTreeMap::new();
     let mut wrong = Vec::new();

@@ -80,6 +80,7 @@ fn a_line_that_returns_congested_is_said_to_be_bad_once_that_has_lasted_for_a_mi
     else {
         panic!("{told:?}")
     };
-    // Until the loss is sure, and the window from then on; a line that was bad before has twice that.
+    // Until the loss is sure, and the window from then on; a line that was bad before has twice
+    // that.
     assert!(at <= seconds(40 + 15 + 60), "{at:?}");
 }
