@@ -24,7 +24,7 @@ mod past;
 #[path = "histories/tally.rs"]
 mod tally;
 #[path = "histories/told.rs"]
-pub(super) mod told;
+mod told;
 #[path = "histories/truth.rs"]
 mod truth;
 

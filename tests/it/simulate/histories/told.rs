@@ -16,7 +16,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is wrong with what was told: every firing is followed by one resolved to the same channel,
 /// never two of a kind in a row, no id twice.
-pub(in crate::simulate) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
+pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut on: BTreeMap<(&str, &str), Vec<&Notification>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
