@@ -16,10 +16,10 @@ pub(super) fn wrong(name: &str, written: &str) -> Option<String> {
     let spaced = written.replace(' ', "+").parse::<Timestamp>().is_ok();
     let why = if spaced {
         "has a space for the plus; in an address write %2B"
-    } else if written.parse::<jiff::civil::DateTime>().is_ok() {
-        "says no offset from UTC"
     } else if Pieces::parse(written).is_ok_and(|it| it.time().is_some() && it.offset().is_some()) {
         "lies too far off"
+    } else if written.parse::<jiff::civil::DateTime>().is_ok() {
+        "says no offset from UTC"
     } else {
         "is no moment"
     };

@@ -133,7 +133,8 @@ impl Past {
                 Cause::Access | Cause::Uplink if incident.common.is_none() => {
                     state.truth == Truth::Silent
                 }
-                Cause::Quality => state.is_bad_path,
+                // What was dark for a moment has lost packets as well.
+                Cause::Quality => !state.is_well(),
                 _ => state.truth != Truth::Well,
             };
             if self.always(site, since, |state| !fits(state)) {

@@ -40,17 +40,21 @@ pub(super) fn truths(run: &Run) -> Vec<Truth> {
             endpoints.iter().map(|ix| whole.endpoint(*ix).host.to_string()).collect();
         let (mut answers, mut fails, mut speaks) = (0, 0, 0);
         for target in endpoints.iter().flat_map(|endpoint| &whole.endpoint(*endpoint).targets) {
-            let mut result = world.probe(run.now, *target, Effort::Thorough).result;
+            let mut sight = world.probe(run.now, *target, Effort::Thorough);
             for _ in 1..tries {
-                if result.is_err() {
-                    result = world.probe(run.now, *target, Effort::Thorough).result;
+                if sight.result.is_err() {
+                    sight = world.probe(run.now, *target, Effort::Thorough);
                 }
             }
-            let Err(failure) = result else {
+            let Err(failure) = sight.result else {
                 answers += 1;
                 continue;
             };
             fails += 1;
+            // What was said of an earlier request is not said now.
+            if sight.heard.is_some() {
+                continue;
+            }
             speaks += usize::from(failure.host_alive() == Some(true));
             if let Failure::Remote(RemoteFailure::Unreachable(IcmpError {
                 offender: Some(from),
