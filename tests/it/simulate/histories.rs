@@ -423,7 +423,13 @@ fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), St
         let told = run.told.iter().map(|(_, message)| message);
         let told: Vec<_> = told.filter(|message| message.channel.as_str() == ALL).collect();
         tally.add("messages compared", told.len());
-        essence_of(told.into_iter())
+        let mut essence = essence_of(told.into_iter());
+        // Whether one of the sites of a line is noticed before the others, and which, is a matter of
+        // whose turn comes first after the restart.
+        if essence.iter().any(|(about, _)| about.starts_with("uplink")) {
+            essence.retain(|(about, _)| !about.starts_with("access"));
+        }
+        essence
     });
     if restored == usual {
         return Ok(());

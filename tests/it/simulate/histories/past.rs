@@ -41,7 +41,8 @@ impl State {
 impl Past {
     pub(super) fn new(history: &History, run: &Run) -> Self {
         let doubt = match history.pace {
-            Pace::Idle => 100,
+            // Two turns, and what is confirmed in between.
+            Pace::Idle => 150,
             Pace::Readiness | Pace::Live => 80,
         };
         let mut past = Self {
