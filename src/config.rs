@@ -53,14 +53,15 @@ pub use cost::LineCost;
 pub use diagnostic::{CellPlace, Diagnostic, Diagnostics, counted};
 pub use hint::meant;
 pub use settings::{
-    Address, AlertmanagerSettings, Budget, Channel, ChannelKind, Config, ContactSettings,
-    CorrelationSettings, DatedShift, Days, DrillSettings, EmailSettings, EscalationSettings,
-    EsmsSettings, ExecSettings, ExecVariable, Fallback, FlappingSettings, HeartbeatSettings, Hours,
-    HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity, Matter, Person,
-    PhaseSettings, Phonebook, QualitySettings, QuietSettings, ReadinessSettings, Receiver,
-    ReminderSettings, ReminderTimes, ReportSettings, ResolverSettings, RetentionSettings, Rota,
-    Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings, SmsSettings, Step,
-    TelegramSettings, WebSettings, WebhookSettings, WeeklyShift, When, ZaloRecipient, ZaloSettings,
+    AckSettings, Address, AlertmanagerSettings, Budget, Channel, ChannelKind, Config,
+    ContactSettings, CorrelationSettings, DatedShift, Days, DrillSettings, EmailSettings,
+    EscalationSettings, EsmsSettings, ExecSettings, ExecVariable, Fallback, FlappingSettings,
+    HeartbeatSettings, Hours, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, MailSecurity,
+    Matter, Person, PhaseSettings, PhaseTimes, Phonebook, QualitySettings, QuietSettings,
+    ReadinessSettings, Receiver, ReminderSettings, ReportSettings, ResolverSettings,
+    RetentionSettings, Rota, Route, SecretSource, Settings, SmsBody, SmsGateway, SmsHttpSettings,
+    SmsSettings, Step, TelegramSettings, WebSettings, WebhookSettings, WeeklyShift, When,
+    ZaloRecipient, ZaloSettings,
 };
 pub use source::{File, SourceSet};
 pub use template::{Template, TemplatePart};

@@ -9,10 +9,11 @@
 //! about peers who do not read; `app` about routes and what all answers have in common, `gate`
 //! about who asks and whether they may, `guard` about which pages may ask for changes, `look` about
 //! the language of an answer. Behind the routes are `admin` for machines, `api` and `openapi` for
-//! programs, `calendar` for changes at the last minute, `board`, `report` and `link`, the page
+//! programs, `calendar` for changes at the last minute, `acks` what makes an ack, `board`, `report` and `link`, the page
 //! behind a link in a message, for people. `shared` keeps one rendering for all,
 //! `fixed` what never changes; `story` tells what happened to an incident.
 
+mod acks;
 mod admin;
 mod api;
 mod app;
@@ -43,11 +44,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
-use crate::config::{Access, Phonebook};
+use crate::config::{Access, PhaseTimes, Phonebook};
 use crate::model::{
-    Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, Language, LinkUse, Maintenance,
-    Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId,
-    Snapshot, StoreStatus, TargetKey,
+    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, IncidentId, Language, LinkUse,
+    Maintenance, Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId,
+    SiteId, Snapshot, StoreStatus, TargetKey,
 };
 use crate::notify::{Link, LinkError};
 use crate::probe::{Explanation, Record};
@@ -82,6 +83,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// How texts for people are written at present; a reload may change it.
     fn look(&self) -> Look;
+
+    /// How long an ack holds that does not say so.
+    fn ack_lasts(&self) -> PhaseTimes;
+
+    /// The name of the person who reads a channel, where it is one person's and nobody else's.
+    fn reader(&self, channel: &ChannelId) -> Option<String>;
 
     /// Who may reach the web server, and how; it may change at any time.
     fn access(&self) -> Arc<Access>;

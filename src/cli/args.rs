@@ -190,9 +190,10 @@ pub(super) struct AckIncident {
     /// Id of the incident, as `vchealth incidents` shows it, or the site where it is the only one
     #[arg(value_name = "INCIDENT")]
     pub(super) incident: String,
-    /// For so long, such as 30m; until it is over unless given
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
-    pub(super) lasting: Option<Duration>,
+    /// For so long, such as 30m, or `session` until that is over, or `over` until the incident is;
+    /// as long as `acks.lasts` says unless given
+    #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
+    pub(super) lasting: Option<Lasting>,
     /// What you do about it
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -201,6 +202,22 @@ pub(super) struct AckIncident {
     pub(super) take_over: bool,
     #[command(flatten)]
     pub(super) who: Asker,
+}
+
+/// How long somebody has an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    For(Duration),
+    Session,
+    Over,
+}
+
+fn lasting(text: &str) -> Result<Lasting, String> {
+    match text {
+        "session" => Ok(Lasting::Session),
+        "over" => Ok(Lasting::Over),
+        text => time(text).map(Lasting::For),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::unistd::Group;
@@ -11,7 +12,7 @@ use nix::unistd::Group;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::config::gather::Gathered;
-use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings, counted};
+use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings, Step, counted};
 use crate::daemon::{self, Source};
 use crate::model::{ChannelId, PersonId, Phase, SiteIx};
 use crate::notify::{LinkKey, Setup};
@@ -72,6 +73,14 @@ fn describe(config: &Config) -> String {
             counted(settings.rotas.len(), "rota"),
         ),
     };
+    for route in settings.routes.iter().filter(|route| !route.escalate.is_empty()) {
+        let times = |time: fn(&Step) -> Duration| {
+            let times = route.escalate.iter().map(|step| super::who::minutes(time(step)));
+            times.collect::<Vec<_>>().join(", ")
+        };
+        let (after, live) = (times(|step| step.after), times(|step| step.live));
+        text += &format!("  {}: escalated after {after}; in a live session {live}\n", route.name);
+    }
     text += &format!("The budget of a line is {} kbit/s.\n", config.settings.budget.line_kbit_s);
     text
 }

@@ -14,12 +14,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use super::args::{AckIncident, Addressed, Asker, Credentials, Maintain, SilenceSite, Unsilence};
+use super::args::{
+    AckIncident, Addressed, Asker, Credentials, Lasting, Maintain, SilenceSite, Unsilence,
+};
 use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
 use crate::daemon::{DaemonError, Source};
-use crate::model::{Incident, Maintenance, Silence, SiteId, encoded};
+use crate::model::{Ack, Incident, Maintenance, Silence, SiteId, encoded};
 
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
@@ -82,7 +84,12 @@ pub(super) fn healthy(daemon: &Addressed) -> Result<Exit, Failed> {
 /// Takes an incident on.
 pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
     let remote = Remote::new(&given.to)?;
-    let until = given.lasting.map(after).transpose()?;
+    let until = match given.lasting {
+        None => None,
+        Some(Lasting::For(lasting)) => Some(json!(after(lasting)?)),
+        Some(Lasting::Session) => Some(json!("session")),
+        Some(Lasting::Over) => Some(json!("over")),
+    };
     let body = json!({
         "by": who(&given.who)?,
         "note": given.reason.clone().unwrap_or_default(),
@@ -91,9 +98,9 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
     });
     let incident = remote.incident(&given.incident)?;
     let path = format!("/api/v1/incidents/{}/ack", encoded(&incident));
-    let _: Value = remote.send(Method::POST, &path, Some(&body))?;
-    let until = until.map(|at| format!(" until {}", remote.moment(at))).unwrap_or_default();
-    println!("{incident} is taken on{until}; reminders stay away");
+    let ack: Ack = remote.send(Method::POST, &path, Some(&body))?;
+    let until = ack.until.map_or_else(|| "it is over".to_owned(), |at| remote.moment(at));
+    println!("{incident} is taken on until {until}; reminders stay away");
     Ok(Exit::Well)
 }
 
@@ -120,12 +127,14 @@ pub(super) fn silence(given: &SilenceSite) -> Result<Exit, Failed> {
     let Some(lasting) = given.lasting else {
         return Err(Failed::Usage("say for how long, such as `--for 2h`".to_owned()));
     };
+    let Some(reason) = &given.reason else {
+        let text = "say why, such as `--reason \"mất điện, chờ có điện\"`: the others find messages \
+                    missing";
+        return Err(Failed::Usage(text.to_owned()));
+    };
     let site = given.site.as_ref().map(|site| remote.site(site)).transpose()?;
     let body = json!({
-        "site": site,
-        "until": after(lasting)?,
-        "by": who(&given.who)?,
-        "reason": given.reason.clone().unwrap_or_default(),
+        "site": site, "until": after(lasting)?, "by": who(&given.who)?, "reason": reason,
     });
     let set: Silence = remote.send(Method::POST, "/api/v1/silences", Some(&body))?;
     let site = set.site.as_ref().map_or("everything", |site| site.as_str());

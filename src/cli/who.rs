@@ -122,7 +122,8 @@ fn told(all: &[Reach]) -> String {
     steps.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn minutes(after: Duration) -> String {
+/// A time as it is written in the settings, as far as it is whole.
+pub(super) fn minutes(after: Duration) -> String {
     match after.as_secs() {
         seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
         seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),

@@ -172,7 +172,7 @@ fn webhook(fields: &mut Fields<'_>) -> Option<WebhookSettings> {
 }
 
 fn alertmanager(fields: &mut Fields<'_>) -> Option<AlertmanagerSettings> {
-    let urls = fields.need("urls", some(web_address));
+    let urls = fields.need("urls", some(member));
     let token = secret(fields, "token", "token_file", "token_env");
     let timeout = timeout(fields, defaults::WEBHOOK_TIMEOUT);
     let lengths = duration(Duration::from_secs(1)..=Duration::from_mins(10));
@@ -391,6 +391,15 @@ pub(super) fn address(
         fields.out.say(fields.at(key), format!("`{first}` says already which address it is"));
     }
     address
+}
+
+/// The address of a member of a cluster, or where one lies that holds a log-in: `{file: …}` or
+/// `{env: …}`.
+fn member(node: &Node, out: &Findings) -> Option<Address> {
+    match node.value {
+        Value::Map(_) => source(node, "an address", out).map(Address::Kept),
+        _ => web_address(node, out).map(Address::Written),
+    }
 }
 
 /// A source of a secret: `{file: …}` or `{env: …}`.

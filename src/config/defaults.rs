@@ -13,9 +13,9 @@ use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone};
 
 use super::{
-    Budget, ContactSettings, CorrelationSettings, DrillSettings, EscalationSettings,
+    AckSettings, Budget, ContactSettings, CorrelationSettings, DrillSettings, EscalationSettings,
     FlappingSettings, HygieneSettings, Hysteresis, IcmpEngine, IcmpSettings, PhaseSettings,
-    QualitySettings, QuietSettings, ReadinessSettings, ReminderSettings, ReminderTimes,
+    PhaseTimes, QualitySettings, QuietSettings, ReadinessSettings, ReminderSettings,
     ReportSettings, ResolverSettings, RetentionSettings, Settings, WebSettings,
 };
 use crate::model::{
@@ -95,6 +95,7 @@ impl Default for Settings {
             escalation: EscalationSettings::default(),
             grouping: GROUPING,
             reminders: ReminderSettings::default(),
+            acks: AckSettings::default(),
             quiet_hours: QuietSettings::default(),
             drill: DrillSettings::default(),
             heartbeat: None,
@@ -197,12 +198,26 @@ impl Default for FlappingSettings {
 impl Default for ReminderSettings {
     /// Once an hour while a session is near, and nothing at night.
     fn default() -> Self {
-        let near = ReminderTimes {
+        let near = PhaseTimes {
             readiness: Some(minutes(60)),
             live: Some(minutes(60)),
-            ..ReminderTimes::default()
+            ..PhaseTimes::default()
         };
-        Self { unacknowledged: near, acknowledged: ReminderTimes::default() }
+        Self { unacknowledged: near, acknowledged: PhaseTimes::default() }
+    }
+}
+
+impl Default for AckSettings {
+    /// In a session whoever took it on knows within half an hour whether they can mend it; else a
+    /// working day or a night.
+    fn default() -> Self {
+        let lasts = PhaseTimes {
+            idle: Some(Duration::from_hours(8)),
+            readiness: Some(Duration::from_hours(2)),
+            live: Some(minutes(30)),
+            wrap_up: Some(Duration::from_hours(2)),
+        };
+        Self { lasts }
     }
 }
 

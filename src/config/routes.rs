@@ -186,7 +186,8 @@ fn receiver(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Receiver> 
 }
 
 /// Steps of escalation, each later than the one before. One that does not say when comes as long
-/// after that as the settings have it for all.
+/// after that as the settings have it for all; so does, in a live session, one that only says when
+/// it comes otherwise, unless that is sooner.
 fn steps(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Vec<Step>> {
     let items = list(node, out)?;
     if items.len() > STEPS {
@@ -199,10 +200,10 @@ fn steps(node: &Node, known: &Known<'_>, out: &Findings) -> Option<Vec<Step>> {
         let times = known.escalation;
         let (last_after, last_live) =
             steps.last().map_or_else(Default::default, |last| (last.after, last.live));
-        let said = fields.has("after");
         let usual = (last_after + times.after).min(LATEST);
         let after = fields.read("after", usual, duration(SOONEST..=LATEST));
-        let quick = if said { after } else { (last_live + times.live).min(after) };
+        // However patient a step is otherwise, in a live session people sit and wait.
+        let quick = (last_live + times.live).min(after);
         let live = fields.read("live", quick, duration(SOONEST..=LATEST));
         let to = fields.need("to", |node, out| receivers(node, known, out));
         if to.as_ref().is_some_and(Vec::is_empty) {

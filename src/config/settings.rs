@@ -17,7 +17,9 @@ use jiff::tz::TimeZone;
 
 use super::calendar::CalendarSettings;
 use super::template::Template;
-use crate::model::{Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict};
+use crate::model::{
+    ChannelId, Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict,
+};
 
 pub use channel::{
     Address, AlertmanagerSettings, Channel, ChannelKind, EmailSettings, EsmsSettings, ExecSettings,
@@ -27,8 +29,8 @@ pub use channel::{
 pub use contacts::{ContactSettings, Phonebook};
 pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
 pub use route::{
-    EscalationSettings, Matter, QuietSettings, Receiver, ReminderSettings, ReminderTimes, Route,
-    Step, When,
+    AckSettings, EscalationSettings, Matter, PhaseTimes, QuietSettings, Receiver, ReminderSettings,
+    Route, Step, When,
 };
 
 pub use web::WebSettings;
@@ -105,6 +107,8 @@ pub struct Settings {
     pub grouping: Paces,
     /// How often people are told again of what is still on.
     pub reminders: ReminderSettings,
+    /// How long an ack holds.
+    pub acks: AckSettings,
     /// When messages that can wait do.
     pub quiet_hours: QuietSettings,
     /// The proof before a session that alerts arrive.
@@ -118,6 +122,15 @@ impl Settings {
     #[must_use]
     pub fn person(&self, id: &PersonId) -> Option<&Person> {
         self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// The person who reads a channel, where it is one person's and nobody else's.
+    #[must_use]
+    pub fn reader(&self, channel: &ChannelId) -> Option<&Person> {
+        let known = self.channels.iter().find(|it| it.id == *channel)?;
+        let mut people = self.people.iter().filter(|person| person.channels.contains(channel));
+        let reader = people.next().filter(|_| known.kind.has_one_reader())?;
+        people.next().is_none().then_some(reader)
     }
 
     /// The rota with this id.

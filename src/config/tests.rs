@@ -140,6 +140,9 @@ fn the_people_rotas_and_routes_of_the_sample_are_understood() {
     let usual = &settings.routes[0].escalate[2];
     let minutes = [usual.after, usual.live].map(|time| time.as_secs() / 60);
     assert_eq!(minutes, [35, 11], "as long after the step before as the settings have it for all");
+    let patient = &settings.routes[2].escalate[0];
+    let minutes = [patient.after, patient.live].map(|time| time.as_secs() / 60);
+    assert_eq!(minutes, [240, 5], "a live session waits for no patience of the office");
 }
 
 #[test]

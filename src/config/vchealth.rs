@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use self::telling::{drill, escalation, grouping, heartbeat, quiet, reminders, within_the_limit};
+use self::telling::{
+    acks, drill, escalation, grouping, heartbeat, quiet, reminders, within_the_limit,
+};
 use super::channels::{channels, web_address};
 use super::checks;
 use super::defaults;
@@ -102,6 +104,7 @@ pub(super) fn read<'a>(node: &'a Node, out: &'a Findings) -> Option<Vchealth<'a>
         escalation: file.read("escalation", default.escalation, escalation),
         grouping: file.read("grouping", default.grouping, grouping),
         reminders: file.read("reminders", default.reminders, reminders),
+        acks: file.read("acks", default.acks, acks),
         quiet_hours: file
             .read("quiet_hours", default.quiet_hours, |node, out| quiet(node, &names, out)),
         drill: file.read("drill", default.drill, drill),

@@ -18,12 +18,14 @@ use super::together::Together;
 use super::write_up;
 use crate::clock::Clock;
 use crate::config::gather::ChangeError;
-use crate::config::{self, Access, Config, Phonebook, RetentionSettings, Settings, SourceSet};
+use crate::config::{
+    self, Access, Config, PhaseTimes, Phonebook, RetentionSettings, Settings, SourceSet,
+};
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, Act, Calendar, ChannelStatus, Confirmation, IncidentId, LinkUse, Maintenance, Now,
-    ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Snapshot,
-    StoreStatus, TargetKey, chain,
+    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, IncidentId, LinkUse, Maintenance,
+    Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId,
+    Snapshot, StoreStatus, TargetKey, chain,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
@@ -344,6 +346,14 @@ impl Daemon for Face {
             (settings.contacts.clone(), settings.correlation.common_labels.clone());
         let phonebook = Arc::new(Phonebook { listed, common_labels });
         Look { language: settings.language, time_zone: settings.time_zone.clone(), phonebook }
+    }
+
+    fn ack_lasts(&self) -> PhaseTimes {
+        self.settings.load().acks.lasts
+    }
+
+    fn reader(&self, channel: &ChannelId) -> Option<String> {
+        self.settings.load().reader(channel).map(|person| person.name.clone())
     }
 
     fn access(&self) -> Arc<Access> {

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::flap::within;
 use super::routing::Reach;
 use super::site::Kind;
-use crate::config::Channel;
-use crate::model::{Cause, Extent, Incident, NotificationKind, Severity, Told};
+use crate::config::{Channel, Settings};
+use crate::model::{Cause, ChannelId, Extent, Incident, NotificationKind, Severity, Told};
 
 /// The time over which messages are counted.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -61,10 +61,29 @@ pub(super) struct Rules {
     pub(super) near: bool,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
     pub(super) muted: bool,
-    /// When the quiet hours end that this message can wait for.
-    pub(super) quiet_until: Option<Timestamp>,
+    /// The quiet hours whose end this message can wait for.
+    pub(super) quiet: Option<Quiet>,
     /// How often it is told again of what is still on.
     pub(super) remind_every: Option<Duration>,
+}
+
+/// Quiet hours that are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quiet {
+    /// When they began.
+    pub(super) since: Timestamp,
+    /// When they end.
+    pub(super) until: Timestamp,
+}
+
+impl Quiet {
+    /// Those that are on for a channel at `now`.
+    pub(super) fn of(settings: &Settings, channel: &ChannelId, now: Timestamp) -> Option<Self> {
+        let (quiet, zone) = (&settings.quiet_hours, &settings.time_zone);
+        quiet
+            .is_on(channel, zone.to_datetime(now))
+            .then(|| Self { since: quiet.begin(now, zone), until: quiet.end(now, zone) })
+    }
 }
 
 impl Why {
@@ -101,7 +120,9 @@ impl Why {
 ///    makes messages enough without reminders. Nor does anybody who was told that it is over hear
 ///    that it came back before it is seen to fail.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
-///    still on afterwards is told then. In quiet hours everything that can wait does. What becomes
+///    still on afterwards is told then. In quiet hours everything that can wait does, the end of
+///    what was told before them too; but it goes at once to whom it was told in these hours, who was
+///    woken by it, and to everybody where somebody took it on, who may be on the way. What becomes
 ///    worse than what is held back breaks a silence, and what becomes critical because its session
 ///    nears breaks planned work too; see [`super::mute::Mutes::holds_back`].
 /// 5. At most `limit` messages an hour, reminders and escalations included. What is said in between
@@ -151,10 +172,14 @@ pub(super) fn in_time(
     rules: &Rules,
     now: Timestamp,
 ) -> Need {
-    if let Some(until) = rules.quiet_until {
-        return Need::Later(until);
-    }
     let told = told_to(incident, channel);
+    if let Some(Quiet { since, until }) = rules.quiet {
+        let concerns_somebody_now = why == Why::Over
+            && (incident.first_ack().is_some() || told.iter().any(|told| told.at >= since));
+        if !concerns_somebody_now {
+            return Need::Later(until);
+        }
+    }
     let is_on_again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
     let is_critical = incident.severity == Severity::Critical;
     let spare = match why {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::flap::within;
 use super::mute::Worse;
-use super::policy::{self, Need, Rules, Why};
+use super::policy::{self, Need, Quiet, Rules, Why};
 use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
 use crate::config::Config;
@@ -266,7 +266,6 @@ impl Monitor {
         let standing = Standing::of(&incident, &self.picture.config, now.wall);
         let reached = routing::reach_of(&incident, &self.picture, standing, now.wall);
         let reached: Vec<Reach> = reached.into_iter().filter(|reach| reach.step == 0).collect();
-        let here = settings.time_zone.to_datetime(now.wall);
         let can_wait = settings.quiet_hours.can_wait(incident.severity, standing.phase);
         let begun = now.wall >= run.start;
         let mut words = Words { run: run.clone(), messages: Vec::new(), waits: false };
@@ -283,14 +282,12 @@ impl Monitor {
                 (false, false) if is_news && tell == Verdict::Ready => Why::Over,
                 _ => continue,
             };
-            let is_quiet = can_wait && settings.quiet_hours.is_on(&channel.id, here);
             let rules = Rules {
                 limit: settings.flapping.messages_per_hour,
                 settled: settings.flapping.settled_after.get(Phase::Readiness),
                 near: false,
                 muted,
-                quiet_until: is_quiet
-                    .then(|| settings.quiet_hours.end(now.wall, &settings.time_zone)),
+                quiet: Quiet::of(settings, &channel.id, now.wall).filter(|_| can_wait),
                 remind_every: None,
             };
             let need = policy::in_time(&incident, channel, why, &rules, now.wall);

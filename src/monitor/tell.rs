@@ -11,7 +11,7 @@ use super::flap;
 use super::ledger::{Entry, Slot};
 use super::mute::{Mutes, Worse};
 use super::picture::Picture;
-use super::policy::{self, Need, Rules, Why};
+use super::policy::{self, Need, Quiet, Rules, Why};
 use super::record;
 use super::routing::{self, Reach, Standing};
 use super::site::Finding;
@@ -267,7 +267,7 @@ fn weigh(
         settled: Duration::ZERO,
         near: false,
         muted,
-        quiet_until: None,
+        quiet: None,
         remind_every: None,
     };
     weighed.rules = vec![rules; settings.channels.len()];
@@ -350,14 +350,11 @@ impl Weighed {
             Some(_) => &settings.reminders.acknowledged,
             None => &settings.reminders.unacknowledged,
         };
-        let quiet = &settings.quiet_hours;
-        let can_wait = quiet.can_wait(incident.severity, phase);
-        let here = settings.time_zone.to_datetime(now);
+        let can_wait = settings.quiet_hours.can_wait(incident.severity, phase);
         self.reach.clear();
         self.needs.clear();
         for (channel, rules) in channels.iter().zip(&mut self.rules) {
-            let is_quiet = can_wait && quiet.is_on(&channel.id, here);
-            rules.quiet_until = is_quiet.then(|| quiet.end(now, &settings.time_zone));
+            rules.quiet = Quiet::of(settings, &channel.id, now).filter(|_| can_wait);
             rules.remind_every = times.in_phase(phase);
             rules.settled = settings.flapping.settled_after.get(phase);
             rules.near = matches!(phase, Phase::Readiness | Phase::Live);
@@ -387,8 +384,13 @@ fn not_ahead(entry: &mut Entry, now: Timestamp) {
     }
     let incident = entry.change();
     incident.waiting_since = incident.waiting_since.map(|at| at.min(now));
-    if let Some(ack) = &mut incident.ack {
-        ack.at = ack.at.min(now);
+    if let Some(ack) = &mut incident.ack
+        && ack.at > now
+    {
+        // It lasts for as long as it was meant to.
+        let ahead = ack.at.duration_since(now);
+        ack.until = ack.until.map(|until| until.checked_sub(ahead).unwrap_or(until));
+        ack.at = now;
     }
     for told in &mut incident.told {
         told.at = told.at.min(now);

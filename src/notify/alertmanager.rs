@@ -21,7 +21,7 @@ use super::http::Http;
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, keys, parts};
 use crate::config::AlertmanagerSettings;
-use crate::model::{Notification, WebAddress};
+use crate::model::Notification;
 
 /// Where alerts are posted (Alertmanager's OpenAPI document, `postAlerts`).
 const PATH: &str = "/api/v2/alerts";
@@ -163,7 +163,15 @@ impl Cluster {
             headers.insert(AUTHORIZATION, value);
         }
         let body = serde_json::to_vec(alerts).unwrap_or_default();
-        let members: BTreeSet<&WebAddress> = self.settings.urls.iter().collect();
+        let mut members = BTreeSet::new();
+        let mut failures = Vec::new();
+        for url in &self.settings.urls {
+            match keys::address(url) {
+                Ok(url) => drop(members.insert(url)),
+                // The others are told all the same.
+                Err(error) => failures.push(error),
+            }
+        }
         let mut posts = JoinSet::new();
         for member in members {
             let url = member.below(PATH);
@@ -174,7 +182,7 @@ impl Cluster {
                 http.post(&url, headers, body, limit, &secrets).await
             });
         }
-        let (mut accepted, mut failures) = (false, Vec::new());
+        let mut accepted = false;
         while let Some(ended) = posts.join_next().await {
             match ended {
                 Ok(Ok(())) => accepted = true,

@@ -1,4 +1,7 @@
 //! Messages in English.
+//!
+//! Longer than other files, since a message is read from its first line to its last: what follows one
+//! another there stands together here, and beside the same in [`super::vi`].
 
 mod advice;
 mod evidence;
@@ -301,7 +304,11 @@ fn description(facts: &Facts<'_>) -> String {
                 let note =
                     if ack.note.is_empty() { String::new() } else { format!(" ({})", ack.note) };
                 let at = hour(&facts.local(ack.at), &facts.now);
-                lines.push(format!("Taken on by {} at {at}{note}.", ack.by));
+                let until = ack
+                    .until
+                    .map(|until| format!(" until {}", hour(&facts.local(until), &facts.now)));
+                let until = until.unwrap_or_default();
+                lines.push(format!("Taken on by {} at {at}{until}{note}.", ack.by));
             }
             None => lines.extend(untaken(facts)),
         }

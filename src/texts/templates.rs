@@ -116,6 +116,7 @@ impl<'a> ContactContext<'a> {
 struct AckContext<'a> {
     by: &'a str,
     at: String,
+    until: Option<String>,
     note: &'a str,
 }
 
@@ -385,6 +386,7 @@ impl<'a> Context<'a> {
             ack: facts.ack().map(|ack| AckContext {
                 by: &ack.by,
                 at: moment(facts.local(ack.at)),
+                until: ack.until.map(|until| moment(facts.local(until))),
                 note: &ack.note,
             }),
             channel: facts.channel,

@@ -1,4 +1,7 @@
 //! Messages in Vietnamese, in the words that provincial technicians use.
+//!
+//! Longer than other files, since a message is read from its first line to its last: what follows one
+//! another there stands together here, and beside the same in [`super::en`].
 
 mod advice;
 mod evidence;
@@ -310,7 +313,11 @@ fn description(facts: &Facts<'_>) -> String {
                 let note =
                     if ack.note.is_empty() { String::new() } else { format!(" ({})", ack.note) };
                 let at = hour(&facts.local(ack.at), &facts.now);
-                lines.push(format!("Đã tiếp nhận: {} lúc {at}{note}.", ack.by));
+                let until = ack
+                    .until
+                    .map(|until| format!(" đến {}", hour(&facts.local(until), &facts.now)));
+                let until = until.unwrap_or_default();
+                lines.push(format!("Đã tiếp nhận: {} lúc {at}{until}{note}.", ack.by));
             }
             None => lines.extend(untaken(facts)),
         }

@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use crate::model::{Health, IncidentId, SessionId, SilenceId, SiteId, SiteIx, folded};
 use crate::store::{History, Past, PastError, StoreError};
 
+use super::acks::{self, Circumstances};
 use super::admin::not_ready;
 use super::app::{App, carry_out, problem};
 use super::asked::{Asked, Id};
@@ -33,7 +34,7 @@ use super::gate::Operator;
 use super::moment;
 use super::{ControlError, Limits};
 use change::{AckRequest, MaintenanceRequest, SilenceRequest};
-pub(super) use change::{Unfit, new_id, person, room_for_silence, signed, text};
+pub(super) use change::{Unfit, new_silence, person, signed, text};
 use status::Status;
 use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
 
@@ -141,7 +142,7 @@ pub(super) async fn ack(
     Id(id): Id,
     body: Body,
 ) -> Response {
-    let request: AckRequest = match read(body) {
+    let request: AckRequest = match read_or(body, &acks::WORDS) {
         Ok(request) => request,
         Err((status, why)) => return problem(status, why),
     };
@@ -155,7 +156,9 @@ pub(super) async fn ack(
         return problem(StatusCode::CONFLICT, "this incident is over");
     }
     let (now, takes_over) = (app.daemon.now().wall, request.takes_over());
-    let ack = match request.checked(&caller, now) {
+    let lasts = app.daemon.ack_lasts();
+    let circumstances = Circumstances { snapshot: &snapshot, lasts: &lasts, now };
+    let ack = match request.checked(&caller, incident, &circumstances) {
         Ok(ack) => ack,
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
@@ -301,10 +304,17 @@ pub(super) type Body = Result<Json<Map<String, Value>>, JsonRejection>;
 /// Reads a request from its body. It is read as an object first, since a record would also be
 /// taken from a list of its fields.
 pub(super) fn read<T: DeserializeOwned>(body: Body) -> Result<T, (StatusCode, String)> {
+    read_or(body, &[])
+}
+
+/// The same where some words may stand for a moment.
+fn read_or<T: DeserializeOwned>(body: Body, words: &[&str]) -> Result<T, (StatusCode, String)> {
     let Json(fields) = body.map_err(|wrong| unreadable(&wrong, Limits::default().body_bytes))?;
-    let moment = fields.iter().find_map(|(name, value)| moment::wrong(name, value.as_str()?));
-    if let Some(why) = moment {
-        return Err((StatusCode::BAD_REQUEST, why));
+    let written = fields.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let mut moments = written.filter(|(_, value)| !words.contains(value));
+    if let Some(why) = moments.find_map(|(name, value)| moment::wrong(name, value)) {
+        let or = words.iter().map(|word| format!(", or `{word}`")).collect::<String>();
+        return Err((StatusCode::BAD_REQUEST, format!("{why}{or}")));
     }
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let place = error.path().to_string();

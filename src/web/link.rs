@@ -4,8 +4,12 @@
 //! who it was sent to. Programs that show previews of links fetch them, and so do mail scanners:
 //! therefore a `GET` only shows, and only the `POST` of a button acts, once for each incident of a
 //! link. The page has no scripts and nothing from elsewhere.
+//!
+//! `page` is what there is to know, `form` what there is to press, `sent` what that sends.
 
+mod form;
 mod page;
+mod sent;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,13 +18,14 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::model::{Ack, Act, Chosen, Incident, LinkUse, Mono, Silence, Snapshot, folded};
+use crate::model::{Act, Chosen, Incident, LinkUse, Mono, Snapshot, folded};
 use crate::notify::{About, Link, LinkError};
 
-use self::page::{Page, View};
+use self::page::{Offer, Page, View};
+use self::sent::{Amiss, Choice, Sent, after};
+use super::acks::{Circumstances, Until};
 use super::api::{self, Unfit};
 use super::app::{App, carry_out};
 use super::look::Asked;
@@ -51,84 +56,6 @@ impl Guesses {
         let left = left.saturating_add(earned).min(GUESSES.0);
         *state = (left.saturating_sub(1), since);
         left == 0
-    }
-}
-
-/// What the form sends.
-#[derive(Debug, Default)]
-pub(super) struct Sent {
-    /// Which button.
-    act: String,
-    name: String,
-    note: String,
-    /// Of several incidents, those that were chosen.
-    take: Vec<String>,
-    /// Those to be taken over, each with whom from.
-    over: Vec<(String, String)>,
-}
-
-impl Sent {
-    fn read(form: Result<Form<Vec<(String, String)>>, FormRejection>) -> Result<Self, Unfit> {
-        let Form(fields) = form.map_err(|_| {
-            Unfit::new("what the page sent did not arrive whole; send it again from the page")
-        })?;
-        let mut sent = Self::default();
-        for (field, value) in fields {
-            match field.as_str() {
-                "act" => sent.act = value,
-                "name" => sent.name = value,
-                "note" => sent.note = value,
-                "take" => sent.take.push(value),
-                "over" => {
-                    let (id, from) = value.split_once(' ').unwrap_or((&value, ""));
-                    sent.over.push((id.to_owned(), from.to_owned()));
-                }
-                _ => {}
-            }
-        }
-        match sent.act.as_str() {
-            "" => Err(Unfit::new("`act` is missing")),
-            _ => Ok(sent),
-        }
-    }
-
-    /// Who it is: the name that was given and the channel that got the link.
-    fn by(&self, link: &Link) -> Result<String, Unfit> {
-        let channel = link.channel.as_str();
-        match self.name.trim() {
-            "" => Ok(channel.to_owned()),
-            name => api::person(&format!("{name} ({channel})")),
-        }
-    }
-
-    /// For how many hours messages are to be held back, if that is what was chosen.
-    fn hours(&self) -> Option<u8> {
-        match self.act.as_str() {
-            "silence-1" => Some(1),
-            "silence-4" => Some(4),
-            _ => None,
-        }
-    }
-
-    /// Whether this is what a link was used for, such as by a button that was pressed twice.
-    fn is_done_by(&self, link: &Link, used: &LinkUse) -> bool {
-        let chosen = match used.chosen {
-            Chosen::Ack => self.act == "ack",
-            Chosen::Silence { until } => {
-                self.hours().is_some_and(|hours| after(used.at, hours) == until)
-            }
-        };
-        chosen && self.by(link).is_ok_and(|by| by == used.by)
-    }
-
-    /// Whether whoever has an incident is to be relieved of it.
-    fn takes_over(&self, incident: &Incident, held: &Ack) -> bool {
-        self.over.iter().any(|(id, from)| id == incident.id.as_str() && *from == held.by)
-    }
-
-    fn names(&self, incident: &Incident) -> bool {
-        let id = incident.id.as_str();
-        self.take.iter().chain(self.over.iter().map(|(it, _)| it)).any(|it| it == id)
     }
 }
 
@@ -197,14 +124,14 @@ pub(super) async fn act(
     let turn = Arc::clone(&app.acking).lock_owned().await;
     // Shown again, the page says what was done, or that it is over.
     let again = || Redirect::to(&address.to_string()).into_response();
-    let (uses, act) = match decide(&app, &link, look.clone(), form) {
+    let uses = match decide(&app, &link, look.clone(), form) {
         Ok(Some(decided)) => decided,
         Ok(None) => return again(),
         Err(response) => return *response,
     };
     let daemon = Arc::clone(&app.daemon);
     let done = carry_out(async move {
-        let done = use_for_each(&daemon, uses, &act).await;
+        let done = use_for_each(&daemon, uses).await;
         drop(turn);
         done
     });
@@ -228,7 +155,7 @@ fn decide(
     link: &Link,
     look: Look,
     form: Result<Form<Vec<(String, String)>>, FormRejection>,
-) -> Result<Option<(Vec<LinkUse>, Act)>, Box<Response>> {
+) -> Result<Option<Vec<(LinkUse, Act)>>, Box<Response>> {
     let unfit =
         |why: Unfit| Box::new((StatusCode::BAD_REQUEST, format!("{why}\n")).into_response());
     let now = app.daemon.now().wall;
@@ -243,36 +170,67 @@ fn decide(
     };
     let sent = Sent::read(form).map_err(unfit)?;
     let several = matches!(link.about, About::Several(_));
+    let choice = sent.choice(several).map_err(unfit)?;
     let chosen: Vec<&Incident> =
         left.iter().copied().filter(|it| !several || sent.names(it)).collect();
-    let (by, act, what) = choose(&sent, link, &chosen, now).map_err(unfit)?;
-    if let Act::Silence(_) = act {
-        api::room_for_silence(&snapshot).map_err(unfit)?;
+    let again = |status: StatusCode, why: Amiss| {
+        let view = match several {
+            true => View::Several(&rows, Some((&sent, why))),
+            false => View::Open(first, Some((&sent, why))),
+        };
+        Box::new(page(app, &snapshot, link, look.clone()).answer(status, &view))
+    };
+    let reader = app.daemon.reader(&link.channel);
+    let signed = sent.by(link, reader.as_deref()).and_then(|by| {
+        let note = sent.note(look.language)?;
+        if note.is_empty() && matches!(choice, Choice::Silence(_)) {
+            return Err(Amiss::Reason);
+        }
+        Ok((by, note))
+    });
+    let (by, note) = signed.map_err(|why| again(StatusCode::BAD_REQUEST, why))?;
+    if chosen.is_empty() {
+        return Err(again(StatusCode::BAD_REQUEST, Amiss::NoneChosen));
     }
     let is_held = |incident: &&Incident| {
         let held = incident.taken_by(now).filter(|held| held.by != by);
         held.is_some_and(|held| !sent.takes_over(incident, held))
     };
-    let asks = match act {
-        Act::Ack(_) if chosen.is_empty() => Some(StatusCode::BAD_REQUEST),
-        Act::Ack(_) if chosen.iter().any(is_held) => Some(StatusCode::CONFLICT),
-        Act::Ack(_) | Act::Silence(_) => None,
-    };
-    if let Some(status) = asks {
-        let view = match several {
-            true => View::Several(&rows, Some(&sent)),
-            false => View::Open(first, Some(&sent)),
-        };
-        return Err(Box::new(page(app, &snapshot, link, look).answer(status, &view)));
+    if matches!(choice, Choice::Ack(_)) && chosen.iter().any(is_held) {
+        return Err(again(StatusCode::CONFLICT, Amiss::Held));
     }
-    let uses = chosen.into_iter().map(|incident| LinkUse {
-        nonce: link.nonce_for(&incident.id),
-        incident: incident.id.clone(),
-        at: now,
-        by: by.clone(),
-        chosen: what,
-    });
-    Ok(Some((uses.collect(), act)))
+    let lasts = app.daemon.ack_lasts();
+    let circumstances = Circumstances { snapshot: &snapshot, lasts: &lasts, now };
+    let use_for = |incident: &Incident| {
+        let (act, what) = match choice {
+            Choice::Ack(until) => {
+                // The session may have ended since the page was shown, and touches not all of a
+                // digest.
+                let is_over = until == Until::Session && circumstances.session(incident).is_none();
+                let until = if is_over { Until::Usual } else { until };
+                let ack = circumstances.ack(incident, by.clone(), &note, until)?;
+                (Act::Ack(ack), Chosen::Ack)
+            }
+            Choice::Silence(hours) => {
+                let until = after(now, hours);
+                let site = incident.site.clone();
+                let site = site.ok_or_else(|| Unfit::new("there is no site to silence"))?;
+                let silence =
+                    api::new_silence(&snapshot, Some(site), (now, until), by.clone(), &note)?;
+                (Act::Silence(silence), Chosen::Silence { until })
+            }
+        };
+        let used = LinkUse {
+            nonce: link.nonce_for(&incident.id),
+            incident: incident.id.clone(),
+            at: now,
+            by: by.clone(),
+            chosen: what,
+        };
+        Ok((used, act))
+    };
+    let uses: Result<Vec<(LinkUse, Act)>, Unfit> = chosen.into_iter().map(use_for).collect();
+    uses.map(Some).map_err(unfit)
 }
 
 /// What to answer who wants something else of a link that was used than it was used for: that it is
@@ -286,20 +244,25 @@ fn missed(
     sent: &Sent,
 ) -> Option<Response> {
     let page = page(app, snapshot, link, look);
+    let reader = app.daemon.reader(&link.channel);
+    let lasts = app.daemon.ack_lasts();
+    let is_done = |used: &LinkUse, incident: Option<&Incident>| {
+        let then = Circumstances { snapshot, lasts: &lasts, now: used.at };
+        sent.is_done_by(link, reader.as_deref(), used, incident, &then)
+    };
     match &link.about {
         About::One(_) => {
             let used = app.daemon.link_use(&link.nonce)?;
             let incident = rows.first().map(|row| row.incident);
             let view = View::Used(&used, incident, Some(sent));
-            let done = sent.is_done_by(link, &used.used);
-            (!done).then(|| page.answer(StatusCode::CONFLICT, &view))
+            (!is_done(&used.used, incident)).then(|| page.answer(StatusCode::CONFLICT, &view))
         }
         About::Several(_) => {
             let is_anothers = |row: &Row<'_>| {
                 let used = row.used.as_ref().filter(|_| sent.names(row.incident));
-                used.is_some_and(|it| !sent.is_done_by(link, &it.used))
+                used.is_some_and(|it| !is_done(&it.used, Some(row.incident)))
             };
-            let view = View::Several(rows, Some(sent));
+            let view = View::Several(rows, Some((sent, Amiss::Used)));
             rows.iter().any(is_anothers).then(|| page.answer(StatusCode::CONFLICT, &view))
         }
     }
@@ -308,12 +271,11 @@ fn missed(
 /// Does what was chosen for each incident, all at once; gives what went wrong with one of them.
 async fn use_for_each(
     daemon: &Arc<dyn Daemon>,
-    uses: Vec<LinkUse>,
-    act: &Act,
+    uses: Vec<(LinkUse, Act)>,
 ) -> Result<(), ControlError> {
     let mut all = JoinSet::new();
-    for used in uses {
-        let (daemon, act) = (Arc::clone(daemon), act.clone());
+    for (used, act) in uses {
+        let daemon = Arc::clone(daemon);
         all.spawn(async move {
             let (incident, by) = (used.incident.clone(), used.by.clone());
             let done = daemon.use_link(used, act).await;
@@ -344,45 +306,8 @@ fn rows<'a>(app: &App, snapshot: &'a Snapshot, link: &Link, look: &Look) -> Vec<
 }
 
 fn page<'a>(app: &App, snapshot: &'a Snapshot, link: &'a Link, look: Look) -> Page<'a> {
-    Page { snapshot, link: Some(link), now: app.daemon.now().wall, look }
-}
-
-/// What a button means: by whom, what is to be done and how that is recorded.
-fn choose(
-    sent: &Sent,
-    link: &Link,
-    incidents: &[&Incident],
-    now: Timestamp,
-) -> Result<(String, Act, Chosen), Unfit> {
-    let by = sent.by(link)?;
-    let note = api::text("note", &sent.note)?;
-    match (sent.hours(), incidents) {
-        (None, _) if sent.act == "ack" => {
-            let ack = Ack { by: by.clone(), at: now, note, until: None };
-            Ok((by, Act::Ack(ack), Chosen::Ack))
-        }
-        (Some(hours), [incident]) if matches!(link.about, About::One(_)) => {
-            let until = after(now, hours);
-            let Some(site) = incident.site.clone() else {
-                return Err(Unfit::new("there is no site to silence"));
-            };
-            let silence = Silence {
-                id: api::new_id()?,
-                site: Some(site),
-                from: now,
-                until,
-                by: by.clone(),
-                reason: note,
-            };
-            Ok((by, Act::Silence(silence), Chosen::Silence { until }))
-        }
-        _ => Err(Unfit::new("there is no such choice")),
-    }
-}
-
-/// So many hours later.
-fn after(at: Timestamp, hours: u8) -> Timestamp {
-    at.checked_add(Duration::from_hours(hours.into())).unwrap_or(Timestamp::MAX)
+    let offer = Offer { reader: app.daemon.reader(&link.channel), lasts: app.daemon.ack_lasts() };
+    Page { snapshot, link: Some((link, offer)), now: app.daemon.now().wall, look }
 }
 
 /// The link of a token, or what to answer.

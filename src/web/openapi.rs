@@ -230,8 +230,9 @@ const OPERATIONS: &[Operation] = &[
         method: "post",
         path: "/api/v1/incidents/{id}/ack",
         id: "ack",
-        summary: "Take on an incident: reminders stay away. Whoever has it already is relieved of it \
-            only with `take_over`",
+        summary: "Take on an incident: reminders stay away until the moment that is given, until its \
+            `session` or it itself is `over`, or else for as long as `acks.lasts` says. Whoever has \
+            it already is relieved of it only with `take_over`",
         names: Some("an incident"),
         query: &[],
         takes: Some("AckRequest"),

@@ -73,7 +73,8 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
     let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
     assert_eq!((used.incident.as_str(), &*used.by), ("cho-don-1", "Hà (duty)"));
     let Act::Ack(ack) = act else { panic!("an ack") };
-    assert_eq!((&*ack.by, &*ack.note, ack.until), ("Hà (duty)", "đang gọi", None));
+    let until = province::now().wall + SignedDuration::from_mins(30);
+    assert_eq!((&*ack.by, &*ack.note, ack.until), ("Hà (duty)", "đang gọi", Some(until)));
 
     let page = house.get(&link).await.text();
     assert!(page.contains("✓ Đã tiếp nhận lúc"), "{page}");
@@ -84,6 +85,7 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
         ("act=silence-4&name=H%C3%A0", "KHÔNG tạm tắt cảnh báo 4 giờ: liên kết này đã được dùng"),
         ("act=ack&name=Lan", "KHÔNG tiếp nhận cho Lan: liên kết này đã được dùng"),
         ("act=ack", "Lần bấm này KHÔNG được ghi nhận: liên kết này đã được dùng"),
+        ("act=nothing", "Lần bấm này KHÔNG được ghi nhận: liên kết này đã được dùng"),
     ] {
         let again = house.ask("POST", &link, &[FORM], other).await;
         assert_eq!(again.status, 409, "{other}");
@@ -100,10 +102,11 @@ async fn a_link_that_is_not_answered_in_time_says_so_to_whoever_pressed_it() {
     let house = House::open(province::troubled(204));
     house.daemon.late.store(true, Ordering::SeqCst);
     let link = path("cho-don-1", "n9");
-    let reply = house.ask("POST", &link, &[FORM], "act=ack").await;
+    let reply = house.ask("POST", &link, &[FORM], "act=ack&name=Lan").await;
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("chưa biết việc này đã được ghi nhận"), "{}", reply.text());
-    let english = house.ask("POST", &format!("{link}?lang=en"), &[FORM], "act=ack").await;
+    let english = format!("{link}?lang=en");
+    let english = house.ask("POST", &english, &[FORM], "act=ack&name=Lan").await;
     assert!(english.text().contains("it is not known whether this is done"), "{}", english.text());
     house.daemon.late.store(false, Ordering::SeqCst);
     assert!(house.get(&link).await.text().contains("Tôi tiếp nhận xử lý"));
@@ -113,19 +116,117 @@ async fn a_link_that_is_not_answered_in_time_says_so_to_whoever_pressed_it() {
 async fn a_silence_by_link_is_about_the_site_and_bounded() {
     let house = House::open(province::troubled(204));
     let link = path("cho-don-1", "n2");
-    let reply = house.ask("POST", &link, &[FORM], "act=silence-1").await;
+    let sent = "act=silence-1&name=Lan&why=power&note=g%E1%BB%8Di+l%C3%BAc+8h";
+    let reply = house.ask("POST", &link, &[FORM], sent).await;
     assert_eq!(reply.status, 303, "{}", reply.text());
     let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
     let Act::Silence(silence) = act else { panic!("a silence") };
     let until = province::now().wall + SignedDuration::from_hours(1);
-    assert_eq!((used.by.as_str(), silence.by.as_str()), ("duty", "duty"));
+    assert_eq!((used.by.as_str(), silence.by.as_str()), ("Lan (duty)", "Lan (duty)"));
+    assert_eq!(silence.reason, "mất điện, chờ có điện; gọi lúc 8h");
     assert_eq!(silence.site.as_ref().map(SiteId::as_str), Some("cho-don"));
     assert_eq!((silence.until, used.chosen), (until, Chosen::Silence { until }));
     assert!(house.get(&link).await.text().contains("Đã tạm tắt cảnh báo"));
-    let longer = house.ask("POST", &link, &[FORM], "act=silence-4").await;
+    let longer = house.ask("POST", &link, &[FORM], "act=silence-4&name=Lan").await;
     let text = longer.text();
     assert!(longer.status == 409 && text.contains("KHÔNG tạm tắt cảnh báo 4 giờ"), "{text}");
-    assert_eq!(house.ask("POST", &link, &[FORM], "act=silence-1").await.status, 303);
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+}
+
+#[tokio::test]
+async fn who_acts_by_a_link_says_their_name_where_it_could_be_anybody_and_why_where_all_is_quiet() {
+    let house = House::open(province::troubled(204));
+    let link = path("cho-don-1", "n10");
+    let page = house.get(&link).await.text();
+    assert!(page.contains("name=\"name\" required"), "a group reads it: {page}");
+    for (sent, said) in [
+        ("act=ack&why=going&until=120", "hãy ghi tên của bạn"),
+        ("act=ack&name=+%09&until=120&why=going", "hãy ghi tên của bạn"),
+        ("act=silence-1&name=Lan&until=120", "hãy chọn hoặc ghi lý do"),
+        ("act=silence-1&name=Lan&note=+&until=120&why=unknown", "hãy chọn hoặc ghi lý do"),
+    ] {
+        let reply = house.ask("POST", &link, &[FORM], sent).await;
+        let text = reply.text();
+        assert!(reply.status == 400 && text.contains(said), "{sent}: {text}");
+        assert!(text.contains("value=\"120\" checked"), "what was chosen stays: {text}");
+    }
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty(), "nothing is done, and it is left");
+
+    *house.daemon.reader.lock().unwrap() = Some("Đàm Thị Hà".to_owned());
+    let page = house.get(&link).await.text();
+    assert!(page.contains("value=\"Đàm Thị Hà\"") && !page.contains(" required"), "{page}");
+    let reply = house.ask("POST", &link, &[FORM], "act=ack&name=&why=going").await;
+    assert_eq!(reply.status, 303, "{}", reply.text());
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    let Act::Ack(ack) = act else { panic!("an ack") };
+    assert_eq!((&*used.by, &*ack.note), ("Đàm Thị Hà (duty)", "đang cử người đến"));
+    let again = house.ask("POST", &link, &[FORM], "act=ack&why=going").await;
+    assert_eq!(again.status, 303, "pressed twice it is done: {}", again.text());
+}
+
+#[tokio::test]
+async fn an_ack_by_link_lasts_as_long_as_was_chosen_and_no_longer_than_the_settings_say() {
+    let now = province::now().wall;
+    let minutes = |n: i64| Some(now + SignedDuration::from_mins(n));
+    let end = |house: &House| {
+        let snapshot = vchealth::web::Daemon::snapshot(&*house.daemon);
+        let incident = snapshot.incidents.iter().find(|it| it.id.as_str() == "cho-don-1").unwrap();
+        let id = incident.session.clone().expect("a session");
+        snapshot.sessions.iter().find(|it| it.session.id == id).unwrap().session.end
+    };
+    for (n, (sent, until)) in [
+        ("", minutes(30)),
+        ("&until=30", minutes(30)),
+        ("&until=120", minutes(120)),
+        ("&until=over", None),
+        ("&until=session", Some(Timestamp::MAX)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let house = House::open(province::troubled(204));
+        let until = until.map(|at| if at == Timestamp::MAX { end(&house) } else { at });
+        let link = path("cho-don-1", &format!("n11-{n}"));
+        let sent = format!("act=ack&name=Lan{sent}");
+        assert_eq!(house.ask("POST", &link, &[FORM], &sent).await.status, 303, "{sent}");
+        let (_, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+        let Act::Ack(ack) = act else { panic!("an ack") };
+        assert_eq!(ack.until, until, "{sent}");
+        // Once that is known of the incident, another time is another wish.
+        let mut snapshot = province::troubled(204);
+        let its = snapshot.incidents.iter_mut().find(|it| it.id.as_str() == "cho-don-1").unwrap();
+        Arc::make_mut(its).ack = Some(ack);
+        house.daemon.publish(snapshot);
+        assert_eq!(house.ask("POST", &link, &[FORM], &sent).await.status, 303, "{sent} again");
+        let other = house.ask("POST", &link, &[FORM], "act=ack&name=Lan&until=45").await;
+        assert_eq!(other.status, 409, "{sent}: {}", other.text());
+    }
+}
+
+#[tokio::test]
+async fn two_who_press_the_same_link_at_once_are_one_who_did_and_one_who_is_told() {
+    let house = House::open(province::troubled(204));
+    let link = path("cho-don-1", "n12");
+    let press = async |name: &str| {
+        let sent = format!("act=ack&name={name}");
+        house.ask("POST", &link, &[FORM], &sent).await.status
+    };
+    let (one, other) = tokio::join!(press("Lan"), press("Nam"));
+    let mut both = [one, other];
+    both.sort_unstable();
+    assert_eq!(both, [303, 409]);
+    assert_eq!(house.daemon.link_uses.lock().unwrap().len(), 1);
+    for method in ["PUT", "DELETE", "PATCH"] {
+        assert_eq!(house.ask(method, &link, &[FORM], "act=ack&name=x").await.status, 405);
+    }
+    let long = format!("act=ack&name={}", "x".repeat(10_000));
+    let other = path("na-ri-1", "n13");
+    let reply = house.ask("POST", &other, &[FORM], &long).await;
+    assert!(reply.status == 400 && reply.text().contains("tên phải ngắn gọn"), "{}", reply.text());
+    let tags = "act=ack&name=%3Cscript%3Ealert(1)%3C/script%3E";
+    assert_eq!(house.ask("POST", &other, &[FORM], tags).await.status, 303);
+    let page = house.get(&other).await.text();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
 }
 
 #[tokio::test]
@@ -153,7 +254,12 @@ async fn a_link_that_is_over_forged_or_misused_does_nothing_and_says_why() {
         ("act=delete", "no such choice"),
         ("act=silence-99999", "no such choice"),
         ("name=x", "`act` is missing"),
-        ("act=ack&name=a%0Ab", "control characters"),
+        ("act=ack&until=0&name=x", "no such choice"),
+        ("act=ack&until=99999999&name=x", "no such choice"),
+        ("act=ack&until=never&name=x", "no such choice"),
+        ("act=ack&name=a%0Ab", "tên phải ngắn gọn trên một dòng"),
+        ("act=ack&name=%E2%80%AEb", "tên phải ngắn gọn trên một dòng"),
+        ("act=ack&name=Lan&note=%E2%80%AEb", "lý do quá dài hoặc có ký tự ẩn"),
     ] {
         let reply = house.ask("POST", &good, &[FORM], body).await;
         assert_eq!(reply.status, 400, "{body}");
@@ -221,9 +327,10 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
 
     for (sent, status, said) in [
         ("act=ack&name=Lan", 400, "Hãy chọn ít nhất một sự cố."),
-        ("act=ack&take=cao-ky-1", 400, ""),
-        ("act=ack&take=elsewhere-1", 400, ""),
-        ("act=ack&take=nam-mau-1", 409, "Có sự cố vừa có người khác tiếp nhận"),
+        ("act=ack&take=cho-don-1", 400, "hãy ghi tên của bạn"),
+        ("act=ack&name=Lan&take=cao-ky-1", 400, "Hãy chọn ít nhất một sự cố."),
+        ("act=ack&name=Lan&take=elsewhere-1", 400, "Hãy chọn ít nhất một sự cố."),
+        ("act=ack&name=Lan&take=nam-mau-1", 409, "Có sự cố vừa có người khác tiếp nhận"),
         ("act=silence-1&take=cho-don-1", 400, "there is no such choice"),
     ] {
         let reply = house.ask("POST", &link, &[FORM], sent).await;
@@ -236,14 +343,14 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
     assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
     assert_eq!(taken(), ["cho-don-1"]);
     assert_eq!(offers(&house.get(&link).await.text()), (1, 1, 1), "the rest is still there");
-    let sent = "act=ack&take=cho-don-1&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    let sent = "act=ack&name=Lan&take=cho-don-1&take=na-ri-1&over=nam-mau-1+H%C3%A0";
     assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
     let mut all = taken();
     all.sort();
     assert_eq!(all, ["cho-don-1", "na-ri-1", "nam-mau-1"], "each once");
     let page = house.get(&link).await;
     assert!(page.status == 200 && !page.text().contains("<button"), "{}", page.text());
-    let own = "act=ack&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    let own = "act=ack&name=Lan&take=na-ri-1&over=nam-mau-1+H%C3%A0";
     assert_eq!(house.ask("POST", &link, &[FORM], own).await.status, 303, "pressed twice");
     let late = house.ask("POST", &link, &[FORM], "act=ack&name=T%C3%BA&take=na-ri-1").await;
     assert_eq!(late.status, 409);
@@ -451,6 +558,10 @@ fn run_with_a_fault(dir: &Path, listen: &str, duty: &Duty) -> (Running, String) 
     (running, path)
 }
 
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
 /// The whole way: a fault is told with a link, the link is used from a phone, the program is killed
 /// in the same moment and remembers; the command line does the rest.
 #[test]
@@ -475,6 +586,13 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     assert!(page.contains("Đã tiếp nhận lúc") && page.contains("Nguyen Ha (duty)"), "{page}");
     let (head, page) = ask(&listen, "POST", &path, "act=silence-4");
     assert!(head.starts_with("HTTP/1.1 409") && page.contains("KHÔNG tạm tắt"), "{head}\n{page}");
+    let taken_until = json_of(&ask(&listen, "GET", "/api/v1/incidents", "").1);
+    let ack = &taken_until["incidents"][0]["ack"];
+    let lasts = |ack: &Value| -> SignedDuration {
+        let at = |it: &Value| it.as_str().expect("a moment").parse::<Timestamp>().unwrap();
+        at(&ack["until"]).duration_since(at(&ack["at"]))
+    };
+    assert_eq!(lasts(ack), SignedDuration::from_hours(8), "no session is near");
     let config = dir.to_str().unwrap();
     assert_eq!(said(&["silence", "--config", config]), "nothing is silenced\n");
 
@@ -492,8 +610,12 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let taken = said(&over);
     assert!(taken.starts_with(&format!("{id} is taken on until ")), "{taken}");
     assert!(said(&["incidents", "--config", config]).contains("taken on by ha at"));
-    let taken = said(&["ack", "Xã Tân Lập", "--config", config]);
-    assert!(taken.starts_with(&format!("{id} is taken on;")), "the only one there: {taken}");
+    let taken = said(&["ack", "Xã Tân Lập", "--for", "over", "--config", config]);
+    let whole = format!("{id} is taken on until it is over;");
+    assert!(taken.starts_with(&whole), "the only one there: {taken}");
+    let session = command(&["ack", &id, "--for", "session", "--config", config]);
+    let refusal = String::from_utf8_lossy(&session.stderr).into_owned();
+    assert!(!session.status.success() && refusal.contains("touches no session"), "{refusal}");
     let at = format!("http://{listen}");
     let set = said(&["silence", "Xã Tân Lập", "--for", "2h", "--reason", "kéo cáp", "--at", &at]);
     assert!(set.starts_with("tan-lap is silenced until "), "{set}");
@@ -508,8 +630,13 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
 
     for (args, code, why) in [
         (&["ack", "nothing", "--at", &at][..], 1, "there is no such incident"),
-        (&["silence", "tan-lpa", "--for", "1h", "--at", &at], 1, "did you mean `tan-lap`?"),
+        (
+            &["silence", "tan-lpa", "--for", "1h", "--reason", "x", "--at", &at],
+            1,
+            "did you mean `tan-lap`?",
+        ),
         (&["silence", "tan-lap", "--at", &at], 64, "say for how long"),
+        (&["silence", "tan-lap", "--for", "1h", "--at", &at], 64, "say why, such as `--reason"),
         (&["unsilence", "tan-lap", "--at", &at], 1, "no silence tan-lap"),
         (&["maintenance", "tan-lap", "--for", "1h", "--at", &at], 64, "say what is done"),
         (&["incidents", "--at", "http://127.0.0.1:1"], 1, "is `vchealth run` running"),
@@ -548,7 +675,7 @@ fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
         assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let set = said(&["silence", site, "--for", "2h", "--at", &at]);
+    let set = said(&["silence", site, "--for", "2h", "--reason", "kéo cáp", "--at", &at]);
     assert!(set.starts_with("tan-lap is silenced until "), "{set}");
 
     trouble();

@@ -346,6 +346,12 @@ async fn an_ack_reaches_the_daemon_as_it_was_given() {
     assert_eq!((&*ack.by, &*ack.note), ("Nguyễn Thị Hà", "đang gọi xã"));
     assert_eq!((ack.at, ack.until), (province::now().wall, Some(until)));
     assert_eq!(reply.json()["by"], "Nguyễn Thị Hà");
+    let path = "/api/v1/incidents/na-ri-1/ack";
+    for (until, lasts) in [(None, true), (Some("over"), false), (Some("session"), true)] {
+        let reply = house.post(path, &json!({ "by": "Hà", "until": until })).await;
+        assert_eq!(reply.status, 200, "{until:?}: {}", reply.text());
+        assert_eq!(reply.json()["until"].is_string(), lasts, "{until:?}: {}", reply.text());
+    }
 }
 
 #[tokio::test]
@@ -417,6 +423,7 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
         (json!({ "by": "Hà", "note": "x".repeat(1_001) }), "longer than 1000"),
         (json!({ "by": "Hà", "until": past }), "future"),
         (json!({ "by": "Hà", "until": "tomorrow" }), "`until`: \"tomorrow\" is no moment"),
+        (json!({ "by": "Hà", "until": "tomorrow" }), ", or `session`, or `over`"),
         (json!({ "by": "Hà", "forever": true }), "unknown field `forever`"),
         (json!({ "by": 7 }), "expected a string"),
         (json!(["Hà"]), "expected a map"),
@@ -473,7 +480,7 @@ async fn there_are_so_many_silences_and_no_more_and_none_begins_next_year() {
     let house = House::open(snapshot.clone());
     let now = province::now().wall;
     let at = |hours: i64| (now + SignedDuration::from_hours(hours)).to_string();
-    let silence = json!({ "by": "Hà", "until": at(1) });
+    let silence = json!({ "by": "Hà", "until": at(1), "reason": "kéo cáp" });
     assert_eq!(house.post("/api/v1/silences", &silence).await.status, 201);
     snapshot.silences = many(1_000);
     house.daemon.publish(snapshot);
@@ -531,6 +538,8 @@ async fn a_silence_that_makes_no_sense_is_refused_with_the_reason() {
         (json!({ "by": "Hà", "until": hours(1), "from": hours(2) }), "after `from`"),
         (json!({ "by": "Hà", "until": hours(24 * 32) }), "31 days"),
         (json!({ "by": "Hà", "until": hours(1), "site": "cho-dan" }), "no site \"cho-dan\""),
+        (json!({ "by": "Hà", "until": hours(1) }), "`reason` must say why"),
+        (json!({ "by": "Hà", "until": hours(1), "reason": " " }), "`reason` must say why"),
     ] {
         let reply = house.post("/api/v1/silences", &body).await;
         assert_eq!(reply.status, 400, "{body}");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use vchealth::config::{AlertmanagerSettings, ChannelKind};
+use vchealth::config::{Address, AlertmanagerSettings, ChannelKind, SecretSource};
 use vchealth::model::{NotificationKind, Severity, WebAddress};
 use vchealth::notify::{Direct, Letter, Retry};
 
@@ -75,8 +75,12 @@ impl Alertmanager {
 }
 
 fn channel(urls: Vec<String>, resend: Duration) -> Direct {
+    of_members(urls.into_iter().map(|url| WebAddress::new(url).into()).collect(), resend)
+}
+
+fn of_members(urls: Vec<Address>, resend: Duration) -> Direct {
     direct(ChannelKind::Alertmanager(AlertmanagerSettings {
-        urls: urls.into_iter().map(WebAddress::new).collect(),
+        urls,
         token: None,
         timeout: Duration::from_secs(20),
         resend,
@@ -148,6 +152,22 @@ async fn one_member_is_enough_and_the_other_learns_of_it_later() {
     here.until_active(1).await;
     away.restart().await;
     away.until_active(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_address_holds_a_log_in_is_named_by_a_file_and_keeps_nobody_from_the_others()
+{
+    let peer = Alertmanager::start().await;
+    let (lies, missing) = (peer.place.path().join("member"), peer.place.path().join("missing"));
+    let url = peer.url().replace("http://", "http://giam-sat:pl4nted@");
+    std::fs::write(&lies, format!("{url}\n")).unwrap();
+    let kept = |path: &std::path::Path| Address::Kept(SecretSource::File(path.to_owned()));
+    let cluster = of_members(vec![kept(&missing), kept(&lies)], SELDOM);
+    cluster.deliver(&firing()).await.unwrap();
+    peer.until_active(1).await;
+    let error = of_members(vec![kept(&missing)], SELDOM).deliver(&firing()).await.unwrap_err();
+    assert_eq!(error.retry, Retry::Later, "somebody may put it there");
+    assert!(error.text.contains("missing"), "{}", error.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

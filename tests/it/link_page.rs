@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vchealth::config::{ContactSettings, Phonebook};
-use vchealth::model::{CommonFactor, Contact, Incident};
+use vchealth::model::{Act, CommonFactor, Contact, Incident};
 use vchealth::web::Limits;
 
 use crate::acting::{FORM, digest_path, path};
+use crate::browser::Browser;
 use crate::province;
 use crate::web::House;
 
@@ -42,12 +43,20 @@ fn read(page: &str) -> String {
             "button" => text += "\n[",
             "/button" => text.push(']'),
             "input" if tag.contains("hidden") => {}
+            "input" if tag.contains("radio") => {
+                text += if tag.contains(" checked") { "\n(x) " } else { "\n( ) " };
+            }
             "input" if tag.contains("checkbox") => {
                 text += if tag.contains(" checked") { "\n[x] " } else { "\n[ ] " };
             }
             "input" => {
-                let hint = tag.split("placeholder=\"").nth(1).and_then(|it| it.split('"').next());
-                let _ = write!(text, " [{}]", hint.unwrap_or_default());
+                let of = |name: &str| {
+                    let after = tag.split(&format!("{name}=\"")).nth(1)?;
+                    after.split('"').next().filter(|it| !it.is_empty())
+                };
+                let hint = of("value").or_else(|| of("placeholder")).unwrap_or_default();
+                let must = if tag.contains(" required") { "*" } else { "" };
+                let _ = write!(text, "{must} [{hint}]");
             }
             "dd" | "/dt" => text += ": ",
             "a" if tag.contains("tel:") => {
@@ -110,7 +119,13 @@ async fn golden_files_show_the_page_of_a_link_in_both_languages() {
         show("what sites share", &get(&path("isp-1", "n2")).await);
         show("the monitor", &get(&path("monitor-1", "n3")).await);
         show("one that somebody has", &get(&path("nam-mau-1", "n4")).await);
-        show("one that somebody has, pressed", &send(&path("nam-mau-1", "n4"), "act=ack").await);
+        let pressed = "act=ack&name=Lan&until=over&why=calling";
+        show("one that somebody has, pressed", &send(&path("nam-mau-1", "n4"), pressed).await);
+        show("without a name", &send(&link, "act=ack&why=power").await);
+        show("silenced without a reason", &send(&link, "act=silence-1&name=Lan").await);
+        *house.daemon.reader.lock().unwrap() = Some("Đàm Thị Hà".to_owned());
+        show("in a channel of one person", &get(&link).await);
+        *house.daemon.reader.lock().unwrap() = None;
         show("one that is over", &get(&path("cao-ky-1", "n5")).await);
         show("several", &get(&digest_path()).await);
         show("several, none chosen", &send(&digest_path(), "act=ack&name=Lan").await);
@@ -118,7 +133,7 @@ async fn golden_files_show_the_page_of_a_link_in_both_languages() {
         show("taken on", &get(&link).await);
         show("used before", &send(&link, "act=silence-4&name=Lan").await);
         let link = path("na-ri-1", "n6");
-        send(&link, "act=silence-4&name=Lan").await;
+        send(&link, "act=silence-4&name=Lan&why=power").await;
         show("silenced", &get(&link).await);
         show("no link", &get("/a/nothing").await);
 
@@ -133,4 +148,34 @@ async fn golden_files_show_the_page_of_a_link_in_both_languages() {
             "{language}/link.txt changed; BLESS=1 writes it anew, then read it"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_link_fits_a_phone_and_is_filled_in_with_a_thumb() {
+    let house = House::open(province::troubled(204));
+    let mut browser = Browser::open(390, 844);
+    browser.resize(390, 844, true);
+    browser.visit(&format!("http://{}{}", house.address, path("cho-don-1", "n20")));
+    browser.picture("link");
+    let wide = browser.eval("document.documentElement.scrollWidth").as_u64();
+    assert!(wide <= Some(390), "{wide:?} pixels are wider than the phone");
+    let small = "[...document.querySelectorAll('.chip,button')]\
+        .filter(it => it.getBoundingClientRect().height < 44).length";
+    assert_eq!(browser.eval(small).as_u64(), Some(0), "what is touched is as large as a thumb");
+    browser.click("main button.main");
+    let asked = "document.activeElement.name";
+    browser.until("it asks for the name", &format!("{asked} === 'name'"));
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty());
+    browser.enter("Lan");
+    browser.click("[name=until][value='120']");
+    browser.click("[name=why][value=going]");
+    browser.click("main button.main");
+    browser.until("it is done", "document.querySelector('.done')");
+    browser.picture("link-done");
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    let Act::Ack(ack) = act else { panic!("an ack") };
+    let until = province::now().wall + jiff::SignedDuration::from_hours(2);
+    assert_eq!((&*used.by, &*ack.note), ("Lan (duty)", "đang cử người đến"));
+    assert_eq!(ack.until, Some(until));
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

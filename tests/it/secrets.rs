@@ -101,7 +101,7 @@ channels:
   hook: {{kind: webhook, url: \"http://{echo}/{PLANTED}-path?key={PLANTED}-query\", secret_file: {hook}}}
   user: {{kind: webhook, url_file: {user}}}
   basic: {{kind: webhook, url: \"http://{PLANTED}-user:{PLANTED}-pass@{echo}/x\"}}
-  cluster: {{kind: alertmanager, urls: [\"http://{echo}/{PLANTED}-member\"], token_file: {cluster}}}
+  cluster: {{kind: alertmanager, urls: [\"http://{echo}/{PLANTED}-member\", {{file: {member}}}], token_file: {cluster}}}
   chat: {{kind: telegram, token_file: {chat}, chats: [\"-1\"], base_url: \"http://{echo}\"}}
   zalo: {{kind: zalo, app_id: \"1\", secret_key_file: {zalo}, refresh_token_file: {refresh}, groups: [g],
     base_url: \"http://{echo}\", oauth_url: \"http://{echo}\"}}
@@ -120,6 +120,7 @@ checks: {{dead: {{kind: tcp, port: {dead}, timeout: 500ms, pace: 1s, confirm_aft
         beat = address("beat", "beat"),
         calendar = address("calendar", &format!("calendar.ics?{PLANTED}-query")),
         user = address("user", "user"),
+        member = address("member", "second-member"),
         pin = key("pin"),
         hook = key("hook"),
         cluster = key("cluster"),

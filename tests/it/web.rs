@@ -17,12 +17,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vchealth::clock::Clock;
-use vchealth::config::{Access, Phonebook};
+use vchealth::config::{Access, AckSettings, PhaseTimes, Phonebook};
 use vchealth::metrics::Figures;
 use vchealth::model::{
-    Ack, Act, Batch, Calendar, Change, ChannelStatus, CheckId, Confirmation, Detail, Effort,
-    EndpointId, Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance, Now,
-    Outcome, ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId,
+    Ack, Act, Batch, Calendar, Change, ChannelId, ChannelStatus, CheckId, Confirmation, Detail,
+    Effort, EndpointId, Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance,
+    Now, Outcome, ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId,
     SessionRecord, Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, StoreTrouble,
     TargetIx, TargetKey, TargetView, TcpDetail, Trace, Trigger,
 };
@@ -75,6 +75,8 @@ pub(crate) struct Fake {
     pub(crate) late: AtomicBool,
     pub(crate) condition: Mutex<Condition>,
     pub(crate) phonebook: Mutex<Arc<Phonebook>>,
+    /// Whose the channels of links are.
+    pub(crate) reader: Mutex<Option<String>>,
     /// Where the history lies, if there is any.
     scratch: Scratch,
 }
@@ -120,6 +122,7 @@ impl Fake {
             late: AtomicBool::new(false),
             condition: Mutex::default(),
             phonebook: Mutex::default(),
+            reader: Mutex::default(),
             scratch,
         })
     }
@@ -233,6 +236,14 @@ impl Daemon for Fake {
         let time_zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a time zone");
         let phonebook = Arc::clone(&self.phonebook.lock().unwrap());
         Look { language: Language::Vi, time_zone, phonebook }
+    }
+
+    fn ack_lasts(&self) -> PhaseTimes {
+        AckSettings::default().lasts
+    }
+
+    fn reader(&self, _: &ChannelId) -> Option<String> {
+        self.reader.lock().unwrap().clone()
     }
 
     fn access(&self) -> Arc<Access> {

@@ -174,6 +174,9 @@ pub(super) const PAGES: &[Page] = &[
         about: &[
             "Whoever takes an incident on is named in it; reminders and escalation stay away. \
              What grows or gets graver is told all the same, and so is the end.",
+            "An ack lasts for as long as `--for` says, or else `acks.lasts` in the settings; when it \
+             runs out, those who know of it are told once that nobody has it, and escalation goes \
+             on.",
         ],
         statuses: REFUSED,
         examples: &[(
@@ -185,7 +188,8 @@ pub(super) const PAGES: &[Page] = &[
         command: "silence",
         about: &[
             "Messages about the site and everything below it are held back; states, metrics \
-             and the board go on. Who was told of a problem is told of its end all the same.",
+             and the board go on. Who was told of a problem is told of its end all the same. \
+             `--reason` tells the others why they miss messages.",
             "Without a site and without `--all`, what is silenced is listed with ids.",
         ],
         statuses: REFUSED,

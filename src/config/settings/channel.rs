@@ -53,6 +53,21 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
+    /// Whether it may be one person's own: it has one recipient, and that is no group. Of a
+    /// webhook and a program it is not known who is behind.
+    #[must_use]
+    pub fn has_one_reader(&self) -> bool {
+        match self {
+            Self::Webhook(_) | Self::Exec(_) => true,
+            Self::Alertmanager(_) => false,
+            Self::Email(mail) => mail.to.len() == 1,
+            Self::Zalo(zalo) => matches!(zalo.to[..], [ZaloRecipient::User(_)]),
+            // Groups have negative numbers, channels have names.
+            Self::Telegram(bot) => bot.chats.len() == 1 && !bot.chats[0].starts_with(['-', '@']),
+            Self::Sms(sms) => sms.to.len() == 1,
+        }
+    }
+
     /// The word in the settings, in metrics and in logs.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -70,7 +85,7 @@ impl ChannelKind {
 
 /// Where a secret lies. It is read when it is needed, so that it can be replaced without a reload,
 /// and it never stands in the settings themselves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretSource {
     /// The first line of this file.
     File(PathBuf),
@@ -79,7 +94,7 @@ pub enum SecretSource {
 }
 
 /// An address that may be a key itself: whoever knows it can post in our name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
     /// It stands in the settings.
     Written(WebAddress),
@@ -109,7 +124,7 @@ pub struct WebhookSettings {
 pub struct AlertmanagerSettings {
     /// Every member of the cluster, at least one: `http://10.0.0.5:9093`, with the path prefix if
     /// there is one. Each is told; one that accepts is enough.
-    pub urls: Vec<WebAddress>,
+    pub urls: Vec<Address>,
     /// What goes into `Authorization: Bearer …`, if anything.
     pub token: Option<SecretSource>,
     /// A member that has not answered after this long has failed.

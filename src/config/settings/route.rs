@@ -131,14 +131,22 @@ pub struct QuietSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReminderSettings {
     /// While nobody has taken it on.
-    pub unacknowledged: ReminderTimes,
+    pub unacknowledged: PhaseTimes,
     /// While somebody has.
-    pub acknowledged: ReminderTimes,
+    pub acknowledged: PhaseTimes,
 }
 
-/// A time for each phase of the session that an incident touches. None means never.
+/// How long an ack holds that does not say so itself; none means until the incident is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckSettings {
+    /// By the phase in which it is given.
+    pub lasts: PhaseTimes,
+}
+
+/// A time for each phase of the session that an incident touches. None means never, or without an
+/// end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ReminderTimes {
+pub struct PhaseTimes {
     /// When no session is near.
     pub idle: Option<Duration>,
     /// Before a session.
@@ -271,6 +279,18 @@ impl QuietSettings {
         severity < self.below && !matches!(phase, Phase::Readiness | Phase::Live)
     }
 
+    /// When the quiet hours that are on at `at` began.
+    #[must_use]
+    pub fn begin(&self, at: Timestamp, zone: &TimeZone) -> Timestamp {
+        let Some(hours) = self.hours else { return at };
+        let now = zone.to_datetime(at);
+        let today = now.date();
+        let yesterday = today.yesterday().unwrap_or(today);
+        let day = if hours.from <= now.time() { today } else { yesterday };
+        let begin = zone.to_ambiguous_timestamp(day.to_datetime(hours.from)).compatible();
+        begin.map_or(at, |begin| begin.min(at))
+    }
+
     /// When the quiet hours that are on at `at` end.
     #[must_use]
     pub fn end(&self, at: Timestamp, zone: &TimeZone) -> Timestamp {
@@ -284,7 +304,7 @@ impl QuietSettings {
     }
 }
 
-impl ReminderTimes {
+impl PhaseTimes {
     /// The time in this phase.
     #[must_use]
     pub const fn in_phase(&self, phase: Phase) -> Option<Duration> {

@@ -1,5 +1,5 @@
 //! The sections of `vchealth.yaml` on how people are told: grouping, drills, escalation, reminders,
-//! quiet hours, heartbeat.
+//! acks, quiet hours, heartbeat.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::config::people::{self, Names};
 use crate::config::read::{Fields, duration, word, written as written_time};
 use crate::config::routes::{SEVERITIES, SOONEST};
 use crate::config::settings::{
-    DrillSettings, EscalationSettings, HeartbeatSettings, QuietSettings, ReminderSettings,
-    ReminderTimes, Settings,
+    AckSettings, DrillSettings, EscalationSettings, HeartbeatSettings, PhaseTimes, QuietSettings,
+    ReminderSettings, Settings,
 };
 use crate::config::yaml::{Node, Value};
 use crate::model::Paces;
@@ -65,28 +65,37 @@ pub(super) fn reminders(node: &Node, out: &Findings) -> Option<ReminderSettings>
     let mut fields = Fields::of(node, "`reminders`", out)?;
     let read = ReminderSettings {
         unacknowledged: fields.read("unacknowledged", default.unacknowledged, |node, out| {
-            reminder_times(node, default.unacknowledged, out)
+            times(node, default.unacknowledged, "none", out)
         }),
         acknowledged: fields.read("acknowledged", default.acknowledged, |node, out| {
-            reminder_times(node, default.acknowledged, out)
+            times(node, default.acknowledged, "none", out)
         }),
     };
     fields.end();
     Some(read)
 }
 
-/// One time for all phases, or one for each that is named; `none` is never.
-fn reminder_times(node: &Node, default: ReminderTimes, out: &Findings) -> Option<ReminderTimes> {
+pub(super) fn acks(node: &Node, out: &Findings) -> Option<AckSettings> {
+    let default = AckSettings::default();
+    let mut fields = Fields::of(node, "`acks`", out)?;
+    let lasts =
+        fields.read("lasts", default.lasts, |node, out| times(node, default.lasts, "over", out));
+    fields.end();
+    Some(AckSettings { lasts })
+}
+
+/// One time for all phases, or one for each that is named; `never` stands for none.
+fn times(node: &Node, default: PhaseTimes, never: &str, out: &Findings) -> Option<PhaseTimes> {
     let time = |node: &Node, out: &Findings| {
-        let never = node.scalar().is_some_and(|scalar| scalar.text == "none");
+        let never = node.scalar().is_some_and(|scalar| scalar.text == never);
         if never { Some(None) } else { duration(5 * MINUTE..=7 * DAY)(node, out).map(Some) }
     };
     if !matches!(node.value, Value::Map(_)) {
         let all = time(node, out)?;
-        return Some(ReminderTimes { idle: all, readiness: all, live: all, wrap_up: all });
+        return Some(PhaseTimes { idle: all, readiness: all, live: all, wrap_up: all });
     }
-    let mut fields = Fields::of(node, "times of reminders", out)?;
-    let read = ReminderTimes {
+    let mut fields = Fields::of(node, "times by phase", out)?;
+    let read = PhaseTimes {
         idle: fields.read("idle", default.idle, time),
         readiness: fields.read("readiness", default.readiness, time),
         live: fields.read("live", default.live, time),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{ChannelKind, WebhookSettings};
-use crate::model::{Ack, Affected, ChannelId, GivenUp, SiteId, WebAddress};
+use crate::model::{Ack, Affected, GivenUp, SiteId, WebAddress};
 use crate::store::tests::{at, incident};
 
 const LIMIT: u32 = 3;
@@ -39,7 +39,7 @@ fn rules() -> Rules {
         settled: Duration::from_secs(60 * SETTLED),
         near: false,
         muted: false,
-        quiet_until: None,
+        quiet: None,
         remind_every: None,
     }
 }
@@ -508,10 +508,42 @@ fn nothing_reminds_of_what_seems_over() {
 fn what_can_wait_does_until_the_quiet_hours_end() {
     let mut case = Case::new(vec![reach("a", 0, 0)]);
     let six = at("2026-02-03T06:00:00Z");
-    case.rules.quiet_until = Some(six);
+    case.rules.quiet = Some(Quiet { since: case.now(), until: six });
     assert_eq!(case.need("a"), Need::Later(six));
-    case.rules.quiet_until = None;
+    case.rules.quiet = None;
     assert_eq!(case.tell_at(300, &ALL), ["a firing"]);
+}
+
+#[test]
+fn an_end_in_quiet_hours_waits_unless_somebody_is_on_the_way_or_was_woken() {
+    let told = || {
+        let mut case = Case::new(vec![reach("a", 0, 0)]);
+        assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+        case.minute = 10;
+        let until = at("2026-02-03T06:00:00Z");
+        case.rules.quiet = Some(Quiet { since: case.now(), until });
+        (case, until)
+    };
+    let (mut case, until) = told();
+    case.end();
+    assert_eq!(case.need("a"), Need::Later(until), "told before, and nobody is up because of it");
+    case.rules.quiet = None;
+    assert_eq!(case.tell_at(300, &ALL), ["a resolved"], "at the latest when the hours end");
+
+    let (mut case, _) = told();
+    case.ack(Some(11));
+    case.minute = 40;
+    case.end();
+    assert_eq!(case.tell_at(40, &ALL), ["a resolved"], "whoever took it on may be on the way");
+
+    let (mut case, _) = told();
+    case.incident.severity = Severity::Critical;
+    let quiet = case.rules.quiet.take();
+    assert_eq!(case.tell_at(20, &ALL), ["a update"], "what is critical waits for no morning");
+    (case.rules.quiet, case.incident.severity) = (quiet, Severity::Warning);
+    case.minute = 60;
+    case.end();
+    assert_eq!(case.tell_at(60, &ALL), ["a resolved"], "who was woken may sleep again");
 }
 
 /// What may happen from one minute to the next.
@@ -596,12 +628,15 @@ proptest! {
                         _ => Vec::new(),
                     };
                 }
-                Happens::Quiet => case.rules.quiet_until = Some(at("2027-01-01T00:00:00Z")),
-                Happens::Loud => case.rules.quiet_until = None,
+                Happens::Quiet => {
+                    let until = at("2027-01-01T00:00:00Z");
+                    case.rules.quiet = Some(Quiet { since: case.now(), until });
+                }
+                Happens::Loud => case.rules.quiet = None,
             }
         }
         case.end();
-        case.rules.quiet_until = None;
+        case.rules.quiet = None;
         for _ in 0..130 {
             minute += 1;
             tell(&mut case, minute);

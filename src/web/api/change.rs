@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::model::{Ack, Maintenance, Silence, SilenceId, SiteId, Snapshot, is_unseen};
+use crate::model::{Ack, Incident, Maintenance, Silence, SilenceId, SiteId, Snapshot, is_unseen};
+use crate::web::acks::{Circumstances, Until};
 use crate::web::gate::Caller;
 
 /// Longest name of a person, in characters.
@@ -56,7 +57,7 @@ pub(super) struct AckRequest {
     #[serde(default)]
     note: String,
     #[serde(default)]
-    until: Option<Timestamp>,
+    until: Option<String>,
     #[serde(default)]
     take_over: bool,
 }
@@ -96,13 +97,15 @@ impl AckRequest {
     }
 
     /// The ack, or why it makes no sense.
-    pub(super) fn checked(self, caller: &Caller, now: Timestamp) -> Result<Ack, Unfit> {
+    pub(super) fn checked(
+        self,
+        caller: &Caller,
+        incident: &Incident,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<Ack, Unfit> {
         let Self { by, note, until, take_over: _ } = self;
         let by = signed(by.as_deref(), caller)?;
-        if until.is_some_and(|until| until <= now) {
-            return Err(Unfit::new("`until` must lie in the future"));
-        }
-        Ok(Ack { by, at: now, note: text("note", &note)?, until })
+        circumstances.ack(incident, by, &note, Until::read(until.as_deref())?)
     }
 }
 
@@ -123,9 +126,7 @@ impl SilenceRequest {
         }
         let from = from.unwrap_or(now);
         bounded("a silence", from, until, now)?;
-        room_for_silence(snapshot)?;
-        let id = new_id()?;
-        Ok(Silence { id, site, from, until, by, reason: text("reason", &reason)? })
+        new_silence(snapshot, site, (from, until), by, &reason)
     }
 }
 
@@ -149,10 +150,7 @@ impl MaintenanceRequest {
         let from = from.unwrap_or(now);
         bounded("planned work", from, until, now)?;
         room("windows of planned work", "maintenance", snapshot.maintenance.len())?;
-        let reason = text("reason", &reason)?;
-        if reason.is_empty() {
-            return Err(Unfit::new("`reason` must say what is done"));
-        }
+        let reason = said("what is done", &reason)?;
         Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
     }
 }
@@ -173,9 +171,27 @@ fn bounded(what: &str, from: Timestamp, until: Timestamp, now: Timestamp) -> Res
     Ok(())
 }
 
-/// Whether there is room for one more silence.
-pub(in crate::web) fn room_for_silence(snapshot: &Snapshot) -> Result<(), Unfit> {
-    room("silences", "silences", snapshot.silences.len())
+/// A silence with an id of its own: there is room for it, and it says why. Whoever comes after
+/// finds messages missing and wants to know.
+pub(in crate::web) fn new_silence(
+    snapshot: &Snapshot,
+    site: Option<SiteId>,
+    (from, until): (Timestamp, Timestamp),
+    by: String,
+    reason: &str,
+) -> Result<Silence, Unfit> {
+    room("silences", "silences", snapshot.silences.len())?;
+    let reason = said("why messages are held back", reason)?;
+    Ok(Silence { id: numbered("s")?, site, from, until, by, reason })
+}
+
+/// A reason, which there must be.
+fn said(what: &str, reason: &str) -> Result<String, Unfit> {
+    let reason = text("reason", reason)?;
+    if reason.is_empty() {
+        return Err(Unfit::new(format!("`reason` must say {what}")));
+    }
+    Ok(reason)
 }
 
 fn room(what: &str, path: &str, there: usize) -> Result<(), Unfit> {
@@ -229,11 +245,7 @@ pub(in crate::web) fn text(field: &str, written: &str) -> Result<String, Unfit> 
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// An id that no other silence has.
-pub(in crate::web) fn new_id() -> Result<SilenceId, Unfit> {
-    numbered("s")
-}
-
+/// An id that nothing else has.
 fn numbered(letter: &str) -> Result<SilenceId, Unfit> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| Unfit::new(format!("no randomness: {error}")))?;

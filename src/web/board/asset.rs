@@ -131,7 +131,18 @@ pub(super) fn dialogs(pen: &Pen<'_>, signed: bool) -> Markup {
                         option value="24" { (pen.pick("1 ngày", "1 day")) }
                     }
                 }
-                label { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)"))
+                label data-for="ack" { (pen.pick("Đến khi", "Until"))
+                    select name="until" {
+                        option value="" { (pen.pick("theo cài đặt", "as the settings say")) }
+                        option value="30" { (pen.pick("30 phút nữa", "in 30 minutes")) }
+                        option value="120" { (pen.pick("2 giờ nữa", "in 2 hours")) }
+                        option value="session" { (pen.pick("hết phiên họp", "the session is over")) }
+                        option value="over" { (pen.pick("khi sự cố kết thúc", "the incident is over")) }
+                    }
+                }
+                label {
+                    span data-for="ack confirm" { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)")) }
+                    span data-for="silence" { (pen.pick("Lý do", "Reason")) }
                     input name="note" maxlength="300" autocomplete="off";
                 }
                 p.error role="alert" hidden {}

@@ -473,11 +473,13 @@ document.addEventListener("click", (event) => {
     const card = button.closest("[data-incident]");
     doing = { act: button.dataset.act, incident: card?.dataset.incident, site: button.dataset.site, over: "over" in button.dataset };
     doing.session = button.closest("[data-session]")?.dataset.session;
-    for (const it of ask.querySelectorAll("[data-for]")) it.hidden = it.dataset.for !== doing.act;
+    for (const it of ask.querySelectorAll("[data-for]")) it.hidden = !it.dataset.for.split(" ").includes(doing.act);
     set($("ask-what"), button.dataset.name ?? (card?.querySelector("h1,h3") ?? document.querySelector("h1")).textContent.trim());
     const form = ask.querySelector("form");
     form.elements.by.value = store.get("by") ?? "";
     form.elements.note.value = "";
+    form.elements.note.required = doing.act === "silence";
+    form.elements.until.value = "";
     ask.querySelector(".error").hidden = true;
     ask.showModal();
     form.elements[form.elements.by.value ? "note" : "by"].focus();
@@ -493,17 +495,21 @@ document.addEventListener("click", (event) => {
 ask?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target, button = form.querySelector("[type=submit]"), error = form.querySelector(".error");
-  const { by, note, hours } = Object.fromEntries(new FormData(form));
+  const { by, note, hours, until } = Object.fromEntries(new FormData(form));
   store.set("by", by);
   button.disabled = true;
   try {
-    if (doing.act === "ack") await send("POST", `/api/v1/incidents/${encodeURIComponent(doing.incident)}/ack`, { by, note, take_over: doing.over });
+    const later = (ms) => new Date(now() + ms).toISOString();
+    if (doing.act === "ack") {
+      const end = /^\d+$/.test(until) ? later(until * 60000) : until || undefined;
+      await send("POST", `/api/v1/incidents/${encodeURIComponent(doing.incident)}/ack`, { by, note, until: end, take_over: doing.over });
+    }
     else if (doing.act === "confirm") {
       const { picture, sound } = form.elements;
       await send("POST", `/api/v1/sessions/${encodeURIComponent(doing.session)}/confirmations`,
         { site: doing.site, picture: picture.checked, sound: sound.checked, by, note });
     } else {
-      await send("POST", "/api/v1/silences", { site: doing.site, by, reason: note, until: new Date(now() + hours * 3600000).toISOString() });
+      await send("POST", "/api/v1/silences", { site: doing.site, by, reason: note, until: later(hours * 3600000) });
     }
     ask.close();
     say(words.done);

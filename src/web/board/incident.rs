@@ -266,6 +266,9 @@ fn taken(pen: &Pen<'_>, incident: &Incident) -> Markup {
             p.ack {
                 "✓ " (pen.pick("Đã tiếp nhận: ", "Taken on by ")) b dir="auto" { (ack.by) }
                 " " (pen.pick("lúc", "at")) " " (pen.moment(ack.at))
+                @if let Some(until) = ack.until {
+                    " " (pen.pick("đến", "until")) " " (pen.moment(until))
+                }
                 @if !ack.note.is_empty() { " – " span dir="auto" { (ack.note) } }
             }
         }

@@ -1,13 +1,16 @@
-//! The page behind the link in a message, as a phone shows it.
+//! The page behind the link in a message, as a phone shows it: what there is to know. `form` is what
+//! there is to press.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Row, Sent};
+use super::Row;
+use super::sent::{Amiss, Sent};
+use crate::config::PhaseTimes;
 use crate::model::{Ack, Chosen, Contact, Incident, Language, Severity, Snapshot};
-use crate::notify::{Link, LinkError};
+use crate::notify::{About, Link, LinkError};
 use crate::texts::shared_label;
 use crate::web::board::{Words, age};
 use crate::web::{Look, UsedLink};
@@ -21,9 +24,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// What there is to show.
 pub(super) enum View<'a> {
     /// A choice, perhaps after one that was not carried out.
-    Open(&'a Incident, Option<&'a Sent>),
+    Open(&'a Incident, Option<(&'a Sent, Amiss)>),
     /// The incidents of a digest, with a choice among those that are left.
-    Several(&'a [Row<'a>], Option<&'a Sent>),
+    Several(&'a [Row<'a>], Option<(&'a Sent, Amiss)>),
     /// The link was used; perhaps after something else was chosen, which is not done.
     Used(&'a UsedLink, Option<&'a Incident>, Option<&'a Sent>),
     /// The incident is over.
@@ -37,18 +40,31 @@ pub(super) enum View<'a> {
 /// What the page goes by.
 pub(super) struct Page<'a> {
     pub(super) snapshot: &'a Snapshot,
-    pub(super) link: Option<&'a Link>,
+    pub(super) link: Option<(&'a Link, Offer)>,
     pub(super) now: Timestamp,
     pub(super) look: Look,
 }
 
+/// What the settings say of the choices.
+pub(super) struct Offer {
+    /// Whose channel the link was sent through, where it is one person's.
+    pub(super) reader: Option<String>,
+    /// How long an ack holds that does not say so.
+    pub(super) lasts: PhaseTimes,
+}
+
 impl Page<'_> {
-    const fn words(&self) -> Words {
+    pub(super) const fn words(&self) -> Words {
         Words(self.look.language)
     }
 
-    const fn pick<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
+    pub(super) const fn pick<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         self.look.language.pick(vi, en)
+    }
+
+    /// Whether there is one incident to choose about.
+    pub(super) fn is_about_one(&self) -> bool {
+        self.link.as_ref().is_none_or(|(link, _)| matches!(link.about, About::One(_)))
     }
 
     /// The page with this status.
@@ -95,7 +111,7 @@ impl Page<'_> {
             View::Several(rows, sent) => self.several(rows, *sent),
             View::Used(link, incident, missed) => html! {
                 @if let Some(sent) = missed { (self.missed(sent)) }
-                (self.done(link))
+                (self.done(link, *incident))
                 @if let Some(incident) = incident { (self.incident(incident)) }
             },
             View::Over(incident) => html! {
@@ -149,13 +165,18 @@ impl Page<'_> {
     }
 
     /// What the link was used for, by whom and when.
-    fn done(&self, UsedLink { used, kept }: &UsedLink) -> Markup {
+    fn done(&self, UsedLink { used, kept }: &UsedLink, incident: Option<&Incident>) -> Markup {
         let at = self.moment(used.at);
+        let ack = incident.and_then(|incident| incident.ack.as_ref());
+        let until = ack.filter(|ack| ack.by == used.by && ack.at == used.at).map(|ack| ack.until);
         html! {
             p.done role="status" {
                 @match used.chosen {
                     Chosen::Ack => {
                         (self.pick("✓ Đã tiếp nhận lúc ", "✓ Taken on at ")) (at)
+                        @if let Some(until) = until.flatten() {
+                            (self.pick(", đến ", ", until ")) (self.moment(until))
+                        }
                     }
                     Chosen::Silence { until } => {
                         (self.pick("✓ Đã tạm tắt cảnh báo lúc ", "✓ Messages held back at ")) (at)
@@ -170,6 +191,14 @@ impl Page<'_> {
                     "Mỗi liên kết chỉ dùng được một lần. Khi sự cố kết thúc vẫn có tin báo.",
                     "Each link works once. You will still be told when it is over.",
                 ))
+                @if until.flatten().is_some() {
+                    (self.pick(
+                        " Nếu đến giờ đó chưa xong, mọi người được nhắc lại và cần có người tiếp \
+                         nhận lại.",
+                        " If it is not over by that time everybody is told again, and it has to be \
+                         taken on again.",
+                    ))
+                }
             }
         }
     }
@@ -199,7 +228,7 @@ impl Page<'_> {
     }
 
     /// That what is done may be forgotten.
-    fn unkept(&self) -> Markup {
+    pub(super) fn unkept(&self) -> Markup {
         html! {
             p.broken role="alert" {
                 (self.pick(
@@ -212,7 +241,7 @@ impl Page<'_> {
         }
     }
 
-    fn incident(&self, incident: &Incident) -> Markup {
+    pub(super) fn incident(&self, incident: &Incident) -> Markup {
         let words = self.words();
         let contacts = self.look.phonebook.of(incident, &self.snapshot.topology);
         let affected = incident.affected_now().count();
@@ -259,156 +288,7 @@ impl Page<'_> {
         }
     }
 
-    /// Several incidents, each with who has it, and the choice to take on those that are left.
-    fn several(&self, rows: &[Row<'_>], sent: Option<&Sent>) -> Markup {
-        let worst = rows.iter().map(|row| row.incident.severity).max().unwrap_or_default();
-        let asks = rows.iter().any(Row::is_left);
-        html! {
-            form method="post" {
-                article.(urgency(worst)) {
-                    p.grade { (self.words().severity(worst)) }
-                    h1 { (rows.len()) " " (self.pick("sự cố", "incidents")) }
-                    ul { @for row in rows { li { (self.row(row, sent)) } } }
-                }
-                @if rows.iter().any(Row::is_unkept) { (self.unkept()) }
-                @if asks {
-                    @if let Some(sent) = sent {
-                        p.broken role="alert" {
-                            @if sent.take.is_empty() && sent.over.is_empty() {
-                                (self.pick("Hãy chọn ít nhất một sự cố.", "Choose one at least."))
-                            } @else {
-                                (self.pick(
-                                    "Có sự cố vừa có người khác tiếp nhận, xem ở trên. Chỉ chọn sự \
-                                     cố đó nếu bạn muốn nhận thay.",
-                                    "Somebody else has just taken one on, see above. Choose that \
-                                     only to take it over.",
-                                ))
-                            }
-                        }
-                    }
-                    (self.signature(sent))
-                    button.main name="act" value="ack" {
-                        (self.pick("Tôi tiếp nhận những sự cố đã chọn", "I take on what is chosen"))
-                    }
-                    (self.source())
-                } @else if sent.is_some() {
-                    p.broken role="alert" {
-                        (self.pick(
-                            "KHÔNG ghi nhận thêm gì: mỗi sự cố ở trên đã có người tiếp nhận hoặc đã \
-                             kết thúc.",
-                            "Nothing more is done: each of these is taken on already or over.",
-                        ))
-                    }
-                }
-            }
-        }
-    }
-
-    /// One of several. What somebody else has is not chosen unless the reader does it.
-    fn row(&self, row: &Row<'_>, sent: Option<&Sent>) -> Markup {
-        let incident = row.incident;
-        let (id, held) = (&incident.id, incident.taken_by(self.now));
-        let chosen = sent.is_none_or(|sent| sent.names(incident));
-        let told = html! {
-            b { (self.place(incident)) } br;
-            (self.what(incident)) ", " (self.pick("từ ", "since ")) (self.moment(incident.began))
-            @if let Some(ack) = incident.whose(self.now) {
-                br; "✓ " (self.pick("Đã tiếp nhận: ", "Taken on: ")) (self.who(ack))
-            }
-            @if let Some(at) = incident.resolved {
-                br; "✓ " (self.pick("Đã kết thúc lúc ", "Over since ")) (self.moment(at))
-            }
-        };
-        html! {
-            @match (row.is_left(), held) {
-                (true, Some(held)) => label.choice {
-                    input type="checkbox" name="over" value={ (id) " " (held.by) };
-                    span { (told) br; em { (self.pick("Chọn để nhận thay", "Choose to take over")) } }
-                },
-                (true, None) => label.choice {
-                    input type="checkbox" name="take" value=(id) checked[chosen];
-                    span { (told) }
-                },
-                (false, _) => span.past { (told) },
-            }
-        }
-    }
-
-    /// The choices. Without a target the form goes to the address of the page itself.
-    fn form(&self, incident: &Incident, sent: Option<&Sent>) -> Markup {
-        html! {
-            form method="post" {
-                @let held = incident.taken_by(self.now);
-                @if let Some(held) = held {
-                    p.broken role="alert" {
-                        (held.by) " "
-                        (self.pick("đã tiếp nhận sự cố này lúc ", "took this on at "))
-                        (self.moment(held.at))
-                        (self.pick(
-                            ". Chỉ nhận thay nếu hai bên đã trao đổi.",
-                            ". Take it over only if you have agreed on it.",
-                        ))
-                    }
-                    input type="hidden" name="over" value={ (incident.id) " " (held.by) };
-                }
-                (self.signature(sent))
-                button.main name="act" value="ack" {
-                    @match held {
-                        Some(held) => { (self.pick("Tôi nhận thay ", "I take over from ")) (held.by) },
-                        None => (self.pick("Tôi tiếp nhận xử lý", "I take this on")),
-                    }
-                }
-                @if incident.site.is_some() {
-                    p.soft {
-                        (self.pick(
-                            "Hoặc tạm tắt cảnh báo của điểm cầu này và các điểm cầu phía sau:",
-                            "Or hold back messages about this site and those behind it:",
-                        ))
-                    }
-                    div.row {
-                        button name="act" value="silence-1" { (self.pick("1 giờ", "1 hour")) }
-                        button name="act" value="silence-4" { (self.pick("4 giờ", "4 hours")) }
-                    }
-                }
-                (self.source())
-            }
-        }
-    }
-
-    /// Who acts, and a note; what was written before stays.
-    fn signature(&self, sent: Option<&Sent>) -> Markup {
-        html! {
-            label {
-                (self.pick("Tên của bạn", "Your name"))
-                input name="name" maxlength="60" autocomplete="name" value=[sent.map(|it| &it.name)]
-                    placeholder=(self.pick("không bắt buộc", "if you like"));
-            }
-            label {
-                (self.pick("Ghi chú", "Note"))
-                input name="note" maxlength="200" autocomplete="off"
-                    value=[sent.map(|it| &it.note)]
-                    placeholder=(self.pick("ví dụ: đang gọi xã", "such as: on the phone"));
-            }
-        }
-    }
-
-    /// Where the link comes from.
-    fn source(&self) -> Markup {
-        html! {
-            @if let Some(link) = self.link {
-                p.soft {
-                    (self.pick("Liên kết này được gửi qua kênh ", "This link was sent through "))
-                    b { (link.channel) }
-                    (self.pick(
-                        " và dùng được một lần; việc bạn chọn được ghi lại.",
-                        " and works once; what you choose is recorded.",
-                    ))
-                }
-            }
-        }
-    }
-
-    fn what(&self, incident: &Incident) -> Markup {
+    pub(super) fn what(&self, incident: &Incident) -> Markup {
         html! {
             (self.words().cause(incident.cause))
             @if let Some(endpoint) = &incident.endpoint { " · " (endpoint) }
@@ -416,18 +296,21 @@ impl Page<'_> {
         }
     }
 
-    fn place(&self, incident: &Incident) -> String {
+    pub(super) fn place(&self, incident: &Incident) -> String {
         place(self.snapshot, incident, self.look.language)
     }
 
-    fn who(&self, ack: &Ack) -> Markup {
+    pub(super) fn who(&self, ack: &Ack) -> Markup {
         html! {
             (ack.by) ", " (self.moment(ack.at))
+            @if let Some(until) = ack.until {
+                (self.pick(", đến ", ", until ")) (self.moment(until))
+            }
             @if !ack.note.is_empty() { " – " (ack.note) }
         }
     }
 
-    fn moment(&self, at: Timestamp) -> String {
+    pub(super) fn moment(&self, at: Timestamp) -> String {
         self.words().moment(at, self.now, &self.look.time_zone)
     }
 }
@@ -457,7 +340,7 @@ pub(super) fn place(snapshot: &Snapshot, incident: &Incident, language: Language
     }
 }
 
-const fn urgency(severity: Severity) -> &'static str {
+pub(super) const fn urgency(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "critical",
         Severity::Warning => "warning",

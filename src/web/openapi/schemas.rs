@@ -14,6 +14,7 @@ mod status;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Cause, Health, NotificationKind, Phase, Severity, Verdict};
+use crate::web::acks;
 
 /// All schemas by name.
 pub(super) fn all() -> Value {
@@ -152,7 +153,7 @@ pub(super) fn all() -> Value {
             object(&[
                 ("by?", person()),
                 ("note?", note()),
-                ("until?", maybe(&time())),
+                ("until?", maybe(&either(&time(), &words(&acks::WORDS)))),
                 ("take_over?", flag()),
             ]),
         ),
@@ -204,7 +205,7 @@ pub(super) fn all() -> Value {
                 ("from?", maybe(&time())),
                 ("until", time()),
                 ("by?", person()),
-                ("reason?", note()),
+                ("reason", note()),
             ]),
         ),
         (
@@ -304,6 +305,10 @@ fn array(items: &Value) -> Value {
 
 fn maybe(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn either(one: &Value, other: &Value) -> Value {
+    json!({ "anyOf": [one, other] })
 }
 
 pub(super) fn text() -> Value {

@@ -93,6 +93,8 @@ async fn a_site_is_probed_silenced_and_heard_again_by_the_keyboard_alone() {
     tab_to(&mut browser, "for how long", "#ask [name=hours]");
     browser.press("4");
     assert_eq!(browser.text("document.activeElement.value"), "4");
+    tab_to(&mut browser, "why", "#ask [name=note]");
+    browser.enter("kéo cáp");
     tab_to(&mut browser, "what sends it", "#ask [type=submit]");
     browser.press("Enter");
     browser.until("it is done", "!document.getElementById('ask').open");

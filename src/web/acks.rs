@@ -1,0 +1,118 @@
+//! What makes an ack: who, until when, and why. There is this one way, whether somebody presses a
+//! button behind a link or on the board, types a command, or is a program.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::api::{Unfit, text};
+use crate::config::PhaseTimes;
+use crate::model::{Ack, Incident, Phase, Session, Snapshot};
+
+/// What a program may write in place of a moment.
+pub(super) const WORDS: [&str; 2] = ["session", "over"];
+/// Longest that an ack is asked for by its length.
+const LONGEST: Duration = Duration::from_hours(31 * 24);
+
+/// Until when somebody wants to have an incident.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Until {
+    /// As long as the settings have it for the phase.
+    #[default]
+    Usual,
+    /// Until this moment.
+    At(Timestamp),
+    /// For so long.
+    For(Duration),
+    /// Until the session is over that the incident touches.
+    Session,
+    /// Until the incident is over.
+    Over,
+}
+
+/// What an ack goes by besides what somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) lasts: &'a PhaseTimes,
+    pub(super) now: Timestamp,
+}
+
+impl Until {
+    /// As a program writes it: a moment, `session` or `over`.
+    pub(super) fn read(written: Option<&str>) -> Result<Self, Unfit> {
+        match written {
+            None => Ok(Self::Usual),
+            Some("session") => Ok(Self::Session),
+            Some("over") => Ok(Self::Over),
+            Some(text) => text
+                .parse()
+                .map(Self::At)
+                .map_err(|_| Unfit::new("`until` must be a moment, `session` or `over`")),
+        }
+    }
+
+    /// As the page of a link sends it: minutes, `session` or `over`.
+    pub(super) fn pressed(sent: &str) -> Result<Self, Unfit> {
+        match sent {
+            "" => Ok(Self::Usual),
+            "session" => Ok(Self::Session),
+            "over" => Ok(Self::Over),
+            minutes => {
+                let minutes = minutes.parse().ok().filter(|minutes| *minutes > 0);
+                let lasting =
+                    minutes.map(|minutes: u32| Duration::from_secs(60 * u64::from(minutes)));
+                let lasting = lasting.filter(|lasting| *lasting <= LONGEST);
+                lasting.map(Self::For).ok_or_else(|| Unfit::new("there is no such choice"))
+            }
+        }
+    }
+}
+
+impl<'a> Circumstances<'a> {
+    /// The ack of whoever is called so, with a note on one line.
+    ///
+    /// # Errors
+    /// When that would be over already, or until the end of a session that there is not.
+    pub(super) fn ack(
+        &self,
+        incident: &Incident,
+        by: String,
+        note: &str,
+        until: Until,
+    ) -> Result<Ack, Unfit> {
+        let after = |lasting: Duration| self.now.checked_add(lasting).unwrap_or(Timestamp::MAX);
+        let until = match until {
+            Until::Usual => self.usual(incident).map(after),
+            Until::At(at) if at <= self.now => {
+                return Err(Unfit::new("`until` must lie in the future"));
+            }
+            Until::At(at) => Some(at),
+            Until::For(lasting) => Some(after(lasting)),
+            Until::Session => match self.session(incident) {
+                Some(session) => Some(session.end),
+                None => {
+                    let why = "`until`: this incident touches no session that is on or near; give a \
+                               moment, or `over` for until it is over";
+                    return Err(Unfit::new(why));
+                }
+            },
+            Until::Over => None,
+        };
+        Ok(Ack { by, at: self.now, note: text("note", note)?, until })
+    }
+
+    /// How long an ack of this incident holds that does not say so; none until it is over.
+    pub(super) fn usual(&self, incident: &Incident) -> Option<Duration> {
+        let id = incident.session.as_ref();
+        let view = id.and_then(|id| self.snapshot.sessions.iter().find(|it| it.session.id == *id));
+        self.lasts.in_phase(view.map_or(Phase::Idle, |view| view.phase))
+    }
+
+    /// The session that an incident touches, unless it is over.
+    pub(super) fn session(&self, incident: &Incident) -> Option<&'a Session> {
+        let id = incident.session.as_ref()?;
+        let view = self.snapshot.sessions.iter().find(|it| it.session.id == *id)?;
+        Some(&*view.session).filter(|session| session.end > self.now)
+    }
+}
