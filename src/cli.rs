@@ -179,6 +179,7 @@ fn obey(arguments: Arguments) -> Result<Exit, Failed> {
         Command::Silence(given) => remote::silence(&given),
         Command::Unsilence(given) => remote::unsilence(&given),
         Command::Maintenance(given) => remote::maintenance(&given),
+        Command::Duty(given) => remote::duty(&given),
         Command::Sessions(sessions) => sessions::run(&sessions),
         Command::Import(import) => import::run(&import),
         Command::Init(config) => init::run(&config.dir),

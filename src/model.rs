@@ -7,6 +7,7 @@ mod address;
 mod batch;
 mod calendar;
 mod check;
+mod duty;
 mod form;
 mod health;
 mod id;
@@ -35,6 +36,7 @@ pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,
 };
+pub use duty::{DutyView, HandOver, OnDuty};
 pub use form::ReportFormat;
 pub use health::{HardState, Health, HealthChange, Standing};
 pub use id::{
@@ -60,8 +62,8 @@ pub use retold::{quoted, retold};
 pub use session::{Importance, Phase, Session};
 pub use sketch::{Sketch, Spread};
 pub use snapshot::{
-    DutyView, EndpointView, MonitorView, OnDuty, Quality, QualityGrade, ServiceView, SessionView,
-    SiteView, Snapshot, TargetView,
+    EndpointView, MonitorView, Quality, QualityGrade, ServiceView, SessionView, SiteView, Snapshot,
+    TargetView,
 };
 pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};

@@ -19,7 +19,8 @@
 //!   what, and when;
 //! - `untold`: who did not hear of it after all;
 //! - `acts`: what people do about it;
-//! - `drill`: the proof before a session that alerts arrive; `ourselves`: what is wrong with us;
+//! - `duty`: who took over from whom; `drill`: the proof before a session that alerts arrive;
+//!   `ourselves`: what is wrong with us;
 //! - `record`: how all that is written down; `minutes`: who took part in which session; `lost`: how
 //!   much of it; `rollup`: what reports measure by;
 //! - `snapshot`: what everybody is shown; `restore`, `reload`: how it goes on after a
@@ -32,6 +33,7 @@ mod acts;
 mod blind;
 mod correlate;
 mod drill;
+mod duty;
 mod flap;
 mod grade;
 mod hygiene;
@@ -87,8 +89,8 @@ use self::untold::Accepted;
 use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Batch, Change, Detail, DutyView, Effort, Failure, Health, LocalFailure, Mono, Now, Outcome,
-    Phase, ProbeRequest, Reply, SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Batch, Change, Detail, DutyView, Effort, Failure, HandOver, Health, LocalFailure, Mono, Now,
+    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -142,6 +144,8 @@ pub struct Monitor {
     minute: Option<i64>,
     /// Who is on duty.
     duty: Vec<DutyView>,
+    /// Whose duty somebody took over.
+    handed: BTreeMap<RotaId, HandOver>,
     lateness: Worst,
     lost: Lost,
     accepted: Accepted,
@@ -184,6 +188,8 @@ impl Monitor {
             Input::Silence(silence) => self.silence(silence, now.mono),
             Input::Maintenance(window) => self.maintain(window, now.mono),
             Input::Lift(id) => there = self.lift(id, now.mono),
+            Input::HandOver(handed) => there = self.hand_over(*handed, now),
+            Input::TakeDutyBack(rota) => there = self.take_duty_back(rota, now),
             Input::LinkUse { used, act } => there = self.use_link(used, act, now.mono),
             Input::Reload(config) => self.reload(config, now),
             Input::Stop => {

@@ -9,9 +9,10 @@
 //! about peers who do not read; `app` about routes and what all answers have in common, `gate`
 //! about who asks and whether they may, `guard` about which pages may ask for changes, `look` about
 //! the language of an answer. Behind the routes are `admin` for machines, `api` and `openapi` for
-//! programs, `calendar` for changes at the last minute, `acks` what makes an ack, `board`, `report` and `link`, the page
-//! behind a link in a message, for people. `shared` keeps one rendering for all,
-//! `fixed` what never changes; `story` tells what happened to an incident.
+//! programs, `calendar` for changes at the last minute, `board`, `report` and `link`, the page
+//! behind a link in a message, for people. `acks` is what makes an ack, wherever it comes from.
+//! `shared` keeps one rendering for all, `fixed` what never changes; `story` tells what happened to
+//! an incident.
 
 mod acks;
 mod admin;
@@ -46,9 +47,9 @@ use tokio::sync::watch;
 
 use crate::config::{Access, PhaseTimes, Phonebook};
 use crate::model::{
-    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, IncidentId, Language, LinkUse,
-    Maintenance, Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId,
-    SiteId, Snapshot, StoreStatus, TargetKey,
+    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, HandOver, IncidentId, Language,
+    LinkUse, Maintenance, Now, PersonId, ReadinessRun, RotaId, SessionChange, SessionId,
+    SessionRecord, Silence, SilenceId, SiteId, Snapshot, StoreStatus, TargetKey,
 };
 use crate::notify::{Link, LinkError};
 use crate::probe::{Explanation, Record};
@@ -117,6 +118,15 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// Announces planned work.
     fn maintain(&self, window: Maintenance) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Everybody who can be on duty: ids and names.
+    fn people(&self) -> Vec<(PersonId, String)>;
+
+    /// Hands the duty by a rota over.
+    fn hand_over(&self, handed: HandOver) -> Answer<'_, Result<(), ControlError>>;
+
+    /// Has a rota count again whose duty was handed over.
+    fn take_duty_back(&self, rota: RotaId) -> Answer<'_, Result<(), ControlError>>;
 
     /// Reads and checks the token of a link in a message.
     ///

@@ -67,6 +67,9 @@ pub(super) enum Command {
     Unsilence(Unsilence),
     /// Announce planned work at sites and everything below them; without a site, list it
     Maintenance(Maintain),
+    /// Hand the duty by a rota over until a moment, or take it back; without more, show who is on
+    /// duty
+    Duty(Duty),
     /// List the sessions that are coming, with their sites, delegates and where each is known from
     Sessions(Sessions),
     /// Make the hash of a password, or a token and its hash, for the web configuration file
@@ -270,6 +273,29 @@ pub(super) struct Maintain {
     /// End this one early
     #[arg(long, value_name = "ID")]
     pub(super) end: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Duty {
+    #[command(flatten)]
+    pub(super) to: Addressed,
+    /// Id of the rota; the only one unless given
+    #[arg(value_name = "ROTA")]
+    pub(super) rota: Option<String>,
+    /// Who takes over, by id or name; may be given several times
+    #[arg(long = "to", value_name = "PERSON", conflicts_with = "end")]
+    pub(super) people: Vec<String>,
+    /// For so long, such as 8h
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(super) lasting: Option<Duration>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) who: Asker,
+    /// Have the rota count again
+    #[arg(long)]
+    pub(super) end: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
-//! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`, `healthy`: what people ask
-//! and tell the running daemon, through its API. Every command that asks a daemon does so through
-//! [`Remote`].
+//! `vchealth incidents`, `ack`, `silence`, `unsilence`, `maintenance`, `duty`, `healthy`: what
+//! people ask and tell the running daemon, through its API. Every command that asks a daemon does
+//! so through [`Remote`].
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
 use super::args::{
-    AckIncident, Addressed, Asker, Credentials, Lasting, Maintain, SilenceSite, Unsilence,
+    AckIncident, Addressed, Asker, Credentials, Duty, Lasting, Maintain, SilenceSite, Unsilence,
 };
 use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
 use crate::daemon::{DaemonError, Source};
-use crate::model::{Ack, Incident, Maintenance, Silence, SiteId, encoded};
+use crate::model::{Ack, HandOver, Incident, Maintenance, PersonId, Silence, SiteId, encoded};
 
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
@@ -215,6 +215,110 @@ pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
     let (from, until) = (remote.moment(set.from), remote.moment(set.until));
     println!("work at {} is announced, {from} to {until}; end it with", sites.join(", "));
     println!("    vchealth maintenance --end {}", set.id);
+    Ok(Exit::Well)
+}
+
+/// Hands duty over, takes it back, or shows who is on duty.
+pub(super) fn duty(given: &Duty) -> Result<Exit, Failed> {
+    #[derive(Deserialize)]
+    struct OnCall {
+        rotas: Vec<Rota>,
+        people: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Rota {
+        rota: String,
+        now: Vec<Named>,
+        until: Option<Timestamp>,
+        next: Vec<Named>,
+        next_from: Option<Timestamp>,
+        handed: Option<HandOver>,
+        gone: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+        name: String,
+        #[serde(default)]
+        phone: String,
+    }
+    let remote = Remote::new(&given.to)?;
+    let told: Value = remote.get("/api/v1/oncall")?;
+    let OnCall { rotas, people } = remote.read(told)?;
+    if given.people.is_empty() && !given.end {
+        if given.lasting.is_some() || given.reason.is_some() {
+            let text = "say who takes over, such as `--to ha`";
+            return Err(Failed::Usage(text.to_owned()));
+        }
+        if rotas.is_empty() {
+            println!("the settings know no rota");
+        }
+        let names = |people: &[Named]| {
+            let name = |it: &Named| format!("{} {}", it.name, it.phone).trim_end().to_owned();
+            people.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        let wanted = |rota: &&Rota| given.rota.as_ref().is_none_or(|it| *it == rota.rota);
+        for it in rotas.iter().filter(wanted) {
+            let until = it.until.map(|at| format!(" until {}", remote.moment(at)));
+            println!("{}: {}{}", it.rota, names(&it.now), until.unwrap_or_default());
+            if let Some(handed) = &it.handed {
+                println!(
+                    "    handed over until {} by {}: {}",
+                    remote.moment(handed.until),
+                    handed.by,
+                    handed.reason
+                );
+            }
+            if !it.gone.is_empty() {
+                let gone = it.gone.join(", ");
+                println!("    not known to the settings any more, and told nothing: {gone}");
+            }
+            if let Some(from) = it.next_from {
+                println!("    next: {} from {}", names(&it.next), remote.moment(from));
+            }
+        }
+        return Ok(Exit::Well);
+    }
+    let rota = match (&given.rota, rotas.as_slice()) {
+        (Some(rota), _) => rota.clone(),
+        (None, [one]) => one.rota.clone(),
+        (None, all) => {
+            let known = all.iter().map(|it| it.rota.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Failed::Usage(format!("name the rota, one of: {known}")));
+        }
+    };
+    let path = format!("/api/v1/oncall/{}", encoded(&rota));
+    if given.end {
+        remote.end(&path)?;
+        println!("the duty by {rota} is the rota's again");
+        return Ok(Exit::Well);
+    }
+    let Some(lasting) = given.lasting else {
+        return Err(Failed::Usage("say for how long, such as `--for 8h`".to_owned()));
+    };
+    let Some(reason) = &given.reason else {
+        return Err(Failed::Usage("say why, such as `--reason \"bị ốm\"`".to_owned()));
+    };
+    let id = |named: &String| -> String {
+        let name: String = named.nfc().collect();
+        let found = people.iter().find(|it| it.id == *named || it.name == name);
+        found.map_or_else(|| named.clone(), |it| it.id.clone())
+    };
+    let ids: Vec<String> = given.people.iter().map(id).collect();
+    let body = json!({
+        "people": ids, "until": after(lasting)?, "by": who(&given.who)?, "reason": reason,
+    });
+    let handed: HandOver = remote.send(Method::PUT, &path, Some(&body))?;
+    let name = |id: &PersonId| {
+        let found = people.iter().find(|it| it.id == id.as_str());
+        found.map_or_else(|| id.to_string(), |it| it.name.clone())
+    };
+    let names = handed.people.iter().map(name).collect::<Vec<_>>().join(", ");
+    println!(
+        "{names} has the duty by {rota} until {}; take it back with",
+        remote.moment(handed.until)
+    );
+    println!("    vchealth duty {rota} --end");
     Ok(Exit::Well)
 }
 

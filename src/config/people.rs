@@ -114,7 +114,7 @@ fn rota(id: &RotaId, node: &Node, zone: &TimeZone, names: &Names, out: &Findings
         shifts(node, out, |node| dated_shift(node, &zone, names, out))
     });
     let otherwise = fields.read("otherwise", Vec::new(), some(|node, out| one(node, names, out)));
-    let rota = Rota { id: id.clone(), time_zone: zone, weekly, dated, otherwise };
+    let rota = Rota { id: id.clone(), time_zone: zone, weekly, dated, otherwise, handed: None };
     if out.count() == before {
         has_no_gap(&rota, &fields);
     }

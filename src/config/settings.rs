@@ -27,7 +27,7 @@ pub use channel::{
     SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
 pub use contacts::{ContactSettings, Phonebook};
-pub use duty::{DatedShift, Days, Hours, Person, Rota, WeeklyShift};
+pub use duty::{DatedShift, Days, Handed, Hours, Person, Rota, WeeklyShift};
 pub use route::{
     AckSettings, EscalationSettings, Matter, PhaseTimes, QuietSettings, Receiver, ReminderSettings,
     Route, Step, When,

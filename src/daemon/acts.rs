@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use super::brain::{Receipt, Request};
 use super::face::Face;
 use crate::model::{
-    Ack, Act, Confirmation, IncidentId, LinkUse, Maintenance, ReadinessRun, SessionId, Silence,
-    SilenceId, SiteId, Snapshot,
+    Ack, Act, Confirmation, HandOver, IncidentId, LinkUse, Maintenance, ReadinessRun, RotaId,
+    SessionId, Silence, SilenceId, SiteId, Snapshot,
 };
 use crate::monitor::{Input, Taken};
 use crate::store::Ticket;
@@ -85,6 +85,14 @@ impl Face {
 
     pub(super) async fn announce(&self, window: Maintenance) -> Result<(), ControlError> {
         self.carry(Input::Maintenance(window)).await
+    }
+
+    pub(super) async fn pass_duty(&self, handed: HandOver) -> Result<(), ControlError> {
+        self.carry(Input::HandOver(Box::new(handed))).await
+    }
+
+    pub(super) async fn pass_duty_back(&self, rota: RotaId) -> Result<(), ControlError> {
+        self.carry(Input::TakeDutyBack(rota)).await
     }
 
     pub(super) async fn end(&self, silence: SilenceId) -> Result<(), ControlError> {

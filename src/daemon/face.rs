@@ -23,9 +23,9 @@ use crate::config::{
 };
 use crate::metrics::Figures;
 use crate::model::{
-    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, IncidentId, LinkUse, Maintenance,
-    Now, ReadinessRun, SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId,
-    Snapshot, StoreStatus, TargetKey, chain,
+    Ack, Act, Calendar, ChannelId, ChannelStatus, Confirmation, HandOver, IncidentId, LinkUse,
+    Maintenance, Now, PersonId, ReadinessRun, RotaId, SessionChange, SessionId, SessionRecord,
+    Silence, SilenceId, SiteId, Snapshot, StoreStatus, TargetKey, chain,
 };
 use crate::monitor::Input;
 use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
@@ -119,10 +119,27 @@ impl Face {
         self.settings.store(Arc::new(Settings { state_dir, ..config.settings.clone() }));
         let keeper = Arc::clone(&self.keeper);
         blocking(move || keeper.tidy(&base)).await.map_err(ReloadError::NotTaken)?;
+        self.warn_of_duty(&config.settings);
         for setting in &waits {
             warn!(setting, "this setting takes effect at the next start");
         }
         Ok(Reloaded { waits_for_restart: waits, ..summary(&config, self.clock.mono() - began) })
+    }
+
+    /// Says whom duty was handed to whom the settings do not know any more.
+    fn warn_of_duty(&self, settings: &Settings) {
+        let snapshot = self.shown.snapshot.load();
+        for handed in snapshot.duty.iter().filter_map(|view| view.handed.as_ref()) {
+            let gone = handed.people.iter().filter(|id| settings.person(id).is_none());
+            let gone = gone.map(PersonId::as_str).collect::<Vec<_>>().join(", ");
+            if !gone.is_empty() {
+                warn!(
+                    rota = %handed.rota, gone, until = %handed.until,
+                    "the duty was handed over to somebody whom the settings do not know any more; \
+                     they are told nothing: hand it over again"
+                );
+            }
+        }
     }
 
     /// Tells the brain what is known together, if that is not what it goes by.
@@ -354,6 +371,19 @@ impl Daemon for Face {
 
     fn reader(&self, channel: &ChannelId) -> Option<String> {
         self.settings.load().reader(channel).map(|person| person.name.clone())
+    }
+
+    fn people(&self) -> Vec<(PersonId, String)> {
+        let settings = self.settings.load();
+        settings.people.iter().map(|it| (it.id.clone(), it.name.clone())).collect()
+    }
+
+    fn hand_over(&self, handed: HandOver) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(self.pass_duty(handed))
+    }
+
+    fn take_duty_back(&self, rota: RotaId) -> Answer<'_, Result<(), ControlError>> {
+        Box::pin(self.pass_duty_back(rota))
     }
 
     fn access(&self) -> Arc<Access> {

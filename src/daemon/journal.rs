@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::model::{
     Batch, Cause, Change, ChannelId, Drill, DrillDoubt, DrillState, Health, Incident, IncidentId,
-    Notification, ReadinessRun, Severity, Verdict,
+    Notification, PersonId, ReadinessRun, Severity, Verdict,
 };
 
 /// Incidents of which it is kept what was said; those that are over are forgotten first.
@@ -154,6 +154,12 @@ fn log_change(change: &Change) {
         Change::Maintenance(window) => {
             info!(id = %window.id, until = %window.until, by = window.by, "maintenance announced");
         }
+        Change::Duty { rota, handed: Some(handed) } => {
+            let people = handed.people.iter().map(PersonId::as_str).collect::<Vec<_>>().join(", ");
+            let (by, until) = (&*handed.by, handed.until);
+            info!(%rota, people, %until, by, reason = handed.reason, "the duty is handed over");
+        }
+        Change::Duty { rota, handed: None } => info!(%rota, "nobody else has the duty any more"),
         Change::Lift(id) => info!(%id, "silence or maintenance ended"),
         Change::Drill(drill) => log_drill(drill),
         Change::LinkUse(used) => info!(incident = %used.incident, by = used.by, "link used"),

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ack, ChannelId, Confirmation, HardState, Incident, IncidentId, Notification, PastVerdict,
-    ReadinessRun, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
+    Ack, ChannelId, Confirmation, HandOver, HardState, Incident, IncidentId, Notification,
+    PastVerdict, ReadinessRun, RotaId, SessionId, SessionRecord, SilenceId, SiteId, Spread,
+    TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -38,6 +39,13 @@ pub enum Change {
     Maintenance(Box<Maintenance>),
     /// A silence or maintenance window was ended early.
     Lift(SilenceId),
+    /// The duty by a rota was handed over, or was taken back; replaces what was said of it before.
+    Duty {
+        /// Which rota.
+        rota: RotaId,
+        /// To whom and until when; none when the rota counts again.
+        handed: Option<Box<HandOver>>,
+    },
     /// A message goes out.
     Notify(Box<Notification>),
     /// A drill began or ended.
@@ -301,6 +309,8 @@ pub struct Durable {
     pub silences: BTreeMap<SilenceId, Silence>,
     /// Maintenance windows that have not ended.
     pub maintenance: BTreeMap<SilenceId, Maintenance>,
+    /// Duty that was handed over and has not passed back, or not long ago.
+    pub duty: BTreeMap<RotaId, HandOver>,
     /// Drills of late.
     pub drills: BTreeMap<SessionId, Drill>,
     /// When this monitor was last watching; none when it never was.
@@ -340,6 +350,12 @@ impl Durable {
                 Change::Lift(id) => {
                     self.silences.remove(id);
                     self.maintenance.remove(id);
+                }
+                Change::Duty { rota, handed: Some(handed) } => {
+                    self.duty.insert(rota.clone(), (**handed).clone());
+                }
+                Change::Duty { rota, handed: None } => {
+                    self.duty.remove(rota);
                 }
                 Change::Drill(drill) => {
                     self.drills.insert(drill.session.clone(), (**drill).clone());

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Certificate, ChannelId, Confirmation, EngineHealth, Failure, Health, Incident, IncidentId,
-    Maintenance, Now, PersonId, Phase, ReadinessRun, RotaId, SelfDoubt, Session, SessionId,
-    Silence, Stamp, Standing, Topology,
+    Certificate, ChannelId, Confirmation, DutyView, EngineHealth, Failure, Health, Incident,
+    IncidentId, Maintenance, Now, Phase, ReadinessRun, SelfDoubt, Session, SessionId, Silence,
+    Stamp, Standing, Topology,
 };
 
 /// The whole state at one moment. The views stand at the positions of the topology.
@@ -43,34 +43,6 @@ pub struct Snapshot {
     pub duty: Vec<DutyView>,
     /// How the monitor itself does.
     pub monitor: MonitorView,
-}
-
-/// A rota at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DutyView {
-    /// Which rota.
-    pub rota: RotaId,
-    /// Who is on duty.
-    pub now: Vec<OnDuty>,
-    /// Until when, if that ever changes.
-    pub until: Option<Timestamp>,
-    /// Who comes on duty next, others than now.
-    pub next: Vec<OnDuty>,
-    /// When they do.
-    pub next_from: Option<Timestamp>,
-}
-
-/// Somebody on duty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OnDuty {
-    /// Who.
-    pub id: PersonId,
-    /// Their name.
-    pub name: String,
-    /// Their telephone number, as written; empty when none is.
-    pub phone: String,
-    /// The ways to reach them.
-    pub channels: Vec<ChannelId>,
 }
 
 /// A target at one moment. Counters grow from the start of the daemon.

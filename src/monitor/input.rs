@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::model::{
-    Ack, Act, Ailment, Batch, ChannelId, Confirmation, EngineHealth, IncidentId, LinkUse,
-    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, Refusal, SessionId,
-    Silence, SilenceId, SiteId, TargetKey,
+    Ack, Act, Ailment, Batch, ChannelId, Confirmation, EngineHealth, HandOver, IncidentId, LinkUse,
+    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, Refusal, RotaId,
+    SessionId, Silence, SilenceId, SiteId, TargetKey,
 };
 
 /// What the brain can be told.
@@ -56,6 +56,10 @@ pub enum Input {
     Maintenance(Maintenance),
     /// A silence or a maintenance window ends now.
     Lift(SilenceId),
+    /// Somebody is on duty in place of whoever a rota says.
+    HandOver(Box<HandOver>),
+    /// A rota counts again whose duty was handed over.
+    TakeDutyBack(RotaId),
     /// Somebody acts with a link in a message, which works once.
     LinkUse {
         /// That it was used.

@@ -121,10 +121,10 @@ impl Why {
 ///    that it came back before it is seen to fail.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
 ///    still on afterwards is told then. In quiet hours everything that can wait does, the end of
-///    what was told before them too; but it goes at once to whom it was told in these hours, who was
-///    woken by it, and to everybody where somebody took it on, who may be on the way. What becomes
-///    worse than what is held back breaks a silence, and what becomes critical because its session
-///    nears breaks planned work too; see [`super::mute::Mutes::holds_back`].
+///    what was told before them too; but it goes at once to whom it was told in these hours, who
+///    was woken by it, and to everybody where somebody took it on, who may be on the way. What
+///    becomes worse than what is held back breaks a silence, and what becomes critical because its
+///    session nears breaks planned work too; see [`super::mute::Mutes::holds_back`].
 /// 5. At most `limit` messages an hour, reminders and escalations included. What is said in between
 ///    needs two messages left, for itself and for the end; a mere reminder three, so that what
 ///    comes back after the end is never late because of it.

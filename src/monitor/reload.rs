@@ -83,6 +83,7 @@ impl Monitor {
         self.take_minutes(now);
         self.commit_at = now.mono;
         self.minute = None;
+        self.show_duty(now);
         self.retell(now.mono);
     }
 

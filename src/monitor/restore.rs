@@ -79,6 +79,7 @@ impl Monitor {
             gathering: Gathering::default(),
             minute: None,
             duty: Vec::new(),
+            handed: durable.duty,
             commands: VecDeque::new(),
             changes: Vec::new(),
             rollups: Rollups::new(now.mono),
@@ -100,6 +101,7 @@ impl Monitor {
         for incident in incidents {
             monitor.remember(incident, now);
         }
+        monitor.show_duty(now);
         // The settings may be others than before.
         monitor.try_again(now.mono, |_, _| true);
         monitor

@@ -73,7 +73,7 @@ pub(super) fn reach_of(
 /// 1. Without routes everything goes to every channel.
 /// 2. Routes are tried in order; the first that fits is the last one unless it says `continue`.
 /// 3. A person is reached through all of their channels, a rota through whoever is on duty at this
-///    moment.
+///    moment, by its shifts or because they took over.
 pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) -> Vec<Reach> {
     if settings.routes.is_empty() {
         let all = settings.channels.iter().map(|channel| Reach {

@@ -15,10 +15,10 @@ use super::policy::{self, Need, Quiet, Rules, Why};
 use super::record;
 use super::routing::{self, Reach, Standing};
 use super::site::Finding;
-use crate::config::{Channel, Rota, Settings};
+use crate::config::Channel;
 use crate::model::{
-    Change, DutyView, Extent, Health, Incident, Mono, Muted, Notification, NotificationId,
-    NotificationKind, Now, OnDuty, PersonId, Phase, Severity,
+    Change, Extent, Health, Incident, Mono, Muted, Notification, NotificationId, NotificationKind,
+    Now, Phase, Severity,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -52,8 +52,7 @@ impl Monitor {
             return;
         }
         self.minute = minute;
-        let settings = &self.picture.config.settings;
-        self.duty = settings.rotas.iter().map(|rota| duty(settings, rota, now.wall)).collect();
+        self.show_duty(now);
         self.retell(now.mono);
     }
 
@@ -412,28 +411,6 @@ fn keep_waiting(entry: &mut Entry, muted: bool, now: Timestamp) {
         entry.change().waiting_since = None;
     } else if !muted && known && incident.waiting_since.is_none() {
         entry.change().waiting_since = Some(now);
-    }
-}
-
-/// A rota at one moment.
-fn duty(settings: &Settings, rota: &Rota, now: Timestamp) -> DutyView {
-    let people = |ids: Vec<&PersonId>| -> Vec<OnDuty> {
-        let people = ids.into_iter().filter_map(|id| settings.person(id));
-        let view = people.map(|person| OnDuty {
-            id: person.id.clone(),
-            name: person.name.clone(),
-            phone: person.phone.clone(),
-            channels: person.channels.clone(),
-        });
-        view.collect()
-    };
-    let (next_from, next) = rota.next_on_duty(now).unzip();
-    DutyView {
-        rota: rota.id.clone(),
-        now: people(rota.on_duty(now)),
-        until: rota.next_change(now).map(|(at, _)| at),
-        next: people(next.unwrap_or_default()),
-        next_from,
     }
 }
 

@@ -3,7 +3,7 @@
 //! While the disk works this holds a few changes for a few milliseconds. When it does not, hours
 //! may pass, and memory must not grow with them:
 //!
-//! 1. The last record of every incident, session, silence and maintenance window and the last
+//! 1. The last record of every incident, session, silence, maintenance window, duty and the last
 //!    health of everything is kept, always; records that a later one replaces go.
 //! 2. A message that is still to be told is kept, always. One that was told or given up
 //!    meanwhile, its disk row never having been written, goes.
@@ -123,6 +123,7 @@ impl Backlog {
         let marks = &mut self.marks;
         let mut seen_incident = BTreeSet::new();
         let mut seen_silence = BTreeSet::new();
+        let mut seen_duty = BTreeSet::new();
         let mut seen_health = BTreeSet::new();
         let mut seen_drill = BTreeSet::new();
         let mut seen_session = BTreeSet::new();
@@ -137,6 +138,7 @@ impl Backlog {
                 Change::Silence(silence) => seen_silence.insert(silence.id.clone()),
                 Change::Maintenance(window) => seen_silence.insert(window.id.clone()),
                 Change::Lift(id) => seen_silence.insert(id.clone()),
+                Change::Duty { rota, .. } => seen_duty.insert(rota.clone()),
                 Change::Forget(key) => seen_health.insert(key.clone()),
                 Change::Health { key, .. } => {
                     let last = seen_health.insert(key.clone());

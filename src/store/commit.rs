@@ -140,6 +140,15 @@ fn write_change(db: &Connection, change: &Change, now: Timestamp) -> rusqlite::R
             db.prepare_cached("UPDATE maintenance SET until = min(until, ?2) WHERE id = ?1")?
                 .execute((id.as_str(), nanos(now)))?;
         }
+        Change::Duty { rota, handed: None } => {
+            db.prepare_cached("DELETE FROM duty WHERE rota = ?")?.execute([rota.as_str()])?;
+        }
+        Change::Duty { rota, handed: Some(handed) } => {
+            db.prepare_cached(
+                "INSERT OR REPLACE INTO duty (rota, until, record) VALUES (?, ?, ?)",
+            )?
+            .execute((rota.as_str(), nanos(handed.until), record(handed)?))?;
+        }
         Change::Notify(notification) => outbox::add(db, notification)?,
         Change::Drill(drill) => write_drill(db, drill)?,
         Change::LinkUse(used) => write_link_use(db, used)?,

@@ -39,8 +39,17 @@ const OPEN: &str = "open";
 /// How long a writer outside this daemon, such as a backup, is waited for.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Tables that decide who is alerted.
-const VITAL: &[&str] =
-    &["meta", "target", "health", "incident", "silence", "maintenance", "outbox", "session"];
+const VITAL: &[&str] = &[
+    "meta",
+    "target",
+    "health",
+    "incident",
+    "silence",
+    "maintenance",
+    "duty",
+    "outbox",
+    "session",
+];
 /// All tables with the order of their rows, the most needed first.
 const TABLES: &[(&str, &str)] = &[
     ("meta", "key"),
@@ -50,6 +59,7 @@ const TABLES: &[(&str, &str)] = &[
     ("health", "target"),
     ("silence", "id"),
     ("maintenance", "id"),
+    ("duty", "rota"),
     ("link_use", "nonce"),
     ("drill", "session"),
     ("readiness", "session, began"),

@@ -11,8 +11,8 @@ use super::spare::Account;
 use super::value::{health, instant, key, nanos};
 use super::{Doing, Store, StoreError, readiness};
 use crate::model::{
-    Confirmation, Drill, Durable, HardState, Incident, LinkUse, Maintenance, ReadinessRun,
-    SessionRecord, Silence, Watch,
+    Confirmation, Drill, Durable, HandOver, HardState, Incident, LinkUse, Maintenance,
+    ReadinessRun, SessionRecord, Silence, Watch,
 };
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
@@ -51,6 +51,13 @@ impl Store {
             now,
         )? {
             durable.maintenance.insert(window.id.clone(), window);
+        }
+        for handed in self.records::<HandOver>(
+            "duty",
+            "SELECT rota, record FROM duty WHERE until > ?",
+            recent,
+        )? {
+            durable.duty.insert(handed.rota.clone(), handed);
         }
         let lately = now.checked_sub(DRILLS).unwrap_or(Timestamp::MIN);
         for drill in self.records::<Drill>(

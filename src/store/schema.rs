@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
-pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS];
+pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS, DUTY];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -214,6 +214,15 @@ CREATE TABLE session_lost (
     session TEXT PRIMARY KEY,
     at INTEGER NOT NULL,
     ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+/// Duty that was handed over.
+const DUTY: &str = "
+CREATE TABLE duty (
+    rota TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    record TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -215,6 +215,7 @@ fn is_told_or_done(change: &Change) -> bool {
         | Change::Silence(_)
         | Change::Maintenance(_)
         | Change::Lift(_)
+        | Change::Duty { .. }
         | Change::Notify(_)
         | Change::Drill(_)
         | Change::LinkUse(_)

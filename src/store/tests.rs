@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::*;
 use crate::model::{
     Affected, Alert, Batch, Cause, Change, ChannelId, CheckId, Confirmation, Contact, Durable,
-    EndpointId, Failure, Finding, Found, HardState, Health, Importance, Incident, IncidentId,
-    LostTime, Maintenance, Notification, NotificationId, NotificationKind, Phase, ReadinessRun,
-    RemoteFailure, Rollup, SessionId, SessionRecord, Severity, Silence, SilenceId, SiteId,
-    SiteReadiness, Sketch, Spread, TargetKey, Told, Verdict,
+    EndpointId, Failure, Finding, Found, HandOver, HardState, Health, Importance, Incident,
+    IncidentId, LostTime, Maintenance, Notification, NotificationId, NotificationKind, PersonId,
+    Phase, ReadinessRun, RemoteFailure, Rollup, RotaId, SessionId, SessionRecord, Severity,
+    Silence, SilenceId, SiteId, SiteReadiness, Sketch, Spread, TargetKey, Told, Verdict,
 };
 
 /// A directory of its own that goes with the test.
@@ -189,6 +189,18 @@ fn readiness(began: &str, verdict: Verdict) -> ReadinessRun {
     }
 }
 
+fn handed(rota: &str, until: &str) -> Change {
+    let handed = HandOver {
+        rota: RotaId::new(rota),
+        people: vec![PersonId::new("tu")],
+        until: at(until),
+        by: "Ánh".to_owned(),
+        at: at("2026-01-02T19:00:00Z"),
+        reason: "ốm".to_owned(),
+    };
+    Change::Duty { rota: handed.rota.clone(), handed: Some(Box::new(handed)) }
+}
+
 fn everything() -> Batch {
     let open = incident("i1", "tan-lap");
     let mut over = incident("i2", "co-linh");
@@ -223,6 +235,10 @@ fn everything() -> Batch {
             by: "Ánh".to_owned(),
             reason: "cắt điện".to_owned(),
         })),
+        handed("truc-tinh", "2026-02-03T09:00:00Z"),
+        handed("truc-huyen", "2026-02-03T09:00:00Z"),
+        Change::Duty { rota: RotaId::new("truc-huyen"), handed: None },
+        handed("truc-xa", "2026-01-03T09:00:00Z"),
         Change::Readiness(Box::new(readiness("2026-02-03T00:00:00Z", Verdict::NotReady))),
         Change::Readiness(Box::new(readiness("2026-02-03T00:30:00Z", Verdict::AtRisk))),
         // Made while the session was on, it is no verdict before it.
@@ -262,6 +278,8 @@ fn a_restart_restores_what_the_brain_must_remember() {
     expected.apply(&everything());
     expected.incidents.remove(&IncidentId::new("i3")).expect("resolved long ago");
     expected.silences.remove(&SilenceId::new("past")).expect("over");
+    expected.duty.remove(&RotaId::new("truc-xa")).expect("long over");
+    assert!(expected.duty.len() == 1, "what was taken back is no more");
     assert_eq!(durable, expected);
     let waiting = store.waiting().unwrap();
     let ids: Vec<&str> = waiting.iter().map(|w| w.notification.id.as_str()).collect();

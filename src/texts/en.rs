@@ -1,7 +1,7 @@
 //! Messages in English.
 //!
-//! Longer than other files, since a message is read from its first line to its last: what follows one
-//! another there stands together here, and beside the same in [`super::vi`].
+//! Longer than other files, since a message is read from its first line to its last: what follows
+//! one another there stands together here, and beside the same in [`super::vi`].
 
 mod advice;
 mod evidence;

@@ -1,7 +1,7 @@
 //! Messages in Vietnamese, in the words that provincial technicians use.
 //!
-//! Longer than other files, since a message is read from its first line to its last: what follows one
-//! another there stands together here, and beside the same in [`super::en`].
+//! Longer than other files, since a message is read from its first line to its last: what follows
+//! one another there stands together here, and beside the same in [`super::en`].
 
 mod advice;
 mod evidence;

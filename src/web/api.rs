@@ -23,7 +23,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::model::{Health, IncidentId, SessionId, SilenceId, SiteId, SiteIx, folded};
+use crate::model::{
+    Health, IncidentId, RotaId, SessionId, SilenceId, SiteId, SiteIx, Snapshot, folded,
+};
 use crate::store::{History, Past, PastError, StoreError};
 
 use super::acks::{self, Circumstances};
@@ -33,7 +35,7 @@ use super::asked::{Asked, Id};
 use super::gate::Operator;
 use super::moment;
 use super::{ControlError, Limits};
-use change::{AckRequest, MaintenanceRequest, SilenceRequest};
+use change::{AckRequest, HandOverRequest, MaintenanceRequest, SilenceRequest};
 pub(super) use change::{Unfit, new_silence, person, signed, text};
 use status::Status;
 use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
@@ -190,7 +192,66 @@ pub(super) async fn sessions(State(app): State<Arc<App>>) -> Response {
 
 /// `GET /api/v1/oncall`.
 pub(super) async fn oncall(State(app): State<Arc<App>>) -> Response {
-    Json(OnCall::of(&app.daemon.snapshot())).into_response()
+    Json(OnCall::of(&app.daemon.snapshot(), app.daemon.people())).into_response()
+}
+
+/// `PUT /api/v1/oncall/{id}`.
+pub(super) async fn hand_over(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Id(rota): Id,
+    body: Body,
+) -> Response {
+    let request: HandOverRequest = match read(body) {
+        Ok(request) => request,
+        Err((status, why)) => return problem(status, why),
+    };
+    let snapshot = app.daemon.snapshot();
+    if !snapshot.duty.iter().any(|view| view.rota.as_str() == rota) {
+        return problem(StatusCode::NOT_FOUND, no_rota(&snapshot));
+    }
+    let (now, people) = (app.daemon.now().wall, app.daemon.people());
+    let handed = match request.checked(&caller, RotaId::new(rota), &people, now) {
+        Ok(handed) => handed,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
+    let (daemon, given) = (Arc::clone(&app.daemon), handed.clone());
+    match carry_out(async move { daemon.hand_over(given).await }).await {
+        Some(Ok(())) => Json(handed).into_response(),
+        failed => refused(failed),
+    }
+}
+
+/// `DELETE /api/v1/oncall/{id}`.
+pub(super) async fn take_duty_back(
+    State(app): State<Arc<App>>,
+    Operator(caller): Operator,
+    Id(rota): Id,
+) -> Response {
+    let snapshot = app.daemon.snapshot();
+    let Some(view) = snapshot.duty.iter().find(|view| view.rota.as_str() == rota) else {
+        return problem(StatusCode::NOT_FOUND, no_rota(&snapshot));
+    };
+    if view.handed.is_none() {
+        return problem(StatusCode::NOT_FOUND, "its duty is not handed over, or no longer");
+    }
+    let (daemon, id) = (Arc::clone(&app.daemon), view.rota.clone());
+    match carry_out(async move { daemon.take_duty_back(id).await }).await {
+        Some(Ok(())) => {
+            tracing::info!(rota, %caller, "duty taken back through the API");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        failed => refused(failed),
+    }
+}
+
+/// That a rota is not known, and which are.
+fn no_rota(snapshot: &Snapshot) -> String {
+    let known: Vec<&str> = snapshot.duty.iter().map(|view| view.rota.as_str()).collect();
+    match known.as_slice() {
+        [] => "there are no rotas in the settings".to_owned(),
+        known => format!("there is no such rota; there is {}", known.join(", ")),
+    }
 }
 
 /// `GET /api/v1/silences`.

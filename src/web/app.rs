@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 
 use crate::metrics::{self, Figures};
@@ -118,6 +118,7 @@ pub(super) fn router(
         )
         .route("/api/v1/calendar", get(calendar::coming))
         .route("/api/v1/oncall", get(api::oncall))
+        .route("/api/v1/oncall/{id}", put(api::hand_over).delete(api::take_duty_back))
         .route(
             "/api/v1/sessions/{id}/readiness",
             get(api::readiness::show).merge(

@@ -316,7 +316,7 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
     }
     let offers = |page: &str| {
         let free = page.matches("name=\"take\"").count();
-        let chosen = page.matches(" checked").count();
+        let chosen = page.matches(" checked><span><b>").count();
         (free, chosen, page.matches("name=\"over\"").count())
     };
     assert_eq!(offers(&page), (2, 2, 1), "what somebody has is not chosen: {page}");
@@ -523,6 +523,8 @@ fn configure(dir: &Path, listen: &str, duty: &str, dead_port: u16) {
         "listen: {listen}\nstate_dir: {}\npublic_url: http://{listen}/\nlanguage: vi\n\
          heartbeat: {{url: \"http://{duty}/beat\", every: 10s}}\n\
          channels: {{duty: {{kind: webhook, url: \"http://{duty}/\"}}}}\n\
+         people: {{ha: {{name: Đàm Thị Hà, channels: [duty]}}, tu: {{name: Lý A Tú, channels: [duty]}}}}\n\
+         rotas: {{truc: {{otherwise: [ha]}}}}\n\
          checks: {{dead: {{kind: tcp, port: {dead_port}, timeout: 500ms, pace: 1s, confirm_after: 1s}}}}\n",
         state.display()
     );
@@ -578,10 +580,21 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let (head, _) = ask(&listen, "POST", &path, "act=ack&name=Nguyen+Ha");
     assert!(head.starts_with("HTTP/1.1 303"), "{head}");
     // What was confirmed is on disk: the program gets no time to tidy up.
+    let config = dir.to_str().unwrap();
+    let hand = ["duty", "--to", "Lý A Tú", "--for", "8h", "--reason", "bị ốm", "--config", config];
+    let handed = said(&hand);
+    assert!(handed.starts_with("Lý A Tú has the duty by truc until "), "{handed}");
     drop(running);
 
     let running = run(dir);
     wait(|| TcpStream::connect(&listen).ok());
+    let on_duty = said(&["duty", "--config", config]);
+    assert!(
+        on_duty.starts_with("truc: Lý A Tú until ") && on_duty.contains(": bị ốm"),
+        "{on_duty}"
+    );
+    assert!(said(&["duty", "truc", "--end", "--config", config]).contains("is the rota's again"));
+    assert_eq!(said(&["duty", "--config", config]), "truc: Đàm Thị Hà\n");
     let (_, page) = ask(&listen, "GET", &path, "");
     assert!(page.contains("Đã tiếp nhận lúc") && page.contains("Nguyen Ha (duty)"), "{page}");
     let (head, page) = ask(&listen, "POST", &path, "act=silence-4");
@@ -593,7 +606,6 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
         at(&ack["until"]).duration_since(at(&ack["at"]))
     };
     assert_eq!(lasts(ack), SignedDuration::from_hours(8), "no session is near");
-    let config = dir.to_str().unwrap();
     assert_eq!(said(&["silence", "--config", config]), "nothing is silenced\n");
 
     let listed = said(&["incidents", "--config", config]);
@@ -638,6 +650,10 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
         (&["silence", "tan-lap", "--at", &at], 64, "say for how long"),
         (&["silence", "tan-lap", "--for", "1h", "--at", &at], 64, "say why, such as `--reason"),
         (&["unsilence", "tan-lap", "--at", &at], 1, "no silence tan-lap"),
+        (&["duty", "--to", "tu", "--at", &at], 64, "say for how long"),
+        (&["duty", "--to", "tu", "--for", "1h", "--at", &at], 64, "say why, such as `--reason"),
+        (&["duty", "--for", "1h", "--at", &at], 64, "say who takes over"),
+        (&["duty", "--end", "--at", &at], 1, "is not handed over, or no longer"),
         (&["maintenance", "tan-lap", "--for", "1h", "--at", &at], 64, "say what is done"),
         (&["incidents", "--at", "http://127.0.0.1:1"], 1, "is `vchealth run` running"),
     ] {

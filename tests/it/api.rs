@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use vchealth::model::{
     Ailment, Certificate, ChannelId, Failure, Finding, FindingKind, Found, IcmpError, LocalFailure,
-    Part, RemoteFailure, Saw, SelfDoubt, SilenceId, SiteId, StoreTrouble, Strain, Unreachable,
-    Verdict,
+    Part, PersonId, RemoteFailure, Saw, SelfDoubt, SilenceId, SiteId, StoreTrouble, Strain,
+    Unreachable, Verdict,
 };
 use vchealth::web::{Condition, Refused};
 
@@ -88,6 +88,7 @@ pub(crate) fn id_for(operation: &str) -> &'static str {
         "site" | "outcomes" | "probe" | "series" | "history" => "nam-mau",
         "lift" => "s-1",
         "end_maintenance" => "m-1",
+        "handOver" | "takeDutyBack" => "truc-tinh",
         "session" | "readiness" | "readinessRuns" | "keepReadiness" | "lookAhead" | "confirm"
         | "unconfirm" => "2023-11-24-giao-ban",
         _ => "cho-don-1",
@@ -112,6 +113,9 @@ pub(crate) fn body_for(operation: &str) -> Option<Value> {
             "sites": ["cho-don"], "until": "2023-11-24T05:00:00Z", "by": "Hà",
             "reason": "thay bộ định tuyến",
         })),
+        "handOver" => Some(json!({
+            "people": ["tu"], "until": "2023-11-24T05:00:00Z", "by": "Hà", "reason": "ốm",
+        })),
         "createSession" => Some(json!({
             "id": "hop-bat-thuong", "title": "Họp bất thường", "start": "2023-11-24T05:00:00Z",
             "end": "2023-11-24T07:00:00Z", "all": true, "drop": ["nam-mau"],
@@ -135,6 +139,7 @@ async fn every_documented_operation_answers_as_documented() {
     let mut snapshot = province::troubled(204);
     snapshot.silences = vec![province::silence("s-1")];
     snapshot.maintenance = vec![province::maintenance("m-1")];
+    snapshot.duty[0].handed = Some(province::handed());
     let house = House::open(snapshot);
     house.daemon.remember();
     let document = house.get("/api/v1/openapi.json").await.json();
@@ -506,6 +511,60 @@ async fn there_are_so_many_silences_and_no_more_and_none_begins_next_year() {
     let reply = house.post("/api/v1/silences", &far).await;
     let why = reply.json()["error"].as_str().unwrap().to_owned();
     assert!(why.contains("lies too far off"), "{why}");
+}
+
+#[tokio::test]
+async fn duty_is_handed_over_and_taken_back_and_nonsense_is_refused() {
+    let house = House::open(province::troubled(204));
+    let hours = |hours| province::now().wall + SignedDuration::from_hours(hours);
+    let path = "/api/v1/oncall/truc-tinh";
+    let put = async |path: &str, body: Value| {
+        let json = [("content-type", "application/json")];
+        house.ask("PUT", path, &json, &body.to_string()).await
+    };
+    let body = json!({ "people": ["tu", "tu"], "until": hours(8), "by": "Hà", "reason": "bị ốm" });
+    let reply = put(path, body.clone()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let handed = house.daemon.handed.lock().unwrap().clone();
+    let [(rota, Some(handed))] = &handed[..] else { panic!("{handed:?}") };
+    assert_eq!((rota.as_str(), handed.people.len()), ("truc-tinh", 1));
+    assert_eq!((handed.until, &*handed.by, &*handed.reason), (hours(8), "Hà", "bị ốm"));
+    for (key, value, said) in [
+        ("people", json!([]), "1 to 20 people"),
+        ("people", json!(["tu", "lan"]), "no person \"lan\" in the settings; there is ha, tu"),
+        ("until", json!(hours(-1)), "in the future"),
+        ("until", json!(hours(24 * 32)), "31 days at most"),
+        ("until", json!("session"), "is no moment"),
+        ("reason", json!(" "), "`reason` must say why it is handed over"),
+        ("by", json!("a\u{202e}b"), "nobody sees"),
+        ("forever", json!(true), "unknown field"),
+    ] {
+        let mut body = body.clone();
+        body[key] = value;
+        let reply = put(path, body.clone()).await;
+        assert_eq!(reply.status, 400, "{body}");
+        let why = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!(why.contains(said), "{body}: {why}");
+    }
+    let unknown = put("/api/v1/oncall/truc-huyen", body).await;
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.text().contains("there is truc-tinh"), "{}", unknown.text());
+    let nothing = house.ask("DELETE", path, &[], "").await;
+    assert_eq!(nothing.status, 404, "it is in nobody else's hands: {}", nothing.text());
+    let mut snapshot = province::troubled(204);
+    snapshot.duty[0].handed = Some(province::handed());
+    snapshot.duty[0].gone = vec![PersonId::new("lan")];
+    house.daemon.publish(snapshot);
+    let shown = house.get("/api/v1/oncall").await.json();
+    assert_eq!(shown["rotas"][0]["handed"]["by"], "Hà");
+    assert_eq!(shown["rotas"][0]["gone"], json!(["lan"]));
+    assert_eq!(shown["people"][1], json!({ "id": "tu", "name": "Lý A Tú" }));
+    let board = house.get("/").await.text();
+    assert!(board.contains("(trực thay đến "), "the board says so");
+    assert!(board.contains("Bàn giao trực không còn hiệu lực"), "and what does not hold");
+    assert!(house.get("/?lang=en").await.text().contains("(standing in until "));
+    assert_eq!(house.ask("DELETE", path, &[], "").await.status, 204);
+    assert_eq!(house.daemon.handed.lock().unwrap().last().unwrap().1, None);
 }
 
 #[tokio::test]

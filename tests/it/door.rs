@@ -131,6 +131,7 @@ async fn every_operation_that_changes_something_needs_an_operator() {
     let mut snapshot = province::troubled(204);
     snapshot.silences = vec![province::silence("s-1")];
     snapshot.maintenance = vec![province::maintenance("m-1")];
+    snapshot.duty[0].handed = Some(province::handed());
     let house = House::open(snapshot);
     house.daemon.remember();
     let document = house.get("/api/v1/openapi.json").await.json();

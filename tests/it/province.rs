@@ -10,13 +10,13 @@ use unicode_normalization::UnicodeNormalization;
 use vchealth::model::{
     Ack, Affected, Cause, Certificate, ChannelId, ChannelStatus, Check, CheckId, CheckKind,
     ClassId, Confirmation, Contact, DutyView, Endpoint, EndpointId, EndpointIx, EndpointView,
-    EngineHealth, Evidence, Failure, Finding, Found, H323Check, Health, Host, HttpCheck, IcmpCheck,
-    IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance, MonitorView, Mono,
-    NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality, QualityGrade, ReadinessRun,
-    RemoteFailure, Resolution, RotaId, Saw, ServiceView, Session, SessionId, SessionView, Severity,
-    Silence, SilenceId, SipCheck, SipTransport, Site, SiteId, SiteIx, SiteReadiness, SiteView,
-    Snapshot, Standing, Target, TargetIx, TargetView, Told, Topology, TrainFigures, Unreachable,
-    Verdict,
+    EngineHealth, Evidence, Failure, Finding, Found, H323Check, HandOver, Health, Host, HttpCheck,
+    IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance,
+    MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality,
+    QualityGrade, ReadinessRun, RemoteFailure, Resolution, RotaId, Saw, ServiceView, Session,
+    SessionId, SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId,
+    SiteIx, SiteReadiness, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told,
+    Topology, TrainFigures, Unreachable, Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -488,6 +488,20 @@ fn duty() -> DutyView {
         until: Some(change),
         next: vec![person("binh", "Nông Văn Bình")],
         next_from: Some(change),
+        handed: None,
+        gone: Vec::new(),
+    }
+}
+
+/// That somebody stands in tonight.
+pub(crate) fn handed() -> HandOver {
+    HandOver {
+        rota: RotaId::new("truc-tinh"),
+        people: vec![PersonId::new("tu")],
+        until: now().wall + SignedDuration::from_hours(8),
+        by: "Hà".to_owned(),
+        at: now().wall,
+        reason: "bị ốm".to_owned(),
     }
 }
 

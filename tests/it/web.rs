@@ -21,10 +21,10 @@ use vchealth::config::{Access, AckSettings, PhaseTimes, Phonebook};
 use vchealth::metrics::Figures;
 use vchealth::model::{
     Ack, Act, Batch, Calendar, Change, ChannelId, ChannelStatus, CheckId, Confirmation, Detail,
-    Effort, EndpointId, Failure, HardState, Health, IncidentId, Language, LinkUse, Maintenance,
-    Now, Outcome, ProbeRequest, ReadinessRun, RemoteFailure, Rollup, SessionChange, SessionId,
-    SessionRecord, Silence, SilenceId, SiteId, Sketch, Snapshot, Spread, StoreStatus, StoreTrouble,
-    TargetIx, TargetKey, TargetView, TcpDetail, Trace, Trigger,
+    Effort, EndpointId, Failure, HandOver, HardState, Health, IncidentId, Language, LinkUse,
+    Maintenance, Now, Outcome, PersonId, ProbeRequest, ReadinessRun, RemoteFailure, Rollup, RotaId,
+    SessionChange, SessionId, SessionRecord, Silence, SilenceId, SiteId, Sketch, Snapshot, Spread,
+    StoreStatus, StoreTrouble, TargetIx, TargetKey, TargetView, TcpDetail, Trace, Trigger,
 };
 use vchealth::notify::{Link, LinkError, LinkKey};
 use vchealth::probe::{Explanation, Failed, Record};
@@ -75,6 +75,7 @@ pub(crate) struct Fake {
     pub(crate) late: AtomicBool,
     pub(crate) condition: Mutex<Condition>,
     pub(crate) phonebook: Mutex<Arc<Phonebook>>,
+    pub(crate) handed: Mutex<Vec<(RotaId, Option<HandOver>)>>,
     /// Whose the channels of links are.
     pub(crate) reader: Mutex<Option<String>>,
     /// Where the history lies, if there is any.
@@ -123,6 +124,7 @@ impl Fake {
             condition: Mutex::default(),
             phonebook: Mutex::default(),
             reader: Mutex::default(),
+            handed: Mutex::default(),
             scratch,
         })
     }
@@ -236,6 +238,21 @@ impl Daemon for Fake {
         let time_zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a time zone");
         let phonebook = Arc::clone(&self.phonebook.lock().unwrap());
         Look { language: Language::Vi, time_zone, phonebook }
+    }
+
+    fn people(&self) -> Vec<(PersonId, String)> {
+        let people = [("ha", "Đàm Thị Hà"), ("tu", "Lý A Tú")];
+        people.map(|(id, name)| (PersonId::new(id), name.to_owned())).into()
+    }
+
+    fn hand_over(&self, handed: HandOver) -> Answer<'_, Result<(), ControlError>> {
+        self.handed.lock().unwrap().push((handed.rota.clone(), Some(handed)));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn take_duty_back(&self, rota: RotaId) -> Answer<'_, Result<(), ControlError>> {
+        self.handed.lock().unwrap().push((rota, None));
+        Box::pin(async { Ok(()) })
     }
 
     fn ack_lasts(&self) -> PhaseTimes {
@@ -821,6 +838,8 @@ async fn a_page_of_another_site_changes_nothing() {
             ("POST", "/api/v1/incidents/cho-don-1/ack"),
             ("POST", "/api/v1/silences"),
             ("DELETE", "/api/v1/silences/s-1"),
+            ("PUT", "/api/v1/oncall/truc-tinh"),
+            ("DELETE", "/api/v1/oncall/truc-tinh"),
         ] {
             let reply = house.ask(method, path, headers, "").await;
             assert_eq!(reply.status, 403, "{method} {path} {headers:?}");

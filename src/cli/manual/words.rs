@@ -219,6 +219,22 @@ pub(super) const PAGES: &[Page] = &[
         ],
     },
     Page {
+        command: "duty",
+        about: &[
+            "Whoever takes over is on duty at once and in every route that names the rota, until \
+             the time is over or `--end` has the rota count again. It outlives a restart. Without \
+             `--to` and `--end`, it is shown who is on duty and who comes next.",
+        ],
+        statuses: REFUSED,
+        examples: &[
+            (
+                "Somebody takes over for the night",
+                "truc-tinh --to tu --for 6h --reason 'Hà is ill'",
+            ),
+            ("Take it back", "truc-tinh --end"),
+        ],
+    },
+    Page {
         command: "sessions",
         about: &["Sessions are known from `sessions.yaml`, from calendars that others keep, and \
              from changes through the API; of the same id, a change counts before the file, \

@@ -36,6 +36,17 @@ pub struct Rota {
     pub dated: Vec<DatedShift>,
     /// Who is on duty when no shift is on.
     pub otherwise: Vec<PersonId>,
+    /// Who is on duty in place of all these, until when. No file says so: it is what people did.
+    pub handed: Option<Handed>,
+}
+
+/// Duty in other hands, from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// Until when.
+    pub until: Timestamp,
+    /// Who is on duty, at least one.
+    pub who: Vec<PersonId>,
 }
 
 /// A shift that comes again every week.
@@ -124,11 +135,15 @@ impl Hours {
 impl Rota {
     /// Who is on duty at `at`, each once.
     ///
-    /// 1. While dated shifts are on, those who have them. Several at once are all on duty.
-    /// 2. Else those who have weekly shifts that are on.
-    /// 3. Else those who are on duty otherwise.
+    /// 1. While the duty is handed over, those who have it.
+    /// 2. Else, while dated shifts are on, those who have them. Several at once are all on duty.
+    /// 3. Else those who have weekly shifts that are on.
+    /// 4. Else those who are on duty otherwise.
     #[must_use]
     pub fn on_duty(&self, at: Timestamp) -> Vec<&PersonId> {
+        if let Some(handed) = self.handed.as_ref().filter(|handed| at < handed.until) {
+            return each_once(handed.who.iter());
+        }
         let dated = self.dated.iter().filter(|shift| shift.from <= at && at < shift.until);
         let mut who = each_once(dated.flat_map(|shift| &shift.who));
         if who.is_empty() {
@@ -218,12 +233,14 @@ impl Rota {
     /// The moments after `at` at which a shift begins or ends, soonest first.
     fn edges_after(&self, at: Timestamp) -> Vec<Timestamp> {
         let day = self.time_zone.to_datetime(at).date();
+        let handed = self.handed.iter().map(|handed| handed.until);
         let dated = self.dated.iter().flat_map(|shift| [shift.from, shift.until]);
         let weekly = (-2..=AHEAD).filter_map(|n| day.checked_add(n.days()).ok()).flat_map(|day| {
             let spans = self.weekly.iter().filter_map(move |shift| self.span(shift, day));
             spans.flat_map(|(from, until)| [from, until])
         });
-        let mut edges: Vec<Timestamp> = dated.chain(weekly).filter(|edge| *edge > at).collect();
+        let mut edges: Vec<Timestamp> =
+            dated.chain(weekly).chain(handed).filter(|edge| *edge > at).collect();
         edges.sort();
         edges.dedup();
         edges
@@ -265,6 +282,7 @@ mod tests {
             weekly,
             dated: Vec::new(),
             otherwise: Vec::new(),
+            handed: None,
         }
     }
 
@@ -345,6 +363,20 @@ mod tests {
         assert_eq!(on(&rota, "2026-02-22T07:30:00+07:00"), "day");
         let (change, _) = rota.next_change(at("2026-02-18T00:00:00+07:00")).unwrap();
         assert_eq!(change, at("2026-02-22T07:30:00+07:00"));
+    }
+
+    #[test]
+    fn duty_in_other_hands_passes_back_to_whoever_the_rota_says_then() {
+        let mut rota = day_and_night("Asia/Ho_Chi_Minh", "07:30", "17:00");
+        let until = at("2026-03-03T09:00:00+07:00");
+        rota.handed = Some(Handed { until, who: vec![id("tu"), id("day"), id("tu")] });
+        let night = at("2026-03-03T02:00:00+07:00");
+        assert_eq!(on(&rota, "2026-03-03T02:00:00+07:00"), "tu+day");
+        assert_eq!(on(&rota, "2026-03-03T08:59:59+07:00"), "tu+day", "whatever the shifts say");
+        assert_eq!(rota.next_change(night), Some((until, vec![&id("day")])));
+        let (next, who) = rota.next_on_duty(night).unwrap();
+        assert_eq!((next, who), (at("2026-03-03T17:00:00+07:00"), vec![&id("night")]));
+        assert_eq!(on(&rota, "2026-03-03T09:00:00+07:00"), "day");
     }
 
     /// In Berlin 02:30 does not happen on 29 March 2026 and happens twice on 25 October.

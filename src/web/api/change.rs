@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::model::{Ack, Incident, Maintenance, Silence, SilenceId, SiteId, Snapshot, is_unseen};
+use crate::model::{
+    Ack, HandOver, Incident, Maintenance, PersonId, RotaId, Silence, SilenceId, SiteId, Snapshot,
+    is_unseen,
+};
 use crate::web::acks::{Circumstances, Until};
 use crate::web::gate::Caller;
 
@@ -15,6 +18,8 @@ const NAME: usize = 100;
 const NOTE: usize = 1_000;
 /// Most sites that one announcement names; each stands for all below it.
 const SITES: usize = 1_000;
+/// Most people who have a duty together.
+const ON_DUTY: usize = 20;
 /// Longest silence: what is not to be told for longer than this belongs into the configuration.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(31 * 24);
 
@@ -90,6 +95,17 @@ pub(super) struct MaintenanceRequest {
     reason: String,
 }
 
+/// Somebody hands the duty by a rota over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandOverRequest {
+    people: Vec<String>,
+    until: Timestamp,
+    #[serde(default)]
+    by: Option<String>,
+    reason: String,
+}
+
 impl AckRequest {
     /// Whether whoever has the incident is to be relieved of it.
     pub(super) const fn takes_over(&self) -> bool {
@@ -152,6 +168,41 @@ impl MaintenanceRequest {
         room("windows of planned work", "maintenance", snapshot.maintenance.len())?;
         let reason = said("what is done", &reason)?;
         Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
+    }
+}
+
+impl HandOverRequest {
+    /// Who has the duty until when, or why that makes no sense.
+    pub(super) fn checked(
+        self,
+        caller: &Caller,
+        rota: RotaId,
+        known: &[(PersonId, String)],
+        now: Timestamp,
+    ) -> Result<HandOver, Unfit> {
+        let Self { people, until, by, reason } = self;
+        let by = signed(by.as_deref(), caller)?;
+        if people.is_empty() || people.len() > ON_DUTY {
+            return Err(Unfit::new(format!("`people` must name 1 to {ON_DUTY} people")));
+        }
+        let mut who: Vec<PersonId> = Vec::new();
+        for id in people.into_iter().map(PersonId::new) {
+            if !known.iter().any(|(it, _)| *it == id) {
+                let ids: Vec<&str> = known.iter().map(|(it, _)| it.as_str()).take(30).collect();
+                let why = format!(
+                    "`people`: there is no person {:?} in the settings; there is {}",
+                    id.as_str(),
+                    ids.join(", ")
+                );
+                return Err(Unfit::new(why));
+            }
+            if !who.contains(&id) {
+                who.push(id);
+            }
+        }
+        bounded("a duty that is handed over", now, until, now)?;
+        let reason = said("why it is handed over", &reason)?;
+        Ok(HandOver { rota, people: who, until, by, at: now, reason })
     }
 }
 

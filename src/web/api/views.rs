@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::model::{
     Certificate, CheckId, Contact, DutyView, EndpointId, EndpointIx, Failure, Health, Importance,
-    IncidentId, LevelId, Maintenance, Phase, Quality, SessionId, SessionView, Silence, SiteId,
-    SiteIx, Snapshot, Standing, TargetIx,
+    IncidentId, LevelId, Maintenance, PersonId, Phase, Quality, SessionId, SessionView, Silence,
+    SiteId, SiteIx, Snapshot, Standing, TargetIx,
 };
 
 /// A count by health.
@@ -273,11 +273,21 @@ impl<'a> SessionRow<'a> {
 pub(super) struct OnCall<'a> {
     taken: Timestamp,
     rotas: &'a [DutyView],
+    /// Whom the duty can be handed over to.
+    people: Vec<Named>,
+}
+
+/// A person.
+#[derive(Serialize)]
+struct Named {
+    id: PersonId,
+    name: String,
 }
 
 impl<'a> OnCall<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
-        Self { taken: snapshot.taken.wall, rotas: &snapshot.duty }
+    pub(super) fn of(snapshot: &'a Snapshot, people: Vec<(PersonId, String)>) -> Self {
+        let people = people.into_iter().map(|(id, name)| Named { id, name }).collect();
+        Self { taken: snapshot.taken.wall, rotas: &snapshot.duty, people }
     }
 }
 

@@ -131,6 +131,11 @@ pub(super) fn dialogs(pen: &Pen<'_>, signed: bool) -> Markup {
                         option value="24" { (pen.pick("1 ngày", "1 day")) }
                     }
                 }
+                label {
+                    span data-for="ack confirm" { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)")) }
+                    span data-for="silence" { (pen.pick("Lý do", "Reason")) }
+                    input name="note" maxlength="300" autocomplete="off";
+                }
                 label data-for="ack" { (pen.pick("Đến khi", "Until"))
                     select name="until" {
                         option value="" { (pen.pick("theo cài đặt", "as the settings say")) }
@@ -139,11 +144,6 @@ pub(super) fn dialogs(pen: &Pen<'_>, signed: bool) -> Markup {
                         option value="session" { (pen.pick("hết phiên họp", "the session is over")) }
                         option value="over" { (pen.pick("khi sự cố kết thúc", "the incident is over")) }
                     }
-                }
-                label {
-                    span data-for="ack confirm" { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)")) }
-                    span data-for="silence" { (pen.pick("Lý do", "Reason")) }
-                    input name="note" maxlength="300" autocomplete="off";
                 }
                 p.error role="alert" hidden {}
                 div.acts {

@@ -6,7 +6,9 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::model::{ChannelStatus, OnDuty, SessionView, SiteIx, Snapshot, StoreStatus, quoted};
+use crate::model::{
+    ChannelStatus, DutyView, OnDuty, PersonId, SessionView, SiteIx, Snapshot, StoreStatus, quoted,
+};
 use crate::texts;
 
 use super::pen::{Pen, age, to_session, to_site};
@@ -179,15 +181,29 @@ fn totals(pen: &Pen<'_>, sums: &Sums) -> Markup {
 
 /// Who is on duty.
 fn duty(pen: &Pen<'_>) -> Markup {
-    let people: Vec<&OnDuty> = pen.snapshot.duty.iter().flat_map(|view| &view.now).collect();
+    let people =
+        pen.snapshot.duty.iter().flat_map(|view| view.now.iter().map(move |it| (view, it)));
+    let people: Vec<(&DutyView, &OnDuty)> = people.collect();
+    let gone = pen.snapshot.duty.iter().flat_map(|view| &view.gone);
+    let gone = gone.map(PersonId::as_str).collect::<Vec<_>>().join(", ");
     html! {
         @if !people.is_empty() {
             (pen.pick("Trực: ", "On duty: "))
-            @for (nth, person) in people.iter().enumerate() {
+            @for (nth, (view, person)) in people.iter().enumerate() {
                 @if nth > 0 { ", " }
-                (person.name)
+                span dir="auto" { (person.name) }
                 @if !person.phone.is_empty() { " " (pen.phone(&person.phone)) }
+                @if let Some(handed) = &view.handed && handed.people.contains(&person.id) {
+                    " (" (pen.pick("trực thay đến", "standing in until")) " "
+                    (pen.moment(handed.until)) ")"
+                }
             }
+        }
+        @if !gone.is_empty() {
+            " ⚠ " (pen.pick(
+                "Bàn giao trực không còn hiệu lực, vì cài đặt không còn người này: ",
+                "Duty was handed to somebody whom the settings do not know any more: ",
+            )) (gone)
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The page behind the link in a message, as a phone shows it: what there is to know. `form` is what
-//! there is to press.
+//! The page behind the link in a message, as a phone shows it: what there is to know. `form` is
+//! what there is to press.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

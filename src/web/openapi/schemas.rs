@@ -116,7 +116,34 @@ pub(super) fn all() -> Value {
                 ("again?", flag()),
             ]),
         ),
-        ("OnCall", list("rotas", "Rota")),
+        (
+            "OnCall",
+            object(&[
+                ("taken", time()),
+                ("rotas", array(&a("Rota"))),
+                ("people", array(&object(&[("id", text()), ("name", text())]))),
+            ]),
+        ),
+        (
+            "HandOverRequest",
+            object(&[
+                ("people", array(&id())),
+                ("until", time()),
+                ("by?", person()),
+                ("reason", note()),
+            ]),
+        ),
+        (
+            "HandOver",
+            object(&[
+                ("rota", text()),
+                ("people", array(&text())),
+                ("until", time()),
+                ("by", text()),
+                ("at", time()),
+                ("reason", text()),
+            ]),
+        ),
         (
             "Rota",
             object(&[
@@ -125,6 +152,8 @@ pub(super) fn all() -> Value {
                 ("until", maybe(&time())),
                 ("next", array(&a("Person"))),
                 ("next_from", maybe(&time())),
+                ("handed", maybe(&a("HandOver"))),
+                ("gone", array(&text())),
             ]),
         ),
         (

@@ -220,6 +220,7 @@ fn settings() -> Settings {
             who: vec![PersonId::new(ON_DUTY[0])],
         }],
         otherwise: vec![PersonId::new(ON_DUTY[1])],
+        handed: None,
     }];
     let to = |name: &str, when: When, to: Vec<Receiver>, goes_on: bool| Route {
         name: name.to_owned(),

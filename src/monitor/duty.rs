@@ -1,0 +1,124 @@
+//! Duty that is handed over: at two at night the one on duty is ill, and somebody else takes over.
+//!
+//! 1. From then on the rota leads to those who have it, in every route and every step, until the
+//!    moment that was said. What the files say counts again then, or once it is taken back.
+//! 2. It is kept over a restart and a change of the files. Whom those do not know any more is told
+//!    nothing; where nobody else has it, the rota counts again, so that there always is somebody.
+//!    That is shown wherever it is shown who is on duty: whoever arranged it has to know. Should
+//!    the files know them again, it holds again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Monitor;
+use crate::config::{Config, Handed, Rota, Settings};
+use crate::model::{Change, DutyView, HandOver, Now, OnDuty, PersonId, RotaId};
+
+/// For so long what is over is kept: a clock that was set forward by mistake is set back.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+impl Monitor {
+    /// Somebody is on duty in place of whoever a rota says; whether there is such a rota.
+    pub(super) fn hand_over(&mut self, handed: HandOver, now: Now) -> bool {
+        if self.picture.settings().rota(&handed.rota).is_none() {
+            return false;
+        }
+        let rota = handed.rota.clone();
+        self.handed.insert(rota.clone(), handed.clone());
+        self.note_hands(Change::Duty { rota, handed: Some(Box::new(handed)) }, now);
+        true
+    }
+
+    /// A rota counts again; whether its duty was in other hands.
+    pub(super) fn take_duty_back(&mut self, rota: RotaId, now: Now) -> bool {
+        let was_on = self.handed.remove(&rota).is_some_and(|handed| now.wall < handed.until);
+        if was_on {
+            self.note_hands(Change::Duty { rota, handed: None }, now);
+        }
+        was_on
+    }
+
+    fn note_hands(&mut self, change: Change, now: Now) {
+        self.changes.push(change);
+        self.show_duty(now);
+        self.retell(now.mono);
+        // Whoever is shown it may rely on it.
+        self.commit_at = now.mono;
+    }
+
+    /// Has the rotas lead to whoever is on duty now, and shows them; forgets what passed back long
+    /// ago. What a clock that ran ahead put down lasts for as long as it was meant to once that is
+    /// set right.
+    pub(super) fn show_duty(&mut self, now: Now) {
+        let mut changes = Vec::new();
+        for handed in self.handed.values_mut().filter(|handed| handed.at > now.wall) {
+            let ahead = handed.at.duration_since(now.wall);
+            handed.until = handed.until.checked_sub(ahead).unwrap_or(handed.until);
+            handed.at = now.wall;
+            let (rota, handed) = (handed.rota.clone(), Some(Box::new(handed.clone())));
+            changes.push(Change::Duty { rota, handed });
+        }
+        let is_old = |handed: &HandOver| now.wall.duration_since(handed.until) >= KEPT;
+        let old = self.handed.values().filter(|handed| is_old(handed));
+        let old: Vec<RotaId> = old.map(|handed| handed.rota.clone()).collect();
+        for rota in old {
+            self.handed.remove(&rota);
+            changes.push(Change::Duty { rota, handed: None });
+        }
+        self.keep(changes, now.mono);
+        put(&mut self.picture.config, &self.handed);
+        let settings = &self.picture.config.settings;
+        let view = |rota: &Rota| view(settings, rota, self.handed.get(&rota.id), now.wall);
+        self.duty = settings.rotas.iter().map(view).collect();
+    }
+}
+
+/// Has the rotas lead to those who took them over, as far as they are known.
+fn put(config: &mut Arc<Config>, all: &BTreeMap<RotaId, HandOver>) {
+    let hands = |rota: &Rota, settings: &Settings| {
+        let handed = all.get(&rota.id)?;
+        let known = handed.people.iter().filter(|id| settings.person(id).is_some());
+        let who: Vec<PersonId> = known.cloned().collect();
+        (!who.is_empty()).then_some(Handed { until: handed.until, who })
+    };
+    let settings = &config.settings;
+    let now: Vec<Option<Handed>> =
+        settings.rotas.iter().map(|rota| hands(rota, settings)).collect();
+    if settings.rotas.iter().map(|rota| &rota.handed).eq(&now) {
+        return;
+    }
+    for (rota, handed) in Arc::make_mut(config).settings.rotas.iter_mut().zip(now) {
+        rota.handed = handed;
+    }
+}
+
+/// A rota at one moment.
+fn view(settings: &Settings, rota: &Rota, handed: Option<&HandOver>, now: Timestamp) -> DutyView {
+    let people = |ids: Vec<&PersonId>| -> Vec<OnDuty> {
+        let people = ids.into_iter().filter_map(|id| settings.person(id));
+        let view = people.map(|person| OnDuty {
+            id: person.id.clone(),
+            name: person.name.clone(),
+            phone: person.phone.clone(),
+            channels: person.channels.clone(),
+        });
+        view.collect()
+    };
+    let handed = handed.filter(|handed| now < handed.until);
+    let gone = handed.into_iter().flat_map(|handed| &handed.people);
+    let (next_from, next) = rota.next_on_duty(now).unzip();
+    DutyView {
+        rota: rota.id.clone(),
+        now: people(rota.on_duty(now)),
+        until: rota.next_change(now).map(|(at, _)| at),
+        next: people(next.unwrap_or_default()),
+        next_from,
+        handed: handed.cloned(),
+        gone: gone.filter(|id| settings.person(id).is_none()).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
