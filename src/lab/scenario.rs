@@ -65,7 +65,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use expect::{Common, Count, Expected, First, Share};
+pub use expect::{Common, Count, Expected, Said, Share};
 pub use judge::{Heard, Judgement, Row};
 pub use province::{Province, Tree};
 pub use script::{Act, Script, Step};

@@ -177,7 +177,7 @@ fn a_night_in_which_the_clocks_are_set_is_a_night_like_any_other() {
         let settings = vchealth::config::Settings { time_zone, ..run::settings() };
         let (mut run, steps) = Run::with(&scenario, settings, run::WARM_UP);
         run.play(&steps, scenario.lasts);
-        run.heard().into_iter().map(|heard| (heard.at, heard.cause, heard.severity)).collect()
+        run.heard().into_iter().map(|heard| (heard.at, heard.said.cause, heard.severity)).collect()
     };
     let usual: Vec<_> = told("2026-03-02T23:30:00+07:00", "Asia/Ho_Chi_Minh");
     assert_eq!(usual.len(), 6, "{usual:?}");

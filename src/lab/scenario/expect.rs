@@ -21,7 +21,7 @@ pub struct Expected {
     /// What the failing sites share.
     pub common: Option<Common>,
     /// What the first message says instead, where it becomes better known only later.
-    pub first: First,
+    pub first: Said,
     /// Sites explained by it at its height, the one at fault included. It has been seen at its
     /// height when it is first told, unless [`first`](Self::first) says otherwise.
     pub affected: Option<u32>,
@@ -71,25 +71,27 @@ pub struct Share {
     pub of: u32,
 }
 
-/// What the first message about an incident says, as far as that is not what is said in the end.
+/// What a message says that an incident is: what somebody heard, or what the first message about it
+/// is expected to say instead of what is said in the end.
 ///
-/// Whoever names a cause here names the endpoint and the check with it, and whoever names a site or
-/// something in common names both.
+/// Whoever names a cause of a first message names the endpoint and the check with it, and whoever
+/// names a site or something in common names both.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct First {
+pub struct Said {
     /// Its cause.
     pub cause: Option<Cause>,
     /// The site at fault.
     pub site: Option<String>,
-    /// The endpoint at fault.
+    /// The endpoint at fault, if it is one.
     pub endpoint: Option<String>,
-    /// The check that shows it.
+    /// The check that shows it, if one does.
     pub check: Option<String>,
-    /// What the failing sites share.
+    /// What failing sites share, if that is the cause.
     pub common: Option<Common>,
-    /// Sites affected; it may be known of more already.
+    /// Sites affected. Heard: now or, once it is over, at any time. Expected at first: it may be
+    /// known of more already.
     pub affected: Option<u32>,
-    /// Of so many, or more.
+    /// Of so many; expected at first: or more.
     pub of: Option<u32>,
 }
 
@@ -245,9 +247,9 @@ fn cause(node: &Node, sink: &Sink) -> Option<Cause> {
 }
 
 /// What the first message says.
-fn first(node: &Node, sink: &Sink) -> Option<First> {
+fn first(node: &Node, sink: &Sink) -> Option<Said> {
     let map = node.map(sink, "`first`")?;
-    let first = First {
+    let first = Said {
         cause: map.read("cause", cause),
         site: map.read("site", yaml::text),
         endpoint: map.read("endpoint", yaml::text),

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::expect::Expected;
-use super::{Common, Count, Scenario, Share};
+use super::{Common, Count, Said, Scenario, Share, What};
 use crate::lab::receiver::Post;
 use crate::model::{Cause, Incident, Notification, NotificationKind, Severity, SiteId};
 
@@ -22,20 +22,8 @@ pub struct Heard {
     pub resolved: bool,
     /// Which incident, the same in all messages about it.
     pub incident: String,
-    /// Its cause.
-    pub cause: Option<Cause>,
-    /// The site at fault.
-    pub site: Option<String>,
-    /// The endpoint at fault, if it is one.
-    pub endpoint: Option<String>,
-    /// The check that shows it, if one does.
-    pub check: Option<String>,
-    /// What failing sites share, if that is the cause.
-    pub common: Option<Common>,
-    /// How many sites are affected: now or, once it is over, at any time.
-    pub affected: Option<u32>,
-    /// Of how many.
-    pub of: Option<u32>,
+    /// What it is said to be.
+    pub said: Said,
     /// How urgent.
     pub severity: Option<Severity>,
     /// Whether it is said to come and go, where the message says so.
@@ -119,23 +107,25 @@ impl Scenario {
     ///    the one that somebody drives out for, and not only in the last.
     /// 3. Unless it is expected to be open at the end it must have been resolved, and not twice in
     ///    a row. What comes back after it was said to be over counts by its last end.
-    /// 4. Whatever nobody expected is wrong.
+    /// 4. Of one incident no channel is told [too often](crowded), unless our clock is set: then an
+    ///    hour is not what it is by the clock.
+    /// 5. Whatever nobody expected is wrong.
     #[must_use]
     pub fn judge(&self, heard: &[Heard]) -> Judgement {
         let mut incidents = incidents(heard);
+        let steps = self.timeline.iter().any(|entry| matches!(entry.what, What::ClockStep(_)));
+        let crowded = incidents.iter().filter(|_| !steps).filter_map(crowded);
+        let mut complaints: Vec<String> = crowded.collect();
         let messages = u32::try_from(heard.len()).unwrap_or(u32::MAX);
         let rows = self.expect.iter().map(|expected| {
             let at = incidents.iter().position(|incident| incident.fits(expected));
             judge(expected, at.map(|at| incidents.remove(at)))
         });
         let rows: Vec<Row> = rows.collect();
-        let mut complaints: Vec<String> = incidents
-            .iter()
-            .map(|incident| {
-                let at = incident.told.first().map_or(0.0, |heard| heard.at.as_secs_f64());
-                format!("nobody expected {}, told at {at:.1} s", incident.words())
-            })
-            .collect();
+        complaints.extend(incidents.iter().map(|incident| {
+            let at = incident.told.first().map_or(0.0, |heard| heard.at.as_secs_f64());
+            format!("nobody expected {}, told at {at:.1} s", incident.words())
+        }));
         if let Some(count) = self.messages
             && !count.holds(messages)
         {
@@ -177,6 +167,29 @@ fn letters(heard: &[Heard]) -> u32 {
     u32::try_from(letters.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
+/// Most messages of an hour about one incident to one channel. What is critical, or was when it
+/// ended, may take one more.
+const MOST_IN_AN_HOUR: usize = 3;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Whether a channel is told more of an incident than fits into an hour.
+fn crowded(incident: &Told<'_>) -> Option<String> {
+    let is_critical = |heard: &Heard| heard.severity == Some(Severity::Critical);
+    let mut by_channel: BTreeMap<_, Vec<&Heard>> = BTreeMap::new();
+    for heard in &incident.told {
+        let before = by_channel.entry(&heard.channel).or_default();
+        let was_critical = before.last().is_some_and(|last| is_critical(last));
+        let urgent = is_critical(heard) || (heard.resolved && was_critical);
+        before.push(heard);
+        let recent = before.iter().filter(|it| heard.at - it.at < HOUR).count();
+        if recent > MOST_IN_AN_HOUR + usize::from(urgent) {
+            let (what, at) = (incident.words(), heard.at.as_secs_f64());
+            return Some(format!("{what} is told {recent} times within the hour, at {at:.1} s"));
+        }
+    }
+    None
+}
+
 /// Everything heard of one incident.
 struct Told<'a> {
     told: Vec<&'a Heard>,
@@ -204,6 +217,7 @@ impl Told<'_> {
 
     fn fits(&self, expected: &Expected) -> bool {
         let Some(last) = self.told.last() else { return false };
+        let last = &last.said;
         last.cause == Some(expected.cause)
             && last.site == expected.site
             && same_common(expected.common.as_ref(), last.common.as_ref())
@@ -212,7 +226,7 @@ impl Told<'_> {
     }
 
     fn words(&self) -> String {
-        self.told.last().map_or_else(String::new, |last| place(last))
+        self.told.last().map_or_else(String::new, |last| place(&last.said))
     }
 }
 
@@ -232,9 +246,9 @@ fn same_common(wanted: Option<&Common>, said: Option<&Common>) -> bool {
 }
 
 /// What a message says it is, and where.
-fn place(heard: &Heard) -> String {
-    let cause = heard.cause.map_or("an unknown cause", Cause::word);
-    words(cause, heard.site.as_ref(), heard.endpoint.as_ref(), heard.common.as_ref())
+fn place(said: &Said) -> String {
+    let cause = said.cause.map_or("an unknown cause", Cause::word);
+    words(cause, said.site.as_ref(), said.endpoint.as_ref(), said.common.as_ref())
 }
 
 /// A cause and its place in words.
@@ -324,13 +338,13 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
             complain(format!("{channel} got {} instead of {}", words(&kinds), words(wanted)));
         }
     }
-    for complaint in beginning.into_iter().flat_map(|heard| first(expected, heard)) {
+    for complaint in beginning.into_iter().flat_map(|heard| first(expected, &heard.said)) {
         complain(complaint);
     }
-    row.affected = told.most(|heard| heard.affected);
+    row.affected = told.most(|heard| heard.said.affected);
     for (what, wanted, said) in [
         ("affected", expected.affected, row.affected),
-        ("that could have been", expected.of, told.most(|heard| heard.of)),
+        ("that could have been", expected.of, told.most(|heard| heard.said.of)),
     ] {
         if let (Some(wanted), Some(said)) = (wanted, said)
             && wanted != said
@@ -360,7 +374,7 @@ fn judge(expected: &Expected, told: Option<Told<'_>>) -> Row {
 ///    `first` names instead.
 /// 2. So are the numbers: "n of m", and how many fail of those that have something in common and
 ///    of the others. Where it grows, `first` says of how many it is known at least.
-fn first(expected: &Expected, heard: &Heard) -> Vec<String> {
+fn first(expected: &Expected, heard: &Said) -> Vec<String> {
     let first = &expected.first;
     let named = first.cause.is_some();
     let cause = first.cause.unwrap_or(expected.cause);
@@ -431,18 +445,20 @@ impl Heard {
             at,
             resolved: notification.kind == NotificationKind::Resolved,
             incident: incident.id.to_string(),
-            cause: Some(incident.cause),
-            site: incident.site.as_ref().map(ToString::to_string),
-            endpoint: incident.endpoint.as_ref().map(ToString::to_string),
-            check: incident.check.as_ref().map(ToString::to_string),
-            common: incident.common.as_ref().map(|common| Common {
-                label: common.label.clone(),
-                value: common.value.clone(),
-                inside: Some(Share { failing: common.inside_failing, of: common.inside }),
-                outside: Some(Share { failing: common.outside_failing, of: common.outside }),
-            }),
-            affected: u32::try_from(affected).ok(),
-            of: Some(incident.of),
+            said: Said {
+                cause: Some(incident.cause),
+                site: incident.site.as_ref().map(ToString::to_string),
+                endpoint: incident.endpoint.as_ref().map(ToString::to_string),
+                check: incident.check.as_ref().map(ToString::to_string),
+                common: incident.common.as_ref().map(|common| Common {
+                    label: common.label.clone(),
+                    value: common.value.clone(),
+                    inside: Some(Share { failing: common.inside_failing, of: common.inside }),
+                    outside: Some(Share { failing: common.outside_failing, of: common.outside }),
+                }),
+                affected: u32::try_from(affected).ok(),
+                of: Some(incident.of),
+            },
             severity: Some(incident.severity),
             flapping: Some(incident.flapping),
             channel: Some(notification.channel.to_string()),
@@ -466,18 +482,20 @@ impl Heard {
                 at,
                 resolved: alert.status == "resolved",
                 incident: label("incident").unwrap_or_else(|| alert.fingerprint.clone()),
-                cause: Cause::ALL.into_iter().find(|c| Some(c.word()) == cause.as_deref()),
-                site: label("site"),
-                endpoint: said("endpoint"),
-                check: said("check"),
-                common: said("common_label").map(|label| Common {
-                    label,
-                    value: said("common_value").unwrap_or_default(),
-                    inside: share("common_inside"),
-                    outside: share("common_outside"),
-                }),
-                affected: number("affected"),
-                of: number("of"),
+                said: Said {
+                    cause: Cause::ALL.into_iter().find(|c| Some(c.word()) == cause.as_deref()),
+                    site: label("site"),
+                    endpoint: said("endpoint"),
+                    check: said("check"),
+                    common: said("common_label").map(|label| Common {
+                        label,
+                        value: said("common_value").unwrap_or_default(),
+                        inside: share("common_inside"),
+                        outside: share("common_outside"),
+                    }),
+                    affected: number("affected"),
+                    of: number("of"),
+                },
                 severity: Severity::ALL.into_iter().find(|s| Some(s.word()) == severity.as_deref()),
                 flapping: None,
                 channel: None,
@@ -515,12 +533,20 @@ expect:
             at: Duration::from_secs(at),
             resolved,
             incident: "1".to_owned(),
-            cause: Some(Cause::Uplink),
-            site: Some("a".to_owned()),
-            affected: Some(3),
-            of: Some(3),
+            said: Said {
+                cause: Some(Cause::Uplink),
+                site: Some("a".to_owned()),
+                affected: Some(3),
+                of: Some(3),
+                ..Said::default()
+            },
             ..Heard::default()
         }
+    }
+
+    /// The same as somebody heard it of something else.
+    fn of(said: Said, heard: Heard) -> Heard {
+        Heard { said: Said { affected: Some(1), of: Some(1), ..said }, ..heard }
     }
 
     #[test]
@@ -536,6 +562,7 @@ expect:
 
     #[test]
     fn each_way_to_miss_an_expectation_is_said() {
+        let two = Said { affected: Some(2), ..heard(13, false).said };
         let cases: [(&[Heard], &str); 8] = [
             (&[], "nobody was told"),
             (&[heard(16, false), heard(35, true)], "it was told after 6.0 s instead of 5.0 s"),
@@ -552,8 +579,8 @@ expect:
             ),
             (
                 &[
-                    Heard { affected: Some(2), ..heard(13, false) },
-                    Heard { affected: Some(2), ..heard(35, true) },
+                    Heard { said: two.clone(), ..heard(13, false) },
+                    Heard { said: two, ..heard(35, true) },
                 ],
                 "the first message says 2 sites affected instead of 3; 2 sites affected instead of 3",
             ),
@@ -565,13 +592,8 @@ expect:
 
     #[test]
     fn the_first_message_must_say_what_it_is_and_not_only_the_last() {
-        let one = Heard {
-            cause: Some(Cause::Access),
-            site: Some("a1".to_owned()),
-            affected: Some(1),
-            of: Some(1),
-            ..heard(13, false)
-        };
+        let (cause, site) = (Some(Cause::Access), Some("a1".to_owned()));
+        let one = of(Said { cause, site, ..Said::default() }, heard(13, false));
         let told = [one, heard(35, true)];
         assert_eq!(
             judged(SCENARIO, &told),
@@ -598,16 +620,10 @@ expect:
   - {cause: device, common: {power: lo-7, inside: 2/3, outside: 0/5}, begins: 10s, open: true}
 ";
         let share = |failing, of| Some(Share { failing, of });
-        let said = |inside, label: &str| Heard {
-            cause: Some(Cause::Device),
-            site: None,
-            common: Some(Common {
-                label: label.to_owned(),
-                value: "lo-7".to_owned(),
-                inside,
-                outside: share(0, 5),
-            }),
-            ..heard(13, false)
+        let said = |inside, label: &str| {
+            let (label, value) = (label.to_owned(), "lo-7".to_owned());
+            let common = Some(Common { label, value, inside, outside: share(0, 5) });
+            of(Said { cause: Some(Cause::Device), common, ..Said::default() }, heard(13, false))
         };
         assert_eq!(judged(scenario, &[said(share(2, 3), "power")]), "");
         assert_eq!(
@@ -625,11 +641,10 @@ lasts: 1m
 expect:
   - {cause: device, site: a1, endpoint: codec, begins: 10s, open: true}
 ";
-        let codec = |endpoint: Option<&str>| Heard {
-            cause: Some(Cause::Device),
-            site: Some("a1".to_owned()),
-            endpoint: endpoint.map(str::to_owned),
-            ..heard(13, false)
+        let codec = |endpoint: Option<&str>| {
+            let (cause, site) = (Some(Cause::Device), Some("a1".to_owned()));
+            let endpoint = endpoint.map(str::to_owned);
+            of(Said { cause, site, endpoint, ..Said::default() }, heard(13, false))
         };
         assert_eq!(judged(device, &[codec(Some("codec"))]), "");
         assert_eq!(
@@ -640,12 +655,9 @@ expect:
 
     #[test]
     fn what_nobody_expected_is_wrong() {
-        let child = Heard {
-            incident: "2".to_owned(),
-            cause: Some(Cause::Access),
-            site: Some("a1".to_owned()),
-            ..heard(14, false)
-        };
+        let (cause, site) = (Some(Cause::Access), Some("a1".to_owned()));
+        let child = Heard { incident: "2".to_owned(), ..heard(14, false) };
+        let child = of(Said { cause, site, ..Said::default() }, child);
         assert_eq!(
             judged(SCENARIO, &[heard(13, false), child, heard(35, true)]),
             "nobody expected access at a1, told at 14.0 s"
@@ -667,6 +679,28 @@ expect:
 ";
         let again = Heard { incident: "0".to_owned(), ..heard(92, false) };
         assert_eq!(judged(twice, &[heard(13, false), heard(35, true), again]), "");
+    }
+
+    #[test]
+    fn what_is_not_critical_is_told_three_times_an_hour_at_most() {
+        let scenario = SCENARIO.replace("30s,", "4s,").replace("resolved-within: 10s, ", "");
+        let scenario = scenario.replace("messages: 2", "messages: {at-most: 9}");
+        let told = |times: &[u64], severity| -> Vec<Heard> {
+            let heard = |(nth, at): (usize, &u64)| heard(*at, nth % 2 == 1);
+            let told = times.iter().enumerate().map(heard);
+            told.map(|heard| Heard { severity: Some(severity), ..heard }).collect()
+        };
+        let times = [13, 35, 100, 3_612];
+        let words = "uplink at a is told 4 times within the hour, at 3612.0 s";
+        assert_eq!(judged(&scenario, &told(&times, Severity::Warning)), words);
+        assert_eq!(judged(&scenario, &told(&times, Severity::Critical)), "");
+        assert_eq!(judged(&scenario, &told(&[13, 35, 100, 3_613], Severity::Warning)), "");
+        let words = "uplink at a is told 5 times within the hour, at 300.0 s";
+        let five = told(&[13, 35, 100, 200, 300], Severity::Critical);
+        assert!(judged(&scenario, &five).contains(words));
+        let mut channels = told(&times, Severity::Warning);
+        channels[1].channel = Some("another".to_owned());
+        assert!(!judged(&scenario, &channels).contains("within the hour"), "each for itself");
     }
 
     #[test]
@@ -693,12 +727,12 @@ expect:
         )
         .unwrap();
         let [heard] = &Heard::from_post(Duration::from_secs(3), &post)[..] else { panic!("one") };
-        assert_eq!(heard.cause, Some(Cause::Uplink));
+        assert_eq!(heard.said.cause, Some(Cause::Uplink));
         assert_eq!(heard.incident, "i7");
-        assert_eq!((heard.affected, heard.of), (Some(21), Some(24)));
-        assert_eq!(heard.endpoint.as_deref(), Some("codec"));
-        assert_eq!(heard.check.as_deref(), Some("sip"));
-        let common = heard.common.as_ref().unwrap();
+        assert_eq!((heard.said.affected, heard.said.of), (Some(21), Some(24)));
+        assert_eq!(heard.said.endpoint.as_deref(), Some("codec"));
+        assert_eq!(heard.said.check.as_deref(), Some("sip"));
+        let common = heard.said.common.as_ref().unwrap();
         assert_eq!((&*common.label, &*common.value), ("power", "lo-7"));
         assert_eq!(common.inside, Some(Share { failing: 21, of: 24 }));
         assert_eq!(common.outside, Some(Share { failing: 0, of: 9 }));
