@@ -236,17 +236,8 @@ impl Ledger {
         now: Now,
     ) {
         let since = onset(picture, scope, kind, members).unwrap_or(now.mono);
-        let known = self.entries.iter().find(|(_, entry)| {
-            entry.is_open() && entry.scope == *scope && entry.explains(picture, kind)
-        });
-        let known = known.map(|(slot, _)| *slot).or_else(|| match scope {
-            Scope::Below(node) if members.contains(node) => picture
-                .site(*node)
-                .own
-                .filter(|slot| self.get(*slot).is_some_and(|entry| entry.kind == Some(kind))),
-            _ => None,
-        });
-        let slot = known
+        let slot = self
+            .known_group(picture, scope, kind, members)
             .or_else(|| self.reopen(picture, scope, Some(kind), since, now))
             .or_else(|| self.oldest_young(picture, kind, members, since))
             .unwrap_or_else(|| self.open(picture, scope.clone(), Some(kind), since, now));
@@ -292,6 +283,27 @@ impl Ledger {
         if rested {
             self.wake(slot, picture, now);
         }
+    }
+
+    /// The open incident of the same cause, or of the site that others hang on: rule 1 of
+    /// [`open_group`](Self::open_group).
+    fn known_group(
+        &self,
+        picture: &Picture,
+        scope: &Scope,
+        kind: Kind,
+        members: &[SiteIx],
+    ) -> Option<Slot> {
+        let known = self.entries.iter().find(|(_, entry)| {
+            entry.is_open() && entry.scope == *scope && entry.explains(picture, kind)
+        });
+        known.map(|(slot, _)| *slot).or_else(|| match scope {
+            Scope::Below(node) if members.contains(node) => picture
+                .site(*node)
+                .own
+                .filter(|slot| self.get(*slot).is_some_and(|entry| entry.kind == Some(kind))),
+            _ => None,
+        })
     }
 
     /// The oldest incident of one of the members that began no more than the window before and may
