@@ -269,7 +269,8 @@ impl Monitor {
     ///    are whose silence nothing explains yet. What was asked before it answered again and
     ///    failed says nothing about anybody.
     /// 4. A path that loses enough to be suspected gets trains of echoes instead of single ones,
-    ///    and in and before a session also more of them, until it is clear what it is.
+    ///    and in and before a session also more of them, until it is clear what it is. One that was
+    ///    bad and loses nothing any more gets more of them at any time.
     fn take_in(&mut self, target: TargetIx, outcome: &Outcome, now: Now) {
         let without_clock;
         let outcome = if blind::is_one_time(outcome.started, now) {
@@ -298,9 +299,10 @@ impl Monitor {
             witness::ask(&self.picture, &mut self.schedule, target, nth, now.mono);
         }
         let watched = self.picture.target(target);
+        let is_near = || self.picture.plan.site(site).pace >= Phase::Readiness;
         if let Some(path) = &watched.path
-            && path.is_worth_a_closer_look()
-            && self.picture.plan.site(site).pace >= Phase::Readiness
+            && ((path.is_worth_a_closer_look() && is_near())
+                || (outcome.result.is_ok() && path.may_be_good_again(&self.picture.rules)))
         {
             self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, confirm_at);
         }

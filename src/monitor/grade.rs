@@ -138,6 +138,12 @@ impl PathRecord {
         !self.loss.is_poor() && self.loss.suspicion() >= 0.1
     }
 
+    /// Whether it was poor for its losses and has none in its window any more: more packets at once
+    /// soon tell whether it is good, for which turns far apart would take an hour.
+    pub(super) fn may_be_good_again(&self, rules: &GradeRules) -> bool {
+        self.loss.is_poor() && self.is_known(rules) && self.window.lost() == 0
+    }
+
     /// Takes over other limits; what was counted by the old ones is forgotten.
     pub(super) fn adapt(&mut self, before: &GradeRules, rules: &GradeRules) {
         if before != rules {

@@ -114,6 +114,12 @@ impl Echoes {
         self.len() - self.lost
     }
 
+    /// Echoes in the window that were not.
+    #[must_use]
+    pub const fn lost(&self) -> u32 {
+        self.lost
+    }
+
     /// The grade of the median round trip; it needs no sorting.
     #[must_use]
     pub fn delay_grade(&self) -> QualityGrade {

@@ -97,12 +97,18 @@ fn people_are_told_what_the_scenarios_say() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
+/// Seeds that are tried: fifty, or two hundred where more histories are played than usual.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let histories = std::env::var("HISTORIES").ok().and_then(|number| number.parse().ok());
+    1..=if histories.unwrap_or(0_u32) <= 100_000 { 50 } else { 200 }
+}
+
 #[test]
 fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
     let files = ["lossy.yaml", "slow.yaml", "jittery.yaml", "background-loss.yaml"];
     let mut failed = Vec::new();
     for mut scenario in scenarios().into_iter().filter(|s| files.contains(&s.file.as_str())) {
-        for seed in 1..=50 {
+        for seed in seeds() {
             scenario.nature.seed = seed;
             let (mut run, steps) = Run::of(&scenario);
             run.play(&steps, scenario.lasts);
@@ -120,18 +126,20 @@ fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
 fn loss_that_one_device_alone_shows_is_told_within_a_minute_nine_times_in_ten() {
     let files = ["lossy-wifi.yaml", "lossy-codec-without-a-router.yaml"];
     for mut scenario in scenarios().into_iter().filter(|s| files.contains(&s.file.as_str())) {
-        let mut in_time = 0;
-        for seed in 1..=50 {
+        let (mut in_time, mut tried) = (0, 0);
+        for seed in seeds() {
             scenario.nature.seed = seed;
             let (mut run, steps) = Run::of(&scenario);
             run.play(&steps, scenario.lasts);
+            tried += 1;
             in_time += u32::from(run.judgement(&scenario).holds());
             let mut patient = scenario.clone();
             patient.expect[0].told_within = Some(Duration::from_secs(120));
             let judgement = run.judgement(&patient);
             assert!(judgement.holds(), "{} with seed {seed}:\n{judgement}", scenario.file);
         }
-        assert!(in_time >= 45, "{}: {in_time} of 50", scenario.file);
+        println!("{}: {in_time} of {tried} within a minute", scenario.file);
+        assert!(in_time * 10 >= tried * 9, "{}: {in_time} of {tried}", scenario.file);
     }
 }
 
