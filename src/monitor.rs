@@ -348,26 +348,31 @@ impl Monitor {
         }
     }
 
-    /// Rule 3 of [`take_in`](Self::take_in). What failed on it only since the host did is unknown
-    /// until it is heard; what had failed before is still down.
-    fn ask_services(&mut self, host: TargetIx, asked: Mono, now: Now) {
+    /// Rule 3 of [`take_in`](Self::take_in). What failed on it only while the host did is unknown
+    /// until it is heard; what had failed before, or since while the host was merely not asked, is
+    /// still down.
+    fn ask_services(&mut self, it: TargetIx, asked: Mono, now: Now) {
         let topology = Arc::clone(self.topology());
-        let endpoint = topology.target(host).endpoint;
-        if self.picture.reachability(endpoint).all(|ix| ix != host) {
+        let endpoint = topology.target(it).endpoint;
+        if self.picture.reachability(endpoint).all(|ix| ix != it) {
             return;
         }
         self.picture.endpoints[endpoint.ix()].back_at = asked;
         self.picture.site_mut(topology.endpoint(endpoint).site).found = false;
-        let (pace, timeout) = self.picture.pace(host);
-        let since = self.picture.target(host).bad_since.earlier(pace + timeout);
-        for other in topology.endpoint(endpoint).targets.iter().filter(|ix| **ix != host) {
+        let (pace, timeout) = self.picture.pace(it);
+        let host = self.picture.target(it);
+        let since = host.bad_since.earlier(pace + timeout);
+        // A host that answered before we failed to ask it was back then already.
+        let until = if host.back_since < host.good_since { host.back_since } else { now.mono };
+        for other in topology.endpoint(endpoint).targets.iter().filter(|ix| **ix != it) {
             let watched = self.picture.target(*other);
             if !watched.streak.is_failing() && watched.streak.hard != Health::Down {
                 continue;
             }
             self.picture.start_over(*other);
             let watched = &mut self.picture.targets[other.ix()];
-            if watched.bad_since >= since && watched.forget_health(now.wall) {
+            let with_it = (since..=until).contains(&watched.bad_since);
+            if with_it && watched.forget_health(now.wall) {
                 let state = watched.hard_state(now.wall);
                 self.changes.push(Change::Health { key: topology.target_key(*other), state });
             }

@@ -81,7 +81,8 @@ impl Monitor {
     ///
     /// 1. What keeps us from seeing is one incident, whatever it is; it affects the sites of which
     ///    nothing is known because of it. Everything else is one for itself: another has to mend
-    ///    it, and it ends at another time.
+    ///    it, and it ends at another time. What came back last from our gateway and from some of
+    ///    the sites is its evidence.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {
@@ -139,13 +140,17 @@ impl Monitor {
         let target = TargetKey { site: here, endpoint: None, check: None };
         for saw in doubts.into_iter().map(Saw::Ourselves) {
             if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
-                let evidence = Evidence { target: target.clone(), at: now.wall, saw };
-                record::add_evidence(entry.change(), vec![evidence]);
+                let mut seen = vec![Evidence { target: target.clone(), at: now.wall, saw }];
+                if weakness == Weakness::Sight {
+                    let others = unseen.iter().copied().filter(|ix| Some(*ix) != topology.vantage);
+                    seen.extend(record::observe_from_here(&self.picture, others, now));
+                }
+                record::add_evidence(entry.change(), seen);
             }
         }
         // Who has missed some sites for long may only now miss all of them.
         let since = if self.sight.is_blind() { self.sight.since } else { entry.began_at };
-        let lasts = !unseen.is_empty() && now.mono - since >= LONG;
+        let lasts = by_sight && !unseen.is_empty() && now.mono - since >= LONG;
         let stake = if weakness == Weakness::Sight {
             Stake::at(&self.picture, unseen)
         } else {
@@ -171,6 +176,9 @@ impl Monitor {
             Weakness::Sight | Weakness::Clock if blind => all(),
             Weakness::Sight if !self.sight.is_blind() => {
                 self.sight.unasked(&self.picture, now.mono).map(|(site, _)| site).collect()
+            }
+            Weakness::Part(Part::Resolver) if !self.sight.is_blind() => {
+                self.sight.unresolved(&self.picture).collect()
             }
             _ => BTreeSet::new(),
         }

@@ -83,6 +83,8 @@ pub(super) struct SiteNow {
     pub(super) starting: Option<Starting>,
     /// Targets whose losses raise a suspicion.
     pub(super) suspicious: u16,
+    /// Targets that we failed to ask the last time.
+    pub(super) unasked: u16,
     /// The incident of its own trouble.
     pub(super) own: Option<Slot>,
     /// The wider incident that explains it.
@@ -192,6 +194,30 @@ impl Picture {
         self.site_mut(site).found = false;
     }
 
+    /// Counts anew at each site the targets whose losses raise a suspicion, and those that we failed
+    /// to ask.
+    pub(super) fn count_targets(&mut self) {
+        for site in &mut self.sites {
+            (site.suspicious, site.unasked) = (0, 0);
+        }
+        for (ix, target) in self.targets.iter().enumerate() {
+            let site = self.config.topology.target(TargetIx::new(ix)).site;
+            let site = &mut self.sites[site.ix()];
+            site.suspicious += u16::from(target.is_suspicious());
+            site.unasked += u16::from(target.unasked_since.is_some());
+        }
+    }
+
+    /// Makes the health of a target unknown; whether that is news. What was down while its device
+    /// lived is still out until it is asked again.
+    pub(super) fn forget_health(&mut self, target: TargetIx, at: Timestamp) -> bool {
+        let endpoint = self.topology().target(target).endpoint;
+        let alive_at = self.endpoint(endpoint).alive_at;
+        let watched = &mut self.targets[target.ix()];
+        watched.was_out |= watched.streak.hard == Health::Down && alive_at >= watched.bad_since;
+        watched.forget_health(at)
+    }
+
     /// The endpoint that stands between us and everything else: the first one where we stand,
     /// unless that takes calls and is one of several, and so is no router.
     pub(super) fn gateway(&self) -> Option<EndpointIx> {
@@ -259,6 +285,7 @@ impl Picture {
         let stale = asked < self.endpoints[endpoint.ix()].back_at;
         let trust = if trusted && stale { Trust::Stale } else { trust };
         let watched = &mut self.targets[target.ix()];
+        let was_unasked = watched.unasked_since.is_some();
         let (suspicious, before) = (watched.is_suspicious(), watched.stand(&self.rules));
         let learned =
             watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trust);
@@ -268,6 +295,11 @@ impl Picture {
         match (suspicious, watched.is_suspicious()) {
             (false, true) => self.sites[site.ix()].suspicious += 1,
             (true, false) => self.sites[site.ix()].suspicious -= 1,
+            _ => {}
+        }
+        match (was_unasked, watched.unasked_since.is_some()) {
+            (false, true) => self.sites[site.ix()].unasked += 1,
+            (true, false) => self.sites[site.ix()].unasked -= 1,
             _ => {}
         }
         // More of the same changes nothing. Whether a path is bad is weighed anew as long as it is

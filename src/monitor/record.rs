@@ -291,6 +291,39 @@ fn observe(picture: &Picture, site: SiteIx, most: usize, now: Now, seen: &mut Ve
     seen.extend(observed.filter(telling).take(most));
 }
 
+/// What shows that it is us: when our gateway last answered and how it has failed since, and how
+/// the first few of these sites have.
+pub(super) fn observe_from_here(
+    picture: &Picture,
+    sites: impl Iterator<Item = SiteIx>,
+    now: Now,
+) -> Vec<Evidence> {
+    let topology = picture.topology();
+    let evidence = |ix, at, saw| Evidence { target: topology.target_key(ix), at, saw };
+    // What was judged of them is forgotten by now; what came back last is not.
+    let failed = |ix: TargetIx| {
+        let target = picture.target(ix);
+        let (at, failure) = target.last_failure()?;
+        let silent_since = Some(target.bad_since).filter(|at| *at > target.good_at);
+        let began = [silent_since, target.unasked_since].into_iter().flatten().min()?;
+        Some(evidence(ix, now.wall_at(began).min(*at), Saw::Failed(failure.clone())))
+    };
+    let answered = |ix: TargetIx| {
+        let target = picture.target(ix);
+        let rtt_us = target.last_reply().0.map(micros);
+        (target.good_at > Mono::ZERO)
+            .then(|| evidence(ix, now.wall_at(target.good_at), Saw::Answered { rtt_us }))
+    };
+    let gateway = picture.gateway().into_iter().flat_map(|gateway| picture.reachability(gateway));
+    let mut seen: Vec<_> = gateway.flat_map(|ix| [answered(ix), failed(ix)]).flatten().collect();
+    let first_of = |site: SiteIx| {
+        let endpoints = topology.site(site).endpoints.iter();
+        endpoints.flat_map(|ix| &topology.endpoint(*ix).targets).find_map(|ix| failed(*ix))
+    };
+    seen.extend(sites.filter_map(first_of).take(EXAMPLES));
+    seen
+}
+
 fn observation(picture: &Picture, ix: TargetIx, now: Now) -> Option<Evidence> {
     let target = picture.target(ix);
     let key = picture.topology().target_key(ix);

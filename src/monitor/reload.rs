@@ -52,15 +52,10 @@ impl Monitor {
                 site_moved[from.ix()] = Some(ix);
                 let mut site = std::mem::take(&mut old.sites[from.ix()]);
                 (site.finding, site.found) = (Finding::Unknown, false);
-                site.suspicious = 0;
                 *self.picture.site_mut(ix) = site;
             }
         }
-        for ix in new.target_ixs() {
-            if self.picture.target(ix).is_suspicious() {
-                self.picture.site_mut(new.target(ix).site).suspicious += 1;
-            }
-        }
+        self.picture.count_targets();
         let gone = (was.site_ixs().map(|ix| was.site_key(ix)))
             .chain(was.endpoint_ixs().map(|ix| was.endpoint_key(ix)))
             .chain(was.target_ixs().map(|ix| was.target_key(ix)));

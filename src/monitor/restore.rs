@@ -237,6 +237,7 @@ impl Monitor {
                 for site in incident.affected_now().filter_map(|site| topology.find_site(site)) {
                     self.expect_unasked(site, now);
                 }
+                self.picture.count_targets();
             }
             _ => {}
         }

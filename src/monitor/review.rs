@@ -248,7 +248,9 @@ impl Monitor {
     /// Step 4.
     ///
     /// 1. A site in trouble is down, or degraded if it can still take part, from the moment that an
-    ///    incident explains it, never before: what people see and what they are told agree.
+    ///    incident explains it, never before: what people see and what they are told agree. One
+    ///    that something milder explains is down from when it is known what the graver trouble is:
+    ///    it may yet be ours.
     /// 2. A site of which everything works is up, one of which nothing is known is unknown. One
     ///    that only has a path in doubt is no longer down.
     /// 3. What is unsettled changes nothing, as long as an incident says why it was judged as it
@@ -261,12 +263,16 @@ impl Monitor {
         for site in &self.active {
             let explained = self.ledger.is_explained(&self.picture, *site);
             let back = self.back_since(*site, now);
-            let known = self.picture.site_mut(*site);
+            let known = self.picture.site(*site);
             let was = known.judged.hard;
+            let falls = was != Health::Down && known.finding.trouble().is_some_and(|it| it.down);
+            let waits = falls && explained && self.ledger.is_unexplained(&self.picture, *site);
+            let known = self.picture.site_mut(*site);
             let (health, began) = match known.finding {
                 Finding::Well if was == Health::Down => (Health::Up, back),
                 Finding::Well => (Health::Up, now.wall),
                 Finding::Unknown => (Health::Unknown, now.wall),
+                Finding::Trouble(_) if waits => (was, now.wall),
                 Finding::Trouble(trouble) if explained && trouble.down => {
                     (Health::Down, now.wall_at(trouble.since))
                 }
@@ -315,9 +321,8 @@ impl Monitor {
     fn go_blind(&mut self, now: Now) {
         let topology = Arc::clone(self.topology());
         for ix in topology.target_ixs() {
-            let watched = &mut self.picture.targets[ix.ix()];
-            if watched.forget_health(now.wall) {
-                let state = watched.hard_state(now.wall);
+            if self.picture.forget_health(ix, now.wall) {
+                let state = self.picture.target(ix).hard_state(now.wall);
                 self.changes.push(Change::Health { key: topology.target_key(ix), state });
             }
         }

@@ -12,7 +12,7 @@ use super::seen::Seen;
 use super::{Item, Style, affected_sites};
 use crate::model::{
     Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Extent, Incident, Language,
-    NotificationKind, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
+    NotificationKind, Part, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -296,6 +296,10 @@ impl<'a> Facts<'a> {
         let (neighbours, mut own): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|it| matches!(it.seen, Seen::Below { .. }));
         own.sort_by_key(|it| it.seen.is_good());
+        if self.cause == Cause::Monitor {
+            // When our gateway last answered is for whoever looks closer.
+            own.retain(|it| !it.seen.is_good());
+        }
         own.truncate(SEEN);
         own.extend(neighbours.into_iter().take(1));
         own
@@ -316,7 +320,11 @@ impl<'a> Facts<'a> {
     /// the fault is another's.
     pub(super) fn ails(&self) -> Option<&'a SelfDoubt> {
         let sees = |doubt: &&SelfDoubt| {
-            self.affected.is_empty() || matches!(doubt, SelfDoubt::SitesUnasked { .. })
+            let misses_some = matches!(
+                doubt,
+                SelfDoubt::SitesUnasked { .. } | SelfDoubt::Trouble { part: Part::Resolver, .. }
+            );
+            self.affected.is_empty() || misses_some
         };
         self.doubt().filter(sees)
     }

@@ -790,6 +790,18 @@ fn troubles() -> Vec<(&'static str, Letter)> {
     };
     let of = |doubt: SelfDoubt| letter(vec![ours(doubt)]);
     let of_over = |doubt: SelfDoubt| letter(vec![stage(ours(doubt), NotificationKind::Resolved)]);
+    // Sites are unknown because of it, and a probe shows it.
+    let of_some = |doubt: SelfDoubt, failure: LocalFailure| {
+        let affected = sample(Cause::Monitor).alert.incident.affected;
+        let mut it = ours(doubt);
+        let mut probe = it.alert.incident.evidence[0].clone();
+        let (endpoint, check) = (Some(EndpointId::new("codec")), Some(CheckId::new("sip")));
+        probe.target = TargetKey { site: affected[0].site.clone(), endpoint, check };
+        probe.saw = Saw::Failed(Failure::Local(failure));
+        it.alert.incident.evidence.push(probe);
+        it.alert.incident.affected = affected;
+        letter(vec![it])
+    };
     let (gateway, how) = (|| "10.0.0.1".to_owned(), || "no-route".to_owned());
     let full = StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
     let full = SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(full) };
@@ -832,6 +844,20 @@ fn troubles() -> Vec<(&'static str, Letter)> {
         ("drill, over", of_over(missed())),
         ("full, over", over),
         ("courier", of(trouble(Part::Courier, "sms, zalo"))),
+        (
+            "resolver, and who is unknown for it",
+            of_some(
+                trouble(Part::Resolver, "mcu.bac-kan.vn: request timed out"),
+                LocalFailure::Unresolved("request timed out".to_owned()),
+            ),
+        ),
+        (
+            "sites unasked, and which",
+            of_some(
+                SelfDoubt::SitesUnasked { how: "forbidden".to_owned() },
+                LocalFailure::Forbidden("EPERM".to_owned()),
+            ),
+        ),
     ]
 }
 

@@ -108,7 +108,7 @@ fn failures_of_our_own_make_things_unknown_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "a device is still called up while a service of it that was out cannot be asked"]
+#[ignore = "a router not heard since a cut, and a line whose sites we cannot ask, still rename it"]
 fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
     let tally = Tally::default();
     for_all(10, drawn::lasting, |history| ours::open_ones_change(history, &tally));

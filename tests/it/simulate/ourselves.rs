@@ -8,8 +8,8 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place, World};
 use vchealth::model::{
-    Ailment, Cause, Failure, Health, Host, LocalFailure, Mono, NotificationKind, Now, Part, Saw,
-    SelfDoubt, Severity, SiteId, SiteIx, Topology,
+    Ailment, Cause, EngineHealth, Failure, Health, Host, LocalFailure, Mono, NotificationKind, Now,
+    Part, Saw, SelfDoubt, Severity, SiteId, SiteIx, Topology,
 };
 use vchealth::monitor::Input;
 
@@ -135,6 +135,132 @@ fn sites_that_we_fail_to_ask_are_one_incident_of_ours_and_no_others_are_in_it() 
     run.until(seconds(250));
     assert_eq!(ours(&run), [Firing, Resolved]);
     assert_eq!(run.told.len(), 2);
+}
+
+#[test]
+fn a_single_service_that_we_fail_to_ask_is_told_as_ours() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, topology) = drawn(LIVE);
+    let whole = Arc::clone(&topology);
+    let site = topology.find_site(&SiteId::new("xa-b")).unwrap();
+    run.until(seconds(10));
+    let end = run.now.mono + seconds(390);
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        let is_sip = whole.check_of(target).id.as_str() == "sip";
+        if is_sip && whole.target(target).site == site && now.mono < end {
+            let how = "EPERM".to_owned();
+            sight.result = Err(Failure::Local(LocalFailure::Forbidden(how)));
+        }
+    }));
+    run.until(seconds(400));
+    let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    let incident = &message.alert.incident;
+    let affected: Vec<&str> = incident.affected.iter().map(|it| it.site.as_str()).collect();
+    assert_eq!((incident.cause, affected), (Cause::Monitor, vec!["xa-b"]));
+    assert_eq!(incident.of, u32::try_from(topology.sites.len()).unwrap());
+    let how = SelfDoubt::SitesUnasked { how: "forbidden".to_owned() };
+    assert_eq!(incident.evidence[0].saw, Saw::Ourselves(how));
+    let sip = incident.evidence.iter().find(|it| it.target.site.as_str() == "xa-b").unwrap();
+    assert_eq!(sip.target.check.as_ref().unwrap().as_str(), "sip");
+    run.until(seconds(900));
+    assert_eq!(ours(&run), [Firing, Resolved]);
+    assert_eq!(run.told.len(), 2);
+}
+
+#[test]
+fn who_has_no_name_server_is_told_which_sites_are_unknown_for_it() {
+    use NotificationKind::{Firing, Resolved, Update};
+    let (mut run, topology) = drawn(LIVE);
+    let whole = Arc::clone(&topology);
+    let named = ["xa-b", "xa-r"].map(|id| topology.find_site(&SiteId::new(id)).unwrap());
+    run.until(seconds(10));
+    let end = run.now.mono + seconds(110);
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        if named.contains(&whole.target(target).site) && now.mono < end {
+            sight.result = Err(Failure::Local(LocalFailure::Unresolved("timed out".to_owned())));
+        }
+    }));
+    let part = |trouble| Input::Part { part: Part::Resolver, trouble };
+    run.tell(part(Some(Ailment::Words("nobody answers".to_owned()))));
+    run.until(seconds(100));
+    let snapshot = run.snapshot();
+    let incident = snapshot.incidents.iter().find(|it| it.is_open()).expect("it is on");
+    let affected: Vec<&str> = incident.affected_now().map(SiteId::as_str).collect();
+    assert_eq!(affected, ["xa-b", "xa-r"]);
+    for site in topology.site_ixs() {
+        let unknown = snapshot.sites[site.ix()].standing.hard == Health::Unknown;
+        assert_eq!(unknown, named.contains(&site), "{}", topology.site(site).id);
+    }
+    // That sites are unknown because of it is known, and told, a little after it is.
+    let (_, message) = run.told.last().expect("it was told");
+    let said: Vec<&str> = message.alert.incident.affected_now().map(SiteId::as_str).collect();
+    assert_eq!((said, message.alert.incident.of), (vec!["xa-b", "xa-r"], 23));
+    run.until(seconds(125));
+    run.tell(part(None));
+    run.until(seconds(300));
+    let told: Vec<_> = ours(&run).into_iter().filter(|kind| *kind != Update).collect();
+    assert_eq!(told, [Firing, Resolved]);
+    let others = run.told.iter().filter(|(_, it)| it.alert.incident.cause != Cause::Monitor);
+    assert_eq!(others.count(), 0, "{:?}", run.told);
+}
+
+#[test]
+fn who_cannot_see_is_told_when_the_gateway_last_answered_and_who_is_silent() {
+    let (mut run, topology) = drawn(LIVE);
+    run.until(seconds(10));
+    let cut_at = run.now.wall;
+    run.world.place(run.now, Place::Own, Fault::OwnNetworkCut);
+    run.until(seconds(60));
+    let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    let evidence = &message.alert.incident.evidence;
+    let here = &topology.site(topology.vantage.unwrap()).id;
+    let of_gateway: Vec<_> = evidence
+        .iter()
+        .filter(|it| it.target.site == *here && it.target.endpoint.is_some())
+        .map(|it| (it.saw.clone(), it.at >= cut_at))
+        .collect();
+    let [(Saw::Answered { rtt_us: Some(_) }, false), (Saw::Failed(failure), true)] =
+        &of_gateway[..]
+    else {
+        panic!("{of_gateway:?}")
+    };
+    assert_eq!(failure.word(), "timeout");
+    let silent = evidence.iter().filter(|it| it.target.site != *here);
+    let silent: Vec<_> = silent.map(|it| (&it.saw, it.at >= cut_at)).collect();
+    assert_eq!(silent.len(), 3, "{evidence:?}");
+    assert!(silent.iter().all(|(saw, since)| matches!(saw, Saw::Failed(_)) && *since));
+}
+
+#[test]
+fn probes_that_go_out_too_late_are_one_incident_of_ours_with_the_figures() {
+    use NotificationKind::{Firing, Resolved};
+    let (mut run, _) = drawn(LIVE);
+    run.until(seconds(10));
+    let end = run.now.mono + seconds(90);
+    run.tamper = Some(Box::new(move |_, _, now, sight| {
+        if now.mono < end {
+            sight.result = Err(Failure::Local(LocalFailure::Late));
+        }
+    }));
+    let engine = |late| EngineHealth { worst_lateness: late, ..EngineHealth::default() };
+    for second in 10..100 {
+        run.until(seconds(second));
+        run.tell(Input::Engine(engine(Duration::from_millis(1_400))));
+    }
+    assert!(run.snapshot().monitor.blind);
+    let [(_, message)] = &run.told[..] else { panic!("{:?}", run.told) };
+    let incident = &message.alert.incident;
+    let Saw::Ourselves(SelfDoubt::EngineStrained(strain)) = incident.evidence[0].saw else {
+        panic!("{incident:?}")
+    };
+    assert_eq!(strain.late_ms, 1_400);
+    assert_eq!(incident.affected_now().count(), run.topology.sites.len());
+    for second in 100..300 {
+        run.until(seconds(second));
+        run.tell(Input::Engine(engine(Duration::ZERO)));
+    }
+    assert_eq!(ours(&run), [Firing, Resolved]);
+    assert_eq!(run.told.len(), 2, "nothing is said of any site: {:?}", run.told);
 }
 
 #[test]
