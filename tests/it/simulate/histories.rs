@@ -74,21 +74,28 @@ const ON_DUTY: [&str; 2] = ["early", "late"];
 #[test]
 fn whatever_happens_each_fault_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(55, drawn::whatever, |history| first_wrong(history, &tally));
+    for_all(547, drawn::whatever, |history| first_wrong(history, &tally));
     tally.holds("whatever happens", &SEEN);
+}
+
+#[test]
+fn over_hours_of_coming_and_going_each_fault_is_explained_once_and_told_once() {
+    let tally = Tally::default();
+    for_all(3, drawn::hours, |history| first_wrong(history, &tally));
+    tally.holds("over hours of coming and going", &SEEN_OVER_HOURS);
 }
 
 #[test]
 fn whatever_happens_where_sites_have_something_in_common_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(5, drawn::labelled, |history| first_wrong(history, &tally));
+    for_all(50, drawn::labelled, |history| first_wrong(history, &tally));
     tally.holds("where sites have something in common", &[&SEEN[..], &SEEN_IN_COMMON].concat());
 }
 
 #[test]
 fn the_same_history_gives_the_same_snapshots() {
     let tally = Tally::default();
-    for_all(2, drawn::whatever, |history| {
+    for_all(20, drawn::whatever, |history| {
         let films = [0, 1].map(|_| film(history));
         tally.add("snapshots", films[0].len());
         if films[0] == films[1] { Ok(()) } else { Err("two runs of it differ".to_owned()) }
@@ -99,7 +106,7 @@ fn the_same_history_gives_the_same_snapshots() {
 #[test]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     let tally = Tally::default();
-    for_all(25, drawn::ours, |history| ours::others_are_blamed(history, &tally));
+    for_all(250, drawn::ours, |history| ours::others_are_blamed(history, &tally));
     assert!(
         tally.of("not to be told apart") * 5 < tally.of("histories"),
         "too many are passed over"
@@ -111,7 +118,7 @@ fn failures_of_our_own_make_things_unknown_and_nothing_else() {
 #[ignore = "a router not heard since a cut, and a line whose sites we cannot ask, still rename it"]
 fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
     let tally = Tally::default();
-    for_all(10, drawn::lasting, |history| ours::open_ones_change(history, &tally));
+    for_all(100, drawn::lasting, |history| ours::open_ones_change(history, &tally));
     assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
     tally.holds("failures of our own while something is open", &ours::SEEN_ON_TOP);
 }
@@ -119,7 +126,7 @@ fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
 #[test]
 fn one_odd_outcome_changes_nothing_for_good() {
     let tally = Tally::default();
-    for_all(10, drawn::lasting, |history| odd::changes(history, &tally));
+    for_all(100, drawn::lasting, |history| odd::changes(history, &tally));
     assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
     tally.holds("one odd outcome", &odd::SEEN);
 }
@@ -127,7 +134,7 @@ fn one_odd_outcome_changes_nothing_for_good() {
 #[test]
 fn a_brain_that_remembers_goes_on_like_one_that_never_stopped() {
     let tally = Tally::default();
-    for_all(3, drawn::lasting, |history| restored_goes_on_otherwise(history, &tally));
+    for_all(30, drawn::lasting, |history| restored_goes_on_otherwise(history, &tally));
     tally.holds("a brain that remembers", &["restored in the middle", "messages compared"]);
 }
 
@@ -143,13 +150,13 @@ fn histories() -> u32 {
 /// Plays its share of the histories on all processors. What fails is shrunk and told as a scenario
 /// file.
 fn for_all<S>(
-    percent: u32,
+    permille: u32,
     strategy: impl Fn() -> S + Sync,
     check: impl Fn(&History) -> Result<(), String> + Sync,
 ) where
     S: Strategy<Value = History>,
 {
-    let total = histories().div_ceil(100) * percent;
+    let total = histories().div_ceil(1000) * permille;
     let seed = number("HISTORIES_SEED").unwrap_or(1);
     let hands = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap());
     let failed: Mutex<Option<String>> = Mutex::new(None);
@@ -242,12 +249,14 @@ fn settings() -> Settings {
 // ---------------------------------------------------------------------------------------------
 
 /// What must have been seen for the properties to mean something.
-const SEEN: [&str; 12] = [
+const SEEN: [&str; 14] = [
     "incidents: uplink",
     "incidents: access",
     "incidents: device",
     "incidents: service",
     "incidents: quality",
+    "incidents: certificate",
+    "incidents: clock",
     "incidents: monitor",
     "messages: firing",
     "messages: update",
@@ -255,6 +264,14 @@ const SEEN: [&str; 12] = [
     "told to who came on duty later",
     "sites judged in the end",
     "restorations compared",
+];
+/// The same over hours.
+const SEEN_OVER_HOURS: [&str; 5] = [
+    "incidents that come and go",
+    "incidents: access",
+    "messages: firing",
+    "messages: resolved",
+    "sites judged in the end",
 ];
 /// The same where sites have something in common.
 const SEEN_IN_COMMON: [&str; 3] = ["in common: access", "in common: device", "in common: service"];
@@ -452,6 +469,7 @@ fn is_settled(run: &mut Run) -> bool {
 fn count(run: &Run, tally: &Tally) {
     for incident in run.durable.incidents.values() {
         tally.add(&format!("incidents: {}", incident.cause.word()), 1);
+        tally.add("incidents that come and go", usize::from(incident.flapping));
         if incident.common.is_some() {
             tally.add(&format!("in common: {}", incident.cause.word()), 1);
         }

@@ -38,6 +38,8 @@ pub(super) enum Pace {
     Idle,
     Readiness,
     Live,
+    /// From one into the other: a session comes after a while and goes again.
+    Changing,
 }
 
 /// Something happens.
@@ -65,13 +67,17 @@ pub(super) enum Whom {
 pub(super) enum What {
     /// A fault, and after how many tenths of a second it ends; at the end of all if never.
     Fault(&'static str, Option<u16>),
+    /// A fault that comes and goes: how long it is there and away at a time, and for how long in
+    /// all, in tenths of a second.
+    Flap(&'static str, u16, u16, u16),
     Clear,
     Own(&'static str, u16),
     ClockStep(i32),
     Restart(u8),
     Without,
     Whole,
-    Ack,
+    /// For so many tenths of a second; until it is over if none.
+    Ack(Option<u16>),
     Silence(u16),
     Maintenance(u16),
 }
@@ -81,6 +87,9 @@ const DEVICE: [&str; 6] =
     ["device-off", "firewall", "lan-down", "rejected", "services-closed", "no-unreachables"];
 const SERVICE: [&str; 5] =
     ["sip-hung", "sip-closed", "http-closed", "h323-closed", "{sip-status: 503}"];
+/// What gives notice and keeps nobody from taking part.
+const NOTICE: [&str; 3] =
+    ["{certificate-ends: -1h}", "{certificate-ends: +72h}", "{clock-off: +5m}"];
 const PATH: [&str; 3] = ["{loss: 20%}", "{delay: 450ms}", "{jitter: 90ms}"];
 
 impl History {
@@ -133,6 +142,7 @@ impl History {
         let over = self.events.iter().map(|event| {
             let lasts = match event.what {
                 What::Fault(_, Some(lasts))
+                | What::Flap(.., lasts)
                 | What::Own(_, lasts)
                 | What::Silence(lasts)
                 | What::Maintenance(lasts) => tenths(lasts),
@@ -148,7 +158,7 @@ impl History {
             tenths(event.at) + lasts + spread
         });
         let settles = match self.pace {
-            Pace::Idle => 260,
+            Pace::Idle | Pace::Changing => 260,
             Pace::Readiness => 180,
             Pace::Live => 130,
         };
@@ -161,10 +171,6 @@ impl History {
 
     pub(super) fn steps_the_clock(&self) -> bool {
         self.has(|what| matches!(what, What::ClockStep(_)))
-    }
-
-    pub(super) fn worsens_paths(&self) -> bool {
-        self.has(|what| matches!(what, What::Fault(fault, _) if PATH.contains(fault)))
     }
 
     pub(super) fn scenario(&self) -> Scenario {
@@ -222,6 +228,7 @@ impl fmt::Debug for History {
             Pace::Idle => {}
             Pace::Readiness => writeln!(f, "sessions: [{{title: x, from: +50m, to: +9h}}]")?,
             Pace::Live => writeln!(f, "sessions: [{{title: x, from: -1m, to: +9h}}]")?,
+            Pace::Changing => writeln!(f, "sessions: [{{title: x, from: +65m, to: +80m}}]")?,
         }
         let (over, settles) = self.calm();
         let heals = over + settles;
@@ -235,13 +242,21 @@ impl fmt::Debug for History {
                 What::Fault(fault, Some(lasts)) => {
                     format!("{who}, fault: {fault}, for: {}", seconds(*lasts))
                 }
+                What::Flap(fault, down, up, lasts) => {
+                    let (down, up) = (seconds(*down), seconds(*up));
+                    let lasts = seconds(*lasts);
+                    format!("{who}, fault: {fault}, for: {lasts}, flap: {{down: {down}, up: {up}}}")
+                }
                 What::Clear => format!("{who}, clear: all"),
                 What::Own(fault, lasts) => format!("fault: {fault}, for: {}", seconds(*lasts)),
                 What::ClockStep(by) => format!("clock-step: {by:+}s"),
                 What::Restart(away) => format!("restart: {{away: {away}s, killed: true}}"),
                 What::Without => format!("reload: without, site: {site}"),
                 What::Whole => "reload: whole".to_owned(),
-                What::Ack => format!("ack: somebody, site: {site}"),
+                What::Ack(None) => format!("ack: somebody, site: {site}"),
+                What::Ack(Some(lasts)) => {
+                    format!("ack: somebody, site: {site}, for: {}", seconds(*lasts))
+                }
                 What::Silence(lasts) => {
                     format!("silence: true, site: {site}, for: {}", seconds(*lasts))
                 }
@@ -261,6 +276,27 @@ impl fmt::Debug for History {
 /// Anything that may befall a province, its monitor and those who watch both.
 pub(super) fn whatever() -> impl Strategy<Value = History> {
     history(small(), what(), 9)
+}
+
+/// Two hours in which sites come and go, acks run out, and a session comes and is over.
+pub(super) fn hours() -> impl Strategy<Value = History> {
+    let flapping = prop_oneof![3 => prop::sample::select(&DARK[..]), 1 => Just("device-off")];
+    let flap = (flapping, 20u16..900, 20u16..2_000, 600u16..18_000)
+        .prop_map(|(fault, down, up, lasts)| What::Flap(fault, down, up, lasts));
+    let ack = prop::option::weighted(0.8, 100u16..12_000).prop_map(What::Ack);
+    let lasting =
+        (fault(), 600u16..18_000).prop_map(|(fault, lasts)| What::Fault(fault, Some(lasts)));
+    let own = event(prop_oneof![3 => flap, 2 => ack, 2 => lasting]);
+    let event = (0u16..48_000, prop_oneof![3 => own, 1 => what()])
+        .prop_map(|(at, event)| Event { at, ..event });
+    let events = prop::collection::vec(event, 1..6);
+    (small(), events, any::<u16>()).prop_map(|((parents, build), events, seed)| History {
+        parents,
+        build,
+        pace: Pace::Changing,
+        events,
+        seed,
+    })
 }
 
 /// The same where many have something in common, and fail together.
@@ -329,6 +365,7 @@ fn fault() -> impl Strategy<Value = &'static str> {
         2 => prop::sample::select(&DEVICE[..]),
         1 => prop::sample::select(&SERVICE[..]),
         1 => prop::sample::select(&PATH[..]),
+        1 => prop::sample::select(&NOTICE[..]),
     ]
 }
 
@@ -343,7 +380,7 @@ fn what() -> impl Strategy<Value = Event> {
         3 => (0u8..12).prop_map(What::Restart),
         1 => Just(What::Without),
         1 => Just(What::Whole),
-        1 => Just(What::Ack),
+        1 => Just(What::Ack(None)),
         1 => short().prop_map(What::Silence),
         1 => short().prop_map(What::Maintenance),
     ])

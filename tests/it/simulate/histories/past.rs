@@ -42,7 +42,7 @@ impl Past {
     pub(super) fn new(history: &History, run: &Run) -> Self {
         let doubt = match history.pace {
             // Two turns, and what is confirmed in between.
-            Pace::Idle => 150,
+            Pace::Idle | Pace::Changing => 150,
             Pace::Readiness | Pace::Live => 80,
         };
         let mut past = Self {
@@ -99,8 +99,10 @@ impl Past {
         }
         let id = told::words(message);
         let late = now.mono.earlier(self.doubt);
-        // A path is called good again only by packets that it carries, and none while all is dark.
-        let since = if incident.cause == Cause::Quality { Mono::ZERO } else { late };
+        // A path is called good again only once a whole window of packets has come through, and a
+        // while longer.
+        let is_path = incident.cause == Cause::Quality;
+        let since = if is_path { now.mono.earlier(self.doubt * 3) } else { late };
         let blind = self.unseen.iter().any(|(_, until)| *until >= late);
         let mut wrong = Vec::new();
         if message.kind == NotificationKind::Resolved {

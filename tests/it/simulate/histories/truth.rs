@@ -2,9 +2,11 @@
 
 use vchealth::config::Config;
 use vchealth::lab::fault::{Fault, FaultKind};
+use vchealth::lab::scenario::Act;
 use vchealth::lab::world::Place;
 use vchealth::model::{
-    Cause, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure, SiteIx,
+    Cause, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure, SiteId,
+    SiteIx,
 };
 
 use super::drawn::History;
@@ -86,11 +88,29 @@ fn watched(run: &Run) -> Vec<(SiteIx, Truth)> {
     watched.site_ixs().map(|site| (site, truths[there(site).ix()])).collect()
 }
 
+/// Whether the path to a site that is watched was ever bad: it takes its time to be called good.
+fn was_bad_path(run: &Run, history: &History) -> Vec<bool> {
+    let whole = &run.topology;
+    let script = history.scenario().script(whole).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut bad = vec![false; whole.sites.len()];
+    for step in &script.steps {
+        let Act::Place { places, fault } = &step.act else { continue };
+        for place in places.iter().filter(|_| worsens(fault)) {
+            let Place::Site(site, _) = place else { continue };
+            whole.subtree(*site).into_iter().for_each(|below| bad[below.ix()] = true);
+        }
+    }
+    let watched = &run.config.topology;
+    let there = |site| whole.find_site(&watched.site(site).id).expect("it is drawn");
+    watched.site_ixs().map(|site| bad[there(site).ix()]).collect()
+}
+
 /// What is wrong with what the brain says when nothing has changed for long.
 ///
 /// 1. A site of which nothing answers is down, and one of which everything does is up.
 /// 2. There are no more incidents than sites with a trouble that no silent site above explains,
-///    which those do behind which nobody answers.
+///    which those do behind which nobody answers. Neither is held against sites whose paths were
+///    bad.
 /// 3. Whatever is open is [what it is said to be](misnamed), and was [told](told::unheard).
 /// 4. Or, when our own gateway and nearly everything is silent, we are blind.
 pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Result<(), String> {
@@ -98,6 +118,7 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
     let topology = run.config.topology.clone();
     let snapshot = run.snapshot();
     let truth = |site: SiteIx| truths[site.ix()].1;
+    let bad_path = was_bad_path(run, history);
     let open: Vec<_> = snapshot.incidents.iter().filter(|i| i.is_active()).collect();
     let words = || {
         let lines: Vec<String> = open
@@ -106,7 +127,7 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
                 format!(
                     "{}: {:?}, told {}",
                     i.id,
-                    i.affected_now().map(vchealth::model::SiteId::as_str).collect::<Vec<_>>(),
+                    i.affected_now().map(SiteId::as_str).collect::<Vec<_>>(),
                     i.told.len()
                 )
             })
@@ -131,7 +152,7 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
         let hard = snapshot.sites[site.ix()].standing.hard;
         let fits = match truth(site) {
             Truth::Silent => hard == Health::Down,
-            Truth::Well => hard == Health::Up || history.worsens_paths(),
+            Truth::Well => hard == Health::Up || bad_path[site.ix()],
             Truth::Ailing => true,
         };
         if !fits {
@@ -148,11 +169,13 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
     });
     let roots = roots.count();
     // One that affects nobody any more is only held open to see whether it stays so.
+    let is_good_path =
+        |id: &SiteId| topology.find_site(id).is_some_and(|site| !bad_path[site.ix()]);
     let explaining = open
         .iter()
-        .filter(|incident| explains(incident) && incident.affected_now().next().is_some())
+        .filter(|incident| explains(incident) && incident.affected_now().any(is_good_path))
         .count();
-    if explaining > roots && !history.worsens_paths() {
+    if explaining > roots {
         return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
     }
     for incident in open.iter().filter(|incident| incident.affected_now().next().is_some()) {
