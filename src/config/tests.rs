@@ -146,6 +146,46 @@ fn the_people_rotas_and_routes_of_the_sample_are_understood() {
 }
 
 #[test]
+fn a_channel_is_one_persons_own_unless_others_read_it_too() {
+    let of = |kind: &str, people: &str| -> Option<String> {
+        let text = format!("channels: {{c: {{{kind}}}}}\npeople: {{{people}}}\n");
+        let config = load(&sample_with_settings(&text)).unwrap_or_else(|it| panic!("{it}\n{text}"));
+        config.settings.reader(&crate::model::ChannelId::new("c")).map(|it| it.name.clone())
+    };
+    let ha = "ha: {name: Đàm Thị Hà, channels: [c]}";
+    let sms = |to: &str| {
+        format!(
+            "kind: sms, gateway: esms, to: [{to}], api_key_env: K, secret_key_env: S, brandname: B"
+        )
+    };
+    let one = sms("\"0912345678\"");
+    assert_eq!(of(&one, ha).as_deref(), Some("Đàm Thị Hà"));
+    assert_eq!(of(&one, ""), None, "nobody says whose it is");
+    let both = format!("{ha}, tu: {{name: Lý A Tú, channels: [c]}}");
+    assert_eq!(of(&one, &both), None);
+    let telegram = |chat: &str| format!("kind: telegram, token_env: T, chats: [\"{chat}\"]");
+    let zalo = |to: &str| {
+        format!("kind: zalo, app_id: \"1\", secret_key_env: S, refresh_token_env: R, {to}")
+    };
+    let mail = |to: &str| format!("kind: email, host: m.vn, from: a@b.vn, to: [{to}]");
+    for (kind, own) in [
+        (sms("\"0912345678\", \"0912345679\""), false),
+        (telegram("12345"), true),
+        (telegram("-10012345"), false),
+        (telegram("@kenh"), false),
+        (zalo("users: [\"1\"]"), true),
+        (zalo("groups: [g]"), false),
+        (zalo("users: [\"1\", \"2\"]"), false),
+        (mail("c@d.vn"), true),
+        (mail("c@d.vn, e@d.vn"), false),
+        ("kind: alertmanager, urls: [\"http://a\"]".to_owned(), false),
+        ("kind: webhook, url: \"http://a\"".to_owned(), true),
+    ] {
+        assert_eq!(of(&kind, ha).is_some(), own, "{kind}");
+    }
+}
+
+#[test]
 fn routes_take_what_they_say_and_nothing_else() {
     let config = who_is_told();
     let topology = &config.topology;
