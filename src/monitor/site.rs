@@ -8,7 +8,7 @@ mod path;
 mod services;
 
 pub(super) use self::life::{Life, is_passing, life};
-use self::life::{is_blank, is_missed, is_unasked};
+use self::life::{is_awaited, is_blank, is_missed, is_unasked};
 pub(super) use self::path::grade;
 use self::path::path;
 use self::services::{services, services_out};
@@ -236,7 +236,7 @@ fn silence_or_device(
     };
     let router_silent = match lives[0] {
         (_, Life::Dead(_)) => true,
-        (router, Life::Unknown) => is_blank(picture, router),
+        (router, Life::Unknown) => is_blank(picture, router) && !is_awaited(picture, router),
         _ => false,
     };
     // A device may have been dead long before the rest fell silent, and a router may have kept

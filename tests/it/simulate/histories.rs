@@ -115,7 +115,7 @@ fn failures_of_our_own_make_things_unknown_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "a router not heard since a cut, and a line whose sites we cannot ask, still rename it"]
+#[ignore = "a line whose sites we mostly fail to ask is told again as one of its sites"]
 fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
     let tally = Tally::default();
     for_all(100, drawn::lasting, |history| ours::open_ones_change(history, &tally));

@@ -323,3 +323,21 @@ fn a_row_that_one_failure_takes_up_again_blames_nobody_for_our_own_cut() {
     assert_eq!(others_are_blamed(&history, &tally), Ok(()));
     tally.holds("a row taken up again", &SEEN);
 }
+
+/// The LAN of s4 is down, and our network is cut for a while; after it the codec is spoken of by a
+/// router that was not asked yet.
+#[test]
+fn a_router_that_is_not_asked_yet_since_a_cut_is_not_silent() {
+    let built = |shape| Build { shape, labels: [0; 3] };
+    let what = What::Fault("lan-down", None);
+    let history = History {
+        parents: vec![0; 4],
+        build: [4, 3, 4, 3, 0].map(built).into(),
+        pace: Pace::Idle,
+        events: vec![Event { at: 0, site: 4, whom: Whom::Site, what }],
+        seed: 59847,
+    };
+    let tally = Tally::default();
+    assert_eq!(open_ones_change(&history, &tally), Ok(()));
+    tally.holds("a router not asked yet", &["cuts of our network", "incidents that were open"]);
+}
