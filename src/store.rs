@@ -8,12 +8,14 @@ mod backlog;
 mod commit;
 mod history;
 mod keep;
+mod lock;
 mod open;
 mod outbox;
 mod past;
 mod readiness;
 mod restore;
 mod retention;
+mod salvage;
 mod schema;
 mod spare;
 mod value;
@@ -27,10 +29,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 pub use history::{Before, History};
-pub use open::Damage;
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use past::{Past, PastError};
 pub use retention::Retention;
+pub use salvage::Damage;
 pub use whole::write_whole;
 pub use writer::{News, Ticket, Writer, WriterHandle};
 
@@ -50,7 +52,7 @@ pub struct Store {
     /// What stands in the spare and `db` did not take at the start either.
     lacking: Option<spare::Account>,
     /// Locked as long as the store lives; the lock goes with the process, however it ends.
-    lock: open::Lock,
+    lock: lock::Lock,
 }
 
 /// Where what the database does not take is kept.

@@ -16,7 +16,8 @@ use std::path::Path;
 
 use tracing::error;
 
-use super::open::{LOCK_NAME, beside, connect, lock, make_dir};
+use super::lock::{LOCK_NAME, lock};
+use super::open::{beside, connect, make_dir};
 use super::{Doing, FILE_NAME, Store, StoreError};
 
 /// A file as the operating system tells it from others, whatever it is called.

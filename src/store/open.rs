@@ -16,8 +16,7 @@
 //!    says so. The lock does: whoever closes the database notes that in it.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -27,15 +26,13 @@ use tracing::{error, info, warn};
 
 use super::commit::spare_epoch;
 use super::keep::Identity;
+use super::lock::lock;
+use super::salvage::replace;
 use super::schema::{self, STEPS, Version};
 use super::spare::Spare;
 use super::{Aside, Doing, FILE_NAME, Store, StoreError};
 use crate::model::{Batch, Durable, chain};
 
-/// Name of the lock in the state directory.
-pub(super) const LOCK_NAME: &str = "lock";
-/// What stands beside the process id in the lock while the database is open.
-const OPEN: &str = "open";
 /// How long a writer outside this daemon, such as a backup, is waited for.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Tables that decide who is alerted.
@@ -50,43 +47,6 @@ const VITAL: &[&str] = &[
     "outbox",
     "session",
 ];
-/// All tables with the order of their rows, the most needed first.
-const TABLES: &[(&str, &str)] = &[
-    ("meta", "key"),
-    ("target", "id"),
-    ("incident", "id"),
-    ("outbox", "seq"),
-    ("health", "target"),
-    ("silence", "id"),
-    ("maintenance", "id"),
-    ("duty", "rota"),
-    ("link_use", "nonce"),
-    ("drill", "session"),
-    ("readiness", "session, began"),
-    ("readiness_verdict", "site, start, session"),
-    ("confirmation", "session, site"),
-    ("session_lost", "session"),
-    ("health_change", "target, at"),
-    ("session", "id"),
-    ("watch", "since"),
-    ("rollup_old", "at, target"),
-    ("rollup", "at, target"),
-];
-/// Rows of one table that are carried over at most, newest first, so that the start stays short.
-const CARRIED_OVER: usize = 1_000_000;
-
-/// What was wrong with the file found at opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// What SQLite said.
-    pub found: String,
-    /// Where the damaged file lies now.
-    pub moved_to: PathBuf,
-    /// Rows that were carried over.
-    pub saved: u64,
-    /// Tables of which not every row could be read.
-    pub incomplete: Vec<String>,
-}
 
 impl Store {
     /// Opens the state directory, or makes it, and restores what the brain must remember. `now`
@@ -209,58 +169,6 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// The lock on a state directory. It goes with the process, however that ends; what stands in the
-/// file then tells whether the database was closed.
-#[derive(Debug)]
-pub(super) struct Lock {
-    pub(super) file: File,
-    /// Whether whoever had it before did not close the database.
-    pub(super) cut_short: bool,
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Only a hint for the next start.
-        let _ = self.file.set_len(0);
-    }
-}
-
-/// Takes the lock and leaves our process id in it, for whoever is refused, with a word that only
-/// a process that was killed leaves behind.
-pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
-    let path = dir.join(LOCK_NAME);
-    file_or_nothing(&path)?;
-    let failed = |doing, source| StoreError::File { doing, path: path.clone(), source };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| failed("open", source))?;
-    let locked = file.try_lock();
-    let mut text = String::new();
-    // A process id is short; what else may be in the file is not ours to read.
-    let read = Read::by_ref(&mut file).take(24).read_to_string(&mut text);
-    let mut words = text.split_whitespace().take(read.map_or(0, |_| 2));
-    let process = words.next().and_then(|id| id.parse().ok());
-    match locked {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(StoreError::InUse { dir: dir.to_owned(), process });
-        }
-        Err(TryLockError::Error(source)) => return Err(failed("lock", source)),
-    }
-    let cut_short = words.next() == Some(OPEN);
-    // The id only makes another daemon's refusal clearer; on a full disk the lock is enough.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{} {OPEN}", std::process::id()));
-    Ok(Lock { file, cut_short })
-}
-
 /// Opening a pipe would wait for ever for somebody at its other end, and a device may act on it.
 pub(super) fn file_or_nothing(path: &Path) -> Result<(), StoreError> {
     match path.metadata() {
@@ -270,7 +178,7 @@ pub(super) fn file_or_nothing(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
@@ -362,102 +270,4 @@ fn check(db: &Connection) -> Result<(), Unusable> {
         }
     }
     Ok(())
-}
-
-/// Moves the damaged file aside and starts a fresh one with what can still be read.
-fn replace(path: &Path, found: String, now: Timestamp) -> Result<(Connection, Damage), StoreError> {
-    let moved_to = beside(path, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
-    move_aside(path, &moved_to)?;
-    let (db, saved, incomplete) = carry_over(&moved_to, path)?;
-    let damage = Damage { found, moved_to, saved, incomplete };
-    error!(
-        found = damage.found,
-        moved_to = %damage.moved_to.display(),
-        rows_saved = damage.saved,
-        incomplete_tables = damage.incomplete.join(", "),
-        "the database was damaged: it was moved aside and a fresh one holds what could be read; \
-         check the disk, then look into the old file with `sqlite3 FILE .recover`, or delete it"
-    );
-    Ok((db, damage))
-}
-
-fn move_aside(path: &Path, moved_to: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-wal"] {
-        let from = beside(path, suffix);
-        match std::fs::rename(&from, beside(moved_to, suffix)) {
-            Err(source) if suffix.is_empty() || source.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::File { doing: "move aside", path: from, source });
-            }
-            _ => {}
-        }
-    }
-    // The index of the log can be made again from the log.
-    let _ = std::fs::remove_file(beside(path, "-shm"));
-    Ok(())
-}
-
-/// Copies what can be read into a fresh file; gives the rows saved and the incomplete tables.
-fn carry_over(from: &Path, to: &Path) -> Result<(Connection, u64, Vec<String>), StoreError> {
-    let mut fresh = connect(to)?;
-    let readable = connect(from).and_then(|old| {
-        let version = schema::version(&old).doing("read")?;
-        Ok((old, version))
-    });
-    let (mut saved, mut incomplete) = (0, Vec::new());
-    let mut taken = 0;
-    match readable {
-        // The fresh file first gets the tables as they were when the rows were written.
-        Ok((old, Version::Ours(found))) if (1..=known()).contains(&found) => {
-            taken = usize::try_from(found).unwrap_or_default();
-            schema::upgrade(&mut fresh, 0, &STEPS[..taken]).doing("create")?;
-            let transaction = fresh.transaction().doing("write")?;
-            for (table, order) in TABLES {
-                // An older version's file has fewer.
-                if !transaction.table_exists(None, *table).doing("write")? {
-                    continue;
-                }
-                let (rows, whole) = copy_table(&old, &transaction, table, order);
-                saved += rows;
-                if !whole {
-                    incomplete.push((*table).to_owned());
-                }
-            }
-            transaction.commit().doing("write")?;
-        }
-        _ => incomplete.extend(TABLES.iter().map(|(table, _)| (*table).to_owned())),
-    }
-    schema::upgrade(&mut fresh, taken, STEPS).doing("create")?;
-    Ok((fresh, saved, incomplete))
-}
-
-/// Copies a table from its newest row backwards and, where that meets a damaged page, from the
-/// oldest forwards. Gives the rows copied and whether all were.
-fn copy_table(old: &Connection, new: &Connection, table: &str, order: &str) -> (u64, bool) {
-    let backwards = order.replace(',', " DESC,") + " DESC";
-    let (rows, whole) = copy_rows(old, new, table, &backwards);
-    if whole {
-        return (rows, true);
-    }
-    let (more, _) = copy_rows(old, new, table, order);
-    (rows + more, false)
-}
-
-fn copy_rows(old: &Connection, new: &Connection, table: &str, order: &str) -> (u64, bool) {
-    let mut rows = 0;
-    let copied = (|| -> rusqlite::Result<()> {
-        let mut select =
-            old.prepare(&format!("SELECT * FROM {table} ORDER BY {order} LIMIT {CARRIED_OVER}"))?;
-        let columns = select.column_count();
-        let marks = vec!["?"; columns].join(", ");
-        let mut insert = new.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({marks})"))?;
-        let mut found = select.query([])?;
-        while let Some(row) = found.next()? {
-            let values: Vec<rusqlite::types::Value> =
-                (0..columns).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
-            // A row that the tables do not take was garbled; the ones after it may be sound.
-            rows += insert.execute(rusqlite::params_from_iter(values)).unwrap_or(0) as u64;
-        }
-        Ok(())
-    })();
-    (rows, copied.is_ok())
 }

@@ -443,14 +443,14 @@ fn a_newer_file_and_a_strangers_file_are_refused_untouched() {
 
 #[test]
 fn a_pipe_where_a_file_belongs_is_refused_at_once() {
-    for name in [FILE_NAME, open::LOCK_NAME] {
+    for name in [FILE_NAME, lock::LOCK_NAME] {
         let scratch = Scratch::new("pipe");
         let pipe = scratch.path().join(name);
         std::fs::create_dir_all(scratch.path()).unwrap();
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let refused = Store::open(scratch.path(), now()).unwrap_err();
         assert!(matches!(&refused, StoreError::NoFile { path } if *path == pipe), "{refused}");
-        assert!(name == open::LOCK_NAME || History::open(scratch.path()).is_err());
+        assert!(name == lock::LOCK_NAME || History::open(scratch.path()).is_err());
     }
 }
 
