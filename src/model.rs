@@ -43,7 +43,7 @@ pub use id::{
     ChannelId, CheckId, ClassId, EndpointId, EndpointIx, IncidentId, LevelId, LevelIx,
     NotificationId, PersonId, RotaId, SessionId, SilenceId, SiteId, SiteIx, TargetIx, TargetKey,
 };
-pub(crate) use incident::joined;
+pub(crate) use incident::missed;
 pub use incident::{
     Ack, Affected, Ailment, Alert, Cause, CommonFactor, Evidence, Incident, Notification,
     NotificationKind, Part, Resolution, Saw, SelfDoubt, Severity, Strain,
@@ -65,7 +65,7 @@ pub use snapshot::{
     EndpointView, MonitorView, Quality, QualityGrade, ServiceView, SessionView, SiteView, Snapshot,
     TargetView,
 };
-pub use status::{ChannelStatus, StoreStatus, StoreTrouble};
+pub use status::{ChannelStatus, Refusing, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
 pub use time::{Mono, Now, Stamp, micros};
 pub use told::{Extent, GivenUp, Muted, Refusal, Told};

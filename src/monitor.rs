@@ -177,6 +177,7 @@ impl Monitor {
                 let changes = self.drills.accepted(&channel, &incident);
                 self.keep(changes, now.mono);
             }
+            Input::Refusing { channel, recipients } => self.drills.refusing(channel, recipients),
             Input::Delivered { channel, at } => {
                 let changes = self.drills.delivered(&channel, at);
                 self.keep(changes, now.mono);

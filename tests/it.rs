@@ -71,6 +71,8 @@ mod readiness;
 mod readme;
 #[path = "it/reasons.rs"]
 mod reasons;
+#[path = "it/recipients.rs"]
+mod recipients;
 #[path = "it/report.rs"]
 mod report;
 #[path = "it/rooms.rs"]

@@ -1,14 +1,14 @@
-//! `vchealth alert-test`: does every channel take a message?
+//! `vchealth alert-test`: does everybody take a message?
 
 use std::path::Path;
 
 use super::{Exit, Failed, runtime};
 use crate::clock::Clock;
 use crate::daemon::Source;
-use crate::notify::{self, Setup};
+use crate::notify::{self, Fared, Setup};
 
 /// Sends a marked test through every channel, or through the one of this name; fails if one does
-/// not take it.
+/// not take it, or one of its recipients.
 pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
     let config = Source::directory(dir).load()?;
     let settings = &config.settings;
@@ -38,12 +38,17 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
     let mut failed = 0;
     for (report, channel) in reports.iter().zip(&setup.channels) {
         let (name, kind) = (&report.channel, channel.kind.word());
+        failed += usize::from(!report.is_whole());
+        let lacking = report.recipients.iter().filter(|it| it.result.is_err()).count();
         match &report.result {
-            Ok(took) => {
+            Ok(took) if lacking == 0 => {
                 println!("ok    {name:<widest$}  {kind}: accepted after {} ms", took.as_millis());
             }
+            Ok(_) => {
+                let all = report.recipients.len();
+                println!("FAIL  {name:<widest$}  {kind}: {lacking} of {all} recipients refuse it");
+            }
             Err(error) => {
-                failed += 1;
                 println!("FAIL  {name:<widest$}  {kind}: {error}");
                 if let Some(fallback) = &channel.fallback {
                     println!(
@@ -53,6 +58,11 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
                 }
             }
         }
+        for Fared { recipient, result } in &report.recipients {
+            let fared =
+                result.as_ref().map_or_else(ToString::to_string, |()| "accepted".to_owned());
+            println!("      {:<widest$}  recipient {recipient}: {fared}", "");
+        }
     }
     let all = reports.len();
     if failed == 0 {
@@ -60,7 +70,7 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
         println!("{took}; now ask whether everybody has read it");
         Ok(Exit::Well)
     } else {
-        println!("{failed} of {all} did not take it");
+        println!("{failed} of {all} did not take it, or not for everybody");
         Ok(Exit::Failed)
     }
 }

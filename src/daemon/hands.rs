@@ -85,6 +85,10 @@ impl Hands {
             };
             status.drills.iter().map(of)
         });
+        let refusing = statuses.iter().map(|status| Input::Refusing {
+            channel: status.id.clone(),
+            recipients: status.refusing.iter().map(|it| it.recipient.clone()).collect(),
+        });
         let delivered = statuses.iter().filter_map(|status| {
             Some(Input::Delivered { channel: status.id.clone(), at: status.last_delivered? })
         });
@@ -95,7 +99,7 @@ impl Hands {
             Input::Part { part: Part::Courier, trouble: courier.map(Ailment::Words) },
         ];
         let given_up = self.courier.take_given_up().into_iter().map(Input::GivenUp);
-        parts.into_iter().chain(accepted).chain(delivered).chain(given_up).collect()
+        parts.into_iter().chain(refusing).chain(accepted).chain(delivered).chain(given_up).collect()
     }
 }
 

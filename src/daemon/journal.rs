@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::model::{
     Batch, Cause, Change, ChannelId, Drill, DrillDoubt, DrillState, Health, Incident, IncidentId,
-    Notification, PersonId, ReadinessRun, Severity, Verdict,
+    Notification, PersonId, ReadinessRun, Severity, Verdict, missed,
 };
 
 /// Incidents of which it is kept what was said; those that are over are forgotten first.
@@ -195,7 +195,8 @@ fn log_drill(drill: &Drill) {
         DrillState::Passed => info!(%session, "every channel accepted the drill"),
         DrillState::Nobody => warn!(%session, "the routes send alerts of a session to nobody"),
         DrillState::Failed { missing } => {
-            error!(%session, ?missing, "channels did not accept the drill in time");
+            let missing = missed(missing, &drill.refused, "recipient");
+            error!(%session, missing, "channels did not accept the drill in time");
         }
     }
     match drill.doubt {

@@ -37,11 +37,12 @@ pub(super) fn write(
             label
         })
         .collect();
-    let counts: [(_, Count); 7] = [
+    let counts: [(_, Count); 8] = [
         (&table::OUTBOX_QUEUED, |channel| u64::from(channel.queued)),
         (&table::CHANNEL_FAILING, |channel| u64::from(channel.failing_since.is_some())),
         (&table::DELIVERED, |channel| channel.delivered),
         (&table::GIVEN_UP, |channel| channel.failed),
+        (&table::REFUSED, |channel| channel.refused),
         (&table::RETRIED, |channel| channel.retried),
         (&table::WITHDRAWN, |channel| channel.withdrawn),
         (&table::FALLEN_BACK, |channel| channel.fallen_back),

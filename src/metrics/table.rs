@@ -998,6 +998,15 @@ pub const GIVEN_UP: Metric = counter(
     1,
     "Messages given up because the channel refused them for good",
 );
+/// Refusals of single recipients.
+pub const REFUSED: Metric = counter(
+    "vchealth_notification_recipients_refused_total",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Times that one of several recipients refused for good what others of the channel have",
+);
 /// Repeated attempts.
 pub const RETRIED: Metric = counter(
     "vchealth_notifications_retried_total",
@@ -1068,7 +1077,7 @@ pub const HEARTBEAT_HELD: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 while the heartbeat is held back because nothing is learned of the sites, the disk stands still or no channel reaches anybody, else 0",
+    "1 while the heartbeat is held back because the event loop stands still, nothing is learned of the sites, the disk stands still or no channel reaches anybody, else 0",
 );
 /// Whether a calendar can be read.
 pub const CALENDAR_WORKING: Metric = gauge(
@@ -1354,6 +1363,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             CHANNEL_FAILING,
             DELIVERED,
             GIVEN_UP,
+            REFUSED,
             RETRIED,
             WITHDRAWN,
             FALLEN_BACK,

@@ -162,6 +162,10 @@ pub struct Drill {
     /// Why an alert about the session's sites would not be told while it is on, where it would not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<DrillDoubt>,
+    /// Recipients who refused it for good where others of their channel have it, among the channels
+    /// that miss it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<ChannelId, Vec<String>>,
     /// How it went.
     pub state: DrillState,
 }

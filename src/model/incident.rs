@@ -322,6 +322,9 @@ pub enum SelfDoubt {
         session: String,
         /// Which channels have not yet.
         channels: Vec<ChannelId>,
+        /// Which of their recipients refuse it, where the others have it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        refused: BTreeMap<ChannelId, Vec<String>>,
     },
     /// Alerts about the sites of a session would reach nobody.
     NobodyReached {
@@ -427,10 +430,10 @@ impl fmt::Display for SelfDoubt {
             Self::Trouble { part: Part::Courier, detail } => {
                 write!(f, "no channel takes messages any more: {detail}")
             }
-            Self::DrillMissed { session, channels } => write!(
+            Self::DrillMissed { session, channels, refused } => write!(
                 f,
                 "the drill before session {session} was not accepted by: {}",
-                joined(channels)
+                missed(channels, refused, "recipient")
             ),
             Self::NobodyReached { session } => {
                 write!(f, "alerts about the sites of session {session} would reach nobody")
@@ -446,9 +449,18 @@ impl fmt::Display for SelfDoubt {
     }
 }
 
-/// Names of channels in one line.
-pub(crate) fn joined(channels: &[ChannelId]) -> String {
-    channels.iter().map(ChannelId::as_str).collect::<Vec<_>>().join(", ")
+/// Names of channels in one line, each with those of its recipients whom it is about, if it is not
+/// about all of them; `recipient` is the word for one.
+pub(crate) fn missed(
+    channels: &[ChannelId],
+    refused: &BTreeMap<ChannelId, Vec<String>>,
+    recipient: &str,
+) -> String {
+    let one = |channel: &ChannelId| match refused.get(channel) {
+        Some(who) => format!("{channel} ({recipient} {})", who.join(", ")),
+        None => channel.to_string(),
+    };
+    channels.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Somebody took an incident on.

@@ -44,6 +44,21 @@ pub struct ChannelStatus {
     pub last_delivered: Option<Timestamp>,
     /// The last drills that were accepted, the latest at the end.
     pub drills: Vec<IncidentId>,
+    /// Times that one of several recipients refused for good what others have.
+    pub refused: u64,
+    /// Those of several recipients who refused for good the last that they were offered.
+    pub refusing: Vec<Refusing>,
+}
+
+/// One of several recipients of a channel who is not reached any more, though others are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusing {
+    /// Who, by a number of a group or a place in the settings; nobody's number or address.
+    pub recipient: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the service said last, without secrets.
+    pub reason: String,
 }
 
 impl ChannelStatus {
@@ -65,6 +80,8 @@ impl ChannelStatus {
             last_error: None,
             last_delivered: None,
             drills: Vec::new(),
+            refused: 0,
+            refusing: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //!    once, and through the channels that stand in for those. When that is nobody, it is a trouble
 //!    of this monitor's own.
 //! 3. It is passed when every channel has accepted it. It then ends, and its end is told as well.
+//!    One with several recipients has not as long as any of them refuses it for good.
 //! 4. A channel that has not accepted it within the time that the settings allow is a trouble of
 //!    this monitor's own, told through the channels that work, until it accepts that or anything
 //!    else, or the session is over.
@@ -53,6 +54,8 @@ pub(super) struct Drills {
     pending: BTreeMap<SessionId, Pending>,
     /// The minute of the last rehearsal of what would not have been told.
     rehearsed: Option<i64>,
+    /// Recipients who refuse for good what others of their channel have.
+    refusing: BTreeMap<ChannelId, Vec<String>>,
 }
 
 /// A drill that goes on.
@@ -78,7 +81,7 @@ impl Drills {
     pub(super) fn restored(held: BTreeMap<SessionId, Drill>) -> Self {
         let running = held.iter().filter(|(_, drill)| drill.state == DrillState::Running);
         let pending = running.map(|(session, drill)| (session.clone(), Pending::of(drill, None)));
-        Self { pending: pending.collect(), held, rehearsed: None }
+        Self { pending: pending.collect(), held, ..Self::default() }
     }
 
     /// Our wall clock was set by so many seconds; how long it is waited stays the same.
@@ -124,8 +127,19 @@ impl Drills {
         these.filter_map(|drill| miss_no_longer(drill, channel)).collect()
     }
 
+    /// These recipients refuse for good what others of their channel have.
+    pub(super) fn refusing(&mut self, channel: ChannelId, recipients: Vec<String>) {
+        match recipients.is_empty() {
+            true => self.refusing.remove(&channel),
+            false => self.refusing.insert(channel, recipients),
+        };
+    }
+
     /// A channel has accepted something at `at`: what it refused before was its trouble of then.
     pub(super) fn delivered(&mut self, channel: &ChannelId, at: Timestamp) -> Vec<Change> {
+        if self.refusing.contains_key(channel) {
+            return Vec::new();
+        }
         let before = self.held.values_mut().filter(|drill| drill.at < at);
         before.filter_map(|drill| miss_no_longer(drill, channel)).collect()
     }
@@ -137,7 +151,8 @@ impl Drills {
             let session = || drill.title.clone();
             let way = match &drill.state {
                 DrillState::Failed { missing } if !missing.is_empty() => {
-                    Some(SelfDoubt::DrillMissed { session: session(), channels: missing.clone() })
+                    let (channels, refused) = (missing.clone(), drill.refused.clone());
+                    Some(SelfDoubt::DrillMissed { session: session(), channels, refused })
                 }
                 DrillState::Nobody => Some(SelfDoubt::NobodyReached { session: session() }),
                 DrillState::Running | DrillState::Passed | DrillState::Failed { .. } => None,
@@ -220,6 +235,7 @@ impl Drills {
             at: now,
             reached: reached(session, config),
             doubt: None,
+            refused: BTreeMap::new(),
             state: DrillState::Running,
         };
         if drill.reached.is_empty() {
@@ -255,6 +271,8 @@ impl Drills {
         if !pending.missing.is_empty() && patience {
             return;
         }
+        let refused = self.refusing.iter().filter(|(id, _)| pending.missing.contains(*id));
+        drill.refused = refused.map(|(id, who)| (id.clone(), who.clone())).collect();
         drill.state = match pending.missing.is_empty() {
             true => DrillState::Passed,
             false => DrillState::Failed { missing: pending.missing.iter().cloned().collect() },
@@ -276,6 +294,7 @@ fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
     let DrillState::Failed { missing } = &mut drill.state else { return None };
     let before = missing.len();
     missing.retain(|other| other != channel);
+    drill.refused.remove(channel);
     (missing.len() < before).then(|| Change::Drill(Box::new(drill.clone())))
 }
 

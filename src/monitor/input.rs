@@ -32,6 +32,14 @@ pub enum Input {
         /// Which drill.
         incident: IncidentId,
     },
+    /// Some of several recipients of a channel refuse for good what the others have, or none do any
+    /// more; may be told again and again.
+    Refusing {
+        /// Which channel.
+        channel: ChannelId,
+        /// Who.
+        recipients: Vec<String>,
+    },
     /// A channel has accepted something; may be told again and again.
     Delivered {
         /// Which channel.

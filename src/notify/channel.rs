@@ -46,6 +46,42 @@ pub enum Retry {
     },
 }
 
+/// What came of handing a letter over, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whether it was accepted: by everybody, or by somebody while all others refuse it for good.
+    pub result: Result<(), DeliveryError>,
+    /// How it fared with each recipient whom it was offered to, where the channel has several.
+    pub recipients: Vec<Fared>,
+}
+
+/// How a letter fared with one of several recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fared {
+    /// What the log calls them, which is nobody's number or address.
+    pub recipient: String,
+    /// Whether they accepted it.
+    pub result: Result<(), DeliveryError>,
+}
+
+impl Receipt {
+    /// Those who refuse for good what others have.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&str, &DeliveryError)> {
+        let told =
+            matches!(self.result, Ok(()) | Err(DeliveryError { retry: Retry::Partly { .. }, .. }));
+        self.recipients.iter().filter(move |_| told).filter_map(|fared| match &fared.result {
+            Err(error) if error.retry == Retry::Never => Some((&*fared.recipient, error)),
+            Ok(()) | Err(_) => None,
+        })
+    }
+}
+
+impl From<Result<(), DeliveryError>> for Receipt {
+    fn from(result: Result<(), DeliveryError>) -> Self {
+        Self { result, recipients: Vec::new() }
+    }
+}
+
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -73,7 +109,7 @@ impl Direct {
     /// # Errors
     /// When it was not accepted.
     pub async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        self.0.deliver(letter).await
+        self.0.deliver(letter).await.result
     }
 
     /// Takes up what stood when the daemon ended and still does; see [`Courier::restore`].
@@ -150,15 +186,15 @@ impl Hand {
     }
 
     /// Hands the letter over. Returns within the channel's time limit.
-    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+    pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
         match self {
-            Self::Webhook(webhook) => webhook.deliver(letter).await,
-            Self::Alertmanager(alertmanager) => alertmanager.deliver(letter).await,
+            Self::Webhook(webhook) => webhook.deliver(letter).await.into(),
+            Self::Alertmanager(alertmanager) => alertmanager.deliver(letter).await.into(),
             Self::Email(email) => email.deliver(letter).await,
             Self::Zalo(zalo) => zalo.deliver(letter).await,
             Self::Telegram(telegram) => telegram.deliver(letter).await,
             Self::Sms(sms) => sms.deliver(letter).await,
-            Self::Exec(exec) => exec.deliver(letter).await,
+            Self::Exec(exec) => exec.deliver(letter).await.into(),
         }
     }
 

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::channel::{self, Hand};
 use super::http::Http;
 use super::queue::{Due, Event, LineSetup, Queue};
-use super::{DeliveryError, Retry, Setup, Style};
+use super::{DeliveryError, Receipt, Retry, Setup, Style};
 use crate::clock::Clock;
 use crate::config::Channel;
 use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId, Refusal};
@@ -229,7 +229,7 @@ struct Round {
     style: Arc<Style>,
     /// The channels with the settings that they were made from.
     hands: BTreeMap<ChannelId, (Channel, Arc<Hand>)>,
-    deliveries: JoinSet<Result<(), DeliveryError>>,
+    deliveries: JoinSet<Receipt>,
     /// Which letter each delivery carries.
     carries: HashMap<task::Id, (ChannelId, NotificationId)>,
     http: Http,
@@ -281,9 +281,11 @@ impl Round {
     }
 
     fn configure(&mut self, setup: &Setup) {
+        let hands = &self.hands;
         let lines = setup.channels.iter().map(|channel| LineSetup {
             id: channel.id.clone(),
             kind: channel.kind.word(),
+            anew: hands.get(&channel.id).is_none_or(|(known, _)| known.kind != channel.kind),
             limits: channel::limits(&channel.kind),
             fallback: channel.fallback.clone(),
             ends: channel.send_resolved,
@@ -337,7 +339,7 @@ impl Round {
         let delivery = self.deliveries.spawn(async move {
             let Some(hand) = hand else {
                 let text = "the channel is no longer configured".to_owned();
-                return Err(DeliveryError { retry: Retry::Never, text });
+                return Err(DeliveryError { retry: Retry::Never, text }).into();
             };
             // A disk in trouble is no reason to wait: telling comes first.
             if record_first && writer.status().trouble.is_none() {
@@ -345,30 +347,30 @@ impl Round {
             }
             let limit = hand.time_limit();
             match tokio::time::timeout(limit, hand.deliver(&letter)).await {
-                Ok(result) => result,
+                Ok(receipt) => receipt,
                 Err(_) => {
                     let text = format!("no answer within {} s", limit.as_secs_f32());
-                    Err(DeliveryError { retry: Retry::Later, text })
+                    Err(DeliveryError { retry: Retry::Later, text }).into()
                 }
             }
         });
         self.carries.insert(delivery.id(), carries);
     }
 
-    fn settle(&mut self, ended: Result<(task::Id, Result<(), DeliveryError>), JoinError>) {
-        let (id, result) = match ended {
+    fn settle(&mut self, ended: Result<(task::Id, Receipt), JoinError>) {
+        let (id, receipt) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 let text = "the delivery ended in a fault of this program".to_owned();
-                (error.id(), Err(DeliveryError { retry: Retry::Later, text }))
+                (error.id(), Err(DeliveryError { retry: Retry::Later, text }).into())
             }
         };
         let Some((channel, letter)) = self.carries.remove(&id) else { return };
-        match &result {
+        match &receipt.result {
             Ok(()) => info!(%channel, id = %letter, "told"),
             Err(error) => warn!(%channel, id = %letter, "not told yet: {error}"),
         }
-        self.queue.settle(&channel, &letter, result, self.clock.now());
+        self.queue.settle(&channel, &letter, receipt, self.clock.now());
     }
 
     /// Records, logs and shows what has changed.
@@ -393,6 +395,13 @@ impl Round {
                     %channel, %id,
                     "a message is given up for those who have not got it; others have: {reason}"
                 ),
+                Event::Refused { channel, id, recipient, reason } => error!(
+                    %channel, %id, recipient,
+                    "one of several recipients refuses for good what others have: {reason}"
+                ),
+                Event::Reached { channel, recipient } => {
+                    info!(%channel, recipient, "a recipient who refused accepts again");
+                }
                 Event::FallsBack { channel, id, to } => {
                     warn!(%channel, %id, %to, "goes through the fallback as well");
                 }

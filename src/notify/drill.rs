@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::channel::Hand;
 use super::http::Http;
-use super::{CourierError, DeliveryError, Retry, Setup};
+use super::{CourierError, DeliveryError, Fared, Retry, Setup};
 use crate::clock::Clock;
 use crate::config::Channel;
 use crate::model::{ChannelId, NotificationKind};
@@ -18,6 +18,16 @@ pub struct TestReport {
     pub channel: ChannelId,
     /// How long it took, or why it failed.
     pub result: Result<Duration, DeliveryError>,
+    /// How each recipient took it, where the channel has several: with the first failure of each.
+    pub recipients: Vec<Fared>,
+}
+
+impl TestReport {
+    /// Whether everybody took it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.result.is_ok() && self.recipients.iter().all(|fared| fared.result.is_ok())
+    }
 }
 
 /// Sends a clearly marked test through every channel and, where the end of an incident is told as
@@ -40,11 +50,11 @@ pub async fn test_alert(setup: &Setup, clock: Clock) -> Result<Vec<TestReport>, 
         .collect();
     let mut reports = Vec::with_capacity(trials.len());
     for (channel, trial) in trials {
-        let result = trial.await.unwrap_or_else(|_| {
+        let (result, recipients) = trial.await.unwrap_or_else(|_| {
             let text = "the delivery ended in a fault of this program".to_owned();
-            Err(DeliveryError { retry: Retry::Never, text })
+            (Err(DeliveryError { retry: Retry::Never, text }), Vec::new())
         });
-        reports.push(TestReport { channel, result });
+        reports.push(TestReport { channel, result, recipients });
     }
     Ok(reports)
 }
@@ -53,12 +63,21 @@ async fn try_channel(
     hand: Hand,
     channel: Channel,
     clock: Clock,
-) -> Result<Duration, DeliveryError> {
+) -> (Result<Duration, DeliveryError>, Vec<Fared>) {
     let began = clock.now();
-    for kind in [NotificationKind::Firing, NotificationKind::Resolved] {
-        if kind == NotificationKind::Firing || channel.send_resolved {
-            hand.deliver(&test_letter(&channel.id, kind, began.wall)).await?;
+    let test = |kind| test_letter(&channel.id, kind, began.wall);
+    let mut receipt = hand.deliver(&test(NotificationKind::Firing)).await;
+    // Whoever has it is told its end, whatever others say.
+    let somebody = receipt.result.is_ok() || receipt.recipients.iter().any(|it| it.result.is_ok());
+    if somebody && channel.send_resolved {
+        let over = hand.deliver(&test(NotificationKind::Resolved)).await;
+        receipt.result = receipt.result.and(over.result);
+        for fared in &mut receipt.recipients {
+            let end = over.recipients.iter().find(|end| end.recipient == fared.recipient);
+            if let (Ok(()), Some(end)) = (&fared.result, end) {
+                fared.result = end.result.clone();
+            }
         }
     }
-    Ok(clock.mono() - began.mono)
+    (receipt.result.map(|()| clock.mono() - began.mono), receipt.recipients)
 }

@@ -20,7 +20,7 @@ use self::message::Mail;
 use super::http::repeatable;
 use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, keys};
+use super::{DeliveryError, Fared, Letter, Receipt, Retry, Style, keys};
 use crate::config::{EmailSettings, MailSecurity};
 use crate::model::WebAddress;
 
@@ -74,29 +74,34 @@ impl Email {
     /// that refuses one recipient, or asks to come back for one later, takes nothing; then each is
     /// tried alone, so that one who has left or whose box is full keeps nobody else from being
     /// told.
-    ///
-    /// # Errors
-    /// When the server may accept it later for some, or accepts it for nobody.
-    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+    pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
+        let sending = match self.sending().await {
+            Ok(sending) => sending,
+            Err(error) => return Err(error).into(),
+        };
+        if let Some((all, lacked)) = self.who_lack_the_same(letter) {
+            match sending.send(&all, &lacked).await {
+                Ok(()) => {
+                    self.recipients.forget(letter);
+                    let has = |at| Fared { recipient: sending.label(at), result: Ok(()) };
+                    let recipients = all.into_iter().map(has).collect();
+                    return Receipt { result: Ok(()), recipients };
+                }
+                Err(Unsent { names_one: false, error }) => return Err(error).into(),
+                Err(_) => {}
+            }
+        }
+        self.recipients.deliver(letter, &sending).await
+    }
+
+    async fn sending(&self) -> Result<Sending<'_>, DeliveryError> {
         let from = mailbox(&self.settings.from)?;
         let to: Vec<Mailbox> =
             self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
         let password =
             self.settings.login.as_ref().map(|(_, source)| keys::read(source)).transpose()?;
         let transport = self.transport(&from, password.as_ref()).await?;
-        let sending =
-            Sending { email: self, transport, password, from, to, gone: Mutex::default() };
-        if let Some((all, lacked)) = self.who_lack_the_same(letter) {
-            match sending.send(&all, &lacked).await {
-                Ok(()) => {
-                    self.recipients.forget(letter);
-                    return Ok(());
-                }
-                Err(Unsent { names_one: false, error }) => return Err(error),
-                Err(_) => {}
-            }
-        }
-        self.recipients.deliver(letter, &sending).await
+        Ok(Sending { email: self, transport, password, from, to, gone: Mutex::default() })
     }
 
     /// Several recipients who all lack the same of a letter, as far as they lack anything.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::queue::LONGEST_ASKED;
-use super::{DeliveryError, Item, Letter, Retry, Style, split, texts};
+use super::{DeliveryError, Fared, Item, Letter, Receipt, Retry, Style, split, texts};
 use crate::model::{IncidentId, NotificationId, NotificationKind};
 
 /// Incidents that a recipient is known to have been told of while others still are to be.
@@ -113,6 +113,8 @@ struct Run {
     messages: Arc<Vec<Message>>,
     /// Messages and pieces to post.
     left: VecDeque<(usize, usize)>,
+    /// Whether they were asked to accept anything.
+    asked: bool,
     failure: Option<DeliveryError>,
 }
 
@@ -146,15 +148,8 @@ impl Recipients {
     }
 
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
-    /// accept.
-    ///
-    /// # Errors
-    /// See [`verdict`].
-    pub(super) async fn deliver<P: Post>(
-        &self,
-        letter: &Letter,
-        way: &P,
-    ) -> Result<(), DeliveryError> {
+    /// accept. What comes of it is said by [`verdict`].
+    pub(super) async fn deliver<P: Post>(&self, letter: &Letter, way: &P) -> Receipt {
         let mut runs = self.runs(letter, way);
         let mut anew = false;
         loop {
@@ -171,6 +166,7 @@ impl Recipients {
                 continue;
             }
             let Some((message, piece)) = run.left.pop_front() else { continue };
+            run.asked = true;
             let messages = Arc::clone(&run.messages);
             let Message { letter, pieces } = &messages[message];
             self.posting(&run.name, way.pace(at));
@@ -209,7 +205,8 @@ impl Recipients {
                 }
             }
         }
-        self.judge(letter, runs, anew)
+        let recipients = fared(&runs, way);
+        Receipt { result: self.judge(letter, runs, anew), recipients }
     }
 
     /// What comes of a letter, and what of it is to be remembered.
@@ -262,7 +259,7 @@ impl Recipients {
                 .flat_map(|(at, message)| (0..message.pieces.len()).map(move |piece| (at, piece)));
             let left = all.filter(|(at, piece)| !self.has(&name, &messages[*at].letter, *piece));
             let left = left.collect();
-            Run { lacks, left, messages, failure: None, name }
+            Run { lacks, left, messages, asked: false, failure: None, name }
         };
         way.names().into_iter().map(run).collect()
     }
@@ -389,6 +386,15 @@ impl Run {
     }
 }
 
+/// How each of several recipients took what they were asked to accept.
+fn fared(runs: &[Run], way: &impl Post) -> Vec<Fared> {
+    let one = |(at, run): (usize, &Run)| {
+        let result = run.failure.clone().map_or(Ok(()), Err);
+        (run.asked || result.is_err()).then(|| Fared { recipient: way.label(at), result })
+    };
+    if runs.len() < 2 { Vec::new() } else { runs.iter().enumerate().filter_map(one).collect() }
+}
+
 /// Rule 4: a post that failed for the moment after so long was not answered.
 fn is_hanging(result: &Result<(), DeliveryError>, took: Duration) -> bool {
     took >= HANGS && result.as_ref().is_err_and(|error| error.retry == Retry::Later)
@@ -401,7 +407,7 @@ fn is_hanging(result: &Result<(), DeliveryError>, took: Duration) -> bool {
 /// 1. While somebody may still get it, the letter is repeated, as soon as the first of them may be
 ///    asked again. Where another one has it, only this letter waits: they are to hear what comes
 ///    next in time. So the only recipient of a channel is never one of several.
-/// 2. Else, if anybody was reached, it is accepted. What was refused stands in the log.
+/// 2. Else, if anybody was reached, it is accepted. Who refused it stands in the receipt.
 /// 3. Else it failed, with the first reason.
 pub(super) fn verdict(
     whole: bool,

@@ -37,6 +37,8 @@
 //!    settings before it told anybody has not stood in: another one does.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
+//! 9. What some recipients have and others refuse for good is told. Whoever refuses is named and
+//!    counted, until they accept something again; a drill is not accepted as long as anybody does.
 
 mod entry;
 mod line;
@@ -45,7 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DeliveryError, Letter};
+use super::{Letter, Receipt};
 use crate::config::Fallback;
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
@@ -96,6 +98,8 @@ pub(super) struct LineSetup {
     pub(super) fallback: Option<Fallback>,
     /// Whether it tells that something is over.
     pub(super) ends: bool,
+    /// Whether it leads elsewhere than before: what is known of its recipients holds no longer.
+    pub(super) anew: bool,
 }
 
 /// A letter that is due.
@@ -119,6 +123,10 @@ pub(super) enum Event {
     },
     /// A message was given up for those recipients who have not got it; the others have.
     PartlyTold { channel: ChannelId, id: NotificationId, reason: String },
+    /// The first letter that one of several recipients refuses for good, and others have.
+    Refused { channel: ChannelId, id: NotificationId, recipient: String, reason: String },
+    /// The first that they accept after such.
+    Reached { channel: ChannelId, recipient: String },
     /// A message goes through the fallback as well.
     FallsBack { channel: ChannelId, id: NotificationId, to: ChannelId },
     /// The first attempt after one that worked has failed.
@@ -166,6 +174,9 @@ impl Queue {
                 StandsIn::new(fallback, ends)
             });
             line.ends = setup.ends;
+            if setup.anew {
+                line.refusing.clear();
+            }
             setup.kind.clone_into(&mut line.status.kind);
         }
         self.let_go(now);
@@ -223,12 +234,14 @@ impl Queue {
         &mut self,
         channel: &ChannelId,
         letter: &NotificationId,
-        result: Result<(), DeliveryError>,
+        receipt: impl Into<Receipt>,
         now: Now,
     ) {
+        let receipt = receipt.into();
         let Some(line) = self.lines.get_mut(channel) else { return };
         let Some(entries) = line.under_way.remove(letter) else { return };
-        match result {
+        line.hear(letter, &receipt, now, &mut self.output);
+        match receipt.result {
             Ok(()) => line.delivered(&entries, now, &mut self.output),
             Err(error) => line.failed(letter, entries, &error, now, &mut self.output),
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::http::{Answer, Http, Request};
 use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Style, ascii, texts};
+use super::{DeliveryError, Letter, Receipt, Style, ascii, texts};
 use crate::config::{SmsGateway, SmsSettings};
 use crate::model::Contact;
 
@@ -66,10 +66,7 @@ impl Sms {
     }
 
     /// Sends the letter to every phone.
-    ///
-    /// # Errors
-    /// When a message may be accepted later, or none is accepted.
-    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+    pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
         self.recipients.deliver(letter, self).await
     }
 

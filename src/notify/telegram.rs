@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::http::{Answer, Body, Http, Request, repeatable};
 use super::parts::{Message, Pace, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style, keys};
+use super::{DeliveryError, Letter, Receipt, Retry, Style, keys};
 use crate::config::TelegramSettings;
 use crate::model::WebAddress;
 
@@ -71,11 +71,11 @@ impl Telegram {
 
     /// Sends the letter to every chat, a long one as several messages, no faster than a chat may
     /// get them.
-    ///
-    /// # Errors
-    /// When a chat may accept it later, or none accepts it.
-    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
-        let token = keys::read(&self.settings.token)?;
+    pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
+        let token = match keys::read(&self.settings.token) {
+            Ok(token) => token,
+            Err(error) => return Err(error).into(),
+        };
         let url = self.settings.base_url.below(&format!("/bot{}/sendMessage", token.reveal()));
         self.recipients.deliver(letter, &Sending { bot: self, url, token }).await
     }

@@ -17,7 +17,7 @@ use self::token::Tokens;
 use super::http::{Body, Http, Request};
 use super::parts::{Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Retry, Style};
+use super::{DeliveryError, Letter, Receipt, Retry, Style};
 use crate::config::{ZaloRecipient, ZaloSettings};
 
 /// Longest text of a message, in characters.
@@ -62,10 +62,7 @@ impl Zalo {
     }
 
     /// Sends the letter to every recipient, a long one as several messages.
-    ///
-    /// # Errors
-    /// When a recipient may get it later, or none accepts it.
-    pub(super) async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
+    pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
         self.recipients.deliver(letter, self).await
     }
 

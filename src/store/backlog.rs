@@ -211,21 +211,7 @@ fn follows(last: &Rollup, next: &Rollup) -> bool {
 mod tests {
     use super::*;
     use crate::model::{Durable, Health, NotificationKind};
-    use crate::store::tests::{at, batch, health, incident, notification, rollup};
-
-    fn mark(id: &str, state: MarkState) -> Mark {
-        Mark {
-            id: NotificationId::new(id),
-            state,
-            at: at("2026-02-03T01:00:00Z"),
-            attempts: 1,
-            next_attempt: None,
-            error: None,
-            bundle: None,
-            fallback: None,
-            told_as: NotificationKind::Firing,
-        }
-    }
+    use crate::store::tests::{at, batch, health, incident, mark, notification, rollup};
 
     fn second(n: usize) -> String {
         let (h, m, s) = (n / 3600 % 24, n / 60 % 60, n % 60);

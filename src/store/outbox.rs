@@ -70,7 +70,8 @@ pub struct Mark {
     pub attempts: u32,
     /// When the next attempt is due.
     pub next_attempt: Option<Timestamp>,
-    /// What the last attempt said, or why it was withdrawn. Holds no secrets.
+    /// What the last attempt said, why it was withdrawn, or which recipients refuse what the others
+    /// have. Holds no secrets.
     pub error: Option<String>,
     /// The name under which it leaves together with others.
     pub bundle: Option<NotificationId>,
@@ -172,14 +173,15 @@ impl Store {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// The drills that were accepted. Their ids begin alike; a site of that name is no harm, since
-    /// its incidents are no drills that anybody waits for.
+    /// The drills that every recipient accepted. Their ids begin alike; a site of that name is no
+    /// harm, since its incidents are no drills that anybody waits for.
     fn drills(&self) -> Result<Vec<(ChannelId, IncidentId)>, StoreError> {
         let mut select = self
             .db
             .prepare(
                 "SELECT channel, incident FROM outbox
-                 WHERE incident >= 'drill.' AND incident < 'drill/' AND state = 1 ORDER BY seq",
+                 WHERE incident >= 'drill.' AND incident < 'drill/' AND state = 1 AND error IS NULL
+                 ORDER BY seq",
             )
             .doing("read")?;
         let rows = select.query_map([], |row| {

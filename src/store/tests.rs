@@ -79,6 +79,21 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
     }
 }
 
+/// How far a message got at its first attempt.
+pub(crate) fn mark(id: &str, state: MarkState) -> Mark {
+    Mark {
+        id: NotificationId::new(id),
+        state,
+        at: now(),
+        attempts: 1,
+        next_attempt: None,
+        error: None,
+        bundle: None,
+        fallback: None,
+        told_as: NotificationKind::Firing,
+    }
+}
+
 /// That a channel was told of an incident of its own, and nobody by name.
 pub(crate) fn told(channel: &str, kind: NotificationKind, at: Timestamp) -> Told {
     Told {
@@ -337,15 +352,11 @@ fn marks_follow_a_message_on_its_way() {
     let (mut store, _) = scratch.open();
     store.commit(&[everything()], &[], now()).unwrap();
     let mut mark = Mark {
-        id: NotificationId::new("n1"),
-        state: MarkState::Waiting,
-        at: now(),
         attempts: 3,
         next_attempt: Some(at("2026-02-03T01:00:04Z")),
         error: Some("503".to_owned()),
         bundle: Some(NotificationId::new("b")),
-        fallback: None,
-        told_as: NotificationKind::Firing,
+        ..mark("n1", MarkState::Waiting)
     };
     store.commit(&[], std::slice::from_ref(&mark), now()).unwrap();
     let waiting = &store.waiting().unwrap()[0];
@@ -388,18 +399,8 @@ fn what_was_last_accepted_about_an_open_incident_stands() {
     ];
     store.commit(&[batch(changes)], &[], now()).unwrap();
     assert!(store.standing().unwrap().is_empty(), "nothing was accepted yet");
-    let mark = |id: &str| Mark {
-        id: NotificationId::new(id),
-        state: MarkState::Delivered,
-        at: now(),
-        attempts: 1,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        fallback: None,
-        told_as: NotificationKind::Firing,
-    };
-    store.commit(&[], &[mark("b"), mark("a"), mark("d")], now()).unwrap();
+    let delivered = ["b", "a", "d"].map(|id| mark(id, MarkState::Delivered));
+    store.commit(&[], &delivered, now()).unwrap();
     let standing: Vec<NotificationId> =
         store.standing().unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(standing, [NotificationId::new("b")], "`c` still waits, `d` is over");
@@ -532,17 +533,7 @@ fn old_history_goes_and_what_is_open_stays() {
 
 /// A message that went through the channel `sms` as well.
 fn fallen_back(id: &str, state: MarkState, told_as: NotificationKind) -> Mark {
-    Mark {
-        id: NotificationId::new(id),
-        state,
-        at: now(),
-        attempts: 3,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        fallback: Some(ChannelId::new("sms")),
-        told_as,
-    }
+    Mark { attempts: 3, fallback: Some(ChannelId::new("sms")), told_as, ..mark(id, state) }
 }
 
 #[test]
@@ -570,6 +561,7 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         at: now(),
         reached: [(ChannelId::new("sms"), vec!["Hà".to_owned()])].into(),
         doubt: Some(DrillDoubt::HeldBack),
+        refused: [(ChannelId::new("sms"), vec!["2".to_owned()])].into(),
         state: DrillState::Failed { missing: vec![ChannelId::new("sms")] },
     };
     let changes = vec![
@@ -600,6 +592,28 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
     assert_eq!(fallbacks, vec![Some(ChannelId::new("sms")); 3]);
     assert_eq!(store.link_uses().unwrap(), [used], "the first use stays");
     assert_eq!(durable.drills.values().collect::<Vec<_>>(), [&drill]);
+}
+
+#[test]
+fn a_drill_that_a_recipient_refused_is_not_accepted_after_a_restart_either() {
+    let scratch = Scratch::new("drills");
+    let (mut store, _) = scratch.open();
+    let drill = |id: &str| {
+        let about = incident(&format!("drill.{id}"), "drill");
+        Change::Notify(Box::new(notification(id, about, NotificationKind::Firing)))
+    };
+    let changes = vec![drill("whole"), drill("refused")];
+    let delivered = |id: &str, error: Option<&str>| Mark {
+        error: error.map(str::to_owned),
+        ..mark(id, MarkState::Delivered)
+    };
+    let marks = [delivered("whole", None), delivered("refused", Some("recipient 2: no"))];
+    store.commit(&[Batch { changes }], &marks, now()).unwrap();
+    drop(store);
+    let (store, _) = scratch.open();
+    let accepted = store.outstanding().unwrap().drills;
+    let accepted: Vec<&str> = accepted.iter().map(|(_, drill)| drill.as_str()).collect();
+    assert_eq!(accepted, ["drill.whole"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! With `BLESS=1` in the environment the files are written anew. Read them before committing: as a
 //! technician with a phone in hand, not as a programmer.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -818,6 +819,10 @@ fn troubles() -> Vec<(&'static str, Letter)> {
     let missed = || SelfDoubt::DrillMissed {
         session: session(),
         channels: ["sms", "zalo"].map(ChannelId::new).to_vec(),
+        refused: BTreeMap::from([(
+            ChannelId::new("zalo"),
+            vec!["f414c8f76fa586fbdfb4".to_owned()],
+        )]),
     };
     vec![
         ("drill", of(missed())),

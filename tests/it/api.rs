@@ -1,7 +1,7 @@
 //! The API against its own document: every operation is asked for, every answer is held against its
 //! schema, and changes reach the daemon exactly as they were asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -264,8 +264,19 @@ async fn whatever_may_be_wrong_with_the_monitor_itself_is_described() {
         SelfDoubt::EngineStrained(Strain { late_ms: 1_400, dropped: 7, ..Strain::default() }),
         SelfDoubt::ClockSet { by_s: -7_200 },
         SelfDoubt::ClockOff { by_s: 300, devices: 9, of: 10 },
-        SelfDoubt::DrillMissed { session: session(), channels: vec![ChannelId::new("sms")] },
+        SelfDoubt::DrillMissed {
+            session: session(),
+            channels: vec![ChannelId::new("sms")],
+            refused: BTreeMap::new(),
+        },
+        SelfDoubt::DrillMissed {
+            session: session(),
+            channels: vec![ChannelId::new("sms")],
+            refused: BTreeMap::from([(ChannelId::new("sms"), vec!["2".to_owned()])]),
+        },
         SelfDoubt::NobodyReached { session: session() },
+        SelfDoubt::SessionMuted { session: session() },
+        SelfDoubt::SessionUnwatched { session: session() },
         trouble(Ailment::Words("timed out".to_owned())),
         trouble(Ailment::Store(StoreTrouble::Full { dir: dir() })),
         trouble(Ailment::Store(StoreTrouble::Held { dir: dir() })),
@@ -314,6 +325,8 @@ async fn the_status_counts_what_the_list_of_sites_holds() {
     }
     assert_eq!(status["incidents"], 3);
     assert_eq!(status["channels"][0]["delivered"], 41);
+    assert_eq!(status["channels"][1]["refused"], 4);
+    assert_eq!(status["channels"][1]["refusing"][0]["recipient"], "2");
     assert_eq!(status["store"]["bytes"], 4_096);
 }
 

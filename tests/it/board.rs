@@ -229,6 +229,9 @@ async fn the_board_says_when_it_cannot_see_or_tell() {
         "máy giám sát không gửi được phép đo (không có đường ra mạng)",
         "Không lưu được gì lúc này: đĩa chứa /var/lib đã đầy.",
         "Cấu hình mới bị từ chối, cấu hình cũ vẫn chạy (07:42). sites.yaml:3:5: unknown parent",
+        "Kênh cảnh báo webhook không gửi được",
+        "Kênh cảnh báo sms: người nhận 2 không nhận được tin nữa",
+        "eSMS trả lời 108",
         "Không có sự cố nào.",
         "Không có phiên họp nào sắp tới",
     ] {

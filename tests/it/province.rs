@@ -13,10 +13,10 @@ use vchealth::model::{
     EngineHealth, Evidence, Failure, Finding, Found, H323Check, HandOver, Health, Host, HttpCheck,
     IcmpCheck, IcmpError, Importance, Incident, IncidentId, Level, LevelIx, Maintenance,
     MonitorView, Mono, NotificationKind, Now, OnDuty, Paces, PersonId, Phase, Quality,
-    QualityGrade, ReadinessRun, RemoteFailure, Resolution, RotaId, Saw, ServiceView, Session,
-    SessionId, SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site, SiteId,
-    SiteIx, SiteReadiness, SiteView, Snapshot, Standing, Target, TargetIx, TargetView, Told,
-    Topology, TrainFigures, Unreachable, Verdict,
+    QualityGrade, ReadinessRun, Refusing, RemoteFailure, Resolution, RotaId, Saw, ServiceView,
+    Session, SessionId, SessionView, Severity, Silence, SilenceId, SipCheck, SipTransport, Site,
+    SiteId, SiteIx, SiteReadiness, SiteView, Snapshot, Standing, Target, TargetIx, TargetView,
+    Told, Topology, TrainFigures, Unreachable, Verdict,
 };
 
 /// Districts of Bắc Kạn with their communes.
@@ -534,7 +534,20 @@ pub(crate) fn channel() -> ChannelStatus {
         last_error: Some("connection refused".to_owned()),
         last_delivered: Some(ago(2)),
         drills: Vec::new(),
+        refused: 0,
+        refusing: Vec::new(),
     }
+}
+
+/// A channel that works, but for one of its recipients.
+pub(crate) fn channel_that_one_refuses() -> ChannelStatus {
+    let refusing = Refusing {
+        recipient: "2".to_owned(),
+        since: ago(3),
+        reason: "eSMS answers 108 (the phone number is not valid): x".to_owned(),
+    };
+    let idle = ChannelStatus::idle(ChannelId::new("sms"), "sms");
+    ChannelStatus { refused: 4, refusing: vec![refusing], ..idle }
 }
 
 /// A silence of Chợ Đồn that is in force.

@@ -231,7 +231,7 @@ impl Daemon for Fake {
     }
 
     fn channels(&self) -> Arc<Vec<ChannelStatus>> {
-        Arc::new(vec![province::channel()])
+        Arc::new(vec![province::channel(), province::channel_that_one_refuses()])
     }
 
     fn look(&self) -> Look {

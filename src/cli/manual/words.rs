@@ -153,8 +153,8 @@ pub(super) const PAGES: &[Page] = &[
              straight to each channel: neither routes nor quiet hours nor silences hold it \
              back."],
         statuses: &[
-            (0, "Every channel took the message."),
-            (1, "A channel did not take it."),
+            (0, "Everybody took the message."),
+            (1, "A channel did not take it, or one of its recipients."),
             CONFIGURATION,
         ],
         examples: &[("One channel", "--channel duty")],

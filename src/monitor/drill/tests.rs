@@ -86,6 +86,7 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     let said = [SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
         channels: vec![ChannelId::new("sms")],
+        refused: BTreeMap::new(),
     }];
     assert_eq!(drills.reasons(at("00:02:01")), said);
     assert_eq!(drills.last(), Some((begin, false)));
@@ -103,6 +104,27 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     assert!(again.reasons(at("00:11:00")).is_empty(), "also after a restart");
     drills.accepted(&ChannelId::new("sms"), &id);
     assert!(drills.reasons(at("00:10:00")).is_empty(), "it came late");
+}
+
+#[test]
+fn a_recipient_who_refuses_is_missing_by_name_until_they_accept_something() {
+    let (mut drills, config) = (Drills::default(), config());
+    drills.look(&config, &none(), at("00:00:00"));
+    let (id, sms) = (incident(&drills), ChannelId::new("sms"));
+    drills.accepted(&ChannelId::new("duty"), &id);
+    drills.refusing(sms.clone(), vec!["2".to_owned()]);
+    drills.look(&config, &none(), at("00:02:01"));
+    let said = [SelfDoubt::DrillMissed {
+        session: "Giao ban".to_owned(),
+        channels: vec![sms.clone()],
+        refused: BTreeMap::from([(sms.clone(), vec!["2".to_owned()])]),
+    }];
+    assert_eq!(drills.reasons(at("00:02:01")), said);
+    assert_eq!(drills.delivered(&sms, at("00:09:00")), [], "to the others");
+    assert_eq!(drills.reasons(at("00:10:00")), said);
+    drills.refusing(sms.clone(), Vec::new());
+    drills.delivered(&sms, at("00:11:00"));
+    assert!(drills.reasons(at("00:12:00")).is_empty());
 }
 
 #[test]

@@ -114,7 +114,7 @@ async fn a_service_that_hangs_is_waited_for_once_and_not_for_every_recipient() {
     let row = Row::new(10, |_, _: &str| Some(Retry::Later));
     let letter = letter("slow", &["slow"]);
     let began = Instant::now();
-    assert_eq!(known.deliver(&letter, &row).await, Err(failed(Retry::Later)));
+    assert_eq!(known.deliver(&letter, &row).await.result, Err(failed(Retry::Later)));
     assert_eq!((row.posts().len(), began.elapsed()), (1, seconds(10)));
 }
 
@@ -123,20 +123,39 @@ async fn a_recipient_who_hangs_keeps_the_others_from_being_told_once_only() {
     let known = Recipients::default();
     let row = Row::new(3, |to, _: &str| (to == 0).then_some(Retry::Later));
     let letter = letter("slow", &["slow"]);
-    assert_eq!(known.deliver(&letter, &row).await, Err(failed(Retry::Later)));
+    assert_eq!(known.deliver(&letter, &row).await.result, Err(failed(Retry::Later)));
     assert_eq!(row.posts(), ["0:slow-1"]);
-    assert_eq!(known.deliver(&letter, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(known.deliver(&letter, &row).await.result, partly(Duration::ZERO, true));
     assert_eq!(row.posts(), ["1:slow-1", "2:slow-1", "0:slow-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_was_asked_stands_in_the_receipt() {
+    let known = Recipients::default();
+    let row = Row::new(3, |to, _: &str| [None, Some(Retry::Never), Some(Retry::Later)][to]);
+    let letter = letter("a", &["a"]);
+    let receipt = known.deliver(&letter, &row).await;
+    let fared = |recipient: &str, result| Fared { recipient: recipient.to_owned(), result };
+    let (refused, later) = (Err(failed(Retry::Never)), Err(failed(Retry::Later)));
+    assert_eq!(receipt.recipients, [fared("0", Ok(())), fared("1", refused), fared("2", later)]);
+    assert_eq!(receipt.refused().map(|(who, _)| who).collect::<Vec<_>>(), ["1"]);
+    let again = known.deliver(&letter, &Row::new(3, |_, _| None)).await;
+    assert_eq!(again, Receipt { result: Ok(()), recipients: vec![fared("2", Ok(()))] });
+    let nobody = known.deliver(&letter, &Row::new(2, |_, _| Some(Retry::Never))).await;
+    assert_eq!(nobody.recipients.len(), 2);
+    assert_eq!(nobody.refused().count(), 0, "nobody has what they lack");
+    let only = known.deliver(&letter, &Row::new(1, |_, _| None)).await;
+    assert_eq!(only.recipients, [], "of one the verdict says it all");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_everybody_has_is_not_remembered() {
     let known = Recipients::default();
     let letter = letter("a", &["a"]);
-    assert_eq!(known.deliver(&letter, &Row::new(2, |_, _| None)).await, Ok(()));
+    assert_eq!(known.deliver(&letter, &Row::new(2, |_, _| None)).await.result, Ok(()));
     assert!(known.lacks("r0", &letter).is_some());
     let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
-    assert_eq!(known.deliver(&letter, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(known.deliver(&letter, &row).await.result, partly(Duration::ZERO, true));
     assert_eq!(known.lacks("r0", &letter), None);
     assert!(known.lacks("r1", &letter).is_some());
 }
@@ -146,14 +165,14 @@ async fn a_digest_whose_lines_changed_tells_each_only_what_they_lack() {
     let known = Recipients::default();
     let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
     let first = letter("digest-a-1", &["a", "b", "c"]);
-    assert_eq!(known.deliver(&first, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(known.deliver(&first, &row).await.result, partly(Duration::ZERO, true));
     assert_eq!(row.posts(), ["0:a-1+b-1+c-1", "1:a-1+b-1+c-1"]);
     // One is over and another one began.
     let second = letter("digest-a-1", &["a", "c", "d"]);
-    assert_eq!(known.deliver(&second, &row).await, partly(Duration::ZERO, true));
+    assert_eq!(known.deliver(&second, &row).await.result, partly(Duration::ZERO, true));
     assert_eq!(row.posts(), ["0:d-1", "1:a-1+c-1+d-1"]);
     let third = letter("digest-a-1", &["a", "c"]);
-    assert_eq!(known.deliver(&third, &row).await, partly(Duration::ZERO, false));
+    assert_eq!(known.deliver(&third, &row).await.result, partly(Duration::ZERO, false));
     assert_eq!(row.posts(), ["1:a-1+c-1"], "and nothing shows that the channel works");
 }
 
@@ -161,14 +180,14 @@ async fn a_digest_whose_lines_changed_tells_each_only_what_they_lack() {
 async fn who_knows_of_a_fault_hears_what_is_new_and_who_does_not_hears_it_as_new() {
     let known = Recipients::default();
     let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
-    known.deliver(&letter("a-1", &["a"]), &row).await.unwrap_err();
+    known.deliver(&letter("a-1", &["a"]), &row).await.result.unwrap_err();
     row.posts();
     let newer = letter_of("a-2", vec![item("a-2", "a", UPDATE, FIRING)]);
-    known.deliver(&newer, &row).await.unwrap_err();
+    known.deliver(&newer, &row).await.result.unwrap_err();
     assert_eq!(row.posts(), ["0:a-2 as update", "1:a-2"]);
     let over = NotificationKind::Resolved;
     let over = letter_of("a-3", vec![item("a-3", "a", over, over)]);
-    assert_eq!(known.deliver(&over, &Row::new(2, |_, _| None)).await, Ok(()));
+    assert_eq!(known.deliver(&over, &Row::new(2, |_, _| None)).await.result, Ok(()));
     assert!(known.lacks("r0", &newer).is_some(), "it is settled and forgotten");
 }
 
@@ -176,15 +195,15 @@ async fn who_knows_of_a_fault_hears_what_is_new_and_who_does_not_hears_it_as_new
 async fn who_asks_for_time_is_left_alone_until_then_by_every_letter() {
     let known = Recipients::default();
     let busy = Row::new(2, |to, _| (to == 1).then_some(Retry::After(seconds(30))));
-    let told = known.deliver(&letter("a", &["a"]), &busy).await;
+    let told = known.deliver(&letter("a", &["a"]), &busy).await.result;
     assert_eq!(told, partly(seconds(30), true));
     busy.posts();
     tokio::time::advance(seconds(10)).await;
-    assert_eq!(known.deliver(&letter("b", &["b"]), &busy).await, partly(seconds(20), true));
-    assert_eq!(known.deliver(&letter("a", &["a"]), &busy).await, partly(seconds(20), false));
+    assert_eq!(known.deliver(&letter("b", &["b"]), &busy).await.result, partly(seconds(20), true));
+    assert_eq!(known.deliver(&letter("a", &["a"]), &busy).await.result, partly(seconds(20), false));
     assert_eq!(busy.posts(), ["0:b-1"]);
     tokio::time::advance(seconds(20)).await;
-    assert_eq!(known.deliver(&letter("a", &["a"]), &Row::new(2, |_, _| None)).await, Ok(()));
+    assert_eq!(known.deliver(&letter("a", &["a"]), &Row::new(2, |_, _| None)).await.result, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,12 +212,12 @@ async fn the_only_recipient_is_not_some_of_several() {
     let flooded = |_, piece: &str| (piece == "b-1").then_some(Retry::After(seconds(30)));
     let row = Row { items: 1, ..Row::new(1, flooded) };
     let digest = letter("digest-a-1", &["a", "b", "c"]);
-    let told = known.deliver(&digest, &row).await;
+    let told = known.deliver(&digest, &row).await.result;
     assert_eq!(told, Err(failed(Retry::After(seconds(30)))), "the whole channel waits");
     assert_eq!(row.posts(), ["0:a-1", "0:b-1"]);
     tokio::time::advance(seconds(30)).await;
     let row = Row { items: 1, ..Row::new(1, |_, _| None) };
-    assert_eq!(known.deliver(&digest, &row).await, Ok(()));
+    assert_eq!(known.deliver(&digest, &row).await.result, Ok(()));
     assert_eq!(row.posts(), ["0:b-1", "0:c-1"], "in order, and nothing twice");
 }
 
@@ -227,9 +246,12 @@ async fn an_account_that_asks_for_time_does_so_for_everybody() {
     let known = Recipients::default();
     let asks = |to, _: &str| (to == 1).then_some(Retry::After(seconds(60)));
     let account = Account(Row::new(3, asks));
-    assert_eq!(known.deliver(&letter("a", &["a"]), &account).await, partly(seconds(60), true));
+    assert_eq!(
+        known.deliver(&letter("a", &["a"]), &account).await.result,
+        partly(seconds(60), true)
+    );
     assert_eq!(account.0.posts(), ["0:a-1", "1:a-1"]);
-    let told = known.deliver(&letter("b", &["b"]), &account).await;
+    let told = known.deliver(&letter("b", &["b"]), &account).await.result;
     assert_eq!(told, Err(failed(Retry::After(seconds(60)))));
     assert_eq!(account.0.posts(), [""; 0]);
 }
@@ -240,7 +262,7 @@ async fn what_one_refuses_for_good_is_not_offered_again_while_another_is_waited_
     let row = Row::new(3, |to, _| [None, Some(Retry::Never), Some(Retry::Later)][to]);
     let letter = letter("a", &["a"]);
     for posts in [&["0:a-1", "1:a-1", "2:a-1"][..], &["2:a-1"]] {
-        known.deliver(&letter, &row).await.unwrap_err();
+        known.deliver(&letter, &row).await.result.unwrap_err();
         assert_eq!(row.posts(), posts);
     }
 }
@@ -250,11 +272,11 @@ async fn a_digest_of_which_a_part_is_refused_for_good_is_no_delivered_one() {
     let known = Recipients::default();
     let odd = |_, piece: &str| (piece == "b-1").then_some(Retry::Never);
     let row = Row { items: 1, ..Row::new(1, odd) };
-    let told = known.deliver(&letter("digest-a-1", &["a", "b", "c"]), &row).await;
+    let told = known.deliver(&letter("digest-a-1", &["a", "b", "c"]), &row).await.result;
     assert_eq!(told, Err(failed(Retry::Never)), "the courier tells each alone");
     row.posts();
     for about in ["a", "b", "c"] {
-        let told = known.deliver(&letter(&format!("{about}-1"), &[about]), &row).await;
+        let told = known.deliver(&letter(&format!("{about}-1"), &[about]), &row).await.result;
         assert_eq!(told.is_ok(), about != "b");
     }
     assert_eq!(row.posts(), ["0:b-1", "0:c-1"]);

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{DeliveryError, Item, Letter, Retry};
+use super::super::{DeliveryError, Item, Letter, Receipt, Retry};
 use super::entry::{Entry, fall_back, told_as};
 use super::{
     Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
 };
-use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now};
+use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Refusing};
 use crate::store::MarkState;
 
 pub(super) use fallback::StandsIn;
@@ -46,6 +46,9 @@ pub(super) struct Line {
     failed_first: Option<Now>,
     /// Letters refused for good since then. One may be its own fault, several are the channel's.
     refusals: u32,
+    /// Recipients who refused for good the last that they were offered and others have: since when,
+    /// and why.
+    pub(super) refusing: BTreeMap<String, (Now, String)>,
     /// The letter that failed in this streak, and whether another one did, too.
     struck: Option<NotificationId>,
     struck_several: bool,
@@ -70,6 +73,7 @@ impl Line {
             failures: 0,
             failed_first: None,
             refusals: 0,
+            refusing: BTreeMap::new(),
             struck: None,
             struck_several: false,
             retry_at: Mono::ZERO,
@@ -158,17 +162,54 @@ impl Line {
         Some(Due { letter, record_first })
     }
 
+    /// Rule 9.
+    pub(super) fn hear(
+        &mut self,
+        letter: &NotificationId,
+        receipt: &Receipt,
+        now: Now,
+        output: &mut Output,
+    ) {
+        let channel = || self.status.id.clone();
+        for fared in receipt.recipients.iter().filter(|fared| fared.result.is_ok()) {
+            if self.refusing.remove(&fared.recipient).is_some() {
+                let recipient = fared.recipient.clone();
+                output.events.push(Event::Reached { channel: channel(), recipient });
+            }
+        }
+        for (recipient, error) in receipt.refused() {
+            self.status.refused += 1;
+            let reason = error.text.clone();
+            if let Some((_, known)) = self.refusing.get_mut(recipient) {
+                *known = reason;
+                continue;
+            }
+            self.refusing.insert(recipient.to_owned(), (now, reason.clone()));
+            let (id, recipient) = (letter.clone(), recipient.to_owned());
+            output.events.push(Event::Refused { channel: channel(), id, recipient, reason });
+        }
+    }
+
     pub(super) fn delivered(&mut self, entries: &[Entry], now: Now, output: &mut Output) {
+        let refused = self.refused();
         for entry in entries {
             self.status.delivered += 1;
-            if entry.notification.alert.drill {
+            if entry.notification.alert.drill && refused.is_none() {
                 self.note_drill(&entry.notification.alert.incident.id);
             }
-            output.marks.push(entry.mark(MarkState::Delivered, now, None));
+            output.marks.push(entry.mark(MarkState::Delivered, now, refused.clone()));
         }
         self.status.last_delivered = Some(now.wall);
         self.takes = entries.first().map_or(Duration::ZERO, |entry| now.mono - entry.left_at);
         self.works(output);
+    }
+
+    /// Who has not got what the others have, if anybody.
+    fn refused(&self) -> Option<String> {
+        let all = self.refusing.iter();
+        let all: Vec<String> =
+            all.map(|(recipient, (_, why))| format!("recipient {recipient}: {why}")).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Notes that a drill was accepted: its end as well, since that is all that is told of it where
@@ -295,6 +336,15 @@ impl Line {
             failing_since: self.failed_first.map(|then| now.told(then)),
             failing_from: self.failed_first.map(|then| then.mono),
             fallback: self.fallback.as_ref().map(|fallback| fallback.to.clone()),
+            refusing: self
+                .refusing
+                .iter()
+                .map(|(recipient, (since, reason))| Refusing {
+                    recipient: recipient.clone(),
+                    since: now.told(*since),
+                    reason: reason.clone(),
+                })
+                .collect(),
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
             ..self.status.clone()

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::{NotificationKind, WebAddress};
-use crate::notify::Retry;
+use crate::notify::{DeliveryError, Fared, Receipt, Retry};
 use crate::store::tests::{at, incident, notification};
 
 /// A queue with one channel, and a clock that only the test moves.
@@ -64,9 +64,9 @@ impl Desk {
         self.settle(id, Err(DeliveryError { retry, text: "503".to_owned() }));
     }
 
-    fn settle(&mut self, id: &str, result: Result<(), DeliveryError>) {
+    fn settle(&mut self, id: &str, receipt: impl Into<Receipt>) {
         let (channel, id) = (ChannelId::new("truc"), NotificationId::new(id));
-        self.queue.settle(&channel, &id, result, self.now);
+        self.queue.settle(&channel, &id, receipt, self.now);
     }
 
     /// Lets the receiver answer `answer` until nothing more is due within `longest`; gives the
@@ -110,7 +110,8 @@ impl Desk {
 }
 
 fn line(id: &str, limits: Limits) -> LineSetup {
-    LineSetup { id: ChannelId::new(id), kind: "webhook", limits, fallback: None, ends: true }
+    let id = ChannelId::new(id);
+    LineSetup { id, kind: "webhook", limits, fallback: None, ends: true, anew: false }
 }
 
 fn later() -> DeliveryError {
@@ -538,6 +539,86 @@ fn what_some_have_and_others_never_accept_is_no_message_that_nobody_was_told() {
     assert_eq!((status.queued, status.failed, status.delivered), (0, 0, 1));
     let events = desk.queue.take_events();
     assert!(matches!(&events[..], [Event::PartlyTold { .. }]), "{events:?}");
+}
+
+/// What three recipients said, of whom the second refuses if that is so.
+fn receipt(result: Result<(), DeliveryError>, refuses: bool) -> Receipt {
+    let fared = |recipient: &str| {
+        let never = || DeliveryError { retry: Retry::Never, text: "410".to_owned() };
+        let result = if refuses && recipient == "2" { Err(never()) } else { Ok(()) };
+        Fared { recipient: recipient.to_owned(), result }
+    };
+    Receipt { result, recipients: ["1", "2", "3"].map(fared).to_vec() }
+}
+
+#[test]
+fn who_refuses_what_others_have_is_named_and_counted_until_they_accept_something() {
+    let mut desk = Desk::new(1);
+    for (id, refuses) in [("a", true), ("b", true), ("c", false), ("d", true)] {
+        desk.decide(id, id, FIRING);
+        desk.take();
+        desk.settle(id, receipt(Ok(()), refuses));
+        let status = desk.status();
+        let refusing: Vec<_> = status.refusing.iter().map(|it| it.recipient.as_str()).collect();
+        assert_eq!(refusing, if refuses { &["2"][..] } else { &[] }, "{id}");
+        desk.wait(seconds(60));
+    }
+    let status = desk.status();
+    assert_eq!((status.delivered, status.failed, status.refused), (4, 0, 3));
+    assert_eq!(status.refusing[0].since, at("2026-02-03T01:03:00Z"));
+    assert_eq!(status.refusing[0].reason, "410");
+    let said = desk.queue.take_events();
+    let said: Vec<_> = said
+        .iter()
+        .map(|event| match event {
+            Event::Refused { id, recipient, .. } => format!("{recipient} refused {id}"),
+            Event::Reached { recipient, .. } => format!("{recipient} reached"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(said, ["2 refused a", "2 reached", "2 refused d"]);
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100, by_id: false };
+    let elsewhere = LineSetup { anew: true, ..line("truc", limits) };
+    desk.queue.configure(vec![elsewhere], desk.now);
+    assert_eq!(desk.status().refusing, [], "the settings name others now");
+}
+
+#[test]
+fn whom_nobody_else_has_it_before_is_refused_is_not_named_twice() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "a", FIRING);
+    desk.take();
+    desk.settle("a", receipt(Err(later()), true));
+    assert_eq!(desk.status().refused, 0, "nobody has it: it is offered to all again");
+    desk.wait(seconds(60));
+    desk.take();
+    let partly = Retry::Partly { after: Duration::ZERO, works: true };
+    let partly = DeliveryError { retry: partly, text: "503".to_owned() };
+    desk.settle("a", receipt(Err(partly), true));
+    desk.wait(seconds(60));
+    desk.take();
+    desk.settle("a", Ok(()));
+    let status = desk.status();
+    assert_eq!((status.delivered, status.refused, status.refusing.len()), (1, 1, 1));
+}
+
+#[test]
+fn a_drill_that_a_recipient_refuses_is_not_accepted_and_a_restart_knows_that() {
+    for refuses in [true, false] {
+        let mut desk = Desk::new(1);
+        let mut message = notification("d", incident("drill.giao-ban", "drill"), FIRING);
+        message.channel = ChannelId::new("truc");
+        message.alert.drill = true;
+        desk.queue.enqueue(Arc::new(message), desk.now);
+        desk.take();
+        desk.queue.take_marks();
+        desk.settle("d", receipt(Ok(()), refuses));
+        assert_eq!(desk.status().drills.is_empty(), refuses);
+        let marks = desk.queue.take_marks();
+        let said = marks.iter().map(|mark| (mark.state, mark.error.as_deref()));
+        let why = refuses.then_some("recipient 2: 410");
+        assert_eq!(said.collect::<Vec<_>>(), [(MarkState::Delivered, why)]);
+    }
 }
 
 #[test]

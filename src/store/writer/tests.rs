@@ -5,8 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use rusqlite::Connection;
 
 use super::*;
-use crate::model::{Ack, Durable, Health, NotificationId, NotificationKind, StoreTrouble};
-use crate::store::tests::{Scratch, at, batch, health, incident, notification, rollup, site_key};
+use crate::model::{Ack, Durable, Health, NotificationKind, StoreTrouble};
+use crate::store::tests::{
+    Scratch, at, batch, health, incident, mark, notification, rollup, site_key,
+};
 use crate::store::{FILE_NAME, History, MarkState};
 
 /// Long enough for any machine; nothing waits that long unless it fails.
@@ -38,20 +40,6 @@ fn hold_alone(scratch: &Scratch, store: &Store) -> Connection {
     let other = Connection::open(scratch.path().join(FILE_NAME)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     other
-}
-
-fn delivered(id: &str) -> Mark {
-    Mark {
-        id: NotificationId::new(id),
-        state: MarkState::Delivered,
-        at: at("2026-02-03T01:00:00Z"),
-        attempts: 1,
-        next_attempt: None,
-        error: None,
-        bundle: None,
-        fallback: None,
-        told_as: NotificationKind::Firing,
-    }
 }
 
 #[test]
@@ -103,7 +91,7 @@ fn a_database_that_refuses_delays_no_alert_and_loses_nothing() {
     assert_eq!(status.waiting, 1);
 
     // Told meanwhile; the outbox learns of both at once.
-    let _ = handle.note(Vec::new(), vec![delivered("n1")]);
+    let _ = handle.note(Vec::new(), vec![mark("n1", MarkState::Delivered)]);
     other.execute_batch("ROLLBACK").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     assert!(runtime.block_on(handle.committed(ticket, LONG)));
@@ -163,7 +151,7 @@ fn what_a_database_refuses_is_on_disk_beside_it_and_known_after_a_crash() {
     assert_eq!(news.recv_timeout(LONG).unwrap().mail.len(), 2, "people are told at once");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let kept = |ticket| runtime.block_on(handle.committed(ticket, LONG));
-    assert!(kept(handle.note(Vec::new(), vec![delivered("n1")])));
+    assert!(kept(handle.note(Vec::new(), vec![mark("n1", MarkState::Delivered)])));
     // What comes while it fails does not wait for the next attempt, however far off that is.
     let at_once = at("2026-02-03T00:43:00Z");
     let ack = |note: &str| Ack { by: "Hà".into(), at: at_once, note: note.into(), until: None };

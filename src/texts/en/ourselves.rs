@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::duration;
-use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, joined};
+use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, missed};
 use crate::texts::Facts;
 
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
@@ -134,9 +134,9 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("no alert channel gets a message through ({detail})")
         }
-        SelfDoubt::DrillMissed { session, channels } => format!(
+        SelfDoubt::DrillMissed { session, channels, refused } => format!(
             "the alert drill before session “{session}” did not reach channel {}",
-            joined(channels)
+            missed(channels, refused, "recipient")
         ),
         SelfDoubt::SessionMuted { session } => format!(
             "silences or planned work hold back every alert about the sites of session “{session}”"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{clock, duration};
-use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, joined, quoted};
+use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, missed, quoted};
 use crate::texts::Facts;
 
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
@@ -135,9 +135,9 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("không kênh cảnh báo nào gửi được tin ({detail})")
         }
-        SelfDoubt::DrillMissed { session, channels } => format!(
+        SelfDoubt::DrillMissed { session, channels, refused } => format!(
             "diễn tập cảnh báo trước phiên họp “{session}” không đến được kênh {}",
-            joined(channels)
+            missed(channels, refused, "người nhận")
         ),
         SelfDoubt::SessionMuted { session } => format!(
             "mọi cảnh báo về các điểm cầu của phiên họp “{session}” đang bị tạm tắt hoặc giữ lại \

@@ -75,6 +75,15 @@ fn alarms(pen: &Pen<'_>, care: &Care) -> Markup {
                     }
                     @if let Some(error) = &channel.last_error { ". " (quoted(error, language)) }
                 }
+            } @else if let [first, others @ ..] = &channel.refusing[..] {
+                p.alarm.mild {
+                    b { (pen.pick("Kênh cảnh báo ", "Alert channel ")) (channel.id) ": "
+                        (pen.pick("người nhận ", "recipient ")) (first.recipient)
+                        @for other in others { ", " (other.recipient) }
+                        (pen.pick(" không nhận được tin nữa", " is told nothing any more")) }
+                    " " (pen.pick("đã", "for")) " " (pen.ago(first.since)) ". "
+                    (quoted(&first.reason, language))
+                }
             } @else if late(channel) && let Some(oldest) = channel.oldest {
                 p.alarm.mild {
                     b { (pen.pick("Tin cảnh báo chờ gửi qua kênh ", "Messages wait for channel "))

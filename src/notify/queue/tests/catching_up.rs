@@ -283,7 +283,7 @@ async fn a_group_that_was_gone_is_told_of_300_incidents_within_what_the_service_
         }
         let letter = desk.queue.next(desk.now.plus(before.elapsed())).map(|due| due.letter);
         let result = match &letter {
-            Some(letter) => known.deliver(letter, &group).await,
+            Some(letter) => known.deliver(letter, &group).await.result,
             None => Ok(()),
         };
         desk.now = desk.now.plus(before.elapsed());

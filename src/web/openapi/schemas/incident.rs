@@ -68,6 +68,8 @@ pub(super) fn self_doubt() -> Value {
         ("part", words(&["resolver", "store", "courier"])),
         ("detail", json!({ "anyOf": details })),
     ];
+    let refused = json!({ "type": "object", "additionalProperties": array(&text()) });
+    let missed = [("session", text()), ("channels", array(&text())), ("refused?", refused)];
     let strain = ["late_ms", "missed_ticks", "dropped", "buffer_kib"].map(|name| (name, count()));
     let kinds = [
         ("gateway_silent", object(&[("host", text())])),
@@ -78,8 +80,10 @@ pub(super) fn self_doubt() -> Value {
         ("clock_set", object(&[("by_s", whole())])),
         ("clock_off", object(&[("by_s", whole()), ("devices", count()), ("of", count())])),
         ("trouble", object(&trouble)),
-        ("drill_missed", object(&[("session", text()), ("channels", array(&text()))])),
+        ("drill_missed", object(&missed)),
         ("nobody_reached", object(&[("session", text())])),
+        ("session_muted", object(&[("session", text())])),
+        ("session_unwatched", object(&[("session", text())])),
     ];
     let mut all = vec![words(&["nobody_answers"])];
     all.extend(kinds.map(|(name, schema)| object(&[(name, schema)])));

@@ -86,5 +86,10 @@ pub(super) fn channel() -> Value {
         ("last_error", maybe(&text())),
         ("last_delivered", maybe(&time())),
         ("drills", array(&text())),
+        ("refused", count()),
+        (
+            "refusing",
+            array(&object(&[("recipient", text()), ("since", time()), ("reason", text())])),
+        ),
     ])
 }
