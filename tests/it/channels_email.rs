@@ -1,6 +1,7 @@
 //! The e-mail channel against a real mail server, Exim: STARTTLS, TLS, log-in, refusals, and what a
 //! reader's mail program gets.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -182,6 +183,48 @@ async fn mail_arrives_readable_and_in_one_thread() {
     assert!(html.contains("Nông Văn Tú: 0912 000 001") && html.contains("<p style="), "{html}");
     let from = header(firing, "From");
     assert!(from.contains("<canh-bao@tinh.example>") && from.is_ascii(), "{from}");
+}
+
+/// The threads that a mail program makes of mails (RFC 5256, REFERENCES): those that refer to one
+/// another, in a row, are one. Gives the names of the mails of each.
+fn threads(mails: &[String]) -> BTreeSet<BTreeSet<String>> {
+    let mut threads: Vec<BTreeSet<String>> = Vec::new();
+    for mail in mails {
+        let row = [header(mail, "References"), header(mail, "Message-ID")].join(" ");
+        let mut one: BTreeSet<String> = row.split(' ').map(str::to_owned).collect();
+        threads.retain(|other| {
+            let apart = one.is_disjoint(other);
+            if !apart {
+                one.extend(other.iter().cloned());
+            }
+            apart
+        });
+        threads.push(one);
+    }
+    let own: BTreeSet<String> = mails.iter().map(|mail| header(mail, "Message-ID")).collect();
+    threads.into_iter().map(|thread| thread.intersection(&own).cloned().collect()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_mail_about_several_incidents_leaves_each_of_them_a_thread_of_its_own() {
+    let exim = Exim::start().await;
+    let email = direct(ChannelKind::Email(exim.settings()));
+    let together = |id: &str, kind| {
+        let mut digest = letter(id, "i1", kind);
+        let others = ["i2", "i3"].map(|other| letter(&format!("{id}-{other}"), other, kind));
+        digest.items.extend(others.into_iter().flat_map(|other| other.items));
+        digest
+    };
+    let (firing, over) = (NotificationKind::Firing, NotificationKind::Resolved);
+    email.deliver(&together("digest-n1", firing)).await.unwrap();
+    for (id, about) in [("n2", "i1"), ("n3", "i1"), ("n4", "i2")] {
+        email.deliver(&letter(id, about, NotificationKind::Update)).await.unwrap();
+    }
+    email.deliver(&together("digest-n5", over)).await.unwrap();
+    let threads = threads(&exim.mails(5).await);
+    let thread = |ids: &[&str]| ids.iter().map(|id| format!("<{id}@tinh.example>")).collect();
+    let expected = [thread(&["digest-n1", "digest-n5"]), thread(&["n2", "n3"]), thread(&["n4"])];
+    assert_eq!(threads, BTreeSet::from(expected));
 }
 
 #[tokio::test(flavor = "multi_thread")]

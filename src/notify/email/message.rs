@@ -5,7 +5,12 @@
 //! the same name, made of the incident's id. It holds however many mails were sent before, after a
 //! restart, and when the first one was lost. A mail's own name is made of the letter's id, so that
 //! servers and programs drop a repeat.
+//!
+//! A mail about several incidents refers to none of theirs: the algorithm would link all of them in
+//! a row, and whatever came later about any of them would be one thread. It refers to a name of
+//! those incidents together, which the digest of their end shares if it is about the same.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +18,7 @@ use lettre::message::header::{
     ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
 };
 use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
+use ring::digest;
 
 use crate::model::{NotificationKind, Severity};
 use crate::notify::{Letter, Style, texts};
@@ -38,14 +44,14 @@ impl Mail<'_> {
     /// When an address cannot stand in a header.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, String> {
         let text = texts::plain(self.letter, self.style);
-        let references = self.references().join(" ");
+        let ancestor = self.ancestor();
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(self.subject(&text))
             .date(self.date())
             .message_id(Some(self.name(self.letter.id.as_str())))
-            .in_reply_to(references.clone())
-            .references(references)
+            .in_reply_to(ancestor.clone())
+            .references(ancestor)
             // Nobody's absence note answers a machine (RFC 3834 §5).
             .header(AutoSubmitted);
         for to in self.to {
@@ -81,10 +87,18 @@ impl Mail<'_> {
         line.chars().filter(|c| !c.is_control()).take(SUBJECT).collect()
     }
 
-    /// The common ancestor of each incident's mails.
-    fn references(&self) -> Vec<String> {
-        let incidents = self.letter.items.iter().map(|it| &it.notification.alert.incident.id);
-        incidents.map(|id| self.name(&format!("incident.{id}"))).collect()
+    /// The common ancestor of all mails about the same.
+    fn ancestor(&self) -> String {
+        let ids = self.letter.items.iter().map(|it| it.notification.alert.incident.id.as_str());
+        let ids: BTreeSet<&str> = ids.collect();
+        if let (Some(id), 1) = (ids.first(), ids.len()) {
+            return self.name(&format!("incident.{id}"));
+        }
+        // Ids hold no line breaks: no two sets of them read the same.
+        let all: Vec<&str> = ids.into_iter().collect();
+        let hash = digest::digest(&digest::SHA256, all.join("\n").as_bytes());
+        let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        self.name(&format!("incidents.{hex}"))
     }
 
     /// A name for a mail (RFC 5322 §3.6.4), made of an id that is unique here.

@@ -63,11 +63,22 @@ fn all_mails_of_an_incident_refer_to_one_ancestor() {
 }
 
 #[test]
-fn a_digest_belongs_to_every_incident_in_it() {
-    let digest = mail("bundle", NotificationKind::Resolved, &["i1", "i2", "i3"]);
-    let ancestors = header(&digest, "References").unwrap();
-    let expected = ["i1", "i2", "i3"].map(|i| format!("<incident.{i}@tinh.example>")).join(" ");
-    assert_eq!(ancestors, expected);
+fn a_digest_is_in_the_thread_of_no_incident_and_in_one_with_its_end() {
+    let ancestor = |incidents: &[&str], kind| {
+        let digest = mail("bundle", kind, incidents);
+        let [references, reply] =
+            ["References", "In-Reply-To"].map(|name| header(&digest, name).unwrap());
+        assert_eq!(references, reply);
+        assert_eq!(references.matches('<').count(), 1, "{references}");
+        references
+    };
+    let begun = ancestor(&["i1", "i2", "i3"], NotificationKind::Firing);
+    assert!(begun.starts_with("<incidents."), "{begun}");
+    assert_eq!(begun, ancestor(&["i3", "i1", "i2"], NotificationKind::Resolved));
+    assert_ne!(begun, ancestor(&["i1", "i2"], NotificationKind::Resolved));
+    assert_ne!(begun, ancestor(&["i1", "i2", "i4"], NotificationKind::Firing));
+    // Two lines about one incident are about one incident.
+    assert_eq!(ancestor(&["i1", "i1"], NotificationKind::Firing), "<incident.i1@tinh.example>");
 }
 
 #[test]
