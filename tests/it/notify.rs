@@ -1,10 +1,11 @@
 //! Messages reach their receiver, whatever the receiver does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver as Lines;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,13 +16,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use vchealth::clock::Clock;
-use vchealth::config::{Channel, ChannelKind, Fallback, SecretSource, WebhookSettings};
+use vchealth::config::{
+    Channel, ChannelKind, Fallback, SecretSource, SmsBody, SmsGateway, SmsHttpSettings,
+    SmsSettings, WebhookSettings,
+};
 use vchealth::model::{
-    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, NotificationKind, Refusal,
-    WebAddress,
+    Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, Notification,
+    NotificationKind, Refusal, WebAddress,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
-use vchealth::store::{ChannelTotals, History, MarkState, Store, Ticket, Writer};
+use vchealth::store::{ChannelTotals, FILE_NAME, History, MarkState, Store, Ticket, Writer};
 
 use crate::channels::free_port;
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
@@ -67,6 +71,8 @@ struct Receiver {
     address: SocketAddr,
     posts: Arc<Mutex<Vec<Post>>>,
     news: Arc<Notify>,
+    /// Connections that it has begun to serve and not done with.
+    open: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -83,16 +89,33 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let posts = Arc::new(Mutex::new(Vec::new()));
         let news = Arc::new(Notify::new());
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&open);
         let (kept, told, acts) = (Arc::clone(&posts), Arc::clone(&news), Arc::new(acts));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (kept, told, acts) = (Arc::clone(&kept), Arc::clone(&told), Arc::clone(&acts));
+                let open = Arc::clone(&counted);
+                open.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let _ = answer(stream, &kept, &told, &*acts).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, posts, news }
+        Self { address, posts, news, open }
+    }
+
+    /// Waits until it has taken in all that was sent to it before. Its scripts answer a fence.
+    async fn fence(&self) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(b"GET /fence HTTP/1.1\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut [0; 64]).await.unwrap() > 0, "it answers");
+        let patience = Instant::now() + LONG;
+        while self.open.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < patience, "it comes to an end");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn posts(&self) -> Vec<Post> {
@@ -170,7 +193,7 @@ async fn answer(
     Ok(())
 }
 
-fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
+pub(crate) fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     Channel {
         id: ChannelId::new(id),
         kind: ChannelKind::Webhook(WebhookSettings {
@@ -183,18 +206,32 @@ fn webhook(id: &str, url: &str, timeout: Duration) -> Channel {
     }
 }
 
-fn setup(channels: Vec<Channel>) -> Setup {
+/// A gateway that is asked once for each of three phones.
+fn phones(id: &str, url: &str) -> Channel {
+    let gateway = SmsGateway::Http(SmsHttpSettings {
+        url: WebAddress::new(format!("{url}sms?phone={{phone}}&id={{id}}")),
+        body: SmsBody::None,
+        headers: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        accepted_if: None,
+    });
+    let to = PHONES.map(str::to_owned).to_vec();
+    let kind = ChannelKind::Sms(SmsSettings { gateway, to, timeout: TIMEOUT });
+    Channel { id: ChannelId::new(id), kind, send_resolved: true, fallback: None }
+}
+
+pub(crate) fn setup(channels: Vec<Channel>) -> Setup {
     Setup { channels, style: Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080") }
 }
 
 /// Store, writer and courier as the daemon joins them.
-struct Office {
+pub(crate) struct Office {
     courier: Courier,
     writer: Writer,
 }
 
 impl Office {
-    fn open(dir: &Path, setup: &Setup) -> Self {
+    pub(crate) fn open(dir: &Path, setup: &Setup) -> Self {
         let clock = Clock::start();
         let (store, _) = Store::open(dir, clock.now().wall).unwrap();
         let waiting = store.outstanding().unwrap();
@@ -209,14 +246,33 @@ impl Office {
     fn decide(&self, id: &str, about: &str, kind: NotificationKind) {
         let mut it = incident(about, "tan-lap");
         it.resolved = (kind == NotificationKind::Resolved).then(|| at("2026-02-03T01:00:00Z"));
-        let message = notification(id, it, kind);
+        self.submit(notification(id, it, kind));
+    }
+
+    /// The same for another channel, about an incident of its own.
+    pub(crate) fn decide_for(&self, channel: &ChannelId, id: &str, kind: NotificationKind) {
+        let message = notification(id, incident(id, "tan-lap"), kind);
+        self.submit(Notification { channel: channel.clone(), ..message });
+    }
+
+    fn submit(&self, message: Notification) {
         let batch = Batch { changes: vec![Change::Notify(Box::new(message))] };
         self.writer.handle().submit(batch, None);
     }
 
-    /// Takes an incident one step further, with the message about it if there is one, in one
-    /// transaction.
+    /// Takes an incident one step further, with the message about it to each channel if there is
+    /// one, in one transaction.
     fn step(&self, about: &str, acked: bool, told: Option<NotificationKind>) -> Ticket {
+        self.step_through(&["duty"], about, acked, told)
+    }
+
+    fn step_through(
+        &self,
+        channels: &[&str],
+        about: &str,
+        acked: bool,
+        told: Option<NotificationKind>,
+    ) -> Ticket {
         let mut it = incident(about, "tan-lap");
         it.resolved = (told == Some(RESOLVED)).then(|| at("2026-02-03T01:00:00Z"));
         it.ack = acked.then(|| Ack {
@@ -226,14 +282,18 @@ impl Office {
             until: None,
         });
         let mut changes = vec![Change::Incident(Box::new(it.clone()))];
-        changes.extend(told.map(|kind| {
-            let id = format!("{about}/duty/{}/1", kind.word());
-            Change::Notify(Box::new(notification(&id, it, kind)))
-        }));
+        for (kind, channel) in
+            told.into_iter().flat_map(|kind| channels.iter().map(move |it| (kind, it)))
+        {
+            let message =
+                notification(&format!("{about}/{channel}/{}/1", kind.word()), it.clone(), kind);
+            let message = Notification { channel: ChannelId::new(*channel), ..message };
+            changes.push(Change::Notify(Box::new(message)));
+        }
         self.writer.handle().submit(Batch { changes }, None)
     }
 
-    async fn until(&self, enough: impl Fn(&ChannelStatus) -> bool) -> ChannelStatus {
+    pub(crate) async fn until(&self, enough: impl Fn(&ChannelStatus) -> bool) -> ChannelStatus {
         let deadline = Instant::now() + LONG;
         loop {
             let statuses = self.courier.remote().statuses();
@@ -245,7 +305,7 @@ impl Office {
         }
     }
 
-    async fn close(self, dir: &Path) -> ChannelTotals {
+    pub(crate) async fn close(self, dir: &Path) -> ChannelTotals {
         self.courier.stop(LONG).await;
         let writer = self.writer;
         let unsaved = tokio::task::spawn_blocking(move || writer.stop(LONG)).await.unwrap();
@@ -256,6 +316,7 @@ impl Office {
 
 const FIRING: NotificationKind = NotificationKind::Firing;
 const RESOLVED: NotificationKind = NotificationKind::Resolved;
+const PHONES: [&str; 3] = ["1", "2", "3"];
 /// Longest that a post may take: longer than any machine needs.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The same where a receiver never answers, which takes that long to find out.
@@ -647,6 +708,11 @@ async fn a_test_goes_through_every_channel_and_each_is_reported() {
     assert_eq!(posts, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
+/// The channels of the child below: one of posts, and one of three phones.
+const BOTH: [&str; 2] = ["duty", "phones"];
+/// Letters that a webhook has under way at once.
+const UNDER_WAY: usize = 4;
+
 /// Incidents of the child below, each opened and told, taken on, then over and told.
 fn incidents() -> usize {
     kills().max(20)
@@ -663,7 +729,8 @@ fn child_that_delivers() {
     let (dir, url) = (Path::new(&dir), url.to_str().unwrap());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
-        let office = Office::open(dir, &setup(vec![webhook("duty", url, TIMEOUT)]));
+        let channels = vec![webhook("duty", url, TIMEOUT), phones("phones", url)];
+        let office = Office::open(dir, &setup(channels));
         println!("started");
         for n in 0..incidents() {
             let about = format!("i{n:03}");
@@ -672,21 +739,23 @@ fn child_that_delivers() {
             let known = known.map(|it| (it.ack.is_some(), it.is_open()));
             let pause = || tokio::time::sleep(Duration::from_millis(10));
             if known.is_none() {
-                office.step(&about, false, Some(FIRING));
+                office.step_through(&BOTH, &about, false, Some(FIRING));
                 pause().await;
             }
             if matches!(known, None | Some((false, _))) {
-                let ticket = office.step(&about, true, None);
+                let ticket = office.step_through(&BOTH, &about, true, None);
                 assert!(office.writer.handle().committed(ticket, LONG).await);
                 println!("acked {about}");
                 pause().await;
             }
             if known.is_none_or(|(_, open)| open) {
-                office.step(&about, true, Some(RESOLVED));
+                office.step_through(&BOTH, &about, true, Some(RESOLVED));
                 pause().await;
             }
         }
-        office.until(|it| it.queued == 0).await;
+        for channel in ["duty", "phones"] {
+            office.until(|it| it.id.as_str() == channel && it.queued == 0).await;
+        }
         println!("all told");
         std::future::pending::<()>().await;
     });
@@ -695,9 +764,15 @@ fn child_that_delivers() {
 /// What the receiver took, and whether it takes repeats.
 #[derive(Default)]
 struct Taken {
-    /// Under which keys in the header each message came, by the id in its annotation.
-    messages: BTreeMap<String, Vec<String>>,
+    /// Under which keys in the header each message came and in which life of the child, by the id
+    /// in its annotation.
+    messages: BTreeMap<String, Vec<(String, usize)>>,
     no_repeats: bool,
+    /// In which lives each phone got each letter.
+    phones: BTreeMap<(String, String), Vec<usize>>,
+    /// The life that the child is in, and what was on record as waiting when each one before ended.
+    life: usize,
+    waited: Vec<BTreeSet<String>>,
 }
 
 impl Taken {
@@ -708,9 +783,25 @@ impl Taken {
             return false;
         }
         for id in ids {
-            self.messages.entry(id.to_owned()).or_default().push(post.key());
+            self.messages.entry(id.to_owned()).or_default().push((post.key(), self.life));
         }
         true
+    }
+
+    /// A short message to one of the phones.
+    fn take_short(&mut self, post: &Post) {
+        let (_, asked) = post.head.split_once("phone=").expect("a phone");
+        let (phone, rest) = asked.split_once("&id=").expect("an id");
+        let id = rest.split(' ').next().unwrap().replace("%2f", "/");
+        let letter = id.strip_suffix(&format!("-{phone}")).expect("an id for each phone");
+        let key = (phone.to_owned(), letter.to_owned());
+        self.phones.entry(key).or_default().push(self.life);
+    }
+
+    /// Whether a message that came in these lives came again only because the child was killed
+    /// before it was on record each time.
+    fn is_excused(&self, id: &str, lives: &[usize]) -> bool {
+        lives.windows(2).all(|two| two[0] < two[1] && self.waited[two[0]].contains(id))
     }
 
     /// Messages that came twice.
@@ -727,9 +818,19 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let taken: Arc<Mutex<Taken>> = Arc::default();
     let takes = Arc::clone(&taken);
     let receiver = Receiver::start(move |_, post| {
-        // It fails half the time.
-        if random(2) == 0 || !takes.lock().unwrap().take(post) {
-            return Act::Say("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+        let busy = Act::Say("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+        let mut taken = takes.lock().unwrap();
+        if post.head.starts_with("get /fence") {
+            return OK;
+        }
+        // It fails half the time, and of short messages, which are three each time, one in four.
+        if post.head.starts_with("get /sms") {
+            if random(4) == 0 {
+                return busy;
+            }
+            taken.take_short(post);
+        } else if random(2) == 0 || !taken.take(post) {
+            return busy;
         }
         OK
     })
@@ -765,13 +866,18 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         }
         running.kill().unwrap();
         running.wait().unwrap();
+        receiver.fence().await;
+        let waited = waiting(dir);
         let history = History::open(dir);
         for about in lines.iter().filter_map(|line| line.strip_prefix("acked ").map(str::to_owned))
         {
             let known = history.as_ref().unwrap().incident(&IncidentId::new(&*about)).unwrap();
             assert!(known.is_some_and(|it| it.ack.is_some()), "{about} was acknowledged");
         }
-        taken.lock().unwrap().no_repeats = false;
+        let mut taken = taken.lock().unwrap();
+        taken.waited.push(waited);
+        taken.life += 1;
+        taken.no_repeats = false;
     }
     let mut running = child("notify::child_that_delivers", &variables);
     wait_for_line(lines(&mut running), "all told").await;
@@ -781,23 +887,63 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let taken = taken.lock().unwrap();
     let twice: Vec<&String> = taken.repeated().collect();
     println!("{} of {} messages came twice: {twice:?}", twice.len(), taken.messages.len());
-    for (id, keys) in &taken.messages {
+    for (id, came) in &taken.messages {
         // Alone or in the same digest, it came under the same key, by which a receiver drops it.
-        assert!(keys.len() <= 2 && keys.iter().all(|key| *key == keys[0]), "{id}: {keys:?}");
+        let (keys, lives): (BTreeSet<&str>, Vec<usize>) =
+            came.iter().map(|(key, life)| (&**key, *life)).unzip();
+        let sound = keys.len() == 1 && lives.len() <= 2 && taken.is_excused(id, &lives);
+        assert!(sound, "{id}: {came:?}");
     }
+    let letters: BTreeSet<&str> = twice.iter().map(|id| &*taken.messages[*id][0].0).collect();
+    assert!(letters.len() <= taken.waited.len() * UNDER_WAY, "{} letters", letters.len());
+    for ((phone, letter), lives) in &taken.phones {
+        let first = letter.strip_prefix("digest-").unwrap_or(letter);
+        assert!(taken.is_excused(first, lives), "{letter} came to {phone} in {lives:?}");
+    }
+    let again: usize = taken.phones.values().map(|lives| lives.len() - 1).sum();
+    println!("{again} of {} short messages came again", taken.phones.len());
     let history = History::open(dir).unwrap();
     for n in 0..incidents() {
         let about = format!("i{n:03}");
         let known = history.incident(&IncidentId::new(about.clone())).unwrap().unwrap();
         assert!(known.ack.is_some() && !known.is_open(), "{about}");
         let messages = history.messages(&IncidentId::new(about.clone())).unwrap();
-        let states: Vec<MarkState> = messages.iter().map(|it| it.mark.state).collect();
+        let (duty, phones): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|it| it.notification.channel.as_str() == "duty");
+        let last = phones.last().map(|it| it.mark.state);
+        assert_eq!(last, Some(MarkState::Delivered), "{about}");
+        // What all of them took at once went to each of them.
+        for mark in phones.iter().map(|it| &it.mark) {
+            assert!(matches!(mark.state, MarkState::Delivered | MarkState::Withdrawn), "{mark:?}");
+            let letter = mark.bundle.as_ref().unwrap_or(&mark.id).to_string();
+            let took =
+                |phone: &&str| taken.phones.contains_key(&((*phone).to_owned(), letter.clone()));
+            let at_once = mark.state == MarkState::Delivered && mark.attempts == 1;
+            assert!(!at_once || PHONES.iter().all(took), "{mark:?}");
+        }
+        let states: Vec<MarkState> = duty.iter().map(|it| it.mark.state).collect();
         assert!(matches!(states[0], MarkState::Delivered | MarkState::Withdrawn), "{about}");
         assert_eq!(states[1..], [MarkState::Delivered], "{about}");
         assert!(taken.messages.contains_key(&format!("{about}/duty/resolved/1")), "{about}");
         let heard = taken.messages.contains_key(&format!("{about}/duty/firing/1"));
         assert!(heard || states[0] == MarkState::Withdrawn, "{about}");
     }
+}
+
+/// The messages that wait, by what a kill left. It looks at a copy, so that the next child finds
+/// that as it is.
+fn waiting(dir: &Path) -> BTreeSet<String> {
+    if !dir.join(FILE_NAME).exists() {
+        return BTreeSet::new();
+    }
+    let copy = Scratch::new("kill-notify-copy");
+    for name in [FILE_NAME.to_owned(), format!("{FILE_NAME}-wal")] {
+        // There may be no log yet.
+        let _ = std::fs::copy(dir.join(&name), copy.path().join(&name));
+    }
+    let (store, _) = Store::open(copy.path(), Clock::start().now().wall).unwrap();
+    let waiting = store.waiting().unwrap();
+    waiting.into_iter().map(|it| it.notification.id.to_string()).collect()
 }
 
 fn is_recorded(dir: &Path, id: &str) -> bool {
