@@ -51,6 +51,9 @@ pub(super) struct Receipt {
 pub(super) struct Heartbeat {
     turned: AtomicU64,
     learned: AtomicU64,
+    /// Lets a test hold the loop.
+    #[cfg(test)]
+    pub(super) gate: tests::Gate,
 }
 
 impl Heartbeat {
@@ -116,6 +119,8 @@ impl Loop {
     pub(super) async fn run(mut self) {
         let mut times = Times { read: Mono::ZERO, published: Mono::ZERO, unpublished: true };
         loop {
+            #[cfg(test)]
+            self.heartbeat.gate.pass();
             let began = self.clock.mono();
             self.heartbeat.beat(began);
             self.round(&mut times);
@@ -224,8 +229,34 @@ impl Loop {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{self, Receiver, SyncSender};
+
     use super::*;
+
+    /// A place where the loop can be made to stand still.
+    #[derive(Debug, Default)]
+    pub(in crate::daemon) struct Gate(Mutex<Option<(SyncSender<()>, Receiver<()>)>>);
+
+    impl Gate {
+        /// Returns once the loop stands still, which it does until the sender is dropped.
+        pub(in crate::daemon) fn hold(&self) -> SyncSender<()> {
+            let (stands, waits) = mpsc::sync_channel(1);
+            let (goes, held) = mpsc::sync_channel(1);
+            *self.0.lock().unwrap() = Some((stands, held));
+            waits.recv().expect("the loop comes round");
+            goes
+        }
+
+        pub(super) fn pass(&self) {
+            let held = self.0.lock().unwrap().take();
+            if let Some((stands, held)) = held {
+                let _ = stands.send(());
+                let _ = held.recv();
+            }
+        }
+    }
 
     #[test]
     fn while_a_snapshot_waits_for_the_disk_the_loop_does_not_spin() {
