@@ -91,6 +91,8 @@ mod situations;
 mod socket;
 #[path = "it/store.rs"]
 mod store;
+#[path = "it/tables.rs"]
+mod tables;
 #[path = "it/two_monitors.rs"]
 mod two_monitors;
 #[path = "it/watchdog.rs"]
