@@ -41,6 +41,8 @@ mod e2e;
 mod exposition;
 #[path = "it/fixtures.rs"]
 mod fixtures;
+#[path = "it/full_disk.rs"]
+mod full_disk;
 #[path = "it/grafana.rs"]
 mod grafana;
 #[path = "it/icmp.rs"]

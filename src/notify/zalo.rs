@@ -79,7 +79,12 @@ impl Zalo {
         let (settings, http) = (Arc::clone(&self.settings), self.http.clone());
         let tokens = Arc::clone(&self.tokens);
         let asked = tokio::spawn(async move {
-            tokens.lock().await.access(&settings, &http, refused.as_ref()).await
+            let mut held = tokens.lock().await;
+            let token = held.access(&settings, &http, refused.as_ref()).await;
+            if held.wants_keeping() {
+                tokio::spawn(token::keep(Arc::clone(&tokens), settings.token_store.clone()));
+            }
+            token
         });
         asked.await.unwrap_or_else(|gone| {
             Err(DeliveryError { retry: Retry::Later, text: format!("no access token: {gone}") })

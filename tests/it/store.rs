@@ -289,7 +289,7 @@ fn a_full_disk_delays_no_alert_and_loses_nothing() {
 }
 
 /// Fills the disk to the last byte.
-fn fill(filler: &Path) {
+pub(crate) fn fill(filler: &Path) {
     let mut block = 1 << 20;
     let mut file = fs::File::create(filler).unwrap();
     while block > 0 {

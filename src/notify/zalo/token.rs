@@ -3,16 +3,19 @@
 //! A refresh token works once and gives the next one, good for three months. If the next one is
 //! lost, somebody has to log in at Zalo's console and write a new one into the settings. So it is
 //! on the disk, whole and synced, before the access token that came with it is used. When the disk
-//! takes nothing it is used all the same: the old one is spent, and telling comes first.
+//! takes nothing it is used all the same: the old one is spent, and telling comes first. It is kept
+//! as soon as the disk takes it, whether anything is told meanwhile or not.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::secret_header;
 use crate::config::ZaloSettings;
@@ -24,6 +27,8 @@ use crate::store::write_whole;
 
 /// An access token that ends within this time is renewed before it is used.
 const MARGIN: Duration = Duration::from_mins(10);
+/// Wait after the disk took nothing.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Most bytes of the file that are read.
 const LONGEST: u64 = 64 * 1024;
 
@@ -33,6 +38,8 @@ pub(super) struct Tokens {
     held: Option<Held>,
     /// Whether what is held is on the disk.
     saved: bool,
+    /// Whether somebody tries to get it there.
+    kept: bool,
 }
 
 /// What is kept in the file.
@@ -118,12 +125,41 @@ impl Tokens {
         }
     }
 
+    /// Whether somebody has to get what is held to the disk, and nobody is on it yet.
+    pub(super) fn wants_keeping(&mut self) -> bool {
+        let wants = self.held.is_some() && !self.saved && !self.kept;
+        self.kept |= wants;
+        wants
+    }
+
+    /// Tries once; whether everything is there.
+    async fn try_to_keep(&mut self, path: &Path) -> bool {
+        if let Some(held) = self.held.as_ref().filter(|_| !self.saved) {
+            self.saved = save(path, held).await.is_ok();
+            if self.saved {
+                tracing::info!(path = %path.display(), "the tokens are on the disk now");
+            }
+        }
+        self.kept = self.held.is_some() && !self.saved;
+        !self.kept
+    }
+
     /// The access token, if it is good for a while and not the refused one.
     fn usable(&self, refused: Option<&Secret>, now: Timestamp) -> Option<Secret> {
         let held = self.held.as_ref()?;
         let fresh = held.expires.duration_since(now) > MARGIN.try_into().unwrap_or_default();
         let good = fresh && refused.is_none_or(|token| token.reveal() != held.access_token);
         good.then(|| Secret::new(held.access_token.clone()))
+    }
+}
+
+/// Gets what is held to the disk as soon as that takes it.
+pub(super) async fn keep(tokens: Arc<Mutex<Tokens>>, path: PathBuf) {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        if tokens.lock().await.try_to_keep(&path).await {
+            return;
+        }
     }
 }
 
@@ -325,7 +361,8 @@ mod tests {
     #[test]
     fn tokens_do_not_show_themselves() {
         let body = r#"{"access_token":"ACCESS","refresh_token":"REFRESH","expires_in":"90000"}"#;
-        let tokens = Tokens { held: Some(read_body(200, body).unwrap()), saved: true };
+        let held = Some(read_body(200, body).unwrap());
+        let tokens = Tokens { held, saved: true, kept: false };
         let shown = format!("{tokens:?}");
         assert!(!shown.contains("ACCESS") && !shown.contains("REFRESH"), "{shown}");
     }
