@@ -2,9 +2,12 @@
 //!
 //! What makes a thread is [`message`]; this is the way to the server. It opens a connection for
 //! each letter: letters are rare, and one kept open would be closed by the server before the next.
+//! What a server may say is [`bounded`] as long as it has not shown who it is.
 
+mod bounded;
 mod message;
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +15,11 @@ use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use tokio::net::TcpStream;
 
+use self::bounded::Bounded;
 use self::message::Mail;
 use super::http::repeatable;
 use super::parts::{Message, Post, Recipients};
@@ -26,8 +30,8 @@ use crate::model::WebAddress;
 
 /// Largest file of certificates.
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
-
-type Transport = AsyncSmtpTransport<Tokio1Executor>;
+/// Longest that a server is listened to once it has the mail.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server with its recipients.
 #[derive(Debug)]
@@ -40,12 +44,28 @@ pub(super) struct Email {
 /// A letter on its way.
 struct Sending<'a> {
     email: &'a Email,
-    transport: Transport,
+    tls: Tls,
+    hello: ClientId,
     password: Option<Secret>,
     from: Mailbox,
     to: Vec<Mailbox>,
     /// Why nobody else is tried: the server itself does not answer.
     gone: Mutex<Option<DeliveryError>>,
+}
+
+/// Why a server did not take a mail.
+#[derive(Debug)]
+enum Trouble {
+    /// It was not reached.
+    Unreached(io::Error),
+    /// It said so, or something that makes no sense.
+    Said(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Said(error)
+    }
 }
 
 /// Why a mail was not accepted.
@@ -100,8 +120,14 @@ impl Email {
             self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
         let password =
             self.settings.login.as_ref().map(|(_, source)| keys::read(source)).transpose()?;
-        let transport = self.transport(&from, password.as_ref()).await?;
-        Ok(Sending { email: self, transport, password, from, to, gone: Mutex::default() })
+        let tls = match self.settings.security {
+            MailSecurity::None => Tls::None,
+            MailSecurity::Starttls => Tls::Required(self.tls().await?),
+            MailSecurity::Tls => Tls::Wrapper(self.tls().await?),
+        };
+        let hello = self.settings.hello.clone();
+        let hello = ClientId::Domain(hello.unwrap_or_else(|| from.email.domain().to_owned()));
+        Ok(Sending { email: self, tls, hello, password, from, to, gone: Mutex::default() })
     }
 
     /// Several recipients who all lack the same of a letter, as far as they lack anything.
@@ -118,31 +144,6 @@ impl Email {
         let each = u32::try_from(self.settings.to.len()).unwrap_or(u32::MAX).max(1);
         let both = each.saturating_mul(2);
         self.settings.timeout.saturating_mul(both).saturating_add(Duration::from_secs(1))
-    }
-
-    async fn transport(
-        &self,
-        from: &Mailbox,
-        password: Option<&Secret>,
-    ) -> Result<Transport, DeliveryError> {
-        let settings = &self.settings;
-        let tls = match settings.security {
-            MailSecurity::None => Tls::None,
-            MailSecurity::Starttls => Tls::Required(self.tls().await?),
-            MailSecurity::Tls => Tls::Wrapper(self.tls().await?),
-        };
-        let hello = settings.hello.clone().unwrap_or_else(|| from.email.domain().to_owned());
-        let mut builder = Transport::builder_dangerous(&settings.host)
-            .port(settings.port)
-            .tls(tls)
-            .timeout(Some(settings.timeout))
-            .hello_name(ClientId::Domain(hello));
-        if let (Some((user, _)), Some(password)) = (&settings.login, password) {
-            builder = builder
-                .credentials(Credentials::new(user.clone(), password.reveal().to_owned()))
-                .authentication(vec![Mechanism::Plain, Mechanism::Login]);
-        }
-        Ok(builder.build())
     }
 
     /// Whom to trust: the certificates of this machine, and those in the file.
@@ -186,9 +187,18 @@ impl Sending<'_> {
         let envelope = Envelope::new(Some(self.from.email.clone()), to);
         let envelope = envelope
             .map_err(|error| Unsent { names_one: true, error: never(error.to_string()) })?;
-        match tokio::time::timeout(limit, self.transport.send_raw(&envelope, &bytes)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => {
+        match tokio::time::timeout(limit, self.hand_over(&envelope, &bytes)).await {
+            Ok(Ok(mut connection)) => {
+                // It has the mail, whatever it says to a farewell, and when.
+                let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
+                Ok(())
+            }
+            Ok(Err(Trouble::Unreached(error))) => {
+                let text = format!("{} cannot be reached: {error}", self.email.server());
+                let error = DeliveryError { retry: Retry::Later, text };
+                Err(Unsent { names_one: false, error })
+            }
+            Ok(Err(Trouble::Said(error))) => {
                 Err(Unsent { names_one: names_a_recipient(&error), error: self.failed(&error) })
             }
             Err(_) => {
@@ -198,6 +208,38 @@ impl Sending<'_> {
                 Err(Unsent { names_one: false, error })
             }
         }
+    }
+
+    /// The talk with the server until it has the mail.
+    async fn hand_over(
+        &self,
+        envelope: &Envelope,
+        bytes: &[u8],
+    ) -> Result<AsyncSmtpConnection, Trouble> {
+        let settings = &self.email.settings;
+        let server = (&*settings.host, settings.port);
+        let mut connection = match &self.tls {
+            // Nobody says anything here who has not shown a certificate that is trusted.
+            Tls::Wrapper(tls) => {
+                let (timeout, tls) = (Some(settings.timeout), Some(tls.clone()));
+                AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, tls, None).await?
+            }
+            _ => {
+                let stream = tokio::time::timeout(settings.timeout, TcpStream::connect(server));
+                let stream = stream.await.unwrap_or_else(|late| Err(late.into()));
+                let stream = Box::new(Bounded::new(stream.map_err(Trouble::Unreached)?));
+                AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?
+            }
+        };
+        if let Tls::Required(tls) = &self.tls {
+            connection.starttls(tls.clone(), &self.hello).await?;
+        }
+        if let (Some((user, _)), Some(password)) = (&settings.login, &self.password) {
+            let login = Credentials::new(user.clone(), password.reveal().to_owned());
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], &login).await?;
+        }
+        connection.send(envelope, bytes).await?;
+        Ok(connection)
     }
 
     /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.

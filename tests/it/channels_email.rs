@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use vchealth::config::{ChannelKind, EmailSettings, MailSecurity};
 use vchealth::model::NotificationKind;
 use vchealth::notify::Retry;
@@ -13,6 +16,7 @@ use vchealth::notify::Retry;
 use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
 use crate::channels_names;
 
+const FIRING: NotificationKind = NotificationKind::Firing;
 const PASSWORD: &str = "bi-mat-cua-thu";
 
 /// An Exim with an account, that keeps what it accepts.
@@ -320,6 +324,62 @@ async fn a_server_that_takes_its_time_has_it_for_every_recipient() {
     let email = direct(ChannelKind::Email(EmailSettings { to: patient, ..settings }));
     email.deliver(&letter("n2", "i2", NotificationKind::Firing)).await.unwrap();
     assert_eq!(exim.mails(10).await.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_talks_without_end_takes_no_memory_and_is_tried_again() {
+    let exim = Exim::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let said = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&said);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while stream.write_all(&[b'2'; 65_536]).await.is_ok() {
+            counted.fetch_add(65_536, Ordering::SeqCst);
+        }
+    });
+    let endless = EmailSettings { port, ..exim.settings() };
+    let told = direct(ChannelKind::Email(endless)).deliver(&letter("n1", "i1", FIRING)).await;
+    let error = told.unwrap_err();
+    assert_eq!(error.retry, Retry::Later);
+    assert!(error.text.contains("it says more than a mail server does"), "{error}");
+    // What lies in buffers of the system counts as well.
+    assert!(said.load(Ordering::SeqCst) < 32 << 20, "{said:?} bytes");
+}
+
+/// A server without TLS that takes every mail, and hangs when it is told farewell.
+async fn server_that_never_lets_go() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 here\r\n").await.unwrap();
+        let (mut line, mut in_mail) = (String::new(), false);
+        while stream.read_line(&mut line).await.unwrap_or_default() > 0 {
+            let ends = line == ".\r\n";
+            let answer = match line.split_whitespace().next() {
+                _ if in_mail && !ends => "",
+                Some("DATA") => "354 go on\r\n",
+                Some("QUIT") => "",
+                _ => "250 yes\r\n",
+            };
+            in_mail = if in_mail { !ends } else { line.starts_with("DATA") };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            line.clear();
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_was_taken_is_told_whatever_the_server_does_afterwards() {
+    let exim = Exim::start().await;
+    let port = server_that_never_lets_go().await;
+    let (security, login) = (MailSecurity::None, None);
+    let settings = EmailSettings { port, security, login, ..exim.settings() };
+    direct(ChannelKind::Email(settings)).deliver(&letter("n1", "i1", FIRING)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
