@@ -67,7 +67,7 @@ pub use snapshot::{
 };
 pub use status::{ChannelStatus, Refusing, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
-pub use time::{Mono, Now, Stamp, micros};
+pub use time::{Brief, Mono, Now, Stamp, micros};
 pub use told::{Extent, GivenUp, Muted, Refusal, Told};
-pub use topology::{Contact, Endpoint, Host, Level, Site, Target, Topology};
+pub use topology::{Contact, Endpoint, Few, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::labels::{Blocks, Labels, site_labels};
+use self::labels::{Blocks, Labels, Lists, site_labels};
 use crate::model::{
     Cause, CheckKind, EndpointView, FindingKind, Health, Importance, Incident, Quality,
     QualityGrade, ReadinessRun, Severity, SiteId, SiteView, Snapshot, Target, TargetView, Verdict,
@@ -28,12 +28,12 @@ use super::text::{Family, Page, Value, push_label};
 /// Writes all families of `snapshot`.
 pub(super) fn write(snapshot: &Snapshot, out: &mut Page<'_>) {
     let labels = Labels::of(snapshot);
-    sites(snapshot, &labels, out);
-    endpoints(snapshot, &labels, out);
-    targets(snapshot, &labels, out);
+    sites(snapshot, labels, out);
+    endpoints(snapshot, labels, out);
+    targets(snapshot, labels, out);
     levels(snapshot, out);
     sessions(snapshot, out);
-    readiness(snapshot, &labels, out);
+    readiness(snapshot, labels, out);
     incidents(snapshot, out);
     monitor::write(snapshot, out);
 }
@@ -47,37 +47,45 @@ const fn is_up(health: Health) -> Option<bool> {
     }
 }
 
-/// Writes a family with at most one series for each of `items`, whose labels stand in `labels`.
+/// Writes a family with at most one series for each of `items`, whose labels are `labels`.
 fn each<T, V: Value>(
     out: &mut Page<'_>,
     metric: &'static Metric,
-    labels: &Blocks,
+    labels: impl Lists,
     items: impl Iterator<Item = T>,
     value: impl Fn(T) -> Option<V>,
 ) {
     let mut family = Family::new(out, metric);
-    for (labels, item) in labels.iter().zip(items) {
+    zip(labels, items, |labels, item| {
         if let Some(value) = value(item) {
             family.series(labels, value);
         }
+    });
+}
+
+/// Does something with each of `items` and its labels.
+fn zip<T>(mut labels: impl Lists, items: impl Iterator<Item = T>, mut does: impl FnMut(&str, T)) {
+    for item in items {
+        let Some(labels) = labels.next() else { return };
+        does(labels, item);
     }
 }
 
-fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
-    let views = || labels.sites.iter().zip(&snapshot.sites);
+fn sites(snapshot: &Snapshot, labels: Labels<'_>, out: &mut Page<'_>) {
+    let views = || snapshot.sites.iter();
 
     let mut family = Family::new(out, &table::SITE_HEALTH);
-    for (labels, view) in views() {
+    zip(labels.sites(), views(), |labels, view| {
         for health in Health::ALL {
             family.series_with(labels, "health", health.word(), health == view.standing.hard);
         }
-    }
+    });
     let since = |view: &SiteView| view.standing.since.map(Timestamp::from);
-    each(out, &table::SITE_SINCE, &labels.sites, snapshot.sites.iter(), since);
+    each(out, &table::SITE_SINCE, labels.sites(), views(), since);
 
     let mut family = Family::new(out, &table::SITE_INFO);
     let mut list = String::new();
-    for (labels, site) in labels.sites.iter().zip(&snapshot.topology.sites) {
+    zip(labels.sites(), snapshot.topology.sites.iter(), |labels, site| {
         list.clear();
         list.push_str(labels);
         push_label(&mut list, "name", &site.name);
@@ -85,27 +93,27 @@ fn sites(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
             push_label(&mut list, &name, value);
         }
         family.series(&list, true);
-    }
+    });
 
     let mut family = Family::new(out, &table::SITE_PHASE);
-    for (labels, view) in views() {
+    zip(labels.sites(), views(), |labels, view| {
         family.series_with(labels, "phase", view.phase.word(), true);
-    }
+    });
 
     let mut family = Family::new(out, &table::SITE_DELEGATES);
-    for (labels, view) in views() {
+    zip(labels.sites(), views(), |labels, view| {
         if let Some(session) = &view.session {
             list.clear();
             list.push_str(labels);
             push_label(&mut list, "session", session.as_str());
             family.series(&list, view.delegates);
         }
-    }
+    });
 
     let maintenance = |view: &SiteView| view.in_maintenance.then_some(true);
-    each(out, &table::SITE_MAINTENANCE, &labels.sites, snapshot.sites.iter(), maintenance);
+    each(out, &table::SITE_MAINTENANCE, labels.sites(), views(), maintenance);
     let silenced = |view: &SiteView| view.silenced.then_some(true);
-    each(out, &table::SITE_SILENCED, &labels.sites, snapshot.sites.iter(), silenced);
+    each(out, &table::SITE_SILENCED, labels.sites(), views(), silenced);
 }
 
 /// Free labels as label names: `label_` and the key with everything but ASCII letters and digits
@@ -127,14 +135,14 @@ fn free_labels(labels: &BTreeMap<String, String>) -> Vec<(String, &str)> {
     named
 }
 
-fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
-    let blocks = &labels.endpoints;
+fn endpoints(snapshot: &Snapshot, labels: Labels<'_>, out: &mut Page<'_>) {
     let views = || snapshot.endpoints.iter();
     let up = |view: &EndpointView| is_up(view.standing.hard);
-    each(out, &table::ENDPOINT_UP, blocks, views(), up);
+    each(out, &table::ENDPOINT_UP, labels.endpoints(), views(), up);
 
-    let figure = |out: &mut Page<'_>, metric, figure: fn(&Quality) -> f64| {
-        each(out, metric, blocks, views(), |view| view.quality.as_ref().map(figure));
+    let figure = |out: &mut Page<'_>, metric, figure: fn(&Quality) -> f32| {
+        let of = |view: &EndpointView| view.quality.as_ref().map(figure);
+        each(out, metric, labels.endpoints(), views(), of);
     };
     figure(out, &table::LOSS_RATIO, |quality| quality.loss);
     figure(out, &table::RTT_MEDIAN, |quality| quality.rtt_s);
@@ -149,30 +157,30 @@ fn endpoints(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
     });
 }
 
-fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
-    let blocks = &labels.targets;
+fn targets(snapshot: &Snapshot, labels: Labels<'_>, out: &mut Page<'_>) {
+    let labels = || labels.targets();
     let views = || snapshot.targets.iter();
     let up = |view: &TargetView| is_up(view.standing.hard);
-    each(out, &table::TARGET_UP, blocks, views(), up);
+    each(out, &table::TARGET_UP, labels(), views(), up);
 
     let mut family = Family::new(out, &table::PROBES);
-    for (labels, view) in blocks.iter().zip(views()) {
+    zip(labels(), views(), |labels, view| {
         let replies = view.probes.saturating_sub(view.failures);
         family.series_with(labels, "result", "reply", replies);
         family.series_with(labels, "result", "failure", view.failures);
         if view.local_failures > 0 {
             family.series_with(labels, "result", "local", view.local_failures);
         }
-    }
+    });
 
-    let rtt = |view: &TargetView| view.rtt.filter(|_| !view.failing);
-    each(out, &table::RTT, blocks, views(), rtt);
+    let rtt = |view: &TargetView| view.rtt.filter(|_| !view.failing).map(Duration::from);
+    each(out, &table::RTT, labels(), views(), rtt);
 
     let checks = &snapshot.topology.checks;
     let counts = |target: &Target| matches!(checks[target.check].kind, CheckKind::Icmp(_));
-    let packets = |out: &mut Page<'_>, metric, packets: fn(&TargetView) -> u64| {
+    let packets = |out: &mut Page<'_>, metric, packets: fn(&TargetView) -> u32| {
         let items = snapshot.topology.targets.iter().zip(views());
-        each(out, metric, blocks, items, |(target, view)| counts(target).then(|| packets(view)));
+        each(out, metric, labels(), items, |(target, view)| counts(target).then(|| packets(view)));
     };
     packets(out, &table::PACKETS_SENT, |view| view.sent);
     packets(out, &table::PACKETS_LOST, |view| view.lost);
@@ -183,15 +191,21 @@ fn targets(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
         let dscp = view.tos? >> 2;
         (dscp != check.dscp && !view.failing).then_some(u32::from(dscp))
     };
-    each(out, &table::REPLY_DSCP, blocks, snapshot.topology.targets.iter().zip(views()), remarked);
+    each(
+        out,
+        &table::REPLY_DSCP,
+        labels(),
+        snapshot.topology.targets.iter().zip(views()),
+        remarked,
+    );
     let passed =
         |view: &TargetView| view.ttl.filter(|_| !view.failing).map(|ttl| u32::from(hops(ttl)));
-    each(out, &table::REPLY_HOPS, blocks, views(), passed);
+    each(out, &table::REPLY_HOPS, labels(), views(), passed);
     let status = |view: &TargetView| view.status().map(u32::from);
-    each(out, &table::STATUS_CODE, blocks, views(), status);
+    each(out, &table::STATUS_CODE, labels(), views(), status);
     let not_after = |view: &TargetView| view.certificate().map(|seen| seen.not_after);
-    each(out, &table::CERTIFICATE_NOT_AFTER, blocks, views(), not_after);
-    each(out, &table::CLOCK_OFFSET, blocks, views(), TargetView::clock_offset_s);
+    each(out, &table::CERTIFICATE_NOT_AFTER, labels(), views(), not_after);
+    each(out, &table::CLOCK_OFFSET, labels(), views(), TargetView::clock_offset_s);
 }
 
 fn levels(snapshot: &Snapshot, out: &mut Page<'_>) {
@@ -240,12 +254,12 @@ fn sessions(snapshot: &Snapshot, out: &mut Page<'_>) {
     for (labels, view) in blocks.iter().zip(views()) {
         family.series_with(labels, "phase", view.phase.word(), true);
     }
-    each(out, &table::SESSION_START, &blocks, views(), |view| Some(view.session.start));
-    each(out, &table::SESSION_END, &blocks, views(), |view| Some(view.session.end));
-    each(out, &table::SESSION_SITES_EXPECTED, &blocks, views(), |view| {
+    each(out, &table::SESSION_START, blocks.lists(), views(), |view| Some(view.session.start));
+    each(out, &table::SESSION_END, blocks.lists(), views(), |view| Some(view.session.end));
+    each(out, &table::SESSION_SITES_EXPECTED, blocks.lists(), views(), |view| {
         u64::try_from(view.session.sites.len()).ok()
     });
-    each(out, &table::SESSION_DELEGATES_EXPECTED, &blocks, views(), |view| {
+    each(out, &table::SESSION_DELEGATES_EXPECTED, blocks.lists(), views(), |view| {
         Some(view.session.delegates())
     });
     let mut family = Family::new(out, &table::SESSION_SITES);
@@ -260,10 +274,10 @@ fn sessions(snapshot: &Snapshot, out: &mut Page<'_>) {
             family.series_with(labels, "health", health.word(), view.delegates_in(health));
         }
     }
-    each(out, &table::SESSION_LOST, &blocks, views(), |view| Some(view.seconds_lost));
+    each(out, &table::SESSION_LOST, blocks.lists(), views(), |view| Some(view.seconds_lost));
 }
 
-fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
+fn readiness(snapshot: &Snapshot, labels: Labels<'_>, out: &mut Page<'_>) {
     let mut blocks = Blocks::default();
     for run in &snapshot.readiness {
         let mut label = String::new();
@@ -295,19 +309,19 @@ fn readiness(snapshot: &Snapshot, labels: &Labels, out: &mut Page<'_>) {
             first.entry(&site.site).or_insert((run, site.verdict));
         }
     }
-    for (labels, site) in labels.sites.iter().zip(&snapshot.topology.sites) {
+    zip(labels.sites(), snapshot.topology.sites.iter(), |labels, site| {
         if let Some((run, verdict)) = first.get(&site.id) {
             let mut list = labels.to_owned();
             push_label(&mut list, "session", run.session.as_str());
             push_label(&mut list, "verdict", verdict.word());
             family.series(&list, true);
         }
-    }
-    each(out, &table::READINESS_TIME, &blocks, runs(), |run| Some(run.finished));
-    each(out, &table::READINESS_DURATION, &blocks, runs(), |run| {
+    });
+    each(out, &table::READINESS_TIME, blocks.lists(), runs(), |run| Some(run.finished));
+    each(out, &table::READINESS_DURATION, blocks.lists(), runs(), |run| {
         Duration::try_from(run.finished.duration_since(run.began)).ok()
     });
-    each(out, &table::READINESS_CONFIRMED, &blocks, runs(), |run| {
+    each(out, &table::READINESS_CONFIRMED, blocks.lists(), runs(), |run| {
         let both = snapshot.confirmations.iter().filter(|it| {
             it.session == run.session
                 && it.picture
@@ -366,14 +380,16 @@ fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
         family.series(&list, true);
     }
     let items = || active.iter();
-    each(out, &table::INCIDENT_BEGAN, &blocks, items(), |incident| Some(incident.began));
-    each(out, &table::INCIDENT_SITES, &blocks, items(), |incident| {
+    each(out, &table::INCIDENT_BEGAN, blocks.lists(), items(), |incident| Some(incident.began));
+    each(out, &table::INCIDENT_SITES, blocks.lists(), items(), |incident| {
         u64::try_from(incident.affected_now().count()).ok()
     });
-    each(out, &table::INCIDENT_DELEGATES, &blocks, items(), |incident| Some(incident.delegates));
+    each(out, &table::INCIDENT_DELEGATES, blocks.lists(), items(), |incident| {
+        Some(incident.delegates)
+    });
     let now = snapshot.taken.wall;
-    each(out, &table::INCIDENT_WAITING, &blocks, items(), |it| it.waits_since(now));
-    each(out, &table::INCIDENT_STEP, &blocks, items(), |incident| {
+    each(out, &table::INCIDENT_WAITING, blocks.lists(), items(), |it| it.waits_since(now));
+    each(out, &table::INCIDENT_STEP, blocks.lists(), items(), |incident| {
         let since = incident.waits_since(now)?;
         let told = incident.told.iter().filter(|told| told.at >= since && !told.is_untold());
         Some(told.map(|told| told.step).max().unwrap_or_default())

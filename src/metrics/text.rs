@@ -212,6 +212,20 @@ impl Value for Timestamp {
     }
 }
 
+/// A figure of seven digits: no more of them are shown.
+impl Value for f32 {
+    #[allow(clippy::cast_possible_truncation, reason = "it was one of those before")]
+    fn push(self, out: &mut String) {
+        if !self.is_finite() {
+            return f64::from(self).push(out);
+        }
+        let rounded = (f64::from(self) * 1e6).round() / 1e6;
+        // Writing to a string cannot fail. The shortest text that is this number has no digits
+        // that come from the way from one width to the other.
+        let _ = write!(out, "{}", rounded as f32);
+    }
+}
+
 impl Value for f64 {
     fn push(self, out: &mut String) {
         if self.is_nan() {

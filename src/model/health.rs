@@ -40,7 +40,11 @@ impl Health {
 }
 
 /// The confirmed health and what the latest outcomes hint at.
+///
+/// Packed, since there are two of every target and endpoint at times: six bytes of sixteen would
+/// be empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(Rust, packed(2))]
 pub struct Standing {
     /// Confirmed: what people are told.
     pub hard: Health,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Certificate, ChannelId, Confirmation, DutyView, EngineHealth, Failure, Health, Incident,
+    Brief, Certificate, ChannelId, Confirmation, DutyView, EngineHealth, Failure, Health, Incident,
     IncidentId, Maintenance, Now, Phase, ReadinessRun, SelfDoubt, Session, SessionId, Silence,
     Stamp, Standing, Topology,
 };
@@ -45,7 +45,9 @@ pub struct Snapshot {
     pub monitor: MonitorView,
 }
 
-/// A target at one moment. Counters grow from the start of the daemon.
+/// A target at one moment. Counters grow from the start of the daemon; they are half as wide as
+/// others, since there are two of every target at times, and last for thirteen years at ten packets
+/// a second.
 #[derive(Debug, Clone, Default)]
 pub struct TargetView {
     /// Its health.
@@ -53,17 +55,17 @@ pub struct TargetView {
     /// Whether it was ever seen to work. What never worked is not missed.
     pub seen_up: bool,
     /// Probes with a reply or a remote failure.
-    pub probes: u64,
+    pub probes: u32,
     /// Probes with a remote failure.
-    pub failures: u64,
+    pub failures: u32,
     /// Probes that this machine failed to make.
-    pub local_failures: u64,
+    pub local_failures: u32,
     /// Packets sent, for checks that count packets.
-    pub sent: u64,
+    pub sent: u32,
     /// Packets lost.
-    pub lost: u64,
+    pub lost: u32,
     /// Round trip of the last reply.
-    pub rtt: Option<Duration>,
+    pub rtt: Option<Brief>,
     /// When the last outcome came.
     pub last: Option<Stamp>,
     /// What the last failure said, kept also after a success.
@@ -138,23 +140,24 @@ pub struct SiteView {
     pub silenced: bool,
 }
 
-/// Quality of a path over the sliding window.
+/// Quality of a path over the sliding window. Seven digits are more than any of the figures is
+/// worth, and there are two of every endpoint at times.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Packets sent in the window.
     pub samples: u32,
     /// Share of packets lost, 0 to 1.
-    pub loss: f64,
+    pub loss: f32,
     /// Median round trip in seconds.
-    pub rtt_s: f64,
+    pub rtt_s: f32,
     /// 95th percentile of the round trip in seconds.
-    pub rtt_p95_s: f64,
+    pub rtt_p95_s: f32,
     /// Round-trip jitter by RFC 3550 §6.4.1 in seconds.
-    pub jitter_s: f64,
+    pub jitter_s: f32,
     /// Transmission rating by ITU-T G.107, 0 to 93.2.
-    pub r: f64,
+    pub r: f32,
     /// Mean opinion score estimated from `r`, 1 to 4.5.
-    pub mos: f64,
+    pub mos: f32,
     /// The judgement, after hysteresis.
     pub grade: QualityGrade,
 }
@@ -223,4 +226,16 @@ pub struct MonitorView {
     /// For each channel, of how many incidents something is to be said and is not yet, since the
     /// messages of the hour are used up.
     pub held_back: Vec<(ChannelId, u32)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_of_every_target_twice_at_times_is_small() {
+        assert!(size_of::<TargetView>() <= 64);
+        assert!(size_of::<EndpointView>() <= 44);
+        assert!(size_of::<SiteView>() <= 56);
+    }
 }

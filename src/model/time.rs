@@ -3,7 +3,7 @@
 //! Pure code never asks what time it is. It is handed a [`Now`], so a week of outages runs in a
 //! test in a second.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -131,6 +131,31 @@ impl From<Stamp> for Timestamp {
     }
 }
 
+/// A short time in four bytes, and none in no more, for what is kept of every target several times
+/// over: a [`Duration`] takes sixteen.
+///
+/// In steps of ten nanoseconds up to 42 seconds, longer than any probe waits; what lies beyond
+/// becomes that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Brief(NonZeroU32);
+
+/// Nanoseconds of a step.
+const BRIEF_STEP: u64 = 10;
+
+impl From<Duration> for Brief {
+    fn from(time: Duration) -> Self {
+        let steps = u32::try_from(nanos(time) / BRIEF_STEP).unwrap_or(u32::MAX);
+        // Zero is left over for none.
+        Self(NonZeroU32::MIN.saturating_add(steps))
+    }
+}
+
+impl From<Brief> for Duration {
+    fn from(Brief(steps): Brief) -> Self {
+        Self::from_nanos(u64::from(steps.get() - 1) * BRIEF_STEP)
+    }
+}
+
 /// A duration in microseconds, as outcomes and measurements keep it; saturating after 71 minutes.
 #[must_use]
 pub fn micros(duration: Duration) -> u32 {
@@ -161,6 +186,18 @@ mod tests {
         assert_eq!(stamps.map(Timestamp::from), sorted);
         let beyond = [Timestamp::MIN, Timestamp::MAX].map(|at| Timestamp::from(Stamp::from(at)));
         assert_eq!(beyond, [sorted[0], sorted[5]]);
+    }
+
+    #[test]
+    fn a_brief_time_is_told_to_ten_nanoseconds_in_four_bytes() {
+        assert_eq!(size_of::<Option<Brief>>(), 4);
+        let kept = |time: Duration| Duration::from(Brief::from(time));
+        for nanos in [0, 10, 123_456_780, 42_949_672_940] {
+            assert_eq!(kept(Duration::from_nanos(nanos)), Duration::from_nanos(nanos));
+        }
+        assert_eq!(kept(Duration::from_nanos(19)), Duration::from_nanos(10));
+        assert_eq!(kept(Duration::from_hours(1)).as_secs(), 42);
+        assert!(Brief::from(Duration::from_millis(1)) < Brief::from(Duration::from_millis(2)));
     }
 
     #[test]

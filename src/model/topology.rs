@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::{
     Bilingual, Check, CheckId, ClassId, EndpointId, EndpointIx, LevelId, LevelIx, SiteId, SiteIx,
     TargetIx, TargetKey,
@@ -60,8 +62,11 @@ pub struct Site {
     /// Free labels, such as `isp` or `power`.
     pub labels: BTreeMap<String, String>,
     /// Its endpoints, the router before what is behind it.
-    pub endpoints: Vec<EndpointIx>,
+    pub endpoints: Few<EndpointIx>,
 }
+
+/// Of which there are few in nearly every place, and very many places.
+pub type Few<T> = SmallVec<[T; 4]>;
 
 /// Someone to phone.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -104,7 +109,7 @@ pub struct Endpoint {
     /// Where it answers.
     pub host: Host,
     /// Its targets.
-    pub targets: Vec<TargetIx>,
+    pub targets: Few<TargetIx>,
 }
 
 /// One endpoint under one check.
@@ -277,10 +282,10 @@ impl Topology {
         };
         for (site, new) in self.sites.iter().zip(&places) {
             let Some(new) = *new else { continue };
-            let mut endpoints = Vec::with_capacity(site.endpoints.len());
+            let mut endpoints = Few::with_capacity(site.endpoints.len());
             for old in &site.endpoints {
                 let endpoint = EndpointIx::new(rest.endpoints.len());
-                let mut targets = Vec::new();
+                let mut targets = Few::new();
                 for target in &self.endpoint(*old).targets {
                     targets.push(TargetIx::new(rest.targets.len()));
                     let check = self.target(*target).check;

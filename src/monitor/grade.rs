@@ -63,6 +63,12 @@ impl GradeRules {
     fn span(&self, pace: Duration) -> Duration {
         self.window.max(pace.saturating_mul(self.min_samples))
     }
+
+    /// Echoes that the window holds at this pace, and one for a turn that comes early.
+    fn expected(&self, pace: Duration) -> usize {
+        let turns = self.span(pace).as_nanos() / pace.as_nanos().max(1) + 1;
+        usize::try_from(turns).unwrap_or(usize::MAX).saturating_add(1)
+    }
 }
 
 impl PathRecord {
@@ -81,6 +87,7 @@ impl PathRecord {
         pace: Duration,
     ) -> bool {
         let lost = detail.sent.saturating_sub(detail.received);
+        self.window.expect(|| rules.expected(pace));
         self.window.expire(at, rules.span(pace), &rules.limits);
         for rtt in detail.rtts.as_slice() {
             self.window.record(at, Some(*rtt), &rules.limits);

@@ -5,7 +5,6 @@
 mod answered;
 mod labels;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +34,8 @@ pub(super) struct Picture {
     pub(super) targets: Vec<Watched>,
     pub(super) endpoints: Vec<EndpointNow>,
     pub(super) sites: Vec<SiteNow>,
-    /// Whose address an ICMP error may come from.
-    by_address: BTreeMap<IpAddr, EndpointIx>,
+    /// Whose address an ICMP error may come from, in the order of the addresses.
+    by_address: Vec<EndpointIx>,
     /// Who shares a label that can be a cause.
     pub(super) labels: Labels,
     /// When we asked our gateway, or somebody beyond it, and were answered.
@@ -137,12 +136,12 @@ impl Picture {
     /// A picture of `config` in which nothing is known yet.
     pub(super) fn new(config: Arc<Config>, at: Timestamp) -> Self {
         let topology = &config.topology;
-        let mut by_address = BTreeMap::new();
-        for ix in topology.endpoint_ixs() {
-            if let Host::Ip(ip) = topology.endpoint(ix).host {
-                by_address.entry(ip).or_insert(ix);
-            }
-        }
+        let mut by_address: Vec<EndpointIx> =
+            topology.endpoint_ixs().filter(|ix| address(topology, *ix).is_some()).collect();
+        // Of those that share one, the first stands for all.
+        by_address.sort_by_key(|ix| (address(topology, *ix), *ix));
+        by_address.dedup_by_key(|ix| address(topology, *ix));
+        by_address.shrink_to_fit();
         Self {
             plan: Plan::read(&config, at),
             rules: GradeRules::new(&config.settings.quality),
@@ -185,6 +184,13 @@ impl Picture {
 
     pub(super) fn site_mut(&mut self, ix: SiteIx) -> &mut SiteNow {
         &mut self.sites[ix.ix()]
+    }
+
+    /// The endpoint that has this address.
+    fn at_address(&self, ip: IpAddr) -> Option<EndpointIx> {
+        let of = |ix: &EndpointIx| address(self.topology(), *ix);
+        let at = self.by_address.binary_search_by_key(&Some(ip), of).ok()?;
+        self.by_address.get(at).copied()
     }
 
     /// Lets the rows of a target begin anew: what was seen so far is not to be trusted.
@@ -309,7 +315,7 @@ impl Picture {
             Ok(_) => true,
             Err(failure) => {
                 if let Failure::Remote(RemoteFailure::Unreachable(error)) = failure
-                    && let Some(from) = error.offender.and_then(|ip| self.by_address.get(&ip))
+                    && let Some(from) = error.offender.and_then(|ip| self.at_address(ip))
                 {
                     // Who spoke of an earlier request lived then.
                     let asked = outcome.heard.unwrap_or(asked);
@@ -317,7 +323,7 @@ impl Picture {
                     if asked > heard.heard_at {
                         heard.heard_before = std::mem::replace(&mut heard.heard_at, asked);
                     }
-                    let heard_site = self.config.topology.endpoint(*from).site;
+                    let heard_site = self.config.topology.endpoint(from).site;
                     if self.config.topology.vantage != Some(heard_site) {
                         self.answered.note(answered_at(outcome));
                     }
@@ -351,6 +357,14 @@ impl Picture {
             site.asked_at = site.asked_at.max(asked);
         }
         learned
+    }
+}
+
+/// The address of an endpoint, if it is known by one.
+fn address(topology: &Topology, ix: EndpointIx) -> Option<IpAddr> {
+    match topology.endpoint(ix).host {
+        Host::Ip(ip) => Some(ip),
+        Host::Name(_) => None,
     }
 }
 

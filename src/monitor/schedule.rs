@@ -43,8 +43,9 @@ struct Slot {
     /// Place within the interval, as a fraction of 2^32.
     place: u32,
     stamp: u32,
-    pace: Duration,
-    timeout: Duration,
+    /// In nanoseconds.
+    pace: u64,
+    timeout: u64,
     /// When the turn in the queue is due.
     due: Mono,
     /// Why the next turn comes and how much it does.
@@ -92,8 +93,8 @@ impl Schedule {
         self.slots.push(Slot {
             place,
             stamp: 0,
-            pace,
-            timeout,
+            pace: nanos(pace),
+            timeout: nanos(timeout),
             due,
             trigger: Trigger::Scheduled,
             effort: Effort::Normal,
@@ -113,7 +114,8 @@ impl Schedule {
         timeout: Duration,
         now: Mono,
     ) {
-        let mut slot = Slot { timeout, ..other.slots[from.ix()].clone() };
+        let mut slot = Slot { timeout: nanos(timeout), ..other.slots[from.ix()].clone() };
+        let pace = nanos(pace);
         if slot.pace != pace {
             slot.pace = pace;
             if slot.trigger == Trigger::Scheduled {
@@ -134,6 +136,7 @@ impl Schedule {
     /// has a demanded one before that.
     pub(super) fn set_pace(&mut self, target: TargetIx, pace: Duration, now: Mono) {
         let slot = &mut self.slots[target.ix()];
+        let pace = nanos(pace);
         if slot.pace == pace {
             return;
         }
@@ -219,7 +222,7 @@ impl Schedule {
             if let Some(under_way) = slot.under_way {
                 slot.due = next;
                 top.0.due = next;
-                if now - under_way.due > slot.timeout + GIVE_UP_AFTER {
+                if now - under_way.due > Duration::from_nanos(slot.timeout) + GIVE_UP_AFTER {
                     return Some(Due::GivenUp(under_way));
                 }
                 if slot.then == Then::Wait {
@@ -272,7 +275,7 @@ impl Schedule {
     /// The place of a target in a first round that starts at `now`.
     pub(super) fn first_round(&self, target: TargetIx, now: Mono) -> Mono {
         let slot = &self.slots[target.ix()];
-        now + fraction(slot.pace.min(FIRST_ROUND), slot.place)
+        now + fraction(Duration::from_nanos(slot.pace).min(FIRST_ROUND), slot.place)
     }
 
     /// Probes under way.
@@ -299,8 +302,8 @@ impl Schedule {
 impl Slot {
     /// The target's next place in the grid of its intervals, after `now`.
     fn turn_after(&self, now: Mono) -> Mono {
-        let pace = nanos(self.pace).max(1);
-        let offset = nanos(fraction(self.pace, self.place));
+        let pace = self.pace.max(1);
+        let offset = nanos(fraction(Duration::from_nanos(self.pace), self.place));
         let now = now.as_nanos();
         if now < offset {
             return Mono::from_nanos(offset);

@@ -13,7 +13,7 @@ use super::hysteresis::{Sign, Streak};
 use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
-    Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup,
+    Brief, Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup,
     ServiceView, Stamp, Standing, TargetKey, TargetView,
 };
 
@@ -36,8 +36,8 @@ pub(super) struct Watched {
     /// When the first failure of the present row was asked for.
     pub(super) bad_since: Mono,
     /// When the first reply since the last failure was asked for, whatever was begun anew
-    /// meanwhile; none while it fails.
-    answered_since: Option<Mono>,
+    /// meanwhile; [`Mono::NEVER`] while it fails.
+    answered_since: Mono,
     /// The same when it was last confirmed up.
     pub(super) back_since: Mono,
     /// When the last probe that was answered, and the last that learned anything, was asked for.
@@ -61,7 +61,7 @@ pub(super) struct Watched {
 /// The latest of everything that is shown.
 #[derive(Debug, Clone, Default)]
 struct Seen {
-    rtt: Option<Duration>,
+    rtt: Option<Brief>,
     last: Option<Stamp>,
     /// Shared with what people look at: every snapshot has it.
     last_failure: Option<Arc<(Timestamp, Failure)>>,
@@ -82,11 +82,11 @@ struct Service {
 /// Counts since the start of the daemon.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
-    probes: u64,
-    failures: u64,
-    local: u64,
-    sent: u64,
-    lost: u64,
+    probes: u32,
+    failures: u32,
+    local: u32,
+    sent: u32,
+    lost: u32,
 }
 
 impl Watched {
@@ -94,6 +94,7 @@ impl Watched {
     pub(super) fn new(before: Option<&HardState>, pinged: bool, now: Mono) -> Self {
         Self {
             stretch: Stretch::new(now),
+            answered_since: Mono::NEVER,
             streak: Streak::restored(before.map_or(Health::Unknown, |state| state.health)),
             // Of what was down it is not known whether its host was.
             host: Streak::restored(match before.map(|state| state.health) {
@@ -144,9 +145,9 @@ impl Watched {
         }
         match sign {
             Sign::Good => {
-                self.answered_since.get_or_insert(asked);
+                self.answered_since = self.answered_since.min(asked);
             }
-            Sign::Bad => self.answered_since = None,
+            Sign::Bad => self.answered_since = Mono::NEVER,
             Sign::Nothing => {}
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
@@ -158,7 +159,7 @@ impl Watched {
             self.since = Some(outcome.started.wall.into());
             if self.streak.hard == Health::Up {
                 self.seen_up = true;
-                self.back_since = self.answered_since.unwrap_or(asked);
+                self.back_since = self.answered_since.min(asked);
             }
         }
         if let Some(path) = &mut self.path
@@ -230,7 +231,7 @@ impl Watched {
 
     /// The round trip of the last reply, and when the last outcome came.
     pub(super) fn last_reply(&self) -> (Option<Duration>, Option<Timestamp>) {
-        (self.seen.rtt, self.seen.last.map(Timestamp::from))
+        (self.seen.rtt.map(Duration::from), self.seen.last.map(Timestamp::from))
     }
 
     /// The last certificate seen.
@@ -386,7 +387,7 @@ impl Watched {
         pace: Duration,
     ) -> bool {
         if let Some(rtt) = reply.rtt {
-            self.seen.rtt = Some(rtt);
+            self.seen.rtt = Some(rtt.into());
             self.stretch.measure(rtt);
         }
         match &reply.detail {
@@ -394,8 +395,8 @@ impl Watched {
                 self.seen.ttl = detail.ttl;
                 self.seen.tos = detail.tos;
                 let lost = detail.sent.saturating_sub(detail.received);
-                self.counts.sent += u64::from(detail.sent);
-                self.counts.lost += u64::from(lost);
+                self.counts.sent += u32::from(detail.sent);
+                self.counts.lost += u32::from(lost);
                 self.stretch.sent += u32::from(detail.sent);
                 self.stretch.lost += u32::from(lost);
                 if let Some(path) = &mut self.path {
@@ -420,8 +421,8 @@ impl Watched {
     /// Counts echoes that nobody answered, of a probe that failed.
     fn note_lost(&mut self, lost: u16) {
         let down = self.streak.hard == Health::Down;
-        self.counts.sent += u64::from(lost);
-        self.counts.lost += u64::from(lost);
+        self.counts.sent += u32::from(lost);
+        self.counts.lost += u32::from(lost);
         self.stretch.sent += u32::from(lost);
         self.stretch.lost += u32::from(lost);
         self.stretch.lost_down += if down { u32::from(lost) } else { 0 };

@@ -8,7 +8,7 @@
 //! Whoever waits for the next probe of a target is handed its record when it is remembered.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -81,20 +81,19 @@ struct Failures {
     alike: u64,
 }
 
-/// A probe that had a reply.
+/// A probe that had a reply. What it asked is the target that it is remembered of.
 #[derive(Debug)]
 enum Success {
     /// One echo that was answered. Nearly all are, of nearly every target, so no more of it is
     /// kept than there is to know.
-    Echo(Echo),
+    Echo(Echo<Ipv4Addr>),
+    Echo6(Box<Echo<Ipv6Addr>>),
     Other(Box<Record>),
 }
 
 /// All that there is to know of one echo that was answered once.
-#[derive(Debug)]
-struct Echo {
-    generation: u32,
-    target: TargetIx,
+#[derive(Debug, Clone, Copy)]
+struct Echo<A> {
     due: Mono,
     began: Stamp,
     /// Nanoseconds from `due` to the beginning, from there to the end, and of the round trip; below
@@ -102,7 +101,7 @@ struct Echo {
     late: u32,
     took: u32,
     rtt: u32,
-    address: IpAddr,
+    address: A,
     trigger: Trigger,
     effort: Effort,
     ttl: Option<u8>,
@@ -143,8 +142,9 @@ impl Memory {
     /// What is remembered of a target.
     pub(super) fn explain(&self, target: TargetIx) -> Explanation {
         let Some(kept) = self.targets.get(target.ix()) else { return Explanation::default() };
+        let asked = Asked { generation: self.generation, target };
         Explanation {
-            successes: kept.successes.iter().flatten().map(Success::record).collect(),
+            successes: kept.successes.iter().flatten().map(|it| it.record(asked)).collect(),
             failures: kept.failed.iter().flat_map(|failed| &failed.last).cloned().collect(),
         }
     }
@@ -183,21 +183,43 @@ impl Remembered {
     }
 }
 
+/// What a probe asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    generation: u32,
+    target: TargetIx,
+}
+
 impl Success {
     fn of(record: Record) -> Self {
-        let echo = Echo::of(&record).filter(|echo| echo.record() == record);
-        echo.map_or_else(|| Self::Other(Box::new(record)), Self::Echo)
+        let ProbeRequest { generation, target, .. } = record.outcome.request;
+        let asked = Asked { generation, target };
+        let all = |echo: &Echo<IpAddr>| echo.record(asked) == record;
+        match Echo::of(&record).filter(all) {
+            Some(echo) => match echo.address {
+                IpAddr::V4(address) => Self::Echo(echo.to(address)),
+                IpAddr::V6(address) => Self::Echo6(Box::new(echo.to(address))),
+            },
+            None => Self::Other(Box::new(record)),
+        }
     }
 
-    fn record(&self) -> Record {
+    fn record(&self, asked: Asked) -> Record {
         match self {
-            Self::Echo(echo) => echo.record(),
-            Self::Other(record) => (**record).clone(),
+            Self::Echo(echo) => echo.record(asked),
+            Self::Echo6(echo) => echo.record(asked),
+            Self::Other(record) => {
+                let mut record = (**record).clone();
+                let Asked { generation, target } = asked;
+                let request = record.outcome.request;
+                record.outcome.request = ProbeRequest { generation, target, ..request };
+                record
+            }
         }
     }
 }
 
-impl Echo {
+impl Echo<IpAddr> {
     /// The probe, if it may be one of those.
     fn of(record: &Record) -> Option<Self> {
         let Record { outcome, address: Some(address), .. } = record else {
@@ -212,8 +234,6 @@ impl Echo {
         };
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
         Some(Self {
-            generation: request.generation,
-            target: request.target,
             due: request.due,
             began: started.wall.into(),
             late: nanos(started.mono - request.due)?,
@@ -226,9 +246,11 @@ impl Echo {
             tos,
         })
     }
+}
 
-    fn record(&self) -> Record {
-        let &Self { generation, target, due, trigger, effort, ttl, tos, .. } = self;
+impl<A: Copy + Into<IpAddr>> Echo<A> {
+    fn record(&self, Asked { generation, target }: Asked) -> Record {
+        let &Self { due, trigger, effort, ttl, tos, .. } = self;
         let time = |nanos: u32| Duration::from_nanos(nanos.into());
         let started = Now { mono: due + time(self.late), wall: self.began.into() };
         let rtts = RttList::One(time(self.rtt));
@@ -241,7 +263,13 @@ impl Echo {
             heard: None,
             result: Ok(echoes::reply(detail)),
         };
-        Record { outcome, address: Some(self.address), trace: Trace::default() }
+        Record { outcome, address: Some(self.address.into()), trace: Trace::default() }
+    }
+
+    /// The same with its address told in another way.
+    const fn to<B: Copy>(&self, address: B) -> Echo<B> {
+        let &Self { due, began, late, took, rtt, trigger, effort, ttl, tos, .. } = self;
+        Echo { due, began, late, took, rtt, address, trigger, effort, ttl, tos }
     }
 }
 
@@ -339,14 +367,16 @@ mod tests {
             record.address = Some(IpAddr::from([10, 0, 0, 1]));
             record
         });
-        for echoed in echoed.chunks(SUCCESSES) {
+        let over_six = Some(IpAddr::from(Ipv6Addr::LOCALHOST));
+        let same_over_six = echoed.clone().map(|record| Record { address: over_six, ..record });
+        for echoed in echoed.chunks(SUCCESSES).chain(same_over_six.chunks(SUCCESSES)) {
             let mut memory = memory();
             for record in echoed {
                 memory.remember(record.clone());
             }
             assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
         }
-        assert!(size_of::<Option<Success>>() <= 64, "there are two of every target");
+        assert!(size_of::<Option<Success>>() <= 40, "there are two of every target");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::{Mono, Quality, QualityGrade, micros};
 /// Echoes kept at most, whatever the window: trains fill it quickly.
 const MOST: usize = 256;
 /// Echoes for which there is more room when there is too little.
-const ROOM: usize = 4;
+const ROOM: usize = 2;
 /// Stands for an echo that was not answered.
 const LOST: u32 = u32::MAX;
 
@@ -30,11 +30,11 @@ pub struct Limits {
 #[derive(Debug, Clone, Default)]
 pub struct Echoes {
     echoes: VecDeque<Echo>,
-    lost: u32,
+    lost: u16,
     /// Answered echoes at or beyond the fair limit.
-    fair: u32,
+    fair: u16,
     /// Answered echoes at or beyond the poor limit.
-    poor: u32,
+    poor: u16,
     jitter: Jitter,
 }
 
@@ -62,6 +62,15 @@ pub struct Figures {
 }
 
 impl Echoes {
+    /// Makes room for `count` echoes at once, unless there is some: a window has its length soon
+    /// and keeps it. To grow with it step by step would leave holes behind, of which there are
+    /// many.
+    pub fn expect(&mut self, count: impl FnOnce() -> usize) {
+        if self.echoes.capacity() == 0 {
+            self.echoes.reserve_exact(count().min(MOST));
+        }
+    }
+
     /// Takes in an echo sent at `at`: its round trip, or none when it was lost.
     pub fn record(&mut self, at: Mono, rtt: Option<Duration>, limits: &Limits) {
         if self.echoes.len() == MOST {
@@ -72,12 +81,11 @@ impl Echoes {
             Some(rtt) => self.jitter.record(rtt),
             None => self.lost += 1,
         }
-        self.fair += u32::from(beyond(rtt_us, limits.fair));
-        self.poor += u32::from(beyond(rtt_us, limits.poor));
+        self.fair += u16::from(beyond(rtt_us, limits.fair));
+        self.poor += u16::from(beyond(rtt_us, limits.poor));
         if self.echoes.len() == self.echoes.capacity() {
-            // A window has its length soon and keeps it; there are many, and doubling would leave
-            // nearly half of each empty.
-            self.echoes.reserve_exact(ROOM.max(self.echoes.len() / 4));
+            // There are many, and doubling would leave nearly half of each empty.
+            self.echoes.reserve_exact(ROOM.max(self.echoes.len() / 8));
         }
         self.echoes.push_back(Echo { at_ms: millis(at), rtt_us });
     }
@@ -111,22 +119,22 @@ impl Echoes {
     /// Echoes in the window that were answered.
     #[must_use]
     pub fn answered(&self) -> u32 {
-        self.len() - self.lost
+        self.len() - u32::from(self.lost)
     }
 
     /// Echoes in the window that were not.
     #[must_use]
-    pub const fn lost(&self) -> u32 {
-        self.lost
+    pub fn lost(&self) -> u32 {
+        u32::from(self.lost)
     }
 
     /// The grade of the median round trip; it needs no sorting.
     #[must_use]
     pub fn delay_grade(&self) -> QualityGrade {
         let answered = self.answered();
-        if self.poor * 2 > answered {
+        if u32::from(self.poor) * 2 > answered {
             QualityGrade::Poor
-        } else if self.fair * 2 > answered {
+        } else if u32::from(self.fair) * 2 > answered {
             QualityGrade::Fair
         } else {
             QualityGrade::Good
@@ -168,9 +176,9 @@ impl Echoes {
 
     fn drop_oldest(&mut self, limits: &Limits) {
         if let Some(echo) = self.echoes.pop_front() {
-            self.lost -= u32::from(echo.rtt_us == LOST);
-            self.fair = self.fair.saturating_sub(u32::from(beyond(echo.rtt_us, limits.fair)));
-            self.poor = self.poor.saturating_sub(u32::from(beyond(echo.rtt_us, limits.poor)));
+            self.lost -= u16::from(echo.rtt_us == LOST);
+            self.fair = self.fair.saturating_sub(u16::from(beyond(echo.rtt_us, limits.fair)));
+            self.poor = self.poor.saturating_sub(u16::from(beyond(echo.rtt_us, limits.poor)));
         }
     }
 }
@@ -183,16 +191,18 @@ impl Figures {
     #[must_use]
     pub fn quality(&self, codec: CodecLoss, grade: QualityGrade) -> Quality {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        #[allow(clippy::cast_possible_truncation, reason = "seven digits are plenty for a figure")]
+        let short = |figure: f64| figure as f32;
         let one_way = ms(self.median) / 2.0 + 2.0 * ms(self.jitter) + 30.0;
         let r = emodel::rating(one_way, self.loss, codec);
         Quality {
             samples: self.samples,
-            loss: self.loss,
-            rtt_s: self.median.as_secs_f64(),
-            rtt_p95_s: self.p95.as_secs_f64(),
-            jitter_s: self.jitter.as_secs_f64(),
-            r,
-            mos: emodel::mos(r),
+            loss: short(self.loss),
+            rtt_s: self.median.as_secs_f32(),
+            rtt_p95_s: self.p95.as_secs_f32(),
+            jitter_s: self.jitter.as_secs_f32(),
+            r: short(r),
+            mos: short(emodel::mos(r)),
             grade,
         }
     }
@@ -287,6 +297,6 @@ mod tests {
             jitter: Duration::ZERO,
         };
         let quality = figures.quality(emodel::G711_PLC, QualityGrade::Good);
-        assert!((quality.r - 90.8).abs() < 1e-9 && (quality.mos - 4.3581).abs() < 1e-3);
+        assert!((quality.r - 90.8).abs() < 1e-5 && (quality.mos - 4.3581).abs() < 1e-3);
     }
 }

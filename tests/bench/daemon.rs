@@ -45,8 +45,8 @@ use vchealth::clock::Clock;
 use vchealth::config::{self, Config, File, SourceSet};
 use vchealth::daemon::{Daemon, Options, Source};
 use vchealth::model::{
-    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Host, IcmpCheck, Level,
-    LevelIx, Paces, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck, Topology,
+    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Few, Host, IcmpCheck,
+    Level, LevelIx, Paces, Site, SiteId, SiteIx, Target, TargetIx, TcpCheck, Topology,
 };
 use vchealth::probe::icmp::{self, EchoParams, PingJob};
 
@@ -287,7 +287,7 @@ fn topology(sites: usize, kinds: &[CheckKind]) -> Topology {
     for n in 0..sites {
         let id = SiteId::new(format!("site-{n}"));
         let site = SiteIx::new(n);
-        let mut endpoints = Vec::new();
+        let mut endpoints = Few::new();
         for (m, name) in names.iter().enumerate() {
             let ix = 2 * n + m;
             let endpoint = EndpointIx::new(ix);
@@ -345,8 +345,8 @@ fn daemon(topology: Topology, seconds: usize) {
             tokio::task::spawn_blocking(move || scrape(board)).await.unwrap();
         }
         let snapshot = daemon.snapshot();
-        let sent = snapshot.targets.iter().map(|target| target.sent).sum::<u64>();
-        let lost = snapshot.targets.iter().map(|target| target.lost).sum::<u64>();
+        let sent = snapshot.targets.iter().map(|target| u64::from(target.sent)).sum::<u64>();
+        let lost = snapshot.targets.iter().map(|target| u64::from(target.lost)).sum::<u64>();
         // The end of the daemon is not part of what is measured.
         Figures::tell(held.unwrap_or_default(), sent, lost);
         daemon.stop().await;

@@ -262,7 +262,7 @@ fn topology(plan: Plan) -> Topology {
                 id: EndpointId::new(format!("device-{ix}")),
                 site,
                 host: Host::Ip(address(plan, ix)),
-                targets: vec![TargetIx::new(ix)],
+                targets: vec![TargetIx::new(ix)].into(),
             });
         }
         topology.site_by_id.insert(id.clone(), site);

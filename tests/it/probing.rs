@@ -28,7 +28,7 @@ pub(crate) fn topology(host: Host, kind: CheckKind, timeout: Duration) -> Arc<To
         children: Vec::new(),
         contacts: Vec::new(),
         labels: BTreeMap::new(),
-        endpoints: vec![EndpointIx::new(0)],
+        endpoints: vec![EndpointIx::new(0)].into(),
     };
     Arc::new(Topology {
         levels: vec![Level::named("commune", "Xã", "Commune")],
@@ -45,7 +45,7 @@ pub(crate) fn topology(host: Host, kind: CheckKind, timeout: Duration) -> Arc<To
             id: EndpointId::new("codec"),
             site: SiteIx::new(0),
             host,
-            targets: vec![TargetIx::new(0)],
+            targets: vec![TargetIx::new(0)].into(),
         }],
         targets: vec![Target { endpoint: EndpointIx::new(0), site: SiteIx::new(0), check: 0 }],
         vantage: None,

@@ -191,7 +191,7 @@ fn add_site(topology: &mut Topology, name: &str, level: usize, parent: Option<Si
             email: String::new(),
         }],
         labels: BTreeMap::from([("isp".to_owned(), isp.to_owned())]),
-        endpoints: vec![router, codec],
+        endpoints: vec![router, codec].into(),
     });
     if let Some(parent) = parent {
         topology.sites[parent.ix()].children.push(ix);
@@ -222,7 +222,7 @@ fn up() -> Standing {
 }
 
 fn good(number: u32) -> Quality {
-    let ms = f64::from(number % 37) / 10.0 + 4.123_456;
+    let ms = f32::from(u8::try_from(number % 37).unwrap()) / 10.0 + 4.123_456;
     Quality {
         samples: 15,
         loss: 0.0,
@@ -254,12 +254,12 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         TargetView {
             standing: up(),
             seen_up: true,
-            probes: 86_400 + u64::from(number),
-            failures: u64::from(number % 11),
+            probes: 86_400 + number,
+            failures: number % 11,
             local_failures: 0,
-            sent: if icmp { 86_400 + u64::from(number) } else { 0 },
-            lost: if icmp { u64::from(number % 11) } else { 0 },
-            rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321)),
+            sent: if icmp { 86_400 + number } else { 0 },
+            lost: if icmp { number % 11 } else { 0 },
+            rtt: Some(Duration::from_nanos(4_123_456 + u64::from(number % 97) * 54_321).into()),
             last: Some(now().wall.into()),
             service: match kind {
                 "sip" => Some(ServiceView { status: Some(200), ..ServiceView::default() }),

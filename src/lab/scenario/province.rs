@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::yaml::{self, Key, Mark, Node, Sink, Value};
 use crate::model::{
-    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, H323Check, Host,
+    Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Few, H323Check, Host,
     HttpCheck, IcmpCheck, Level, LevelIx, Paces, SipCheck, SipTransport, Site, SiteId, SiteIx,
     Target, TargetIx, Topology,
 };
@@ -167,7 +167,7 @@ impl Tree {
                 children: Vec::new(),
                 contacts: Vec::new(),
                 labels,
-                endpoints: Vec::new(),
+                endpoints: Few::new(),
             });
             if let Some(parent) = parent {
                 topology.sites[*parent].children.push(ix);
@@ -181,7 +181,7 @@ impl Tree {
 
 fn add_endpoint(topology: &mut Topology, site: SiteIx, id: &str, ip: IpAddr, checks: &[usize]) {
     let endpoint = EndpointIx::new(topology.endpoints.len());
-    let mut targets = Vec::with_capacity(checks.len());
+    let mut targets = Few::with_capacity(checks.len());
     for check in checks {
         targets.push(TargetIx::new(topology.targets.len()));
         topology.targets.push(Target { endpoint, site, check: *check });

@@ -1,17 +1,20 @@
-//! The labels of everything in the topology, escaped once for some ten families.
+//! The labels of everything in the topology, written as they are asked for.
+//!
+//! Those of ten thousand targets take more memory than the page that they end up in, which is
+//! handed on in pieces, and every family needs all of them. So each is put together anew, from what
+//! it shares with the one before: an endpoint's begin with those of its site, and a target's with
+//! those of its endpoint.
 
 use crate::metrics::text::push_label;
-use crate::model::{Site, Snapshot};
+use crate::model::{EndpointIx, Site, SiteIx, Snapshot, TargetIx};
 
-/// The finished label lists of everything in the topology. Each is written out some ten times, so
-/// it is escaped once.
-pub(super) struct Labels {
-    pub(super) sites: Blocks,
-    pub(super) endpoints: Blocks,
-    pub(super) targets: Blocks,
+/// Finished label lists, one after the other.
+pub(super) trait Lists {
+    /// The next one; none after the last.
+    fn next(&mut self) -> Option<&str>;
 }
 
-/// Many short texts end to end.
+/// Many short texts end to end, for lists of few things.
 #[derive(Default)]
 pub(super) struct Blocks {
     text: String,
@@ -24,7 +27,7 @@ impl Blocks {
         self.ends.push(self.text.len());
     }
 
-    pub(super) fn get(&self, at: usize) -> &str {
+    fn get(&self, at: usize) -> &str {
         let from = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let to = self.ends.get(at).copied().unwrap_or_default();
         self.text.get(from.unwrap_or_default()..to).unwrap_or_default()
@@ -33,33 +36,138 @@ impl Blocks {
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.ends.len()).map(|at| self.get(at))
     }
+
+    pub(super) const fn lists(&self) -> BlockLists<'_> {
+        BlockLists { blocks: self, at: 0 }
+    }
 }
 
-impl Labels {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let topology = &*snapshot.topology;
-        let mut label = String::new();
-        let mut sites = Blocks::default();
-        for site in &topology.sites {
-            label.clear();
-            site_labels(snapshot, site, &mut label);
-            sites.push(&label);
+/// The texts of [`Blocks`].
+pub(super) struct BlockLists<'b> {
+    blocks: &'b Blocks,
+    at: usize,
+}
+
+impl Lists for BlockLists<'_> {
+    fn next(&mut self) -> Option<&str> {
+        let at = self.at;
+        self.at += 1;
+        (at < self.blocks.ends.len()).then(|| self.blocks.get(at))
+    }
+}
+
+/// The label lists of everything in the topology.
+#[derive(Clone, Copy)]
+pub(super) struct Labels<'s> {
+    snapshot: &'s Snapshot,
+}
+
+impl<'s> Labels<'s> {
+    pub(super) const fn of(snapshot: &'s Snapshot) -> Self {
+        Self { snapshot }
+    }
+
+    /// Those of the sites.
+    pub(super) fn sites(self) -> SiteLists<'s> {
+        SiteLists { snapshot: self.snapshot, at: 0, list: String::new() }
+    }
+
+    /// Those of the endpoints.
+    pub(super) fn endpoints(self) -> EndpointLists<'s> {
+        EndpointLists { at: 0, list: Shared::of(self.snapshot) }
+    }
+
+    /// Those of the targets.
+    pub(super) fn targets(self) -> TargetLists<'s> {
+        TargetLists { at: 0, list: Shared::of(self.snapshot) }
+    }
+}
+
+pub(super) struct SiteLists<'s> {
+    snapshot: &'s Snapshot,
+    at: usize,
+    list: String,
+}
+
+impl Lists for SiteLists<'_> {
+    fn next(&mut self) -> Option<&str> {
+        let site = self.snapshot.topology.sites.get(self.at)?;
+        self.at += 1;
+        self.list.clear();
+        site_labels(self.snapshot, site, &mut self.list);
+        Some(&self.list)
+    }
+}
+
+pub(super) struct EndpointLists<'s> {
+    at: usize,
+    list: Shared<'s>,
+}
+
+impl Lists for EndpointLists<'_> {
+    fn next(&mut self) -> Option<&str> {
+        if self.at == self.list.snapshot.topology.endpoints.len() {
+            return None;
         }
-        let mut endpoints = Blocks::default();
-        for endpoint in &topology.endpoints {
-            label.clear();
-            label.push_str(sites.get(endpoint.site.ix()));
-            push_label(&mut label, "endpoint", endpoint.id.as_str());
-            endpoints.push(&label);
+        self.list.endpoint(EndpointIx::new(self.at));
+        self.at += 1;
+        Some(&self.list.list)
+    }
+}
+
+pub(super) struct TargetLists<'s> {
+    at: usize,
+    list: Shared<'s>,
+}
+
+impl Lists for TargetLists<'_> {
+    fn next(&mut self) -> Option<&str> {
+        if self.at == self.list.snapshot.topology.targets.len() {
+            return None;
         }
-        let mut targets = Blocks::default();
-        for target in &topology.targets {
-            label.clear();
-            label.push_str(endpoints.get(target.endpoint.ix()));
-            push_label(&mut label, "check", topology.checks[target.check].id.as_str());
-            targets.push(&label);
+        self.list.target(TargetIx::new(self.at));
+        self.at += 1;
+        Some(&self.list.list)
+    }
+}
+
+/// A list that is kept as far as it is the same for the next one.
+struct Shared<'s> {
+    snapshot: &'s Snapshot,
+    list: String,
+    /// Whose labels it begins with, and how far they reach.
+    site: Option<(SiteIx, usize)>,
+    endpoint: Option<(EndpointIx, usize)>,
+}
+
+impl<'s> Shared<'s> {
+    const fn of(snapshot: &'s Snapshot) -> Self {
+        Self { snapshot, list: String::new(), site: None, endpoint: None }
+    }
+
+    fn endpoint(&mut self, ix: EndpointIx) {
+        let topology = &*self.snapshot.topology;
+        let endpoint = topology.endpoint(ix);
+        match self.site {
+            Some((site, end)) if site == endpoint.site => self.list.truncate(end),
+            _ => {
+                self.list.clear();
+                site_labels(self.snapshot, topology.site(endpoint.site), &mut self.list);
+                self.site = Some((endpoint.site, self.list.len()));
+            }
         }
-        Self { sites, endpoints, targets }
+        push_label(&mut self.list, "endpoint", endpoint.id.as_str());
+        self.endpoint = Some((ix, self.list.len()));
+    }
+
+    fn target(&mut self, ix: TargetIx) {
+        let topology = &*self.snapshot.topology;
+        let target = topology.target(ix);
+        match self.endpoint {
+            Some((endpoint, end)) if endpoint == target.endpoint => self.list.truncate(end),
+            _ => self.endpoint(target.endpoint),
+        }
+        push_label(&mut self.list, "check", topology.checks[target.check].id.as_str());
     }
 }
 

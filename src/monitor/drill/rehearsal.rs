@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::model::{
     Change, Check, CheckId, CheckKind, ClassId, Detail, DrillDoubt, Durable, Endpoint, EndpointId,
-    EndpointIx, Failure, Host, IcmpCheck, IcmpDetail, Mono, NotificationKind, Now, Outcome,
+    EndpointIx, Failure, Few, Host, IcmpCheck, IcmpDetail, Mono, NotificationKind, Now, Outcome,
     ProbeRequest, RemoteFailure, Reply, RttList, Session, Site, SiteId, SiteIx, Target, TargetIx,
     Topology,
 };
@@ -178,12 +178,16 @@ fn add(topology: &mut Topology, site: Site) {
     let at = topology.sites.len();
     let (ix, endpoint, target) = (SiteIx::new(at), EndpointIx::new(at), TargetIx::new(at));
     topology.site_by_id.insert(site.id.clone(), ix);
-    topology.sites.push(Site { endpoints: vec![endpoint], contacts: Vec::new(), ..site });
+    topology.sites.push(Site {
+        endpoints: Few::from_iter([endpoint]),
+        contacts: Vec::new(),
+        ..site
+    });
     topology.endpoints.push(Endpoint {
         id: EndpointId::new("router"),
         site: ix,
         host: Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        targets: vec![target],
+        targets: Few::from_iter([target]),
     });
     topology.targets.push(Target { endpoint, site: ix, check: 0 });
 }

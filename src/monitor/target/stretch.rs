@@ -93,7 +93,7 @@ impl Stretch {
         };
         spread.jitter = Sketch::of(micros(figures.jitter));
         spread.loss = Sketch::of(hundredths(figures.loss * 100.0));
-        spread.mos = Sketch::of(hundredths(rules.quality(&figures).mos));
+        spread.mos = Sketch::of(hundredths(rules.quality(&figures).mos.into()));
         spread
     }
 }

@@ -2,6 +2,7 @@
 //! looks like inside.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -164,11 +165,11 @@ struct TargetDetail<'a> {
     last: Option<Timestamp>,
     failing: bool,
     last_failure: Option<FailureDetail<'a>>,
-    probes: u64,
-    failures: u64,
-    local_failures: u64,
-    packets_sent: u64,
-    packets_lost: u64,
+    probes: u32,
+    failures: u32,
+    local_failures: u32,
+    packets_sent: u32,
+    packets_lost: u32,
     rtt_seconds: Option<f64>,
     status: Option<u16>,
     certificate: Option<&'a Certificate>,
@@ -209,7 +210,7 @@ impl<'a> TargetDetail<'a> {
             local_failures: view.local_failures,
             packets_sent: view.sent,
             packets_lost: view.lost,
-            rtt_seconds: view.rtt.map(|rtt| rtt.as_secs_f64()),
+            rtt_seconds: view.rtt.map(|rtt| Duration::from(rtt).as_secs_f64()),
             status: view.status(),
             certificate: view.certificate(),
             clock_offset_seconds: view.clock_offset_s(),

@@ -1,6 +1,7 @@
 //! `GET /sites/{id}`: one site, from its state to the last probe of each of its devices.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
@@ -226,7 +227,7 @@ fn figures(pen: &Pen<'_>, quality: &Quality) -> Markup {
         QualityGrade::Fair => pen.pick("trung bình", "fair"),
         QualityGrade::Poor => pen.pick("kém", "poor"),
     };
-    let (number, ms) = (|value: f64, digits| pen.number(value, digits), 1e3);
+    let (number, ms) = (|value: f32, digits| pen.number(value.into(), digits), 1e3);
     html! {
         dl.figures {
             div { dt { (pen.pick("Chất lượng", "Quality")) } dd { (grade) } }
@@ -284,7 +285,7 @@ fn kind(kind: &CheckKind) -> &'static str {
 fn said(pen: &Pen<'_>, view: &TargetView) -> Markup {
     html! {
         (pen.pick("trả lời", "answers"))
-        @if let Some(rtt) = view.rtt { " " (pen.number(rtt.as_secs_f64() * 1e3, 1)) " ms" }
+        @if let Some(rtt) = view.rtt.map(Duration::from) { " " (pen.number(rtt.as_secs_f64() * 1e3, 1)) " ms" }
         @if let Some(status) = view.status() { " · " (status) }
         @if let Some(certificate) = view.certificate() {
             " · " (pen.pick("chứng thư đến ", "certificate until ")) (pen.day(certificate.not_after))

@@ -97,7 +97,7 @@ pub(super) fn child(targets: usize, reloads: usize) {
         // Each target has a turn a second; the first and the last may lie outside.
         let turns = (after.taken.mono - before.taken.mono).as_secs() - 1;
         let targets = after.targets.iter().zip(&before.targets);
-        let asked = targets.map(|(after, before)| after.probes - before.probes);
+        let asked = targets.map(|(after, before)| u64::from(after.probes - before.probes));
         let (asked, missed) = asked.fold((0, 0), |(asked, missed), probes| {
             (asked + probes, missed + turns.saturating_sub(probes))
         });

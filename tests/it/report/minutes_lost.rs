@@ -97,13 +97,13 @@ fn add(topology: &mut Topology, id: &str, level: usize, parent: Option<SiteIx>) 
         children: Vec::new(),
         contacts: Vec::new(),
         labels: BTreeMap::new(),
-        endpoints: vec![endpoint],
+        endpoints: [endpoint].into_iter().collect(),
     });
     topology.endpoints.push(Endpoint {
         id: EndpointId::new("router"),
         site,
         host: Host::Ip(format!("10.64.{n}.1").parse().unwrap()),
-        targets: vec![TargetIx::new(n)],
+        targets: [TargetIx::new(n)].into_iter().collect(),
     });
     topology.targets.push(Target { endpoint, site, check: 0 });
     topology.site_by_id.insert(SiteId::new(id), site);

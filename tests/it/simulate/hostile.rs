@@ -494,7 +494,7 @@ fn whoever_is_being_asked_while_the_configuration_is_read_again_and_again_is_ask
             run.act(&step.act);
         }
         run.until(Duration::from_secs(45));
-        let probes = |run: &mut Run| -> Vec<u64> {
+        let probes = |run: &mut Run| -> Vec<u32> {
             run.snapshot().targets.iter().map(|target| target.probes).collect()
         };
         let before = probes(&mut run);

@@ -13,7 +13,7 @@ use vchealth::lab::scenario::{Act, Heard, Judgement, Scenario, Step};
 use vchealth::lab::world::{Sight, World};
 use vchealth::model::{
     Ack, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
-    EndpointIx, Health, Host, Incident, Maintenance, Mono, Notification, Now, Outcome,
+    EndpointIx, Few, Health, Host, Incident, Maintenance, Mono, Notification, Now, Outcome,
     ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot, Target, TargetIx,
     TargetKey, Topology, WebAddress,
 };
@@ -624,7 +624,7 @@ pub(crate) fn select(
             let first = left.targets.len();
             let kept = kept.map(|target| whole.target(*target).check);
             left.targets.extend(kept.map(|check| Target { endpoint: here, site: *to, check }));
-            let targets: Vec<_> = (first..left.targets.len()).map(TargetIx::new).collect();
+            let targets: Few<_> = (first..left.targets.len()).map(TargetIx::new).collect();
             if !targets.is_empty() {
                 left.endpoints.push(Endpoint { site: *to, targets, ..endpoint.clone() });
                 site.endpoints.push(here);
