@@ -61,6 +61,8 @@ mod metrics;
 mod notify;
 #[path = "it/peers.rs"]
 mod peers;
+#[path = "it/ports.rs"]
+mod ports;
 #[path = "it/probing.rs"]
 mod probing;
 #[path = "it/prometheus.rs"]

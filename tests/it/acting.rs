@@ -17,6 +17,7 @@ use vchealth::model::{Act, ChannelId, Chosen, NotificationId, NotificationKind, 
 use vchealth::notify::{Item, Letter, Links};
 
 use crate::fixtures::{Scratch, incident, notification};
+use crate::ports::free_port;
 use crate::province;
 use crate::web::{House, key};
 
@@ -534,11 +535,6 @@ fn configure(dir: &Path, listen: &str, duty: &str, dead_port: u16) {
     std::fs::write(dir.join("vchealth.yaml"), settings).unwrap();
     std::fs::write(dir.join("sites.yaml"), sites).unwrap();
     std::fs::write(dir.join("sessions.yaml"), "sessions: []\n").unwrap();
-}
-
-/// A port that is free at this moment.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The program with an incident of which people were told, and the path of the link in that.

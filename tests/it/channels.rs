@@ -2,7 +2,7 @@
 //! their test.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -90,11 +90,6 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A port of the loopback address that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Asks until there is an answer; fails the test after a time that no machine needs.

@@ -7,7 +7,8 @@ use vchealth::config::{Address, AlertmanagerSettings, ChannelKind, SecretSource}
 use vchealth::model::{NotificationKind, Severity, WebAddress};
 use vchealth::notify::{Direct, Letter, Retry};
 
-use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
+use crate::channels::{Peer, Place, direct, eventually, letter};
+use crate::ports::free_port;
 
 /// An Alertmanager of this test's own.
 struct Alertmanager {

@@ -13,8 +13,9 @@ use vchealth::config::{ChannelKind, EmailSettings, MailSecurity};
 use vchealth::model::NotificationKind;
 use vchealth::notify::Retry;
 
-use crate::channels::{Peer, Place, direct, eventually, free_port, letter};
+use crate::channels::{Peer, Place, direct, eventually, letter};
 use crate::channels_names;
+use crate::ports::free_port;
 
 const FIRING: NotificationKind = NotificationKind::Firing;
 const PASSWORD: &str = "bi-mat-cua-thu";

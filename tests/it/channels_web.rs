@@ -13,7 +13,8 @@ use vchealth::config::{
 use vchealth::model::{NotificationId, NotificationKind, WebAddress};
 use vchealth::notify::{Letter, Retry};
 
-use crate::channels::{Fake, Got, Place, direct, free_port, letter};
+use crate::channels::{Fake, Got, Place, direct, letter};
+use crate::ports::free_port;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -16,7 +16,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use vchealth::config::{self, Access, File, SourceSet};
 use vchealth::web::Limits;
 
-use crate::channels::{Peer, Place, client, eventually, free_port, get};
+use crate::channels::{Peer, Place, client, eventually, get};
+use crate::ports::free_port;
 use crate::province;
 use crate::web::{House, Reply, to_the_end};
 

@@ -24,8 +24,9 @@ use vchealth::lab::world::Dice;
 use vchealth::model::{IncidentId, NotificationKind, SilenceId};
 use vchealth::store::{FILE_NAME, History, MarkState, Store};
 
-use crate::acting::{Running, free_port, read};
+use crate::acting::{Running, read};
 use crate::fixtures::{Scratch, kills, random};
+use crate::ports::free_port;
 
 /// Longer than anything here takes on the slowest machine, kills included.
 const PATIENCE: Duration = Duration::from_secs(120);

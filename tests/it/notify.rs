@@ -27,8 +27,8 @@ use vchealth::model::{
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{ChannelTotals, FILE_NAME, History, MarkState, Store, Ticket, Writer};
 
-use crate::channels::free_port;
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
+use crate::ports::free_port;
 
 /// Long enough for any machine; nothing waits that long unless it fails.
 const LONG: Duration = Duration::from_secs(60);

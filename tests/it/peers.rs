@@ -8,7 +8,7 @@ mod process;
 use std::fs;
 use std::net::SocketAddr;
 
-use process::{Peer, free_port};
+use process::{Peer, somewhere};
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::CertificateDer;
 use vchealth::model::{
@@ -65,7 +65,7 @@ fn sip_detail(result: Result<Reply, Failure>) -> SipDetail {
 /// A SIP server on UDP and TCP at one port and on TLS at another.
 async fn kamailio(authority: &Authority, tls_method: &str) -> (Peer, SocketAddr, SocketAddr) {
     let mut peer = Peer::new("kamailio", "/usr/sbin/kamailio");
-    let (plain, secured) = (free_port(), free_port());
+    let (plain, secured) = (somewhere(), somewhere());
     authority.issue(&peer, 2021);
     let dir = peer.dir().display().to_string();
     peer.file(
@@ -139,7 +139,7 @@ async fn a_server_with_nothing_newer_than_tls_1_0_is_told_by_its_alert() {
 #[tokio::test]
 async fn a_user_agent_is_alive_whether_or_not_it_knows_the_user() {
     let mut peer = Peer::new("baresip-core", "/usr/bin/baresip");
-    let at = free_port();
+    let at = somewhere();
     peer.file(
         "config",
         &format!("sip_listen {at}\nmodule_path /usr/lib/baresip/modules\nmodule_app account.so\n"),
@@ -170,7 +170,7 @@ fn http_detail(record: &Record) -> &HttpDetail {
 /// A web server: plain, under a good certificate, under one that has ended.
 async fn nginx(authority: &Authority) -> (Peer, [SocketAddr; 3]) {
     let mut peer = Peer::new("nginx-light", "/usr/sbin/nginx");
-    let ports = [free_port(), free_port(), free_port()];
+    let ports = [somewhere(), somewhere(), somewhere()];
     let [plain, good, ended] = ports;
     for (name, until) in [("good", 2090), ("ended", 2021)] {
         authority.issue(&peer, until);

@@ -15,8 +15,9 @@ use vchealth::model::{
     Failure, Finding, Found, ReadinessRun, RemoteFailure, SessionId, SiteId, SiteReadiness, Verdict,
 };
 
-use crate::channels::{Peer, Place, client, eventually, free_port, get};
+use crate::channels::{Peer, Place, client, eventually, get};
 use crate::grafana;
+use crate::ports::free_port;
 
 /// The site that the demo lets die first.
 const SITE: &str = "tan-lap";

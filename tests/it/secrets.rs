@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::acting::{Running, ask, free_port, read, wait};
+use crate::acting::{Running, ask, read, wait};
 use crate::fixtures::Scratch;
+use crate::ports::free_port;
 
 /// What every planted key has in it, as it is and as the beginning of base64.
 const PLANTED: &str = "pl4nted";

@@ -9,7 +9,8 @@ use std::process::Command;
 use serde_json::Value;
 use vchealth::web::Limits;
 
-use crate::channels::{Fake, Peer, Place, eventually, free_port, get};
+use crate::channels::{Fake, Peer, Place, eventually, get};
+use crate::ports::free_port;
 use crate::province;
 use crate::web::House;
 

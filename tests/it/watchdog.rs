@@ -3,8 +3,9 @@
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
-use crate::acting::{Duty, ask, free_port, run, wait};
+use crate::acting::{Duty, ask, run, wait};
 use crate::fixtures::{Scratch, in_namespaces};
+use crate::ports::free_port;
 
 fn ip(args: &str) {
     let done = Command::new("ip").args(args.split(' ')).status().expect("ip of iproute2");

@@ -1,7 +1,7 @@
 //! A real server as a child process in a directory of its own, ended with everything it started.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::ports::free_port;
 use crate::probing::PATIENT;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -103,13 +104,7 @@ impl Drop for Peer {
     }
 }
 
-/// A port on loopback that neither TCP nor UDP uses now.
-pub(super) fn free_port() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let at = tcp.local_addr().expect("it is bound");
-        if UdpSocket::bind(at).is_ok() {
-            return at;
-        }
-    }
+/// Where a peer on loopback may listen.
+pub(super) fn somewhere() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
