@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::acting::{ask, free_port, read, run, wait};
+use crate::acting::{ask, read, run, wait};
 use crate::fixtures::{Scratch, in_namespaces};
+use crate::ports::free_port;
 use crate::store::fill;
 
 /// A Zalo that gives a token for each refresh token once, and what it was asked.
