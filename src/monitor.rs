@@ -90,7 +90,8 @@ use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
     Batch, Change, Detail, DutyView, Effort, Failure, HandOver, Health, LocalFailure, Mono, Now,
-    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, TargetIx, TargetKey, Topology, Trigger,
+    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, Target, TargetIx, TargetKey, Topology,
+    Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -215,15 +216,10 @@ impl Monitor {
 
     /// When [`handle`](Self::handle) wants to be called with [`Input::Tick`] at the latest.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Mono> {
-        let timers = [
-            self.look_at,
-            self.rollups.due(),
-            self.minutes.watch_due(),
-            self.review_at,
-            self.commit_at,
-        ];
-        timers.into_iter().chain(self.schedule.next()).min()
+    pub fn poll_timeout(&self) -> Mono {
+        let turn = self.schedule.next().unwrap_or(Mono::NEVER);
+        let look = self.look_at.min(self.review_at).min(self.commit_at);
+        turn.min(look).min(self.rollups.due()).min(self.minutes.watch_due())
     }
 
     /// What is watched now.
@@ -286,8 +282,8 @@ impl Monitor {
         let unheard = self.picture.target(target).good_at == Mono::ZERO;
         let learned = self.picture.take_in(target, outcome, trust);
         let watched = self.picture.target(target);
-        let topology = Arc::clone(self.topology());
-        let site = topology.target(target).site;
+        let topology = self.picture.topology();
+        let &Target { site, endpoint, .. } = topology.target(target);
         let confirm_at = now.mono + topology.check_of(target).confirm_after;
         let undecided = trust == Trust::Stale && outcome.result.is_err();
         if learned.step.confirm || undecided {
@@ -312,7 +308,7 @@ impl Monitor {
         {
             self.hygiene.note(target);
         }
-        let is_gateway = self.picture.gateway() == Some(topology.target(target).endpoint);
+        let is_gateway = self.picture.gateway() == Some(endpoint);
         // One lost echo is chance, but for the first after the start.
         if is_gateway && (learned.ends_row_of > 1 || (learned.ends_row_of == 1 && unheard)) {
             self.gateway_answers_again(outcome.started.mono, now);
@@ -320,7 +316,7 @@ impl Monitor {
         let watched = self.picture.target(target);
         if learned.step.changed {
             let state = watched.hard_state(now.wall);
-            let key = topology.target_key(target);
+            let key = self.topology().target_key(target);
             let back = watched.streak.hard == Health::Up;
             if back {
                 self.ask_services(target, outcome.started.mono, now);

@@ -210,7 +210,7 @@ pub struct PhaseSettings {
 }
 
 /// When a suspicion becomes a fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hysteresis {
     /// Consecutive failures until a target is down, at least 1. The first asks for quick
     /// confirmation probes.

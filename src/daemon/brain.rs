@@ -126,7 +126,7 @@ impl Loop {
             self.round(&mut times);
             // Losing either future to the other loses nothing.
             let wake = times.wake_at(began, self.hands.holds_snapshot());
-            let wake = self.monitor.poll_timeout().unwrap_or(Mono::NEVER).min(wake);
+            let wake = self.monitor.poll_timeout().min(wake);
             let wake = wake.max(began + ROUND);
             tokio::select! {
                 outcomes = self.hands.outcomes() => {

@@ -93,7 +93,11 @@ impl Hygiene {
                 }
             }
         }
-        if endpoints.is_empty() {
+        // Nearly always nothing is wrong and nothing was. Then there is nothing to say, and no need
+        // to look at the clocks of everybody.
+        let is_calm =
+            !endpoints.iter().any(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
+        if is_calm && self.own_clock.is_none() {
             rest(ledger, picture);
             return;
         }
@@ -117,6 +121,22 @@ impl Hygiene {
             }
         }
         rest(ledger, picture);
+    }
+
+    /// Whether a notice about this device is open or may have to be.
+    fn is_of_concern(
+        &self,
+        ledger: &Ledger,
+        picture: &Picture,
+        endpoint: EndpointIx,
+        now: Timestamp,
+    ) -> bool {
+        let is_open = |cause| ledger.open_of(&Scope::Item(endpoint, cause)).is_some();
+        let targets = &picture.topology().endpoint(endpoint).targets;
+        targets.iter().any(|ix| is_off(picture, *ix))
+            || self.certificate(picture, endpoint, now).flatten().is_some()
+            || is_open(Cause::Certificate)
+            || is_open(Cause::Clock)
     }
 
     /// A certificate of this device that is wrong for a fact, or that none is: rule 1 of

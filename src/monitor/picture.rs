@@ -36,6 +36,7 @@ pub(super) struct Picture {
     pub(super) sites: Vec<SiteNow>,
     /// Whose address an ICMP error may come from, in the order of the addresses.
     by_address: Vec<EndpointIx>,
+    gateway: Option<EndpointIx>,
     /// Who shares a label that can be a cause.
     pub(super) labels: Labels,
     /// When we asked our gateway, or somebody beyond it, and were answered.
@@ -148,6 +149,7 @@ impl Picture {
             targets: Vec::with_capacity(topology.targets.len()),
             endpoints: vec![EndpointNow::default(); topology.endpoints.len()],
             sites: vec![SiteNow::default(); topology.sites.len()],
+            gateway: gateway(topology),
             by_address,
             labels: Labels::of(topology, &config.settings.correlation),
             answered: Answered::default(),
@@ -200,8 +202,8 @@ impl Picture {
         self.site_mut(site).found = false;
     }
 
-    /// Counts anew at each site the targets whose losses raise a suspicion, and those that we failed
-    /// to ask.
+    /// Counts anew at each site the targets whose losses raise a suspicion, and those that we
+    /// failed to ask.
     pub(super) fn count_targets(&mut self) {
         for site in &mut self.sites {
             (site.suspicious, site.unasked) = (0, 0);
@@ -226,15 +228,8 @@ impl Picture {
 
     /// The endpoint that stands between us and everything else: the first one where we stand,
     /// unless that takes calls and is one of several, and so is no router.
-    pub(super) fn gateway(&self) -> Option<EndpointIx> {
-        let topology = self.topology();
-        let here = &topology.site(topology.vantage?).endpoints;
-        let first = *here.first()?;
-        let mut targets = topology.endpoint(first).targets.iter();
-        let takes_calls = targets.any(|target| {
-            matches!(topology.check_of(*target).kind, CheckKind::Sip(_) | CheckKind::H323(_))
-        });
-        (here.len() == 1 || !takes_calls).then_some(first)
+    pub(super) const fn gateway(&self) -> Option<EndpointIx> {
+        self.gateway
     }
 
     /// Interval and time limit of a target in the present phase.
@@ -286,15 +281,14 @@ impl Picture {
         };
         let asked = outcome.started.mono;
         let (pace, _) = self.pace(target);
-        let config = Arc::clone(&self.config);
+        let rule = self.config.settings.hysteresis;
         let trusted = trust == Trust::Full;
         let stale = asked < self.endpoints[endpoint.ix()].back_at;
         let trust = if trusted && stale { Trust::Stale } else { trust };
         let watched = &mut self.targets[target.ix()];
         let was_unasked = watched.unasked_since.is_some();
         let (suspicious, before) = (watched.is_suspicious(), watched.stand(&self.rules));
-        let learned =
-            watched.take_in(outcome, &config.settings.hysteresis, &self.rules, pace, trust);
+        let learned = watched.take_in(outcome, &rule, &self.rules, pace, trust);
         if learned.was == Health::Down && watched.streak.hard == Health::Unknown {
             watched.was_out |= self.endpoints[endpoint.ix()].alive_at >= watched.bad_since;
         }
@@ -366,6 +360,17 @@ fn address(topology: &Topology, ix: EndpointIx) -> Option<IpAddr> {
         Host::Ip(ip) => Some(ip),
         Host::Name(_) => None,
     }
+}
+
+/// See [`Picture::gateway`].
+fn gateway(topology: &Topology) -> Option<EndpointIx> {
+    let here = &topology.site(topology.vantage?).endpoints;
+    let first = *here.first()?;
+    let mut targets = topology.endpoint(first).targets.iter();
+    let takes_calls = targets.any(|target| {
+        matches!(topology.check_of(*target).kind, CheckKind::Sip(_) | CheckKind::H323(_))
+    });
+    (here.len() == 1 || !takes_calls).then_some(first)
 }
 
 /// How far a failure is believed. Replies always are.

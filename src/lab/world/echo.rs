@@ -22,20 +22,25 @@ pub(super) struct Round {
     pub(super) back: Option<(Duration, Delivery)>,
 }
 
+/// What comes back because of a request, or why it cannot leave.
+pub(super) type Back = Result<Vec<Coming>, LocalFailure>;
+
 /// The network as far as it lies between us and one device, whatever address was asked.
 pub(super) struct Toward<'a> {
     pub(super) world: &'a mut World,
     pub(super) endpoint: EndpointIx,
+    /// What is known already to become of the next request.
+    pub(super) next: Option<Back>,
 }
 
 impl Network for Toward<'_> {
-    fn send(&mut self, at: Mono, request: &Request) -> Result<Vec<Coming>, LocalFailure> {
-        self.world.echo_to(at, Some(self.endpoint), request)
+    fn send(&mut self, at: Mono, request: &Request) -> Back {
+        self.next.take().unwrap_or_else(|| self.world.echo_to(at, Some(self.endpoint), request))
     }
 }
 
 impl Network for World {
-    fn send(&mut self, at: Mono, request: &Request) -> Result<Vec<Coming>, LocalFailure> {
+    fn send(&mut self, at: Mono, request: &Request) -> Back {
         let endpoint = self.find(request.address);
         self.echo_to(at, endpoint, request)
     }
@@ -72,16 +77,17 @@ impl World {
     }
 
     /// What comes back because of an echo request, which nobody may answer.
-    fn echo_to(
+    pub(super) fn echo_to(
         &mut self,
         at: Mono,
         endpoint: Option<EndpointIx>,
         request: &Request,
-    ) -> Result<Vec<Coming>, LocalFailure> {
-        if self.own_link_down() {
+    ) -> Back {
+        self.refresh();
+        if self.cut.link_down {
             return Err(LocalFailure::NoRoute);
         }
-        let &Request { address, sequence, size, dscp, dont_fragment } = request;
+        let &Request { address, size, dscp, dont_fragment } = request;
         let Some(endpoint) = endpoint else { return Ok(Vec::new()) };
         let family = Family::of(address);
         let packet = Packet {
@@ -96,10 +102,10 @@ impl World {
         let mut all = Vec::new();
         let reply = |tos, ttl| What::Reply { genuine: true, payload: size, ttl, tos };
         if let Some(after) = forged {
-            // By turns the right sender with another's payload and the wrong one with ours.
-            let is_odd = sequence & 1 == 1;
-            let from = if is_odd { beside(address) } else { address };
-            let what = What::Reply { genuine: is_odd, payload: size, ttl: TTL, tos: packet.tos };
+            // The right sender with another's payload, or the wrong one with ours.
+            let is_ours = self.dice[endpoint.ix()].chance(0.5);
+            let from = if is_ours { beside(address) } else { address };
+            let what = What::Reply { genuine: is_ours, payload: size, ttl: TTL, tos: packet.tos };
             all.push(Coming { after, from, what });
         }
         if let Some(Answer { what, from, after }) = told {

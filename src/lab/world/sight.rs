@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::echo::{Round, TTL, Toward};
+use super::echo::{Back, Round, TTL, Toward};
 use super::{Answer, Damage, Direction, HttpState, Packet, Service, SipState, World, wording};
 use crate::model::{
     Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, HttpCheck, HttpDetail, IcmpCheck,
@@ -55,7 +55,8 @@ impl World {
     /// What a probe of `target` started at `at` would learn with the faults of this moment. What
     /// changes while it runs does not show.
     pub fn probe(&mut self, at: Now, target: TargetIx, effort: Effort) -> Sight {
-        if self.own_link_down() {
+        self.refresh();
+        if self.cut.link_down {
             let result = Err(Failure::Local(LocalFailure::NoRoute));
             return Sight { lost: 0, heard: None, result, took: Duration::ZERO };
         }
@@ -89,23 +90,45 @@ impl World {
     /// Echo requests, as the engine sends and judges them. Each device has an engine to itself, for
     /// probes are looked at one after the other and those of several devices overlap. Where two of
     /// one device do, the later one may learn of what comes only after its end.
+    ///
+    /// Nearly always one echo is answered at once, and nothing has come before that matters. Then
+    /// there is nothing to weigh, and no engine is needed.
     fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Sight {
         let (endpoint, due) = (ask.endpoint, ask.at.mono);
         let params = (&check.with_effort(effort, ask.timeout)).into();
         let address = self.address(endpoint);
         let job = PingJob { token: 0, address, check: params, timeout: ask.timeout, due };
-        let engine = self.engines[endpoint.ix()].take();
-        let mut engine = engine.unwrap_or_else(|| Box::new(Emulated::new(ask.at)));
-        engine.submit(&[job]);
-        let done = engine.finish(ask.at, &mut Toward { world: self, endpoint }).pop();
-        self.engines[endpoint.ix()] = Some(engine);
-        let Some(PingDone { finished, lost, heard, result, .. }) = done else {
-            unreachable!("an engine answers every job");
-        };
-        let heard = heard.map(|heard| heard.min(finished));
-        Sight { lost, heard, result: result.map(echo_reply), took: finished - due }
+        let mut next = None;
+        if self.engines[endpoint.ix()].is_none()
+            && let Some(request) = Emulated::only_request(&job)
+        {
+            let back = self.echo_to(due, Some(endpoint), &request);
+            if let Ok([coming]) = back.as_deref()
+                && let Some(done) = Emulated::only_reply(&job, coming, ask.at)
+            {
+                return learned(done, due);
+            }
+            next = Some(back);
+        }
+        let done = self.weigh(ask.at, endpoint, job, next);
+        learned(done, due)
     }
 
+    /// What the engine of a device makes of a job, if `next` becomes of its first request.
+    fn weigh(
+        &mut self,
+        at: Now,
+        endpoint: EndpointIx,
+        job: PingJob,
+        next: Option<Back>,
+    ) -> PingDone {
+        let engine = self.engines[endpoint.ix()].take();
+        let mut engine = engine.unwrap_or_else(|| Box::new(Emulated::new(at)));
+        engine.submit(&[job]);
+        let done = engine.finish(at, &mut Toward { world: self, endpoint, next }).pop();
+        self.engines[endpoint.ix()] = (!engine.is_blank()).then_some(engine);
+        done.unwrap_or_else(|| unreachable!("an engine answers every job"))
+    }
     /// Opens a connection.
     fn connect(
         &mut self,
@@ -284,6 +307,13 @@ impl World {
             Round { told: None, back: None, .. } => Trip::Lost,
         }
     }
+}
+
+/// What a probe whose echoes are over learned; it was due at `due`.
+pub(super) fn learned(done: PingDone, due: Mono) -> Sight {
+    let PingDone { finished, lost, heard, result, .. } = done;
+    let heard = heard.map(|heard| heard.min(finished));
+    Sight { lost, heard, result: result.map(echo_reply), took: finished - due }
 }
 
 /// What is asked of one probe.

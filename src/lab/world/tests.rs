@@ -1,17 +1,21 @@
 //! What becomes of packets and probes under every fault.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::echo::Toward;
+use super::sight::learned;
 use super::*;
 use crate::lab::fault::{Loss, Says};
 use crate::lab::scenario::Scenario;
 use crate::model::{
-    CheckId, Detail, Effort, Failure, IcmpError, LocalFailure, RemoteFailure, Reply, SiteId,
-    TargetIx, Unreachable,
+    CheckId, CheckKind, Detail, Effort, Failure, IcmpError, LocalFailure, RemoteFailure, Reply,
+    SiteId, TargetIx, Unreachable,
 };
+use crate::probe::icmp::PingJob;
 
 const NOW: Now = Now { mono: Mono::from_nanos(1_000_000_000), wall: Timestamp::UNIX_EPOCH };
 
@@ -41,6 +45,16 @@ impl World {
             &CheckId::new(check),
         );
         target.expect("a target")
+    }
+
+    /// What an engine is told to do for a probe of a target that is pinged.
+    fn job(&self, at: Now, target: TargetIx, effort: Effort) -> PingJob {
+        let check = self.topology.check_of(target);
+        let CheckKind::Icmp(echo) = &check.kind else { panic!("it is not pinged") };
+        let (timeout, due) = (check.timeout, at.mono);
+        let address = self.address(self.topology.target(target).endpoint);
+        let check = (&echo.with_effort(effort, timeout)).into();
+        PingJob { token: 0, address, check, timeout, due }
     }
 
     fn see(&mut self, path: &str) -> Sight {
@@ -393,6 +407,55 @@ fn a_reply_cut_short_is_something_that_answers_and_not_properly() {
     assert_eq!(world.word("a1/router/ping"), "malformed");
     world.place(NOW, world.at("b1"), Fault::Forge(1.0));
     assert_eq!(world.word("b1/router/ping"), "reply", "a forged one answers nothing");
+}
+
+#[test]
+fn what_is_learned_without_an_engine_is_what_an_engine_learns() {
+    let share = 0.3;
+    let all = [
+        Fault::Loss(Loss::round_trip(share)),
+        Fault::Duplicate(share),
+        Fault::Reorder(share),
+        Fault::Corrupt(share),
+        Fault::Truncate(share),
+        Fault::Forge(share),
+        Fault::Late { share, by: Duration::from_millis(2_500) },
+        Fault::Late { share, by: Duration::from_millis(995) },
+        Fault::Jitter(Duration::from_millis(20)),
+        Fault::Remark { dscp: 8 },
+        Fault::Bandwidth { kbit_s: 3 },
+        Fault::Delay(Duration::from_millis(1_400)),
+        Fault::DeviceOff { after: Duration::from_secs(3) },
+        Fault::RoutingLoop,
+    ];
+    let mut words = BTreeSet::new();
+    for (fault, next) in all.iter().zip(all.iter().cycle().skip(1)) {
+        let mut quick = world();
+        let target = quick.target("a1", "codec", "ping");
+        let (endpoint, at) = (quick.topology.target(target).endpoint, quick.at("a1"));
+        let mut whole = quick.clone();
+        let mut engine = Emulated::new(NOW);
+        for second in 0..90 {
+            let now = NOW.plus(Duration::from_secs(second));
+            for world in [&mut quick, &mut whole] {
+                match second {
+                    20 => world.place(now, at.clone(), *fault),
+                    40 => world.place(now, at.clone(), *next),
+                    60 => world.lift(&at, None),
+                    _ => {}
+                }
+            }
+            let effort = if second % 7 == 3 { Effort::Thorough } else { Effort::Normal };
+            let seen = quick.probe(now, target, effort);
+            engine.submit(&[whole.job(now, target, effort)]);
+            let mut network = Toward { world: &mut whole, endpoint, next: None };
+            let done = engine.finish(now, &mut network).pop().expect("a result");
+            assert_eq!(seen, learned(done, now.mono), "{fault:?}, then {next:?}, second {second}");
+            words.insert(seen.result.as_ref().map_or_else(Failure::word, |_| "reply"));
+        }
+        assert!(quick.engines.iter().all(Option::is_none), "nothing is left to remember");
+    }
+    assert!(words.len() >= 6, "{words:?}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl Rehearsal {
             }
             let known = self.coming.keys().next().copied();
             let wakes = self.monitor.poll_timeout();
-            let next = known.into_iter().chain(wakes).min().unwrap_or(ends).max(now.mono);
+            let next = known.map_or(wakes, |known| known.min(wakes)).max(now.mono);
             now = Now {
                 wall: now.wall.saturating_add(next - now.mono).unwrap_or(now.wall),
                 mono: next,

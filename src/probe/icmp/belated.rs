@@ -69,6 +69,11 @@ impl Belated {
         }
     }
 
+    /// Whether nothing is remembered of anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
+    }
+
     /// The address has sent something, if not in time: what others said of it is no longer so.
     pub(super) fn take_back(&mut self, address: IpAddr) {
         if let Some((Word::Refused(_) | Word::Ours(_), _)) = self.by_address.get(&address) {

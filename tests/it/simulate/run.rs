@@ -1,11 +1,13 @@
 //! A run of the brain in virtual time against the emulated province: no socket, no clock, no
 //! waiting, and the same every time.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use slab::Slab;
 use vchealth::config::{
     self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
 };
@@ -72,7 +74,9 @@ pub(crate) struct Run {
     /// brain, if somebody wants to look back.
     pub(crate) kept: Option<Kept>,
     /// What probes will have learned when they are back, and of which site.
-    under_way: BTreeMap<(Mono, u64), (SiteIx, Outcome)>,
+    under_way: Slab<(SiteIx, Outcome)>,
+    /// Where that stands, by when they are back; of those that are at once the first asked first.
+    returns: BinaryHeap<Reverse<(Mono, u64, usize)>>,
     /// When the daemon is back.
     pub(crate) returns_at: Option<Mono>,
     orders: u64,
@@ -140,7 +144,8 @@ impl Run {
             outcomes: None,
             thought: None,
             kept: None,
-            under_way: BTreeMap::new(),
+            under_way: Slab::new(),
+            returns: BinaryHeap::new(),
             returns_at: None,
             orders: 0,
             targets: topology.target_ixs().collect(),
@@ -217,8 +222,8 @@ impl Run {
     pub(crate) fn until(&mut self, elapsed: Duration) {
         let end = self.begins.mono + elapsed;
         loop {
-            let wake = self.monitor.as_ref().and_then(Monitor::poll_timeout);
-            let back = self.under_way.keys().next().map(|(at, _)| *at);
+            let wake = self.monitor.as_ref().map(Monitor::poll_timeout);
+            let back = self.returns.peek().map(|Reverse((at, ..))| *at);
             let next = [wake, back, self.returns_at].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.pass(next.max(self.now.mono));
@@ -227,10 +232,11 @@ impl Run {
                 self.start();
             }
             let mut quiet = true;
-            while let Some(((at, _), _)) = self.under_way.first_key_value()
-                && *at <= self.now.mono
+            while let Some(Reverse((at, _, place))) = self.returns.peek().copied()
+                && at <= self.now.mono
             {
-                let (_, (site, outcome)) = self.under_way.pop_first().unwrap();
+                self.returns.pop();
+                let (site, outcome) = self.under_way.remove(place);
                 if let Some(outcomes) = &mut self.outcomes {
                     outcomes.push(outcome.clone());
                 }
@@ -283,7 +289,8 @@ impl Run {
                         result: sight.result,
                     };
                     let site = self.topology.target(target).site;
-                    self.under_way.insert((finished, self.orders), (site, outcome));
+                    let place = self.under_way.insert((site, outcome));
+                    self.returns.push(Reverse((finished, self.orders, place)));
                 }
                 Command::Commit(batch) => self.commit(&batch),
                 // Nothing is measured beside the probes here.
@@ -339,6 +346,7 @@ impl Run {
     pub(crate) fn stop(&mut self, away: Duration) {
         self.monitor = None;
         self.under_way.clear();
+        self.returns.clear();
         self.returns_at = Some(self.now.mono + away);
     }
 
@@ -357,7 +365,8 @@ impl Run {
             tamper: None,
             outcomes: None,
             kept: None,
-            under_way: BTreeMap::new(),
+            under_way: Slab::new(),
+            returns: BinaryHeap::new(),
             sessions: self.sessions.clone(),
             targets: self.targets.clone(),
             topology,

@@ -349,6 +349,11 @@ impl Core {
         u32::try_from(self.probes.len() + self.backlog.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether no probe is open and nothing was heard that explains the silence of an address.
+    pub(super) fn is_blank(&self) -> bool {
+        self.in_flight() == 0 && self.belated.is_empty()
+    }
+
     /// The figures about the engine itself, for reading and for those that the thread counts.
     pub(super) const fn health(&mut self) -> &mut EngineHealth {
         &mut self.health

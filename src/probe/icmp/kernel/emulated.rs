@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::super::tally::Tally;
 use super::super::{Own, PingDone, PingJob};
-use super::backlog::Portion;
+use super::backlog::{Job, Portion};
 use super::core::{Arrival, Core, Outgoing, Unsendable};
+use super::probe::Probe;
 use crate::model::{EngineHealth, LocalFailure, Mono, Now};
 use crate::wire::icmp::{Family, MARK, Mark, Quoted, Refusal, Reply};
 
@@ -29,8 +31,6 @@ pub trait Network {
 pub struct Request {
     /// Whom it asks.
     pub address: IpAddr,
-    /// Its sequence number.
-    pub sequence: u16,
     /// Bytes of ICMP payload.
     pub size: u16,
     /// Differentiated services code point, 0 to 63 (RFC 2474).
@@ -98,6 +98,42 @@ impl Emulated {
             order: 0,
             narrow: BTreeSet::new(),
         }
+    }
+
+    /// The request of a job that asks once, as an engine sends it that knows nothing of the
+    /// address.
+    #[must_use]
+    pub fn only_request(job: &PingJob) -> Option<Request> {
+        let job = Job::from(job);
+        let is_v6 = Family::of(job.address) == Family::V6;
+        (!job.is_train()).then_some(Request {
+            address: job.address,
+            size: job.size,
+            dscp: job.dscp,
+            dont_fragment: job.dont_fragment || is_v6,
+        })
+    }
+
+    /// What such a job comes to when `coming` is all that comes back: its reply, whole and in time.
+    /// None when an engine has more to weigh.
+    #[must_use]
+    pub fn only_reply(job: &PingJob, coming: &Coming, clock: Now) -> Option<PingDone> {
+        let job = Job::from(job);
+        let &Coming { after, from, what } = coming;
+        let What::Reply { genuine: true, payload, ttl, tos } = what else { return None };
+        if from != job.address || payload < job.size || after > job.timeout() {
+            return None;
+        }
+        let mut tally = Tally::new(1);
+        tally.answered(0, after.max(Duration::from_nanos(1)), Some(ttl), Some(tos));
+        Some(Probe::new(&job, 0, 0, job.due).done(tally, job.due + after, clock))
+    }
+
+    /// Whether a new engine would do as well: it awaits nothing, and nothing that came before says
+    /// anything of what comes.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.coming.is_empty() && self.narrow.is_empty() && self.core.is_blank()
     }
 
     /// Accepts jobs, in any order of `due`.
@@ -173,7 +209,6 @@ impl Emulated {
         let is_whole = Family::of(address) == Family::V6 && !self.narrow.contains(&address);
         let request = Request {
             address,
-            sequence: outgoing.sequence(),
             size,
             dscp: manner.dscp,
             dont_fragment: manner.dont_fragment || is_whole,

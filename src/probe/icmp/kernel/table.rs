@@ -105,6 +105,10 @@ impl Table {
     /// In milliseconds.
     const REST: u32 = 500;
 
+    /// What is played may begin before the end of what was played before it. So a place may have
+    /// been freed up to so long after now. In milliseconds.
+    const AHEAD: u32 = 60_000;
+
     /// An empty table that grows to `sockets` times [`PER_SOCKET`] places at most.
     pub(super) const fn new(sockets: u32) -> Self {
         Self { places: Vec::new(), free: VecDeque::new(), limit: sockets * PER_SOCKET }
@@ -131,7 +135,10 @@ impl Table {
             state: State::Taken,
         };
         let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let rested = |&(_, since): &(u32, u32)| millisecond(now).wrapping_sub(since) >= Self::REST;
+        let rested = |&(_, since): &(u32, u32)| {
+            let rests = millisecond(now).wrapping_sub(since);
+            (Self::REST..u32::MAX - Self::AHEAD).contains(&rests)
+        };
         if next < self.limit && !self.free.front().is_some_and(rested) {
             self.places.push(place);
             return Some((next, 0));
