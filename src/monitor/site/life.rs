@@ -123,19 +123,18 @@ pub(super) fn is_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
         && targets.all(|ix| picture.target(*ix).streak.is_mute())
 }
 
-/// Whether a device that was seen to work, and of which nothing is known, is about to be asked
-/// again: what was known was forgotten while we could not see.
+/// Whether a device of which nothing is known is about to be asked: it is new, or what was known
+/// was forgotten while we could not see.
 pub(super) fn is_awaited(picture: &Picture, endpoint: EndpointIx) -> bool {
     let mut targets = picture.topology().endpoint(endpoint).targets.iter();
-    has_lived(picture, endpoint) && targets.any(|ix| !picture.target(*ix).streak.is_mute())
+    targets.any(|ix| !picture.target(*ix).streak.is_mute())
 }
 
 /// Whether a device of which nothing is known has yet to be heard: it was seen to work, or it was
 /// not asked with all of its checks since we know nothing of it. What never worked and cannot be
 /// asked from here is not waited for.
 pub(super) fn is_missed(picture: &Picture, endpoint: EndpointIx) -> bool {
-    let mut targets = picture.topology().endpoint(endpoint).targets.iter();
-    has_lived(picture, endpoint) || targets.any(|ix| !picture.target(*ix).streak.is_mute())
+    has_lived(picture, endpoint) || is_awaited(picture, endpoint)
 }
 
 /// Whether a device was ever seen to work.
