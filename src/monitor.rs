@@ -164,13 +164,7 @@ impl Monitor {
             Input::Outcome(outcome) => self.handle_outcome(&outcome, now),
             Input::Engine(health) => self.sight.note_engine(health, now.mono),
             Input::Part { part, trouble } => {
-                let was_troubled = self.sight.parts.contains_key(&part);
-                let is_troubled = trouble.is_some();
-                match trouble {
-                    Some(ailment) => self.sight.parts.insert(part, ailment),
-                    None => self.sight.parts.remove(&part),
-                };
-                if is_troubled != was_troubled {
+                if self.sight.note_part(part, trouble) {
                     self.want_review(now.mono);
                 }
             }

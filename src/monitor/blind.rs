@@ -40,6 +40,9 @@ const DISTRUST: Duration = Duration::from_secs(3);
 const TOGETHER: Duration = Duration::from_secs(30);
 /// An engine that sends this late does not keep up.
 const LATE: Duration = Duration::from_secs(1);
+/// How long a part that was in trouble before a restart may take to find that it still is: every
+/// channel has to fail for half of it, every name is asked for once.
+const TRIES_FOR: Duration = Duration::from_secs(60);
 
 /// What we know of ourselves.
 #[derive(Debug, Clone)]
@@ -70,6 +73,9 @@ pub(super) struct Sight {
     step: Option<(i64, Mono)>,
     /// Parts of this program in trouble.
     pub(super) parts: BTreeMap<Part, Ailment>,
+    /// Those that were before a restart: until when they may not have tried yet, and whether they
+    /// say that they are well.
+    untried: BTreeMap<Part, (Mono, bool)>,
     /// Why we are blind, and since when.
     pub(super) blind: BTreeMap<Blindness, SelfDoubt>,
     pub(super) since: Mono,
@@ -107,6 +113,7 @@ impl Sight {
             clocks: None,
             step: None,
             parts: BTreeMap::new(),
+            untried: BTreeMap::new(),
             blind: BTreeMap::new(),
             since: Mono::ZERO,
         }
@@ -125,6 +132,39 @@ impl Sight {
         };
         self.blind.insert(reason, doubt.clone());
         self.since = now;
+    }
+
+    /// The same of a part of this program. It knows nothing of its trouble until it has tried, so
+    /// that it is well is not believed at once.
+    pub(super) fn remember_part(&mut self, part: Part, trouble: Ailment, now: Mono) {
+        self.parts.insert(part, trouble);
+        self.untried.insert(part, (now + TRIES_FOR, false));
+    }
+
+    /// Takes in how a part does; whether that is news.
+    pub(super) fn note_part(&mut self, part: Part, trouble: Option<Ailment>) -> bool {
+        let was = self.parts.contains_key(&part);
+        if let Some(trouble) = trouble {
+            self.parts.insert(part, trouble);
+            self.untried.remove(&part);
+        } else if let Some((_, well)) = self.untried.get_mut(&part) {
+            *well = true;
+        } else {
+            self.parts.remove(&part);
+        }
+        was != self.parts.contains_key(&part)
+    }
+
+    /// Believes those that are well and have had the time to try.
+    pub(super) fn believe_parts(&mut self, now: Mono) {
+        let Self { parts, untried, .. } = self;
+        untried.retain(|part, (until, well)| {
+            let waits = now < *until;
+            if !waits && *well {
+                parts.remove(part);
+            }
+            waits
+        });
     }
 
     /// Takes over another number of targets.

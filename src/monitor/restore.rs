@@ -28,7 +28,7 @@ use super::untold::Accepted;
 use super::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Cause, Change, CheckKind, Durable, EndpointId, HardState, Health, Incident, Mono, Now,
+    Cause, Change, CheckKind, Durable, EndpointId, HardState, Health, Incident, Mono, Now, Part,
     Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey, Topology,
 };
 
@@ -231,6 +231,12 @@ impl Monitor {
                 let last = doubts.next_back();
                 let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
                 self.hygiene.own_clock = off.cloned();
+            }
+            // Whether the database can be written shows at once.
+            Weakness::Part(Part::Resolver | Part::Courier) => {
+                if let Some(SelfDoubt::Trouble { part, detail }) = doubts.next_back() {
+                    self.sight.remember_part(*part, detail.clone(), now);
+                }
             }
             Weakness::Sight if !self.sight.is_blind() => {
                 let topology = Arc::clone(self.topology());

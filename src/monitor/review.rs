@@ -31,6 +31,7 @@ impl Monitor {
     /// What happens about once a second: the calendar, the clocks, the ends of silences.
     pub(super) fn look(&mut self, now: Now) {
         self.look_at = now.mono + LOOK_EVERY;
+        self.sight.believe_parts(now.mono);
         self.want_review(now.mono);
         if self.picture.plan.is_over(now.wall) {
             self.picture.plan = Plan::read(&self.picture.config, now.wall);

@@ -327,6 +327,36 @@ fn what_we_fail_to_ask_is_neither_said_to_work_nor_forgotten_by_a_restart() {
 }
 
 #[test]
+fn a_restart_does_not_say_that_a_part_of_ours_works_again_that_has_not_tried_yet() {
+    use NotificationKind::{Firing, Resolved};
+    for part in [Part::Courier, Part::Resolver] {
+        let (mut run, _) = drawn(LIVE);
+        let dead = || Some(Ailment::Words("sms".to_owned()));
+        run.tell(Input::Part { part, trouble: dead() });
+        run.until(seconds(60));
+        assert_eq!(ours(&run), [Firing], "{part:?}");
+        run.stop(seconds(3));
+        // It takes half a minute to find that nothing has changed.
+        for second in 64..100 {
+            run.until(seconds(second));
+            run.tell(Input::Part { part, trouble: None });
+        }
+        run.tell(Input::Part { part, trouble: dead() });
+        run.until(seconds(140));
+        assert_eq!(ours(&run), [Firing], "{part:?} was dead all the time");
+        run.stop(seconds(3));
+        // This time it works.
+        for second in 144..240 {
+            run.until(seconds(second));
+            run.tell(Input::Part { part, trouble: None });
+        }
+        assert_eq!(ours(&run), [Firing, Resolved], "{part:?}");
+        let (at, _) = run.told.last().unwrap();
+        assert!(*at >= seconds(200), "{part:?} is believed at {at:?}");
+    }
+}
+
+#[test]
 fn a_full_disk_hides_neither_that_we_go_blind_nor_that_we_see_again() {
     use NotificationKind::{Firing, Resolved};
     let (mut run, topology) = drawn(LIVE);
