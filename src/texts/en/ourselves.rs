@@ -135,18 +135,18 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             format!("no alert channel gets a message through ({detail})")
         }
         SelfDoubt::DrillMissed { session, channels, refused } => format!(
-            "the alert drill before session “{session}” did not reach channel {}",
+            "channel {} did not get the alert drill before session “{session}”",
             missed(channels, refused, "recipient")
         ),
-        SelfDoubt::SessionMuted { session } => format!(
-            "silences or planned work hold back every alert about the sites of session “{session}”"
-        ),
-        SelfDoubt::SessionUnwatched { session } => {
-            format!("in session “{session}” a dead site would be told to nobody within two minutes")
+        SelfDoubt::SessionMuted { session } => {
+            format!("silences or planned work hold back every alert of session “{session}”")
         }
-        SelfDoubt::NobodyReached { session } => format!(
-            "alerts about the sites of session “{session}” would reach nobody (look at `routes`)"
-        ),
+        SelfDoubt::SessionUnwatched { session } => {
+            format!("nobody would hear within two minutes of a dead site in session “{session}”")
+        }
+        SelfDoubt::NobodyReached { session } => {
+            format!("nobody would get the alerts of session “{session}” (look at `routes`)")
+        }
     }
 }
 

@@ -136,21 +136,19 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             format!("không kênh cảnh báo nào gửi được tin ({detail})")
         }
         SelfDoubt::DrillMissed { session, channels, refused } => format!(
-            "diễn tập cảnh báo trước phiên họp “{session}” không đến được kênh {}",
+            "kênh {} không nhận được diễn tập cảnh báo trước phiên họp “{session}”",
             missed(channels, refused, "người nhận")
         ),
         SelfDoubt::SessionMuted { session } => format!(
-            "mọi cảnh báo về các điểm cầu của phiên họp “{session}” đang bị tạm tắt hoặc giữ lại \
-             do công việc báo trước"
+            "đang tạm tắt, hoặc giữ lại do công việc báo trước, mọi cảnh báo của phiên họp \
+             “{session}”"
         ),
         SelfDoubt::SessionUnwatched { session } => format!(
-            "trong phiên họp “{session}”, nếu một điểm cầu mất kết nối thì trong hai phút không ai \
-             được báo"
+            "không ai được báo trong hai phút nếu một điểm cầu của phiên họp “{session}” mất kết nối"
         ),
-        SelfDoubt::NobodyReached { session } => format!(
-            "cảnh báo về các điểm cầu của phiên họp “{session}” sẽ không đến được ai (xem lại \
-             `routes`)"
-        ),
+        SelfDoubt::NobodyReached { session } => {
+            format!("không ai nhận được cảnh báo của phiên họp “{session}” (xem lại `routes`)")
+        }
     }
 }
 
