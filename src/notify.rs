@@ -36,7 +36,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::config::{Channel, Config};
 use crate::texts;
 
-pub use channel::{DeliveryError, Direct, Fared, Receipt, Retry};
+pub use channel::{DeliveryError, Direct, Fared, HeardOf, Receipt, Retry};
 pub use courier::{Courier, CourierError, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};

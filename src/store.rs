@@ -6,6 +6,7 @@
 
 mod backlog;
 mod commit;
+mod heard;
 mod history;
 mod keep;
 mod lock;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+pub use heard::{Has, Heard, RecipientKey};
 pub use history::{Before, History};
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use past::{Past, PastError};

@@ -1,5 +1,6 @@
 //! The ways to reach people, as the courier sees them: one letter in, success or a reason out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::zalo::Zalo;
 use super::{CourierError, Letter, Style};
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind};
-use crate::model::Notification;
+use crate::model::{IncidentId, Notification};
+use crate::store::Heard;
 
 /// Why a letter was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,12 @@ pub struct Receipt {
     pub result: Result<(), DeliveryError>,
     /// How it fared with each recipient whom it was offered to, where the channel has several.
     pub recipients: Vec<Fared>,
+    /// Who has what of it, where it is to be repeated.
+    pub heard: HeardOf,
 }
+
+/// Which recipients have the last message about each incident while others still wait for it.
+pub type HeardOf = BTreeMap<IncidentId, Vec<Heard>>;
 
 /// How a letter fared with one of several recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +85,7 @@ impl Receipt {
 
 impl From<Result<(), DeliveryError>> for Receipt {
     fn from(result: Result<(), DeliveryError>) -> Self {
-        Self { result, recipients: Vec::new() }
+        Self { result, recipients: Vec::new(), heard: HeardOf::new() }
     }
 }
 
@@ -143,6 +150,7 @@ impl Hand {
         before: Option<&Self>,
     ) -> Self {
         let (style, http) = (Arc::clone(style), http.clone());
+        let recipients = || before.and_then(Self::recipients).unwrap_or_default();
         match &channel.kind {
             ChannelKind::Webhook(settings) => Self::Webhook(Webhook::new(settings, style, http)),
             ChannelKind::Alertmanager(settings) => {
@@ -152,36 +160,44 @@ impl Hand {
                 };
                 Self::Alertmanager(Alertmanager::new(settings, style, http, before))
             }
-            ChannelKind::Email(settings) => {
-                Self::Email(Email::new(settings, style, Self::recipients(before)))
-            }
+            ChannelKind::Email(settings) => Self::Email(Email::new(settings, style, recipients())),
             ChannelKind::Zalo(settings) => {
-                let recipients = Self::recipients(before);
+                let known = recipients();
                 let before = match before {
                     Some(Self::Zalo(before)) => Some(before),
                     _ => None,
                 };
-                Self::Zalo(Zalo::new(settings, style, http, recipients, before))
+                Self::Zalo(Zalo::new(settings, style, http, known, before))
             }
             ChannelKind::Telegram(settings) => {
-                Self::Telegram(Telegram::new(settings, style, http, Self::recipients(before)))
+                Self::Telegram(Telegram::new(settings, style, http, recipients()))
             }
-            ChannelKind::Sms(settings) => {
-                Self::Sms(Sms::new(settings, style, http, Self::recipients(before)))
-            }
+            ChannelKind::Sms(settings) => Self::Sms(Sms::new(settings, style, http, recipients())),
             ChannelKind::Exec(settings) => Self::Exec(Exec::new(settings, style)),
         }
     }
 
     /// What the channel knew of its recipients until a reload: who was told what, and who asked to
     /// be left alone for a while.
-    fn recipients(before: Option<&Self>) -> Arc<Recipients> {
-        match before {
-            Some(Self::Email(email)) => email.recipients(),
-            Some(Self::Telegram(telegram)) => telegram.recipients(),
-            Some(Self::Sms(sms)) => sms.recipients(),
-            Some(Self::Zalo(zalo)) => zalo.recipients(),
-            Some(Self::Webhook(_) | Self::Alertmanager(_) | Self::Exec(_)) | None => Arc::default(),
+    fn recipients(&self) -> Option<Arc<Recipients>> {
+        match self {
+            Self::Email(email) => Some(email.recipients()),
+            Self::Telegram(telegram) => Some(telegram.recipients()),
+            Self::Sms(sms) => Some(sms.recipients()),
+            Self::Zalo(zalo) => Some(zalo.recipients()),
+            Self::Webhook(_) | Self::Alertmanager(_) | Self::Exec(_) => None,
+        }
+    }
+
+    /// Which recipients have what of a letter, as far as that is remembered for a repeat.
+    pub(super) fn heard(&self, letter: &Letter) -> HeardOf {
+        self.recipients().map(|known| known.heard(letter)).unwrap_or_default()
+    }
+
+    /// Takes up which recipients had a message about this incident when the daemon ended.
+    pub(super) fn recall(&self, incident: &IncidentId, heard: &[Heard]) {
+        if let Some(known) = self.recipients() {
+            known.recall(incident, heard);
         }
     }
 
@@ -252,7 +268,6 @@ pub(super) const fn limits(kind: &ChannelKind) -> Limits {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     use jiff::tz::TimeZone;
@@ -313,7 +328,7 @@ mod tests {
             let channel = Channel { id, kind, send_resolved: true, fallback: None };
             let before = Hand::new(&channel, &style("http://a"), &http, None);
             let after = Hand::new(&channel, &style("http://b"), &http, Some(&before));
-            let [before, after] = [&before, &after].map(|hand| Hand::recipients(Some(hand)));
+            let [before, after] = [&before, &after].map(|hand| hand.recipients().unwrap());
             assert!(Arc::ptr_eq(&before, &after), "{channel:?}");
         }
     }

@@ -20,10 +20,10 @@ use tracing::{error, info, warn};
 use super::channel::{self, Hand};
 use super::http::Http;
 use super::queue::{Due, Event, LineSetup, Queue};
-use super::{DeliveryError, Receipt, Retry, Setup, Style};
+use super::{DeliveryError, HeardOf, Letter, Receipt, Retry, Setup, Style};
 use crate::clock::Clock;
 use crate::config::Channel;
-use crate::model::{ChannelId, ChannelStatus, Mono, Notification, NotificationId, Refusal};
+use crate::model::{ChannelId, ChannelStatus, Mono, Notification, Refusal};
 use crate::store::{Outstanding, Ticket, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
@@ -175,6 +175,9 @@ impl Courier {
         round.queue.restore_stand_ins(waiting.stand_ins);
         round.queue.restore_drills(&waiting.drills);
         for message in waiting.messages {
+            if let Some((_, hand)) = round.hands.get(&message.notification.channel) {
+                hand.recall(&message.notification.alert.incident.id, &message.heard);
+            }
             round.queue.restore(message, clock.now());
         }
         round.record();
@@ -230,13 +233,25 @@ struct Round {
     /// The channels with the settings that they were made from.
     hands: BTreeMap<ChannelId, (Channel, Arc<Hand>)>,
     deliveries: JoinSet<Receipt>,
-    /// Which letter each delivery carries.
-    carries: HashMap<task::Id, (ChannelId, NotificationId)>,
+    /// Which letter each delivery carries, and by which channel.
+    carries: HashMap<task::Id, Carried>,
     http: Http,
     writer: WriterHandle,
     clock: Clock,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
     given_up: Arc<Mutex<Vec<Refusal>>>,
+}
+
+/// What a delivery carries.
+struct Carried {
+    letter: Arc<Letter>,
+    hand: Option<Arc<Hand>>,
+}
+
+impl Carried {
+    fn heard(&self) -> HeardOf {
+        self.hand.as_ref().map(|hand| hand.heard(&self.letter)).unwrap_or_default()
+    }
 }
 
 impl Round {
@@ -267,7 +282,7 @@ impl Round {
                 () = sleep_until(self.clock, due.min(end)) => {}
             }
         }
-        self.deliveries.abort_all();
+        self.break_off().await;
         if let Some((_, done)) = stopping {
             let left = self
                 .queue
@@ -329,13 +344,25 @@ impl Round {
         }
     }
 
+    /// Ends what is under way, and records who has it already.
+    async fn break_off(&mut self) {
+        self.deliveries.shutdown().await;
+        let now = self.clock.now();
+        for carried in std::mem::take(&mut self.carries).into_values() {
+            let (letter, heard) = (&carried.letter, carried.heard());
+            self.queue.break_off(&letter.channel, &letter.id, &heard, now);
+        }
+        self.record();
+    }
+
     /// Starts the delivery of a letter.
     fn send(&mut self, due: Due) {
         let Due { letter, record_first } = due;
+        let letter = Arc::new(letter);
         let recorded = self.record();
         let writer = self.writer.clone();
         let hand = self.hands.get(&letter.channel).map(|(_, hand)| Arc::clone(hand));
-        let carries = (letter.channel.clone(), letter.id.clone());
+        let carries = Carried { letter: Arc::clone(&letter), hand: hand.clone() };
         let delivery = self.deliveries.spawn(async move {
             let Some(hand) = hand else {
                 let text = "the channel is no longer configured".to_owned();
@@ -358,19 +385,22 @@ impl Round {
     }
 
     fn settle(&mut self, ended: Result<(task::Id, Receipt), JoinError>) {
-        let (id, receipt) = match ended {
+        let (id, mut receipt) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 let text = "the delivery ended in a fault of this program".to_owned();
                 (error.id(), Err(DeliveryError { retry: Retry::Later, text }).into())
             }
         };
-        let Some((channel, letter)) = self.carries.remove(&id) else { return };
+        let Some(carried) = self.carries.remove(&id) else { return };
+        // However it ended: by what some have accepted by then.
+        receipt.heard = carried.heard();
+        let Letter { id: letter, channel, .. } = &*carried.letter;
         match &receipt.result {
             Ok(()) => info!(%channel, id = %letter, "told"),
             Err(error) => warn!(%channel, id = %letter, "not told yet: {error}"),
         }
-        self.queue.settle(&channel, &letter, receipt, self.clock.now());
+        self.queue.settle(channel, letter, receipt, self.clock.now());
     }
 
     /// Records, logs and shows what has changed.

@@ -105,7 +105,7 @@ impl Email {
                     self.recipients.forget(letter);
                     let has = |at| Fared { recipient: sending.label(at), result: Ok(()) };
                     let recipients = all.into_iter().map(has).collect();
-                    return Receipt { result: Ok(()), recipients };
+                    return Receipt { recipients, ..Ok(()).into() };
                 }
                 Err(Unsent { names_one: false, error }) => return Err(error).into(),
                 Err(_) => {}

@@ -13,7 +13,9 @@
 //!    minutes before anybody asks it again. In case it was about that recipient after all, that one
 //!    comes last at the next attempt.
 //!
-//! The memory is this process's own: after a restart in between, a repeat is told by its id.
+//! Who has what of a letter that is to be repeated goes on record with it, and is given back at a
+//! start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the program
+//! died may be repeated to somebody; that is told by its id.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,26 +24,27 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::queue::LONGEST_ASKED;
-use super::{DeliveryError, Fared, Item, Letter, Receipt, Retry, Style, split, texts};
+use super::{DeliveryError, Fared, HeardOf, Item, Letter, Receipt, Retry, Style, split, texts};
 use crate::model::{IncidentId, NotificationId, NotificationKind};
+use crate::store::{self, Has, RecipientKey};
 
 /// Incidents that a recipient is known to have been told of while others still are to be.
 const REMEMBERED: usize = 512;
 /// A service that takes longer over a refusal does not answer.
 const HANGS: Duration = Duration::from_secs(3);
-/// Pieces of messages that are known to have been accepted while the rest was not.
-const PIECES: usize = 64;
+/// Texts of which the beginning is known to have been accepted while the rest was not.
+const BEGUN: usize = 64;
 
 /// What a channel knows of its recipients.
 #[derive(Debug, Default)]
-pub(super) struct Recipients(Mutex<BTreeMap<String, Recipient>>);
+pub(super) struct Recipients(Mutex<BTreeMap<RecipientKey, Recipient>>);
 
 #[derive(Debug, Default)]
 struct Recipient {
     /// What they were told last of incidents that may be told again, the oldest first.
     heard: VecDeque<Heard>,
-    /// Pieces of longer texts that they have: of which message, and which.
-    pieces: VecDeque<(NotificationId, usize)>,
+    /// Longer texts of which they have the beginning.
+    begun: VecDeque<Begun>,
     /// When they were posted to of late.
     posts: VecDeque<Instant>,
     /// Until when they asked to be left alone, and in which words.
@@ -55,6 +58,14 @@ struct Heard {
     incident: IncidentId,
     message: NotificationId,
     told_as: NotificationKind,
+}
+
+/// A text that leaves in pieces, of which the first so many have arrived.
+#[derive(Debug)]
+struct Begun {
+    incident: IncidentId,
+    message: NotificationId,
+    pieces: usize,
 }
 
 /// How a letter is handed over.
@@ -91,7 +102,7 @@ pub(super) trait Post: Sync {
 pub(super) struct Message {
     /// What it tells.
     pub(super) letter: Letter,
-    /// Its text in the pieces in which it leaves; never none.
+    /// Its text in the pieces in which it leaves, never none; several are about one incident.
     pub(super) pieces: Vec<String>,
 }
 
@@ -107,7 +118,7 @@ pub(super) struct Pace {
 /// A letter on its way to one recipient.
 #[derive(Debug)]
 struct Run {
-    name: String,
+    who: RecipientKey,
     /// What they lack of it.
     lacks: Option<Letter>,
     messages: Arc<Vec<Message>>,
@@ -141,10 +152,36 @@ impl Recipients {
     /// What a recipient lacks of a letter; none if they have it all.
     pub(super) fn lacks(&self, name: &str, letter: &Letter) -> Option<Letter> {
         let all = self.all();
-        let Some(recipient) = all.get(name) else { return Some(letter.clone()) };
+        let Some(recipient) = all.get(&RecipientKey::of(name)) else { return Some(letter.clone()) };
         let items = letter.items.iter().filter_map(|item| recipient.lacks(item)).collect();
         drop(all);
         letter.only(items)
+    }
+
+    /// Who has what of a letter, as far as that is remembered for a repeat.
+    pub(super) fn heard(&self, letter: &Letter) -> HeardOf {
+        let all = self.all();
+        let mut heard = HeardOf::new();
+        for about in letter.items.iter().map(|item| &item.notification.alert.incident.id) {
+            let its: Vec<_> = all.iter().flat_map(|(who, it)| it.heard_of(who, about)).collect();
+            if !its.is_empty() {
+                heard.insert(about.clone(), its);
+            }
+        }
+        heard
+    }
+
+    /// Takes up who had a message about an incident when the daemon ended.
+    pub(super) fn recall(&self, incident: &IncidentId, heard: &[store::Heard]) {
+        let mut all = self.all();
+        for store::Heard { recipient, message, has } in heard {
+            let recipient = all.entry(recipient.clone()).or_default();
+            let (incident, message) = (incident.clone(), message.clone());
+            match *has {
+                Has::Whole(told_as) => recipient.hears(Heard { incident, message, told_as }),
+                Has::Pieces(pieces) => recipient.begins(Begun { incident, message, pieces }),
+            }
+        }
     }
 
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
@@ -155,13 +192,13 @@ impl Recipients {
         loop {
             let waiting = runs.iter().enumerate().filter(|(_, run)| !run.left.is_empty());
             let turn = |(at, run): (usize, &Run)| {
-                (self.hung(&run.name), self.slot(&run.name, way.pace(at)), at)
+                (self.hung(&run.who), self.slot(&run.who, way.pace(at)), at)
             };
             let Some((_, from, at)) = waiting.map(turn).min() else { break };
             tokio::time::sleep_until(from).await;
             let several = runs.len() > 1;
             let run = &mut runs[at];
-            if let Some(rests) = self.rest(&run.name) {
+            if let Some(rests) = self.rest(&run.who) {
                 run.ends(rests);
                 continue;
             }
@@ -169,15 +206,15 @@ impl Recipients {
             run.asked = true;
             let messages = Arc::clone(&run.messages);
             let Message { letter, pieces } = &messages[message];
-            self.posting(&run.name, way.pace(at));
+            self.posting(&run.who, way.pace(at));
             let began = Instant::now();
             let result = way.post(at, letter, &pieces[piece]).await;
             let hung = is_hanging(&result, began.elapsed());
-            self.note_hung(&run.name, hung);
+            self.note_hung(&run.who, hung);
             match result {
                 Ok(()) => {
                     anew = true;
-                    self.accepted(&run.name, letter, (piece + 1 < pieces.len()).then_some(piece));
+                    self.accepted(&run.who, letter, (piece + 1 < pieces.len()).then_some(piece));
                 }
                 Err(error) => {
                     // Of the only one the courier says it.
@@ -206,7 +243,7 @@ impl Recipients {
             }
         }
         let recipients = fared(&runs, way);
-        Receipt { result: self.judge(letter, runs, anew), recipients }
+        Receipt { recipients, ..self.judge(letter, runs, anew).into() }
     }
 
     /// What comes of a letter, and what of it is to be remembered.
@@ -219,7 +256,7 @@ impl Recipients {
         for run in runs {
             let Some(failure) = run.failure else { continue };
             if failure.retry == Retry::Never {
-                refused.push((run.name, run.lacks));
+                refused.push((run.who, run.lacks));
             }
             failures.push(failure);
         }
@@ -228,9 +265,9 @@ impl Recipients {
             Ok(()) => self.forget(letter),
             // What one refuses for good is not offered again while the others are waited for.
             Err(DeliveryError { retry: Retry::Partly { .. }, .. }) => {
-                for (name, lacks) in refused {
+                for (who, lacks) in refused {
                     if let Some(lacks) = lacks {
-                        self.accepted(&name, &lacks, None);
+                        self.accepted(&who, &lacks, None);
                     }
                 }
             }
@@ -257,24 +294,25 @@ impl Recipients {
                 .iter()
                 .enumerate()
                 .flat_map(|(at, message)| (0..message.pieces.len()).map(move |piece| (at, piece)));
-            let left = all.filter(|(at, piece)| !self.has(&name, &messages[*at].letter, *piece));
+            let who = RecipientKey::of(&name);
+            let left = all.filter(|(at, piece)| !self.has(&who, &messages[*at].letter, *piece));
             let left = left.collect();
-            Run { lacks, left, messages, asked: false, failure: None, name }
+            Run { who, lacks, left, messages, asked: false, failure: None }
         };
         way.names().into_iter().map(run).collect()
     }
 
-    fn has(&self, name: &str, message: &Letter, piece: usize) -> bool {
+    fn has(&self, who: &RecipientKey, message: &Letter, piece: usize) -> bool {
         let all = self.all();
-        let pieces = all.get(name).map(|recipient| &recipient.pieces);
-        pieces.is_some_and(|pieces| pieces.iter().any(|it| *it == (message.id.clone(), piece)))
+        let mut begun = all.get(who).into_iter().flat_map(|recipient| &recipient.begun);
+        begun.any(|it| it.message == message.id && piece < it.pieces)
     }
 
     /// When somebody may be posted to by the pace.
-    fn slot(&self, name: &str, pace: Pace) -> Instant {
+    fn slot(&self, who: &RecipientKey, pace: Pace) -> Instant {
         let all = self.all();
         let now = Instant::now();
-        let Some(posts) = all.get(name).map(|recipient| &recipient.posts) else { return now };
+        let Some(posts) = all.get(who).map(|recipient| &recipient.posts) else { return now };
         let apart = posts.back().map(|last| *last + pace.apart);
         let within = pace.most.and_then(|(most, within)| {
             posts.iter().rev().nth(most.saturating_sub(1)).map(|first| *first + within)
@@ -282,9 +320,9 @@ impl Recipients {
         apart.into_iter().chain(within).max().unwrap_or(now).max(now)
     }
 
-    fn posting(&self, name: &str, pace: Pace) {
+    fn posting(&self, who: &RecipientKey, pace: Pace) {
         let mut all = self.all();
-        let posts = &mut all.entry(name.to_owned()).or_default().posts;
+        let posts = &mut all.entry(who.clone()).or_default().posts;
         posts.push_back(Instant::now());
         while posts.len() > pace.most.map_or(1, |(most, _)| most.max(1)) {
             posts.pop_front();
@@ -292,19 +330,19 @@ impl Recipients {
     }
 
     /// What somebody said who asked for time that is not over.
-    fn rest(&self, name: &str) -> Option<DeliveryError> {
+    fn rest(&self, who: &RecipientKey) -> Option<DeliveryError> {
         let all = self.all();
-        let (until, text) = all.get(name)?.rest.as_ref()?;
+        let (until, text) = all.get(who)?.rest.as_ref()?;
         let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
         Some(DeliveryError { retry: Retry::After(left), text: text.clone() })
     }
 
-    fn hung(&self, name: &str) -> bool {
-        self.all().get(name).is_some_and(|recipient| recipient.hung)
+    fn hung(&self, who: &RecipientKey) -> bool {
+        self.all().get(who).is_some_and(|recipient| recipient.hung)
     }
 
-    fn note_hung(&self, name: &str, hung: bool) {
-        if let Some(recipient) = self.all().get_mut(name) {
+    fn note_hung(&self, who: &RecipientKey, hung: bool) {
+        if let Some(recipient) = self.all().get_mut(who) {
             recipient.hung = hung;
         }
     }
@@ -313,30 +351,24 @@ impl Recipients {
         let mut all = self.all();
         let until = Instant::now() + asked.min(LONGEST_ASKED);
         for run in runs {
-            all.entry(run.name.clone()).or_default().rest = Some((until, text.to_owned()));
+            all.entry(run.who.clone()).or_default().rest = Some((until, text.to_owned()));
         }
     }
 
     /// Remembers that somebody accepted a message, or a piece of it with others to come.
-    fn accepted(&self, name: &str, message: &Letter, piece: Option<usize>) {
+    fn accepted(&self, who: &RecipientKey, message: &Letter, piece: Option<usize>) {
         let mut all = self.all();
-        let recipient = all.entry(name.to_owned()).or_default();
-        if let Some(piece) = piece {
-            recipient.pieces.push_back((message.id.clone(), piece));
-            if recipient.pieces.len() > PIECES {
-                recipient.pieces.pop_front();
-            }
+        let recipient = all.entry(who.clone()).or_default();
+        let incident = |item: &Item| item.notification.alert.incident.id.clone();
+        if let Some((piece, item)) = piece.zip(message.items.first()) {
+            let (incident, message) = (incident(item), message.id.clone());
+            recipient.begins(Begun { incident, message, pieces: piece + 1 });
             return;
         }
-        recipient.pieces.retain(|(id, _)| *id != message.id);
+        recipient.begun.retain(|begun| begun.message != message.id);
         for item in &message.items {
-            let incident = item.notification.alert.incident.id.clone();
-            recipient.heard.retain(|heard| heard.incident != incident);
-            let message = item.notification.id.clone();
-            recipient.heard.push_back(Heard { incident, message, told_as: item.told_as });
-        }
-        while recipient.heard.len() > REMEMBERED {
-            recipient.heard.pop_front();
+            let (incident, message) = (incident(item), item.notification.id.clone());
+            recipient.hears(Heard { incident, message, told_as: item.told_as });
         }
     }
 
@@ -347,14 +379,12 @@ impl Recipients {
         };
         for recipient in self.all().values_mut() {
             recipient.heard.retain(|heard| !about(&heard.incident));
-            recipient.pieces.retain(|(id, _)| {
-                *id != letter.id && letter.items.iter().all(|item| item.notification.id != *id)
-            });
+            recipient.begun.retain(|begun| !about(&begun.incident));
         }
     }
 
     /// Every change of it is one step, so a panic leaves it whole.
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Recipient>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<RecipientKey, Recipient>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -375,6 +405,36 @@ impl Recipient {
         let known = item.told_as == Firing || item.told_as == heard.told_as;
         let told_as = if known { notification.kind } else { item.told_as };
         Some(Item { told_as, notification: Arc::clone(notification) })
+    }
+
+    fn hears(&mut self, news: Heard) {
+        self.heard.retain(|heard| heard.incident != news.incident);
+        self.heard.push_back(news);
+        if self.heard.len() > REMEMBERED {
+            self.heard.pop_front();
+        }
+    }
+
+    fn begins(&mut self, news: Begun) {
+        self.begun.retain(|begun| begun.message != news.message);
+        self.begun.push_back(news);
+        if self.begun.len() > BEGUN {
+            self.begun.pop_front();
+        }
+    }
+
+    /// What this one has that is about an incident, for the record.
+    fn heard_of(&self, who: &RecipientKey, about: &IncidentId) -> Vec<store::Heard> {
+        let whole = self.heard.iter().filter(|heard| heard.incident == *about);
+        let whole = whole.map(|heard| (&heard.message, Has::Whole(heard.told_as)));
+        let begun = self.begun.iter().filter(|begun| begun.incident == *about);
+        let begun = begun.map(|begun| (&begun.message, Has::Pieces(begun.pieces)));
+        let all = whole.chain(begun).map(|(message, has)| store::Heard {
+            recipient: who.clone(),
+            message: message.clone(),
+            has,
+        });
+        all.collect()
     }
 }
 

@@ -20,7 +20,8 @@
 //!    after twice as long each time, up to [`LONGEST_WAIT`], or as long as the receiver asked. The
 //!    time counts from where the attempt began, since one that hangs has waited already. Meanwhile
 //!    one message at a time finds out whether the channel works again. Where some recipients have
-//!    it, only that message waits for the others.
+//!    it, only that message waits for the others; who has it is on record with it, so that a
+//!    restart meanwhile repeats it to nobody.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    The more of them have failed, the oftener each is tried before another one is: then it is
 //!    rather the channel, and what was never tried leaves in few digests once that is back. If one
@@ -47,7 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Letter, Receipt};
+use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
@@ -218,6 +219,7 @@ impl Queue {
         entry.retry_at = now.mono + wait;
         entry.bundle = waiting.bundle;
         entry.fallback = waiting.fallback;
+        entry.heard = waiting.heard;
         self.admit(entry, now);
         self.fall_back(now);
     }
@@ -239,7 +241,8 @@ impl Queue {
     ) {
         let receipt = receipt.into();
         let Some(line) = self.lines.get_mut(channel) else { return };
-        let Some(entries) = line.under_way.remove(letter) else { return };
+        let Some(mut entries) = line.under_way.remove(letter) else { return };
+        note_heard(&mut entries, &receipt.heard);
         line.hear(letter, &receipt, now, &mut self.output);
         match receipt.result {
             Ok(()) => line.delivered(&entries, now, &mut self.output),
@@ -247,6 +250,21 @@ impl Queue {
         }
         self.let_go(now);
         self.fall_back(now);
+    }
+
+    /// Takes in which recipients have a letter whose delivery is broken off.
+    pub(super) fn break_off(
+        &mut self,
+        channel: &ChannelId,
+        letter: &NotificationId,
+        heard: &HeardOf,
+        now: Now,
+    ) {
+        let line = self.lines.get_mut(channel);
+        let Some(entries) = line.and_then(|line| line.under_way.get_mut(letter)) else { return };
+        note_heard(entries, heard);
+        let marks = entries.iter().map(|it| it.mark(MarkState::Waiting, now, it.error.clone()));
+        self.output.marks.extend(marks);
     }
 
     /// When to ask again, if nothing else happens before.
@@ -397,6 +415,13 @@ impl Queue {
                 line.take_back(&original, now, &mut self.output);
             }
         }
+    }
+}
+
+fn note_heard(entries: &mut [Entry], heard: &HeardOf) {
+    for entry in entries {
+        let about = &entry.notification.alert.incident.id;
+        entry.heard = heard.get(about).cloned().unwrap_or_default();
     }
 }
 

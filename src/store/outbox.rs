@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
+use super::heard::{self, Heard};
 use super::spare::Account;
 use super::value::{instant, nanos, parse};
 use super::{Doing, Store, StoreError};
@@ -79,6 +80,9 @@ pub struct Mark {
     pub fallback: Option<ChannelId>,
     /// What it is about for the receiver, who may not have heard the message before.
     pub told_as: NotificationKind,
+    /// Which of several recipients have it while it waits for the others.
+    #[serde(default)]
+    pub heard: Vec<Heard>,
 }
 
 /// A message that waited when the daemon ended.
@@ -96,6 +100,8 @@ pub struct Waiting {
     pub fallback: Option<ChannelId>,
     /// What it is about for the receiver.
     pub told_as: NotificationKind,
+    /// Which of several recipients have it.
+    pub heard: Vec<Heard>,
 }
 
 /// A channel has told of an incident in place of another one.
@@ -231,7 +237,7 @@ impl Store {
         let mut select = self
             .db
             .prepare(
-                "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback
+                "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard
                  FROM outbox WHERE state = 0 ORDER BY seq",
             )
             .doing("read")?;
@@ -248,6 +254,7 @@ impl Store {
                     told_as: kind(&row.get::<_, String>(5).doing("read")?)
                         .unwrap_or(notification.kind),
                     fallback: row.get::<_, Option<String>>(6).doing("read")?.map(ChannelId::new),
+                    heard: heard::read(row.get(7).doing("read")?),
                     notification,
                 }),
                 Err(reason) => tracing::error!(
@@ -267,6 +274,7 @@ impl Store {
                 bundle: mark.and_then(|mark| mark.bundle.clone()),
                 fallback: mark.and_then(|mark| mark.fallback.clone()),
                 told_as: mark.map_or(it.kind, |mark| mark.told_as),
+                heard: mark.map_or_else(Vec::new, |mark| mark.heard.clone()),
                 notification: it.clone(),
             }
         }));
@@ -322,7 +330,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
     let settled = (mark.state != MarkState::Waiting).then(|| nanos(mark.at));
     db.prepare_cached(
         "UPDATE outbox SET state = ?2, settled = ?3, attempts = ?4, next_attempt = ?5, error = ?6,
-                bundle = ?7, told_as = ?8, fallback = ?9
+                bundle = ?7, told_as = ?8, fallback = ?9, heard = ?10
          WHERE id = ?1",
     )?
     .execute((
@@ -335,6 +343,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
         mark.bundle.as_ref().map(NotificationId::as_str),
         mark.told_as.word(),
         mark.fallback.as_ref().map(ChannelId::as_str),
+        heard::written(&mark.heard)?,
     ))?;
     Ok(())
 }
@@ -364,7 +373,7 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Vec<ChannelTotals>> {
 pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<Vec<Message>> {
     let mut select = db.prepare_cached(
         "SELECT notification, state, settled, attempts, next_attempt, error, bundle, told_as,
-                fallback
+                fallback, heard
          FROM outbox WHERE incident = ? ORDER BY seq",
     )?;
     let rows = select.query_map([incident.as_str()], |row| {
@@ -379,6 +388,7 @@ pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<
             bundle: row.get::<_, Option<String>>(6)?.map(NotificationId::new),
             told_as: kind(&row.get::<_, String>(7)?).unwrap_or(notification.kind),
             fallback: row.get::<_, Option<String>>(8)?.map(ChannelId::new),
+            heard: heard::read(row.get(9)?),
         };
         Ok(Message { notification, mark })
     })?;

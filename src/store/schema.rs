@@ -9,7 +9,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
-pub(super) const STEPS: &[&str] = &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS, DUTY];
+pub(super) const STEPS: &[&str] =
+    &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS, DUTY, HEARD];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -225,6 +226,9 @@ CREATE TABLE duty (
     record TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Which recipients have a message that waits for others of its channel (a list of `store::Heard`).
+const HEARD: &str = "ALTER TABLE outbox ADD COLUMN heard TEXT;";
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

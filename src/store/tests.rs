@@ -91,6 +91,7 @@ pub(crate) fn mark(id: &str, state: MarkState) -> Mark {
         bundle: None,
         fallback: None,
         told_as: NotificationKind::Firing,
+        heard: Vec::new(),
     }
 }
 
@@ -346,6 +347,10 @@ fn history_is_read_while_the_daemon_writes() {
     assert_eq!(rollups, [rollup("tan-lap", "2026-02-03T00:41:00Z", 60)]);
 }
 
+fn heard(name: &str, has: Has) -> Heard {
+    Heard { recipient: RecipientKey::of(name), message: NotificationId::new("n1"), has }
+}
+
 #[test]
 fn marks_follow_a_message_on_its_way() {
     let scratch = Scratch::new("marks");
@@ -356,10 +361,18 @@ fn marks_follow_a_message_on_its_way() {
         next_attempt: Some(at("2026-02-03T01:00:04Z")),
         error: Some("503".to_owned()),
         bundle: Some(NotificationId::new("b")),
+        heard: vec![
+            heard("0912 345 901", Has::Whole(NotificationKind::Firing)),
+            heard("0912 345 902", Has::Pieces(2)),
+        ],
         ..mark("n1", MarkState::Waiting)
     };
     store.commit(&[], std::slice::from_ref(&mark), now()).unwrap();
     let waiting = &store.waiting().unwrap()[0];
+    assert_eq!(waiting.heard, mark.heard);
+    let on_record = History::open(scratch.path()).unwrap();
+    let on_record = on_record.messages(&IncidentId::new("i1")).unwrap();
+    assert_eq!(on_record[0].mark.heard, mark.heard);
     assert_eq!((waiting.attempts, waiting.next_attempt), (3, mark.next_attempt));
     assert_eq!((&waiting.bundle, waiting.told_as), (&mark.bundle, NotificationKind::Firing));
 
@@ -661,11 +674,20 @@ fn a_file_of_the_first_version_keeps_all_that_is_in_it() {
                (1770000060, 2, 60, 60, 3, 0, 60, 3, 900, 1500, 70000, 400);"#,
     )
     .unwrap();
+    let waits = notification("n1", incident("i1", "tan-lap"), NotificationKind::Firing);
+    old.execute(
+        "INSERT INTO outbox (id, channel, incident, told_as, created, notification)
+         VALUES ('n1', 'truc', 'i1', 'firing', 1770000000000000000, ?)",
+        [serde_json::to_string(&waits).unwrap()],
+    )
+    .unwrap();
     drop(old);
 
     let (store, durable) = scratch.open();
     assert_eq!(store.damage(), None);
     assert_eq!(durable.health[&site_key("tan-lap")].health, Health::Down);
+    let waiting = store.waiting().unwrap();
+    assert_eq!((&waiting[0].notification, &*waiting[0].heard), (&waits, &[][..]));
     let history = History::open(scratch.path()).unwrap();
     let changes = history.health(&site_key("tan-lap"), Timestamp::MIN, Timestamp::MAX).unwrap();
     assert_eq!((changes.len(), changes[0].began), (1, None));

@@ -140,7 +140,7 @@ async fn everybody_who_was_asked_stands_in_the_receipt() {
     assert_eq!(receipt.recipients, [fared("0", Ok(())), fared("1", refused), fared("2", later)]);
     assert_eq!(receipt.refused().map(|(who, _)| who).collect::<Vec<_>>(), ["1"]);
     let again = known.deliver(&letter, &Row::new(3, |_, _| None)).await;
-    assert_eq!(again, Receipt { result: Ok(()), recipients: vec![fared("2", Ok(()))] });
+    assert_eq!(again, Receipt { recipients: vec![fared("2", Ok(()))], ..Ok(()).into() });
     let nobody = known.deliver(&letter, &Row::new(2, |_, _| Some(Retry::Never))).await;
     assert_eq!(nobody.recipients.len(), 2);
     assert_eq!(nobody.refused().count(), 0, "nobody has what they lack");
@@ -282,16 +282,67 @@ async fn a_digest_of_which_a_part_is_refused_for_good_is_no_delivered_one() {
     assert_eq!(row.posts(), ["0:b-1", "0:c-1"]);
 }
 
+/// What a restart knows of a letter: what was on record with it.
+fn restarted(known: &Recipients, letter: &Letter) -> Recipients {
+    let after = Recipients::default();
+    for (incident, heard) in known.heard(letter) {
+        let text = serde_json::to_string(&heard).unwrap();
+        after.recall(&incident, &serde_json::from_str::<Vec<_>>(&text).unwrap());
+    }
+    after
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_brings_nobody_again_what_they_have() {
+    let known = Recipients::default();
+    let row = Row::new(3, |to, _| [None, Some(Retry::Never), Some(Retry::Later)][to]);
+    let digest = letter("digest-a-1", &["a", "b"]);
+    known.deliver(&digest, &row).await.result.unwrap_err();
+    let known = restarted(&known, &digest);
+    let again = Row::new(3, |_, _| None);
+    assert_eq!(known.deliver(&digest, &again).await.result, Ok(()));
+    assert_eq!(again.posts(), ["2:a-1+b-1"], "nor is who refuses it asked again");
+    assert_eq!(known.heard(&digest), HeardOf::new(), "it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_a_text_goes_on_with_the_piece_that_is_lacking() {
+    let known = Recipients::default();
+    let hangs = |_, piece: &str| piece.ends_with("/3").then_some(Retry::Later);
+    let row = Row { pieces: 4, ..Row::new(1, hangs) };
+    let letter = letter("hang", &["hang"]);
+    let late = tokio::time::timeout(seconds(1), known.deliver(&letter, &row)).await;
+    assert!(late.is_err(), "the third piece hangs");
+    let known = restarted(&known, &letter);
+    let row = Row { pieces: 4, ..Row::new(1, |_, _| None) };
+    assert_eq!(known.deliver(&letter, &row).await.result, Ok(()));
+    assert_eq!(row.posts(), ["0:hang-1/3", "0:hang-1/4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_who_knows_of_a_fault_hears_what_is_new() {
+    let known = Recipients::default();
+    let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
+    let first = letter("a-1", &["a"]);
+    known.deliver(&first, &row).await.result.unwrap_err();
+    let known = restarted(&known, &first);
+    let newer = letter_of("a-2", vec![item("a-2", "a", UPDATE, FIRING)]);
+    let row = Row::new(2, |_, _| None);
+    assert_eq!(known.deliver(&newer, &row).await.result, Ok(()));
+    assert_eq!(row.posts(), ["0:a-2 as update", "1:a-2"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_memory_is_bounded() {
     let known = Recipients::default();
     let names: Vec<String> = (0..1_000).map(|n| format!("i{n}")).collect();
+    let who = RecipientKey::of("r0");
     for name in &names {
-        known.accepted("r0", &letter(name, &[name]), None);
-        known.accepted("r0", &letter(name, &[name]), Some(0));
+        known.accepted(&who, &letter(name, &[name]), None);
+        known.accepted(&who, &letter(name, &[name]), Some(0));
     }
     let all = known.all();
-    assert_eq!((all["r0"].heard.len(), all["r0"].pieces.len()), (REMEMBERED, PIECES));
+    assert_eq!((all[&who].heard.len(), all[&who].begun.len()), (REMEMBERED, BEGUN));
     drop(all);
     assert_eq!(known.lacks("r0", &letter("i999", &["i999"])), None);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::line::StandsIn;
 use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
-use crate::store::{Mark, MarkState, StandIn};
+use crate::store::{Heard, Mark, MarkState, StandIn};
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) strikes: u32,
     /// What the last attempt said.
     pub(super) error: Option<String>,
+    /// Which of several recipients have it, or one that it overtook.
+    pub(super) heard: Vec<Heard>,
 }
 
 impl Entry {
@@ -40,6 +42,7 @@ impl Entry {
             left_at: Mono::ZERO,
             strikes: 0,
             error: None,
+            heard: Vec::new(),
         }
     }
 
@@ -54,7 +57,18 @@ impl Entry {
             bundle: self.bundle.clone(),
             fallback: self.fallback.clone(),
             told_as: self.told_as,
+            heard: match state {
+                MarkState::Waiting => self.heard.clone(),
+                MarkState::Delivered | MarkState::Failed | MarkState::Withdrawn => Vec::new(),
+            },
         }
+    }
+
+    /// Takes over who has heard of the incident in an older message.
+    pub(super) fn inherit(&mut self, older: &[Heard]) {
+        let new = |it: &&Heard| self.heard.iter().all(|own| own.recipient != it.recipient);
+        let older: Vec<Heard> = older.iter().filter(new).cloned().collect();
+        self.heard.extend(older);
     }
 
     pub(super) fn given_up(

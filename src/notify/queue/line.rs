@@ -98,14 +98,15 @@ impl Line {
         self.waiting = others;
         its.sort_by_key(|entry| entry.order);
         let Some(mut newest) = its.pop() else { return };
-        let decided_as = newest.told_as;
+        let (decided_as, knew) = (newest.told_as, newest.heard.len());
+        its.iter().rev().for_each(|older| newest.inherit(&older.heard));
         for older in its {
             newest.told_as = told_as(older.told_as, newest.told_as);
             newest.order = newest.order.min(older.order);
             let reason = format!("told by {}", newest.notification.id);
             self.drop_entry(&older, reason, now, output);
         }
-        if newest.told_as != decided_as {
+        if newest.told_as != decided_as || newest.heard.len() > knew {
             output.marks.push(newest.mark(MarkState::Waiting, now, None));
         }
         let at = self.waiting.partition_point(|entry| entry.order < newest.order);

@@ -10,6 +10,7 @@ use super::*;
 use crate::model::{NotificationKind, WebAddress};
 use crate::notify::{DeliveryError, Fared, Receipt, Retry};
 use crate::store::tests::{at, incident, notification};
+use crate::store::{Has, Heard, RecipientKey};
 
 /// A queue with one channel, and a clock that only the test moves.
 struct Desk {
@@ -404,6 +405,7 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
             bundle,
             fallback: None,
             told_as: RESOLVED,
+            heard: Vec::new(),
         };
         restarted.queue.restore(waiting, restarted.now);
     }
@@ -541,6 +543,34 @@ fn what_some_have_and_others_never_accept_is_no_message_that_nobody_was_told() {
     assert!(matches!(&events[..], [Event::PartlyTold { .. }]), "{events:?}");
 }
 
+#[test]
+fn who_has_a_message_that_is_overtaken_stays_on_record_with_the_newer_one() {
+    let mut desk = Desk::new(1);
+    desk.decide("a-1", "a", FIRING);
+    desk.take();
+    let heard = Heard {
+        recipient: RecipientKey::of("0912 345 901"),
+        message: NotificationId::new("a-1"),
+        has: Has::Whole(FIRING),
+    };
+    let waits = Retry::Partly { after: Duration::ZERO, works: true };
+    let busy = Err(DeliveryError { retry: waits, text: "busy".to_owned() });
+    let heard_of = HeardOf::from([(IncidentId::new("a"), vec![heard.clone()])]);
+    desk.settle("a-1", Receipt { heard: heard_of, ..busy.into() });
+    let on_record = |desk: &mut Desk, id: &str| {
+        let marks = desk.queue.take_marks();
+        marks.into_iter().rfind(|mark| mark.id.as_str() == id).map(|mark| mark.heard)
+    };
+    assert_eq!(on_record(&mut desk, "a-1"), Some(vec![heard.clone()]));
+    desk.decide("a-2", "a", UPDATE);
+    assert_eq!(on_record(&mut desk, "a-2"), Some(vec![heard.clone()]));
+    desk.wait(seconds(1));
+    assert_eq!(desk.take().as_deref(), Some("a-2"));
+    assert_eq!(on_record(&mut desk, "a-2"), Some(vec![heard]), "a crash in the middle");
+    desk.ok("a-2");
+    assert_eq!(on_record(&mut desk, "a-2"), Some(Vec::new()), "everybody has it");
+}
+
 /// What three recipients said, of whom the second refuses if that is so.
 fn receipt(result: Result<(), DeliveryError>, refuses: bool) -> Receipt {
     let fared = |recipient: &str| {
@@ -548,7 +578,7 @@ fn receipt(result: Result<(), DeliveryError>, refuses: bool) -> Receipt {
         let result = if refuses && recipient == "2" { Err(never()) } else { Ok(()) };
         Fared { recipient: recipient.to_owned(), result }
     };
-    Receipt { result, recipients: ["1", "2", "3"].map(fared).to_vec() }
+    Receipt { recipients: ["1", "2", "3"].map(fared).to_vec(), ..result.into() }
 }
 
 #[test]
@@ -699,6 +729,7 @@ fn a_wait_from_before_a_restart_is_kept_unless_a_wrong_clock_wrote_it() {
             bundle: None,
             fallback: None,
             told_as: FIRING,
+            heard: Vec::new(),
         };
         desk.queue.restore(waiting, desk.now);
         desk.queue.poll_timeout().unwrap() - Mono::ZERO
@@ -741,6 +772,7 @@ fn ten_thousand_messages_that_waited_are_each_told_once_and_in_order() {
             bundle: None,
             fallback: None,
             told_as: FIRING,
+            heard: Vec::new(),
         };
         desk.queue.restore(waiting, desk.now);
     }
@@ -783,6 +815,7 @@ fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
             bundle: Some(NotificationId::new("digest-n0")),
             fallback: None,
             told_as: FIRING,
+            heard: Vec::new(),
         };
         desk.queue.restore(waiting, desk.now);
     }

@@ -96,6 +96,7 @@ fn a_fallback_that_is_taken_out_before_it_told_anybody_gives_way_to_another() {
             bundle: None,
             fallback: fallback.map(ChannelId::new),
             told_as: FIRING,
+            heard: Vec::new(),
         }
     };
     desk.queue.restore(waiting("a", "truc", Some("sms"), None), desk.now);
@@ -185,6 +186,7 @@ fn a_restart_remembers_who_stood_in() {
         bundle: None,
         fallback: Some(ChannelId::new("sms")),
         told_as: FIRING,
+        heard: Vec::new(),
     };
     desk.queue.restore(waiting, desk.now);
     desk.run(Duration::from_hours(1), without(&["truc"]));

@@ -1,0 +1,68 @@
+//! Which recipients of a channel have a message that waits for the others of them.
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{NotificationId, NotificationKind};
+
+/// Bytes of a hash that are kept: none of a channel's recipients is ever taken for another one.
+const KEPT: usize = 8;
+
+/// A recipient by a hash of their number or address, which is nobody's business who reads the
+/// outbox. It stays the same when others are added before them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RecipientKey(String);
+
+/// What one of several recipients has of a message that waits for the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Who.
+    pub recipient: RecipientKey,
+    /// The last message that they have about the incident: this one, or one that it overtook.
+    pub message: NotificationId,
+    /// How much of it.
+    pub has: Has,
+}
+
+/// How much of a message somebody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Has {
+    /// All, told as this.
+    Whole(NotificationKind),
+    /// The first so many pieces of its text.
+    Pieces(usize),
+}
+
+impl RecipientKey {
+    /// Who is reached at this number or address.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let hash = digest(&SHA256, name.as_bytes());
+        Self(hash.as_ref().iter().take(KEPT).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// What stands in the table; nothing for nobody.
+pub(super) fn written(heard: &[Heard]) -> rusqlite::Result<Option<String>> {
+    let text = (!heard.is_empty()).then(|| serde_json::to_string(heard)).transpose();
+    text.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+}
+
+/// What stood in the table. What cannot be read is as good as unknown: the message is repeated.
+pub(super) fn read(text: Option<String>) -> Vec<Heard> {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipient_has_a_key_of_their_own_that_does_not_tell_who_they_are() {
+        let key = RecipientKey::of("0912 345 901");
+        assert_eq!(key, RecipientKey::of("0912 345 901"));
+        assert_ne!(key, RecipientKey::of("0912 345 902"));
+        assert!(!format!("{key:?}").contains("345"), "{key:?}");
+    }
+}
