@@ -147,9 +147,10 @@ impl Pace {
         self.window * 4 / 9
     }
 
-    /// How long replies may wait to be read.
+    /// How long replies may wait to be read: longer than requests do, so that where both come
+    /// thick one waking serves for the two.
     fn rest(&self) -> Duration {
-        self.window / 4
+        self.window * 5 / 4
     }
 
     /// One more request leaves.

@@ -95,6 +95,8 @@ pub(super) struct Engine {
     watched: Mono,
     /// When the sockets were read last, and the time before.
     drained: (Mono, Mono),
+    /// Room in a socket's buffer that the replies to the last burst may take.
+    awaited: usize,
     coarse: Coarse,
 }
 
@@ -132,6 +134,7 @@ impl Engine {
             expected: Mono::NEVER,
             watched: Mono::ZERO,
             drained: (Mono::ZERO, Mono::ZERO),
+            awaited: 0,
             coarse: Coarse::default(),
         }
     }
@@ -192,10 +195,12 @@ impl Engine {
     /// Sends a burst of what is due. Returns whether more is due.
     ///
     /// The socket's buffer holds each request twice until we look: as the copy that comes back with
-    /// its time stamp, and as the reply, which may be there at once.
+    /// its time stamp, and as the reply, which may be there at once. Replies to the burst before may
+    /// wait in it as well.
     fn send(&mut self, now: Now) -> bool {
         let buffers = self.outlets.iter().map(|outlet| outlet.socket.receive_buffer);
-        let mut room = buffers.min().unwrap_or(self.receive_buffer) as usize;
+        let buffer = buffers.min().unwrap_or(self.receive_buffer) as usize;
+        let mut room = buffer.saturating_sub(std::mem::take(&mut self.awaited));
         let mut taken = 0;
         while taken < BURST
             && room > 0
@@ -203,7 +208,9 @@ impl Engine {
         {
             taken += 1;
             let bytes = usize::from(outgoing.size);
-            room = room.saturating_sub(2 * (bytes + bytes / 2 + OVERHEAD));
+            let each = bytes + bytes / 2 + OVERHEAD;
+            room = room.saturating_sub(2 * each);
+            self.awaited += each;
             match self.outlet(outgoing.lane, outgoing.socket()) {
                 Ok(outlet) => outlet.outbox.push(outgoing),
                 Err(error) => {
