@@ -33,10 +33,13 @@ pub(super) struct PathRecord {
     window: Echoes,
     loss: LossJudge,
     grade: QualityGrade,
+    /// The grade that the figures ask for instead.
+    wanted: Option<QualityGrade>,
     /// When the present grade was taken.
     since: Mono,
-    /// The grade that the figures ask for instead, and since when.
-    wanted: Option<(QualityGrade, Mono)>,
+    /// Since when the figures have asked for another. Not kept with it: there is one of every path,
+    /// and nothing would fit between the two.
+    wanted_since: Mono,
 }
 
 impl GradeRules {
@@ -161,7 +164,7 @@ impl PathRecord {
     /// Whether it may soon be judged poor: the suspicion is well under way, or worse figures are
     /// waiting to be believed.
     pub(super) fn is_doubtful(&self) -> bool {
-        let worse = self.wanted.is_some_and(|(grade, _)| grade == QualityGrade::Poor);
+        let worse = self.wanted == Some(QualityGrade::Poor);
         self.grade != QualityGrade::Poor && (self.loss.suspicion() >= DOUBTFUL || worse)
     }
 
@@ -222,11 +225,11 @@ impl PathRecord {
         }
         let since = match self.wanted {
             // A grade between the present one and the one waited for needs no new wait.
-            Some((grade, since)) if wanted < self.grade && grade < self.grade => since,
-            Some((grade, since)) if wanted > self.grade && grade >= wanted => since,
+            Some(grade) if wanted < self.grade && grade < self.grade => self.wanted_since,
+            Some(grade) if wanted > self.grade && grade >= wanted => self.wanted_since,
             _ => at,
         };
-        self.wanted = Some((wanted, since));
+        (self.wanted, self.wanted_since) = (Some(wanted), since);
         let patience = match wanted {
             better if better < self.grade => rules.better_after,
             worse if worse == loss => Duration::ZERO,
@@ -251,4 +254,14 @@ impl PathRecord {
 )]
 fn permille(share: f64) -> u32 {
     (share * 1000.0).round().clamp(0.0, 1000.0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_every_path_is_small() {
+        assert!(size_of::<PathRecord>() <= 72, "{}", size_of::<PathRecord>());
+    }
 }

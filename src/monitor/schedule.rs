@@ -12,6 +12,8 @@ use crate::model::{Effort, Mono, ProbeRequest, TargetIx, TargetKey, Trigger};
 const FIRST_ROUND: Duration = Duration::from_secs(3);
 /// A probe whose outcome has not come back this long after its time limit never will.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+/// Overtaken turns that may lie about, besides one for every fourth target.
+const OVERTAKEN: usize = 64;
 
 /// When each target is probed next.
 ///
@@ -25,6 +27,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
     slots: Vec<Slot>,
+    rhythms: Vec<Rhythm>,
     queue: BinaryHeap<Reverse<Turn>>,
     in_flight: u32,
     overlaps: u64,
@@ -38,14 +41,14 @@ struct Turn {
     stamp: u32,
 }
 
+/// The turns of one target. There are as many as targets, so what many share stands elsewhere.
 #[derive(Debug, Clone)]
 struct Slot {
     /// Place within the interval, as a fraction of 2^32.
     place: u32,
     stamp: u32,
-    /// In nanoseconds.
-    pace: u64,
-    timeout: u64,
+    /// Which of the rhythms is its.
+    rhythm: u32,
     /// When the turn in the queue is due.
     due: Mono,
     /// Why the next turn comes and how much it does.
@@ -55,6 +58,13 @@ struct Slot {
     under_way: Option<ProbeRequest>,
     /// What comes when the probe under way is back.
     then: Then,
+}
+
+/// Interval and time limit in nanoseconds: few of them, of each check in each phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rhythm {
+    pace: u64,
+    timeout: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +100,11 @@ impl Schedule {
     pub(super) fn add(&mut self, key: &TargetKey, pace: Duration, timeout: Duration, now: Mono) {
         let place = place(key);
         let due = now + fraction(pace.min(FIRST_ROUND), place);
+        let rhythm = self.rhythm(Rhythm { pace: nanos(pace), timeout: nanos(timeout) });
         self.slots.push(Slot {
             place,
             stamp: 0,
-            pace: nanos(pace),
-            timeout: nanos(timeout),
+            rhythm,
             due,
             trigger: Trigger::Scheduled,
             effort: Effort::Normal,
@@ -114,13 +124,12 @@ impl Schedule {
         timeout: Duration,
         now: Mono,
     ) {
-        let mut slot = Slot { timeout: nanos(timeout), ..other.slots[from.ix()].clone() };
-        let pace = nanos(pace);
-        if slot.pace != pace {
-            slot.pace = pace;
-            if slot.trigger == Trigger::Scheduled {
-                slot.due = slot.turn_after(now);
-            }
+        let mut slot = other.slots[from.ix()].clone();
+        let before = other.rhythms[slot.rhythm as usize];
+        let rhythm = Rhythm { pace: nanos(pace), timeout: nanos(timeout) };
+        slot.rhythm = self.rhythm(rhythm);
+        if before.pace != rhythm.pace && slot.trigger == Trigger::Scheduled {
+            slot.due = rhythm.turn_after(slot.place, now);
         }
         self.in_flight += u32::from(slot.under_way.is_some());
         self.slots.push(slot);
@@ -135,14 +144,16 @@ impl Schedule {
     /// Sets the pace of a target; its next turn moves to its place in the new interval, unless it
     /// has a demanded one before that.
     pub(super) fn set_pace(&mut self, target: TargetIx, pace: Duration, now: Mono) {
-        let slot = &mut self.slots[target.ix()];
-        let pace = nanos(pace);
-        if slot.pace == pace {
+        let before = self.rhythm_of(target);
+        let rhythm = Rhythm { pace: nanos(pace), ..before };
+        if rhythm == before {
             return;
         }
-        slot.pace = pace;
+        let number = self.rhythm(rhythm);
+        let slot = &mut self.slots[target.ix()];
+        slot.rhythm = number;
         if slot.trigger == Trigger::Scheduled {
-            slot.due = slot.turn_after(now);
+            slot.due = rhythm.turn_after(slot.place, now);
             self.push(target.ix());
         }
     }
@@ -218,11 +229,12 @@ impl Schedule {
                 continue;
             }
             let ix = TargetIx::new(target as usize);
-            let next = slot.turn_after(now);
+            let rhythm = self.rhythms[slot.rhythm as usize];
+            let next = rhythm.turn_after(slot.place, now);
             if let Some(under_way) = slot.under_way {
                 slot.due = next;
                 top.0.due = next;
-                if now - under_way.due > Duration::from_nanos(slot.timeout) + GIVE_UP_AFTER {
+                if now - under_way.due > Duration::from_nanos(rhythm.timeout) + GIVE_UP_AFTER {
                     return Some(Due::GivenUp(under_way));
                 }
                 if slot.then == Then::Wait {
@@ -274,8 +286,8 @@ impl Schedule {
 
     /// The place of a target in a first round that starts at `now`.
     pub(super) fn first_round(&self, target: TargetIx, now: Mono) -> Mono {
-        let slot = &self.slots[target.ix()];
-        now + fraction(Duration::from_nanos(slot.pace).min(FIRST_ROUND), slot.place)
+        let pace = Duration::from_nanos(self.rhythm_of(target).pace);
+        now + fraction(pace.min(FIRST_ROUND), self.slots[target.ix()].place)
     }
 
     /// Probes under way.
@@ -288,8 +300,28 @@ impl Schedule {
         self.overlaps
     }
 
-    /// Puts a slot's turn into the queue; the one there before no longer counts.
+    fn rhythm_of(&self, target: TargetIx) -> Rhythm {
+        self.rhythms[self.slots[target.ix()].rhythm as usize]
+    }
+
+    /// The number of a rhythm, a new one if there is none like it.
+    fn rhythm(&mut self, rhythm: Rhythm) -> u32 {
+        let known = self.rhythms.iter().position(|it| *it == rhythm);
+        let at = known.unwrap_or_else(|| {
+            self.rhythms.push(rhythm);
+            self.rhythms.len() - 1
+        });
+        // There are no more than targets, whose positions are 32 bits wide.
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    /// Puts a slot's turn into the queue; the one there before is overtaken. Such turns go when there
+    /// are too many of them: after a start every target is asked out of turn.
     fn push(&mut self, at: usize) {
+        if self.queue.len() >= self.slots.len() + self.slots.len() / 4 + OVERTAKEN {
+            let slots = &self.slots;
+            self.queue.retain(|turn| slots[turn.0.target as usize].stamp == turn.0.stamp);
+        }
         let slot = &mut self.slots[at];
         slot.stamp = slot.stamp.wrapping_add(1);
         // Positions are 32 bits wide everywhere.
@@ -299,11 +331,11 @@ impl Schedule {
     }
 }
 
-impl Slot {
-    /// The target's next place in the grid of its intervals, after `now`.
-    fn turn_after(&self, now: Mono) -> Mono {
+impl Rhythm {
+    /// The next place in the grid of intervals, after `now`, of who has this place within each.
+    fn turn_after(self, place: u32, now: Mono) -> Mono {
         let pace = self.pace.max(1);
-        let offset = nanos(fraction(Duration::from_nanos(self.pace), self.place));
+        let offset = nanos(fraction(Duration::from_nanos(self.pace), place));
         let now = now.as_nanos();
         if now < offset {
             return Mono::from_nanos(offset);

@@ -2,24 +2,20 @@
 
 use std::time::Duration;
 
+use crate::model::Brief;
+
 /// Interarrival jitter (RFC 3550 §6.4.1, A.8) over round trips.
 ///
 /// Fed with round trips it sums both directions, so it reads up to twice the one-way jitter.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// Two are kept of every path, so it is small: seven digits are more than the estimate is worth, and
+/// ten nanoseconds less than any clock tells of a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Jitter {
     /// The estimate in nanoseconds.
-    estimate: f64,
-    /// Nanoseconds of the last round trip; [`NONE`] before the first.
-    last: f64,
-}
-
-/// No round trip is shorter than nothing. One is kept for every path.
-const NONE: f64 = -1.0;
-
-impl Default for Jitter {
-    fn default() -> Self {
-        Self { estimate: 0.0, last: NONE }
-    }
+    estimate: f32,
+    /// The last round trip; none before the first.
+    last: Option<Brief>,
 }
 
 impl Jitter {
@@ -27,22 +23,18 @@ impl Jitter {
     ///
     /// J += (|D| − J) / 16, where D is the difference to the one before.
     pub fn record(&mut self, transit: Duration) {
-        let transit = nanos(transit);
-        if self.last > NONE {
-            self.estimate += ((transit - self.last).abs() - self.estimate) / 16.0;
+        let transit = Brief::from(transit);
+        if let Some(last) = self.last.replace(transit) {
+            let apart = Duration::from(last).abs_diff(transit.into()).as_secs_f32() * 1e9;
+            self.estimate += (apart - self.estimate) / 16.0;
         }
-        self.last = transit;
     }
 
     /// The estimate; zero before the second measurement.
     #[must_use]
     pub fn get(&self) -> Duration {
-        Duration::from_secs_f64(self.estimate.max(0.0) / 1e9)
+        Duration::from_secs_f64(f64::from(self.estimate.max(0.0)) / 1e9)
     }
-}
-
-fn nanos(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e9
 }
 
 #[cfg(test)]

@@ -192,3 +192,28 @@ fn a_probe_that_never_comes_back_is_given_up() {
     }
     assert!(given_up >= 2, "{given_up}");
 }
+
+#[test]
+fn turns_that_were_overtaken_do_not_pile_up() {
+    let mut schedule = schedule(100, PACE);
+    for ms in (0..500).rev() {
+        for target in 0..100 {
+            let soon = at(100_000 + ms);
+            schedule.demand(TargetIx::new(target), Trigger::Demand, Effort::Normal, soon);
+            schedule.slots[target].due = at(200_000);
+        }
+    }
+    assert!(schedule.queue.len() <= 100 + 25 + OVERTAKEN, "{}", schedule.queue.len());
+    let mut asked = Vec::new();
+    while let Some(Due::Probe { target, .. }) = schedule.poll(at(100_000), |_| false) {
+        asked.push(target.ix());
+    }
+    asked.sort_unstable();
+    assert_eq!(asked, Vec::from_iter(0..100), "each has the turn that counts");
+}
+
+#[test]
+fn what_is_kept_of_every_target_is_small() {
+    assert!(size_of::<Slot>() <= 64, "{}", size_of::<Slot>());
+    assert!(size_of::<Turn>() <= 16);
+}
