@@ -13,12 +13,14 @@
 //! `brain` is the loop on its thread, `hands` what it moves, `face` what the web server and signals
 //! see of it, `acts` what people do through that; `journal` logs what was decided. Beside the loop
 //! run `calendar`, which fetches calendars, `readiness`, which looks at sites before a session,
-//! `write_up`, which makes reports of those that ended, and `watchdog`, which gives the sign of
-//! life to a watchdog elsewhere. `together` carries out once what many ask for at once.
+//! `drill`, which has a device fall silent for a drill, `write_up`, which makes reports of those
+//! that ended, and `watchdog`, which gives the sign of life to a watchdog elsewhere. `together`
+//! carries out once what many ask for at once.
 
 mod acts;
 mod brain;
 mod calendar;
+mod drill;
 mod error;
 mod face;
 mod files;

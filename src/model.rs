@@ -7,6 +7,7 @@ mod address;
 mod batch;
 mod calendar;
 mod check;
+mod drill;
 mod duty;
 mod form;
 mod health;
@@ -28,14 +29,14 @@ mod trace;
 
 pub use address::WebAddress;
 pub use batch::{
-    Act, Batch, Change, Chosen, Drill, DrillDoubt, DrillState, Durable, LinkUse, LostTime,
-    Maintenance, Rollup, Silence, Watch,
+    Act, Batch, Change, Chosen, Durable, LinkUse, LostTime, Maintenance, Rollup, Silence, Watch,
 };
 pub use calendar::{Calendar, CalendarStatus, SessionChange};
 pub use check::{
     Check, CheckKind, H323Check, HttpCheck, HttpMethod, IcmpCheck, Paces, SipCheck, SipTransport,
     TcpCheck,
 };
+pub use drill::{Drill, DrillDoubt, DrillOrder, DrillSeen, DrillState};
 pub use duty::{DutyView, HandOver, OnDuty};
 pub use form::ReportFormat;
 pub use health::{HardState, Health, HealthChange, Standing};

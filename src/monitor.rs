@@ -168,6 +168,11 @@ impl Monitor {
                     self.want_review(now.mono);
                 }
             }
+            Input::DrillSeen(seen) => {
+                let config = Arc::clone(&self.picture.config);
+                let changes = self.drills.seen(&config, &self.mutes, &seen, now.wall);
+                self.keep(changes, now.mono);
+            }
             Input::DrillAccepted { channel, incident } => {
                 let changes = self.drills.accepted(&channel, &incident);
                 self.keep(changes, now.mono);

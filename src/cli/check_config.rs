@@ -156,6 +156,14 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     if config.settings.channels.is_empty() {
         notes.push("no channel is configured: nobody will be told of anything");
     }
+    let settings = &config.settings;
+    let is_unproven = settings.drill.before.is_zero() && settings.heartbeat.is_none();
+    if !settings.channels.is_empty() && is_unproven {
+        notes.push(
+            "no drill before sessions and no heartbeat: nobody notices when alerts do not arrive; \
+             add `drill: {before: 2h}` and `heartbeat: {url: …}`",
+        );
+    }
     let links = Setup::of(config, config.settings.listen, Some(&LinkKey::new([0; 32]))).style.links;
     if !config.settings.channels.is_empty() && links.is_none() {
         notes.push(
@@ -259,4 +267,26 @@ fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
         ways.extend(to.filter(|to| named.insert(to)));
     }
     settings.channels.iter().map(|channel| &channel.id).filter(|id| !named.contains(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{File, load, sample};
+
+    #[test]
+    fn channels_that_nothing_proves_get_a_note_that_a_drill_or_a_heartbeat_ends() {
+        let noted = |settings: &str| {
+            let files = sample().with(File::Settings, "vchealth.yaml", settings);
+            let config = load(&files).unwrap_or_else(|problems| panic!("{problems}"));
+            let notes = notes(&config, Timestamp::UNIX_EPOCH);
+            notes.iter().filter(|note| note.contains("no drill")).count()
+        };
+        let channels = "channels: {duty: {kind: webhook, url: \"http://127.0.0.1:1/\"}}\n";
+        assert_eq!(noted(channels), 1);
+        assert_eq!(noted("channels: {}\n"), 0, "there is nothing to prove");
+        assert_eq!(noted(&format!("{channels}drill: {{before: 2h}}\n")), 0);
+        let heartbeat = "heartbeat: {url: \"http://127.0.0.1:2/\"}\n";
+        assert_eq!(noted(&format!("{channels}{heartbeat}")), 0);
+    }
 }

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::hands::Hands;
-use super::readiness;
+use super::{drill, readiness};
 use crate::clock::Clock;
-use crate::model::{Batch, Failure, Mono, Outcome, ReadinessOrder};
+use crate::model::{Batch, DrillOrder, Failure, Mono, Outcome, ReadinessOrder};
 use crate::monitor::{Command, Input, Monitor, Taken};
 use crate::store::Ticket;
 
@@ -183,6 +183,7 @@ impl Loop {
                 Command::Commit(more) if batch.changes.is_empty() => batch = more,
                 Command::Commit(more) => batch.changes.extend(more.changes),
                 Command::Readiness(order) => self.look_ahead(order),
+                Command::Drill(order) => self.play(order),
             }
         }
         self.hands.probe(&orders);
@@ -193,11 +194,26 @@ impl Loop {
     fn look_ahead(&self, order: ReadinessOrder) {
         let config = Arc::clone(self.monitor.config());
         let past = self.monitor.past(self.clock.now());
-        let (probes, answers) = (Arc::clone(&self.hands.probes), self.answers.clone());
-        let clock = self.clock;
-        tokio::spawn(async move {
+        let (probes, clock) = (Arc::clone(&self.hands.probes), self.clock);
+        self.answer_later(async move {
             let run = readiness::run(probes, &config, &order, &past, clock).await;
-            let input = run.map_or(Input::NoReadiness, |run| Input::Readiness(Box::new(run)));
+            run.map_or(Input::NoReadiness, |run| Input::Readiness(Box::new(run)))
+        });
+    }
+
+    /// Has the device of a drill asked; what was learned of it comes back as a request.
+    fn play(&self, order: DrillOrder) {
+        let (probes, clock) = (Arc::clone(&self.hands.probes), self.clock);
+        self.answer_later(async move {
+            Input::DrillSeen(Box::new(drill::play(&probes, order, clock).await))
+        });
+    }
+
+    /// Has something done in a task of its own, and hands what comes of it back as a request.
+    fn answer_later(&self, work: impl Future<Output = Input> + Send + 'static) {
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let input = work.await;
             // The daemon may have ended meanwhile.
             if let Some(answers) = answers.upgrade() {
                 let _ = answers.send(Request { input, taken: None }).await;

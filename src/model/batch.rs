@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ack, ChannelId, Confirmation, HandOver, HardState, Incident, IncidentId, Notification,
-    PastVerdict, ReadinessRun, RotaId, SessionId, SessionRecord, SilenceId, SiteId, Spread,
-    TargetKey,
+    Ack, Confirmation, Drill, HandOver, HardState, Incident, IncidentId, Notification, PastVerdict,
+    ReadinessRun, RotaId, SessionId, SessionRecord, SilenceId, SiteId, Spread, TargetKey,
 };
 
 /// Durable changes that belong together.
@@ -138,63 +137,6 @@ pub struct Maintenance {
     pub by: String,
     /// What is done.
     pub reason: String,
-}
-
-/// A marked alert that took the way of a real one before a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drill {
-    /// Before which session.
-    pub session: SessionId,
-    /// The name under which it went out.
-    pub incident: IncidentId,
-    /// Title of the session.
-    pub title: String,
-    /// When the session begins.
-    pub start: Timestamp,
-    /// When it ends.
-    pub end: Timestamp,
-    /// When the drill began.
-    pub at: Timestamp,
-    /// The channels that it went to, with the people for whom a message was; none of these when
-    /// the channel itself was meant.
-    #[serde(default)]
-    pub reached: BTreeMap<ChannelId, Vec<String>>,
-    /// Why an alert about the session's sites would not be told while it is on, where it would not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub doubt: Option<DrillDoubt>,
-    /// Recipients who refused it for good where others of their channel have it, among the channels
-    /// that miss it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refused: BTreeMap<ChannelId, Vec<String>>,
-    /// How it went.
-    pub state: DrillState,
-}
-
-/// Why an alert about the sites of a session would not be told while it is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DrillDoubt {
-    /// Silences or planned work hold back what is about any of them.
-    HeldBack,
-    /// A site of them that fell silent led to no message in time.
-    Unnoticed,
-}
-
-/// How a drill went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DrillState {
-    /// It goes on.
-    Running,
-    /// Every channel accepted it.
-    Passed,
-    /// The routes send alerts about the session's sites to nobody.
-    Nobody,
-    /// Some did not in time.
-    Failed {
-        /// Which have not yet.
-        missing: Vec<ChannelId>,
-    },
 }
 
 /// What the link in a message was used for. It works once.

@@ -1,26 +1,31 @@
 //! Drills: before a session, a site that does not exist fails, and the alert about it takes the way
 //! of a real one, so that a way that leads nowhere is found while there is time to mend it.
 //!
-//! 1. A drill begins when a session starts within the time that the settings name. Its alert is
-//!    decided here, committed with the outbox, carried by the courier, and written in the texts
-//!    that people gave, under a mark that no text of theirs can take away.
-//! 2. It goes where alerts would about the sites of this session, and about this monitor, while it
+//! 1. A drill begins when a session starts within the time that the settings name. A device on this
+//!    machine answers a probe, then falls silent; the hands that ask every device ask it, and what
+//!    they learned comes back to this brain as of any other.
+//! 2. With that a site fails in a province that does not exist, which a brain of its own watches by
+//!    the settings, silences and planned work of this one; see [`rehearsal`]. What that decides is
+//!    what goes out: it is committed with the outbox, carried by the courier, and written in the
+//!    texts that people gave, under a mark that no text of theirs can take away, and under a name
+//!    that no site has. When it decides nothing in time, that is a trouble of this monitor's own,
+//!    until it would or the session is over.
+//! 3. It goes where alerts would about the sites of this session, and about this monitor, while it
 //!    is live: by the routes, to the people on duty at its start, in every step of escalation at
 //!    once, and through the channels that stand in for those. When that is nobody, it is a trouble
 //!    of this monitor's own.
-//! 3. It is passed when every channel has accepted it. It then ends, and its end is told as well.
+//! 4. It is passed when every channel has accepted it. It then ends, and its end is told as well.
 //!    One with several recipients has not as long as any of them refuses it for good.
-//! 4. A channel that has not accepted it within the time that the settings allow is a trouble of
+//! 5. A channel that has not accepted it within the time that the settings allow is a trouble of
 //!    this monitor's own, told through the channels that work, until it accepts that or anything
 //!    else, or the session is over.
-//! 5. Each session has one drill; one that is put off to another time has another, once the first
+//! 6. Each session has one drill; one that is put off to another time has another, once the first
 //!    is over. One in the middle of which the program ended goes on at the next start, for as long
 //!    as any: the outbox knows who has accepted it. Its end is told however late that is, since
 //!    whoever was told of it waits for that.
-//! 6. A drill is no incident: it stands in no report, moves no figure of a site and is held back by
-//!    no silence and no quiet hours. Whether a real alert would be is rehearsed besides: a site
-//!    that falls silent in the session is played through a brain of its own. When that tells
-//!    nobody, it is a trouble of this monitor's own, until it would or the session is over.
+//! 7. A drill is no incident: it stands in no report and moves no figure of a site. What a silence
+//!    or quiet hours hold back at the session is decided once more without them and goes out: the
+//!    channels are to be proven all the same, and that this would be held back is told besides.
 
 mod rehearsal;
 
@@ -31,18 +36,20 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::flap::within;
 use super::mute::Mutes;
-use super::record;
 use super::routing::{self, Reach};
-use crate::config::{Channel, Config, DrillSettings, Matter, Settings};
+use super::{plan, record};
+use crate::config::{Channel, Config, DrillSettings, Matter};
 use crate::model::{
-    Affected, Alert, Cause, Change, ChannelId, CheckId, Drill, DrillDoubt, DrillState, EndpointId,
-    Evidence, Failure, Importance, Incident, IncidentId, Notification, NotificationId,
-    NotificationKind, Phase, RemoteFailure, Resolution, Saw, SelfDoubt, Session, SessionId,
-    Severity, SiteId, SiteIx, TargetKey, Told,
+    Affected, Alert, Cause, Change, ChannelId, Drill, DrillDoubt, DrillOrder, DrillSeen,
+    DrillState, Evidence, Importance, Incident, IncidentId, Notification, NotificationId,
+    NotificationKind, Phase, Resolution, SelfDoubt, Session, SessionId, Severity, SiteId, SiteIx,
+    TargetKey, Told,
 };
 
 /// How long it is remembered that a session had its drill.
 const REMEMBERED: Duration = Duration::from_hours(24);
+/// Hands that have not said what they saw after this long never will.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(2);
 /// Id of the site that fails.
 const SITE: &str = "drill";
 
@@ -50,6 +57,10 @@ const SITE: &str = "drill";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Drills {
     held: BTreeMap<SessionId, Drill>,
+    /// Sessions for whose drills the hands are at work, and since when.
+    asked: BTreeMap<SessionId, Timestamp>,
+    /// What the hands are to do.
+    orders: Vec<DrillOrder>,
     /// Those that go on.
     pending: BTreeMap<SessionId, Pending>,
     /// The minute of the last rehearsal of what would not have been told.
@@ -94,15 +105,15 @@ impl Drills {
     }
 
     /// What is to be done at `now`; nothing most of the time.
-    pub(super) fn look(&mut self, config: &Config, mutes: &Mutes, now: Timestamp) -> Vec<Change> {
+    pub(super) fn look(&mut self, config: &Config, now: Timestamp) -> Vec<Change> {
         let settings = &config.settings.drill;
         let mut changes = Vec::new();
         for session in &config.sessions {
             if self.is_due(session, settings, now) {
-                self.begin(session, config, mutes, now, &mut changes);
+                self.prepare(session, config, now, &mut changes);
             }
         }
-        self.rehearse_again(config, mutes, now, &mut changes);
+        self.doubt_again(config, now);
         let ids: Vec<SessionId> = self.pending.keys().cloned().collect();
         for id in ids {
             self.settle(&id, config, now, &mut changes);
@@ -114,6 +125,39 @@ impl Drills {
                 || pending.contains_key(session)
         });
         changes
+    }
+
+    /// What the hands are to do; each once.
+    pub(super) fn take_orders(&mut self) -> impl Iterator<Item = DrillOrder> {
+        std::mem::take(&mut self.orders).into_iter()
+    }
+
+    /// What the hands saw of the device of a drill.
+    pub(super) fn seen(
+        &mut self,
+        config: &Config,
+        mutes: &Mutes,
+        seen: &DrillSeen,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let session = config.sessions.iter().find(|session| session.id == seen.session);
+        let (Some(_), Some(session)) = (self.asked.remove(&seen.session), session) else {
+            return Vec::new();
+        };
+        if self.is_due(session, &config.settings.drill, now) {
+            return self.begin(session, config, mutes, seen, now);
+        }
+        let Some(drill) = self.held.get_mut(&session.id) else { return Vec::new() };
+        let doubt = rehearsal::doubt(session, config, mutes, seen);
+        if doubt == drill.doubt {
+            return Vec::new();
+        }
+        if is_unsent(drill) && now < session.start {
+            // There is something to send now.
+            return self.begin(session, config, mutes, seen, now);
+        }
+        drill.doubt = doubt;
+        vec![Change::Drill(Box::new(drill.clone()))]
     }
 
     /// A channel has accepted this drill, perhaps after it had been given up on.
@@ -180,7 +224,7 @@ impl Drills {
         over.max()
     }
 
-    /// Rules 1 and 5.
+    /// Rules 1 and 6.
     fn is_due(&self, session: &Session, settings: &DrillSettings, now: Timestamp) -> bool {
         let opens = session.start.checked_sub(settings.before).unwrap_or(Timestamp::MIN);
         if settings.before.is_zero() || now < opens || now >= session.start {
@@ -190,69 +234,80 @@ impl Drills {
         !held && !self.pending.contains_key(&session.id)
     }
 
-    /// Rehearses once a minute what would not have been told: somebody may have mended it.
-    fn rehearse_again(
-        &mut self,
-        config: &Config,
-        mutes: &Mutes,
-        now: Timestamp,
-        changes: &mut Vec<Change>,
-    ) {
-        let minute = Some(now.as_second().div_euclid(60));
-        if std::mem::replace(&mut self.rehearsed, minute) == minute {
-            return;
-        }
-        let doubtful =
-            self.held.values_mut().filter(|drill| drill.doubt.is_some() && now < drill.end);
-        for drill in doubtful {
-            let session = config.sessions.iter().find(|session| session.id == drill.session);
-            let doubt = session.and_then(|session| rehearsal::doubt(session, config, mutes));
-            if doubt != drill.doubt {
-                drill.doubt = doubt;
-                changes.push(Change::Drill(Box::new(drill.clone())));
-            }
-        }
-    }
-
-    fn begin(
+    /// Has the hands see a device fall silent, where there is anybody to tell.
+    fn prepare(
         &mut self,
         session: &Session,
         config: &Config,
-        mutes: &Mutes,
         now: Timestamp,
         changes: &mut Vec<Change>,
     ) {
         if config.settings.channels.is_empty() {
             return;
         }
-        let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-        let mut drill = Drill {
-            session: session.id.clone(),
-            incident: IncidentId::new(format!("drill.{}.{stamp}", session.id)),
-            title: session.title.clone(),
-            start: session.start,
-            end: session.end,
-            at: now,
-            reached: reached(session, config),
-            doubt: None,
-            refused: BTreeMap::new(),
-            state: DrillState::Running,
-        };
-        if drill.reached.is_empty() {
-            drill.state = DrillState::Nobody;
+        let drill = blank(session, config, now);
+        if drill.state == DrillState::Nobody {
+            changes.push(Change::Drill(Box::new(drill.clone())));
+            self.held.insert(session.id.clone(), drill);
         } else {
-            drill.doubt = rehearsal::doubt(session, config, mutes);
-            self.pending.insert(session.id.clone(), Pending::of(&drill, Some(now)));
+            self.ask(session, config, now);
         }
-        let firing = NotificationKind::Firing;
-        let settings = &config.settings;
-        let told = drill.reached.keys();
-        changes.extend(told.map(|channel| notify(&drill, channel, firing, settings, now)));
-        changes.push(Change::Drill(Box::new(drill.clone())));
-        self.held.insert(session.id.clone(), drill);
     }
 
-    /// Rules 3 and 4.
+    /// Asks the hands, unless they are at work.
+    fn ask(&mut self, session: &Session, config: &Config, now: Timestamp) {
+        let at_work = self.asked.get(&session.id).is_some_and(|at| within(*at, GIVE_UP_AFTER, now));
+        if let Some(check) = rehearsal::check(session, config).filter(|_| !at_work) {
+            self.asked.insert(session.id.clone(), now);
+            self.orders.push(DrillOrder { session: session.id.clone(), check });
+        }
+    }
+
+    /// Rehearses once a minute what would not have been told: somebody may have mended it.
+    fn doubt_again(&mut self, config: &Config, now: Timestamp) {
+        let minute = Some(now.as_second().div_euclid(60));
+        if std::mem::replace(&mut self.rehearsed, minute) == minute {
+            return;
+        }
+        let is_doubtful = |session: &&Session| {
+            let held = self.held.get(&session.id);
+            held.is_some_and(|drill| drill.doubt.is_some() && now < drill.end)
+        };
+        let sessions = config.sessions.iter().map(|session| &**session);
+        let doubtful: Vec<&Session> = sessions.filter(is_doubtful).collect();
+        for session in doubtful {
+            self.ask(session, config, now);
+        }
+    }
+
+    /// Rule 2.
+    fn begin(
+        &mut self,
+        session: &Session,
+        config: &Config,
+        mutes: &Mutes,
+        seen: &DrillSeen,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let mut drill = blank(session, config, now);
+        let rehearsed = rehearsal::rehearse(session, config, mutes, seen);
+        drill.doubt = rehearsed.doubt;
+        drill.played = rehearsed.told.map(|told| Box::new(played(&told, &drill, now)));
+        if drill.played.is_some() {
+            self.pending.insert(session.id.clone(), Pending::of(&drill, Some(now)));
+        } else {
+            drill.state = DrillState::Failed { missing: Vec::new() };
+        }
+        let told = drill.reached.keys();
+        let firing = NotificationKind::Firing;
+        let mut changes: Vec<Change> =
+            told.filter_map(|channel| notify(&drill, channel, firing, config, now)).collect();
+        changes.push(Change::Drill(Box::new(drill.clone())));
+        self.held.insert(session.id.clone(), drill);
+        changes
+    }
+
+    /// Rules 4 and 5.
     fn settle(
         &mut self,
         id: &SessionId,
@@ -281,8 +336,7 @@ impl Drills {
         let hears =
             |channel: &&Channel| channel.send_resolved && drill.reached.contains_key(&channel.id);
         let told = channels.iter().filter(hears);
-        let settings = &config.settings;
-        changes.extend(told.map(|channel| notify(drill, &channel.id, over, settings, now)));
+        changes.extend(told.filter_map(|it| notify(drill, &it.id, over, config, now)));
         changes.push(Change::Drill(Box::new(drill.clone())));
         self.pending.remove(id);
     }
@@ -298,7 +352,34 @@ fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
     (missing.len() < before).then(|| Change::Drill(Box::new(drill.clone())))
 }
 
-/// Rule 2.
+/// Whether nothing of it went out, though there was somebody to tell.
+fn is_unsent(drill: &Drill) -> bool {
+    let nothing_missing =
+        matches!(&drill.state, DrillState::Failed { missing } if missing.is_empty());
+    drill.played.is_none() && nothing_missing
+}
+
+/// A drill that begins now, of which nothing is decided yet.
+fn blank(session: &Session, config: &Config, now: Timestamp) -> Drill {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let reached = reached(session, config);
+    let state = if reached.is_empty() { DrillState::Nobody } else { DrillState::Running };
+    Drill {
+        session: session.id.clone(),
+        incident: IncidentId::new(format!("drill.{}.{stamp}", session.id)),
+        title: session.title.clone(),
+        start: session.start,
+        end: session.end,
+        at: now,
+        reached,
+        played: None,
+        doubt: None,
+        refused: BTreeMap::new(),
+        state,
+    }
+}
+
+/// Rule 3.
 fn reached(session: &Session, config: &Config) -> People {
     let settings = &config.settings;
     let mut reached = People::new();
@@ -353,30 +434,30 @@ fn matter<'a>(
     }
 }
 
-/// The message of a drill.
-fn notify(
-    drill: &Drill,
-    channel: &ChannelId,
-    kind: NotificationKind,
-    settings: &Settings,
-    now: Timestamp,
-) -> Change {
-    let over = (kind == NotificationKind::Resolved).then_some(now);
+/// What was decided in a rehearsal, as it goes out.
+///
+/// 1. It was decided at the time of the session; all that came before it is as long ago now as it
+///    was then.
+/// 2. The site that failed stands where one of the session's does, which has failed nothing: it
+///    goes by a name of its own, and whom that site would keep from the session is left out.
+/// 3. It is told at once to everybody whom it might reach.
+fn played(decided: &Notification, drill: &Drill, now: Timestamp) -> Incident {
+    let incident = &decided.alert.incident;
+    let later = now.duration_since(decided.created);
+    let moved = |at: Timestamp| at.saturating_add(later).unwrap_or(at);
     let site = SiteId::new(SITE);
-    let target = TargetKey {
-        site: site.clone(),
-        endpoint: Some(EndpointId::new("router")),
-        check: Some(CheckId::new("ping")),
-    };
-    let silent = Saw::Failed(Failure::Remote(RemoteFailure::Timeout));
-    // As loud as the alerts that matter: a way that is open for whispers proves nothing.
-    let (severity, cause) = (Severity::Critical, Cause::Access);
+    let about_it = |seen: &&Evidence| Some(&seen.target.site) == incident.site.as_ref();
+    let evidence = incident.evidence.iter().filter(about_it).map(|seen| Evidence {
+        target: TargetKey { site: site.clone(), ..seen.target.clone() },
+        at: moved(seen.at),
+        saw: seen.saw.clone(),
+    });
     let told = (1..).zip(&drill.reached).map(|(nth, (channel, people))| Told {
         channel: channel.clone(),
         kind: NotificationKind::Firing,
-        at: drill.at,
-        severity,
-        cause,
+        at: now,
+        severity: incident.severity,
+        cause: incident.cause,
         affected: 1,
         site: Some(site.clone()),
         common: None,
@@ -387,20 +468,43 @@ fn notify(
         last_for_now: false,
         given_up: None,
     });
-    let incident = Incident {
+    let began = moved(incident.began);
+    Incident {
         site: Some(site.clone()),
-        resolved: over,
-        severity,
-        affected: vec![Affected { site: site.clone(), since: drill.at, until: over }],
+        endpoint: incident.endpoint.clone(),
+        check: incident.check.clone(),
+        opened: moved(incident.opened),
+        severity: incident.severity,
+        affected: vec![Affected { site: site.clone(), since: began, until: None }],
         of: 1,
         session: Some(drill.session.clone()),
-        evidence: vec![Evidence { target, at: drill.at, saw: silent }],
-        resolution: over.map(|_| Resolution::Recovered),
+        evidence: evidence.collect(),
         told: told.collect(),
-        ..Incident::blank(drill.incident.clone(), cause, drill.at)
-    };
+        ..Incident::blank(drill.incident.clone(), incident.cause, began)
+    }
+}
+
+/// The message of a drill; none where nothing was decided.
+fn notify(
+    drill: &Drill,
+    channel: &ChannelId,
+    kind: NotificationKind,
+    config: &Config,
+    now: Timestamp,
+) -> Option<Change> {
+    let mut incident = (**drill.played.as_ref()?).clone();
+    if kind == NotificationKind::Resolved {
+        incident.resolved = Some(now);
+        incident.resolution = Some(Resolution::Recovered);
+        for affected in &mut incident.affected {
+            affected.until = Some(now);
+        }
+    }
+    let settings = &config.settings;
+    let session = config.sessions.iter().find(|session| session.id == drill.session);
+    let phase = session.map(|session| plan::phase(session, &settings.phases, now));
     let phones = record::phones(&incident, &settings.people);
-    Change::Notify(Box::new(Notification {
+    Some(Change::Notify(Box::new(Notification {
         id: NotificationId::new(format!("{}/{channel}/{}", drill.incident, kind.word())),
         channel: channel.clone(),
         kind,
@@ -414,7 +518,7 @@ fn notify(
             parent_name: String::new(),
             contacts: settings.contacts.monitor.clone(),
             names: BTreeMap::new(),
-            phase: Phase::Readiness,
+            phase: phase.unwrap_or_default(),
             session_title: Some(drill.title.clone()),
             session_start: Some(drill.start),
             drill: true,
@@ -422,7 +526,7 @@ fn notify(
             readiness: None,
         },
         instead_of: None,
-    }))
+    })))
 }
 
 #[cfg(test)]

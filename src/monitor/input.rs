@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::model::{
-    Ack, Act, Ailment, Batch, ChannelId, Confirmation, EngineHealth, HandOver, IncidentId, LinkUse,
-    Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder, ReadinessRun, Refusal, RotaId,
-    SessionId, Silence, SilenceId, SiteId, TargetKey,
+    Ack, Act, Ailment, Batch, ChannelId, Confirmation, DrillOrder, DrillSeen, EngineHealth,
+    HandOver, IncidentId, LinkUse, Maintenance, Outcome, Part, ProbeRequest, ReadinessOrder,
+    ReadinessRun, Refusal, RotaId, SessionId, Silence, SilenceId, SiteId, TargetKey,
 };
 
 /// What the brain can be told.
@@ -25,6 +25,8 @@ pub enum Input {
         /// What it says of it.
         trouble: Option<Ailment>,
     },
+    /// What probes of the device of a drill learned.
+    DrillSeen(Box<DrillSeen>),
     /// A channel has accepted a drill; may be told again and again.
     DrillAccepted {
         /// Which channel.
@@ -123,4 +125,6 @@ pub enum Command {
     Commit(Batch),
     /// Find out whether everybody is ready, beside the probes that go on.
     Readiness(ReadinessOrder),
+    /// Have a device fall silent and say what probes learn of it, for a drill.
+    Drill(DrillOrder),
 }

@@ -11,7 +11,7 @@ use super::picture::Picture;
 use super::plan::Plan;
 use super::rollup::Rollups;
 use super::site::{self, Finding, Kind, Life};
-use super::{LOOK_EVERY, Monitor, correlate, flap};
+use super::{Command, LOOK_EVERY, Monitor, correlate, flap};
 use crate::model::{Change, Effort, EndpointIx, Health, Mono, Now, Phase, SiteIx, Trigger};
 
 /// Gap between two sites that are asked again, so that asking many makes no burst.
@@ -63,11 +63,9 @@ impl Monitor {
             self.retell(now.mono);
         }
         self.note_minute(now);
-        let drills = self.drills.look(&self.picture.config, &self.mutes, now.wall);
-        if !drills.is_empty() {
-            self.changes.extend(drills);
-            self.commit_at = now.mono;
-        }
+        let drills = self.drills.look(&self.picture.config, now.wall);
+        self.keep(drills, now.mono);
+        self.commands.extend(self.drills.take_orders().map(Command::Drill));
         let flapping = &self.picture.config.settings.flapping;
         self.ledger.retain(|entry| {
             entry.incident.is_open()

@@ -33,8 +33,8 @@ use super::tls::Trust;
 use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
-    CheckKind, Effort, EngineHealth, Host, IcmpCheck, LocalFailure, Mono, Outcome, ProbeRequest,
-    TargetKey, Topology, Trigger, chain,
+    Check, CheckKind, Effort, EngineHealth, Host, IcmpCheck, LocalFailure, Mono, Outcome,
+    ProbeRequest, TargetIx, TargetKey, Topology, Trigger, chain,
 };
 
 /// What hands need of the settings.
@@ -220,6 +220,23 @@ impl Probes {
         // Whoever waits here is always answered: by the engine, or when everything stops.
         let stopped = |_| self.shared.not_asked(order, LocalFailure::Stopping);
         Some(answer.await.unwrap_or_else(stopped))
+    }
+
+    /// Asks a device that no configuration knows, once and now, by any check but echoes. The
+    /// outcome goes to the caller only.
+    pub async fn ask_stranger(&self, address: IpAddr, check: &Check) -> Outcome {
+        let order = ProbeRequest {
+            generation: self.shared.scene.load().generation,
+            target: TargetIx::new(0),
+            trigger: Trigger::Demand,
+            effort: Effort::Normal,
+            due: self.shared.clock.mono(),
+        };
+        let host = Host::Ip(address);
+        let talk = self.shared.talk_to(order, address, &host, check);
+        let record = self.stopping.run_until_cancelled(talk).await;
+        let stopped = || self.shared.not_asked(order, LocalFailure::Stopping);
+        record.unwrap_or_else(stopped).outcome
     }
 
     /// Sends echoes of the caller's own making to the device of a target, one train at each of

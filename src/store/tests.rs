@@ -573,6 +573,7 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         end: now(),
         at: now(),
         reached: [(ChannelId::new("sms"), vec!["Hà".to_owned()])].into(),
+        played: Some(Box::new(incident("drill.giao-ban", "drill"))),
         doubt: Some(DrillDoubt::HeldBack),
         refused: [(ChannelId::new("sms"), vec!["2".to_owned()])].into(),
         state: DrillState::Failed { missing: vec![ChannelId::new("sms")] },

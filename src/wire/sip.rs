@@ -1,9 +1,12 @@
 //! SIP OPTIONS: the request written, responses read (RFC 3261).
 //!
-//! A probe needs one request and the head of its response, so this is no SIP stack. The reader
+//! A probe needs one request and the head of its response, and a device that only answers the
+//! response to it, so this is no SIP stack. The reader
 //! takes what real devices write: lines that end in a bare LF, folded headers, compact names, any
 //! case, parameters in any order. It copies nothing that a probe does not use, and looks at no more
 //! than [`HEAD_LIMIT`] bytes of a head.
+
+mod respond;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
+pub use self::respond::respond;
 use super::date;
 use crate::model::SipTransport;
 

@@ -806,6 +806,8 @@ fn a_drill_in_the_middle_of_which_the_program_is_killed_goes_on_and_ends() {
     wait(|| (!told("firing").is_empty()).then_some(()));
     drop(running);
     assert!(told("resolved").is_empty());
+    let said = duty.posts.lock().unwrap()[0]["alerts"][0]["annotations"]["description"].to_string();
+    assert!(said.contains("codec (sip): "), "what the hands saw of a device: {said}");
 
     let running = run(dir);
     let over = wait(|| told("resolved").pop());

@@ -40,6 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "model",
             "clock",
+            "wire",
             "config",
             "monitor",
             "metrics",

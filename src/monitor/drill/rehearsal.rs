@@ -6,23 +6,29 @@
 //! planned work of the real one, at the time of the session.
 //!
 //! 1. The site that fails stands where one of the session's stands: its id, level, labels and
-//!    parents decide what the routes and silences make of it. It is one that nobody has silenced.
+//!    parents decide what the routes and silences make of it. It is one that nobody has silenced,
+//!    if there is one.
 //! 2. Its parents and a few sites beside them answer all the time, so that it is the site that is
 //!    at fault and neither the network of this monitor nor something wider.
-//! 3. It answers at first, then no more. Every order of that brain is answered as such a device
-//!    would have it: at once, or not within the time limit.
-//! 4. It is noticed when a message is decided that somebody is to get.
+//! 3. It answers at first, then no more, from just after it was asked: that takes longest to
+//!    notice. Every order of that brain is answered by what the hands learned of a device on this
+//!    machine while it answered, and once it was mute: only how often that is asked is played, so
+//!    that it takes no time.
+//! 4. It is noticed when a message is decided about this site that somebody is to get. Messages
+//!    about something else, such as a monitor that cannot ask, do not count.
+//! 5. What holds messages back, silences, planned work and quiet hours, fails the rehearsal. Then
+//!    it is played once more without any of them, and with more patience, for something to send.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, QuietSettings};
 use crate::model::{
-    Change, Check, CheckId, CheckKind, ClassId, Detail, DrillDoubt, Durable, Endpoint, EndpointId,
-    EndpointIx, Failure, Few, Host, IcmpCheck, IcmpDetail, Mono, NotificationKind, Now, Outcome,
-    ProbeRequest, RemoteFailure, Reply, RttList, Session, Site, SiteId, SiteIx, Target, TargetIx,
+    Change, Check, CheckId, CheckKind, ClassId, DrillDoubt, DrillSeen, Durable, Endpoint,
+    EndpointId, EndpointIx, Few, Host, Mono, Notification, NotificationKind, Now, Outcome,
+    ProbeRequest, Session, SipCheck, SipTransport, Site, SiteId, SiteIx, Target, TargetIx,
     Topology,
 };
 use crate::monitor::mute::Mutes;
@@ -32,37 +38,122 @@ use crate::monitor::{Command, Input, Monitor};
 const WELL: Duration = Duration::from_secs(20);
 /// So long it is waited for a message, which takes seconds where nothing holds it back.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// So long it is waited for one of which only the words are wanted.
+const MORE_PATIENCE: Duration = Duration::from_mins(15);
 /// Sites that answer besides.
 const BESIDE: usize = 3;
 /// The only target of the site that fails.
 const FAILING: usize = 0;
-/// How long an answer takes.
-const ROUND_TRIP: Duration = Duration::from_millis(2);
+
+/// What came of a rehearsal.
+pub(super) struct Rehearsed {
+    /// Why an alert about the sites of the session would not be told while it is on.
+    pub(super) doubt: Option<DrillDoubt>,
+    /// The first message about the site that failed, by the time of the session.
+    pub(super) told: Option<Box<Notification>>,
+}
+
+/// Rules 4 and 5.
+pub(super) fn rehearse(
+    session: &Session,
+    config: &Config,
+    mutes: &Mutes,
+    seen: &DrillSeen,
+) -> Rehearsed {
+    let (doubt, told) = attempt(session, config, mutes, seen);
+    if told.is_some() {
+        return Rehearsed { doubt, told };
+    }
+    let settings = &config.settings;
+    let settings =
+        crate::config::Settings { quiet_hours: QuietSettings::default(), ..settings.clone() };
+    let unhindered = Config { settings, ..config.clone() };
+    let site = stands_in(session, config, &Mutes::default());
+    let told = site.and_then(|(site, _)| {
+        let rehearsal = Rehearsal::new(site, session, &unhindered, &Mutes::default(), seen)?;
+        rehearsal.first_message(MORE_PATIENCE)
+    });
+    Rehearsed { doubt, told }
+}
 
 /// Why an alert about the sites of a session would not be told while it is on; none if it would.
-pub(super) fn doubt(session: &Session, config: &Config, mutes: &Mutes) -> Option<DrillDoubt> {
+pub(super) fn doubt(
+    session: &Session,
+    config: &Config,
+    mutes: &Mutes,
+    seen: &DrillSeen,
+) -> Option<DrillDoubt> {
+    attempt(session, config, mutes, seen).0
+}
+
+/// How the device of a drill is asked: as often and with as much patience as the site in whose
+/// place it stands; none when no site is asked anything.
+pub(super) fn check(session: &Session, config: &Config) -> Option<Check> {
+    let (site, _) = stands_in(session, config, &Mutes::default())?;
+    probing(&config.topology, site)
+}
+
+/// Plays it as everything is; what was told in time, or why nothing was.
+fn attempt(
+    session: &Session,
+    config: &Config,
+    mutes: &Mutes,
+    seen: &DrillSeen,
+) -> (Option<DrillDoubt>, Option<Box<Notification>>) {
+    let Some((site, held_back)) = stands_in(session, config, mutes) else {
+        return (Some(DrillDoubt::Unnoticed), None);
+    };
+    if held_back {
+        return (Some(DrillDoubt::HeldBack), None);
+    }
+    let rehearsal = Rehearsal::new(site, session, config, mutes, seen);
+    match rehearsal.and_then(|rehearsal| rehearsal.first_message(PATIENCE)) {
+        Some(told) => (None, Some(told)),
+        None => (Some(DrillDoubt::Unnoticed), None),
+    }
+}
+
+/// Rule 1: a site of the session, and whether all of them are silenced. One that is asked, if any
+/// is.
+fn stands_in(session: &Session, config: &Config, mutes: &Mutes) -> Option<(SiteIx, bool)> {
     let topology = &config.topology;
     let is_asked = |site: &SiteIx| !topology.site(*site).endpoints.is_empty();
-    let mut asked = session.sites.keys().copied().filter(is_asked).peekable();
-    asked.peek()?;
+    let asked = session.sites.keys().copied().filter(is_asked);
     let heard = |site: &SiteIx| !mutes.is_muted(topology, *site, session.start);
-    let Some(site) = asked.find(heard) else { return Some(DrillDoubt::HeldBack) };
-    let rehearsal = Rehearsal::new(site, session, config, mutes)?;
-    (!rehearsal.tells_somebody()).then_some(DrillDoubt::Unnoticed)
+    let any = asked.clone().next().or_else(|| session.sites.keys().next().copied())?;
+    Some(
+        asked
+            .clone()
+            .find(heard)
+            .map_or((any, asked.clone().next().is_some()), |site| (site, false)),
+    )
 }
 
 /// A brain in a province that does not exist, and what is on the way to it.
-struct Rehearsal {
+struct Rehearsal<'a> {
     monitor: Monitor,
+    /// The site that fails.
+    site: SiteId,
+    seen: &'a DrillSeen,
     /// When it begins.
     begins: Now,
+    /// Since when the site fails.
+    fails_since: Option<Mono>,
     /// Outcomes by when they are known.
     coming: BTreeMap<Mono, VecDeque<Outcome>>,
 }
 
-impl Rehearsal {
-    fn new(site: SiteIx, session: &Session, config: &Config, mutes: &Mutes) -> Option<Self> {
+impl<'a> Rehearsal<'a> {
+    /// None when no site is asked anything.
+    fn new(
+        site: SiteIx,
+        session: &Session,
+        config: &Config,
+        mutes: &Mutes,
+        seen: &'a DrillSeen,
+    ) -> Option<Self> {
         let topology = province(&config.topology, site)?;
+        let id = config.topology.site(site).id.clone();
         let mut settings = config.settings.clone();
         settings.drill.before = Duration::ZERO;
         let delegates = session.sites.get(&site).copied().unwrap_or_default();
@@ -83,14 +174,15 @@ impl Rehearsal {
             ..Durable::default()
         };
         let monitor = Monitor::new(Arc::new(config), durable, begins);
-        Some(Self { monitor, begins, coming: BTreeMap::new() })
+        Some(Self { monitor, site: id, seen, begins, fails_since: None, coming: BTreeMap::new() })
     }
 
-    /// Lets the site fail; whether anybody would be told.
-    fn tells_somebody(mut self) -> bool {
-        let ends = self.begins.mono + WELL + PATIENCE;
+    /// Lets the site fail; the first message about it, if one is decided in time.
+    fn first_message(mut self, patience: Duration) -> Option<Box<Notification>> {
+        let turn = self.monitor.topology().check_of(TargetIx::new(FAILING)).paces.live;
+        let last = self.begins.mono + WELL + turn * 2;
         let mut now = self.begins;
-        while now.mono < ends {
+        while now.mono < self.fails_since.unwrap_or(last) + patience {
             let input = match self.coming.first_entry() {
                 Some(mut due) if *due.key() <= now.mono => {
                     let outcome = due.get_mut().pop_front();
@@ -105,8 +197,13 @@ impl Rehearsal {
             while let Some(command) = self.monitor.poll_command() {
                 match command {
                     Command::Probe(order) => self.answer(order, now),
-                    Command::Commit(batch) if batch.changes.iter().any(is_told) => return true,
-                    Command::Commit(_) | Command::Readiness(_) => {}
+                    Command::Commit(batch) => {
+                        let mut told = batch.changes.into_iter().filter_map(told_of(&self.site));
+                        if let Some(message) = told.next() {
+                            return Some(message);
+                        }
+                    }
+                    Command::Readiness(_) | Command::Drill(_) => {}
                 }
             }
             let known = self.coming.keys().next().copied();
@@ -117,29 +214,19 @@ impl Rehearsal {
                 mono: next,
             };
         }
-        false
+        None
     }
 
     /// Rule 3.
     fn answer(&mut self, request: ProbeRequest, now: Now) {
-        let topology = self.monitor.topology();
-        let fails = request.target.ix() == FAILING && now.mono >= self.begins.mono + WELL;
-        let (after, lost, result) = if fails {
-            let limit = topology.check_of(request.target).timeout;
-            (limit, 1, Err(Failure::Remote(RemoteFailure::Timeout)))
-        } else {
-            let detail = Detail::Icmp(IcmpDetail {
-                sent: 1,
-                received: 1,
-                rtts: RttList::One(ROUND_TRIP),
-                ttl: None,
-                tos: None,
-                duplicates: 0,
-            });
-            (ROUND_TRIP, 0, Ok(Reply { rtt: Some(ROUND_TRIP), detail }))
-        };
-        let finished = now.mono + after;
-        let outcome = Outcome { request, started: now, finished, lost, heard: None, result };
+        let is_it = request.target.ix() == FAILING;
+        let fails = is_it && self.fails_since.is_some();
+        if is_it && now.mono >= self.begins.mono + WELL {
+            self.fails_since.get_or_insert(now.mono);
+        }
+        let was = if fails { &self.seen.mute } else { &self.seen.answered };
+        let finished = now.mono + (was.finished - was.started.mono);
+        let outcome = Outcome { request, started: now, finished, ..was.clone() };
         self.coming.entry(finished).or_default().push_back(outcome);
     }
 }
@@ -148,7 +235,7 @@ impl Rehearsal {
 fn province(real: &Topology, site: SiteIx) -> Option<Topology> {
     let mut topology = Topology {
         levels: real.levels.clone(),
-        checks: vec![ping(real, site)?],
+        checks: vec![probing(real, site)?],
         ..Topology::default()
     };
     let above = real.ancestors(site);
@@ -173,7 +260,7 @@ fn province(real: &Topology, site: SiteIx) -> Option<Topology> {
     Some(topology)
 }
 
-/// Adds a site with one device that answers echoes.
+/// Adds a site with one device.
 fn add(topology: &mut Topology, site: Site) {
     let at = topology.sites.len();
     let (ix, endpoint, target) = (SiteIx::new(at), EndpointIx::new(at), TargetIx::new(at));
@@ -184,7 +271,7 @@ fn add(topology: &mut Topology, site: Site) {
         ..site
     });
     topology.endpoints.push(Endpoint {
-        id: EndpointId::new("router"),
+        id: EndpointId::new("codec"),
         site: ix,
         host: Host::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         targets: Few::from_iter([target]),
@@ -192,18 +279,24 @@ fn add(topology: &mut Topology, site: Site) {
     topology.targets.push(Target { endpoint, site: ix, check: 0 });
 }
 
-/// One echo at a time, as often as the real ones, or as whatever else is asked of the site.
-fn ping(real: &Topology, site: SiteIx) -> Option<Check> {
+/// Asks as the site is asked for its life, or for whatever else, or as any other is.
+fn probing(real: &Topology, site: SiteIx) -> Option<Check> {
     let endpoints = real.site(site).endpoints.iter();
     let asked = endpoints.flat_map(|ix| &real.endpoint(*ix).targets).map(|ix| real.check_of(*ix));
     let is_echo = |check: &&Check| matches!(check.kind, CheckKind::Icmp(_));
-    let like = asked.clone().find(is_echo).or_else(|| asked.clone().next())?;
-    let echo =
-        IcmpCheck { count: 1, spacing: Duration::ZERO, size: 56, dscp: 0, dont_fragment: false };
-    Some(Check { id: CheckId::new("ping"), kind: CheckKind::Icmp(echo), ..like.clone() })
+    let like = asked.clone().find(is_echo).or_else(|| asked.clone().next());
+    let like = like.or_else(|| real.checks.first())?;
+    let kind = CheckKind::Sip(SipCheck::usual(SipTransport::Udp));
+    Some(Check { id: CheckId::new("sip"), kind, ..like.clone() })
 }
 
-/// Whether a message goes out by this.
-fn is_told(change: &Change) -> bool {
-    matches!(change, Change::Notify(message) if message.kind == NotificationKind::Firing)
+/// Gives the message that a change sends out, if it says that this site has failed.
+fn told_of(site: &SiteId) -> impl FnMut(Change) -> Option<Box<Notification>> {
+    move |change| match change {
+        Change::Notify(message) => {
+            let about = message.alert.incident.site.as_ref() == Some(site);
+            (about && message.kind == NotificationKind::Firing).then_some(message)
+        }
+        _ => None,
+    }
 }

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::config::{File, SourceSet, load, sample};
-use crate::model::{Maintenance, Silence, SilenceId};
+use crate::model::{
+    Detail, Effort, Failure, LocalFailure, Maintenance, Mono, Now, Outcome, ProbeRequest,
+    RemoteFailure, Reply, Saw, Silence, SilenceId, SipDetail, TargetIx, Trigger,
+};
 use crate::texts::Letter;
 use crate::texts::tests::letter;
 
@@ -32,6 +35,59 @@ fn none() -> Mutes {
     Mutes::default()
 }
 
+/// What is to be done at `now`, with hands that see at once what they are to see.
+fn look(drills: &mut Drills, config: &Config, mutes: &Mutes, now: Timestamp) -> Vec<Change> {
+    look_with(drills, config, mutes, now, |order| seen_as_meant(&order))
+}
+
+/// The same with these hands.
+fn look_with(
+    drills: &mut Drills,
+    config: &Config,
+    mutes: &Mutes,
+    now: Timestamp,
+    hands: impl Fn(DrillOrder) -> DrillSeen,
+) -> Vec<Change> {
+    let mut changes = drills.look(config, now);
+    for order in drills.take_orders().collect::<Vec<_>>() {
+        changes.extend(drills.seen(config, mutes, &hands(order), now));
+    }
+    changes
+}
+
+/// The device answered, and then it did not.
+fn seen_as_meant(order: &DrillOrder) -> DrillSeen {
+    let detail = SipDetail {
+        status: 200,
+        reason: "OK".to_owned(),
+        server: None,
+        retransmissions: 0,
+        certificate: None,
+        seen_as: None,
+        clock_offset_s: None,
+    };
+    let took = Duration::from_millis(1);
+    let reply = Reply { rtt: Some(took), detail: Detail::Sip(Box::new(detail)) };
+    DrillSeen {
+        session: order.session.clone(),
+        answered: outcome(took, Ok(reply)),
+        mute: outcome(order.check.timeout, Err(Failure::Remote(RemoteFailure::Timeout))),
+    }
+}
+
+fn outcome(took: Duration, result: Result<Reply, Failure>) -> Outcome {
+    let started = Now { mono: Mono::ZERO, wall: at("00:00:00") };
+    let request = ProbeRequest {
+        generation: 0,
+        target: TargetIx::new(0),
+        trigger: Trigger::Demand,
+        effort: Effort::Normal,
+        due: started.mono,
+    };
+    let finished = started.mono + took;
+    Outcome { request, started, finished, lost: 0, heard: None, result }
+}
+
 fn at(text: &str) -> Timestamp {
     format!("2026-12-03T{text}Z").parse().unwrap()
 }
@@ -52,35 +108,35 @@ fn incident(drills: &Drills) -> IncidentId {
 #[test]
 fn a_drill_goes_through_every_channel_two_hours_before_and_ends_when_all_have_it() {
     let (mut drills, config) = (Drills::default(), config());
-    assert_eq!(told(&drills.look(&config, &none(), at("22:59:59"))), Vec::<String>::new());
+    assert_eq!(told(&look(&mut drills, &config, &none(), at("22:59:59"))), Vec::<String>::new());
     let before = |text: &str| format!("2026-12-02T{text}Z").parse::<Timestamp>().unwrap();
-    assert!(told(&drills.look(&config, &none(), before("22:59:59"))).is_empty());
+    assert!(told(&look(&mut drills, &config, &none(), before("22:59:59"))).is_empty());
     assert_eq!(
-        told(&drills.look(&config, &none(), before("23:00:00"))),
+        told(&look(&mut drills, &config, &none(), before("23:00:00"))),
         ["duty firing", "sms firing"]
     );
-    assert!(drills.look(&config, &none(), before("23:00:01")).is_empty(), "once");
+    assert!(look(&mut drills, &config, &none(), before("23:00:01")).is_empty(), "once");
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("duty"), &id);
-    assert!(drills.look(&config, &none(), before("23:00:02")).is_empty());
+    assert!(look(&mut drills, &config, &none(), before("23:00:02")).is_empty());
     drills.accepted(&ChannelId::new("sms"), &id);
-    let over = drills.look(&config, &none(), before("23:00:03"));
+    let over = look(&mut drills, &config, &none(), before("23:00:03"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert_eq!(drills.last(), Some((before("23:00:00"), true)));
     assert!(drills.reasons(before("23:30:00")).is_empty());
-    assert!(drills.look(&config, &none(), at("00:59:59")).is_empty(), "no second one");
+    assert!(look(&mut drills, &config, &none(), at("00:59:59")).is_empty(), "no second one");
 }
 
 #[test]
 fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     let (mut drills, config) = (Drills::default(), config());
     let begin = at("00:00:00");
-    drills.look(&config, &none(), begin);
+    look(&mut drills, &config, &none(), begin);
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("duty"), &id);
-    assert!(drills.look(&config, &none(), at("00:01:59")).is_empty());
+    assert!(look(&mut drills, &config, &none(), at("00:01:59")).is_empty());
     assert_eq!(
-        told(&drills.look(&config, &none(), at("00:02:01"))),
+        told(&look(&mut drills, &config, &none(), at("00:02:01"))),
         ["duty resolved", "sms resolved"]
     );
     let said = [SelfDoubt::DrillMissed {
@@ -109,11 +165,11 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
 #[test]
 fn a_recipient_who_refuses_is_missing_by_name_until_they_accept_something() {
     let (mut drills, config) = (Drills::default(), config());
-    drills.look(&config, &none(), at("00:00:00"));
+    look(&mut drills, &config, &none(), at("00:00:00"));
     let (id, sms) = (incident(&drills), ChannelId::new("sms"));
     drills.accepted(&ChannelId::new("duty"), &id);
     drills.refusing(sms.clone(), vec!["2".to_owned()]);
-    drills.look(&config, &none(), at("00:02:01"));
+    look(&mut drills, &config, &none(), at("00:02:01"));
     let said = [SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
         channels: vec![sms.clone()],
@@ -130,59 +186,65 @@ fn a_recipient_who_refuses_is_missing_by_name_until_they_accept_something() {
 #[test]
 fn a_drill_that_a_crash_cut_short_goes_on_and_its_end_is_told() {
     let (mut drills, config) = (Drills::default(), config());
-    drills.look(&config, &none(), at("00:00:00"));
+    look(&mut drills, &config, &none(), at("00:00:00"));
     let id = incident(&drills);
     // Away for longer than channels have to accept it.
     let mut again = Drills::restored(drills.held.clone());
-    assert!(again.look(&config, &none(), at("00:10:00")).is_empty(), "nothing is told twice");
+    assert!(look(&mut again, &config, &none(), at("00:10:00")).is_empty(), "nothing is told twice");
     again.accepted(&ChannelId::new("duty"), &id);
-    assert!(again.look(&config, &none(), at("00:11:59")).is_empty());
+    assert!(look(&mut again, &config, &none(), at("00:11:59")).is_empty());
     again.accepted(&ChannelId::new("sms"), &id);
-    let over = again.look(&config, &none(), at("00:12:00"));
+    let over = look(&mut again, &config, &none(), at("00:12:00"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert_eq!(again.last(), Some((at("00:00:00"), true)));
     let mut third = Drills::restored(again.held.clone());
-    assert!(third.look(&config, &none(), at("00:12:30")).is_empty());
+    assert!(look(&mut third, &config, &none(), at("00:12:30")).is_empty());
 
     // Away until days after the session.
     let mut late = Drills::restored(drills.held.clone());
     let then = |text: &str| format!("2026-12-06T{text}Z").parse::<Timestamp>().unwrap();
-    assert!(late.look(&config, &none(), then("00:00:00")).is_empty());
-    let over = late.look(&config, &none(), then("00:02:01"));
+    assert!(look(&mut late, &config, &none(), then("00:00:00")).is_empty());
+    let over = look(&mut late, &config, &none(), then("00:02:01"));
     assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
     assert!(late.reasons(then("00:02:01")).is_empty(), "the session is over");
-    assert!(late.look(&config, &none(), then("00:02:02")).is_empty());
+    assert!(look(&mut late, &config, &none(), then("00:02:02")).is_empty());
     assert!(late.held.is_empty());
 }
 
 #[test]
 fn a_session_put_off_has_another_drill_once_the_first_is_over() {
     let (mut drills, mut config) = (Drills::default(), config());
-    drills.look(&config, &none(), at("00:00:00"));
+    look(&mut drills, &config, &none(), at("00:00:00"));
     let id = incident(&drills);
     let mut later = (*config.sessions[0]).clone();
     (later.start, later.end) = (at("01:30:00"), at("03:30:00"));
     config.sessions = vec![std::sync::Arc::new(later)];
-    assert!(drills.look(&config, &none(), at("00:00:05")).is_empty(), "its end is not lost");
+    assert!(look(&mut drills, &config, &none(), at("00:00:05")).is_empty(), "its end is not lost");
     for channel in ["duty", "sms"] {
         drills.accepted(&ChannelId::new(channel), &id);
     }
     assert_eq!(
-        told(&drills.look(&config, &none(), at("00:00:06"))),
+        told(&look(&mut drills, &config, &none(), at("00:00:06"))),
         ["duty resolved", "sms resolved"]
     );
-    assert_eq!(told(&drills.look(&config, &none(), at("00:00:07"))), ["duty firing", "sms firing"]);
+    assert_eq!(
+        told(&look(&mut drills, &config, &none(), at("00:00:07"))),
+        ["duty firing", "sms firing"]
+    );
 }
 
 #[test]
 fn a_clock_that_is_set_neither_ends_a_drill_nor_makes_it_wait() {
     for (set, by_s) in [("01:00:10", 3_600), ("00:00:10", 0)] {
         let (mut drills, config) = (Drills::default(), config());
-        drills.look(&config, &none(), at("00:00:00"));
+        look(&mut drills, &config, &none(), at("00:00:00"));
         drills.our_clock_was_set(by_s);
-        assert!(drills.look(&config, &none(), at(set)).is_empty());
+        assert!(look(&mut drills, &config, &none(), at(set)).is_empty());
         let end = at(set) + SignedDuration::from_secs(111);
-        assert_eq!(told(&drills.look(&config, &none(), end)), ["duty resolved", "sms resolved"]);
+        assert_eq!(
+            told(&look(&mut drills, &config, &none(), end)),
+            ["duty resolved", "sms resolved"]
+        );
     }
 }
 
@@ -212,7 +274,7 @@ fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_cha
 ",
     );
     let mut drills = Drills::default();
-    let begun = drills.look(&config, &none(), at("00:00:00"));
+    let begun = look(&mut drills, &config, &none(), at("00:00:00"));
     assert_eq!(told(&begun), ["all firing", "boss firing", "siren firing"]);
     let to_boss = begun.iter().find_map(|change| match change {
         Change::Notify(it) if it.channel.as_str() == "boss" => Some(it),
@@ -225,25 +287,30 @@ fn it_goes_where_an_alert_of_the_session_would_in_every_step_and_to_no_other_cha
     for channel in ["all", "boss", "siren"] {
         drills.accepted(&ChannelId::new(channel), &incident.id);
     }
-    let over = drills.look(&config, &none(), at("00:00:05"));
+    let over = look(&mut drills, &config, &none(), at("00:00:05"));
     assert_eq!(told(&over), ["all resolved", "boss resolved", "siren resolved"]);
 }
 
 #[test]
 fn routes_that_lead_to_nobody_are_our_own_trouble() {
     let mut drills = Drills::default();
-    assert!(told(&drills.look(&routed("  - {to: []}\n"), &none(), at("00:00:00"))).is_empty());
+    assert!(
+        told(&look(&mut drills, &routed("  - {to: []}\n"), &none(), at("00:00:00"))).is_empty()
+    );
     let said = [SelfDoubt::NobodyReached { session: "Giao ban".to_owned() }];
     assert_eq!(drills.reasons(at("00:00:00")), said);
     assert_eq!(drills.last(), Some((at("00:00:00"), false)));
-    assert!(drills.look(&routed("  - {to: []}\n"), &none(), at("00:00:01")).is_empty(), "once");
+    assert!(
+        look(&mut drills, &routed("  - {to: []}\n"), &none(), at("00:00:01")).is_empty(),
+        "once"
+    );
 }
 
 #[test]
 fn without_the_setting_there_are_none() {
     let (mut drills, mut config) = (Drills::default(), config());
     config.settings.drill.before = Duration::ZERO;
-    assert!(drills.look(&config, &none(), at("00:00:00")).is_empty());
+    assert!(look(&mut drills, &config, &none(), at("00:00:00")).is_empty());
 }
 
 /// A drill and its end through a channel of every kind, as the brain decides it.
@@ -267,12 +334,12 @@ drill: {before: 2h, accept_within: 2m}
         });
         messages.collect()
     };
-    let begun = told(drills.look(&config, &none(), "2026-12-02T23:00:00Z".parse().unwrap()));
+    let begun = told(look(&mut drills, &config, &none(), "2026-12-02T23:00:00Z".parse().unwrap()));
     let id = incident(&drills);
     for channel in ["zalo", "sms-tu", "mail", "hook", "siren"] {
         drills.accepted(&ChannelId::new(channel), &id);
     }
-    let over = told(drills.look(&config, &none(), "2026-12-02T23:00:07Z".parse().unwrap()));
+    let over = told(look(&mut drills, &config, &none(), "2026-12-02T23:00:07Z".parse().unwrap()));
     let all = begun.into_iter().chain(over).map(|it| {
         let heading = format!("drill: {} to {}", it.kind.word(), it.channel);
         let mut letter = letter(vec![it.clone()]);
@@ -300,12 +367,12 @@ fn of_all() -> Mutes {
 
 /// Takes a drill through to its end; what is wrong then.
 fn through(drills: &mut Drills, config: &Config, mutes: &Mutes) -> Vec<SelfDoubt> {
-    drills.look(config, mutes, at("00:00:00"));
+    look(drills, config, mutes, at("00:00:00"));
     let id = incident(drills);
     for channel in ["duty", "sms"] {
         drills.accepted(&ChannelId::new(channel), &id);
     }
-    drills.look(config, mutes, at("00:00:01"));
+    look(drills, config, mutes, at("00:00:01"));
     drills.reasons(at("00:00:01"))
 }
 
@@ -317,9 +384,9 @@ fn a_silence_of_everything_that_nobody_lifted_fails_the_drill_until_it_is_lifted
     assert_eq!(through(&mut drills, &config, &of_all()), muted, "every channel has accepted it");
     assert_eq!(drills.last(), Some((at("00:00:00"), false)));
     let mut again = Drills::restored(drills.held.clone());
-    assert!(again.look(&config, &of_all(), at("00:01:00")).is_empty());
+    assert!(look(&mut again, &config, &of_all(), at("00:01:00")).is_empty());
     assert_eq!(again.reasons(at("00:01:00")), muted, "also after a restart");
-    let lifted = again.look(&config, &none(), at("00:02:00"));
+    let lifted = look(&mut again, &config, &none(), at("00:02:00"));
     assert!(matches!(lifted.as_slice(), [Change::Drill(_)]), "{lifted:?}");
     assert!(again.reasons(at("00:02:00")).is_empty());
     assert_eq!(again.last(), Some((at("00:00:00"), true)));
@@ -366,4 +433,60 @@ fn settings_by_which_a_dead_site_is_told_too_late_fail_the_drill() {
     config.topology = std::sync::Arc::new(topology);
     let late = [SelfDoubt::SessionUnwatched { session: "Giao ban".to_owned() }];
     assert_eq!(through(&mut Drills::default(), &config, &none()), late);
+}
+
+#[test]
+fn what_goes_out_is_what_was_decided_when_the_site_fell_silent() {
+    let (mut drills, config) = (Drills::default(), config());
+    let begun = look(&mut drills, &config, &none(), at("00:00:00"));
+    let told = begun.iter().find_map(|change| match change {
+        Change::Notify(it) => Some(&it.alert.incident),
+        _ => None,
+    });
+    let told = told.expect("a message");
+    assert_eq!(told.site, Some(SiteId::new(SITE)));
+    let [seen] = told.evidence.as_slice() else { panic!("{:?}", told.evidence) };
+    assert_eq!(seen.target.to_string(), "drill/codec/sip", "what the hands asked");
+    assert_eq!(seen.saw, Saw::Failed(Failure::Remote(RemoteFailure::Timeout)));
+    assert_eq!(seen.at, told.began);
+    let took = at("00:00:00").duration_since(told.began);
+    assert!(took > SignedDuration::ZERO && took < SignedDuration::from_secs(10), "{took:#}");
+}
+
+#[test]
+fn nothing_goes_out_where_the_hands_see_nothing_fail_or_cannot_ask() {
+    let unwatched = [SelfDoubt::SessionUnwatched { session: "Giao ban".to_owned() }];
+    let lively = |order: DrillOrder| {
+        let seen = seen_as_meant(&order);
+        DrillSeen { mute: seen.answered.clone(), ..seen }
+    };
+    // Of this the brain has something to tell, and it is not the site.
+    let blind = |order: DrillOrder| {
+        let none = || outcome(Duration::ZERO, Err(Failure::Local(LocalFailure::NoRoute)));
+        DrillSeen { session: order.session, answered: none(), mute: none() }
+    };
+    let config = config();
+    for hands in [&lively as &dyn Fn(DrillOrder) -> DrillSeen, &blind] {
+        let mut drills = Drills::default();
+        let begun = look_with(&mut drills, &config, &none(), at("00:00:00"), hands);
+        assert_eq!(told(&begun), Vec::<String>::new());
+        assert_eq!(drills.reasons(at("00:00:01")), unwatched);
+        assert_eq!(drills.last(), Some((at("00:00:00"), false)));
+        assert!(look(&mut drills, &config, &none(), at("00:00:59")).is_empty(), "once a minute");
+        let again = look(&mut drills, &config, &none(), at("00:01:00"));
+        assert_eq!(told(&again), ["duty firing", "sms firing"], "now there is something to send");
+        assert!(drills.reasons(at("00:01:01")).is_empty());
+    }
+}
+
+#[test]
+fn hands_that_never_come_back_are_asked_again() {
+    let (mut drills, config) = (Drills::default(), config());
+    let orders = |drills: &mut Drills, now| {
+        drills.look(&config, at(now));
+        drills.take_orders().count()
+    };
+    assert_eq!(orders(&mut drills, "00:00:00"), 1);
+    assert_eq!(orders(&mut drills, "00:02:00"), 0);
+    assert_eq!(orders(&mut drills, "00:02:01"), 1);
 }

@@ -55,6 +55,7 @@ impl Desk {
                     self.orders.push((since.as_secs(), order));
                 }
                 Command::Commit(batch) => self.commit(batch),
+                Command::Drill(_) => {}
             }
         }
     }

@@ -73,7 +73,7 @@ impl Desk {
                     }
                 }
             }
-            Command::Readiness(_) => {}
+            Command::Readiness(_) | Command::Drill(_) => {}
         }
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, oneshot};
 use super::ProbeSettings;
 use crate::clock::Clock;
 use crate::model::{
-    Failure, LocalFailure, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey, Topology, Trace,
+    Check, Failure, Host, LocalFailure, Now, Outcome, ProbeRequest, Reply, TargetIx, TargetKey,
+    Topology, Trace,
 };
 use crate::probe::converse::{Conversation, converse};
 use crate::probe::echoes::{self, Echoes, Waiting};
@@ -69,11 +70,22 @@ impl Shared {
         address: IpAddr,
         topology: &Topology,
     ) -> Record {
-        let started = self.clock.now();
         let host = &topology.endpoint(topology.target(order.target).endpoint).host;
+        self.talk_to(order, address, host, topology.check_of(order.target)).await
+    }
+
+    /// Has a conversation with whoever is there.
+    pub(super) async fn talk_to(
+        &self,
+        order: ProbeRequest,
+        address: IpAddr,
+        host: &Host,
+        check: &Check,
+    ) -> Record {
+        let started = self.clock.now();
         let conversation = Conversation { address, host, clock: self.clock, trust: &self.trust };
         let mut notes = Notes::begin(self.clock);
-        let result = converse(conversation, topology.check_of(order.target), &mut notes).await;
+        let result = converse(conversation, check, &mut notes).await;
         self.record(order, started, result, Some(address), notes.into_trace())
     }
 

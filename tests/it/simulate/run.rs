@@ -294,7 +294,7 @@ impl Run {
                 }
                 Command::Commit(batch) => self.commit(&batch),
                 // Nothing is measured beside the probes here.
-                Command::Readiness(_) => {}
+                Command::Readiness(_) | Command::Drill(_) => {}
             }
         }
     }
