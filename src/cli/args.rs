@@ -197,7 +197,7 @@ pub(super) struct AckIncident {
     /// as long as `acks.lasts` says unless given
     #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
     pub(super) lasting: Option<Lasting>,
-    /// What you do about it
+    /// What you do about it, which the others are shown
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
     /// Relieve whoever has taken it on already

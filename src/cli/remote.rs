@@ -84,6 +84,11 @@ pub(super) fn healthy(daemon: &Addressed) -> Result<Exit, Failed> {
 /// Takes an incident on.
 pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
     let remote = Remote::new(&given.to)?;
+    let Some(reason) = &given.reason else {
+        let text =
+            "say what you do about it, such as `--reason \"đang gọi xã\"`: the others read it";
+        return Err(Failed::Usage(text.to_owned()));
+    };
     let until = match given.lasting {
         None => None,
         Some(Lasting::For(lasting)) => Some(json!(after(lasting)?)),
@@ -92,7 +97,7 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
     };
     let body = json!({
         "by": who(&given.who)?,
-        "note": given.reason.clone().unwrap_or_default(),
+        "note": reason,
         "until": until,
         "take_over": given.take_over,
     });

@@ -161,6 +161,8 @@ pub enum Act {
     Ack(Ack),
     /// Holds back messages about its site.
     Silence(Silence),
+    /// Announces planned work at its site.
+    Maintain(Maintenance),
 }
 
 /// What somebody chose with a link.
@@ -171,6 +173,11 @@ pub enum Chosen {
     Ack,
     /// To hold back messages.
     Silence {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// To announce planned work.
+    Maintenance {
         /// Until when.
         until: Timestamp,
     },

@@ -55,6 +55,7 @@ impl Monitor {
                     self.take_on(&incident, ack, now);
                 }
                 Act::Silence(silence) => self.silence(silence, now),
+                Act::Maintain(window) => self.maintain(window, now),
             }
             self.changes.push(Change::LinkUse(Box::new(used)));
             self.commit_at = now;
@@ -126,6 +127,30 @@ mod tests {
             let acked = |change: &Change| matches!(change, Change::Incident(record) if record.ack.as_ref() == Some(&ack));
             assert!(batch.changes.iter().any(acked), "{after_ms} ms: {batch:?}");
         }
+    }
+
+    #[test]
+    fn work_announced_with_a_link_is_one_batch_with_its_use_and_holds_messages_back() {
+        let (mut monitor, it, now) = watching();
+        monitor.handle(Input::Tick, now);
+        let until = now.wall + jiff::SignedDuration::from_hours(4);
+        let window = Maintenance {
+            id: SilenceId::new("m-1"),
+            sites: it.site.iter().cloned().collect(),
+            from: now.wall,
+            until,
+            by: "Hà".to_owned(),
+            reason: "thay bộ định tuyến".to_owned(),
+        };
+        let used = LinkUse { chosen: Chosen::Maintenance { until }, ..used(&it, now.wall) };
+        let act = Act::Maintain(window.clone());
+        monitor.handle(Input::LinkUse { used, act }, now);
+        let batch = commits(&mut monitor).expect("it is committed at once");
+        let kept = |change: &Change| matches!(change, Change::Maintenance(it) if **it == window);
+        assert!(batch.changes.iter().any(kept), "{batch:?}");
+        let topology = Arc::clone(monitor.topology());
+        let site = topology.find_site(&window.sites[0]).unwrap();
+        assert!(monitor.mutes.is_in_maintenance(&topology, site, now.wall));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What makes an ack: who, until when, and why. There is this one way, whether somebody presses a
-//! button behind a link or on the board, types a command, or is a program.
+//! button behind a link or on the board, types a command, or is a program. Each of them has to say
+//! why: whoever else is on duty reads it, and knows what is left to do.
 
 use std::time::Duration;
 
@@ -11,6 +12,15 @@ use crate::model::{Ack, Incident, Phase, Session, Snapshot};
 
 /// What a program may write in place of a moment.
 pub(super) const WORDS: [&str; 2] = ["session", "over"];
+/// Reasons that a thumb can choose, by what the form behind a link sends: in Vietnamese and in
+/// English.
+pub(super) const REASONS: [(&str, &str, &str); 5] = [
+    ("calling", "đang gọi đơn vị", "on the phone with them"),
+    ("going", "đang cử người đến", "somebody is on the way"),
+    ("power", "mất điện, chờ có điện", "power cut, waiting for it"),
+    ("carrier", "đã báo nhà mạng", "the carrier is told"),
+    ("planned", "đã biết, đang bảo trì", "known, being worked on"),
+];
 /// Longest that an ack is asked for by its length.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
@@ -73,7 +83,8 @@ impl<'a> Circumstances<'a> {
     /// The ack of whoever is called so, with a note on one line.
     ///
     /// # Errors
-    /// When that would be over already, or until the end of a session that there is not.
+    /// When it does not say why, would be over already, or is until the end of a session that there
+    /// is not.
     pub(super) fn ack(
         &self,
         incident: &Incident,
@@ -99,7 +110,12 @@ impl<'a> Circumstances<'a> {
             },
             Until::Over => None,
         };
-        Ok(Ack { by, at: self.now, note: text("note", note)?, until })
+        let note = text("note", note)?;
+        if note.is_empty() {
+            let why = "`note` must say what is done about it, such as \"on the phone with them\"";
+            return Err(Unfit::new(why));
+        }
+        Ok(Ack { by, at: self.now, note, until })
     }
 
     /// How long an ack of this incident holds that does not say so; none until it is over.

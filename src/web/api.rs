@@ -36,7 +36,7 @@ use super::gate::Operator;
 use super::moment;
 use super::{ControlError, Limits};
 use change::{AckRequest, HandOverRequest, MaintenanceRequest, SilenceRequest};
-pub(super) use change::{Unfit, new_silence, person, signed, text};
+pub(super) use change::{Unfit, new_silence, new_window, person, signed, text};
 use status::Status;
 use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
 

@@ -183,7 +183,7 @@ fn decide(
     let reader = app.daemon.reader(&link.channel);
     let signed = sent.by(link, reader.as_deref()).and_then(|by| {
         let note = sent.note(look.language)?;
-        if note.is_empty() && matches!(choice, Choice::Silence(_)) {
+        if note.is_empty() {
             return Err(Amiss::Reason);
         }
         Ok((by, note))
@@ -218,6 +218,14 @@ fn decide(
                 let silence =
                     api::new_silence(&snapshot, Some(site), (now, until), by.clone(), &note)?;
                 (Act::Silence(silence), Chosen::Silence { until })
+            }
+            Choice::Maintain(hours) => {
+                let until = after(now, hours);
+                let site = incident.site.clone();
+                let site = site.ok_or_else(|| Unfit::new("there is no site to work on"))?;
+                let window =
+                    api::new_window(&snapshot, vec![site], (now, until), by.clone(), &note)?;
+                (Act::Maintain(window), Chosen::Maintenance { until })
             }
         };
         let used = LinkUse {

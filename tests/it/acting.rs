@@ -84,7 +84,7 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
     assert_eq!(again.status, 303, "pressed twice it is done: {}", again.text());
     for (other, missed) in [
         ("act=silence-4&name=H%C3%A0", "KHÔNG tạm tắt cảnh báo 4 giờ: liên kết này đã được dùng"),
-        ("act=ack&name=Lan", "KHÔNG tiếp nhận cho Lan: liên kết này đã được dùng"),
+        ("act=ack&why=calling&name=Lan", "KHÔNG tiếp nhận cho Lan: liên kết này đã được dùng"),
         ("act=ack", "Lần bấm này KHÔNG được ghi nhận: liên kết này đã được dùng"),
         ("act=nothing", "Lần bấm này KHÔNG được ghi nhận: liên kết này đã được dùng"),
     ] {
@@ -99,15 +99,51 @@ async fn looking_at_a_link_changes_nothing_and_pressing_a_button_acts_once() {
 }
 
 #[tokio::test]
+async fn a_link_announces_planned_work_at_its_site_with_a_reason() {
+    let house = House::open(province::troubled(204));
+    let link = path("na-ri-1", "n20");
+    let bare = house.ask("POST", &link, &[FORM], "act=maintain-4&name=Lan").await;
+    assert_eq!(bare.status, 400);
+    assert!(bare.text().contains("hãy chọn hoặc ghi lý do"), "{}", bare.text());
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty());
+    let sent = "act=maintain-4&name=Lan&why=planned";
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
+    let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
+    let Act::Maintain(window) = act else { panic!("{act:?}") };
+    let until = province::now().wall + SignedDuration::from_hours(4);
+    assert_eq!((window.from, window.until), (province::now().wall, until));
+    assert_eq!(window.sites, [SiteId::new("na-ri")]);
+    assert_eq!((&*window.by, &*window.reason), ("Lan (duty)", "đã biết, đang bảo trì"));
+    assert_eq!(used.chosen, Chosen::Maintenance { until });
+    assert!(house.get(&link).await.text().contains("✓ Đã báo bảo trì lúc"));
+    assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303, "pressed twice");
+    let other = house.ask("POST", &link, &[FORM], "act=maintain-1&name=Lan&why=planned").await;
+    assert_eq!(other.status, 409);
+    assert!(other.text().contains("KHÔNG báo bảo trì 1 giờ"), "{}", other.text());
+}
+
+#[tokio::test]
+async fn nobody_takes_an_incident_on_without_a_reason() {
+    let house = House::open(province::troubled(204));
+    let link = path("cho-don-1", "n21");
+    let bare = house.ask("POST", &link, &[FORM], "act=ack&name=Lan").await;
+    assert_eq!(bare.status, 400);
+    assert!(bare.text().contains("CHƯA ghi nhận: hãy chọn hoặc ghi lý do"), "{}", bare.text());
+    assert!(house.daemon.link_uses.lock().unwrap().is_empty());
+    let touched = "act=ack&name=Lan&why=going";
+    assert_eq!(house.ask("POST", &link, &[FORM], touched).await.status, 303, "one touch is enough");
+}
+
+#[tokio::test]
 async fn a_link_that_is_not_answered_in_time_says_so_to_whoever_pressed_it() {
     let house = House::open(province::troubled(204));
     house.daemon.late.store(true, Ordering::SeqCst);
     let link = path("cho-don-1", "n9");
-    let reply = house.ask("POST", &link, &[FORM], "act=ack&name=Lan").await;
+    let reply = house.ask("POST", &link, &[FORM], "act=ack&why=calling&name=Lan").await;
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("chưa biết việc này đã được ghi nhận"), "{}", reply.text());
     let english = format!("{link}?lang=en");
-    let english = house.ask("POST", &english, &[FORM], "act=ack&name=Lan").await;
+    let english = house.ask("POST", &english, &[FORM], "act=ack&why=calling&name=Lan").await;
     assert!(english.text().contains("it is not known whether this is done"), "{}", english.text());
     house.daemon.late.store(false, Ordering::SeqCst);
     assert!(house.get(&link).await.text().contains("Tôi tiếp nhận xử lý"));
@@ -142,7 +178,7 @@ async fn who_acts_by_a_link_says_their_name_where_it_could_be_anybody_and_why_wh
     assert!(page.contains("name=\"name\" required"), "a group reads it: {page}");
     for (sent, said) in [
         ("act=ack&why=going&until=120", "hãy ghi tên của bạn"),
-        ("act=ack&name=+%09&until=120&why=going", "hãy ghi tên của bạn"),
+        ("act=ack&why=calling&name=+%09&until=120&why=going", "hãy ghi tên của bạn"),
         ("act=silence-1&name=Lan&until=120", "hãy chọn hoặc ghi lý do"),
         ("act=silence-1&name=Lan&note=+&until=120&why=unknown", "hãy chọn hoặc ghi lý do"),
     ] {
@@ -156,7 +192,7 @@ async fn who_acts_by_a_link_says_their_name_where_it_could_be_anybody_and_why_wh
     *house.daemon.reader.lock().unwrap() = Some("Đàm Thị Hà".to_owned());
     let page = house.get(&link).await.text();
     assert!(page.contains("value=\"Đàm Thị Hà\"") && !page.contains(" required"), "{page}");
-    let reply = house.ask("POST", &link, &[FORM], "act=ack&name=&why=going").await;
+    let reply = house.ask("POST", &link, &[FORM], "act=ack&why=calling&name=&why=going").await;
     assert_eq!(reply.status, 303, "{}", reply.text());
     let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
     let Act::Ack(ack) = act else { panic!("an ack") };
@@ -188,7 +224,7 @@ async fn an_ack_by_link_lasts_as_long_as_was_chosen_and_no_longer_than_the_setti
         let house = House::open(province::troubled(204));
         let until = until.map(|at| if at == Timestamp::MAX { end(&house) } else { at });
         let link = path("cho-don-1", &format!("n11-{n}"));
-        let sent = format!("act=ack&name=Lan{sent}");
+        let sent = format!("act=ack&why=calling&name=Lan{sent}");
         assert_eq!(house.ask("POST", &link, &[FORM], &sent).await.status, 303, "{sent}");
         let (_, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
         let Act::Ack(ack) = act else { panic!("an ack") };
@@ -199,7 +235,8 @@ async fn an_ack_by_link_lasts_as_long_as_was_chosen_and_no_longer_than_the_setti
         Arc::make_mut(its).ack = Some(ack);
         house.daemon.publish(snapshot);
         assert_eq!(house.ask("POST", &link, &[FORM], &sent).await.status, 303, "{sent} again");
-        let other = house.ask("POST", &link, &[FORM], "act=ack&name=Lan&until=45").await;
+        let other =
+            house.ask("POST", &link, &[FORM], "act=ack&why=calling&name=Lan&until=45").await;
         assert_eq!(other.status, 409, "{sent}: {}", other.text());
     }
 }
@@ -209,7 +246,7 @@ async fn two_who_press_the_same_link_at_once_are_one_who_did_and_one_who_is_told
     let house = House::open(province::troubled(204));
     let link = path("cho-don-1", "n12");
     let press = async |name: &str| {
-        let sent = format!("act=ack&name={name}");
+        let sent = format!("act=ack&why=calling&name={name}");
         house.ask("POST", &link, &[FORM], &sent).await.status
     };
     let (one, other) = tokio::join!(press("Lan"), press("Nam"));
@@ -218,13 +255,16 @@ async fn two_who_press_the_same_link_at_once_are_one_who_did_and_one_who_is_told
     assert_eq!(both, [303, 409]);
     assert_eq!(house.daemon.link_uses.lock().unwrap().len(), 1);
     for method in ["PUT", "DELETE", "PATCH"] {
-        assert_eq!(house.ask(method, &link, &[FORM], "act=ack&name=x").await.status, 405);
+        assert_eq!(
+            house.ask(method, &link, &[FORM], "act=ack&why=calling&name=x").await.status,
+            405
+        );
     }
-    let long = format!("act=ack&name={}", "x".repeat(10_000));
+    let long = format!("act=ack&why=calling&name={}", "x".repeat(10_000));
     let other = path("na-ri-1", "n13");
     let reply = house.ask("POST", &other, &[FORM], &long).await;
     assert!(reply.status == 400 && reply.text().contains("tên phải ngắn gọn"), "{}", reply.text());
-    let tags = "act=ack&name=%3Cscript%3Ealert(1)%3C/script%3E";
+    let tags = "act=ack&why=calling&name=%3Cscript%3Ealert(1)%3C/script%3E";
     assert_eq!(house.ask("POST", &other, &[FORM], tags).await.status, 303);
     let page = house.get(&other).await.text();
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
@@ -258,8 +298,8 @@ async fn a_link_that_is_over_forged_or_misused_does_nothing_and_says_why() {
         ("act=ack&until=0&name=x", "no such choice"),
         ("act=ack&until=99999999&name=x", "no such choice"),
         ("act=ack&until=never&name=x", "no such choice"),
-        ("act=ack&name=a%0Ab", "tên phải ngắn gọn trên một dòng"),
-        ("act=ack&name=%E2%80%AEb", "tên phải ngắn gọn trên một dòng"),
+        ("act=ack&why=calling&name=a%0Ab", "tên phải ngắn gọn trên một dòng"),
+        ("act=ack&why=calling&name=%E2%80%AEb", "tên phải ngắn gọn trên một dòng"),
         ("act=ack&name=Lan&note=%E2%80%AEb", "lý do quá dài hoặc có ký tự ẩn"),
     ] {
         let reply = house.ask("POST", &good, &[FORM], body).await;
@@ -299,7 +339,7 @@ async fn what_somebody_has_is_taken_over_by_link_only_by_whoever_is_asked_and_sa
         }
     }
     assert!(house.daemon.link_uses.lock().unwrap().is_empty());
-    let sent = "act=ack&name=Lan&over=nam-mau-1+H%C3%A0";
+    let sent = "act=ack&why=calling&name=Lan&over=nam-mau-1+H%C3%A0";
     assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
     let (used, act) = house.daemon.link_uses.lock().unwrap()[0].clone();
     assert_eq!(used.by, "Lan (duty)");
@@ -327,11 +367,15 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
     };
 
     for (sent, status, said) in [
-        ("act=ack&name=Lan", 400, "Hãy chọn ít nhất một sự cố."),
-        ("act=ack&take=cho-don-1", 400, "hãy ghi tên của bạn"),
-        ("act=ack&name=Lan&take=cao-ky-1", 400, "Hãy chọn ít nhất một sự cố."),
-        ("act=ack&name=Lan&take=elsewhere-1", 400, "Hãy chọn ít nhất một sự cố."),
-        ("act=ack&name=Lan&take=nam-mau-1", 409, "Có sự cố vừa có người khác tiếp nhận"),
+        ("act=ack&why=calling&name=Lan", 400, "Hãy chọn ít nhất một sự cố."),
+        ("act=ack&why=calling&take=cho-don-1", 400, "hãy ghi tên của bạn"),
+        ("act=ack&why=calling&name=Lan&take=cao-ky-1", 400, "Hãy chọn ít nhất một sự cố."),
+        ("act=ack&why=calling&name=Lan&take=elsewhere-1", 400, "Hãy chọn ít nhất một sự cố."),
+        (
+            "act=ack&why=calling&name=Lan&take=nam-mau-1",
+            409,
+            "Có sự cố vừa có người khác tiếp nhận",
+        ),
         ("act=silence-1&take=cho-don-1", 400, "there is no such choice"),
     ] {
         let reply = house.ask("POST", &link, &[FORM], sent).await;
@@ -340,20 +384,21 @@ async fn the_link_of_a_digest_offers_all_of_it_and_each_incident_is_taken_on_onc
     }
     assert!(taken().is_empty());
 
-    let sent = "act=ack&name=Lan&take=cho-don-1";
+    let sent = "act=ack&why=calling&name=Lan&take=cho-don-1";
     assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
     assert_eq!(taken(), ["cho-don-1"]);
     assert_eq!(offers(&house.get(&link).await.text()), (1, 1, 1), "the rest is still there");
-    let sent = "act=ack&name=Lan&take=cho-don-1&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    let sent = "act=ack&why=calling&name=Lan&take=cho-don-1&take=na-ri-1&over=nam-mau-1+H%C3%A0";
     assert_eq!(house.ask("POST", &link, &[FORM], sent).await.status, 303);
     let mut all = taken();
     all.sort();
     assert_eq!(all, ["cho-don-1", "na-ri-1", "nam-mau-1"], "each once");
     let page = house.get(&link).await;
     assert!(page.status == 200 && !page.text().contains("<button"), "{}", page.text());
-    let own = "act=ack&name=Lan&take=na-ri-1&over=nam-mau-1+H%C3%A0";
+    let own = "act=ack&why=calling&name=Lan&take=na-ri-1&over=nam-mau-1+H%C3%A0";
     assert_eq!(house.ask("POST", &link, &[FORM], own).await.status, 303, "pressed twice");
-    let late = house.ask("POST", &link, &[FORM], "act=ack&name=T%C3%BA&take=na-ri-1").await;
+    let late =
+        house.ask("POST", &link, &[FORM], "act=ack&why=calling&name=T%C3%BA&take=na-ri-1").await;
     assert_eq!(late.status, 409);
     assert!(late.text().contains("KHÔNG ghi nhận thêm gì"), "{}", late.text());
     assert_eq!(taken().len(), 3);
@@ -573,7 +618,7 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let (head, page) = ask(&listen, "GET", &path, "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{page}");
     assert!(page.contains("Xã Tân Lập"), "{page}");
-    let (head, _) = ask(&listen, "POST", &path, "act=ack&name=Nguyen+Ha");
+    let (head, _) = ask(&listen, "POST", &path, "act=ack&why=calling&name=Nguyen+Ha");
     assert!(head.starts_with("HTTP/1.1 303"), "{head}");
     // What was confirmed is on disk: the program gets no time to tidy up.
     let config = dir.to_str().unwrap();
@@ -607,7 +652,7 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let listed = said(&["incidents", "--config", config]);
     assert!(listed.contains("taken on by Nguyen Ha (duty)"), "{listed}");
     let id = listed.lines().next().unwrap().to_owned();
-    let taken = command(&["ack", &id, "--config", config]);
+    let taken = command(&["ack", &id, "--reason", "x", "--config", config]);
     let refusal = String::from_utf8_lossy(&taken.stderr).into_owned();
     assert!(
         !taken.status.success() && refusal.contains("Nguyen Ha (duty) took this on"),
@@ -618,10 +663,10 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let taken = said(&over);
     assert!(taken.starts_with(&format!("{id} is taken on until ")), "{taken}");
     assert!(said(&["incidents", "--config", config]).contains("taken on by ha at"));
-    let taken = said(&["ack", "Xã Tân Lập", "--for", "over", "--config", config]);
+    let taken = said(&["ack", "Xã Tân Lập", "--for", "over", "--reason", "x", "--config", config]);
     let whole = format!("{id} is taken on until it is over;");
     assert!(taken.starts_with(&whole), "the only one there: {taken}");
-    let session = command(&["ack", &id, "--for", "session", "--config", config]);
+    let session = command(&["ack", &id, "--for", "session", "--reason", "x", "--config", config]);
     let refusal = String::from_utf8_lossy(&session.stderr).into_owned();
     assert!(!session.status.success() && refusal.contains("touches no session"), "{refusal}");
     let at = format!("http://{listen}");
@@ -637,7 +682,8 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     assert!(said(&["maintenance", "--end", &end, "--config", config]).contains("is over"));
 
     for (args, code, why) in [
-        (&["ack", "nothing", "--at", &at][..], 1, "there is no such incident"),
+        (&["ack", "nothing", "--reason", "x", "--at", &at][..], 1, "there is no such incident"),
+        (&["ack", &id, "--at", &at], 64, "say what you do about it, such as `--reason"),
         (
             &["silence", "tan-lpa", "--for", "1h", "--reason", "x", "--at", &at],
             1,
@@ -699,10 +745,10 @@ fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
         let told = refusal(args);
         assert!(told.contains("it is done, but") && told.contains(forgotten), "{args:?}: {told}");
     }
-    let (head, _) = ask(&listen, "POST", &link, "act=ack&name=Ha&over=x");
+    let (head, _) = ask(&listen, "POST", &link, "act=ack&why=calling&name=Ha&over=x");
     assert!(head.starts_with("HTTP/1.1 409"), "all the same everybody goes by it: {head}");
     let id = said(&["incidents", "--at", &at]).lines().next().unwrap().to_owned();
-    let over = format!("act=ack&name=Nguyen+Ha&over={id}+ha");
+    let over = format!("act=ack&why=calling&name=Nguyen+Ha&over={id}+ha");
     let (head, _) = ask(&listen, "POST", &link, &over);
     assert!(head.starts_with("HTTP/1.1 303"), "{head}");
     let page = || ask(&listen, "GET", &link, "").1;
@@ -719,7 +765,7 @@ fn what_the_disk_has_not_taken_is_never_confirmed_without_saying_so() {
     assert_eq!(said(&["maintenance", "--config", config]), "no work is planned\n");
 
     trouble();
-    let (head, _) = ask(&listen, "POST", &link, "act=ack&name=Nguyen+Ha");
+    let (head, _) = ask(&listen, "POST", &link, "act=ack&why=calling&name=Nguyen+Ha");
     assert!(head.starts_with("HTTP/1.1 303"), "{head}");
     assert!(page().contains(unkept), "{}", page());
     mend();

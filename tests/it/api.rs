@@ -344,7 +344,7 @@ async fn an_unknown_id_is_not_found() {
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.json()["error"].is_string());
     }
-    let ack = json!({ "by": "Hà" });
+    let ack = json!({ "by": "Hà", "note": "đang gọi" });
     assert_eq!(house.post("/api/v1/incidents/nothing/ack", &ack).await.status, 404);
     assert_eq!(house.ask("DELETE", "/api/v1/silences/nothing", &[], "").await.status, 404);
     assert!(house.daemon.acks.lock().unwrap().is_empty());
@@ -366,7 +366,7 @@ async fn an_ack_reaches_the_daemon_as_it_was_given() {
     assert_eq!(reply.json()["by"], "Nguyễn Thị Hà");
     let path = "/api/v1/incidents/na-ri-1/ack";
     for (until, lasts) in [(None, true), (Some("over"), false), (Some("session"), true)] {
-        let reply = house.post(path, &json!({ "by": "Hà", "until": until })).await;
+        let reply = house.post(path, &json!({ "by": "Hà", "note": "gọi", "until": until })).await;
         assert_eq!(reply.status, 200, "{until:?}: {}", reply.text());
         assert_eq!(reply.json()["until"].is_string(), lasts, "{until:?}: {}", reply.text());
     }
@@ -376,7 +376,7 @@ async fn an_ack_reaches_the_daemon_as_it_was_given() {
 async fn whoever_comes_second_is_told_who_has_the_incident_already() {
     let house = House::open(province::troubled(204));
     let path = "/api/v1/incidents/nam-mau-1/ack";
-    let refused = house.post(path, &json!({ "by": "Lan" })).await;
+    let refused = house.post(path, &json!({ "by": "Lan", "note": "gọi" })).await;
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["held"]["by"], "Hà", "for programs");
     let why = refused.json()["error"].as_str().unwrap().to_owned();
@@ -384,7 +384,7 @@ async fn whoever_comes_second_is_told_who_has_the_incident_already() {
     assert!(why.contains("`take_over`"), "{why}");
     assert!(house.daemon.acks.lock().unwrap().is_empty());
     assert_eq!(house.post(path, &json!({ "by": "Hà", "note": "đã gọi" })).await.status, 200);
-    let over = json!({ "by": "Lan", "take_over": true });
+    let over = json!({ "by": "Lan", "note": "gọi", "take_over": true });
     assert_eq!(house.post(path, &over).await.status, 200);
 }
 
@@ -439,6 +439,8 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
         (json!({ "by": "Hà", "note": "x\u{200b}y" }), "that nobody sees"),
         (json!({ "by": "Hà", "note": "\u{1b}[2J" }), "control characters"),
         (json!({ "by": "Hà", "note": "x".repeat(1_001) }), "longer than 1000"),
+        (json!({ "by": "Hà" }), "`note` must say what is done about it"),
+        (json!({ "by": "Hà", "note": "  " }), "`note` must say what is done about it"),
         (json!({ "by": "Hà", "until": past }), "future"),
         (json!({ "by": "Hà", "until": "tomorrow" }), "`until`: \"tomorrow\" is no moment"),
         (json!({ "by": "Hà", "until": "tomorrow" }), ", or `session`, or `over`"),
@@ -461,7 +463,8 @@ async fn an_ack_that_makes_no_sense_is_refused_with_the_reason() {
 #[tokio::test]
 async fn an_incident_that_is_over_cannot_be_taken_on() {
     let house = House::open(province::troubled(204));
-    let reply = house.post("/api/v1/incidents/cao-ky-1/ack", &json!({ "by": "Hà" })).await;
+    let reply =
+        house.post("/api/v1/incidents/cao-ky-1/ack", &json!({ "by": "Hà", "note": "x" })).await;
     assert_eq!(reply.status, 409);
     assert!(house.daemon.acks.lock().unwrap().is_empty());
 }

@@ -399,6 +399,7 @@ async fn a_site_dies_on_an_open_page_somebody_takes_it_on_and_it_recovers() {
     browser.click("#na-ri-1 [data-act=ack]");
     browser.until("it asks", "document.getElementById('ask').open");
     browser.enter("Nguyễn Thị Lan");
+    browser.click("#ask [data-say]");
     browser.press("Enter");
     browser.until("it is done", "!document.getElementById('ask').open");
     let acks = house.daemon.acks.lock().unwrap().clone();
@@ -765,6 +766,7 @@ fn in_the_lab_a_site_dies_is_taken_on_and_recovers_and_the_daemon_may_restart() 
     phone.click("#cards [data-act=ack]");
     phone.until("it asks", "document.getElementById('ask').open");
     phone.enter("Hoàng Văn Nam");
+    phone.click("#ask [data-say]");
     phone.press("Enter");
     wall.until(
         "the wall tells who has it",

@@ -197,10 +197,10 @@ async fn who_has_logged_in_vouches_for_the_name_that_is_given() {
     let ha = basic("ha");
     let headers = [(ha.0, ha.1.as_str()), ("Content-Type", "application/json")];
     for (by, recorded) in [
-        (json!({}), "ha"),
-        (json!({ "by": " " }), "ha"),
-        (json!({ "by": "ha" }), "ha"),
-        (json!({ "by": "Nguyễn Thị Hà" }), "Nguyễn Thị Hà (ha)"),
+        (json!({ "note": "x" }), "ha"),
+        (json!({ "by": " ", "note": "x" }), "ha"),
+        (json!({ "by": "ha", "note": "x" }), "ha"),
+        (json!({ "by": "Nguyễn Thị Hà", "note": "x" }), "Nguyễn Thị Hà (ha)"),
     ] {
         let path = "/api/v1/incidents/cho-don-1/ack";
         let reply = house.ask("POST", path, &headers, &by.to_string()).await;
@@ -371,7 +371,7 @@ async fn the_command_line_logs_in_and_says_what_to_do_when_it_is_not_let_in() {
     let by_env = [("VCHEALTH_USER", "tram"), ("VCHEALTH_PASSWORD", "tram")];
     assert!(vchealth(&incidents, &by_env).await.status.success());
     let by_token = [("VCHEALTH_TOKEN", &*part("token:"))];
-    let ack = ["ack", "cho-don-1", "--at", &at, "--ca-file", &ca, "--by", "Hà"];
+    let ack = ["ack", "cho-don-1", "--at", &at, "--ca-file", &ca, "--by", "Hà", "--reason", "x"];
     assert!(vchealth(&ack, &by_token).await.status.success());
     assert_eq!(house.daemon.acks.lock().unwrap()[0].1.by, "Hà (script)");
 

@@ -377,7 +377,7 @@ impl World {
     fn ack(&self, incident: &str) {
         let by = self.name();
         let path = format!("/api/v1/incidents/{incident}/ack");
-        let answer = self.json("POST", &path, &json!({ "by": by, "take_over": true }));
+        let answer = self.json("POST", &path, &json!({ "by": by, "note": "x", "take_over": true }));
         if let Some((200, _)) = answer {
             self.confirmed(incident, by);
         }
@@ -398,7 +398,7 @@ impl World {
             ledger.presses.entry(about).or_default().insert(by.clone());
         }
         let kind = "application/x-www-form-urlencoded";
-        let sent = |over: &str| format!("act=ack&name={by}{over}");
+        let sent = |over: &str| format!("act=ack&why=calling&name={by}{over}");
         let answer = self.ask("POST", path, kind, &sent(""));
         let Some((status, page)) = answer else { return };
         if status == 409 {

@@ -122,19 +122,22 @@ async fn golden_files_show_the_page_of_a_link_in_both_languages() {
         let pressed = "act=ack&name=Lan&until=over&why=calling";
         show("one that somebody has, pressed", &send(&path("nam-mau-1", "n4"), pressed).await);
         show("without a name", &send(&link, "act=ack&why=power").await);
-        show("silenced without a reason", &send(&link, "act=silence-1&name=Lan").await);
+        show("without a reason", &send(&link, "act=ack&name=Lan").await);
         *house.daemon.reader.lock().unwrap() = Some("Đàm Thị Hà".to_owned());
         show("in a channel of one person", &get(&link).await);
         *house.daemon.reader.lock().unwrap() = None;
         show("one that is over", &get(&path("cao-ky-1", "n5")).await);
         show("several", &get(&digest_path()).await);
-        show("several, none chosen", &send(&digest_path(), "act=ack&name=Lan").await);
+        show("several, none chosen", &send(&digest_path(), "act=ack&why=calling&name=Lan").await);
         send(&link, "act=ack&name=H%C3%A0&note=%C4%91ang+g%E1%BB%8Di").await;
         show("taken on", &get(&link).await);
         show("used before", &send(&link, "act=silence-4&name=Lan").await);
         let link = path("na-ri-1", "n6");
         send(&link, "act=silence-4&name=Lan&why=power").await;
         show("silenced", &get(&link).await);
+        let link = path("na-ri-1", "n7");
+        send(&link, "act=maintain-4&name=Lan&why=planned").await;
+        show("being worked on", &get(&link).await);
         show("no link", &get("/a/nothing").await);
 
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages");

@@ -172,8 +172,9 @@ pub(super) const PAGES: &[Page] = &[
     Page {
         command: "ack",
         about: &[
-            "Whoever takes an incident on is named in it; reminders and escalation stay away. \
-             What grows or gets graver is told all the same, and so is the end.",
+            "Whoever takes an incident on is named in it, with what `--reason` says that they do \
+             about it; reminders and escalation stay away. What grows or gets graver is told all \
+             the same, and so is the end.",
             "An ack lasts for as long as `--for` says, or else `acks.lasts` in the settings; when it \
              runs out, those who know of it are told once that nobody has it, and escalation goes \
              on.",

@@ -59,6 +59,7 @@ impl From<Unfit> for String {
 pub(super) struct AckRequest {
     #[serde(default)]
     by: Option<String>,
+    /// None is refused with what it is for.
     #[serde(default)]
     note: String,
     #[serde(default)]
@@ -165,9 +166,7 @@ impl MaintenanceRequest {
         }
         let from = from.unwrap_or(now);
         bounded("planned work", from, until, now)?;
-        room("windows of planned work", "maintenance", snapshot.maintenance.len())?;
-        let reason = said("what is done", &reason)?;
-        Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
+        new_window(snapshot, sites, (from, until), by, &reason)
     }
 }
 
@@ -234,6 +233,19 @@ pub(in crate::web) fn new_silence(
     room("silences", "silences", snapshot.silences.len())?;
     let reason = said("why messages are held back", reason)?;
     Ok(Silence { id: numbered("s")?, site, from, until, by, reason })
+}
+
+/// Planned work, if there is room for it and a reason.
+pub(in crate::web) fn new_window(
+    snapshot: &Snapshot,
+    sites: Vec<SiteId>,
+    (from, until): (Timestamp, Timestamp),
+    by: String,
+    reason: &str,
+) -> Result<Maintenance, Unfit> {
+    room("windows of planned work", "maintenance", snapshot.maintenance.len())?;
+    let reason = said("what is done", reason)?;
+    Ok(Maintenance { id: numbered("m")?, sites, from, until, by, reason })
 }
 
 /// A reason, which there must be.

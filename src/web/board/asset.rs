@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use super::pen::Pen;
 use super::state::State;
 use super::words::Words;
+use crate::web::acks::REASONS;
 use crate::web::fixed::Fixed;
 
 static STYLE: LazyLock<Fixed> =
@@ -132,9 +133,13 @@ pub(super) fn dialogs(pen: &Pen<'_>, signed: bool) -> Markup {
                     }
                 }
                 label {
-                    span data-for="ack confirm" { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)")) }
-                    span data-for="silence" { (pen.pick("Lý do", "Reason")) }
+                    span data-for="confirm" { (pen.pick("Ghi chú (không bắt buộc)", "Note (optional)")) }
+                    span data-for="ack silence" { (pen.pick("Lý do", "Reason")) }
                     input name="note" maxlength="300" autocomplete="off";
+                }
+                // Touched, they are written for whoever has no hand free.
+                div.says data-for="ack silence" {
+                    @for (_, vi, en) in REASONS { button type="button" data-say { (pen.pick(vi, en)) } }
                 }
                 label data-for="ack" { (pen.pick("Đến khi", "Until"))
                     select name="until" {

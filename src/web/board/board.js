@@ -478,11 +478,18 @@ document.addEventListener("click", (event) => {
     const form = ask.querySelector("form");
     form.elements.by.value = store.get("by") ?? "";
     form.elements.note.value = "";
-    form.elements.note.required = doing.act === "silence";
+    form.elements.note.required = doing.act !== "confirm";
     form.elements.until.value = "";
     ask.querySelector(".error").hidden = true;
     ask.showModal();
     form.elements[form.elements.by.value ? "note" : "by"].focus();
+    return;
+  }
+  const reason = event.target.closest?.("button[data-say]");
+  if (reason) {
+    const { note } = reason.form.elements;
+    note.value = reason.textContent;
+    note.focus();
     return;
   }
   const lift = event.target.closest?.("button[data-lift]");

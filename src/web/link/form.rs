@@ -1,8 +1,8 @@
 //! What there is to press on the page behind a link: who, until when, why, and what to do.
 //!
 //! It is filled in standing in a corridor with one thumb: what is usual is chosen already, and what
-//! people mostly write is there to be touched. There is no script, so a reason that only one of the
-//! buttons needs is asked for after it was pressed.
+//! people mostly write as the reason is there to be touched. There is no script, so a reason that is
+//! missing is asked for after a button was pressed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use maud::{Markup, html};
 
 use super::Row;
 use super::page::{Offer, Page, urgency};
-use super::sent::{Amiss, REASONS, Sent};
+use super::sent::{Amiss, Sent};
 use crate::model::Incident;
-use crate::web::acks::Circumstances;
+use crate::web::acks::{Circumstances, REASONS};
 
 /// Minutes that can be chosen besides those that the settings have.
 const MINUTES: [u64; 2] = [30, 120];
@@ -51,15 +51,24 @@ impl Page<'_> {
                 @if incident.site.is_some() {
                     p.soft {
                         (self.pick(
-                            "Hoặc tạm tắt cảnh báo của điểm cầu này và các điểm cầu phía sau (cần có \
-                             lý do):",
-                            "Or hold back messages about this site and those behind it (with a \
-                             reason):",
+                            "Hoặc tạm tắt cảnh báo của điểm cầu này và các điểm cầu phía sau:",
+                            "Or hold back messages about this site and those behind it:",
                         ))
                     }
                     div.row {
                         button name="act" value="silence-1" { (self.pick("1 giờ", "1 hour")) }
                         button name="act" value="silence-4" { (self.pick("4 giờ", "4 hours")) }
+                    }
+                    p.soft {
+                        (self.pick(
+                            "Hoặc báo đang bảo trì có kế hoạch ở đó (báo cáo không tính vào thời gian \
+                             mất kết nối):",
+                            "Or announce planned work there (reports do not count it as lost):",
+                        ))
+                    }
+                    div.row {
+                        button name="act" value="maintain-1" { (self.pick("1 giờ", "1 hour")) }
+                        button name="act" value="maintain-4" { (self.pick("4 giờ", "4 hours")) }
                     }
                 }
                 (self.source())
@@ -141,9 +150,8 @@ impl Page<'_> {
                 "NOT done yet: the reason is too long or holds hidden characters.",
             ),
             Amiss::Reason => self.pick(
-                "CHƯA tạm tắt: hãy chọn hoặc ghi lý do, để người khác biết vì sao không có cảnh báo.",
-                "NOT held back yet: choose or write a reason, so that the others know why no \
-                 messages come.",
+                "CHƯA ghi nhận: hãy chọn hoặc ghi lý do, để người khác biết đang làm gì.",
+                "NOT done yet: choose or write a reason, so that the others know what is being done.",
             ),
             Amiss::NoneChosen => {
                 self.pick("Hãy chọn ít nhất một sự cố.", "Choose one at least.")

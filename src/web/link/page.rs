@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Row;
-use super::sent::{Amiss, Sent};
+use super::sent::{Amiss, Choice, Sent};
 use crate::config::PhaseTimes;
 use crate::model::{Ack, Chosen, Contact, Incident, Language, Severity, Snapshot};
 use crate::notify::{About, Link, LinkError};
@@ -182,6 +182,10 @@ impl Page<'_> {
                         (self.pick("✓ Đã tạm tắt cảnh báo lúc ", "✓ Messages held back at ")) (at)
                         (self.pick(", đến ", ", until ")) (self.moment(until))
                     }
+                    Chosen::Maintenance { until } => {
+                        (self.pick("✓ Đã báo bảo trì lúc ", "✓ Planned work announced at ")) (at)
+                        (self.pick(", đến ", ", until ")) (self.moment(until))
+                    }
                 }
                 ", " (used.by) "."
             }
@@ -207,13 +211,17 @@ impl Page<'_> {
     fn missed(&self, sent: &Sent) -> Markup {
         html! {
             p.broken role="alert" {
-                @match (sent.hours(), sent.name.trim()) {
-                    (Some(hours), _) => {
+                @match (sent.choice(false), sent.name.trim()) {
+                    (Ok(Choice::Silence(hours)), _) => {
                         (self.pick("KHÔNG tạm tắt cảnh báo ", "Messages are NOT held back for "))
                         (hours) (self.pick(" giờ", " h"))
                     }
-                    (None, "") => (self.pick("Lần bấm này KHÔNG được ghi nhận", "This is NOT done")),
-                    (None, name) => {
+                    (Ok(Choice::Maintain(hours)), _) => {
+                        (self.pick("KHÔNG báo bảo trì ", "Planned work is NOT announced for "))
+                        (hours) (self.pick(" giờ", " h"))
+                    }
+                    (_, "") => (self.pick("Lần bấm này KHÔNG được ghi nhận", "This is NOT done")),
+                    (_, name) => {
                         (self.pick("KHÔNG tiếp nhận cho ", "NOT taken on by ")) (name)
                     }
                 }

@@ -8,17 +8,8 @@ use jiff::Timestamp;
 
 use crate::model::{Ack, Chosen, Incident, Language, LinkUse};
 use crate::notify::Link;
-use crate::web::acks::{Circumstances, Until};
+use crate::web::acks::{Circumstances, REASONS, Until};
 use crate::web::api::{self, Unfit};
-
-/// Reasons that a thumb can choose, by what the form sends: in Vietnamese and in English.
-pub(super) const REASONS: [(&str, &str, &str); 5] = [
-    ("calling", "đang gọi đơn vị", "on the phone with them"),
-    ("going", "đang cử người đến", "somebody is on the way"),
-    ("power", "mất điện, chờ có điện", "power cut, waiting for it"),
-    ("carrier", "đã báo nhà mạng", "the carrier is told"),
-    ("planned", "đã biết, đang bảo trì", "known, being worked on"),
-];
 
 /// What the form sends.
 #[derive(Debug, Default)]
@@ -44,6 +35,8 @@ pub(super) enum Choice {
     Ack(Until),
     /// To hold back messages for so many hours.
     Silence(u8),
+    /// To announce so many hours of planned work.
+    Maintain(u8),
 }
 
 /// Why what was sent is not done, for a person to put right on the page.
@@ -94,11 +87,15 @@ impl Sent {
         }
     }
 
-    /// What is to be done. The messages of several incidents are not held back together.
+    /// What is to be done. The messages of several incidents are not held back together, nor is
+    /// work announced at the sites of several.
     pub(super) fn choice(&self, several: bool) -> Result<Choice, Unfit> {
-        match (self.act.as_str(), self.hours()) {
-            ("ack", _) => Until::pressed(&self.until).map(Choice::Ack),
-            (_, Some(hours)) if !several => Ok(Choice::Silence(hours)),
+        match self.act.as_str() {
+            "ack" => Until::pressed(&self.until).map(Choice::Ack),
+            "silence-1" if !several => Ok(Choice::Silence(1)),
+            "silence-4" if !several => Ok(Choice::Silence(4)),
+            "maintain-1" if !several => Ok(Choice::Maintain(1)),
+            "maintain-4" if !several => Ok(Choice::Maintain(4)),
             _ => Err(Unfit::new("there is no such choice")),
         }
     }
@@ -121,15 +118,6 @@ impl Sent {
         Ok(parts.collect::<Vec<_>>().join("; "))
     }
 
-    /// For how many hours messages are to be held back, if that is what was chosen.
-    pub(super) fn hours(&self) -> Option<u8> {
-        match self.act.as_str() {
-            "silence-1" => Some(1),
-            "silence-4" => Some(4),
-            _ => None,
-        }
-    }
-
     /// Whether this is what a link was used for, such as by a button that was pressed twice: the
     /// same person, and, as long as the ack stands, until the same moment.
     pub(super) fn is_done_by(
@@ -147,12 +135,13 @@ impl Sent {
                     (ack.by == used.by && ack.at == used.at).then_some((incident, ack))
                 });
                 given.is_none_or(|(incident, ack)| {
-                    let same = then.ack(incident, used.by.clone(), "", until);
+                    let same = then.ack(incident, used.by.clone(), &ack.note, until);
                     // What was chosen of a session that is over cannot be said any more.
                     same.map_or(true, |same| same.until == ack.until)
                 })
             }
-            (Chosen::Silence { until }, Ok(Choice::Silence(hours))) => {
+            (Chosen::Silence { until }, Ok(Choice::Silence(hours)))
+            | (Chosen::Maintenance { until }, Ok(Choice::Maintain(hours))) => {
                 after(used.at, hours) == until
             }
             _ => false,

@@ -181,7 +181,7 @@ pub(super) fn all() -> Value {
             "AckRequest",
             object(&[
                 ("by?", person()),
-                ("note?", note()),
+                ("note", note()),
                 ("until?", maybe(&either(&time(), &words(&acks::WORDS)))),
                 ("take_over?", flag()),
             ]),

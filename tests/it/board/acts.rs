@@ -106,6 +106,7 @@ async fn whoever_presses_second_is_told_who_was_first_and_may_take_over() {
     browser.click("#na-ri-1 [data-act=ack]");
     browser.until("it asks", "document.getElementById('ask').open");
     browser.enter("Hà");
+    browser.click("#ask [data-say]");
     let mut snapshot = province::troubled(204);
     let of = |id: &str| snapshot.incidents.iter().position(|it| it.id.as_str() == id).unwrap();
     let (at, held) = (of("na-ri-1"), of("nam-mau-1"));
@@ -131,6 +132,7 @@ async fn whoever_presses_second_is_told_who_was_first_and_may_take_over() {
     );
     browser.click("#cho-don-1 [data-act=ack]");
     browser.until("it asks", "document.getElementById('ask').open");
+    browser.click("#ask [data-say]");
     browser.press("Enter");
     browser.until("it is told", "!document.querySelector('#ask .error').hidden");
     let told = browser.text("document.querySelector('#ask .error').innerText");

@@ -44,6 +44,7 @@ fn pictures_of_the_readme() {
     browser.click("#cards [data-act=ack]");
     browser.until("it asks", "document.getElementById('ask').open");
     browser.enter("Nguyễn Thị Hà");
+    browser.click("#ask [data-say]");
     browser.press("Enter");
     browser.until("it is told", "document.querySelector('#cards .ack')");
     browser.until("nothing flickers", "!document.querySelector('.c.fresh')");

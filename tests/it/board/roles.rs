@@ -126,6 +126,7 @@ async fn a_viewer_sees_no_button_logs_in_as_an_operator_and_acts() {
     browser.click("[data-act=ack]");
     browser.until("it asks", "document.getElementById('ask').open");
     browser.enter("Nguyễn Thị Hà");
+    browser.click("#ask [data-say]");
     browser.press("Enter");
     browser.until("it is done", "!document.getElementById('ask').open");
     let acks = house.daemon.acks.lock().unwrap().clone();
