@@ -183,7 +183,7 @@ impl Loop {
                 Command::Commit(more) if batch.changes.is_empty() => batch = more,
                 Command::Commit(more) => batch.changes.extend(more.changes),
                 Command::Readiness(order) => self.look_ahead(order),
-                Command::Drill(order) => self.play(order),
+                Command::Drill(order) => self.play(*order),
             }
         }
         self.hands.probe(&orders);

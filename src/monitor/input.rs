@@ -126,5 +126,5 @@ pub enum Command {
     /// Find out whether everybody is ready, beside the probes that go on.
     Readiness(ReadinessOrder),
     /// Have a device fall silent and say what probes learn of it, for a drill.
-    Drill(DrillOrder),
+    Drill(Box<DrillOrder>),
 }

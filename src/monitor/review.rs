@@ -65,7 +65,7 @@ impl Monitor {
         self.note_minute(now);
         let drills = self.drills.look(&self.picture.config, now.wall);
         self.keep(drills, now.mono);
-        self.commands.extend(self.drills.take_orders().map(Command::Drill));
+        self.commands.extend(self.drills.take_orders().map(Box::new).map(Command::Drill));
         let flapping = &self.picture.config.settings.flapping;
         self.ledger.retain(|entry| {
             entry.incident.is_open()
