@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use vchealth::clock::Clock;
 use vchealth::daemon::{Daemon, Options, Source};
 
-use super::{SECOND, address, child as process, resident};
+use super::{Installed, SECOND, address, child as process, resident};
 
 /// Longest that the loop may stand still for a reload.
 const STILL_MOST: f64 = 100.0;
@@ -18,7 +18,8 @@ const STILL_MOST: f64 = 100.0;
 /// Runs the reloads and judges them.
 pub(super) fn run(targets: usize, reloads: usize) -> ExitCode {
     println!("{targets} targets, {reloads} reloads, each with a change");
-    let output = process("--child-reloads", targets, reloads).output().unwrap();
+    let program = Installed::new();
+    let output = process(&program.0, "--child-reloads", targets, reloads).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let rows = text.lines().map(|line| line.split_whitespace().map(|it| it.parse().unwrap()));
