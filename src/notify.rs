@@ -43,7 +43,7 @@ pub use heartbeat::{Beats, Beep, Signs, expected};
 pub use http::{builder, client, tls};
 pub use keys::address;
 pub use link_key::load as load_link_key;
-pub use trouble::trouble;
+pub use trouble::{trouble, unreached};
 
 pub use crate::texts::{
     About, Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,

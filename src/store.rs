@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-pub use heard::{Has, Heard, RecipientKey};
+pub use heard::{Has, Heard, RecipientKey, Refuses};
 pub use history::{Before, History};
 pub use outbox::{ChannelTotals, Mark, MarkState, Message, Outstanding, StandIn, Waiting};
 pub use past::{Past, PastError};

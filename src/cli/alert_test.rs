@@ -58,9 +58,14 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
                 }
             }
         }
-        for Fared { recipient, result } in &report.recipients {
-            let fared =
-                result.as_ref().map_or_else(ToString::to_string, |()| "accepted".to_owned());
+        let several = report.recipients.len() > 1 || lacking > 0;
+        for Fared { recipient, asked, result, .. } in report.recipients.iter().filter(|_| several) {
+            let fared = match result {
+                Ok(()) => "accepted".to_owned(),
+                Err(error) if *asked => error.to_string(),
+                // Another one hung or asked for time, which is no word about this one.
+                Err(_) => "not tried".to_owned(),
+            };
             println!("      {:<widest$}  recipient {recipient}: {fared}", "");
         }
     }

@@ -78,6 +78,7 @@ impl Hands {
         let store = self.writer.status().trouble;
         let statuses = self.courier.statuses();
         let courier = notify::trouble(&statuses, now);
+        let unreached = notify::unreached(&statuses);
         let accepted = statuses.iter().flat_map(|status| {
             let of = |incident: &IncidentId| {
                 let (channel, incident) = (status.id.clone(), incident.clone());
@@ -97,6 +98,7 @@ impl Hands {
             Input::Part { part: Part::Resolver, trouble: resolver.map(Ailment::Words) },
             Input::Part { part: Part::Store, trouble: store.map(Ailment::Store) },
             Input::Part { part: Part::Courier, trouble: courier.map(Ailment::Words) },
+            Input::Part { part: Part::Recipients, trouble: unreached.map(Ailment::Words) },
         ];
         let given_up = self.courier.take_given_up().into_iter().map(Input::GivenUp);
         parts.into_iter().chain(refusing).chain(accepted).chain(delivered).chain(given_up).collect()

@@ -37,12 +37,13 @@ pub(super) fn write(
             label
         })
         .collect();
-    let counts: [(_, Count); 8] = [
+    let counts: [(_, Count); 9] = [
         (&table::OUTBOX_QUEUED, |channel| u64::from(channel.queued)),
         (&table::CHANNEL_FAILING, |channel| u64::from(channel.failing_since.is_some())),
         (&table::DELIVERED, |channel| channel.delivered),
         (&table::GIVEN_UP, |channel| channel.failed),
         (&table::REFUSED, |channel| channel.refused),
+        (&table::REFUSING, |channel| channel.refusing.len() as u64),
         (&table::RETRIED, |channel| channel.retried),
         (&table::WITHDRAWN, |channel| channel.withdrawn),
         (&table::FALLEN_BACK, |channel| channel.fallen_back),

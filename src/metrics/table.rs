@@ -1005,7 +1005,17 @@ pub const REFUSED: Metric = counter(
     &["channel"],
     Per::Channel,
     1,
-    "Times that one of several recipients refused for good what others of the channel have",
+    "Times that one of several recipients refused for good, or did not take for a day, what others \
+     of the channel have",
+);
+/// Recipients who are not reached.
+pub const REFUSING: Metric = gauge(
+    "vchealth_notification_recipients_refusing",
+    Unit::One,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Recipients who did not get the last that they were offered and others of the channel have",
 );
 /// Repeated attempts.
 pub const RETRIED: Metric = counter(
@@ -1364,6 +1374,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             DELIVERED,
             GIVEN_UP,
             REFUSED,
+            REFUSING,
             RETRIED,
             WITHDRAWN,
             FALLEN_BACK,

@@ -376,6 +376,9 @@ pub enum Part {
     Store,
     /// Delivery: no channel takes messages; the detail names them.
     Courier,
+    /// Delivery: recipients are not reached though others of their channel are; the detail names
+    /// them.
+    Recipients,
 }
 
 /// What ails a part of this program.
@@ -429,6 +432,9 @@ impl fmt::Display for SelfDoubt {
             }
             Self::Trouble { part: Part::Courier, detail } => {
                 write!(f, "no channel takes messages any more: {detail}")
+            }
+            Self::Trouble { part: Part::Recipients, detail } => {
+                write!(f, "recipients are told nothing any more, though others are: {detail}")
             }
             Self::DrillMissed { session, channels, refused } => write!(
                 f,

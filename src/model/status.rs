@@ -44,9 +44,10 @@ pub struct ChannelStatus {
     pub last_delivered: Option<Timestamp>,
     /// The last drills that were accepted, the latest at the end.
     pub drills: Vec<IncidentId>,
-    /// Times that one of several recipients refused for good what others have.
+    /// Times that one of several recipients refused for good, or did not take for a day, what
+    /// others have.
     pub refused: u64,
-    /// Those of several recipients who refused for good the last that they were offered.
+    /// Those of several recipients who were not reached with the last that they were offered.
     pub refusing: Vec<Refusing>,
 }
 

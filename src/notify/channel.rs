@@ -9,17 +9,17 @@ use super::alertmanager::Alertmanager;
 use super::email::Email;
 use super::exec::Exec;
 use super::http::Http;
-use super::parts::Recipients;
+use super::parts::{self, Recipients};
 use super::queue::Limits;
 use super::sms::Sms;
 use super::telegram::Telegram;
 use super::webhook::Webhook;
-use super::zalo::Zalo;
+use super::zalo::{self, Zalo};
 use super::{CourierError, Letter, Style};
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind};
 use crate::model::{IncidentId, Notification};
-use crate::store::Heard;
+use crate::store::{Heard, RecipientKey};
 
 /// Why a letter was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,8 @@ pub enum Retry {
 pub struct Receipt {
     /// Whether it was accepted: by everybody, or by somebody while all others refuse it for good.
     pub result: Result<(), DeliveryError>,
-    /// How it fared with each recipient whom it was offered to, where the channel has several.
+    /// How it fared with each recipient whom it was offered to, where several can be told apart, or
+    /// where the only one has it or a part of it.
     pub recipients: Vec<Fared>,
     /// Who has what of it, where it is to be repeated.
     pub heard: HeardOf,
@@ -62,24 +63,26 @@ pub struct Receipt {
 /// Which recipients have the last message about each incident while others still wait for it.
 pub type HeardOf = BTreeMap<IncidentId, Vec<Heard>>;
 
-/// How a letter fared with one of several recipients.
+/// How a letter fared with one of a channel's recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fared {
     /// What the log calls them, which is nobody's number or address.
     pub recipient: String,
+    /// Who it is whatever the settings become.
+    pub key: RecipientKey,
+    /// Whether they were asked at all; who was not stands here with why.
+    pub asked: bool,
     /// Whether they accepted it.
     pub result: Result<(), DeliveryError>,
 }
 
 impl Receipt {
-    /// Those who refuse for good what others have.
-    pub(super) fn refused(&self) -> impl Iterator<Item = (&str, &DeliveryError)> {
+    /// Those who have not got what others have, or only a part of it, and why.
+    pub(super) fn lacking(&self) -> impl Iterator<Item = (&Fared, &DeliveryError)> {
         let told =
             matches!(self.result, Ok(()) | Err(DeliveryError { retry: Retry::Partly { .. }, .. }));
-        self.recipients.iter().filter(move |_| told).filter_map(|fared| match &fared.result {
-            Err(error) if error.retry == Retry::Never => Some((&*fared.recipient, error)),
-            Ok(()) | Err(_) => None,
-        })
+        let all = self.recipients.iter().filter(move |_| told);
+        all.filter_map(|fared| Some((fared, fared.result.as_ref().err()?)))
     }
 }
 
@@ -238,6 +241,25 @@ impl Hand {
             Self::Telegram(telegram) => telegram.time_limit(),
             Self::Sms(sms) => sms.time_limit(),
             Self::Exec(exec) => exec.time_limit(),
+        }
+    }
+}
+
+/// Who is reached through a channel, where it tells several apart, and what the log calls each.
+pub(super) fn recipients(kind: &ChannelKind) -> BTreeMap<RecipientKey, String> {
+    let placed = |to: &[String]| {
+        let all = to.iter().enumerate();
+        all.map(|(at, name)| (RecipientKey::of(name), parts::place(at))).collect()
+    };
+    let named = |name: &str| (RecipientKey::of(name), name.to_owned());
+    match kind {
+        // Whose number or address it is is nobody's business who reads a log.
+        ChannelKind::Email(settings) => placed(&settings.to),
+        ChannelKind::Sms(settings) => placed(&settings.to),
+        ChannelKind::Telegram(settings) => settings.chats.iter().map(|chat| named(chat)).collect(),
+        ChannelKind::Zalo(settings) => settings.to.iter().map(|to| named(zalo::name(to))).collect(),
+        ChannelKind::Webhook(_) | ChannelKind::Alertmanager(_) | ChannelKind::Exec(_) => {
+            BTreeMap::new()
         }
     }
 }

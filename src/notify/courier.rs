@@ -174,6 +174,7 @@ impl Courier {
         round.configure(setup);
         round.queue.restore_stand_ins(waiting.stand_ins);
         round.queue.restore_drills(&waiting.drills);
+        round.queue.restore_refusing(waiting.refusing, clock.now());
         for message in waiting.messages {
             if let Some((_, hand)) = round.hands.get(&message.notification.channel) {
                 hand.recall(&message.notification.alert.incident.id, &message.heard);
@@ -304,6 +305,7 @@ impl Round {
             limits: channel::limits(&channel.kind),
             fallback: channel.fallback.clone(),
             ends: channel.send_resolved,
+            recipients: channel::recipients(&channel.kind),
         });
         self.queue.configure(lines.collect(), self.clock.now());
         let same_style = *self.style == setup.style;
@@ -421,16 +423,21 @@ impl Round {
                     %channel, %id, %incident, %instead,
                     "a message is given up, another channel has it: {reason}"
                 ),
-                Event::PartlyTold { channel, id, reason } => error!(
+                Event::PartlyTold { channel, id, reason, instead: None } => error!(
                     %channel, %id,
                     "a message is given up for those who have not got it; others have: {reason}"
                 ),
+                Event::PartlyTold { channel, id, reason, instead: Some(instead) } => error!(
+                    %channel, %id, %instead,
+                    "a message is given up for those who have not got it; others have, and so has \
+                     another channel: {reason}"
+                ),
                 Event::Refused { channel, id, recipient, reason } => error!(
                     %channel, %id, recipient,
-                    "one of several recipients refuses for good what others have: {reason}"
+                    "a recipient does not get what others have, or the rest of it: {reason}"
                 ),
                 Event::Reached { channel, recipient } => {
-                    info!(%channel, recipient, "a recipient who refused accepts again");
+                    info!(%channel, recipient, "a recipient who was not reached accepts again");
                 }
                 Event::FallsBack { channel, id, to } => {
                     warn!(%channel, %id, %to, "goes through the fallback as well");

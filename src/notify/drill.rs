@@ -18,7 +18,7 @@ pub struct TestReport {
     pub channel: ChannelId,
     /// How long it took, or why it failed.
     pub result: Result<Duration, DeliveryError>,
-    /// How each recipient took it, where the channel has several: with the first failure of each.
+    /// How each recipient took it, where they can be told apart: with the first failure of each.
     pub recipients: Vec<Fared>,
 }
 

@@ -22,9 +22,9 @@ use tokio::net::TcpStream;
 use self::bounded::Bounded;
 use self::message::Mail;
 use super::http::repeatable;
-use super::parts::{Message, Post, Recipients};
+use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Fared, Letter, Receipt, Retry, Style, keys};
+use super::{DeliveryError, Letter, Receipt, Retry, Style, keys};
 use crate::config::{EmailSettings, MailSecurity};
 use crate::model::WebAddress;
 
@@ -103,7 +103,7 @@ impl Email {
             match sending.send(&all, &lacked).await {
                 Ok(()) => {
                     self.recipients.forget(letter);
-                    let has = |at| Fared { recipient: sending.label(at), result: Ok(()) };
+                    let has = |at| parts::fared(&sending, at, &self.settings.to[at]);
                     let recipients = all.into_iter().map(has).collect();
                     return Receipt { recipients, ..Ok(()).into() };
                 }
@@ -264,7 +264,7 @@ impl Post for Sending<'_> {
 
     /// Whose address it is is nobody's business who reads a log.
     fn label(&self, recipient: usize) -> String {
-        (recipient + 1).to_string()
+        parts::place(recipient)
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {

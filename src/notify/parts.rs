@@ -242,8 +242,13 @@ impl Recipients {
                 }
             }
         }
-        let recipients = fared(&runs, way);
-        Receipt { recipients, ..self.judge(letter, runs, anew).into() }
+        let (recipients, several) = (all_fared(&runs, way), runs.len() > 1);
+        let mut receipt = Receipt::from(self.judge(letter, runs, anew));
+        // Why the only one has not got it is what the result says.
+        if several || receipt.result.is_ok() {
+            receipt.recipients = recipients;
+        }
+        receipt
     }
 
     /// What comes of a letter, and what of it is to be remembered.
@@ -446,13 +451,26 @@ impl Run {
     }
 }
 
-/// How each of several recipients took what they were asked to accept.
-fn fared(runs: &[Run], way: &impl Post) -> Vec<Fared> {
+/// What a log calls the recipient at this place of the settings, where their number or address is
+/// nobody's business.
+pub(super) fn place(at: usize) -> String {
+    (at + 1).to_string()
+}
+
+/// That the recipient of this place and name accepted what they were asked to.
+pub(super) fn fared(way: &impl Post, at: usize, name: &str) -> Fared {
+    let (recipient, key) = (way.label(at), RecipientKey::of(name));
+    Fared { recipient, key, asked: true, result: Ok(()) }
+}
+
+/// How each recipient took what they were to be asked to accept.
+fn all_fared(runs: &[Run], way: &impl Post) -> Vec<Fared> {
     let one = |(at, run): (usize, &Run)| {
         let result = run.failure.clone().map_or(Ok(()), Err);
-        (run.asked || result.is_err()).then(|| Fared { recipient: way.label(at), result })
+        let (recipient, key, asked) = (way.label(at), run.who.clone(), run.asked);
+        (asked || result.is_err()).then_some(Fared { recipient, key, asked, result })
     };
-    if runs.len() < 2 { Vec::new() } else { runs.iter().enumerate().filter_map(one).collect() }
+    runs.iter().enumerate().filter_map(one).collect()
 }
 
 /// Rule 4: a post that failed for the moment after so long was not answered.

@@ -38,8 +38,11 @@
 //!    settings before it told anybody has not stood in: another one does.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
-//! 9. What some recipients have and others refuse for good is told. Whoever refuses is named and
-//!    counted, until they accept something again; a drill is not accepted as long as anybody does.
+//! 9. What some recipients have and others refuse for good is told, and so is what those others did
+//!    not take [`MOST_ATTEMPTS`] times, which goes through the fallback for them. Whoever is not
+//!    reached is named and counted, also after a restart, until they accept something again; a
+//!    drill is not accepted as long as there is anybody. What is heard of a letter that left under
+//!    other settings of the channel changes nothing of this.
 
 mod entry;
 mod line;
@@ -53,7 +56,7 @@ use crate::config::Fallback;
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
 };
-use crate::store::{Mark, MarkState, StandIn, Waiting};
+use crate::store::{Mark, MarkState, RecipientKey, Refuses, StandIn, Waiting};
 use entry::Entry;
 use line::{Line, StandsIn};
 
@@ -101,6 +104,8 @@ pub(super) struct LineSetup {
     pub(super) ends: bool,
     /// Whether it leads elsewhere than before: what is known of its recipients holds no longer.
     pub(super) anew: bool,
+    /// Whom it tells apart, and what the log calls each.
+    pub(super) recipients: BTreeMap<RecipientKey, String>,
 }
 
 /// A letter that is due.
@@ -122,9 +127,15 @@ pub(super) enum Event {
         reason: String,
         instead: Option<ChannelId>,
     },
-    /// A message was given up for those recipients who have not got it; the others have.
-    PartlyTold { channel: ChannelId, id: NotificationId, reason: String },
-    /// The first letter that one of several recipients refuses for good, and others have.
+    /// A message was given up for those recipients who have not got it; the others have. `instead`
+    /// is the channel that tells it as well, if one stands in.
+    PartlyTold {
+        channel: ChannelId,
+        id: NotificationId,
+        reason: String,
+        instead: Option<ChannelId>,
+    },
+    /// The first letter that does not get to a recipient any more, and to others, or in part.
     Refused { channel: ChannelId, id: NotificationId, recipient: String, reason: String },
     /// The first that they accept after such.
     Reached { channel: ChannelId, recipient: String },
@@ -177,7 +188,9 @@ impl Queue {
             line.ends = setup.ends;
             if setup.anew {
                 line.refusing.clear();
+                line.generation = line.generation.wrapping_add(1);
             }
+            line.recipients = setup.recipients;
             setup.kind.clone_into(&mut line.status.kind);
         }
         self.let_go(now);
@@ -202,6 +215,15 @@ impl Queue {
         for (channel, drill) in accepted {
             if let Some(line) = self.lines.get_mut(channel) {
                 line.note_drill(drill);
+            }
+        }
+    }
+
+    /// Takes up who was not reached any more when the daemon ended, as far as they are still meant.
+    pub(super) fn restore_refusing(&mut self, refusing: Vec<(ChannelId, Vec<Refuses>)>, now: Now) {
+        for (channel, refuses) in refusing {
+            if let Some(line) = self.lines.get_mut(&channel) {
+                refuses.into_iter().for_each(|it| line.restore_refusing(it, now));
             }
         }
     }
@@ -243,7 +265,7 @@ impl Queue {
         let Some(line) = self.lines.get_mut(channel) else { return };
         let Some(mut entries) = line.under_way.remove(letter) else { return };
         note_heard(&mut entries, &receipt.heard);
-        line.hear(letter, &receipt, now, &mut self.output);
+        line.hear(letter, &entries, &receipt, now, &mut self.output);
         match receipt.result {
             Ok(()) => line.delivered(&entries, now, &mut self.output),
             Err(error) => line.failed(letter, entries, &error, now, &mut self.output),

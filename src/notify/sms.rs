@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::http::{Answer, Http, Request};
-use super::parts::{Message, Post, Recipients};
+use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Receipt, Style, ascii, texts};
 use crate::config::{SmsGateway, SmsSettings};
@@ -101,7 +101,7 @@ impl Post for Sms {
 
     /// Whose number it is is nobody's business who reads a log.
     fn label(&self, recipient: usize) -> String {
-        (recipient + 1).to_string()
+        parts::place(recipient)
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {

@@ -40,10 +40,22 @@ pub fn trouble(channels: &[ChannelStatus], now: Mono) -> Option<String> {
     Some(names.join(", "))
 }
 
+/// The recipients who are told nothing any more though others of their channel are, by channel. The
+/// words stay the same while it lasts.
+#[must_use]
+pub fn unreached(channels: &[ChannelStatus]) -> Option<String> {
+    let one = |channel: &ChannelStatus| {
+        let who: Vec<&str> = channel.refusing.iter().map(|it| it.recipient.as_str()).collect();
+        (!who.is_empty()).then(|| format!("{} ({})", channel.id, who.join(", ")))
+    };
+    let all: Vec<String> = channels.iter().filter_map(one).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ChannelId;
+    use crate::model::{ChannelId, Refusing};
     use crate::store::tests::at;
 
     /// A channel that has failed for so many seconds by ten o'clock.
@@ -96,6 +108,20 @@ mod tests {
         assert_eq!(told(&[failing("zalo", 300), beside]), None);
         let on_its_way = ChannelStatus { queued: 1, ..idle("sms") };
         assert_eq!(told(&[failing("zalo", 300), on_its_way]), None);
+    }
+
+    #[test]
+    fn who_is_not_reached_any_more_is_named_by_channel() {
+        assert_eq!(unreached(&[idle("duty"), idle("sms")]), None);
+        let refuses = |recipient: &str| Refusing {
+            recipient: recipient.to_owned(),
+            since: at("2026-02-03T10:00:00Z"),
+            reason: "eSMS answers 108".to_owned(),
+        };
+        let sms = ChannelStatus { refusing: vec![refuses("2"), refuses("5")], ..idle("sms") };
+        let zalo = ChannelStatus { refusing: vec![refuses("f414c8")], ..idle("zalo") };
+        let told = unreached(&[idle("duty"), sms, zalo]);
+        assert_eq!(told.as_deref(), Some("sms (2, 5), zalo (f414c8)"));
     }
 
     #[test]

@@ -97,8 +97,7 @@ impl Zalo {
         text: &str,
         token: &Secret,
     ) -> Result<Fate, DeliveryError> {
-        let (path, _) = place(recipient);
-        let url = self.settings.base_url.below(path);
+        let url = self.settings.base_url.below(place(recipient));
         let headers = secret_header("access_token", token)?;
         let request =
             Request { url: url.clone(), headers, body: Body::Json(body(recipient, text)) };
@@ -112,11 +111,11 @@ impl Post for Zalo {
     const ASKS_FOR_ALL: bool = true;
 
     fn names(&self) -> Vec<String> {
-        self.settings.to.iter().map(|to| place(to).1.to_owned()).collect()
+        self.settings.to.iter().map(|to| name(to).to_owned()).collect()
     }
 
     fn label(&self, recipient: usize) -> String {
-        place(&self.settings.to[recipient]).1.to_owned()
+        name(&self.settings.to[recipient]).to_owned()
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {
@@ -142,11 +141,18 @@ impl Post for Zalo {
     }
 }
 
-/// Where a message to a recipient is posted, and the recipient's id.
-fn place(recipient: &ZaloRecipient) -> (&'static str, &str) {
+/// The id of a group or a person.
+pub(super) fn name(recipient: &ZaloRecipient) -> &str {
     match recipient {
-        ZaloRecipient::Group(id) => ("/v3.0/oa/group/message", id),
-        ZaloRecipient::User(id) => ("/v3.0/oa/message/cs", id),
+        ZaloRecipient::Group(id) | ZaloRecipient::User(id) => id,
+    }
+}
+
+/// Where a message to a recipient is posted.
+const fn place(recipient: &ZaloRecipient) -> &'static str {
+    match recipient {
+        ZaloRecipient::Group(_) => "/v3.0/oa/group/message",
+        ZaloRecipient::User(_) => "/v3.0/oa/message/cs",
     }
 }
 
@@ -176,13 +182,13 @@ mod tests {
     #[test]
     fn a_group_and_a_person_are_written_to_at_different_places() {
         let group = ZaloRecipient::Group("f414c8f76fa586fbdfb4".to_owned());
-        assert_eq!(place(&group).0, "/v3.0/oa/group/message");
+        assert_eq!(place(&group), "/v3.0/oa/group/message");
         assert_eq!(
             body(&group, "Điểm cầu").to_string(),
             r#"{"message":{"text":"Điểm cầu"},"recipient":{"group_id":"f414c8f76fa586fbdfb4"}}"#
         );
         let user = ZaloRecipient::User("2512523625412515".to_owned());
-        assert_eq!(place(&user).0, "/v3.0/oa/message/cs");
+        assert_eq!(place(&user), "/v3.0/oa/message/cs");
         assert_eq!(body(&user, "x")["recipient"]["user_id"], "2512523625412515");
     }
 

@@ -1,6 +1,9 @@
-//! Which recipients of a channel have a message that waits for the others of them.
+//! What is on record of a channel's recipients: who has a message that waits for the others of
+//! them, and who is not reached any more.
 
+use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{NotificationId, NotificationKind};
@@ -34,6 +37,17 @@ pub enum Has {
     Pieces(usize),
 }
 
+/// One of several recipients who is not reached any more, though others are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refuses {
+    /// Who.
+    pub recipient: RecipientKey,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the service said last, without secrets.
+    pub reason: String,
+}
+
 impl RecipientKey {
     /// Who is reached at this number or address.
     #[must_use]
@@ -44,13 +58,13 @@ impl RecipientKey {
 }
 
 /// What stands in the table; nothing for nobody.
-pub(super) fn written(heard: &[Heard]) -> rusqlite::Result<Option<String>> {
-    let text = (!heard.is_empty()).then(|| serde_json::to_string(heard)).transpose();
+pub(super) fn written<T: Serialize>(all: &[T]) -> rusqlite::Result<Option<String>> {
+    let text = (!all.is_empty()).then(|| serde_json::to_string(all)).transpose();
     text.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
 }
 
-/// What stood in the table. What cannot be read is as good as unknown: the message is repeated.
-pub(super) fn read(text: Option<String>) -> Vec<Heard> {
+/// What stood in the table. What cannot be read is as good as unknown: it is learned again.
+pub(super) fn read<T: DeserializeOwned>(text: Option<String>) -> Vec<T> {
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 

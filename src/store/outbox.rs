@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
-use super::heard::{self, Heard};
+use super::heard::{self, Heard, Refuses};
 use super::spare::Account;
 use super::value::{instant, nanos, parse};
 use super::{Doing, Store, StoreError};
@@ -83,6 +83,9 @@ pub struct Mark {
     /// Which of several recipients have it while it waits for the others.
     #[serde(default)]
     pub heard: Vec<Heard>,
+    /// Which recipients of its channel are not reached, when it is delivered.
+    #[serde(default)]
+    pub refusing: Vec<Refuses>,
 }
 
 /// A message that waited when the daemon ended.
@@ -126,6 +129,8 @@ pub struct Outstanding {
     pub drills: Vec<(ChannelId, IncidentId)>,
     /// What was given up about incidents that are not over, in order.
     pub given_up: Vec<Refusal>,
+    /// Which recipients of which channels were not reached with the last that was delivered.
+    pub refusing: Vec<(ChannelId, Vec<Refuses>)>,
 }
 
 /// The outbox of one channel in figures, over the time that the outbox is kept.
@@ -154,7 +159,26 @@ impl Store {
     /// When SQLite cannot read the table.
     pub fn outstanding(&self) -> Result<Outstanding, StoreError> {
         let (messages, stand_ins) = (self.waiting()?, self.stand_ins()?);
-        Ok(Outstanding { messages, stand_ins, drills: self.drills()?, given_up: self.given_up()? })
+        let (drills, given_up) = (self.drills()?, self.given_up()?);
+        Ok(Outstanding { messages, stand_ins, drills, given_up, refusing: self.refusing()? })
+    }
+
+    /// Who was not reached with the last that each channel accepted.
+    fn refusing(&self) -> Result<Vec<(ChannelId, Vec<Refuses>)>, StoreError> {
+        let mut select = self
+            .db
+            .prepare(
+                "SELECT it.channel, it.refusing, max(it.seq)
+                 FROM (SELECT channel, max(settled) AS settled FROM outbox
+                       WHERE state = 1 GROUP BY channel) AS last
+                 JOIN outbox AS it ON it.channel = last.channel AND it.settled = last.settled
+                 WHERE it.state = 1 GROUP BY it.channel",
+            )
+            .doing("read")?;
+        let rows = select.query_map([], |row| {
+            Ok((ChannelId::new(row.get::<_, String>(0)?), heard::read(row.get(1)?)))
+        });
+        rows.and_then(Iterator::collect).doing("read")
     }
 
     /// The messages that were given up about incidents that are not over.
@@ -330,7 +354,8 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
     let settled = (mark.state != MarkState::Waiting).then(|| nanos(mark.at));
     db.prepare_cached(
         "UPDATE outbox SET state = ?2, settled = ?3, attempts = ?4, next_attempt = ?5, error = ?6,
-                bundle = ?7, told_as = ?8, fallback = ?9, heard = ?10
+                bundle = ?7, told_as = ?8, fallback = ?9, heard = ?10,
+                refusing = ?11
          WHERE id = ?1",
     )?
     .execute((
@@ -344,6 +369,7 @@ pub(super) fn mark(db: &Connection, mark: &Mark) -> rusqlite::Result<()> {
         mark.told_as.word(),
         mark.fallback.as_ref().map(ChannelId::as_str),
         heard::written(&mark.heard)?,
+        heard::written(&mark.refusing)?,
     ))?;
     Ok(())
 }
@@ -373,7 +399,7 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Vec<ChannelTotals>> {
 pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<Vec<Message>> {
     let mut select = db.prepare_cached(
         "SELECT notification, state, settled, attempts, next_attempt, error, bundle, told_as,
-                fallback, heard
+                fallback, heard, refusing
          FROM outbox WHERE incident = ? ORDER BY seq",
     )?;
     let rows = select.query_map([incident.as_str()], |row| {
@@ -389,6 +415,7 @@ pub(super) fn about(db: &Connection, incident: &IncidentId) -> rusqlite::Result<
             told_as: kind(&row.get::<_, String>(7)?).unwrap_or(notification.kind),
             fallback: row.get::<_, Option<String>>(8)?.map(ChannelId::new),
             heard: heard::read(row.get(9)?),
+            refusing: heard::read(row.get(10)?),
         };
         Ok(Message { notification, mark })
     })?;

@@ -10,7 +10,7 @@ pub(super) const APPLICATION_ID: i64 = 0x7663_6865;
 
 /// The steps from an empty file to the present tables.
 pub(super) const STEPS: &[&str] =
-    &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS, DUTY, HEARD];
+    &[FIRST, FALLBACK, LINK_USE, DRILL, REPORTS, READINESS, DUTY, HEARD, REFUSING];
 
 /// The tables as first released. Instants are nanoseconds since 1970 unless a column says
 /// otherwise; health is 0 up, 1 degraded, 2 down, 3 unknown.
@@ -229,6 +229,13 @@ CREATE TABLE duty (
 
 /// Which recipients have a message that waits for others of its channel (a list of `store::Heard`).
 const HEARD: &str = "ALTER TABLE outbox ADD COLUMN heard TEXT;";
+
+/// Which recipients of its channel refused when a message was delivered (a list of
+/// `store::Refuses`); the last message of each channel tells who does now.
+const REFUSING: &str = "
+ALTER TABLE outbox ADD COLUMN refusing TEXT;
+CREATE INDEX outbox_delivered ON outbox (channel, settled) WHERE state = 1;
+";
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -92,6 +92,7 @@ pub(crate) fn mark(id: &str, state: MarkState) -> Mark {
         fallback: None,
         told_as: NotificationKind::Firing,
         heard: Vec::new(),
+        refusing: Vec::new(),
     }
 }
 
@@ -628,6 +629,35 @@ fn a_drill_that_a_recipient_refused_is_not_accepted_after_a_restart_either() {
     let accepted = store.outstanding().unwrap().drills;
     let accepted: Vec<&str> = accepted.iter().map(|(_, drill)| drill.as_str()).collect();
     assert_eq!(accepted, ["drill.whole"]);
+}
+
+#[test]
+fn who_was_not_reached_with_the_last_that_was_delivered_is_known_after_a_restart() {
+    let scratch = Scratch::new("refusing");
+    let (mut store, _) = scratch.open();
+    let told = |id: &str| {
+        let message = notification(id, incident(id, "tan-lap"), NotificationKind::Firing);
+        Change::Notify(Box::new(message))
+    };
+    store.commit(&[batch(vec![told("a"), told("b"), told("c")])], &[], now()).unwrap();
+    let refuses = |reason: &str| Refuses {
+        recipient: RecipientKey::of("0912 345 902"),
+        since: now(),
+        reason: reason.to_owned(),
+    };
+    let delivered = |id: &str, seconds: u64, refusing: Vec<Refuses>| Mark {
+        at: now() + Duration::from_secs(seconds),
+        refusing,
+        ..mark(id, MarkState::Delivered)
+    };
+    // In the order in which they were accepted, which is not that in which they were decided.
+    let marks = [delivered("a", 2, vec![refuses("108")]), delivered("b", 1, Vec::new())];
+    store.commit(&[], &marks, now()).unwrap();
+    let channel = ChannelId::new("truc");
+    let known = |store: &Store| store.outstanding().unwrap().refusing;
+    assert_eq!(known(&store), [(channel.clone(), vec![refuses("108")])]);
+    store.commit(&[], &[delivered("c", 3, Vec::new())], now()).unwrap();
+    assert_eq!(known(&store), [(channel, Vec::new())], "they accept again");
 }
 
 #[test]

@@ -849,6 +849,7 @@ fn troubles() -> Vec<(&'static str, Letter)> {
         ("drill, over", of_over(missed())),
         ("full, over", over),
         ("courier", of(trouble(Part::Courier, "sms, zalo"))),
+        ("recipients", of(trouble(Part::Recipients, "sms (2), zalo (f414c8f76fa586fbdfb4)"))),
         (
             "resolver, and who is unknown for it",
             of_some(

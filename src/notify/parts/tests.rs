@@ -135,17 +135,42 @@ async fn everybody_who_was_asked_stands_in_the_receipt() {
     let row = Row::new(3, |to, _: &str| [None, Some(Retry::Never), Some(Retry::Later)][to]);
     let letter = letter("a", &["a"]);
     let receipt = known.deliver(&letter, &row).await;
-    let fared = |recipient: &str, result| Fared { recipient: recipient.to_owned(), result };
+    let fared = |recipient: &str, result| Fared {
+        recipient: recipient.to_owned(),
+        key: RecipientKey::of(&format!("r{recipient}")),
+        asked: true,
+        result,
+    };
     let (refused, later) = (Err(failed(Retry::Never)), Err(failed(Retry::Later)));
     assert_eq!(receipt.recipients, [fared("0", Ok(())), fared("1", refused), fared("2", later)]);
-    assert_eq!(receipt.refused().map(|(who, _)| who).collect::<Vec<_>>(), ["1"]);
+    assert_eq!(receipt.lacking().map(|(who, _)| &*who.recipient).collect::<Vec<_>>(), ["1", "2"]);
     let again = known.deliver(&letter, &Row::new(3, |_, _| None)).await;
     assert_eq!(again, Receipt { recipients: vec![fared("2", Ok(()))], ..Ok(()).into() });
     let nobody = known.deliver(&letter, &Row::new(2, |_, _| Some(Retry::Never))).await;
     assert_eq!(nobody.recipients.len(), 2);
-    assert_eq!(nobody.refused().count(), 0, "nobody has what they lack");
-    let only = known.deliver(&letter, &Row::new(1, |_, _| None)).await;
+    assert_eq!(nobody.lacking().count(), 0, "nobody has what they lack");
+    let only = known.deliver(&letter, &Row::new(1, |_, _| Some(Retry::Later))).await;
     assert_eq!(only.recipients, [], "of one the verdict says it all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_asked_because_another_one_hangs_is_not_said_to_hang() {
+    let known = Recipients::default();
+    let row = Row::new(2, |_, _: &str| Some(Retry::Later));
+    let receipt = known.deliver(&letter("slow", &["slow"]), &row).await;
+    let asked: Vec<_> = receipt.recipients.iter().map(|it| (it.asked, it.result.is_ok())).collect();
+    assert_eq!(asked, [(true, false), (false, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_recipient_who_gets_half_a_text_stands_in_the_receipt() {
+    let known = Recipients::default();
+    let half = |_, piece: &str| piece.ends_with("/2").then_some(Retry::Never);
+    let row = Row { pieces: 2, ..Row::new(1, half) };
+    let receipt = known.deliver(&letter("a", &["a"]), &row).await;
+    assert_eq!(receipt.result, Ok(()), "they know of it");
+    let lacks: Vec<_> = receipt.lacking().map(|(who, error)| (&*who.recipient, error)).collect();
+    assert_eq!(lacks, [("0", &failed(Retry::Never))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) error: Option<String>,
     /// Which of several recipients have it, or one that it overtook.
     pub(super) heard: Vec<Heard>,
+    /// Which settings of its channel it left under.
+    pub(super) generation: u32,
 }
 
 impl Entry {
@@ -43,6 +45,7 @@ impl Entry {
             strikes: 0,
             error: None,
             heard: Vec::new(),
+            generation: 0,
         }
     }
 
@@ -61,6 +64,7 @@ impl Entry {
                 MarkState::Waiting => self.heard.clone(),
                 MarkState::Delivered | MarkState::Failed | MarkState::Withdrawn => Vec::new(),
             },
+            refusing: Vec::new(),
         }
     }
 

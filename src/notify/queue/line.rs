@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::super::{DeliveryError, Item, Letter, Receipt, Retry};
 use super::entry::{Entry, fall_back, told_as};
 use super::{
     Due, Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, Limits, LineSetup, MOST_ATTEMPTS, Output,
 };
 use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Refusing};
-use crate::store::MarkState;
+use crate::store::{Mark, MarkState, RecipientKey, Refuses};
 
 pub(super) use fallback::StandsIn;
 
@@ -46,9 +48,12 @@ pub(super) struct Line {
     failed_first: Option<Now>,
     /// Letters refused for good since then. One may be its own fault, several are the channel's.
     refusals: u32,
-    /// Recipients who refused for good the last that they were offered and others have: since when,
-    /// and why.
-    pub(super) refusing: BTreeMap<String, (Now, String)>,
+    /// Whom the settings name, and what the log calls each.
+    pub(super) recipients: BTreeMap<RecipientKey, String>,
+    /// Those who were not reached with the last that they were offered and others have.
+    pub(super) refusing: BTreeMap<RecipientKey, Unreached>,
+    /// Counts the settings under which letters leave.
+    pub(super) generation: u32,
     /// The letter that failed in this streak, and whether another one did, too.
     struck: Option<NotificationId>,
     struck_several: bool,
@@ -56,6 +61,23 @@ pub(super) struct Line {
     next_slot: Mono,
     /// How long the receiver took over the last letter that it accepted.
     takes: Duration,
+}
+
+/// A recipient who is not reached any more.
+#[derive(Debug, Clone)]
+pub(super) struct Unreached {
+    /// What the log calls them.
+    label: String,
+    since: Now,
+    /// Since when, if that was before a restart.
+    before: Option<Timestamp>,
+    reason: String,
+}
+
+impl Unreached {
+    fn since(&self, now: Now) -> Timestamp {
+        self.before.unwrap_or_else(|| now.told(self.since))
+    }
 }
 
 impl Line {
@@ -73,7 +95,9 @@ impl Line {
             failures: 0,
             failed_first: None,
             refusals: 0,
+            recipients: BTreeMap::new(),
             refusing: BTreeMap::new(),
+            generation: 0,
             struck: None,
             struck_several: false,
             retry_at: Mono::ZERO,
@@ -140,6 +164,7 @@ impl Line {
         for entry in &mut entries {
             entry.attempts = entry.attempts.saturating_add(1);
             entry.left_at = now.mono;
+            entry.generation = self.generation;
             if several {
                 entry.bundle = Some(id.clone());
             } else if behind {
@@ -167,27 +192,45 @@ impl Line {
     pub(super) fn hear(
         &mut self,
         letter: &NotificationId,
+        entries: &[Entry],
         receipt: &Receipt,
         now: Now,
         output: &mut Output,
     ) {
+        if entries.iter().any(|entry| entry.generation != self.generation) {
+            return;
+        }
         let channel = || self.status.id.clone();
         for fared in receipt.recipients.iter().filter(|fared| fared.result.is_ok()) {
-            if self.refusing.remove(&fared.recipient).is_some() {
+            if self.refusing.remove(&fared.key).is_some() {
                 let recipient = fared.recipient.clone();
                 output.events.push(Event::Reached { channel: channel(), recipient });
             }
         }
-        for (recipient, error) in receipt.refused() {
-            self.status.refused += 1;
-            let reason = error.text.clone();
-            if let Some((_, known)) = self.refusing.get_mut(recipient) {
-                *known = reason;
+        let last = entries.iter().any(|entry| entry.attempts >= MOST_ATTEMPTS);
+        for (fared, error) in receipt.lacking() {
+            if error.retry != Retry::Never && !last {
                 continue;
             }
-            self.refusing.insert(recipient.to_owned(), (now, reason.clone()));
-            let (id, recipient) = (letter.clone(), recipient.to_owned());
-            output.events.push(Event::Refused { channel: channel(), id, recipient, reason });
+            self.status.refused += 1;
+            let (label, reason) = (fared.recipient.clone(), error.text.clone());
+            if let Some(known) = self.refusing.get_mut(&fared.key) {
+                known.reason = reason;
+                continue;
+            }
+            let (id, recipient, why) = (letter.clone(), label.clone(), reason.clone());
+            output.events.push(Event::Refused { channel: channel(), id, recipient, reason: why });
+            let unreached = Unreached { label, since: now, before: None, reason };
+            self.refusing.insert(fared.key.clone(), unreached);
+        }
+    }
+
+    /// Takes up that somebody was not reached when the daemon ended.
+    pub(super) fn restore_refusing(&mut self, it: Refuses, now: Now) {
+        let Refuses { recipient, since, reason } = it;
+        if let Some(label) = self.recipients.get(&recipient).cloned() {
+            let unreached = Unreached { label, since: now, before: Some(since), reason };
+            self.refusing.insert(recipient, unreached);
         }
     }
 
@@ -198,7 +241,7 @@ impl Line {
             if entry.notification.alert.drill && refused.is_none() {
                 self.note_drill(&entry.notification.alert.incident.id);
             }
-            output.marks.push(entry.mark(MarkState::Delivered, now, refused.clone()));
+            output.marks.push(self.mark_delivered(entry, refused.clone(), now));
         }
         self.status.last_delivered = Some(now.wall);
         self.takes = entries.first().map_or(Duration::ZERO, |entry| now.mono - entry.left_at);
@@ -207,10 +250,22 @@ impl Line {
 
     /// Who has not got what the others have, if anybody.
     fn refused(&self) -> Option<String> {
-        let all = self.refusing.iter();
-        let all: Vec<String> =
-            all.map(|(recipient, (_, why))| format!("recipient {recipient}: {why}")).collect();
+        let all = self.refusing.values();
+        let mut all: Vec<String> =
+            all.map(|it| format!("recipient {}: {}", it.label, it.reason)).collect();
+        all.sort_unstable();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// A message that some have, with who of the channel is not reached.
+    fn mark_delivered(&self, entry: &Entry, error: Option<String>, now: Now) -> Mark {
+        let refuses = |(recipient, it): (&RecipientKey, &Unreached)| Refuses {
+            recipient: recipient.clone(),
+            since: it.since(now),
+            reason: it.reason.clone(),
+        };
+        let refusing = self.refusing.iter().map(refuses).collect();
+        Mark { refusing, ..entry.mark(MarkState::Delivered, now, error) }
     }
 
     /// Notes that a drill was accepted: its end as well, since that is all that is told of it where
@@ -279,12 +334,16 @@ impl Line {
         self.repeat(entries, asked, error, now, output);
     }
 
-    /// A message that some have, and the others will not get any more.
-    fn partly_told(&mut self, entry: &Entry, reason: String, now: Now, output: &mut Output) {
+    /// Rule 9: a message that some have, and the others will not get this way any more.
+    fn partly_told(&mut self, mut entry: Entry, reason: String, now: Now, output: &mut Output) {
+        if let Some(fallback) = &self.fallback {
+            self.status.fallen_back += u64::from(fall_back(&mut entry, fallback, output));
+        }
         self.status.delivered += 1;
-        output.marks.push(entry.mark(MarkState::Delivered, now, Some(reason.clone())));
+        output.marks.push(self.mark_delivered(&entry, Some(reason.clone()), now));
         let (channel, id) = (self.status.id.clone(), entry.notification.id.clone());
-        output.events.push(Event::PartlyTold { channel, id, reason });
+        let instead = entry.fallback;
+        output.events.push(Event::PartlyTold { channel, id, reason, instead });
     }
 
     /// Has messages tried again, each after a while of its own.
@@ -301,7 +360,7 @@ impl Line {
             if entry.attempts >= MOST_ATTEMPTS {
                 let reason = format!("after {} attempts: {}", entry.attempts, error.text);
                 if let Retry::Partly { .. } = error.retry {
-                    self.partly_told(&entry, reason, now, output);
+                    self.partly_told(entry, reason, now, output);
                     continue;
                 }
                 self.give_up(entry, reason, now, output);
@@ -333,19 +392,18 @@ impl Line {
 
     pub(super) fn status(&self, now: Now) -> ChannelStatus {
         let queued = self.on_their_way().count();
+        let refusing = self.refusing.values().map(|it| Refusing {
+            recipient: it.label.clone(),
+            since: it.since(now),
+            reason: it.reason.clone(),
+        });
+        let mut refusing: Vec<Refusing> = refusing.collect();
+        refusing.sort_unstable_by(|a, b| a.recipient.cmp(&b.recipient));
         ChannelStatus {
             failing_since: self.failed_first.map(|then| now.told(then)),
             failing_from: self.failed_first.map(|then| then.mono),
             fallback: self.fallback.as_ref().map(|fallback| fallback.to.clone()),
-            refusing: self
-                .refusing
-                .iter()
-                .map(|(recipient, (since, reason))| Refusing {
-                    recipient: recipient.clone(),
-                    since: now.told(*since),
-                    reason: reason.clone(),
-                })
-                .collect(),
+            refusing,
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
             ..self.status.clone()

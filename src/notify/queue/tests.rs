@@ -112,7 +112,8 @@ impl Desk {
 
 fn line(id: &str, limits: Limits) -> LineSetup {
     let id = ChannelId::new(id);
-    LineSetup { id, kind: "webhook", limits, fallback: None, ends: true, anew: false }
+    let recipients = BTreeMap::new();
+    LineSetup { id, kind: "webhook", limits, fallback: None, ends: true, anew: false, recipients }
 }
 
 fn later() -> DeliveryError {
@@ -544,6 +545,37 @@ fn what_some_have_and_others_never_accept_is_no_message_that_nobody_was_told() {
 }
 
 #[test]
+fn what_somebody_is_not_reached_with_for_a_day_goes_through_the_fallback_and_is_counted() {
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100, by_id: false };
+    let mut desk = Desk::with(limits);
+    let to = ChannelId::new("siren");
+    let fallback = Some(Fallback { to: to.clone(), after: Duration::from_hours(100) });
+    let setups = vec![LineSetup { fallback, ..line("truc", limits) }, line("siren", limits)];
+    desk.queue.configure(setups, desk.now);
+    desk.decide("a", "a", FIRING);
+    let mut told = Vec::new();
+    for _ in 0..2 * MOST_ATTEMPTS {
+        let Some(due) = desk.queue.poll_timeout() else { break };
+        desk.wait(due - desk.now.mono);
+        let Some(Due { letter, .. }) = desk.queue.next(desk.now) else { continue };
+        if letter.channel == to {
+            told.push(letter.id.to_string());
+            desk.queue.settle(&letter.channel, &letter.id, Ok(()), desk.now);
+            continue;
+        }
+        let full = |retry| DeliveryError { retry, text: "mailbox full".to_owned() };
+        let waits = Retry::Partly { after: Duration::ZERO, works: false };
+        let mut full_box = receipt(Err(full(waits)), false);
+        full_box.recipients[1].result = Err(full(Retry::Later));
+        desk.settle("a", full_box);
+    }
+    assert_eq!(told, ["a/via/siren"]);
+    let status = desk.queue.statuses(desk.now).remove(1);
+    assert_eq!((status.delivered, status.refused, status.fallen_back), (1, 1, 1));
+    assert_eq!(status.refusing[0].recipient, "2", "until they accept something");
+}
+
+#[test]
 fn who_has_a_message_that_is_overtaken_stays_on_record_with_the_newer_one() {
     let mut desk = Desk::new(1);
     desk.decide("a-1", "a", FIRING);
@@ -576,7 +608,8 @@ fn receipt(result: Result<(), DeliveryError>, refuses: bool) -> Receipt {
     let fared = |recipient: &str| {
         let never = || DeliveryError { retry: Retry::Never, text: "410".to_owned() };
         let result = if refuses && recipient == "2" { Err(never()) } else { Ok(()) };
-        Fared { recipient: recipient.to_owned(), result }
+        let key = RecipientKey::of(recipient);
+        Fared { recipient: recipient.to_owned(), key, asked: true, result }
     };
     Receipt { recipients: ["1", "2", "3"].map(fared).to_vec(), ..result.into() }
 }
@@ -611,6 +644,54 @@ fn who_refuses_what_others_have_is_named_and_counted_until_they_accept_something
     let elsewhere = LineSetup { anew: true, ..line("truc", limits) };
     desk.queue.configure(vec![elsewhere], desk.now);
     assert_eq!(desk.status().refusing, [], "the settings name others now");
+}
+
+#[test]
+fn what_a_letter_says_that_left_under_older_settings_is_not_held_against_anybody() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "a", FIRING);
+    desk.take();
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100, by_id: false };
+    let elsewhere = LineSetup { anew: true, ..line("truc", limits) };
+    desk.queue.configure(vec![elsewhere], desk.now);
+    desk.settle("a", receipt(Ok(()), true));
+    assert_eq!((desk.status().delivered, desk.status().refusing), (1, Vec::new()));
+    desk.decide("b", "b", FIRING);
+    desk.take();
+    desk.settle("b", receipt(Ok(()), true));
+    assert_eq!(desk.status().refusing.len(), 1);
+}
+
+#[test]
+fn who_refuses_is_known_after_a_restart_as_long_as_the_settings_name_them() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "a", FIRING);
+    desk.take();
+    desk.settle("a", receipt(Ok(()), true));
+    let marks = desk.queue.take_marks();
+    let on_record = marks.last().map(|mark| mark.refusing.clone()).unwrap();
+    let since = on_record[0].since;
+    let limits = Limits { under_way: 1, gap: Duration::ZERO, bundle: 100, by_id: false };
+    let after = |to: &[&str]| {
+        let mut desk = Desk::new(1);
+        desk.wait(seconds(3_600));
+        let recipients = to.iter().enumerate();
+        let recipients = recipients.map(|(at, to)| (RecipientKey::of(to), format!("no. {at}")));
+        let recipients = recipients.collect();
+        let setup = LineSetup { recipients, ..line("truc", limits) };
+        desk.queue.configure(vec![setup], desk.now);
+        let refusing = vec![(ChannelId::new("truc"), on_record.clone())];
+        desk.queue.restore_refusing(refusing, desk.now);
+        desk
+    };
+    assert_eq!(after(&["1", "3"]).status().refusing, [], "they were taken out");
+    let mut desk = after(&["0", "1", "2", "3"]);
+    let refusing = desk.status().refusing.remove(0);
+    assert_eq!((&*refusing.recipient, refusing.since, &*refusing.reason), ("no. 2", since, "410"));
+    desk.decide("b", "b", FIRING);
+    desk.take();
+    desk.settle("b", receipt(Ok(()), false));
+    assert_eq!(desk.status().refusing, []);
 }
 
 #[test]

@@ -40,6 +40,12 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Do what is said above. Alerts go out all the same, but what is not written is \
              lost if the machine stops now.",
         )),
+        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some((
+            "a wrong number or address, somebody who left the group or blocked the account, or a \
+             mailbox that is full",
+            "In vchealth.yaml look at the recipient in brackets: the place in `to`, or the id of the \
+             group. Mend or take it out, then try `vchealth alert-test`. The others are told.",
+        )),
         SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
             "the monitor has no way out, or the message services are down",
             "Check the way to the internet, and each channel with `vchealth alert-test`. \
@@ -130,6 +136,9 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => store(trouble),
         SelfDoubt::Trouble { part: Part::Store, detail } => {
             format!("the monitor cannot write its data ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Recipients, detail } => {
+            format!("recipients {detail} get no alerts any more, though others of the channel do")
         }
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("no alert channel gets a message through ({detail})")

@@ -40,6 +40,12 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "Làm theo dấu hiệu ở trên. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất \
              những gì chưa ghi.",
         )),
+        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some((
+            "sai số điện thoại hoặc địa chỉ, người nhận đã rời nhóm, chặn tài khoản gửi, hoặc đầy \
+             hộp thư",
+            "Trong vchealth.yaml, xem lại người nhận ghi trong ngoặc: số thứ tự trong `to` hoặc mã \
+             của nhóm. Sửa hoặc bỏ đi, rồi thử `vchealth alert-test`. Những người khác vẫn nhận được.",
+        )),
         SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
             "máy giám sát mất đường ra, hoặc các dịch vụ nhắn tin ngừng",
             "Kiểm tra đường ra internet và từng kênh bằng `vchealth alert-test`. Cho đến khi \
@@ -131,6 +137,11 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
         SelfDoubt::Trouble { detail: Ailment::Store(trouble), .. } => store(trouble),
         SelfDoubt::Trouble { part: Part::Store, detail } => {
             format!("máy giám sát không ghi được dữ liệu ({detail})")
+        }
+        SelfDoubt::Trouble { part: Part::Recipients, detail } => {
+            format!(
+                "người nhận {detail} không nhận được cảnh báo, dù người khác cùng kênh vẫn nhận"
+            )
         }
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("không kênh cảnh báo nào gửi được tin ({detail})")

@@ -65,7 +65,7 @@ pub(super) fn self_doubt() -> Value {
     let mut details = vec![text(), object(&[("silent", object(&[("seconds", count())]))])];
     details.extend(held.map(|name| object(&[(name, object(&[("dir", text())]))])));
     let trouble = [
-        ("part", words(&["resolver", "store", "courier"])),
+        ("part", words(&["resolver", "store", "courier", "recipients"])),
         ("detail", json!({ "anyOf": details })),
     ];
     let refused = json!({ "type": "object", "additionalProperties": array(&text()) });
