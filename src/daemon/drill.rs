@@ -1,4 +1,4 @@
-//! The device of a drill: it answers, then it is mute, and the hands ask it as they do every device.
+//! The device of a drill: it answers, then it is mute, and the hands ask it as they do all others.
 //!
 //! It is a SIP user agent on this machine's loopback. Nothing else of the kind falls silent as a
 //! codec without power does: the kernel answers every echo to a loopback address, and refuses what

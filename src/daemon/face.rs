@@ -1,4 +1,7 @@
 //! The daemon as others see it: the web server asks here, and so does a reload on SIGHUP.
+//!
+//! It is long since all that the web server may ask, [`Daemon`], is answered in this one place;
+//! each answer is a few lines that lead to whoever knows it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1060,7 +1060,7 @@ pub const DRILL_SUCCESS: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 if every channel accepted the last drill, else 0; absent before the first",
+    "1 if every channel accepted the last drill and an alert of its session would be told, be it since, else 0; absent before the first",
 );
 /// The last sign of life that got through.
 pub const HEARTBEAT_SUCCESS: Metric = gauge(

@@ -6,13 +6,15 @@
 //!    nothing; where nobody else has it, the rota counts again, so that there always is somebody.
 //!    That is shown wherever it is shown who is on duty: whoever arranged it has to know. Should
 //!    the files know them again, it holds again.
+//! 3. Who was relieved is not called in a step of escalation to whoever is next, as long as that
+//!    lasts: they are ill. When nobody else is left, the step after that comes in its place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Monitor;
+use super::{Monitor, flap};
 use crate::config::{Config, Handed, Rota, Settings};
 use crate::model::{Change, DutyView, HandOver, Now, OnDuty, PersonId, RotaId};
 
@@ -53,12 +55,11 @@ impl Monitor {
     /// set right.
     pub(super) fn show_duty(&mut self, now: Now) {
         let mut changes = Vec::new();
-        for handed in self.handed.values_mut().filter(|handed| handed.at > now.wall) {
-            let ahead = handed.at.duration_since(now.wall);
-            handed.until = handed.until.checked_sub(ahead).unwrap_or(handed.until);
-            handed.at = now.wall;
-            let (rota, handed) = (handed.rota.clone(), Some(Box::new(handed.clone())));
-            changes.push(Change::Duty { rota, handed });
+        for handed in self.handed.values_mut() {
+            if flap::not_ahead(&mut handed.at, Some(&mut handed.until), now.wall) {
+                let (rota, handed) = (handed.rota.clone(), Some(Box::new(handed.clone())));
+                changes.push(Change::Duty { rota, handed });
+            }
         }
         let is_old = |handed: &HandOver| now.wall.duration_since(handed.until) >= KEPT;
         let old = self.handed.values().filter(|handed| is_old(handed));
@@ -81,7 +82,9 @@ fn put(config: &mut Arc<Config>, all: &BTreeMap<RotaId, HandOver>) {
         let handed = all.get(&rota.id)?;
         let known = handed.people.iter().filter(|id| settings.person(id).is_some());
         let who: Vec<PersonId> = known.cloned().collect();
-        (!who.is_empty()).then_some(Handed { until: handed.until, who })
+        let relieved = rota.by_shifts(handed.at).into_iter().filter(|id| !who.contains(id));
+        let relieved = relieved.cloned().collect();
+        (!who.is_empty()).then_some(Handed { until: handed.until, who, relieved })
     };
     let settings = &config.settings;
     let now: Vec<Option<Handed>> =

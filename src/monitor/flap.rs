@@ -53,6 +53,20 @@ fn recent(incident: &Incident, settings: &FlappingSettings, now: Timestamp) -> u
     u32::try_from(recent.count()).unwrap_or(u32::MAX)
 }
 
+/// Sets right what was written by a clock that ran ahead of `now`: it began no later than now, and
+/// lasts for as long as it was meant to. Whether it was ahead.
+pub(super) fn not_ahead(at: &mut Timestamp, until: Option<&mut Timestamp>, now: Timestamp) -> bool {
+    let ahead = at.duration_since(now);
+    if !ahead.is_positive() {
+        return false;
+    }
+    *at = now;
+    if let Some(until) = until {
+        *until = until.checked_sub(ahead).unwrap_or(*until);
+    }
+    true
+}
+
 /// Whether `at` lies no more than `window` before `now`, or after it by a clock that was set.
 pub(super) fn within(at: Timestamp, window: Duration, now: Timestamp) -> bool {
     now.duration_since(at).unsigned_abs() <= window

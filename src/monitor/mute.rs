@@ -29,6 +29,19 @@ pub(super) enum Worse {
     Urgent,
 }
 
+/// What is said of an incident, as far as it decides what holds that back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weight {
+    pub(super) worse: Worse,
+    /// When readiness for its session began, where it is critical with that on or about to begin.
+    pub(super) near_since: Option<Timestamp>,
+}
+
+impl Weight {
+    /// Of something that is as it was, whatever is on.
+    pub(super) const NONE: Self = Self { worse: Worse::No, near_since: None };
+}
+
 impl Mutes {
     /// Drops what ended long before `now`; gives the changes that make that durable.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
@@ -77,8 +90,20 @@ impl Mutes {
         site: SiteIx,
         now: Timestamp,
     ) -> bool {
+        self.is_worked_on(topology, site, Timestamp::MIN, now)
+    }
+
+    /// The same, by work that began no sooner than `since`.
+    fn is_worked_on(
+        &self,
+        topology: &Topology,
+        site: SiteIx,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         self.maintenance.values().any(|window| {
-            window.from <= now
+            since <= window.from
+                && window.from <= now
                 && now < window.until
                 && window.sites.iter().any(|root| is_below(topology, site, root))
         })
@@ -92,14 +117,18 @@ impl Mutes {
     /// 3. What is [worse](Worse) than what is held back breaks every silence: whoever asked for it
     ///    did not know.
     /// 4. Planned work holds that back all the same, as things get worse before they are better,
-    ///    but not what has become [urgent](Worse): nobody means to work on into a session.
+    ///    but not what has become [urgent](Worse): nobody means to work on into a session. For the
+    ///    same reason work that began before the readiness for a session did holds back nothing
+    ///    that is critical for it, even what fails only then. Work that is meant for the session
+    ///    begins within it, and has its peace.
     pub(super) fn holds_back(
         &self,
         picture: &Picture,
         incident: &Incident,
-        worse: Worse,
+        Weight { worse, near_since }: Weight,
         now: Timestamp,
     ) -> bool {
+        let since = near_since.unwrap_or(Timestamp::MIN);
         let on = |silence: &Silence| silence.from <= now && now < silence.until;
         if worse == Worse::No
             && self.silences.values().any(|silence| silence.site.is_none() && on(silence))
@@ -113,7 +142,7 @@ impl Mutes {
             let topology = picture.topology();
             topology.find_site(id).is_some_and(|site| {
                 (worse == Worse::No && self.is_silenced(topology, site, now))
-                    || (worse < Worse::Urgent && self.is_in_maintenance(topology, site, now))
+                    || (worse < Worse::Urgent && self.is_worked_on(topology, site, since, now))
             })
         };
         let mut affected = incident.affected_now().peekable();
@@ -124,9 +153,16 @@ impl Mutes {
         }
     }
 
-    /// Whether messages about a site are held back by either.
-    pub(super) fn is_muted(&self, topology: &Topology, site: SiteIx, now: Timestamp) -> bool {
-        self.is_silenced(topology, site, now) || self.is_in_maintenance(topology, site, now)
+    /// Whether at `now` messages about a site are held back by either when it is critical for a
+    /// session the readiness for which began at `since`.
+    pub(super) fn is_muted(
+        &self,
+        topology: &Topology,
+        site: SiteIx,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        self.is_silenced(topology, site, now) || self.is_worked_on(topology, site, since, now)
     }
 
     /// When the next of them begins or ends.

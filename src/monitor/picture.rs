@@ -292,16 +292,9 @@ impl Picture {
         if learned.was == Health::Down && watched.streak.hard == Health::Unknown {
             watched.was_out |= self.endpoints[endpoint.ix()].alive_at >= watched.bad_since;
         }
-        match (suspicious, watched.is_suspicious()) {
-            (false, true) => self.sites[site.ix()].suspicious += 1,
-            (true, false) => self.sites[site.ix()].suspicious -= 1,
-            _ => {}
-        }
-        match (was_unasked, watched.unasked_since.is_some()) {
-            (false, true) => self.sites[site.ix()].unasked += 1,
-            (true, false) => self.sites[site.ix()].unasked -= 1,
-            _ => {}
-        }
+        let counts = &mut self.sites[site.ix()];
+        recount(&mut counts.suspicious, suspicious, watched.is_suspicious());
+        recount(&mut counts.unasked, was_unasked, watched.unasked_since.is_some());
         // More of the same changes nothing. Whether a path is bad is weighed anew as long as it is
         // in doubt.
         let same = before == watched.stand(&self.rules) && !suspicious && !watched.is_suspicious();
@@ -432,5 +425,13 @@ impl Judged {
     /// As it is shown; `soft` is what the latest evidence hints at.
     pub(super) const fn standing(&self, soft: Health) -> Standing {
         Standing { hard: self.hard, soft, since: self.since }
+    }
+}
+/// Counts one that was among those that are counted, or is now.
+const fn recount(count: &mut u16, was: bool, is: bool) {
+    match (was, is) {
+        (false, true) => *count += 1,
+        (true, false) => *count -= 1,
+        _ => {}
     }
 }

@@ -114,10 +114,15 @@ pub(super) fn matters(phase: Phase, importance: Importance) -> bool {
     matches!(phase, Phase::Readiness | Phase::Live) && importance != Importance::Low
 }
 
+/// When the readiness for a session begins.
+pub(super) fn readiness_begins(session: &Session, phases: &PhaseSettings) -> Timestamp {
+    session.start.checked_sub(phases.readiness_before).unwrap_or(Timestamp::MIN)
+}
+
 /// The moments at which a session's phase changes.
 fn edges(session: &Session, phases: &PhaseSettings) -> [Timestamp; 4] {
     [
-        session.start.checked_sub(phases.readiness_before).unwrap_or(Timestamp::MIN),
+        readiness_begins(session, phases),
         session.start,
         session.end,
         session.end.checked_add(phases.wrap_up_after).unwrap_or(Timestamp::MAX),

@@ -124,7 +124,10 @@ impl Why {
 ///    what was told before them too; but it goes at once to whom it was told in these hours, who
 ///    was woken by it, and to everybody where somebody took it on, who may be on the way. What
 ///    becomes worse than what is held back breaks a silence, and what becomes critical because its
-///    session nears breaks planned work too; see [`super::mute::Mutes::holds_back`].
+///    session nears breaks planned work too. Work that began before the readiness for that session
+///    holds back nothing that is critical for it: whoever works on into a session has to hear of
+///    it, also of what was well until then. Work that is announced within a session has its peace.
+///    See [`super::mute::Mutes::holds_back`].
 /// 5. At most `limit` messages an hour, reminders and escalations included. What is said in between
 ///    needs two messages left, for itself and for the end; a mere reminder three, so that what
 ///    comes back after the end is never late because of it.

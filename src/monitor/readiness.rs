@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
-use super::mute::Worse;
+use super::mute::Weight;
 use super::policy::{self, Need, Quiet, Rules, Why};
 use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
@@ -262,7 +262,7 @@ impl Monitor {
         let bad = run.verdict() >= tell.max(Verdict::AtRisk);
         let kind = if bad { NotificationKind::Firing } else { NotificationKind::Resolved };
         let mut incident = self.incident_of(run, bad, now.wall);
-        let muted = bad && self.mutes.holds_back(&self.picture, &incident, Worse::No, now.wall);
+        let muted = bad && self.mutes.holds_back(&self.picture, &incident, Weight::NONE, now.wall);
         let standing = Standing::of(&incident, &self.picture.config, now.wall);
         let reached = routing::reach_of(&incident, &self.picture, standing, now.wall);
         let reached: Vec<Reach> = reached.into_iter().filter(|reach| reach.step == 0).collect();

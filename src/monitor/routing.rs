@@ -30,6 +30,8 @@ pub(crate) struct Reach {
 pub(super) struct Standing {
     pub(super) phase: Phase,
     importance: Option<Importance>,
+    /// When readiness for it began, while it is on or about to begin.
+    pub(super) near_since: Option<Timestamp>,
 }
 
 impl Standing {
@@ -37,9 +39,12 @@ impl Standing {
         let id = incident.session.as_ref();
         let session: Option<&Session> =
             id.and_then(|id| config.sessions.iter().find(|s| s.id == *id)).map(|s| &**s);
-        session.map_or_else(Self::default, |session| Self {
-            phase: plan::phase(session, &config.settings.phases, now),
-            importance: Some(session.importance),
+        session.map_or_else(Self::default, |session| {
+            let phases = &config.settings.phases;
+            let phase = plan::phase(session, phases, now);
+            let is_near = matches!(phase, Phase::Readiness | Phase::Live);
+            let near_since = is_near.then(|| plan::readiness_begins(session, phases));
+            Self { phase, importance: Some(session.importance), near_since }
         })
     }
 }
@@ -74,6 +79,8 @@ pub(super) fn reach_of(
 /// 2. Routes are tried in order; the first that fits is the last one unless it says `continue`.
 /// 3. A person is reached through all of their channels, a rota through whoever is on duty at this
 ///    moment, by its shifts or because they took over.
+/// 4. A step that leads to nobody, since the only other one on the rota was relieved, is not waited
+///    for: the next step comes in its place.
 pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) -> Vec<Reach> {
     if settings.routes.is_empty() {
         let all = settings.channels.iter().map(|channel| Reach {
@@ -93,20 +100,25 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
         let first = (0, Duration::ZERO, &route.to);
         let steps = (1..).zip(&route.escalate);
         let steps = steps.map(|(nth, step)| (nth, step.wait(matter.phase), &step.to));
+        let mut in_place_of: Option<Duration> = None;
         for (step, after, to) in std::iter::once(first).chain(steps) {
-            for receiver in to {
-                for (channel, person, on_duty) in resolve(settings, receiver, now) {
-                    let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
-                        channel,
-                        step,
-                        after,
-                        people: Vec::new(),
-                        on_duty: true,
-                    });
-                    known.after = known.after.min(after);
-                    known.on_duty &= on_duty;
-                    known.people.extend(person.filter(|name| !known.people.contains(name)));
-                }
+            let all: Vec<_> = to.iter().flat_map(|it| resolve(settings, it, now)).collect();
+            if all.is_empty() && step > 0 {
+                in_place_of.get_or_insert(after);
+                continue;
+            }
+            let after = in_place_of.take().map_or(after, |sooner| sooner.min(after));
+            for (channel, person, on_duty) in all {
+                let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
+                    channel,
+                    step,
+                    after,
+                    people: Vec::new(),
+                    on_duty: true,
+                });
+                known.after = known.after.min(after);
+                known.on_duty &= on_duty;
+                known.people.extend(person.filter(|name| !known.people.contains(name)));
             }
         }
         if !route.goes_on {
@@ -138,8 +150,7 @@ fn resolve(
             settings.rota(id).map_or(Vec::new(), |rota| on_duty(rota.on_duty(now)))
         }
         Receiver::Next(id) => {
-            let next = settings.rota(id).and_then(|rota| rota.next_on_duty(now));
-            next.map_or(Vec::new(), |(_, people)| on_duty(people))
+            settings.rota(id).map_or(Vec::new(), |rota| on_duty(rota.next_to_call(now)))
         }
     }
 }

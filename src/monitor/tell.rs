@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Monitor;
 use super::flap;
 use super::ledger::{Entry, Slot};
-use super::mute::{Mutes, Worse};
+use super::mute::{Mutes, Weight, Worse};
 use super::picture::Picture;
 use super::policy::{self, Need, Quiet, Rules, Why};
 use super::record;
@@ -282,7 +282,7 @@ fn weigh(
 /// 2. What is told all the same is what is held back from then on.
 fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp) -> bool {
     let incident = &entry.incident;
-    let is_held = incident.is_open() && mutes.holds_back(picture, incident, Worse::No, now);
+    let is_held = incident.is_open() && mutes.holds_back(picture, incident, Weight::NONE, now);
     if !is_held {
         if incident.muted.is_some() {
             entry.change().muted = None;
@@ -305,12 +305,10 @@ fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp)
         entry.change().muted = Some(muted.clone());
     }
     let incident = &entry.incident;
-    let phase = Standing::of(incident, &picture.config, now).phase;
-    let is_near = matches!(phase, Phase::Readiness | Phase::Live);
-    let is_urgent = incident.severity == Severity::Critical
-        && muted.extent.severity < Severity::Critical
-        && is_near;
-    let worse = if is_urgent {
+    let standing = Standing::of(incident, &picture.config, now);
+    let is_critical = incident.severity == Severity::Critical;
+    let near_since = standing.near_since.filter(|_| is_critical);
+    let worse = if near_since.is_some() && muted.extent.severity < Severity::Critical {
         Worse::Urgent
     } else if policy::has_worsened(incident)
         || policy::worse_than(incident, &muted.extent).is_some()
@@ -319,7 +317,7 @@ fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp)
     } else {
         Worse::No
     };
-    mutes.holds_back(picture, incident, worse, now)
+    mutes.holds_back(picture, incident, Weight { worse, near_since }, now)
 }
 
 /// Whether a site that an incident still explains is in trouble for a fact. It is not known right
@@ -383,16 +381,11 @@ fn not_ahead(entry: &mut Entry, now: Timestamp) {
     }
     let incident = entry.change();
     incident.waiting_since = incident.waiting_since.map(|at| at.min(now));
-    if let Some(ack) = &mut incident.ack
-        && ack.at > now
-    {
-        // It lasts for as long as it was meant to.
-        let ahead = ack.at.duration_since(now);
-        ack.until = ack.until.map(|until| until.checked_sub(ahead).unwrap_or(until));
-        ack.at = now;
+    if let Some(ack) = &mut incident.ack {
+        flap::not_ahead(&mut ack.at, ack.until.as_mut(), now);
     }
     for told in &mut incident.told {
-        told.at = told.at.min(now);
+        flap::not_ahead(&mut told.at, None, now);
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::api::{Unfit, text};
 use crate::config::PhaseTimes;
-use crate::model::{Ack, Incident, Phase, Session, Snapshot};
+use crate::model::{Ack, Incident, Phase, Session, SessionView, Snapshot};
 
 /// What a program may write in place of a moment.
 pub(super) const WORDS: [&str; 2] = ["session", "over"];
@@ -120,15 +120,17 @@ impl<'a> Circumstances<'a> {
 
     /// How long an ack of this incident holds that does not say so; none until it is over.
     pub(super) fn usual(&self, incident: &Incident) -> Option<Duration> {
-        let id = incident.session.as_ref();
-        let view = id.and_then(|id| self.snapshot.sessions.iter().find(|it| it.session.id == *id));
-        self.lasts.in_phase(view.map_or(Phase::Idle, |view| view.phase))
+        self.lasts.in_phase(self.view(incident).map_or(Phase::Idle, |view| view.phase))
     }
 
     /// The session that an incident touches, unless it is over.
     pub(super) fn session(&self, incident: &Incident) -> Option<&'a Session> {
+        Some(&*self.view(incident)?.session).filter(|session| session.end > self.now)
+    }
+
+    /// The session that an incident touches, as it is shown.
+    fn view(&self, incident: &Incident) -> Option<&'a SessionView> {
         let id = incident.session.as_ref()?;
-        let view = self.snapshot.sessions.iter().find(|it| it.session.id == *id)?;
-        Some(&*view.session).filter(|session| session.end > self.now)
+        self.snapshot.sessions.iter().find(|view| view.session.id == *id)
     }
 }

@@ -47,6 +47,8 @@ pub struct Handed {
     pub until: Timestamp,
     /// Who is on duty, at least one.
     pub who: Vec<PersonId>,
+    /// Who was on duty when it was handed over, and has it no longer.
+    pub relieved: Vec<PersonId>,
 }
 
 /// A shift that comes again every week.
@@ -141,9 +143,16 @@ impl Rota {
     /// 4. Else those who are on duty otherwise.
     #[must_use]
     pub fn on_duty(&self, at: Timestamp) -> Vec<&PersonId> {
-        if let Some(handed) = self.handed.as_ref().filter(|handed| at < handed.until) {
-            return each_once(handed.who.iter());
+        match self.handed.as_ref().filter(|handed| at < handed.until) {
+            Some(handed) => each_once(handed.who.iter()),
+            None => self.by_shifts(at),
         }
+    }
+
+    /// Who is on duty at `at` as long as nobody took over: rules 2 to 4 of
+    /// [`on_duty`](Self::on_duty).
+    #[must_use]
+    pub fn by_shifts(&self, at: Timestamp) -> Vec<&PersonId> {
         let dated = self.dated.iter().filter(|shift| shift.from <= at && at < shift.until);
         let mut who = each_once(dated.flat_map(|shift| &shift.who));
         if who.is_empty() {
@@ -183,10 +192,24 @@ impl Rota {
     /// Who comes on duty next and is not on duty at `at`, and when.
     #[must_use]
     pub fn next_on_duty(&self, at: Timestamp) -> Option<(Timestamp, Vec<&PersonId>)> {
-        let now = self.on_duty(at);
+        self.next_but(&self.on_duty(at), at)
+    }
+
+    /// Who is called at `at` when those on duty do not answer: whoever comes on duty next, but
+    /// nobody who was relieved, as long as the duty is in other hands. They are ill or away.
+    #[must_use]
+    pub fn next_to_call(&self, at: Timestamp) -> Vec<&PersonId> {
+        let handed = self.handed.iter().filter(|handed| at < handed.until);
+        let relieved = handed.flat_map(|handed| &handed.relieved);
+        let but: Vec<&PersonId> = self.on_duty(at).into_iter().chain(relieved).collect();
+        self.next_but(&but, at).map_or_else(Vec::new, |(_, who)| who)
+    }
+
+    /// The first after `at` to come on duty but these, and when.
+    fn next_but(&self, but: &[&PersonId], at: Timestamp) -> Option<(Timestamp, Vec<&PersonId>)> {
         self.edges_after(at).into_iter().find_map(|edge| {
             let mut then = self.on_duty(edge);
-            then.retain(|person| !now.contains(person));
+            then.retain(|person| !but.contains(person));
             (!then.is_empty()).then_some((edge, then))
         })
     }
@@ -369,7 +392,8 @@ mod tests {
     fn duty_in_other_hands_passes_back_to_whoever_the_rota_says_then() {
         let mut rota = day_and_night("Asia/Ho_Chi_Minh", "07:30", "17:00");
         let until = at("2026-03-03T09:00:00+07:00");
-        rota.handed = Some(Handed { until, who: vec![id("tu"), id("day"), id("tu")] });
+        let who = vec![id("tu"), id("day"), id("tu")];
+        rota.handed = Some(Handed { until, who, relieved: Vec::new() });
         let night = at("2026-03-03T02:00:00+07:00");
         assert_eq!(on(&rota, "2026-03-03T02:00:00+07:00"), "tu+day");
         assert_eq!(on(&rota, "2026-03-03T08:59:59+07:00"), "tu+day", "whatever the shifts say");
@@ -377,6 +401,21 @@ mod tests {
         let (next, who) = rota.next_on_duty(night).unwrap();
         assert_eq!((next, who), (at("2026-03-03T17:00:00+07:00"), vec![&id("night")]));
         assert_eq!(on(&rota, "2026-03-03T09:00:00+07:00"), "day");
+    }
+
+    #[test]
+    fn who_was_relieved_is_not_called_as_the_next_one_until_the_duty_passes_back() {
+        let mut rota = day_and_night("Asia/Ho_Chi_Minh", "07:30", "17:00");
+        let until = at("2026-03-03T09:00:00+07:00");
+        let handed = |who: &str| Handed { until, who: vec![id(who)], relieved: vec![id("night")] };
+        let night = at("2026-03-03T02:00:00+07:00");
+        rota.handed = Some(handed("tu"));
+        assert_eq!(rota.next_to_call(night), [&id("day")]);
+        rota.handed = Some(handed("day"));
+        assert!(rota.next_to_call(night).is_empty(), "the only other one is ill");
+        assert_eq!(rota.next_on_duty(night).unwrap().1, [&id("night")], "and comes back later");
+        let later = at("2026-03-03T10:00:00+07:00");
+        assert_eq!(rota.next_to_call(later), [&id("night")]);
     }
 
     /// In Berlin 02:30 does not happen on 29 March 2026 and happens twice on 25 October.

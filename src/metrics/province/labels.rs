@@ -73,13 +73,15 @@ impl<'s> Labels<'s> {
     }
 
     /// Those of the endpoints.
-    pub(super) fn endpoints(self) -> EndpointLists<'s> {
-        EndpointLists { at: 0, list: Shared::of(self.snapshot) }
+    pub(super) fn endpoints(self) -> SharedLists<'s> {
+        let each = |list: &mut Shared<'s>, at| list.endpoint(EndpointIx::new(at));
+        SharedLists::of(self.snapshot, self.snapshot.topology.endpoints.len(), each)
     }
 
     /// Those of the targets.
-    pub(super) fn targets(self) -> TargetLists<'s> {
-        TargetLists { at: 0, list: Shared::of(self.snapshot) }
+    pub(super) fn targets(self) -> SharedLists<'s> {
+        let each = |list: &mut Shared<'s>, at| list.target(TargetIx::new(at));
+        SharedLists::of(self.snapshot, self.snapshot.topology.targets.len(), each)
     }
 }
 
@@ -99,33 +101,27 @@ impl Lists for SiteLists<'_> {
     }
 }
 
-pub(super) struct EndpointLists<'s> {
+/// The lists of what belongs to sites, each begun with what it shares with the one before.
+pub(super) struct SharedLists<'s> {
     at: usize,
+    count: usize,
     list: Shared<'s>,
+    /// Writes the list of the one at this place.
+    each: fn(&mut Shared<'s>, usize),
 }
 
-impl Lists for EndpointLists<'_> {
-    fn next(&mut self) -> Option<&str> {
-        if self.at == self.list.snapshot.topology.endpoints.len() {
-            return None;
-        }
-        self.list.endpoint(EndpointIx::new(self.at));
-        self.at += 1;
-        Some(&self.list.list)
+impl<'s> SharedLists<'s> {
+    const fn of(snapshot: &'s Snapshot, count: usize, each: fn(&mut Shared<'s>, usize)) -> Self {
+        Self { at: 0, count, list: Shared::of(snapshot), each }
     }
 }
 
-pub(super) struct TargetLists<'s> {
-    at: usize,
-    list: Shared<'s>,
-}
-
-impl Lists for TargetLists<'_> {
+impl Lists for SharedLists<'_> {
     fn next(&mut self) -> Option<&str> {
-        if self.at == self.list.snapshot.topology.targets.len() {
+        if self.at == self.count {
             return None;
         }
-        self.list.target(TargetIx::new(self.at));
+        (self.each)(&mut self.list, self.at);
         self.at += 1;
         Some(&self.list.list)
     }

@@ -32,7 +32,7 @@ use crate::model::{
     Topology,
 };
 use crate::monitor::mute::Mutes;
-use crate::monitor::{Command, Input, Monitor};
+use crate::monitor::{Command, Input, Monitor, plan};
 
 /// So long everybody answers.
 const WELL: Duration = Duration::from_secs(20);
@@ -119,7 +119,8 @@ fn stands_in(session: &Session, config: &Config, mutes: &Mutes) -> Option<(SiteI
     let topology = &config.topology;
     let is_asked = |site: &SiteIx| !topology.site(*site).endpoints.is_empty();
     let asked = session.sites.keys().copied().filter(is_asked);
-    let heard = |site: &SiteIx| !mutes.is_muted(topology, *site, session.start);
+    let since = plan::readiness_begins(session, &config.settings.phases);
+    let heard = |site: &SiteIx| !mutes.is_muted(topology, *site, since, session.start);
     let any = asked.clone().next().or_else(|| session.sites.keys().next().copied())?;
     Some(
         asked

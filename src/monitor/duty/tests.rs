@@ -103,6 +103,12 @@ impl Desk {
         reached
     }
 
+    fn restart_with_its_config(&mut self) {
+        let config = Arc::clone(self.monitor.config());
+        self.monitor = Monitor::new(config, self.durable.clone(), self.now);
+        self.tell(Input::Tick);
+    }
+
     fn restart(&mut self, people: &[&str]) {
         let config = Arc::new(watched_by(people));
         self.monitor = Monitor::new(config, self.durable.clone(), self.now);
@@ -134,6 +140,42 @@ fn whoever_takes_over_is_reached_at_once_and_until_it_passes_back() {
     assert_eq!(desk.tell(Input::TakeDutyBack(RotaId::new("truc"))), Taken::In);
     assert_eq!(desk.reached(), ["sms-ha"]);
     assert!(desk.durable.duty.is_empty());
+}
+
+#[test]
+fn who_was_relieved_is_called_in_no_step_and_the_one_after_comes_in_its_place() {
+    let mut desk = Desk::open();
+    let mut config = watched_by(&["ha", "tu", "men"]);
+    let everybody =
+        [PersonId::new("ha"), PersonId::new("tu")].map(|who| crate::config::DatedShift {
+            from: desk.now.wall
+                + SignedDuration::from_hours(if who.as_str() == "ha" { -1 } else { 7 }),
+            until: desk.now.wall
+                + SignedDuration::from_hours(if who.as_str() == "ha" { 7 } else { 14 }),
+            who: vec![who],
+        });
+    config.settings.rotas[0].dated = everybody.into();
+    let mins = Duration::from_mins;
+    let step =
+        |after, to| crate::config::Step { after: mins(after), live: mins(after), to: vec![to] };
+    config.settings.routes[0].escalate = vec![
+        step(3, crate::config::Receiver::Next(RotaId::new("truc"))),
+        step(9, crate::config::Receiver::Person(PersonId::new("men"))),
+    ];
+    desk.tell(Input::Reload(Arc::new(config)));
+    let steps = |desk: &Desk| -> Vec<(u32, String, u64)> {
+        let it = incident("tan-lap.access.x", "tan-lap");
+        let reach =
+            routing::reach_of(&it, &desk.monitor.picture, Standing::default(), desk.now.wall);
+        let step = |it: &routing::Reach| (it.step, it.channel.to_string(), it.after.as_secs() / 60);
+        reach.iter().map(step).collect()
+    };
+    let of = |step, who: &str, after| (step, format!("sms-{who}"), after);
+    assert_eq!(steps(&desk), [of(0, "ha", 0), of(1, "tu", 3), of(2, "men", 9)]);
+    desk.hand_over(&["tu"], 360);
+    assert_eq!(steps(&desk), [of(0, "tu", 0), of(2, "men", 3)], "nobody calls who is ill");
+    desk.restart_with_its_config();
+    assert_eq!(steps(&desk), [of(0, "tu", 0), of(2, "men", 3)], "also after a restart");
 }
 
 #[test]

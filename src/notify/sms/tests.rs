@@ -2,9 +2,10 @@
 //! `tests/golden/messages/`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::*;
-use crate::model::Language;
+use crate::model::{Language, Saw, SelfDoubt};
 use crate::texts::Item;
 use crate::texts::tests::{digests, every_letter, golden, style, with_levels_in};
 
@@ -27,6 +28,39 @@ fn every_letter_fits_into_one_message_that_names_places_and_cuts_no_number() {
             let _ = writeln!(all, "=== {heading}\n\n{text}\n");
         }
         golden(&format!("{dir}/sms.txt"), &all);
+    }
+}
+
+#[test]
+fn what_is_the_matter_with_us_is_said_whatever_the_session_is_called() {
+    let title = "Phiên họp trực tuyến toàn tỉnh sơ kết sáu tháng đầu năm, triển khai nhiệm vụ \
+                 trọng tâm sáu tháng cuối năm";
+    let all = every_letter();
+    for (name, vi, en) in [
+        ("drill", "kenh sms, zalo", "channel sms, zalo"),
+        ("nobody", "khong ai nhan duoc canh bao", "nobody would get the alerts"),
+        ("muted", "dang tam tat", "silences or planned work hold back"),
+        ("unwatched", "khong ai duoc bao trong hai phut", "nobody would hear within two minutes"),
+    ] {
+        let found = all.iter().find(|(heading, _)| *heading == format!("ourselves: {name}"));
+        let mut letter = found.expect("such a letter").1.clone();
+        for item in &mut letter.items {
+            for seen in &mut Arc::make_mut(&mut item.notification).alert.incident.evidence {
+                if let Saw::Ourselves(
+                    SelfDoubt::DrillMissed { session, .. }
+                    | SelfDoubt::NobodyReached { session }
+                    | SelfDoubt::SessionMuted { session }
+                    | SelfDoubt::SessionUnwatched { session },
+                ) = &mut seen.saw
+                {
+                    title.clone_into(session);
+                }
+            }
+        }
+        for (language, said) in [(Language::Vi, vi), (Language::En, en)] {
+            let text = short(&letter, &style(language));
+            assert!(text.len() <= LONGEST && text.contains(said), "{text}");
+        }
     }
 }
 

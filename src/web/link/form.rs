@@ -1,8 +1,8 @@
 //! What there is to press on the page behind a link: who, until when, why, and what to do.
 //!
 //! It is filled in standing in a corridor with one thumb: what is usual is chosen already, and what
-//! people mostly write as the reason is there to be touched. There is no script, so a reason that is
-//! missing is asked for after a button was pressed.
+//! people mostly write as the reason is there to be touched. There is no script, so a reason that
+//! is missing is asked for after a button was pressed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -56,8 +56,8 @@ impl Page<'_> {
                         ))
                     }
                     div.row {
-                        button name="act" value="silence-1" { (self.pick("1 giờ", "1 hour")) }
-                        button name="act" value="silence-4" { (self.pick("4 giờ", "4 hours")) }
+                        button name="act" value="silence-1" { (self.pick("Tạm tắt 1 giờ", "Silence 1 h")) }
+                        button name="act" value="silence-4" { (self.pick("Tạm tắt 4 giờ", "Silence 4 h")) }
                     }
                     p.soft {
                         (self.pick(
@@ -67,8 +67,8 @@ impl Page<'_> {
                         ))
                     }
                     div.row {
-                        button name="act" value="maintain-1" { (self.pick("1 giờ", "1 hour")) }
-                        button name="act" value="maintain-4" { (self.pick("4 giờ", "4 hours")) }
+                        button name="act" value="maintain-1" { (self.pick("Bảo trì 1 giờ", "Work 1 h")) }
+                        button name="act" value="maintain-4" { (self.pick("Bảo trì 4 giờ", "Work 4 h")) }
                     }
                 }
                 (self.source())
