@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 
 use super::echoes;
 use crate::model::{
-    Detail, Effort, Failure, IcmpDetail, Mono, Now, Outcome, ProbeRequest, RttList, Stamp,
-    TargetIx, Topology, Trace, Trigger,
+    Detail, Effort, Failure, IcmpCheck, IcmpDetail, Mono, Now, Outcome, ProbeRequest, RttList,
+    Stamp, TargetIx, Topology, Trace, Trigger,
 };
 
 /// Failures kept for each target.
@@ -86,21 +86,27 @@ struct Failures {
 enum Success {
     /// One echo that was answered. Nearly all are, of nearly every target, so no more of it is
     /// kept than there is to know.
-    Echo(Echo<Ipv4Addr>),
-    Echo6(Box<Echo<Ipv6Addr>>),
+    Echo(Echo<Ipv4Addr, 1>),
+    Echo6(Box<Echo<Ipv6Addr, 1>>),
+    /// A train that was answered whole. After a start every target is asked for one, to confirm
+    /// what it said first.
+    Train(Box<Echo<IpAddr, TRAIN>>),
     Other(Box<Record>),
 }
 
-/// All that there is to know of one echo that was answered once.
+/// Echoes of a train where a check asks for fewer.
+const TRAIN: usize = IcmpCheck::THOROUGH_COUNT as usize;
+
+/// All that there is to know of so many echoes of a probe that were answered once each.
 #[derive(Debug, Clone, Copy)]
-struct Echo<A> {
+struct Echo<A, const N: usize> {
     due: Mono,
     began: Stamp,
-    /// Nanoseconds from `due` to the beginning, from there to the end, and of the round trip; below
-    /// four seconds each.
+    /// Nanoseconds from `due` to the beginning, from there to the end, and of the round trips;
+    /// below four seconds each.
     late: u32,
     took: u32,
-    rtt: u32,
+    rtts: [u32; N],
     address: A,
     trigger: Trigger,
     effort: Effort,
@@ -194,12 +200,14 @@ impl Success {
     fn of(record: Record) -> Self {
         let ProbeRequest { generation, target, .. } = record.outcome.request;
         let asked = Asked { generation, target };
-        let all = |echo: &Echo<IpAddr>| echo.record(asked) == record;
-        match Echo::of(&record).filter(all) {
-            Some(echo) => match echo.address {
+        if let Some(echo) = Echo::<_, 1>::all_of(&record, asked) {
+            return match echo.address {
                 IpAddr::V4(address) => Self::Echo(echo.to(address)),
                 IpAddr::V6(address) => Self::Echo6(Box::new(echo.to(address))),
-            },
+            };
+        }
+        match Echo::all_of(&record, asked) {
+            Some(train) => Self::Train(Box::new(train)),
             None => Self::Other(Box::new(record)),
         }
     }
@@ -208,6 +216,7 @@ impl Success {
         match self {
             Self::Echo(echo) => echo.record(asked),
             Self::Echo6(echo) => echo.record(asked),
+            Self::Train(train) => train.record(asked),
             Self::Other(record) => {
                 let mut record = (**record).clone();
                 let Asked { generation, target } = asked;
@@ -219,7 +228,12 @@ impl Success {
     }
 }
 
-impl Echo<IpAddr> {
+impl<const N: usize> Echo<IpAddr, N> {
+    /// The probe, if this says all that there is to know of it.
+    fn all_of(record: &Record, asked: Asked) -> Option<Self> {
+        Self::of(record).filter(|echo| echo.record(asked) == *record)
+    }
+
     /// The probe, if it may be one of those.
     fn of(record: &Record) -> Option<Self> {
         let Record { outcome, address: Some(address), .. } = record else {
@@ -228,33 +242,41 @@ impl Echo<IpAddr> {
         let Outcome { request, started, finished, result: Ok(reply), .. } = outcome else {
             return None;
         };
-        let Detail::Icmp(IcmpDetail { rtts: RttList::One(rtt), ttl, tos, .. }) = reply.detail
-        else {
+        let Detail::Icmp(IcmpDetail { rtts: times, ttl, tos, .. }) = &reply.detail else {
             return None;
         };
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).ok();
+        let mut rtts = [0; N];
+        let times: &[Duration; N] = times.as_slice().try_into().ok()?;
+        for (rtt, time) in rtts.iter_mut().zip(times) {
+            *rtt = nanos(*time)?;
+        }
         Some(Self {
             due: request.due,
             began: started.wall.into(),
             late: nanos(started.mono - request.due)?,
             took: nanos(*finished - started.mono)?,
-            rtt: nanos(rtt)?,
+            rtts,
             address: *address,
             trigger: request.trigger,
             effort: request.effort,
-            ttl,
-            tos,
+            ttl: *ttl,
+            tos: *tos,
         })
     }
 }
 
-impl<A: Copy + Into<IpAddr>> Echo<A> {
+impl<A: Copy + Into<IpAddr>, const N: usize> Echo<A, N> {
     fn record(&self, Asked { generation, target }: Asked) -> Record {
         let &Self { due, trigger, effort, ttl, tos, .. } = self;
         let time = |nanos: u32| Duration::from_nanos(nanos.into());
         let started = Now { mono: due + time(self.late), wall: self.began.into() };
-        let rtts = RttList::One(time(self.rtt));
-        let detail = IcmpDetail { sent: 1, received: 1, rtts, ttl, tos, duplicates: 0 };
+        let rtts = match self.rtts.as_slice() {
+            [one] => RttList::One(time(*one)),
+            many => RttList::Many(many.iter().map(|rtt| time(*rtt)).collect()),
+        };
+        let sent = u16::try_from(N).unwrap_or(u16::MAX);
+        let detail = IcmpDetail { sent, received: sent, rtts, ttl, tos, duplicates: 0 };
         let outcome = Outcome {
             request: ProbeRequest { generation, target, trigger, effort, due },
             started,
@@ -267,9 +289,9 @@ impl<A: Copy + Into<IpAddr>> Echo<A> {
     }
 
     /// The same with its address told in another way.
-    const fn to<B: Copy>(&self, address: B) -> Echo<B> {
-        let &Self { due, began, late, took, rtt, trigger, effort, ttl, tos, .. } = self;
-        Echo { due, began, late, took, rtt, address, trigger, effort, ttl, tos }
+    const fn to<B: Copy>(&self, address: B) -> Echo<B, N> {
+        let &Self { due, began, late, took, rtts, trigger, effort, ttl, tos, .. } = self;
+        Echo { due, began, late, took, rtts, address, trigger, effort, ttl, tos }
     }
 }
 
@@ -355,7 +377,15 @@ mod tests {
         let (one, many) =
             (RttList::One(Duration::from_nanos(7_000_001)), RttList::Many(rtts(&[9, 3, 8])));
         let slow = RttList::One(Duration::from_secs(5));
-        let lists = [(one.clone(), 0, 0), (slow, 0, 0), (one, 1, 2), (many, 1, 2)];
+        let train = RttList::Many(rtts(&[12, 7, 11]));
+        let lists = [
+            (one.clone(), 0, 0),
+            (slow, 0, 0),
+            (one, 1, 2),
+            (many, 1, 2),
+            (train.clone(), 0, 0),
+            (train, 0, 1),
+        ];
         let echoed = lists.map(|(rtts, lost, duplicates)| {
             let received = u16::try_from(rtts.as_slice().len()).unwrap();
             let (ttl, tos) = (Some(61), Some(136));
@@ -377,6 +407,8 @@ mod tests {
             assert_eq!(memory.explain(TargetIx::new(0)).successes, echoed);
         }
         assert!(size_of::<Option<Success>>() <= 40, "there are two of every target");
+        assert!(size_of::<Echo<IpAddr, TRAIN>>() <= 64, "there is one of each after a start");
+        assert!(matches!(Success::of(echoed[4].clone()), Success::Train(_)));
     }
 
     #[test]
