@@ -77,7 +77,9 @@ impl Hands {
         let resolver = resolver_trouble(&self.probes.resolver_health());
         let store = self.writer.status().trouble;
         let statuses = self.courier.statuses();
-        let courier = notify::trouble(&statuses, now);
+        let all = || statuses.iter().map(|it| it.id.as_str()).collect::<Vec<_>>().join(", ");
+        let stalled = self.courier.is_stalled(now) && !statuses.is_empty();
+        let courier = if stalled { Some(all()) } else { notify::trouble(&statuses, now) };
         let unreached = notify::unreached(&statuses);
         let accepted = statuses.iter().flat_map(|status| {
             let of = |incident: &IncidentId| {

@@ -87,6 +87,7 @@ fn signs(face: &Face, blind: Option<Mono>, now: Mono) -> Signs {
         blind: blind.map(|since| now - since),
         unwritten: since.map(|since| now - since.mono),
         untold: notify::trouble(&face.courier.statuses(), now).is_some(),
+        stalled: face.courier.is_stalled(now),
     }
 }
 

@@ -1087,7 +1087,7 @@ pub const HEARTBEAT_HELD: Metric = gauge(
     &[],
     Per::Daemon,
     1,
-    "1 while the heartbeat is held back because the event loop stands still, nothing is learned of the sites, the disk stands still or no channel reaches anybody, else 0",
+    "1 while the heartbeat is held back because the event loop or the courier stands still, nothing is learned of the sites, the disk stands still or no channel reaches anybody, else 0",
 );
 /// Whether a calendar can be read.
 pub const CALENDAR_WORKING: Metric = gauge(

@@ -151,7 +151,10 @@ impl Cluster {
         if alerts.is_empty() {
             return Ok(());
         }
-        let token = self.settings.token.as_ref().map(keys::read).transpose()?;
+        let token = match self.settings.token.clone() {
+            Some(source) => Some(keys::aside(move || keys::read(&source)).await?),
+            None => None,
+        };
         let mut headers = HeaderMap::new();
         if let Some(token) = &token {
             let value = format!("Bearer {}", token.reveal());
@@ -166,7 +169,7 @@ impl Cluster {
         let mut members = BTreeSet::new();
         let mut failures = Vec::new();
         for url in &self.settings.urls {
-            match keys::address(url) {
+            match keys::address(url).await {
                 Ok(url) => drop(members.insert(url)),
                 // The others are told all the same.
                 Err(error) => failures.push(error),

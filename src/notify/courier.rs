@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ use crate::store::{Outstanding, Ticket, WriterHandle};
 
 /// Longest that a message waits until it is on record that it was tried.
 const RECORD_FIRST: Duration = Duration::from_secs(1);
+/// Longest from one round to the next, so that it shows that they go on.
+const ROUND: Duration = Duration::from_secs(10);
+/// A courier that has not come round for so long stands still.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Why there can be no courier.
 #[derive(Debug)]
@@ -69,6 +74,7 @@ pub struct Courier {
     inbox: Inbox,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
     given_up: Arc<Mutex<Vec<Refusal>>>,
+    turned: Arc<AtomicU64>,
     task: JoinHandle<()>,
     /// What all of it runs on; taken when it ends.
     runtime: Option<Box<Runtime>>,
@@ -80,9 +86,17 @@ pub struct Remote {
     inbox: Inbox,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
     given_up: Arc<Mutex<Vec<Refusal>>>,
+    turned: Arc<AtomicU64>,
 }
 
 impl Remote {
+    /// Whether the courier has not come round for so long that something holds it: nobody is told
+    /// anything then.
+    #[must_use]
+    pub fn is_stalled(&self, now: Mono) -> bool {
+        now - Mono::from_nanos(self.turned.load(Ordering::Relaxed)) >= STALLED
+    }
+
     /// Takes over other channels or another style. What waits for a channel that is gone is
     /// given up, loudly.
     pub fn configure(&self, setup: Setup) {
@@ -170,7 +184,9 @@ impl Courier {
             clock,
             statuses: Arc::clone(&statuses),
             given_up: Arc::clone(&given_up),
+            turned: Arc::new(AtomicU64::new(clock.mono().as_nanos())),
         };
+        let turned = Arc::clone(&round.turned);
         round.configure(setup);
         round.queue.restore_stand_ins(waiting.stand_ins);
         round.queue.restore_drills(&waiting.drills);
@@ -184,7 +200,7 @@ impl Courier {
         round.record();
         let task = tokio::spawn(round.run(orders.0));
         drop(inside);
-        Ok(Self { inbox, statuses, given_up, task, runtime: Some(Box::new(runtime)) })
+        Ok(Self { inbox, statuses, given_up, turned, task, runtime: Some(Box::new(runtime)) })
     }
 
     /// Takes up what was accepted before the daemon ended and is not over, for channels that tell
@@ -200,6 +216,7 @@ impl Courier {
             inbox: self.inbox.clone(),
             statuses: Arc::clone(&self.statuses),
             given_up: Arc::clone(&self.given_up),
+            turned: Arc::clone(&self.turned),
         }
     }
 
@@ -241,6 +258,8 @@ struct Round {
     clock: Clock,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
     given_up: Arc<Mutex<Vec<Refusal>>>,
+    /// When it last came round, in nanoseconds.
+    turned: Arc<AtomicU64>,
 }
 
 /// What a delivery carries.
@@ -260,6 +279,7 @@ impl Round {
         let mut stopping: Option<(Mono, oneshot::Sender<usize>)> = None;
         loop {
             let now = self.clock.now();
+            self.turned.store(now.mono.as_nanos(), Ordering::Relaxed);
             while let Some(due) = self.queue.next(now) {
                 self.send(due);
             }
@@ -280,7 +300,7 @@ impl Round {
                     None => return,
                 },
                 Some(ended) = self.deliveries.join_next_with_id() => self.settle(ended),
-                () = sleep_until(self.clock, due.min(end)) => {}
+                () = sleep_until(self.clock, due.min(end).min(now.mono + ROUND)) => {}
             }
         }
         self.break_off().await;
@@ -346,9 +366,16 @@ impl Round {
         }
     }
 
-    /// Ends what is under way, and records who has it already.
+    /// Ends what is under way, and records who has it already. What came to its end just now counts
+    /// as it ended.
     async fn break_off(&mut self) {
-        self.deliveries.shutdown().await;
+        self.deliveries.abort_all();
+        while let Some(ended) = self.deliveries.join_next_with_id().await {
+            if ended.as_ref().is_err_and(JoinError::is_cancelled) {
+                continue;
+            }
+            self.settle(ended);
+        }
         let now = self.clock.now();
         for carried in std::mem::take(&mut self.carries).into_values() {
             let (letter, heard) = (&carried.letter, carried.heard());
@@ -457,9 +484,6 @@ impl Round {
 
 /// Waits until monotonic time reads `until`.
 async fn sleep_until(clock: Clock, until: Mono) {
-    if until == Mono::NEVER {
-        std::future::pending::<()>().await;
-    }
     tokio::time::sleep(until - clock.mono()).await;
 }
 
@@ -492,7 +516,10 @@ mod tests {
             () = &mut ended => panic!("it has only begun"),
             () = task::yield_now() => {}
         }
+        let (remote, now) = (courier.remote(), clock.mono());
+        assert!(!remote.is_stalled(now + ROUND), "it has come round just now");
         courier.task.abort();
         ended.await;
+        assert!(remote.is_stalled(now + 2 * STALLED), "it comes round no more");
     }
 }

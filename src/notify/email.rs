@@ -7,7 +7,7 @@
 mod bounded;
 mod message;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -118,8 +118,10 @@ impl Email {
         let from = mailbox(&self.settings.from)?;
         let to: Vec<Mailbox> =
             self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
-        let password =
-            self.settings.login.as_ref().map(|(_, source)| keys::read(source)).transpose()?;
+        let password = match self.settings.login.clone() {
+            Some((_, source)) => Some(keys::aside(move || keys::read(&source)).await?),
+            None => None,
+        };
         let tls = match self.settings.security {
             MailSecurity::None => Tls::None,
             MailSecurity::Starttls => Tls::Required(self.tls().await?),
@@ -156,11 +158,12 @@ impl Email {
                 let why = |error: &dyn std::fmt::Display| {
                     format!("the certificates in {} cannot be used: {error}", path.display())
                 };
-                let large = std::fs::metadata(&path).map_err(|e| why(&e))?.len() > LARGEST_CA_FILE;
-                if large {
+                let file = keys::open(&path).map_err(|e| why(&e))?;
+                let mut pem = Vec::new();
+                file.take(LARGEST_CA_FILE + 1).read_to_end(&mut pem).map_err(|e| why(&e))?;
+                if pem.len() as u64 > LARGEST_CA_FILE {
                     return Err(why(&"it is too large"));
                 }
-                let pem = std::fs::read(&path).map_err(|e| why(&e))?;
                 builder =
                     builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|e| why(&e))?);
             }

@@ -75,7 +75,8 @@ impl Exec {
     /// # Errors
     /// When it did not tell anybody.
     async fn run(&self, input: &[u8]) -> Result<(), DeliveryError> {
-        let env = self.environment()?;
+        let settings = self.settings.clone();
+        let env = keys::aside(move || environment(&settings)).await?;
         let mut child = self.command(&env).spawn().map_err(|error| DeliveryError {
             retry: if is_passing(&error) { Retry::Later } else { Retry::Never },
             text: format!("cannot start {}: {error}", self.settings.program.display()),
@@ -107,7 +108,7 @@ impl Exec {
         self.settings.timeout.saturating_add(Duration::from_secs(1))
     }
 
-    fn command(&self, env: &BTreeMap<&str, String>) -> Command {
+    fn command(&self, env: &BTreeMap<String, String>) -> Command {
         let mut command = Command::new(&self.settings.program);
         command
             .args(&self.settings.args)
@@ -130,25 +131,11 @@ impl Exec {
         program.file_name().unwrap_or(program.as_os_str()).display().to_string()
     }
 
-    /// What its environment holds besides the usual: a key is read now, so that it can be replaced
-    /// without a reload.
-    fn environment(&self) -> Result<BTreeMap<&str, String>, DeliveryError> {
-        let mut env = BTreeMap::new();
-        for (name, variable) in &self.settings.env {
-            let value = match variable {
-                ExecVariable::Written(text) => text.clone(),
-                ExecVariable::Kept(source) => keys::read(source)?.reveal().to_owned(),
-            };
-            env.insert(name.as_str(), value);
-        }
-        Ok(env)
-    }
-
     fn verdict(
         &self,
         status: ExitStatus,
         said: &str,
-        env: &BTreeMap<&str, String>,
+        env: &BTreeMap<String, String>,
     ) -> Result<(), DeliveryError> {
         if status.success() {
             return Ok(());
@@ -165,6 +152,20 @@ impl Exec {
         }
         Err(DeliveryError { retry, text })
     }
+}
+
+/// What its environment holds besides the usual: a key is read now, so that it can be replaced
+/// without a reload.
+fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>, DeliveryError> {
+    let mut env = BTreeMap::new();
+    for (name, variable) in &settings.env {
+        let value = match variable {
+            ExecVariable::Written(text) => text.clone(),
+            ExecVariable::Kept(source) => keys::read(source)?.reveal().to_owned(),
+        };
+        env.insert(name.clone(), value);
+    }
+    Ok(env)
 }
 
 /// Whether a program may be started later that cannot be started now.

@@ -5,10 +5,10 @@
 //!    [`AGAIN`].
 //! 2. None is given while the event loop stands still, while no probe tells anything of a site
 //!    though several should have, while the monitor has been blind for [`BLIND`], while what is
-//!    decided does not reach the disk for [`UNWRITTEN`], or while no channel reaches anybody. A
-//!    probe that fails on this machine tells nothing. A process that lives and does not watch, or
-//!    watches and can tell nobody, has to look dead, or nobody comes: then the watchdog is the last
-//!    channel.
+//!    decided does not reach the disk for [`UNWRITTEN`], while the courier stands still, or while
+//!    no channel reaches anybody. A probe that fails on this machine tells nothing. A process that
+//!    lives and does not watch, or watches and can tell nobody, has to look dead, or nobody comes:
+//!    then the watchdog is the last channel.
 //! 3. As soon as all is well again, a sign that was held back is given at once.
 
 use std::time::Duration;
@@ -50,6 +50,9 @@ pub struct Signs {
     /// Whether every channel fails or refuses what it is told, as [`trouble`](super::trouble()) has
     /// it.
     pub untold: bool,
+    /// Whether the courier stands still, as [`Remote::is_stalled`](super::Remote::is_stalled) has
+    /// it.
+    pub stalled: bool,
 }
 
 /// When the next sign is due.
@@ -72,6 +75,8 @@ impl Signs {
             Some("the monitor cannot see")
         } else if self.unwritten.is_some_and(|lasting| lasting >= UNWRITTEN) {
             Some("what is decided does not reach the disk")
+        } else if self.stalled {
+            Some("the courier stands still")
         } else if self.untold {
             Some("no channel reaches anybody")
         } else {
@@ -120,7 +125,7 @@ impl Beep {
     /// # Errors
     /// When the watchdog does not take it.
     pub async fn give(&self) -> Result<(), DeliveryError> {
-        let url = keys::address(&self.url)?;
+        let url = keys::address(&self.url).await?;
         let request = Request { url: url.clone(), headers: HeaderMap::new(), body: Body::None };
         let answer = self.http.exchange(request, LIMIT).await?;
         if answer.is_success() { Ok(()) } else { Err(answer.unexplained(&url, &[])) }
@@ -156,7 +161,15 @@ mod tests {
 
     fn well(now: Mono) -> Signs {
         let every = Some(Duration::from_secs(15));
-        Signs { turned: now, learned: now, every, blind: None, unwritten: None, untold: false }
+        Signs {
+            turned: now,
+            learned: now,
+            every,
+            blind: None,
+            unwritten: None,
+            untold: false,
+            stalled: false,
+        }
     }
 
     #[test]
@@ -193,5 +206,7 @@ mod tests {
         assert_eq!(full(60).wrong(now), Some("what is decided does not reach the disk"));
         let mute = Signs { untold: true, ..well(now) };
         assert_eq!(mute.wrong(now), Some("no channel reaches anybody"));
+        let stalled = Signs { stalled: true, ..well(now) };
+        assert_eq!(stalled.wrong(now), Some("the courier stands still"));
     }
 }

@@ -1,7 +1,16 @@
 //! Keys and tokens from where the settings say they lie.
+//!
+//! A disk may be dead and a path may be a pipe. So files are read on threads that may wait for a
+//! disk ([`aside`]), for so long, and never on the one on which all deliveries run.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use tokio::sync::Semaphore;
 
 use super::secret::Secret;
 use super::{DeliveryError, Retry};
@@ -10,6 +19,39 @@ use crate::model::WebAddress;
 
 /// Most bytes that a key has.
 const LONGEST: u64 = 8 * 1024;
+/// Longest that files are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Threads that may hang on files of a disk that does not answer; many more would keep everything
+/// else waiting that needs such a thread.
+static READERS: Semaphore = Semaphore::const_new(32);
+
+/// What `read` gives that reads keys, away from the deliveries of others.
+///
+/// # Errors
+/// Those of `read`, and when it takes too long.
+pub(super) async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, DeliveryError> + Send + 'static,
+) -> Result<T, DeliveryError> {
+    let later = |text: String| DeliveryError { retry: Retry::Later, text };
+    let reading = async {
+        let place = READERS.acquire().await.map_err(|gone| later(gone.to_string()))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read()
+        });
+        read.await.unwrap_or_else(|gone| Err(later(format!("keys are not read: {gone}"))))
+    };
+    tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| {
+        let limit = PATIENCE.as_secs();
+        Err(later(format!("keys cannot be read within {limit} s: their disk does not answer")))
+    })
+}
+
+/// Opens a file for reading. What is none, such as a pipe that nobody writes to, is not waited for.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
+}
 
 /// The key that lies there: one line, blank ends cut off.
 ///
@@ -20,7 +62,7 @@ pub(super) fn read(source: &SecretSource) -> Result<Secret, DeliveryError> {
     let found = match source {
         SecretSource::File(path) => {
             let mut text = String::new();
-            let read = File::open(path)
+            let read = open(path)
                 .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text))
                 .map_err(|error| error.to_string());
             read.map(|_| text)
@@ -50,7 +92,15 @@ pub(super) fn read(source: &SecretSource) -> Result<Secret, DeliveryError> {
 ///
 /// # Errors
 /// When none lies there; see [`read`].
-pub fn address(address: &Address) -> Result<WebAddress, DeliveryError> {
+pub async fn address(address: &Address) -> Result<WebAddress, DeliveryError> {
+    let address = match address {
+        Address::Written(url) => return Ok(url.clone()),
+        Address::Kept(_) => address.clone(),
+    };
+    aside(move || kept_address(&address)).await
+}
+
+fn kept_address(address: &Address) -> Result<WebAddress, DeliveryError> {
     let source = match address {
         Address::Written(url) => return Ok(url.clone()),
         Address::Kept(source) => source,
@@ -114,16 +164,33 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_nobody_writes_to_is_no_key_and_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("vchealth-pipe-{}", std::process::id()));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = read(&SecretSource::File(path.clone())).unwrap_err();
+        std::fs::remove_file(path).unwrap();
+        assert!(error.text.ends_with("gives no key: it is no file"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_on_a_disk_that_does_not_answer_are_not_waited_for_long() {
+        // No thread is free, as when all of them hang.
+        let _all = READERS.acquire_many(32).await.unwrap();
+        let read = aside(|| read(&SecretSource::File("/nonexistent/key".into()))).await;
+        assert!(read.unwrap_err().text.starts_with("keys cannot be read within 5 s"));
+    }
+
+    #[test]
     fn an_address_that_is_a_key_lies_where_keys_lie() {
         let dir = std::env::temp_dir().join(format!("vchealth-address-{}", std::process::id()));
         std::fs::write(&dir, "https://hooks.example/services/T0K3N\n").unwrap();
-        let kept = |path: &std::path::Path| Address::Kept(SecretSource::File(path.to_owned()));
-        let found = address(&kept(&dir)).unwrap();
+        let kept = |path: &Path| Address::Kept(SecretSource::File(path.to_owned()));
+        let found = kept_address(&kept(&dir)).unwrap();
         assert_eq!(found.reveal(), "https://hooks.example/services/T0K3N");
-        assert_eq!(address(&Address::Written(found.clone())).unwrap(), found);
+        assert_eq!(kept_address(&Address::Written(found.clone())).unwrap(), found);
         for wrong in ["hooks.example/T0K3N", "ftp://hooks.example/T0K3N", "https:///T0K3N"] {
             std::fs::write(&dir, wrong).unwrap();
-            let told = address(&kept(&dir)).map_err(|error| error.text);
+            let told = kept_address(&kept(&dir)).map_err(|error| error.text);
             let Err(told) = told else {
                 // The client reads a host where people forgot one.
                 assert_eq!(wrong, "https:///T0K3N");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::http::{Answer, Http, Request};
 use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Receipt, Style, ascii, texts};
+use super::{DeliveryError, Letter, Receipt, Style, ascii, keys, texts};
 use crate::config::{SmsGateway, SmsSettings};
 use crate::model::Contact;
 
@@ -77,9 +77,17 @@ impl Sms {
     }
 
     async fn send(&self, short: Short<'_>) -> Result<(), DeliveryError> {
-        let Asked { request, secrets } = match &self.settings.gateway {
-            SmsGateway::Esms(account) => esms::ask(account, short)?,
-            SmsGateway::Http(gateway) => gateway::ask(gateway, short)?,
+        let Asked { request, secrets } = {
+            let gateway = self.settings.gateway.clone();
+            let [phone, text, id] = [short.phone, short.text, short.id].map(str::to_owned);
+            let ask = move || {
+                let short = Short { phone: &phone, text: &text, id: &id };
+                match &gateway {
+                    SmsGateway::Esms(account) => esms::ask(account, short),
+                    SmsGateway::Http(gateway) => gateway::ask(gateway, short),
+                }
+            };
+            keys::aside(ask).await?
         };
         let url = request.url.clone();
         let answer: Answer = self.http.exchange(request, self.settings.timeout).await?;

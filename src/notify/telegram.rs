@@ -72,7 +72,8 @@ impl Telegram {
     /// Sends the letter to every chat, a long one as several messages, no faster than a chat may
     /// get them.
     pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
-        let token = match keys::read(&self.settings.token) {
+        let source = self.settings.token.clone();
+        let token = match keys::aside(move || keys::read(&source)).await {
             Ok(token) => token,
             Err(error) => return Err(error).into(),
         };

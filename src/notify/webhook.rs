@@ -62,11 +62,13 @@ impl Webhook {
             header("idempotency-key", letter.id.as_str()).into_iter().collect();
         if let Some(secret) = &self.secret {
             let at = self.http.now().as_second();
-            let signature = signature(&keys::read(secret)?, at, &body);
+            let secret = secret.clone();
+            let secret = keys::aside(move || keys::read(&secret)).await?;
+            let signature = signature(&secret, at, &body);
             headers.extend(header("x-vchealth-timestamp", &at.to_string()));
             headers.extend(header("x-vchealth-signature", &signature));
         }
-        let url = keys::address(&self.url)?;
+        let url = keys::address(&self.url).await?;
         self.http.post(&url, headers, body, self.timeout, &[]).await
     }
 

@@ -86,7 +86,7 @@ impl Fetcher {
                 let read = tokio::task::spawn_blocking(move || read_bounded(&path, LARGEST as u64));
                 return read.await.map_err(|_| LookError::Broken)?.map_err(LookError::File);
             }
-            CalendarSource::Url(url) => notify::address(url).map_err(LookError::Address)?,
+            CalendarSource::Url(url) => notify::address(url).await.map_err(LookError::Address)?,
         };
         let told = |error: reqwest::Error| LookError::Fetch(error.without_url());
         let mut answer = self.client.get(url.reveal()).send().await.map_err(told)?;

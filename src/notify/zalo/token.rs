@@ -82,11 +82,13 @@ impl Tokens {
     ) -> Result<Secret, DeliveryError> {
         let path = &settings.token_store;
         if self.held.is_none() {
-            self.held = load(path)?;
+            self.held = read_kept(path).await?;
             self.saved = self.held.is_some();
         }
         self.save(path).await;
-        let seed = match (keys::read(&settings.refresh_token), &self.held) {
+        let source = settings.refresh_token.clone();
+        let seed = keys::aside(move || keys::read(&source)).await;
+        let seed = match (seed, &self.held) {
             (Ok(seed), _) => seed,
             (Err(_), Some(held)) => Secret::new(held.seed.clone()),
             (Err(error), None) => return Err(error),
@@ -97,7 +99,7 @@ impl Tokens {
             return Ok(token);
         }
         let _alone = alone(path).await;
-        let newer = load(path)?.filter(|newer| newer.seed == seed.reveal());
+        let newer = read_kept(path).await?.filter(|newer| newer.seed == seed.reveal());
         // What could not be saved is newer still.
         if let Some(newer) = newer.filter(|_| self.saved || self.held.is_none()) {
             (self.held, self.saved) = (Some(newer), true);
@@ -193,7 +195,8 @@ async fn refresh(
     spent: &Secret,
     now: Timestamp,
 ) -> Result<Held, DeliveryError> {
-    let secret_key = keys::read(&settings.secret_key)?;
+    let source = settings.secret_key.clone();
+    let secret_key = keys::aside(move || keys::read(&source)).await?;
     let url = settings.oauth_url.below("/v4/oa/access_token");
     let form = vec![
         ("refresh_token".to_owned(), spent.reveal().to_owned()),
@@ -265,10 +268,16 @@ fn read(
     Err(DeliveryError { retry, text })
 }
 
+/// What the file holds, read on a thread that may wait for the disk.
+async fn read_kept(path: &Path) -> Result<Option<Held>, DeliveryError> {
+    let path = path.to_owned();
+    keys::aside(move || load(&path)).await
+}
+
 /// The tokens in the file; none if there is no file, or nothing readable in it.
 fn load(path: &Path) -> Result<Option<Held>, DeliveryError> {
     let mut text = String::new();
-    match File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
+    match keys::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(disk("read", path, &error)),
