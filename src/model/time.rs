@@ -142,6 +142,14 @@ pub struct Brief(NonZeroU32);
 /// Nanoseconds of a step.
 const BRIEF_STEP: u64 = 10;
 
+impl Brief {
+    /// Nanoseconds, to the step.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        (self.0.get() as u64 - 1) * BRIEF_STEP
+    }
+}
+
 impl From<Duration> for Brief {
     fn from(time: Duration) -> Self {
         let steps = u32::try_from(nanos(time) / BRIEF_STEP).unwrap_or(u32::MAX);
@@ -151,8 +159,8 @@ impl From<Duration> for Brief {
 }
 
 impl From<Brief> for Duration {
-    fn from(Brief(steps): Brief) -> Self {
-        Self::from_nanos(u64::from(steps.get() - 1) * BRIEF_STEP)
+    fn from(brief: Brief) -> Self {
+        Self::from_nanos(brief.as_nanos())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Written to once for every echo of every path, so recording costs no allocation and the
 //! judgements need no sorting; percentiles are worked out only when somebody looks.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::emodel::{self, CodecLoss};
@@ -28,8 +29,7 @@ pub struct Limits {
 /// The echoes of the last while, newest last.
 #[derive(Debug, Clone, Default)]
 pub struct Echoes {
-    /// A dozen or two, so that to move up is cheaper than what a ring would keep for each path.
-    echoes: Vec<Echo>,
+    echoes: VecDeque<Echo>,
     lost: u16,
     /// Answered echoes at or beyond the fair limit.
     fair: u16,
@@ -74,7 +74,7 @@ impl Echoes {
     /// Takes in an echo sent at `at`: its round trip, or none when it was lost.
     pub fn record(&mut self, at: Mono, rtt: Option<Duration>, limits: &Limits) {
         if self.echoes.len() == MOST {
-            self.drop_oldest(1, limits);
+            self.drop_oldest(limits);
         }
         let rtt_us = rtt.map_or(LOST, |rtt| micros(rtt).min(LOST - 1));
         match rtt {
@@ -87,15 +87,16 @@ impl Echoes {
             // There are many, and doubling would leave nearly half of each empty.
             self.echoes.reserve_exact(ROOM.max(self.echoes.len() / 8));
         }
-        self.echoes.push(Echo { at_ms: millis(at), rtt_us });
+        self.echoes.push_back(Echo { at_ms: millis(at), rtt_us });
     }
 
     /// Forgets what is older than `span` at `now`.
     pub fn expire(&mut self, now: Mono, span: Duration, limits: &Limits) {
         let now = millis(now);
         let span = u32::try_from(span.as_millis()).unwrap_or(u32::MAX / 2);
-        let old = self.echoes.iter().take_while(|echo| now.wrapping_sub(echo.at_ms) > span);
-        self.drop_oldest(old.count(), limits);
+        while self.echoes.front().is_some_and(|echo| now.wrapping_sub(echo.at_ms) > span) {
+            self.drop_oldest(limits);
+        }
     }
 
     /// Forgets everything: what was measured belongs to another time.
@@ -173,8 +174,8 @@ impl Echoes {
         })
     }
 
-    fn drop_oldest(&mut self, count: usize, limits: &Limits) {
-        for echo in self.echoes.drain(..count) {
+    fn drop_oldest(&mut self, limits: &Limits) {
+        if let Some(echo) = self.echoes.pop_front() {
             self.lost -= u16::from(echo.rtt_us == LOST);
             self.fair = self.fair.saturating_sub(u16::from(beyond(echo.rtt_us, limits.fair)));
             self.poor = self.poor.saturating_sub(u16::from(beyond(echo.rtt_us, limits.poor)));

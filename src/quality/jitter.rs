@@ -25,7 +25,7 @@ impl Jitter {
     pub fn record(&mut self, transit: Duration) {
         let transit = Brief::from(transit);
         if let Some(last) = self.last.replace(transit) {
-            let apart = Duration::from(last).abs_diff(transit.into()).as_secs_f32() * 1e9;
+            let apart = last.as_nanos().abs_diff(transit.as_nanos()) as f32;
             self.estimate += (apart - self.estimate) / 16.0;
         }
     }
