@@ -28,6 +28,8 @@ pub(super) struct Hygiene {
     off: BTreeMap<TargetIx, u8>,
     /// Whether the last certificate of each target was wrong, and how many in a row were.
     certificates: BTreeMap<TargetIx, (bool, u8)>,
+    /// Devices that wait to be judged until most of the clocks were seen.
+    waiting: BTreeSet<EndpointIx>,
     /// Why our own clock is suspected; none when it is not.
     pub(super) own_clock: Option<SelfDoubt>,
 }
@@ -70,7 +72,7 @@ impl Hygiene {
     ///    is when most were right until ours was set, however few they are, and it stays so until
     ///    most are right again. Then neither clocks nor certificates are complained of: both are
     ///    held against ours. Nor are they right after ours was set, until most of the clocks were
-    ///    seen again.
+    ///    seen again; what was seen before that is judged then.
     /// 4. They end when something better is seen. Of a device that does not answer nothing better
     ///    is seen, so they stay open, and rest while a wider incident explains its site.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
@@ -95,8 +97,8 @@ impl Hygiene {
         }
         // Nearly always nothing is wrong and nothing was. Then there is nothing to say, and no need
         // to look at the clocks of everybody.
-        let is_calm =
-            !endpoints.iter().any(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
+        let is_calm = self.waiting.is_empty()
+            && !endpoints.iter().any(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
         if is_calm && self.own_clock.is_none() {
             rest(ledger, picture);
             return;
@@ -105,10 +107,16 @@ impl Hygiene {
         if clocks.are_enough() {
             self.own_clock = clocks.suspect_own(self.own_clock.is_some());
         }
+        if !clocks.are_enough() {
+            endpoints.retain(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
+            self.waiting.append(&mut endpoints);
+        } else {
+            endpoints.append(&mut self.waiting);
+        }
         for endpoint in endpoints {
             // Of what cannot be judged now nothing is said, neither that it is wrong nor that it is
             // right again.
-            if self.own_clock.is_some() || !clocks.are_enough() {
+            if self.own_clock.is_some() {
                 continue;
             }
             if let Some(certificate) = self.certificate(picture, endpoint, now.wall) {

@@ -1,5 +1,6 @@
 //! Whether we can see: what is wrong with us is told as ours, and nothing else is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place, World};
 use vchealth::model::{
-    Ailment, Cause, EngineHealth, Failure, Health, Host, LocalFailure, Mono, NotificationKind, Now,
-    Part, Saw, SelfDoubt, Severity, SiteId, SiteIx, Topology,
+    Ailment, Cause, EndpointIx, EngineHealth, Failure, Health, Host, LocalFailure, Mono,
+    Notification, NotificationKind, Now, Outcome, Part, Saw, SelfDoubt, Severity, SiteId, SiteIx,
+    Topology,
 };
 use vchealth::monitor::Input;
 
@@ -435,4 +437,57 @@ fn of_two_devices_without_a_router_the_first_is_missed_as_well() {
     run.world.lift(&Place::Site(at, None), None);
     run.until(seconds(140));
     assert_eq!(run.told.len(), 4);
+}
+
+/// When each codec shows its clock between two moments.
+fn shown(run: &mut Run, from: u64, until: u64) -> Vec<(EndpointIx, Duration)> {
+    run.until(seconds(from));
+    run.outcomes = Some(Vec::new());
+    run.until(seconds(until));
+    let begins = run.now.mono.earlier(run.elapsed());
+    let topology = &run.topology;
+    let shows =
+        |it: &&Outcome| ["sip", "web"].contains(&topology.check_of(it.request.target).id.as_str());
+    let outcomes = run.outcomes.take().unwrap();
+    let of = |it: &Outcome| (topology.target(it.request.target).endpoint, it.finished - begins);
+    outcomes.iter().filter(shows).map(of).collect()
+}
+
+/// Somebody sets a codec's clock right, and then ours is set a little, so that all clocks have to
+/// be seen anew. The codec is the first.
+#[test]
+fn a_clock_seen_before_most_others_were_is_judged_as_soon_as_they_are() {
+    let (mut run, topology) = drawn("");
+    let mut by_codec = BTreeMap::<EndpointIx, Vec<Duration>>::new();
+    for (codec, at) in shown(&mut run, 300, 360) {
+        by_codec.entry(codec).or_default().push(at);
+    }
+    // One that shows its clock twice within a moment.
+    let apart = |times: &Vec<Duration>| times[times.len() - 1] - times[0];
+    let here = |codec: &EndpointIx| topology.endpoint(*codec).site == topology.vantage.unwrap();
+    let others = by_codec.iter().filter(|(codec, times)| times.len() == 2 && !here(codec));
+    let (codec, times) = others.min_by_key(|(_, times)| apart(times)).unwrap();
+    let (mut run, _) = drawn("");
+    let endpoint = topology.endpoint(*codec);
+    let place = Place::Site(endpoint.site, Some(endpoint.id.clone()));
+    run.world.place(run.now, place.clone(), Fault::ClockOff { by_s: 300 });
+    let mended = times[0].as_secs() - 1;
+    run.until(seconds(mended));
+    run.world.lift(&place, None);
+    run.now.wall += jiff::SignedDuration::from_secs(7);
+    let seen = shown(&mut run, mended, mended + 120);
+    let (mut devices, most) = (BTreeSet::new(), topology.sites.len().div_ceil(2));
+    let enough = seen.iter().find(|(shows, _)| devices.insert(*shows) && devices.len() == most);
+    let (_, enough) = enough.expect("most are seen");
+    let of_codec: Vec<_> = seen.iter().filter(|(shows, _)| shows == codec).collect();
+    let before = of_codec.iter().filter(|(_, at)| at < enough).count();
+    assert!(before >= 2, "it is not seen before most others: {of_codec:?}");
+    let of_clock = |it: &&(Duration, Notification)| it.1.alert.incident.cause == Cause::Clock;
+    let told: Vec<_> = run.told.iter().filter(of_clock).collect();
+    let [_, (_, message)] = told[..] else { panic!("{told:?}") };
+    let resolved = message.alert.incident.resolved.expect("it is over");
+    let over = run.elapsed() - run.now.wall.duration_since(resolved).unsigned_abs();
+    assert!(over <= *enough + seconds(2), "over at {over:?}, most seen at {enough:?}");
+    let again = of_codec.iter().any(|(_, at)| (*enough..over).contains(at));
+    assert!(!again, "it is not seen again before that: {of_codec:?}");
 }
