@@ -118,7 +118,7 @@ impl Monitor {
         }
         let topology = Arc::clone(self.topology());
         if incident.cause == Cause::Monitor && incident.is_open() {
-            self.doubt_again(&incident, now.mono);
+            self.doubt_again(&incident, now);
         }
         let scope = scope(&incident, &topology)
             .filter(|scope| !names_what_is_gone(&incident, &topology, scope));
@@ -215,7 +215,7 @@ impl Monitor {
 
     /// Doubts ourselves as before the restart, until more is known: who is blind knows nothing of
     /// anybody, and who knows something has seen since, but for the sites that could not be asked.
-    fn doubt_again(&mut self, incident: &Incident, now: Mono) {
+    fn doubt_again(&mut self, incident: &Incident, now: Now) {
         let mut doubts = incident.evidence.iter().filter_map(|evidence| match &evidence.saw {
             Saw::Ourselves(doubt) => Some(doubt),
             _ => None,
@@ -223,7 +223,7 @@ impl Monitor {
         if self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown) {
             let has_gateway = self.picture.gateway().is_some();
             for doubt in doubts.clone() {
-                self.sight.remember(doubt, has_gateway, now);
+                self.sight.remember(doubt, has_gateway, now.mono);
             }
         }
         match Weakness::of_record(incident) {
@@ -235,15 +235,23 @@ impl Monitor {
             // Whether the database can be written shows at once.
             Weakness::Part(Part::Resolver | Part::Courier) => {
                 if let Some(SelfDoubt::Trouble { part, detail }) = doubts.next_back() {
-                    self.sight.remember_part(*part, detail.clone(), now);
+                    self.sight.remember_part(*part, detail.clone(), now.mono);
                 }
             }
             Weakness::Sight if !self.sight.is_blind() => {
                 let topology = Arc::clone(self.topology());
                 for site in incident.affected_now().filter_map(|site| topology.find_site(site)) {
-                    self.expect_unasked(site, now);
+                    self.expect_unasked(site, now.mono);
                 }
                 self.picture.count_targets();
+            }
+            // For how long we have been decides how urgent it is.
+            Weakness::Sight => {
+                let affected = incident.affected.iter().filter(|it| it.until.is_none());
+                if let Some(since) = affected.map(|affected| affected.since).max() {
+                    let ago = now.wall.duration_since(since).unsigned_abs();
+                    self.sight.since = now.mono.earlier(ago);
+                }
             }
             _ => {}
         }
