@@ -332,8 +332,9 @@ pub(super) struct Demo {
     /// Where board and metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9722")]
     pub(super) listen: SocketAddr,
-    /// Allow so many times as long as the scenario says until people are told, and five seconds
-    /// more: for a machine that is busy with other things
+    /// Allow so many times as long as the scenario says until people are told, of what takes long
+    /// anyway at most half as long again, and five seconds more: for a machine that is busy with
+    /// other things
     #[arg(long, value_name = "TIMES")]
     pub(super) patience: Option<u32>,
     /// Print one JSON object a line: faults, alerts and, at the end, how each expectation was met

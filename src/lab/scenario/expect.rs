@@ -106,14 +106,20 @@ pub enum Count {
 
 /// What a busy machine may add to any time, however short.
 const HICCUP: Duration = Duration::from_secs(5);
+/// What it may add besides to a time that is not long.
+const DELAY: Duration = Duration::from_secs(10);
 
 impl Expected {
     /// Expects no more than a machine can do that is busy with other things: people are told within
     /// so many times as long and a few seconds more, and those of many sites that are noticed a
-    /// little later are not in the first message yet.
+    /// little later are not in the first message yet. What takes long anyway, such as counting the
+    /// packets that a line loses, takes at most half as long again.
     pub fn be_patient(&mut self, times: u32) {
         for limit in [&mut self.told_within, &mut self.resolved_within] {
-            *limit = limit.map(|limit| limit.saturating_mul(times) + HICCUP);
+            *limit = limit.map(|limit| {
+                let more = limit.saturating_mul(times.saturating_sub(1));
+                limit + more.min((limit / 2).max(DELAY)) + HICCUP
+            });
         }
         let half = |n: u32| n / 2 + 1;
         let least = |first: Option<u32>, whole: Option<u32>| {
