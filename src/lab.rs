@@ -12,7 +12,8 @@
 //! kernels lack the module that would do it (netem), and because tests want routers that say why.
 //! The pure part ([`world`], [`fault`], [`scenario`]) also serves virtual runs, in which no packet
 //! exists and a week of outages takes a second, and is the network of an [echo engine](Engine) that
-//! needs no namespace.
+//! needs no namespace. It uses [`crate::probe`] for its echoes: the engine that sends and judges
+//! them is played itself, so that no second one has to be kept like the first.
 //!
 //! How to use it: bind what the user is to reach, then [`enter`] from the only thread, then
 //! [`Entered::start`] and everything else, runtimes included.

@@ -110,6 +110,13 @@ pub enum Fault {
     OwnNetworkCut,
     /// Our own interface is down: the kernel has no route.
     OwnLinkDown,
+    /// No name server answers us: who is known by name cannot be asked. Virtual runs only.
+    OwnResolverDead,
+    /// Our own probes leave so much too late that nothing can be made of them. Virtual runs only.
+    OwnEngineLate {
+        /// How late.
+        by: Duration,
+    },
 }
 
 /// How a router on our side words a cut line.
@@ -183,6 +190,8 @@ pub enum FaultKind {
     ClockOff,
     OwnNetworkCut,
     OwnLinkDown,
+    OwnResolverDead,
+    OwnEngineLate,
 }
 
 impl Fault {
@@ -224,13 +233,15 @@ impl Fault {
             Self::ClockOff { .. } => FaultKind::ClockOff,
             Self::OwnNetworkCut => FaultKind::OwnNetworkCut,
             Self::OwnLinkDown => FaultKind::OwnLinkDown,
+            Self::OwnResolverDead => FaultKind::OwnResolverDead,
+            Self::OwnEngineLate { .. } => FaultKind::OwnEngineLate,
         }
     }
 }
 
 impl FaultKind {
     /// All kinds, in the order of the list above.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::PowerCut,
         Self::UplinkCut,
         Self::LanDown,
@@ -265,6 +276,8 @@ impl FaultKind {
         Self::ClockOff,
         Self::OwnNetworkCut,
         Self::OwnLinkDown,
+        Self::OwnResolverDead,
+        Self::OwnEngineLate,
     ];
 
     /// The word for this kind in scenario files and logs.
@@ -305,6 +318,8 @@ impl FaultKind {
             Self::ClockOff => "clock-off",
             Self::OwnNetworkCut => "own-network-cut",
             Self::OwnLinkDown => "own-link-down",
+            Self::OwnResolverDead => "own-resolver-dead",
+            Self::OwnEngineLate => "own-engine-late",
         }
     }
 
@@ -317,7 +332,14 @@ impl FaultKind {
     /// Whether the fault is ours rather than a site's.
     #[must_use]
     pub const fn is_own(self) -> bool {
-        matches!(self, Self::OwnNetworkCut | Self::OwnLinkDown)
+        matches!(self, Self::OwnNetworkCut | Self::OwnLinkDown) || self.is_virtual()
+    }
+
+    /// Whether the fault is of this program itself, so that no network can be made in which it
+    /// happens.
+    #[must_use]
+    pub const fn is_virtual(self) -> bool {
+        matches!(self, Self::OwnResolverDead | Self::OwnEngineLate)
     }
 
     /// Whether the fault befalls what is behind a router, never the router itself, unless an

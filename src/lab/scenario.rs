@@ -37,7 +37,9 @@
 //! lets it befall the sites one after the other within that time, in the order given by
 //! `order: file | reverse | shuffled`.
 //!
-//! The faults and their parameters are those of [`Fault`].
+//! The faults and their parameters are those of [`Fault`]. Our own, which concern no site, begin
+//! with `own-`: `own-network-cut`, `own-link-down`, and in virtual runs `own-resolver-dead` and
+//! `own-engine-late: 1400ms`.
 //!
 //! **What is told** is judged by the first message, which is the one that people act on, and by the
 //! last: both must say what is expected. Where something becomes better known only later, `first`
@@ -106,6 +108,13 @@ pub struct Scenario {
     pub letters: Option<Count>,
     /// What stands in `vchealth.yaml`, for scenarios about who is told. Virtual runs only.
     pub settings: Option<String>,
+}
+
+impl Scenario {
+    /// Whether devices are known by names that no name server knows.
+    fn has_names(&self) -> bool {
+        matches!(&self.province, Province::Tree(tree) if !tree.names.is_empty())
+    }
 }
 
 /// A session relative to the start of the scenario.

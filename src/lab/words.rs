@@ -42,6 +42,7 @@ impl fmt::Display for Fault {
             Self::SipStatus(status) | Self::HttpStatus(status) => write!(f, " {status}"),
             Self::CertificateEnds { in_s } => write!(f, " {}", signed(in_s)),
             Self::ClockOff { by_s } => write!(f, " {}", signed(by_s)),
+            Self::OwnEngineLate { by } => write!(f, " by {by:?}"),
             _ => Ok(()),
         }
     }

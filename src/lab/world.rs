@@ -117,6 +117,8 @@ struct Line {
 struct OwnNetwork {
     silent: bool,
     link_down: bool,
+    nameless: bool,
+    late: bool,
 }
 
 impl World {
@@ -201,9 +203,12 @@ impl World {
     fn refresh(&mut self) {
         if self.stale {
             self.paths = path::all(&self.topology, &self.nature, &self.faults);
+            let ours = |kind| self.faults.contains_key(&(Place::Own, kind));
             self.cut = OwnNetwork {
-                silent: self.faults.contains_key(&(Place::Own, FaultKind::OwnNetworkCut)),
+                silent: ours(FaultKind::OwnNetworkCut),
                 link_down: self.own_link_down(),
+                nameless: ours(FaultKind::OwnResolverDead),
+                late: ours(FaultKind::OwnEngineLate),
             };
             self.stale = false;
         }

@@ -315,7 +315,7 @@ pub const JITTER: Metric = gauge(
     ENDPOINT,
     Per::Endpoint,
     1,
-    "Round-trip jitter over the sliding window (RFC 3550 section 6.4.1)",
+    "Round-trip jitter as RFC 3550 section 6.4.1 estimates it, the last replies counting for most",
 );
 /// Transmission rating.
 pub const RATING: Metric = gauge(

@@ -9,9 +9,11 @@
 //!       ba-be: [nam-mau]
 //!   labels:                                     # label, value, sites
 //!     power: {lo-7: [tan-lap, nam-mau]}
+//!   names: [nam-mau]                            # sites whose devices are known by name
 //! ```
 //! Every site of a drawn province has a router that is pinged and a codec that is pinged and
-//! asked for SIP, H.323 and its web page. Addresses are given in order from 10.64.0.0/12.
+//! asked for SIP, H.323 and its web page. Addresses are given in order from 10.64.0.0/12. Names are
+//! known in virtual runs only.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,6 +44,8 @@ pub struct Tree {
     pub sites: Vec<(String, Option<usize>, usize)>,
     /// Labels of sites: site, label, value.
     pub labels: Vec<(String, String, String)>,
+    /// Sites whose devices are known by name, not by address.
+    pub names: Vec<String>,
 }
 
 /// Most sites that a drawn province may have: one /24 each within 10.64.0.0/12.
@@ -87,6 +91,12 @@ pub(super) fn read(node: &Node, sink: &Sink) -> Option<Province> {
                 }
             }
         }
+    }
+    for (site, mark) in map.take("names").map_or(Vec::new(), |node| node.texts(sink, "a site")) {
+        if !marks.contains_key(&site) {
+            sink.say(mark, format!("there is no site `{site}` in the tree"));
+        }
+        tree.names.push(site);
     }
     map.close();
     Some(Province::Tree(tree))
@@ -172,26 +182,27 @@ impl Tree {
             if let Some(parent) = parent {
                 topology.sites[*parent].children.push(ix);
             }
-            add_endpoint(&mut topology, ix, "router", address(n, 1), &[PING]);
-            add_endpoint(&mut topology, ix, "codec", address(n, 10), &[PING, SIP, H323, WEB]);
+            let site = &self.sites[n].0;
+            let host = |id: &str, host: u8| match self.names.contains(site) {
+                true => Host::Name(format!("{id}.{site}.example")),
+                false => Host::Ip(address(n, host)),
+            };
+            add_endpoint(&mut topology, ix, "router", host("router", 1), &[PING]);
+            let checks = [PING, SIP, H323, WEB];
+            add_endpoint(&mut topology, ix, "codec", host("codec", 10), &checks);
         }
         topology
     }
 }
 
-fn add_endpoint(topology: &mut Topology, site: SiteIx, id: &str, ip: IpAddr, checks: &[usize]) {
+fn add_endpoint(topology: &mut Topology, site: SiteIx, id: &str, host: Host, checks: &[usize]) {
     let endpoint = EndpointIx::new(topology.endpoints.len());
     let mut targets = Few::with_capacity(checks.len());
     for check in checks {
         targets.push(TargetIx::new(topology.targets.len()));
         topology.targets.push(Target { endpoint, site, check: *check });
     }
-    topology.endpoints.push(Endpoint {
-        id: EndpointId::new(id),
-        site,
-        host: Host::Ip(ip),
-        targets,
-    });
+    topology.endpoints.push(Endpoint { id: EndpointId::new(id), site, host, targets });
     topology.sites[site.ix()].endpoints.push(endpoint);
 }
 

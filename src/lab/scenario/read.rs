@@ -71,11 +71,17 @@ fn scenario(file: &str, root: &Node, sink: &Sink) -> Option<Scenario> {
     for entry in scenario.timeline.iter().filter(|entry| entry.at > scenario.lasts) {
         sink.say(entry.mark, "this happens after the scenario has ended (see `lasts`)");
     }
+    if scenario.has_names() && scenario.real {
+        sink.say(root.mark, "no name server knows these names in real time: write `real: false`");
+    }
     if scenario.settings.is_some() && scenario.real {
         sink.say(root.mark, "other settings cannot be had in real time: write `real: false`");
     }
     for (entry, what) in scenario.timeline.iter().filter_map(|entry| match entry.what {
         What::ClockStep(_) => Some((entry, "the clock cannot be stepped")),
+        What::Fault(fault) if fault.kind().is_virtual() => {
+            Some((entry, "our own program cannot be made to fail"))
+        }
         _ => None,
     }) {
         if scenario.real {
@@ -302,6 +308,7 @@ const fn plain(kind: FaultKind) -> Option<Fault> {
         FaultKind::Garbage => Fault::Garbage,
         FaultKind::OwnNetworkCut => Fault::OwnNetworkCut,
         FaultKind::OwnLinkDown => Fault::OwnLinkDown,
+        FaultKind::OwnResolverDead => Fault::OwnResolverDead,
         FaultKind::Loss
         | FaultKind::Delay
         | FaultKind::Jitter
@@ -317,7 +324,8 @@ const fn plain(kind: FaultKind) -> Option<Fault> {
         | FaultKind::SipStatus
         | FaultKind::HttpStatus
         | FaultKind::CertificateEnds
-        | FaultKind::ClockOff => return None,
+        | FaultKind::ClockOff
+        | FaultKind::OwnEngineLate => return None,
     })
 }
 
@@ -356,6 +364,7 @@ fn with_value(kind: FaultKind, node: &Node, sink: &Sink) -> Option<Fault> {
         FaultKind::ClockOff => {
             yaml::offset(node, sink).map(|by| Fault::ClockOff { by_s: by.as_secs() })
         }
+        FaultKind::OwnEngineLate => yaml::length(node, sink).map(|by| Fault::OwnEngineLate { by }),
         FaultKind::DeviceOff => {
             let map = node.map(sink, "`device-off`")?;
             let after = map.need("after", yaml::length);

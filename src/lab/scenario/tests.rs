@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::lab::world::Place;
-use crate::model::{Cause, SiteId};
+use crate::model::{Cause, Host, SiteId};
 
 const PROVINCE: &str =
     "province: {tree: {tinh: {a: [a1, a2, a3], b: [b1]}}, labels: {power: {lo-7: [a1, b1]}}}\n";
@@ -169,8 +169,34 @@ fn every_fault_can_be_written() {
             }
         }
     }
+    for own in ["own-network-cut", "own-link-down"] {
+        for step in steps(&format!("  - {{at: 1s, fault: {own}}}")) {
+            if let Act::Place { fault, .. } = step.act {
+                kinds.insert(fault.kind());
+            }
+        }
+    }
     let left: Vec<_> = FaultKind::ALL.into_iter().filter(|kind| !kinds.contains(kind)).collect();
-    assert_eq!(left, [FaultKind::OwnNetworkCut, FaultKind::OwnLinkDown]);
+    assert!(left.iter().all(|kind| kind.is_virtual()), "{left:?}");
+}
+
+#[test]
+fn what_no_network_can_play_is_for_virtual_runs_only() {
+    let read = |province: &str, fault: &str, real: bool| {
+        let text = format!(
+            "name: x\nprovince: {{tree: {{tinh: [a1]}}{province}}}\nlasts: 1m\nreal: {real}\n\
+             timeline:\n  - {{at: 1s, fault: {fault}}}\nexpect: nothing\n"
+        );
+        Scenario::parse("x.yaml", &text).map_err(|problems| problems.to_string())
+    };
+    for fault in ["own-resolver-dead", "{own-engine-late: 1400ms}"] {
+        assert!(read("", fault, true).unwrap_err().contains("write `real: false`"));
+        assert!(read("", fault, false).is_ok());
+    }
+    let named = read(", names: [a1]", "own-link-down", true);
+    assert!(named.unwrap_err().contains("no name server knows these names"));
+    let named = read(", names: [a1]", "own-link-down", false).unwrap().topology().unwrap();
+    assert_eq!(named.endpoints[3].host, Host::Name("codec.a1.example".to_owned()));
 }
 
 #[test]
@@ -299,6 +325,20 @@ proptest::proptest! {
     fn no_text_makes_the_reader_panic(text in "[ -~\\n]{0,200}") {
         let _ = Scenario::parse("x.yaml", &text);
     }
+}
+
+#[test]
+fn patience_adds_to_what_takes_long_half_as_much_again() {
+    let allowed = |asked: &str| {
+        let text = format!("  - {{cause: access, site: a1, begins: 1s, told-within: {asked}}}\n");
+        let text = format!(
+            "name: x\nprovince: {{tree: {{tinh: {{a: [a1]}}}}}}\nlasts: 9m\nexpect:\n{text}"
+        );
+        let mut scenario = Scenario::parse("x.yaml", &text).unwrap_or_else(|p| panic!("{p}"));
+        scenario.expect[0].be_patient(3);
+        scenario.expect[0].told_within.unwrap().as_secs()
+    };
+    assert_eq!(["2s", "5s", "10s", "30s", "60s"].map(allowed), [11, 20, 25, 50, 95]);
 }
 
 #[test]

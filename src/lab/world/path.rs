@@ -344,7 +344,9 @@ fn apply(path: &mut Path, since: &Since) {
         | Fault::NoUnreachables
         | Fault::RoutingLoop
         | Fault::OwnNetworkCut
-        | Fault::OwnLinkDown => {}
+        | Fault::OwnLinkDown
+        | Fault::OwnResolverDead
+        | Fault::OwnEngineLate { .. } => {}
     }
 }
 

@@ -11,11 +11,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::echo::{Back, Round, TTL, Toward};
-use super::{Answer, Damage, Direction, HttpState, Packet, Service, SipState, World, wording};
+use super::{
+    Answer, Damage, Direction, HttpState, OwnNetwork, Packet, Service, SipState, World, wording,
+};
 use crate::model::{
-    Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, HttpCheck, HttpDetail, IcmpCheck,
-    IcmpError, LocalFailure, Mono, Now, Reached, RemoteFailure, Reply, SipCheck, SipDetail,
-    SipTransport, TargetIx, TcpDetail,
+    Certificate, CheckKind, Detail, Effort, EndpointIx, Failure, Host, HttpCheck, HttpDetail,
+    IcmpCheck, IcmpError, LocalFailure, Mono, Now, Reached, RemoteFailure, Reply, SipCheck,
+    SipDetail, SipTransport, TargetIx, TcpDetail,
 };
 use crate::probe::echo_reply;
 use crate::probe::icmp::{Emulated, PingDone, PingJob};
@@ -42,6 +44,7 @@ const OPTIONS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 /// Linux's shortest wait before it repeats data on a connection.
 const REPEAT: Duration = Duration::from_millis(200);
+
 /// What became of one question and its answer.
 enum Trip {
     Answered(Duration),
@@ -56,13 +59,13 @@ impl World {
     /// changes while it runs does not show.
     pub fn probe(&mut self, at: Now, target: TargetIx, effort: Effort) -> Sight {
         self.refresh();
-        if self.cut.link_down {
-            let result = Err(Failure::Local(LocalFailure::NoRoute));
-            return Sight { lost: 0, heard: None, result, took: Duration::ZERO };
-        }
         let topology = self.topology().clone();
         let check = topology.check_of(target);
         let endpoint = topology.target(target).endpoint;
+        if let Some(ours) = self.ours(&topology.endpoint(endpoint).host) {
+            let result = Err(Failure::Local(ours));
+            return Sight { lost: 0, heard: None, result, took: Duration::ZERO };
+        }
         let ask = Ask { at, endpoint, timeout: check.timeout, service: self.service(endpoint) };
         let found = match &check.kind {
             CheckKind::Icmp(icmp) => return self.echo(&ask, icmp, effort),
@@ -85,6 +88,16 @@ impl World {
             Ok(_) | Err(_) => (Err(RemoteFailure::Timeout), ask.timeout),
         };
         Sight { lost: 0, heard: None, result: result.map_err(Failure::Remote), took }
+    }
+
+    /// Why a host cannot be asked from here, if it cannot.
+    fn ours(&self, host: &Host) -> Option<LocalFailure> {
+        let OwnNetwork { link_down, nameless, late, .. } = self.cut;
+        match host {
+            _ if late => Some(LocalFailure::Late),
+            Host::Name(name) if nameless => Some(LocalFailure::Unresolved(name.clone())),
+            _ => link_down.then_some(LocalFailure::NoRoute),
+        }
     }
 
     /// Echo requests, as the engine sends and judges them. Each device has an engine to itself, for
@@ -129,6 +142,7 @@ impl World {
         self.engines[endpoint.ix()] = (!engine.is_blank()).then_some(engine);
         done.unwrap_or_else(|| unreachable!("an engine answers every job"))
     }
+
     /// Opens a connection.
     fn connect(
         &mut self,

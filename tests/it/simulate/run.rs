@@ -11,18 +11,21 @@ use slab::Slab;
 use vchealth::config::{
     self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
 };
+use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Heard, Judgement, Scenario, Step};
-use vchealth::lab::world::{Sight, World};
+use vchealth::lab::world::{Place, Sight, World};
 use vchealth::model::{
-    Ack, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
-    EndpointIx, Few, Health, Host, Incident, Maintenance, Mono, Notification, Now, Outcome,
-    ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot, Target, TargetIx,
-    TargetKey, Topology, WebAddress,
+    Ack, Ailment, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
+    EndpointIx, EngineHealth, Few, Health, Host, Incident, Maintenance, Mono, Notification, Now,
+    Outcome, Part, ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot,
+    Target, TargetIx, TargetKey, Topology, WebAddress,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
 /// What the hands add to a probe's own time.
 const HANDS: Duration = Duration::from_millis(1);
+/// How often the brain is told how the echo engine does, while it does badly.
+const REPORT: Duration = Duration::from_secs(1);
 /// The wall-clock time at which a scenario begins unless it says otherwise.
 pub(crate) const BEGINS: &str = "2026-03-02T01:00:00Z";
 /// The brain has been running for this long when a scenario begins.
@@ -80,6 +83,12 @@ pub(crate) struct Run {
     /// When the daemon is back.
     pub(crate) returns_at: Option<Mono>,
     orders: u64,
+    /// Whether the brain was told that no name server answers.
+    is_nameless: bool,
+    /// How late our own probes leave.
+    late: Duration,
+    /// When the brain is told that again.
+    reports_at: Option<Mono>,
     /// Maps the targets of the brain's present topology to those of the whole province.
     targets: Vec<TargetIx>,
 }
@@ -148,6 +157,9 @@ impl Run {
             returns: BinaryHeap::new(),
             returns_at: None,
             orders: 0,
+            is_nameless: false,
+            late: Duration::ZERO,
+            reports_at: None,
             targets: topology.target_ixs().collect(),
             topology,
             config,
@@ -224,12 +236,15 @@ impl Run {
         loop {
             let wake = self.monitor.as_ref().map(Monitor::poll_timeout);
             let back = self.returns.peek().map(|Reverse((at, ..))| *at);
-            let next = [wake, back, self.returns_at].into_iter().flatten().min();
+            let next = [wake, back, self.returns_at, self.reports_at].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.pass(next.max(self.now.mono));
             if self.returns_at.is_some_and(|at| at <= self.now.mono) {
                 self.returns_at = None;
                 self.start();
+            }
+            if self.reports_at.is_some_and(|at| at <= self.now.mono) {
+                self.report();
             }
             let mut quiet = true;
             while let Some(Reverse((at, _, place))) = self.returns.peek().copied()
@@ -307,6 +322,7 @@ impl Run {
             self.until(back - self.begins.mono);
         }
         self.world.apply(self.now, act);
+        self.tell_of_ourselves();
         match act {
             Act::Place { .. } | Act::Lift { .. } => {}
             Act::ClockStep(by) => self.now.wall = self.now.wall.checked_add(*by).unwrap(),
@@ -347,6 +363,7 @@ impl Run {
         self.monitor = None;
         self.under_way.clear();
         self.returns.clear();
+        self.is_nameless = false;
         self.returns_at = Some(self.now.mono + away);
     }
 
@@ -367,6 +384,7 @@ impl Run {
             kept: None,
             under_way: Slab::new(),
             returns: BinaryHeap::new(),
+            is_nameless: false,
             sessions: self.sessions.clone(),
             targets: self.targets.clone(),
             topology,
@@ -389,6 +407,36 @@ impl Run {
         let monitor = Monitor::new(Arc::clone(&self.config), self.durable.clone(), self.now);
         self.monitor = Some(monitor);
         self.tell(Input::Tick);
+        self.tell_of_ourselves();
+    }
+
+    /// Tells what the daemon's hands tell the brain of themselves, if it has changed.
+    fn tell_of_ourselves(&mut self) {
+        let ours = self.world.faults().filter(|(place, _)| **place == Place::Own);
+        let (mut dead, mut late) = (false, Duration::ZERO);
+        for (_, fault) in ours {
+            match fault {
+                Fault::OwnResolverDead => dead = true,
+                Fault::OwnEngineLate { by } => late = *by,
+                _ => {}
+            }
+        }
+        if self.is_nameless != dead {
+            self.is_nameless = dead;
+            let trouble = dead.then(|| Ailment::Words("no name server answers".to_owned()));
+            self.tell(Input::Part { part: Part::Resolver, trouble });
+        }
+        if self.reports_at.is_none() && !late.is_zero() {
+            self.reports_at = Some(self.now.mono);
+        }
+        self.late = late;
+    }
+
+    /// Tells how late probes leave, and again in a second while they do.
+    fn report(&mut self) {
+        self.reports_at = (!self.late.is_zero()).then(|| self.now.mono + REPORT);
+        let health = EngineHealth { worst_lateness: self.late, ..EngineHealth::default() };
+        self.tell(Input::Engine(health));
     }
 
     fn reload(&mut self, without: &[SiteIx]) {
