@@ -188,7 +188,7 @@ impl Default for FlappingSettings {
             settled_after: Paces {
                 idle: minutes(10),
                 readiness: minutes(5),
-                live: minutes(2),
+                live: minutes(1),
                 wrap_up: minutes(10),
             },
         }

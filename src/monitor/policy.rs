@@ -11,7 +11,7 @@ use crate::config::{Channel, Settings};
 use crate::model::{Cause, ChannelId, Extent, Incident, NotificationKind, Severity, Told};
 
 /// The time over which messages are counted.
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// An incident has grown when this many more sites are affected than were told, and at least twice
 /// as many.
 const GROWN_BY: u32 = 2;
@@ -59,6 +59,9 @@ pub(super) struct Rules {
     pub(super) settled: Duration,
     /// Whether a session is on or near: whom to call matters at once.
     pub(super) near: bool,
+    /// Whether the last of these messages is kept for what is critical: it may become so within the
+    /// hour.
+    pub(super) kept: bool,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
     pub(super) muted: bool,
     /// The quiet hours whose end this message can wait for.
@@ -128,23 +131,25 @@ impl Why {
 ///    holds back nothing that is critical for it: whoever works on into a session has to hear of
 ///    it, also of what was well until then. Work that is announced within a session has its peace.
 ///    See [`super::mute::Mutes::holds_back`].
-/// 5. At most `limit` messages an hour, reminders and escalations included. What is said in between
-///    needs two messages left, for itself and for the end; a mere reminder three, so that what
-///    comes back after the end is never late because of it.
-/// 6. What comes and goes spends the last message of the hour only on a state that has lasted for
-///    `settled`, which is shorter while a session is on or near: so what toggles says nothing, what
-///    was told is still so, and what is told next is likely to stay so.
+/// 5. At most `limit` messages in any hour, however urgent, reminders and escalations included.
+///    What is said in between needs two messages left, for itself and for the end; a mere reminder
+///    three, so that what comes back after the end is never late because of it.
+/// 6. The end of what never came back goes out at once, with the last message of the hour too. What
+///    comes and goes spends that one only on a state that has lasted for `settled`, which is shorter
+///    while a session is on or near: so what toggles says little, what was told is still so, and
+///    what is told next is likely to stay so.
 ///    - That it is over, once everything has been well for so long.
-///    - That it is on again, once it came back so long ago and fails at this moment; at once where
-///      that is critical.
-/// 7. What is critical may take one message more in the hour, and no second one. It goes to what is
-///    needed first: that it is critical, when nothing told in this hour was, or nothing as grave,
-///    so that what came and went as a warning, or only lost packets, does not hide what now keeps a
-///    session from going on; that it is on again after its end was told; or that what was told as
-///    critical is over, by rule 6. So nobody goes on phoning a site that works.
-/// 8. What has no room waits until the oldest message has fallen out of the hour. The one that uses
-///    up the hour of what comes and goes says that the next one comes when it is stable; see
-///    [`note_told`].
+///    - That it is on again, once it came back so long ago and fails at this moment. Where that is
+///      critical and known to come and go it is told at once: that it does is what lasts, and who
+///      was told that it is over must not rely on it.
+///    - That it is critical, at once, when nothing told in this hour was, or nothing as grave: so
+///      what came and went as a warning, or only lost packets, does not hide what now keeps a
+///      session from going on.
+/// 7. For that the last message is `kept` where a session of its sites is on, or begins to be
+///    prepared within the hour: what is less than critical spends it on nothing but the end.
+/// 8. What has no room waits until the oldest message has fallen out of the hour, and no longer: so
+///    the last state is always told. The one that uses up the hour of what comes and goes says that
+///    the next one comes when it is stable; see [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
@@ -186,7 +191,7 @@ pub(super) fn in_time(
     let is_on_again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
     let is_critical = incident.severity == Severity::Critical;
     let spare = match why {
-        Why::News if is_on_again.is_some() && !is_critical => 2,
+        Why::News if is_on_again.is_some() => 2,
         Why::News => 1,
         Why::Untaken(_) if standing(&told).is_none() => 1,
         Why::Over if incident.relapses.is_empty() => 1,
@@ -206,17 +211,17 @@ pub(super) fn in_time(
         Some(at) => at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX),
         None => now,
     };
-    let in_the_limit = down_to(limit - spare);
-    let (lasts_since, more) = match why {
-        Why::Over => (incident.ended(), told_as_critical(&told)),
-        _ => (is_on_again, is_critical),
+    let lasts_since = match why {
+        Why::Over => incident.ended(),
+        _ if is_critical || !rules.kept => is_on_again,
+        _ => None,
     };
-    let settled = lasts_since.map(|since| later(since, rules.settled));
-    let settled = settled.map(|at| at.max(down_to(limit - u32::from(!more))));
-    let urgent = is_critical && why == Why::News && is_on_again.is_some();
-    let urgent = urgent || rises_to_critical(incident, &told, why, now);
-    let urgent = urgent.then(|| down_to(limit));
-    let at = [settled, urgent].into_iter().flatten().fold(in_the_limit, Timestamp::min);
+    let is_known_to = is_critical && incident.flapping && is_on_again.is_some();
+    let settled = lasts_since.map(|at| if is_known_to { at } else { later(at, rules.settled) });
+    let urgent = rises_to_critical(incident, &told, why, now).then_some(now);
+    let last = [settled, urgent].into_iter().flatten().min();
+    let last = last.map(|at| at.max(down_to(limit - 1)));
+    let at = last.map_or(down_to(limit - spare), |at| at.min(down_to(limit - spare)));
     if at <= now {
         Need::Tell(why)
     } else if why == Why::Still || used < limit {
@@ -233,12 +238,7 @@ fn came_back(incident: &Incident, told: &[&Told]) -> Option<Timestamp> {
     incident.relapses.iter().copied().find(|at| *at >= end.at)
 }
 
-/// Whether the last that was told was told as critical.
-fn told_as_critical(told: &[&Told]) -> bool {
-    told.last().is_some_and(|told| told.severity == Severity::Critical)
-}
-
-/// Rule 7 of [`needs_notification`]: it is critical, and nothing told in this hour was as grave.
+/// Rule 6 of [`needs_notification`]: it is critical, and nothing told in this hour was as grave.
 fn rises_to_critical(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) -> bool {
     let mut recent = told.iter().filter(|told| within(told.at, HOUR, now));
     let kind = Kind::of(incident.cause);

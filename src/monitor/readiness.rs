@@ -286,6 +286,7 @@ impl Monitor {
                 limit: settings.flapping.messages_per_hour,
                 settled: settings.flapping.settled_after.get(Phase::Readiness),
                 near: false,
+                kept: false,
                 muted,
                 quiet: Quiet::of(settings, &channel.id, now.wall).filter(|_| can_wait),
                 remind_every: None,

@@ -11,6 +11,7 @@ use super::flap;
 use super::ledger::{Entry, Slot};
 use super::mute::{Mutes, Weight, Worse};
 use super::picture::Picture;
+use super::plan;
 use super::policy::{self, Need, Quiet, Rules, Why};
 use super::record;
 use super::routing::{self, Reach, Standing};
@@ -18,7 +19,7 @@ use super::site::Finding;
 use crate::config::Channel;
 use crate::model::{
     Change, Extent, Health, Incident, Mono, Muted, Notification, NotificationId, NotificationKind,
-    Now, Phase, Severity,
+    Now, Phase, Severity, SiteIx,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -265,6 +266,7 @@ fn weigh(
         limit: settings.flapping.messages_per_hour,
         settled: Duration::ZERO,
         near: false,
+        kept: false,
         muted,
         quiet: None,
         remind_every: None,
@@ -348,6 +350,7 @@ impl Weighed {
             None => &settings.reminders.unacknowledged,
         };
         let can_wait = settings.quiet_hours.can_wait(incident.severity, phase);
+        let kept = may_become_critical(incident, picture, now);
         self.reach.clear();
         self.needs.clear();
         for (channel, rules) in channels.iter().zip(&mut self.rules) {
@@ -355,6 +358,7 @@ impl Weighed {
             rules.remind_every = times.in_phase(phase);
             rules.settled = settings.flapping.settled_after.get(phase);
             rules.near = matches!(phase, Phase::Readiness | Phase::Live);
+            rules.kept = kept;
             let reach: Vec<Reach> =
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
             let need = policy::needs_notification(incident, channel, &reach, rules, now);
@@ -367,6 +371,22 @@ impl Weighed {
             self.reach.push(reach);
         }
     }
+}
+
+/// Whether what came back may become critical within the hour for which its messages are counted: a
+/// session of one of its sites is on, or begins to be prepared by then.
+fn may_become_critical(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
+    if incident.relapses.is_empty() || incident.severity == Severity::Critical {
+        return false;
+    }
+    let topology = picture.topology();
+    let readiness = picture.settings().phases.readiness_before;
+    let soon = now.checked_add(policy::HOUR + readiness).unwrap_or(Timestamp::MAX);
+    let sites: Vec<SiteIx> =
+        incident.affected_now().filter_map(|id| topology.find_site(id)).collect();
+    let near = picture.config.sessions.iter().filter(|it| it.start <= soon && now < it.end);
+    let mut matter = near.filter(|it| plan::matters(Phase::Readiness, it.importance));
+    matter.any(|session| sites.iter().any(|site| session.sites.contains_key(site)))
 }
 
 /// What a record says of later than now was written by a clock that ran ahead, until this program

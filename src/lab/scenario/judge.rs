@@ -167,22 +167,18 @@ fn letters(heard: &[Heard]) -> u32 {
     u32::try_from(letters.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
-/// Most messages of an hour about one incident to one channel. What is critical, or was when it
-/// ended, may take one more.
+/// Most messages of an hour about one incident to one channel.
 const MOST_IN_AN_HOUR: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Whether a channel is told more of an incident than fits into an hour.
 fn crowded(incident: &Told<'_>) -> Option<String> {
-    let is_critical = |heard: &Heard| heard.severity == Some(Severity::Critical);
     let mut by_channel: BTreeMap<_, Vec<&Heard>> = BTreeMap::new();
     for heard in &incident.told {
         let before = by_channel.entry(&heard.channel).or_default();
-        let was_critical = before.last().is_some_and(|last| is_critical(last));
-        let urgent = is_critical(heard) || (heard.resolved && was_critical);
         before.push(heard);
         let recent = before.iter().filter(|it| heard.at - it.at < HOUR).count();
-        if recent > MOST_IN_AN_HOUR + usize::from(urgent) {
+        if recent > MOST_IN_AN_HOUR {
             let (what, at) = (incident.words(), heard.at.as_secs_f64());
             return Some(format!("{what} is told {recent} times within the hour, at {at:.1} s"));
         }
@@ -682,23 +678,19 @@ expect:
     }
 
     #[test]
-    fn what_is_not_critical_is_told_three_times_an_hour_at_most() {
+    fn an_incident_is_told_three_times_in_any_hour_at_most_however_critical() {
         let scenario = SCENARIO.replace("30s,", "4s,").replace("resolved-within: 10s, ", "");
         let scenario = scenario.replace("messages: 2", "messages: {at-most: 9}");
-        let told = |times: &[u64], severity| -> Vec<Heard> {
+        let told = |times: &[u64]| -> Vec<Heard> {
             let heard = |(nth, at): (usize, &u64)| heard(*at, nth % 2 == 1);
             let told = times.iter().enumerate().map(heard);
-            told.map(|heard| Heard { severity: Some(severity), ..heard }).collect()
+            told.map(|heard| Heard { severity: Some(Severity::Critical), ..heard }).collect()
         };
         let times = [13, 35, 100, 3_612];
         let words = "uplink at a is told 4 times within the hour, at 3612.0 s";
-        assert_eq!(judged(&scenario, &told(&times, Severity::Warning)), words);
-        assert_eq!(judged(&scenario, &told(&times, Severity::Critical)), "");
-        assert_eq!(judged(&scenario, &told(&[13, 35, 100, 3_613], Severity::Warning)), "");
-        let words = "uplink at a is told 5 times within the hour, at 300.0 s";
-        let five = told(&[13, 35, 100, 200, 300], Severity::Critical);
-        assert!(judged(&scenario, &five).contains(words));
-        let mut channels = told(&times, Severity::Warning);
+        assert_eq!(judged(&scenario, &told(&times)), words);
+        assert_eq!(judged(&scenario, &told(&[13, 35, 100, 3_613])), "");
+        let mut channels = told(&times);
         channels[1].channel = Some("another".to_owned());
         assert!(!judged(&scenario, &channels).contains("within the hour"), "each for itself");
     }

@@ -38,6 +38,7 @@ fn rules() -> Rules {
         limit: LIMIT,
         settled: Duration::from_secs(60 * SETTLED),
         near: false,
+        kept: false,
         muted: false,
         quiet: None,
         remind_every: None,
@@ -294,7 +295,7 @@ fn that_the_fault_lies_elsewhere_is_told_however_few_sites_come_to_it() {
 }
 
 #[test]
-fn a_site_that_goes_dead_is_told_though_its_bad_line_used_up_the_hour() {
+fn a_site_that_goes_dead_is_told_though_its_bad_line_came_and_went() {
     let mut case = Case::new(vec![reach("a", 0, 0)]);
     case.incident.severity = Severity::Critical;
     case.incident.cause = Cause::Quality;
@@ -302,9 +303,10 @@ fn a_site_that_goes_dead_is_told_though_its_bad_line_used_up_the_hour() {
         case.tell_at(minute, &ALL);
         if minute % 2 == 0 { case.end() } else { case.come_back() }
     }
-    assert_eq!((case.need("a"), case.incident.told.len()), (Need::Nothing, 3));
+    assert_eq!(case.incident.told.len(), 2);
+    assert_eq!(case.tell_at(10, &ALL), [""; 0]);
     case.incident.cause = Cause::Access;
-    assert_eq!(case.tell_at(11, &ALL), ["a update"]);
+    assert_eq!(case.tell_at(10, &ALL), ["a firing"]);
     case.end();
     assert!(matches!(case.need("a"), Need::Held(_)), "its end waits as any other");
 }
@@ -388,7 +390,7 @@ fn reminders_leave_room_for_the_end_and_for_what_comes_back() {
     case.end();
     assert_eq!(case.tell_at(62, &ALL), ["a resolved"]);
     case.come_back();
-    assert_eq!(case.tell_at(63, &ALL), ["a firing"]);
+    assert_eq!(case.tell_at(72, &ALL), ["a firing"], "it has lasted");
 }
 
 /// A case of which `a` has heard three times in an hour, as it came and went.
@@ -400,13 +402,9 @@ fn used_up(severity: Severity) -> Case {
     assert_eq!(case.tell_at(5, &ALL), ["a resolved"]);
     case.minute = 10;
     case.come_back();
-    if severity == Severity::Critical {
-        assert_eq!(case.tell_at(10, &ALL), ["a firing"], "what is critical does not wait");
-    } else {
-        assert_eq!(case.tell_at(10, &ALL), [""; 0]);
-        assert_eq!(case.need("a"), Need::Later(at("2026-02-03T01:20:00Z")));
-        assert_eq!(case.tell_at(20, &ALL), ["a firing"], "it has lasted");
-    }
+    assert_eq!(case.tell_at(10, &ALL), [""; 0]);
+    assert_eq!(case.need("a"), Need::Later(at("2026-02-03T01:20:00Z")));
+    assert_eq!(case.tell_at(20, &ALL), ["a firing"], "it has lasted");
     case
 }
 
@@ -437,31 +435,52 @@ fn what_comes_back_as_a_warning_and_goes_again_before_it_has_lasted_is_told_to_n
 }
 
 #[test]
-fn that_what_was_critical_is_over_takes_one_message_more_once_it_has_lasted_and_nothing_else_does()
-{
+fn the_last_state_is_told_when_the_hour_lets_it_and_no_sooner_however_urgent() {
     let mut case = used_up(Severity::Critical);
     case.rules.settled = Duration::from_mins(2);
-    case.minute = 12;
+    case.minute = 22;
     case.end();
-    assert_eq!(case.tell_at(12, &ALL), [""; 0]);
-    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T01:14:00Z")));
-    assert_eq!(case.tell_at(14, &ALL), ["a resolved"]);
-    case.come_back();
-    assert_eq!(case.tell_at(15, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(22, &ALL), [""; 0]);
     assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:00:01Z")));
-    assert_eq!(case.tell_at(61, &ALL), ["a firing"]);
+    assert_eq!(case.tell_at(60, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(61, &ALL), ["a resolved"]);
+    case.come_back();
+    assert_eq!(case.tell_at(64, &ALL), [""; 0]);
+    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:05:01Z")));
+    assert_eq!(case.tell_at(66, &ALL), ["a firing"]);
 }
 
 #[test]
-fn nobody_is_told_that_it_is_over_before_it_has_lasted_whatever_it_was_before() {
-    let mut case = used_up(Severity::Critical);
+fn nobody_is_told_that_it_is_over_before_it_has_lasted_once_it_came_back() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(2, &ALL), ["a update"]);
     case.end();
-    case.minute = 25;
     case.come_back();
-    assert_eq!(case.tell_at(25, &ALL), [""; 0], "it is still what was told");
+    case.minute = 25;
     case.end();
     assert_eq!(case.tell_at(34, &ALL), [""; 0], "well for nine minutes");
     assert_eq!(case.tell_at(35, &ALL), ["a resolved"]);
+}
+
+#[test]
+fn what_is_critical_and_known_to_come_and_go_is_told_at_once_and_waits_for_its_end() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    case.end();
+    assert_eq!(case.tell_at(1, &ALL), ["a resolved"]);
+    case.come_back();
+    assert_eq!(case.tell_at(2, &ALL), [""; 0], "it may be a moment");
+    case.end();
+    case.come_back();
+    case.incident.flapping = true;
+    assert_eq!(case.tell_at(3, &ALL), ["a firing"]);
+    assert!(case.incident.told.last().unwrap().last_for_now);
+    case.end();
+    assert_eq!(case.tell_at(59, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(61, &ALL), ["a resolved"]);
 }
 
 #[test]
@@ -475,19 +494,32 @@ fn what_never_came_back_is_not_said_to_come_and_go() {
 }
 
 #[test]
-fn what_becomes_critical_is_told_once_whatever_was_told_in_the_hour() {
+fn what_may_become_critical_within_the_hour_keeps_its_last_message_for_that_and_the_end() {
+    let kept = || {
+        let mut case = Case::new(vec![reach("a", 0, 0)]);
+        case.rules.kept = true;
+        assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+        case.end();
+        assert_eq!(case.tell_at(5, &ALL), ["a resolved"]);
+        case.come_back();
+        assert_eq!(case.tell_at(20, &ALL), [""; 0], "it is a mere warning");
+        case
+    };
+    let mut case = kept();
+    case.incident.severity = Severity::Critical;
+    assert_eq!(case.tell_at(21, &ALL), ["a firing"], "nothing told in this hour was");
+    case.end();
+    assert_eq!(case.tell_at(60, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(61, &ALL), ["a resolved"]);
+    let mut case = kept();
+    assert_eq!(case.tell_at(61, &ALL), ["a firing"], "its hour has come");
+    case.end();
+    assert_eq!(case.tell_at(64, &ALL), [""; 0]);
+    assert_eq!(case.tell_at(66, &ALL), ["a resolved"]);
     let mut case = used_up(Severity::Warning);
     case.incident.severity = Severity::Critical;
-    assert_eq!(case.tell_at(20, &ALL), ["a update"]);
-    case.end();
-    assert_eq!(case.tell_at(59, &ALL), [""; 0], "the one more is told");
-    case.come_back();
-    assert_eq!(case.tell_at(60, &ALL), [""; 0]);
-    let mut case = used_up(Severity::Warning);
-    case.incident.severity = Severity::Info;
-    case.incident.told.iter_mut().for_each(|told| told.severity = Severity::Info);
-    case.incident.severity = Severity::Warning;
-    assert_eq!(case.tell_at(20, &ALL), [""; 0], "a warning waits for its hour");
+    assert_eq!(case.tell_at(60, &ALL), [""; 0], "the hour is used up");
+    assert_eq!(case.tell_at(61, &ALL), ["a update"]);
 }
 
 #[test]
@@ -581,9 +613,9 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 proptest! {
-    /// Whatever happens, no channel gets more than the limit in an hour, and one more of what is
-    /// critical; none hears an end without a beginning or two in a row, and in the end everybody
-    /// who heard that it is on has heard exactly once since then that it is over.
+    /// Whatever happens, no channel gets more than the limit in an hour, none hears an end without a
+    /// beginning or two in a row, and in the end everybody who heard that it is on has heard exactly
+    /// once since then that it is over.
     #[test]
     fn every_receiver_gets_exactly_one_end(history in prop::collection::vec((1..30_i64, happens()), 1..80)) {
         let mut case = Case::new(steps());
@@ -656,11 +688,7 @@ proptest! {
             for (n, last) in all.iter().enumerate() {
                 let hour = |it: &&&Told| last.at.duration_since(it.at) < SignedDuration::from_hours(1);
                 let before: Vec<&&Told> = all[..n].iter().filter(hour).collect();
-                let ends = last.kind == NotificationKind::Resolved;
-                let was = n.checked_sub(1).map(|before| all[before].severity);
-                let critical = if ends { was } else { Some(last.severity) };
-                let more = usize::from(critical == Some(Severity::Critical));
-                let fits = before.len() < LIMIT as usize + more;
+                let fits = before.len() < LIMIT as usize;
                 prop_assert!(fits, "{channel} got too many in an hour: {told:?}");
             }
         }

@@ -330,7 +330,9 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
         run.until(until);
     }
     let mut wrong = std::mem::take(&mut run.complaints);
-    wrong.extend(told::mistold(&run.told, !history.steps_the_clock()));
+    let one_cause = history.is_one_that_flaps();
+    tally.add("one cause that comes and goes", usize::from(one_cause));
+    wrong.extend(told::mistold(&run.told, !history.steps_the_clock(), one_cause));
     count(&run, tally);
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }

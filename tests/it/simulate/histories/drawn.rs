@@ -169,6 +169,13 @@ impl History {
         self.events.iter().any(|event| what(&event.what))
     }
 
+    /// Whether nothing happens but that one place comes and goes.
+    pub(super) fn is_one_that_flaps(&self) -> bool {
+        let flaps =
+            |event: &Event| matches!((&event.what, event.whom), (What::Flap(..), Whom::Site));
+        self.events.len() == 1 && self.events.iter().all(flaps)
+    }
+
     pub(super) fn steps_the_clock(&self) -> bool {
         self.has(|what| matches!(what, What::ClockStep(_)))
     }

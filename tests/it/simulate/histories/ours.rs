@@ -157,7 +157,7 @@ pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), 
         return Err(format!("{at:?}: {} was told", said.id));
     }
     let mut wrong = std::mem::take(&mut run.complaints);
-    wrong.extend(told::mistold(&run.told, !history.steps_the_clock()));
+    wrong.extend(told::mistold(&run.told, !history.steps_the_clock(), false));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 

@@ -13,14 +13,24 @@ use super::{ALL, CRITICAL, NO_ENDS};
 
 /// The time over which messages are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Most messages about one incident to one channel within it.
+const MOST_IN_AN_HOUR: usize = 3;
+/// So often it may be said within it that something is on, whatever incident it is said to be of.
+const MOST_FIRINGS: usize = 2;
 
 /// What is wrong with what was told: every firing is followed by one resolved to the same channel,
-/// never two of a kind in a row, no id twice.
-pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<String> {
+/// never two of a kind in a row, no id twice. Where there is a `limit` there are never more in an
+/// hour than it says of one incident; where there is but `one_cause`, nor of the same trouble of one
+/// place.
+pub(super) fn mistold(
+    told: &[(Duration, Notification)],
+    limit: bool,
+    one_cause: bool,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut on: BTreeMap<(&str, &str), Vec<&Notification>> = BTreeMap::new();
     let mut ids = std::collections::BTreeSet::new();
-    for (at, message) in told {
+    for (nth, (at, message)) in told.iter().enumerate() {
         if !ids.insert(message.id.as_str()) {
             found.push(format!("{at:?}: {} went out twice", message.id));
         }
@@ -37,20 +47,31 @@ pub(super) fn mistold(told: &[(Duration, Notification)], limit: bool) -> Vec<Str
         if !fits {
             found.push(format!("{at:?}: {} after {:?}", message.id, before.last().map(|m| m.kind)));
         }
-        let last_before = before.last().copied();
         before.push(message);
         let recent = before.iter().filter(|m| message.created.duration_since(m.created) < HOUR);
-        let recent: Vec<_> = recent.collect();
-        // What is critical may take one more.
-        let is_critical = |m: &Notification| m.alert.incident.severity == Severity::Critical;
-        let told_as_critical = last_before.is_some_and(is_critical);
-        let is_critical = is_critical(message)
-            || (message.kind == NotificationKind::Resolved && told_as_critical);
-        if limit && recent.len() > 3 + usize::from(is_critical) {
+        if limit && recent.count() > MOST_IN_AN_HOUR {
             found.push(format!("{at:?}: {} is one too many within the hour", message.id));
+        }
+        let is_again = |before: &Notification| {
+            before.kind == NotificationKind::Firing
+                && before.channel == message.channel
+                && message.created.duration_since(before.created) < HOUR
+                && place(before) == place(message)
+        };
+        let again = told[..=nth].iter().filter(|(_, before)| is_again(before)).count();
+        let is_firing = message.kind == NotificationKind::Firing;
+        if limit && one_cause && is_firing && again > MOST_FIRINGS {
+            found.push(format!("{at:?}: {} tells of this place too often", message.id));
         }
     }
     found
+}
+
+/// What is said to be the matter, and where.
+fn place(message: &Notification) -> impl PartialEq + '_ {
+    let Incident { cause, site, endpoint, common, .. } = &message.alert.incident;
+    let common = common.as_ref().map(|common| (&common.label, &common.value));
+    (cause, site, endpoint, common)
 }
 
 /// What a message says, for whoever looks into it.
@@ -106,10 +127,10 @@ pub(super) fn unheard(incident: &Incident, settings: &Settings, now: Timestamp) 
             incident.taken_by(now).is_some() && incident.told.iter().any(|told| !is_graver(told));
         let knows = standing.map_or(others_know, |told| !is_graver(told));
         let recent = told().filter(|told| now.duration_since(told.at).abs() <= HOUR).count();
-        // What is critical does not wait for the last message of the hour, and has one more.
-        let is_over = last.is_some_and(|told| told.kind == NotificationKind::Resolved);
-        let is_urgent = incident.severity == Severity::Critical && is_over;
-        if !knows && recent < if is_urgent { 4 } else { 2 } {
+        // That it is critical takes the last message at once, where nothing told was.
+        let is_news = told().all(|told| told.severity < Severity::Critical);
+        let is_urgent = incident.severity == Severity::Critical && is_news;
+        if !knows && recent < if is_urgent { MOST_IN_AN_HOUR } else { 2 } {
             return Some(format!("{channel} has not heard of it, only {last:?}"));
         }
     }
