@@ -220,11 +220,13 @@ fn silence_or_device(
             settled: asked.is_some_and(|asked| asked >= back),
         });
     }
-    // With the device dead already it was judged while we could still ask the router: rule 6.
+    // With the device dead already it was judged while the router was known. Now we fail to ask
+    // that, or have not yet since we see again: rule 6.
     let [(router, of_router), ..] = lives else { return None };
     let was_asked = |ix| picture.target(ix).asked_at >= since;
     if *of_router == Life::Unknown
-        && is_unasked(picture, *router)
+        && is_blank(picture, *router)
+        && is_missed(picture, *router)
         && picture.reachability(*router).any(was_asked)
     {
         return None;

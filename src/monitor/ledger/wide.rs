@@ -62,7 +62,8 @@ impl Entry {
     }
 
     /// Whether what made it wide no longer holds. A graver trouble is no sign of that, nor that
-    /// somebody has not been heard since the start, or since we see again.
+    /// somebody has not been heard since the start, or since we see again. Whom we fail to ask is
+    /// no witness either way, and where we fail to ask all of them it holds as it did.
     pub(super) fn is_over(&self, picture: &Picture) -> bool {
         let Some(kind) = self.kind else { return false };
         let correlation = &picture.settings().correlation;
@@ -82,11 +83,11 @@ impl Entry {
             Scope::Below(node) => {
                 let children = picture.topology().site(*node).children.iter().copied();
                 let members = children.filter(|child| self.members.contains_key(child));
-                share(members, |site| may_ail(picture, site, kind)) < correlation.children_share
+                is_refuted(picture, members, kind, correlation.children_share)
             }
             Scope::Label { .. } => {
                 let members = self.members.keys().copied();
-                share(members, |site| may_ail(picture, site, kind)) < correlation.common_inside
+                is_refuted(picture, members, kind, correlation.common_inside)
             }
             _ => false,
         }
@@ -109,24 +110,40 @@ fn ails(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
     picture.site(site).finding.trouble().is_some_and(|trouble| trouble.kind >= kind)
 }
 
-/// Whether it is, or was before anything that was known of it was forgotten, and has not been heard
-/// since though it can be asked.
-fn may_ail(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
-    let open = matches!(picture.site(site).finding, Finding::Unknown | Finding::Unsettled);
-    let unheard = || {
-        let topology = picture.topology();
-        let mut endpoints = topology.site(site).endpoints.iter();
-        let answers = |target: &TargetIx| picture.target(*target).is_good();
-        !endpoints.any(|endpoint| topology.endpoint(*endpoint).targets.iter().any(answers))
-    };
-    ails(picture, site, kind) || (open && unheard() && !witness::is_no_witness(picture, site))
+/// Whether less than `least` of those of the members ail of whom we know it. Where we fail to ask
+/// all of them nobody has refuted anything.
+fn is_refuted(
+    picture: &Picture,
+    members: impl Iterator<Item = SiteIx>,
+    kind: Kind,
+    least: f64,
+) -> bool {
+    let said: Vec<Option<bool>> = members.map(|site| may_ail(picture, site, kind)).collect();
+    let known = said.iter().copied().flatten();
+    (said.is_empty() || known.clone().next().is_some()) && share(known, |ails| ails) < least
 }
 
-fn share(sites: impl Iterator<Item = SiteIx>, counts: impl Fn(SiteIx) -> bool) -> f64 {
+/// Whether a site ails, or did before anything that was known of it was forgotten, and has not been
+/// heard since. None if only because we fail to ask it.
+fn may_ail(picture: &Picture, site: SiteIx, kind: Kind) -> Option<bool> {
+    if ails(picture, site, kind) {
+        return Some(true);
+    }
+    let open = matches!(picture.site(site).finding, Finding::Unknown | Finding::Unsettled);
+    let topology = picture.topology();
+    let mut endpoints = topology.site(site).endpoints.iter();
+    let answers = |target: &TargetIx| picture.target(*target).is_good();
+    if !open || endpoints.any(|ix| topology.endpoint(*ix).targets.iter().any(answers)) {
+        return Some(false);
+    }
+    (!witness::is_no_witness(picture, site)).then_some(true)
+}
+
+fn share<T>(all_of_them: impl Iterator<Item = T>, counts: impl Fn(T) -> bool) -> f64 {
     let (mut counted, mut all) = (0u32, 0u32);
-    for site in sites {
+    for one in all_of_them {
         all += 1;
-        counted += u32::from(counts(site));
+        counted += u32::from(counts(one));
     }
     if all == 0 { 0.0 } else { f64::from(counted) / f64::from(all) }
 }
