@@ -82,7 +82,8 @@ impl Monitor {
     /// 1. What keeps us from seeing is one incident, whatever it is; it affects the sites of which
     ///    nothing is known because of it. Everything else is one for itself: another has to mend
     ///    it, and it ends at another time. What came back last from our gateway and from some of
-    ///    the sites is its evidence.
+    ///    the sites is its evidence, each time that it is on again. So it is where no name server
+    ///    answers, once sites are unknown because of that; only they are at stake then.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {
@@ -104,14 +105,14 @@ impl Monitor {
     fn watch(&mut self, weakness: Weakness, doubts: Vec<SelfDoubt>, now: Now) {
         let scope = Scope::Monitor(weakness);
         let by_sight = matches!(weakness, Weakness::Sight | Weakness::Clock);
-        let slot = match (self.ledger.open_of(&scope), doubts.is_empty()) {
+        let (slot, mut is_on_again) = match (self.ledger.open_of(&scope), doubts.is_empty()) {
             (None, true) => return,
             (Some(_), true) if by_sight && !self.sight.sees(&self.picture, now.mono) => return,
-            (None, false) => self
-                .ledger
-                .reopen(&self.picture, &scope, None, now.mono, now)
-                .unwrap_or_else(|| self.ledger.open(&self.picture, scope, None, now.mono, now)),
-            (Some(slot), _) => slot,
+            (None, false) => match self.ledger.reopen(&self.picture, &scope, None, now.mono, now) {
+                Some(slot) => (slot, true),
+                None => (self.ledger.open(&self.picture, scope, None, now.mono, now), false),
+            },
+            (Some(slot), _) => (slot, false),
         };
         let unseen = self.unseen(weakness, now);
         let flapping = &self.picture.config.settings.flapping;
@@ -133,37 +134,53 @@ impl Monitor {
         }
         if entry.well_since.take().is_some() {
             flap::relapse(entry.change(), flapping, now.wall);
+            is_on_again = true;
         }
         let here = topology
             .vantage
             .map_or_else(|| SiteId::new("vchealth"), |site| topology.site(site).id.clone());
         let target = TargetKey { site: here, endpoint: None, check: None };
-        for saw in doubts.into_iter().map(Saw::Ourselves) {
-            if !entry.incident.evidence.iter().any(|evidence| evidence.saw == saw) {
-                let mut seen = vec![Evidence { target: target.clone(), at: now.wall, saw }];
-                if weakness == Weakness::Sight {
-                    let others = unseen.iter().copied().filter(|ix| Some(*ix) != topology.vantage);
-                    seen.extend(record::observe_from_here(&self.picture, others, now));
-                }
-                record::add_evidence(entry.change(), seen);
-            }
+        let names_sites = matches!(weakness, Weakness::Sight | Weakness::Part(Part::Resolver));
+        let evidence = &entry.incident.evidence;
+        let is_news = |saw: &Saw| is_on_again || !evidence.iter().any(|it| it.saw == *saw);
+        let news = doubts.into_iter().map(Saw::Ourselves).filter(is_news);
+        let mut seen: Vec<Evidence> =
+            news.map(|saw| Evidence { target: target.clone(), at: now.wall, saw }).collect();
+        // Of a part in trouble it shows only by and by who is unknown because of it.
+        let is_of_a_site = |it: &&Evidence| it.target.site != target.site;
+        let shown = evidence.iter().filter(is_of_a_site).count();
+        let is_bare = shown < unseen.len().min(record::EXAMPLES) || is_on_again;
+        let is_sight = weakness == Weakness::Sight;
+        let is_wanting = if is_sight { !seen.is_empty() } else { is_bare };
+        if names_sites && is_wanting {
+            let others = unseen.iter().copied().filter(|ix| Some(*ix) != topology.vantage);
+            let observed = record::observe_from_here(&self.picture, others, now);
+            seen.extend(observed.into_iter().filter(|it| is_sight || is_of_a_site(&it)));
+        }
+        seen.retain(|it| !evidence.contains(it));
+        if !seen.is_empty() {
+            record::add_evidence(entry.change(), seen);
         }
         // Who has missed some sites for long may only now miss all of them.
         let since = if self.sight.is_blind() { self.sight.since } else { entry.began_at };
         let lasts = by_sight && !unseen.is_empty() && now.mono - since >= LONG;
-        let stake = if weakness == Weakness::Sight {
+        // Who will be unknown for a part in trouble does not show at once.
+        let nobody_yet = !is_sight && unseen.is_empty() && entry.incident.affected.is_empty();
+        let stake = if names_sites && !nobody_yet {
             Stake::at(&self.picture, unseen)
         } else {
             Stake::at(&self.picture, topology.site_ixs())
         };
+        let delegates = if names_sites && nobody_yet { 0 } else { stake.delegates };
         let severity = severity::of_ourselves(&stake, lasts);
         let of = u32::try_from(topology.sites.len()).unwrap_or(u32::MAX);
         let known = &entry.incident;
-        if known.severity < severity || known.of != of || known.session != stake.session {
+        let is_more = known.severity < severity || known.delegates < delegates;
+        if is_more || known.of != of || known.session != stake.session {
             let incident = entry.change();
             incident.severity = incident.severity.max(severity);
             incident.of = of;
-            incident.delegates = incident.delegates.max(stake.delegates);
+            incident.delegates = incident.delegates.max(delegates);
             incident.session = stake.session;
         }
     }

@@ -22,7 +22,7 @@ const FIRST_EVIDENCE: usize = 6;
 /// Targets of one site that are put in evidence at most.
 const EVIDENCE_PER_SITE: usize = 6;
 /// Sites besides the one at fault whose targets are put in evidence.
-const EXAMPLES: usize = 3;
+pub(super) const EXAMPLES: usize = 3;
 
 /// The cause that a scope and a kind of trouble stand for.
 pub(super) const fn cause(scope: &Scope, kind: Option<Kind>) -> Cause {
@@ -193,11 +193,14 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
         let labels = |site: &SiteIx| &topology.site(*site).labels;
         still.iter().filter(|site| labels(site).get(label).is_some_and(|it| it == value)).count()
     };
+    let elsewhere = elsewhere(entry, picture);
     let incident = entry.change();
     if let Some(common) = &mut incident.common {
-        // Others with it have followed.
-        let failing = u32::try_from(shares(&common.label, &common.value)).unwrap_or(u32::MAX);
-        common.inside_failing = common.inside_failing.max(failing).min(common.inside);
+        // Others have followed, with it and without.
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let inside = number(shares(&common.label, &common.value));
+        common.inside_failing = common.inside_failing.max(inside).min(common.inside);
+        common.outside_failing = common.outside_failing.max(number(elsewhere)).min(common.outside);
     }
     incident.of = u32::try_from(of).unwrap_or(u32::MAX);
     incident.severity = incident.severity.max(severity::severity(incident.cause, down, &stake));
@@ -209,6 +212,24 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
         debug_assert_eq!(topology.site(node).id, at);
         incident.affected.sort_by_key(|affected| (affected.site != at, affected.since));
     }
+}
+
+/// How many sites without what an incident's sites have in common fail as well and have since about
+/// then, those left out that hang on one of them or on one of its own.
+fn elsewhere(entry: &Entry, picture: &Picture) -> usize {
+    let (Scope::Label { label, value }, Some(kind)) = (&entry.scope, entry.kind) else { return 0 };
+    let (topology, window) = (picture.topology(), picture.settings().correlation.window);
+    let fails = |site: SiteIx| {
+        let trouble = picture.site(site).finding.trouble();
+        trouble.is_some_and(|it| it.kind == kind && it.since >= entry.began_at.earlier(window))
+    };
+    let others = topology.site_ixs().filter(|site| {
+        let has = topology.site(*site).labels.get(label) == Some(value);
+        let hangs = kind == Kind::Silent
+            && topology.site(*site).parent.is_some_and(|it| picture.site(it).finding.is(kind));
+        !has && !hangs && !entry.members.contains_key(site) && fails(*site)
+    });
+    others.count()
 }
 
 /// What an incident says to people now.

@@ -193,3 +193,27 @@ fn a_night_in_which_the_clocks_are_set_is_a_night_like_any_other() {
     assert_eq!(usual, told("2026-03-29T01:30:00+01:00", "Europe/Berlin"));
     assert_eq!(usual, told("2026-10-25T02:30:00+02:00", "Europe/Berlin"));
 }
+
+#[test]
+fn who_else_fails_later_is_counted_beside_those_that_have_something_in_common() {
+    let text = "name: x\nprovince: {tree: {t: {a: [a1, a2, a3, a4, a5], b: [b1, b2, b3, b4, b5], \
+                c: [c1, c2, c3, c4, c5]}}, labels: {power: {lo-7: [a1, a2, b1, b2, c1, c2]}}}\n\
+                sessions: [{title: x, from: -1m, to: +2h}]\nlasts: 2m\ntimeline: [\
+                {at: 10s, label: {power: lo-7}, fault: power-cut}, \
+                {at: 60s, site: a3, fault: power-cut}, {at: 60s, site: b3, fault: power-cut}]\n\
+                expect: nothing\n";
+    let scenario = Scenario::parse("elsewhere.yaml", text).unwrap_or_else(|it| panic!("{it}"));
+    let (mut run, steps) = Run::of(&scenario);
+    run.play(&steps, scenario.lasts);
+    let snapshot = run.snapshot();
+    let ratios: Vec<_> = snapshot
+        .incidents
+        .iter()
+        .filter_map(|it| it.common.as_ref())
+        .map(|it| (it.inside_failing, it.inside, it.outside_failing, it.outside))
+        .collect();
+    assert_eq!(ratios, [(6, 6, 2, 13)]);
+    let (_, first) = run.told.first().expect("it was told");
+    let common = first.alert.incident.common.as_ref().expect("they have something in common");
+    assert_eq!((common.outside_failing, common.outside), (0, 13), "when it was told");
+}

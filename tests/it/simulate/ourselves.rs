@@ -189,6 +189,13 @@ fn who_has_no_name_server_is_told_which_sites_are_unknown_for_it() {
     let incident = snapshot.incidents.iter().find(|it| it.is_open()).expect("it is on");
     let affected: Vec<&str> = incident.affected_now().map(SiteId::as_str).collect();
     assert_eq!(affected, ["xa-b", "xa-r"]);
+    // Only they are at stake, and what came back of them is the evidence.
+    assert_eq!(incident.delegates, 20);
+    let seen = incident.evidence.iter().filter_map(|it| match &it.saw {
+        Saw::Failed(failure) => Some((it.target.site.as_str(), failure.word())),
+        _ => None,
+    });
+    assert_eq!(seen.collect::<Vec<_>>(), [("xa-b", "unresolved"), ("xa-r", "unresolved")]);
     for site in topology.site_ixs() {
         let unknown = snapshot.sites[site.ix()].standing.hard == Health::Unknown;
         assert_eq!(unknown, named.contains(&site), "{}", topology.site(site).id);
