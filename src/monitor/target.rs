@@ -13,8 +13,8 @@ use super::hysteresis::{Sign, Streak};
 use super::picture::{Learned, Trust};
 use crate::config::Hysteresis;
 use crate::model::{
-    Brief, Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, Reply, Rollup,
-    ServiceView, Stamp, Standing, TargetKey, TargetView,
+    Brief, Certificate, Detail, Failure, HardState, Health, Mono, Now, Outcome, RemoteFailure,
+    Reply, Rollup, ServiceView, Stamp, Standing, TargetKey, TargetView,
 };
 
 /// How long what somebody said of a silence is told instead of the silence that follows.
@@ -33,6 +33,11 @@ pub(super) struct Watched {
     pub(super) seen_up: bool,
     /// Whether it was down by itself, while its device lived, when we ceased to be able to ask it.
     pub(super) was_out: bool,
+    /// Whether what fails is its certificate's time. In a row of failures one that says otherwise is
+    /// chance.
+    pub(super) by_certificate: bool,
+    /// Whether the last one said otherwise.
+    otherwise: bool,
     /// When the first failure of the present row was asked for.
     pub(super) bad_since: Mono,
     /// When the first reply since the last failure was asked for, whatever was begun anew
@@ -147,7 +152,10 @@ impl Watched {
             Sign::Good => {
                 self.answered_since = self.answered_since.min(asked);
             }
-            Sign::Bad => self.answered_since = Mono::NEVER,
+            Sign::Bad => {
+                self.answered_since = Mono::NEVER;
+                self.note_reason(outcome.result.as_ref().err());
+            }
             Sign::Nothing => {}
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
@@ -178,7 +186,8 @@ impl Watched {
             |streak: &Streak| (streak.hard, streak.soft, streak.is_failing(), streak.is_mute());
         let path = self.path.as_ref();
         let path = path.map(|path| (path.grade(), path.is_doubtful(), path.is_known(rules)));
-        let rows = (self.bad_since, self.good_since, self.seen_up, self.was_out);
+        let rows =
+            (self.bad_since, self.good_since, self.seen_up, self.was_out, self.by_certificate);
         (streak(&self.streak), streak(&self.host), rows, path)
     }
 
@@ -418,6 +427,20 @@ impl Watched {
         false
     }
 
+    /// Notes whether it is its certificate that fails.
+    fn note_reason(&mut self, failure: Option<&Failure>) {
+        let remote = failure.and_then(|failure| match failure {
+            Failure::Remote(remote) => Some(remote),
+            Failure::Local(_) => None,
+        });
+        let is = matches!(remote, Some(RemoteFailure::CertificateTime(_)));
+        let agrees = is == self.by_certificate;
+        self.otherwise = !agrees && !self.otherwise && self.streak.is_failing();
+        if !self.otherwise {
+            self.by_certificate = is;
+        }
+    }
+
     /// Counts echoes that nobody answered, of a probe that failed.
     fn note_lost(&mut self, lost: u16) {
         let down = self.streak.hard == Health::Down;
@@ -431,7 +454,7 @@ impl Watched {
     /// Keeps the last failure. Silence does not replace what somebody said of the same silence a
     /// short while ago: routers say it seldom, and it is why nothing answers.
     fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
-        use crate::model::RemoteFailure::{self, CertificateTime, ServiceOut};
+        use RemoteFailure::{CertificateTime, ServiceOut};
         match failure {
             Failure::Remote(CertificateTime(certificate)) => {
                 self.note_certificate(Some(certificate));
@@ -493,8 +516,8 @@ mod tests {
     use super::*;
     use crate::config::QualitySettings;
     use crate::model::{
-        Effort, IcmpDetail, IcmpError, LocalFailure, ProbeRequest, RemoteFailure, RttList,
-        TargetIx, Trigger, Unreachable,
+        Effort, IcmpDetail, IcmpError, LocalFailure, ProbeRequest, RttList, TargetIx, Trigger,
+        Unreachable,
     };
 
     const RULE: Hysteresis = Hysteresis { fail_after: 3, recover_after: 2 };

@@ -82,7 +82,7 @@ fn is_missed(picture: &Picture, target: TargetIx) -> bool {
         return false;
     }
     match target.failure() {
-        Some(Failure::Remote(RemoteFailure::CertificateTime(_))) => false,
+        _ if target.by_certificate => false,
         Some(Failure::Remote(
             RemoteFailure::ServiceOut { .. }
             | RemoteFailure::Malformed(_)

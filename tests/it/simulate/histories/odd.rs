@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use vchealth::lab::world::{Dice, Nature, World};
 use vchealth::model::{
-    CheckKind, Detail, Effort, Failure, IcmpDetail, IcmpError, Now, RemoteFailure, Reply, RttList,
-    TargetIx, Unreachable,
+    Certificate, CheckKind, Detail, Effort, Failure, IcmpDetail, IcmpError, Now, Reached,
+    RemoteFailure, Reply, RttList, TargetIx, Unreachable,
 };
 
 use super::drawn::History;
@@ -22,11 +23,12 @@ const SEEN_WITHIN: Duration = Duration::from_secs(150);
 /// How many odd outcomes there are in a history, one after the other.
 const ONES: usize = 3;
 /// What must have been seen for the property to mean something.
-pub(super) const SEEN: [&str; 17] = [
+pub(super) const SEEN: [&str; 19] = [
     "odd: timeout",
     "odd: slow",
     "odd: refused",
     "odd: closed",
+    "odd: stalled",
     "odd: host-unreachable",
     "odd: net-unreachable",
     "odd: port-unreachable",
@@ -36,6 +38,7 @@ pub(super) const SEEN: [&str; 17] = [
     "odd: service-out",
     "odd: unexpected",
     "odd: tls",
+    "odd: certificate-time",
     "odd: good",
     "odd: half of a train lost",
     "odd: a clock an hour off",
@@ -68,7 +71,9 @@ fn odd(run: &Run, ix: TargetIx, now: Now, dice: &mut Dice) -> (String, Result<Re
     let words = || "made up".to_owned();
     let out = RemoteFailure::ServiceOut { status: 503, reason: words() };
     let everywhere = [RemoteFailure::Timeout, slow, unreachable];
-    let connected = [RemoteFailure::Refused, RemoteFailure::Closed];
+    let reached = [Reached::Connected, Reached::Sent, Reached::Answering][from(3)];
+    let stalled = RemoteFailure::Stalled { reached, limit_ms: 1_000 };
+    let connected = [RemoteFailure::Refused, RemoteFailure::Closed, stalled];
     let spoken = [
         out,
         RemoteFailure::Malformed(words()),
@@ -81,6 +86,11 @@ fn odd(run: &Run, ix: TargetIx, now: Now, dice: &mut Dice) -> (String, Result<Re
     }
     if matches!(kind, CheckKind::Http(_) | CheckKind::Sip(_)) {
         failures.extend(spoken);
+        if shows_certificate(run, ix, now) {
+            failures.push(RemoteFailure::CertificateTime(Box::new(certificate(now))));
+        }
+    } else if matches!(kind, CheckKind::H323(_)) {
+        failures.push(RemoteFailure::Malformed(words()));
     }
     // One in four is a reply.
     if from(4) > 0 {
@@ -112,9 +122,28 @@ fn odd(run: &Run, ix: TargetIx, now: Now, dice: &mut Dice) -> (String, Result<Re
     (word.to_owned(), result)
 }
 
+/// Whether a target shows a certificate when all is well.
+fn shows_certificate(run: &Run, ix: TargetIx, now: Now) -> bool {
+    let mut world = World::new(run.topology.clone(), Nature::default());
+    match world.probe(now, ix, Effort::Normal).result.map(|reply| reply.detail) {
+        Ok(Detail::Http(detail)) => detail.certificate.is_some(),
+        Ok(Detail::Sip(detail)) => detail.certificate.is_some(),
+        _ => false,
+    }
+}
+
+/// One that ended an hour ago.
+fn certificate(now: Now) -> Certificate {
+    let (hour, year) = (SignedDuration::from_hours(1), SignedDuration::from_hours(24 * 365));
+    Certificate {
+        not_before: now.wall - year,
+        not_after: now.wall - hour,
+        subject: "CN=made up".to_owned(),
+        self_signed: true,
+    }
+}
+
 /// What one outcome that does not fit the rest changes for good, when nothing has changed for long.
-///
-/// A certificate of another device is not among them: see `monitor::hygiene`.
 pub(super) fn changes(history: &History, tally: &Tally) -> Result<(), String> {
     tally.add("histories", 1);
     let scenario = history.scenario();
