@@ -12,6 +12,9 @@
 //!    are not tried at the same attempt: each would hang as long, and the service would be back for
 //!    minutes before anybody asks it again. In case it was about that recipient after all, that one
 //!    comes last at the next attempt.
+//! 5. Once the service has answered, so many are posted to side by side as it allows: it may take
+//!    seconds over each post, and a receiver that is back after hours has to be told within a
+//!    minute, however many recipients there are.
 //!
 //! Who has what of a letter that is to be repeated goes on record with it, and is given back at a
 //! start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the program
@@ -21,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::queue::LONGEST_ASKED;
@@ -73,6 +77,8 @@ pub(super) trait Post: Sync {
     /// Whether a receiver that asks for time speaks for all recipients, as an account does that
     /// may send so many messages a minute.
     const ASKS_FOR_ALL: bool = false;
+    /// Recipients who may be posted to side by side, at least 1.
+    const AT_ONCE: usize = 1;
 
     /// Names of the recipients, which a reload does not change.
     fn names(&self) -> Vec<String>;
@@ -126,7 +132,17 @@ struct Run {
     left: VecDeque<(usize, usize)>,
     /// Whether they were asked to accept anything.
     asked: bool,
+    /// Whether a post to them is under way.
+    busy: bool,
     failure: Option<DeliveryError>,
+}
+
+/// A letter on its way to all recipients.
+struct Round<'a, P> {
+    known: &'a Recipients,
+    way: &'a P,
+    /// What each of them lacks, and whether anything was accepted just now.
+    state: Mutex<(Vec<Run>, bool)>,
 }
 
 impl Message {
@@ -187,61 +203,12 @@ impl Recipients {
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
     /// accept. What comes of it is said by [`verdict`].
     pub(super) async fn deliver<P: Post>(&self, letter: &Letter, way: &P) -> Receipt {
-        let mut runs = self.runs(letter, way);
-        let mut anew = false;
-        loop {
-            let waiting = runs.iter().enumerate().filter(|(_, run)| !run.left.is_empty());
-            let turn = |(at, run): (usize, &Run)| {
-                (self.hung(&run.who), self.slot(&run.who, way.pace(at)), at)
-            };
-            let Some((_, from, at)) = waiting.map(turn).min() else { break };
-            tokio::time::sleep_until(from).await;
-            let several = runs.len() > 1;
-            let run = &mut runs[at];
-            if let Some(rests) = self.rest(&run.who) {
-                run.ends(rests);
-                continue;
-            }
-            let Some((message, piece)) = run.left.pop_front() else { continue };
-            run.asked = true;
-            let messages = Arc::clone(&run.messages);
-            let Message { letter, pieces } = &messages[message];
-            self.posting(&run.who, way.pace(at));
-            let began = Instant::now();
-            let result = way.post(at, letter, &pieces[piece]).await;
-            let hung = is_hanging(&result, began.elapsed());
-            self.note_hung(&run.who, hung);
-            match result {
-                Ok(()) => {
-                    anew = true;
-                    self.accepted(&run.who, letter, (piece + 1 < pieces.len()).then_some(piece));
-                }
-                Err(error) => {
-                    // Of the only one the courier says it.
-                    if several {
-                        let recipient = way.label(at);
-                        tracing::warn!(recipient, %error, "a recipient did not accept a message");
-                    }
-                    let asked = match error.retry {
-                        Retry::After(asked) => Some((asked, error.text.clone())),
-                        _ => None,
-                    };
-                    if hung {
-                        run.ends(error.clone());
-                        for other in runs.iter_mut().filter(|run| !run.left.is_empty()) {
-                            other.ends(error.clone());
-                        }
-                        continue;
-                    }
-                    run.ends(error);
-                    if let Some((asked, text)) = asked {
-                        let spoken_for =
-                            if P::ASKS_FOR_ALL { runs.as_slice() } else { &runs[at..=at] };
-                        self.leave_alone(spoken_for, asked, &text);
-                    }
-                }
-            }
+        let round = Round { known: self, way, state: Mutex::new((self.runs(letter, way), false)) };
+        // The first post finds out whether the service answers at all.
+        if round.post_next().await {
+            join_all((0..P::AT_ONCE.max(1)).map(|_| round.post_on())).await;
         }
+        let (runs, anew) = round.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (recipients, several) = (all_fared(&runs, way), runs.len() > 1);
         let mut receipt = Receipt::from(self.judge(letter, runs, anew));
         // Why the only one has not got it is what the result says.
@@ -302,7 +269,7 @@ impl Recipients {
             let who = RecipientKey::of(&name);
             let left = all.filter(|(at, piece)| !self.has(&who, &messages[*at].letter, *piece));
             let left = left.collect();
-            Run { who, lacks, left, messages, asked: false, failure: None }
+            Run { who, lacks, left, messages, asked: false, busy: false, failure: None }
         };
         way.names().into_iter().map(run).collect()
     }
@@ -440,6 +407,84 @@ impl Recipient {
             has,
         });
         all.collect()
+    }
+}
+
+impl<P: Post> Round<'_, P> {
+    /// Posts until nobody is left whom another one is not posting to.
+    async fn post_on(&self) {
+        while self.post_next().await {}
+    }
+
+    /// Posts what is next; whether anything was.
+    async fn post_next(&self) -> bool {
+        let Some((at, from)) = self.take_next() else { return false };
+        tokio::time::sleep_until(from).await;
+        let Some((messages, message, piece)) = self.begin(at) else { return true };
+        let Message { letter, pieces } = &messages[message];
+        let began = Instant::now();
+        let result = self.way.post(at, letter, &pieces[piece]).await;
+        let hung = is_hanging(&result, began.elapsed());
+        let mut state = self.state();
+        let (runs, anew) = &mut *state;
+        runs[at].busy = false;
+        self.known.note_hung(&runs[at].who, hung);
+        let error = match result {
+            Ok(()) => {
+                *anew = true;
+                let piece = (piece + 1 < pieces.len()).then_some(piece);
+                self.known.accepted(&runs[at].who, letter, piece);
+                return true;
+            }
+            Err(error) => error,
+        };
+        // Of the only one the courier says it.
+        if runs.len() > 1 {
+            let recipient = self.way.label(at);
+            tracing::warn!(recipient, %error, "a recipient did not accept a message");
+        }
+        runs[at].ends(error.clone());
+        if hung {
+            for other in runs.iter_mut().filter(|run| !run.left.is_empty()) {
+                other.ends(error.clone());
+            }
+        } else if let Retry::After(asked) = error.retry {
+            let spoken_for = if P::ASKS_FOR_ALL { runs.as_slice() } else { &runs[at..=at] };
+            self.known.leave_alone(spoken_for, asked, &error.text);
+        }
+        true
+    }
+
+    /// Whose turn it is, and from when on they may be posted to.
+    fn take_next(&self) -> Option<(usize, Instant)> {
+        let runs = &mut self.state().0;
+        let waiting = runs.iter().enumerate().filter(|(_, run)| !run.busy && !run.left.is_empty());
+        let turn = |(at, run): (usize, &Run)| {
+            (self.known.hung(&run.who), self.known.slot(&run.who, self.way.pace(at)), at)
+        };
+        let (_, from, at) = waiting.map(turn).min()?;
+        runs[at].busy = true;
+        Some((at, from))
+    }
+
+    /// What to post to the one whose turn it is; none if they are to be left alone by now.
+    fn begin(&self, at: usize) -> Option<(Arc<Vec<Message>>, usize, usize)> {
+        let run = &mut self.state().0[at];
+        if let Some(rests) = self.known.rest(&run.who).filter(|_| !run.left.is_empty()) {
+            run.ends(rests);
+        }
+        let Some((message, piece)) = run.left.pop_front() else {
+            run.busy = false;
+            return None;
+        };
+        run.asked = true;
+        self.known.posting(&run.who, self.way.pace(at));
+        Some((Arc::clone(&run.messages), message, piece))
+    }
+
+    /// Every change of it is one step, so a panic leaves it whole.
+    fn state(&self) -> MutexGuard<'_, (Vec<Run>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -26,6 +26,8 @@ const LONGEST: usize = 4_096;
 const APART: Duration = Duration::from_millis(1_050);
 /// Most messages to a group within a minute.
 const MOST: (usize, Duration) = (20, Duration::from_secs(61));
+/// Chats that are posted to side by side: a bot may send 30 messages a second.
+pub(super) const AT_ONCE: usize = 8;
 
 /// A bot with its chats.
 #[derive(Debug)]
@@ -96,6 +98,8 @@ impl Telegram {
 }
 
 impl Post for Sending<'_> {
+    const AT_ONCE: usize = AT_ONCE;
+
     fn names(&self) -> Vec<String> {
         self.bot.settings.chats.clone()
     }

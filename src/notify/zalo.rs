@@ -22,6 +22,9 @@ use crate::config::{ZaloRecipient, ZaloSettings};
 
 /// Longest text of a message, in characters.
 const LONGEST: usize = 2_000;
+/// Recipients who are posted to side by side, far within the 4,000 requests a minute that an
+/// account has.
+pub(super) const AT_ONCE: usize = 8;
 
 /// An Official Account with its recipients.
 #[derive(Debug)]
@@ -109,6 +112,7 @@ impl Zalo {
 impl Post for Zalo {
     /// So many requests a minute are for the whole account.
     const ASKS_FOR_ALL: bool = true;
+    const AT_ONCE: usize = AT_ONCE;
 
     fn names(&self) -> Vec<String> {
         self.settings.to.iter().map(|to| name(to).to_owned()).collect()

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::Language;
 use crate::notify::parts::{Message, Pace, Post, Recipients};
-use crate::notify::{Style, channel, telegram};
+use crate::notify::{Style, channel, sms, telegram, zalo};
 
 /// How long a receiver takes over a letter, and how long one that hangs is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -255,6 +255,113 @@ impl Post for Group {
         posts.push(now);
         self.texts.lock().unwrap().push(text.to_owned());
         Ok(())
+    }
+}
+
+/// Three recipients of a service that takes a second over each post.
+struct Three<const AT_ONCE: usize, M> {
+    posts: AtomicUsize,
+    messages: M,
+}
+
+impl<const AT_ONCE: usize, M> Post for Three<AT_ONCE, M>
+where
+    M: Fn(&Letter) -> Vec<Message> + Sync,
+{
+    const AT_ONCE: usize = AT_ONCE;
+
+    fn names(&self) -> Vec<String> {
+        ["1", "2", "3"].map(str::to_owned).to_vec()
+    }
+
+    fn label(&self, recipient: usize) -> String {
+        recipient.to_string()
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        (self.messages)(letter)
+    }
+
+    async fn post(&self, _: usize, _: &Letter, _: &str) -> Result<(), DeliveryError> {
+        tokio::time::sleep(seconds(1)).await;
+        self.posts.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// How long it takes until 300 incidents, of which every third is over, are told to everybody after
+/// two hours in which nothing got through.
+async fn catch_up(kind: &ChannelKind, way: &impl Post, back_after: Duration) -> Duration {
+    let mut desk = Desk::with(channel::limits(kind));
+    let decide = |desk: &mut Desk, n: u32, kind: NotificationKind| {
+        let mut it = incident(&format!("i{n:03}"), "tan-lap");
+        it.resolved = (kind == RESOLVED).then_some(desk.now.wall);
+        let mut message = notification(&format!("i{n:03}-{}", kind.word()), it, kind);
+        message.channel = ChannelId::new("truc");
+        message.alert.site_name = format!("Trụ sở UBND xã Thượng Quan {n:03}");
+        desk.queue.enqueue(Arc::new(message), desk.now);
+    };
+    for n in 0..300_u32 {
+        decide(&mut desk, n, FIRING);
+        if n >= 25 && n % 3 == 0 {
+            decide(&mut desk, n - 25, RESOLVED);
+        }
+        desk.run(seconds(24), |_, _| Err(later()));
+    }
+    desk.run(back_after, |_, _| Err(later()));
+    let (known, began) = (Recipients::default(), desk.now.mono);
+    while let Some(due) = desk.queue.poll_timeout() {
+        let before = tokio::time::Instant::now();
+        if due > desk.now.mono {
+            tokio::time::advance(due - desk.now.mono).await;
+        }
+        let letter = desk.queue.next(desk.now.plus(before.elapsed())).map(|due| due.letter);
+        let receipt = match &letter {
+            Some(letter) => known.deliver(letter, way).await,
+            None => Ok(()).into(),
+        };
+        desk.now = desk.now.plus(before.elapsed());
+        if let Some(letter) = letter {
+            desk.queue.settle(&letter.channel, &letter.id, receipt, desk.now);
+        }
+    }
+    assert_eq!((desk.status().queued, desk.status().failed), (0, 0));
+    desk.now.mono - began
+}
+
+/// A mail is one post for all, which is what [`two_hours_gone`] has.
+#[tokio::test(start_paused = true)]
+async fn three_recipients_are_each_told_of_300_incidents_within_a_minute() {
+    let style = Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080");
+    let zalo = Three::<{ zalo::AT_ONCE }, _> {
+        posts: AtomicUsize::new(0),
+        messages: |letter: &Letter| Message::several(letter, &style, 2_000, |_| 1),
+    };
+    let telegram = Three::<{ telegram::AT_ONCE }, _> {
+        posts: AtomicUsize::new(0),
+        messages: |letter: &Letter| Message::several(letter, &style, 4_096, char::len_utf16),
+    };
+    let sms = Three::<1, _> {
+        posts: AtomicUsize::new(0),
+        messages: |letter: &Letter| {
+            vec![Message { letter: letter.clone(), pieces: vec![sms::short(letter, &style)] }]
+        },
+    };
+    for (kind, _) in kinds() {
+        for back_after in [5, 23].map(seconds) {
+            let took = match &kind {
+                ChannelKind::Zalo(_) => catch_up(&kind, &zalo, back_after).await,
+                ChannelKind::Telegram(_) => catch_up(&kind, &telegram, back_after).await,
+                ChannelKind::Sms(_) => catch_up(&kind, &sms, back_after).await,
+                _ => continue,
+            };
+            let word = kind.word();
+            println!("{word}: told in {took:?}, back after {back_after:?}");
+            assert!(took <= seconds(60), "{word}: told in {took:?}, back after {back_after:?}");
+        }
+    }
+    for posts in [zalo.posts, telegram.posts, sms.posts] {
+        assert!(posts.into_inner() >= 2 * 3 * 2, "each is told in several messages");
     }
 }
 
