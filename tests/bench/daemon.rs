@@ -210,16 +210,17 @@ fn small(seconds: usize) -> ExitCode {
     if it.rss <= PROVINCE_MOST && flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What this process has taken so far: CPU seconds, and MiB of memory at its height.
+/// What this process has taken so far: CPU seconds, and MiB of memory at its height. Not as
+/// `getrusage` tells the latter: that counts what its parent held when it began.
 fn usage() -> (f64, f64) {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    (seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() as f64 / 1024.0)
+    (seconds(usage.user_time()) + seconds(usage.system_time()), resident("VmHWM"))
 }
 
-/// MiB of this process's memory of this kind at this moment: `RssAnon`, what it holds, or
-/// `RssFile`, its program and libraries as far as they are used.
+/// MiB of this process's memory of this kind at this moment: `RssAnon`, what it holds, `RssFile`,
+/// its program and libraries as far as they are used, or `VmHWM`, all of it at its height.
 fn resident(kind: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(kind)).unwrap();
