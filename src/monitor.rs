@@ -233,6 +233,13 @@ impl Monitor {
         &self.picture.config
     }
 
+    /// Incidents that it keeps in mind: those that are open, and those that ended so recently that
+    /// they may come back.
+    #[must_use]
+    pub fn incidents_in_mind(&self) -> usize {
+        self.ledger.iter().count()
+    }
+
     /// Counts the topologies since the start: which one the orders that come next are about.
     #[must_use]
     pub const fn generation(&self) -> u32 {

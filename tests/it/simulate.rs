@@ -11,6 +11,8 @@ mod histories;
 mod hostile;
 #[path = "simulate/in_time.rs"]
 mod in_time;
+#[path = "simulate/muted.rs"]
+mod muted;
 #[path = "simulate/orders.rs"]
 mod orders;
 #[path = "simulate/ourselves.rs"]
@@ -23,6 +25,8 @@ mod restarts;
 mod returns;
 #[path = "simulate/run.rs"]
 pub(crate) mod run;
+#[path = "simulate/weeks.rs"]
+mod weeks;
 
 use std::fs;
 use std::path::Path;
@@ -48,6 +52,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         Scenario::parse(&name, &text).unwrap_or_else(|problems| panic!("{problems}"))
     };
     files.iter().map(|path| read(path)).collect()
+}
+
+/// Which of all random runs are played: `HISTORIES_SEED`. What fails says under which.
+pub(crate) fn seed() -> u64 {
+    std::env::var("HISTORIES_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
 /// What was told, message by message, for whoever mends a scenario.
@@ -97,7 +106,8 @@ fn people_are_told_what_the_scenarios_say() {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// Seeds that are tried: fifty, or two hundred where more histories are played than usual.
+/// Seeds that are tried: fifty, or two hundred where more histories are played than `tests/run`
+/// does.
 fn seeds() -> std::ops::RangeInclusive<u64> {
     let histories = std::env::var("HISTORIES").ok().and_then(|number| number.parse().ok());
     1..=if histories.unwrap_or(0_u32) <= 100_000 { 50 } else { 200 }
@@ -113,8 +123,9 @@ fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
             let (mut run, steps) = Run::of(&scenario);
             run.play(&steps, scenario.lasts);
             let judgement = run.judgement(&scenario);
-            if !judgement.holds() {
-                failed.push(format!("{} with seed {seed}:\n{judgement}", scenario.file));
+            if !judgement.holds() || !run.complaints.is_empty() {
+                let (file, complaints) = (&scenario.file, &run.complaints);
+                failed.push(format!("{file} with seed {seed}:\n{judgement}{complaints:?}"));
             }
         }
     }
@@ -137,6 +148,7 @@ fn loss_that_one_device_alone_shows_is_told_within_a_minute_nine_times_in_ten() 
             patient.expect[0].told_within = Some(Duration::from_secs(120));
             let judgement = run.judgement(&patient);
             assert!(judgement.holds(), "{} with seed {seed}:\n{judgement}", scenario.file);
+            assert_eq!(run.complaints, [""; 0], "{} with seed {seed}", scenario.file);
         }
         println!("{}: {in_time} of {tried} within a minute", scenario.file);
         assert!(in_time * 10 >= tried * 9, "{}: {in_time} of {tried}", scenario.file);

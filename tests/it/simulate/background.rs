@@ -32,7 +32,7 @@ fn a_percent_of_loss_everywhere_in_the_province_is_told_to_nobody_all_day() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     // A sixth of a day while developing, a whole one where all histories are played.
     let part = if number("HISTORIES").unwrap_or(0) < 20_000 { 6 } else { 1 };
-    let seed = number("HISTORIES_SEED").unwrap_or(1);
+    let seed = super::seed();
     let begins: Timestamp = run::BEGINS.parse().unwrap();
     let topology = run::sample_topology();
     let mut wrong = Vec::new();
@@ -57,10 +57,11 @@ fn a_percent_of_loss_everywhere_in_the_province_is_told_to_nobody_all_day() {
         let mut run = Run::new(config, world, begins);
         run.until(*lasts / part);
         assert!(run.probes > 1_000, "{name}: only {} probes", run.probes);
+        wrong.extend(run.complaints.iter().map(|complaint| format!("{name}: {complaint}")));
         for (at, message) in &run.told {
             let hours = at.as_secs_f64() / HOUR.as_secs_f64();
             wrong.push(format!("{name}: {} after {hours:.2} h", message.id));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "HISTORIES_SEED={seed}: {}", wrong.join("\n"));
 }

@@ -31,6 +31,7 @@ mod truth;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,11 +49,14 @@ use vchealth::monitor::Monitor;
 use self::drawn::History;
 use self::past::Past;
 use self::tally::Tally;
-use super::restarts::essence_of;
+use super::restarts::{Essence, essence_of};
 use super::run::{self, Run};
+use super::seed;
 
 /// Histories that are played, by all properties together, unless `HISTORIES` says otherwise.
 const HISTORIES: u32 = 4_000;
+/// Parts in which the histories of a property are played, each with chance of its own.
+const PARTS: u32 = 16;
 /// The brain runs for this long before anything happens: enough to have seen everybody twice.
 const WARM_UP: Duration = Duration::from_secs(20);
 /// What is wrong ends at last; this much later nobody may be left with a problem that is none.
@@ -70,32 +74,34 @@ const NO_ENDS: &str = "no-ends";
 const CRITICAL: &str = "critical";
 /// Who hands over to whom in the middle of what happens; each has a channel of that name.
 const ON_DUTY: [&str; 2] = ["early", "late"];
+/// When they do.
+const HANDED_OVER: Duration = Duration::from_secs(60);
 
 #[test]
 fn whatever_happens_each_fault_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(447, drawn::whatever, |history| first_wrong(history, &tally));
+    for_all(400, drawn::whatever, |history| first_wrong(history, &tally));
     tally.holds("whatever happens", &SEEN);
 }
 
 #[test]
 fn over_hours_of_coming_and_going_each_fault_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(3, drawn::hours, |history| first_wrong(history, &tally));
+    for_all(6, drawn::hours, |history| first_wrong(history, &tally));
     tally.holds("over hours of coming and going", &SEEN_OVER_HOURS);
 }
 
 #[test]
 fn whatever_happens_where_sites_have_something_in_common_is_explained_once_and_told_once() {
     let tally = Tally::default();
-    for_all(50, drawn::labelled, |history| first_wrong(history, &tally));
+    for_all(44, drawn::labelled, |history| first_wrong(history, &tally));
     tally.holds("where sites have something in common", &[&SEEN[..], &SEEN_IN_COMMON].concat());
 }
 
 #[test]
 fn the_same_history_gives_the_same_snapshots() {
     let tally = Tally::default();
-    for_all(20, drawn::whatever, |history| {
+    for_all(50, drawn::whatever, |history| {
         let films = [0, 1].map(|_| film(history));
         tally.add("snapshots", films[0].len());
         if films[0] == films[1] { Ok(()) } else { Err("two runs of it differ".to_owned()) }
@@ -106,7 +112,7 @@ fn the_same_history_gives_the_same_snapshots() {
 #[test]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     let tally = Tally::default();
-    for_all(250, drawn::ours, |history| ours::others_are_blamed(history, &tally));
+    for_all(220, drawn::ours, |history| ours::others_are_blamed(history, &tally));
     assert!(
         tally.of("not to be told apart") * 5 < tally.of("histories"),
         "too many are passed over"
@@ -125,7 +131,7 @@ fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
 #[test]
 fn one_odd_outcome_changes_nothing_for_good() {
     let tally = Tally::default();
-    for_all(100, drawn::lasting, |history| odd::changes(history, &tally));
+    for_all(130, drawn::lasting, |history| odd::changes(history, &tally));
     assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
     tally.holds("one odd outcome", &odd::SEEN);
 }
@@ -133,21 +139,17 @@ fn one_odd_outcome_changes_nothing_for_good() {
 #[test]
 fn a_brain_that_remembers_goes_on_like_one_that_never_stopped() {
     let tally = Tally::default();
-    for_all(30, drawn::lasting, |history| restored_goes_on_otherwise(history, &tally));
+    for_all(50, drawn::lasting, |history| restored_goes_on_otherwise(history, &tally));
     tally.holds("a brain that remembers", &["restored in the middle", "messages compared"]);
-}
-
-fn number(name: &str) -> Option<u32> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 /// How many histories are played, by all properties together.
 fn histories() -> u32 {
-    number("HISTORIES").unwrap_or(HISTORIES)
+    std::env::var("HISTORIES").ok().and_then(|number| number.parse().ok()).unwrap_or(HISTORIES)
 }
 
-/// Plays its share of the histories on all processors. What fails is shrunk and told as a scenario
-/// file.
+/// Plays its share of the histories on all processors, the same ones however many there are. What
+/// fails is shrunk and told as a scenario file.
 fn for_all<S>(
     permille: u32,
     strategy: impl Fn() -> S + Sync,
@@ -155,44 +157,58 @@ fn for_all<S>(
 ) where
     S: Strategy<Value = History>,
 {
-    let total = histories().div_ceil(1000) * permille;
-    let seed = number("HISTORIES_SEED").unwrap_or(1);
-    let hands = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap());
-    let failed: Mutex<Option<String>> = Mutex::new(None);
+    let total = (histories() * permille).div_ceil(1000);
+    let hands = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (next, failed) = (AtomicU32::new(0), Mutex::new(None::<String>));
     std::thread::scope(|scope| {
-        for hand in 0..hands {
-            let (failed, check, strategy) = (&failed, &check, &strategy);
-            scope.spawn(move || {
-                let mut key = [0; 32];
-                key[..4].copy_from_slice(&seed.to_le_bytes());
-                key[4..8].copy_from_slice(&hand.to_le_bytes());
-                let runs = Runs {
-                    cases: total.div_ceil(hands),
-                    failure_persistence: None,
-                    max_shrink_iters: 4_000,
-                    ..Runs::default()
-                };
-                let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
-                let mut runner = TestRunner::new_with_rng(runs, rng);
-                let outcome = runner.run(&strategy(), |history| {
-                    if failed.lock().unwrap().is_some() {
-                        // Somebody else has something to tell already.
-                        return Ok(());
+        for _ in 0..hands {
+            scope.spawn(|| {
+                loop {
+                    let part = next.fetch_add(1, Ordering::Relaxed);
+                    if part >= PARTS || failed.lock().unwrap().is_some() {
+                        break;
                     }
-                    let checked =
-                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&history)));
-                    let checked = checked.unwrap_or_else(|_| Err("it panics".to_owned()));
-                    checked.map_err(TestCaseError::fail)
-                });
-                if let Err(TestError::Fail(why, history)) = outcome {
-                    let words = format!("{why}\n\nin this history:\n\n{history:?}\n");
-                    failed.lock().unwrap().get_or_insert(words);
+                    let cases = total / PARTS + u32::from(part < total % PARTS);
+                    if let Err(words) = play_part(part, cases, &strategy(), &check, &failed) {
+                        failed.lock().unwrap().get_or_insert(words);
+                    }
                 }
             });
         }
     });
     if let Some(words) = failed.into_inner().unwrap() {
-        panic!("{words}");
+        let (histories, seed) = (histories(), seed());
+        panic!("HISTORIES={histories} HISTORIES_SEED={seed}: {words}");
+    }
+}
+
+/// Plays so many histories, one after the other, unless somebody else has `failed` already.
+fn play_part(
+    part: u32,
+    cases: u32,
+    strategy: &impl Strategy<Value = History>,
+    check: &impl Fn(&History) -> Result<(), String>,
+    failed: &Mutex<Option<String>>,
+) -> Result<(), String> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed().to_le_bytes());
+    key[8..12].copy_from_slice(&part.to_le_bytes());
+    let runs =
+        Runs { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Runs::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+    let outcome = TestRunner::new_with_rng(runs, rng).run(strategy, |history| {
+        if failed.lock().unwrap().is_some() {
+            return Ok(());
+        }
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&history)));
+        let checked = checked.unwrap_or_else(|_| Err("it panics".to_owned()));
+        checked.map_err(TestCaseError::fail)
+    });
+    match outcome {
+        Err(TestError::Fail(why, history)) => {
+            Err(format!("{why}\n\nin this history:\n\n{history:?}\n"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -222,7 +238,7 @@ fn settings() -> Settings {
         weekly: Vec::new(),
         dated: vec![DatedShift {
             from: begins - SignedDuration::from_hours(24),
-            until: begins + SignedDuration::from_mins(1),
+            until: begins + HANDED_OVER,
             who: vec![PersonId::new(ON_DUTY[0])],
         }],
         otherwise: vec![PersonId::new(ON_DUTY[1])],
@@ -442,12 +458,13 @@ fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), St
         let told = run.told.iter().map(|(_, message)| message);
         let told: Vec<_> = told.filter(|message| message.channel.as_str() == ALL).collect();
         tally.add("messages compared", told.len());
-        let mut essence = essence_of(told.into_iter());
+        let mut essence: Vec<_> = essence_of(told.into_iter()).iter().map(Essence::kinds).collect();
         // Whether one of the sites of a line is noticed before the others, and which, is a matter of
         // whose turn comes first after the restart.
         if essence.iter().any(|(about, _)| about.starts_with("uplink")) {
             essence.retain(|(about, _)| !about.starts_with("access"));
         }
+        essence.sort();
         essence
     });
     if restored == usual {

@@ -130,6 +130,7 @@ fn play(situation: &Situation, topology: &Arc<Topology>, nth: u64) -> (Vec<Durat
         run.world.place(run.now, Place::Site(*site, None), situation.fault);
     }
     run.until(at + PATIENCE);
+    assert_eq!(run.complaints, [""; 0], "{}, run {nth}", situation.name);
     let told = dead.iter().map(|(site, later)| {
         let id = &topology.site(*site).id;
         let about = |incident: &vchealth::model::Incident| {

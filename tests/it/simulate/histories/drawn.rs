@@ -351,12 +351,14 @@ fn history(
     event: impl Strategy<Value = Event>,
     most: usize,
 ) -> impl Strategy<Value = History> {
-    let events = prop::collection::vec(event, 0..most);
-    let pace =
-        prop_oneof![7 => Just(Pace::Idle), 2 => Just(Pace::Readiness), 1 => Just(Pace::Live)];
-    (province, pace, events, any::<u16>()).prop_map(|((parents, build), pace, events, seed)| {
+    let events = prop::collection::vec(event, 1..most);
+    (province, pace(), events, any::<u16>()).prop_map(|((parents, build), pace, events, seed)| {
         History { parents, build, pace, events, seed }
     })
+}
+
+fn pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![7 => Just(Pace::Idle), 2 => Just(Pace::Readiness), 1 => Just(Pace::Live)]
 }
 
 /// A few sites in any tree, most of which are built as usual and have no label.

@@ -36,7 +36,8 @@ impl Tally {
         let words: Vec<String> = seen.iter().map(|(what, n)| format!("{what} {n}")).collect();
         // Printed whether or not the test passes: a property that holds of nothing looks the same.
         let mut out = std::io::stderr().lock();
-        writeln!(out, "\n{property}: {}", words.join(", ")).unwrap();
+        let seed = crate::simulate::seed();
+        writeln!(out, "\n{property}, HISTORIES_SEED={seed}: {}", words.join(", ")).unwrap();
         let missing: Vec<_> = must.iter().filter(|what| !seen.contains_key(**what)).collect();
         let few = histories() < HISTORIES;
         assert!(few || missing.is_empty(), "never seen: {missing:?}");
