@@ -135,16 +135,14 @@ impl Why {
 ///    What is said in between needs two messages left, for itself and for the end; a mere reminder
 ///    three, so that what comes back after the end is never late because of it.
 /// 6. The end of what never came back goes out at once, with the last message of the hour too. What
-///    comes and goes spends that one only on a state that has lasted for `settled`, which is shorter
-///    while a session is on or near: so what toggles says little, what was told is still so, and
-///    what is told next is likely to stay so.
-///    - That it is over, once everything has been well for so long.
-///    - That it is on again, once it came back so long ago and fails at this moment. Where that is
-///      critical and known to come and go it is told at once: that it does is what lasts, and who
-///      was told that it is over must not rely on it.
-///    - That it is critical, at once, when nothing told in this hour was, or nothing as grave: so
-///      what came and went as a warning, or only lost packets, does not hide what now keeps a
-///      session from going on.
+///    comes and goes spends that one only on a state that has lasted for `settled`, which is
+///    shorter while a session is on or near: so what toggles says little, what was told is still
+///    so, and what is told next is likely to stay so. - That it is over, once everything has been
+///    well for so long. - That it is on again, once it came back so long ago and fails at this
+///    moment. Where that is critical and known to come and go it is told at once: that it does is
+///    what lasts, and who was told that it is over must not rely on it. - That it is critical, at
+///    once, when nothing told in this hour was, or nothing as grave: so what came and went as a
+///    warning, or only lost packets, does not hide what now keeps a session from going on.
 /// 7. For that the last message is `kept` where a session of its sites is on, or begins to be
 ///    prepared within the hour: what is less than critical spends it on nothing but the end.
 /// 8. What has no room waits until the oldest message has fallen out of the hour, and no longer: so

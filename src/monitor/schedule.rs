@@ -315,8 +315,8 @@ impl Schedule {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// Puts a slot's turn into the queue; the one there before is overtaken. Such turns go when there
-    /// are too many of them: after a start every target is asked out of turn.
+    /// Puts a slot's turn into the queue; the one there before is overtaken. Such turns go when
+    /// there are too many of them: after a start every target is asked out of turn.
     fn push(&mut self, at: usize) {
         if self.queue.len() >= self.slots.len() + self.slots.len() / 4 + OVERTAKEN {
             let slots = &self.slots;

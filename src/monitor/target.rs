@@ -33,8 +33,8 @@ pub(super) struct Watched {
     pub(super) seen_up: bool,
     /// Whether it was down by itself, while its device lived, when we ceased to be able to ask it.
     pub(super) was_out: bool,
-    /// Whether what fails is its certificate's time. In a row of failures one that says otherwise is
-    /// chance.
+    /// Whether what fails is its certificate's time. In a row of failures one that says otherwise
+    /// is chance.
     pub(super) by_certificate: bool,
     /// Whether the last one said otherwise.
     otherwise: bool,

@@ -8,8 +8,8 @@ use crate::model::Brief;
 ///
 /// Fed with round trips it sums both directions, so it reads up to twice the one-way jitter.
 ///
-/// Two are kept of every path, so it is small: seven digits are more than the estimate is worth, and
-/// ten nanoseconds less than any clock tells of a network.
+/// Two are kept of every path, so it is small: seven digits are more than the estimate is worth,
+/// and ten nanoseconds less than any clock tells of a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Jitter {
     /// The estimate in nanoseconds.

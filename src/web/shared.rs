@@ -1,8 +1,8 @@
 //! One rendering for all: a page is made at most once per snapshot, however many ask for it.
 //!
 //! A page of ten thousand endpoints is nearly as large as all else that is known of them, and
-//! shrinks to a twenty-fifth when it is compressed. So it is made piece by piece and kept compressed only; who
-//! does not take that gets it unpacked on the way.
+//! shrinks to a twenty-fifth when it is compressed. So it is made piece by piece and kept
+//! compressed only; who does not take that gets it unpacked on the way.
 
 use std::io::{self, Cursor, Read as _, Write as _};
 use std::pin::Pin;

@@ -80,9 +80,9 @@ fn main() -> ExitCode {
 struct Installed(PathBuf);
 
 impl Installed {
-    /// Writes it as whoever installs a program does: from the beginning to the end, in large pieces.
-    /// It lies beside the original, since pages of a file system in memory would count as another
-    /// kind.
+    /// Writes it as whoever installs a program does: from the beginning to the end, in large
+    /// pieces. It lies beside the original, since pages of a file system in memory would count as
+    /// another kind.
     fn new() -> Self {
         let original = std::env::current_exe().unwrap();
         let copy = Self(original.with_extension(format!("installed-{}", std::process::id())));

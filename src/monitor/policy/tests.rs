@@ -613,9 +613,9 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 proptest! {
-    /// Whatever happens, no channel gets more than the limit in an hour, none hears an end without a
-    /// beginning or two in a row, and in the end everybody who heard that it is on has heard exactly
-    /// once since then that it is over.
+    /// Whatever happens, no channel gets more than the limit in an hour, none hears an end without
+    /// a beginning or two in a row, and in the end everybody who heard that it is on has heard
+    /// exactly once since then that it is over.
     #[test]
     fn every_receiver_gets_exactly_one_end(history in prop::collection::vec((1..30_i64, happens()), 1..80)) {
         let mut case = Case::new(steps());

@@ -459,8 +459,8 @@ fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), St
         let told: Vec<_> = told.filter(|message| message.channel.as_str() == ALL).collect();
         tally.add("messages compared", told.len());
         let mut essence: Vec<_> = essence_of(told.into_iter()).iter().map(Essence::kinds).collect();
-        // Whether one of the sites of a line is noticed before the others, and which, is a matter of
-        // whose turn comes first after the restart.
+        // Whether one of the sites of a line is noticed before the others, and which, is a matter
+        // of whose turn comes first after the restart.
         if essence.iter().any(|(about, _)| about.starts_with("uplink")) {
             essence.retain(|(about, _)| !about.starts_with("access"));
         }

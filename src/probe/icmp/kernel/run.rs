@@ -195,8 +195,8 @@ impl Engine {
     /// Sends a burst of what is due. Returns whether more is due.
     ///
     /// The socket's buffer holds each request twice until we look: as the copy that comes back with
-    /// its time stamp, and as the reply, which may be there at once. Replies to the burst before may
-    /// wait in it as well.
+    /// its time stamp, and as the reply, which may be there at once. Replies to the burst before
+    /// may wait in it as well.
     fn send(&mut self, now: Now) -> bool {
         let buffers = self.outlets.iter().map(|outlet| outlet.socket.receive_buffer);
         let buffer = buffers.min().unwrap_or(self.receive_buffer) as usize;

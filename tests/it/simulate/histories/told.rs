@@ -20,8 +20,8 @@ const MOST_FIRINGS: usize = 2;
 
 /// What is wrong with what was told: every firing is followed by one resolved to the same channel,
 /// never two of a kind in a row, no id twice. Where there is a `limit` there are never more in an
-/// hour than it says of one incident; where there is but `one_cause`, nor of the same trouble of one
-/// place.
+/// hour than it says of one incident; where there is but `one_cause`, nor of the same trouble of
+/// one place.
 pub(super) fn mistold(
     told: &[(Duration, Notification)],
     limit: bool,
