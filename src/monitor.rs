@@ -164,7 +164,7 @@ impl Monitor {
             Input::Outcome(outcome) => self.handle_outcome(&outcome, now),
             Input::Engine(health) => self.sight.note_engine(health, now.mono),
             Input::Part { part, trouble } => {
-                if self.sight.note_part(part, trouble) {
+                if self.sight.note_part(part, trouble, now.mono) {
                     self.want_review(now.mono);
                 }
             }

@@ -73,6 +73,8 @@ pub(super) struct Sight {
     step: Option<(i64, Mono)>,
     /// Parts of this program in trouble.
     pub(super) parts: BTreeMap<Part, Ailment>,
+    /// When a name server answered again.
+    resolving_since: Mono,
     /// Those that were before a restart: until when they may not have tried yet, and whether they
     /// say that they are well.
     untried: BTreeMap<Part, (Mono, bool)>,
@@ -113,6 +115,7 @@ impl Sight {
             clocks: None,
             step: None,
             parts: BTreeMap::new(),
+            resolving_since: Mono::ZERO,
             untried: BTreeMap::new(),
             blind: BTreeMap::new(),
             since: Mono::ZERO,
@@ -142,7 +145,7 @@ impl Sight {
     }
 
     /// Takes in how a part does; whether that is news.
-    pub(super) fn note_part(&mut self, part: Part, trouble: Option<Ailment>) -> bool {
+    pub(super) fn note_part(&mut self, part: Part, trouble: Option<Ailment>, now: Mono) -> bool {
         let was = self.parts.contains_key(&part);
         if let Some(trouble) = trouble {
             self.parts.insert(part, trouble);
@@ -150,21 +153,28 @@ impl Sight {
         } else if let Some((_, well)) = self.untried.get_mut(&part) {
             *well = true;
         } else {
-            self.parts.remove(&part);
+            self.is_well(part, now);
         }
         was != self.parts.contains_key(&part)
     }
 
     /// Believes those that are well and have had the time to try.
     pub(super) fn believe_parts(&mut self, now: Mono) {
-        let Self { parts, untried, .. } = self;
-        untried.retain(|part, (until, well)| {
-            let waits = now < *until;
-            if !waits && *well {
-                parts.remove(part);
+        let over = |(_, (until, _)): &(&Part, &(Mono, bool))| now >= *until;
+        let believed: Vec<_> =
+            self.untried.iter().filter(over).map(|(part, it)| (*part, it.1)).collect();
+        for (part, well) in believed {
+            self.untried.remove(&part);
+            if well {
+                self.is_well(part, now);
             }
-            waits
-        });
+        }
+    }
+
+    fn is_well(&mut self, part: Part, now: Mono) {
+        if self.parts.remove(&part).is_some() && part == Part::Resolver {
+            self.resolving_since = now;
+        }
     }
 
     /// Takes over another number of targets.

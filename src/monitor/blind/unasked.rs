@@ -8,8 +8,9 @@ use crate::monitor::target::Watched;
 impl Sight {
     /// The sites of which we fail to ask a device or a service, each with the word for why if it is
     /// known, once that is so of one for longer than anything is held in doubt: the others share
-    /// its fate. Where no name server answers, that is an incident of its own; a name that nobody
-    /// knows is missed only where it was known before.
+    /// its fate. Where no name server answers, that is an incident of its own, and once one does
+    /// again everybody is to be asked first; a name that nobody knows is missed only where it was
+    /// known before.
     pub(in crate::monitor) fn unasked<'a>(
         &'a self,
         picture: &'a Picture,
@@ -53,7 +54,7 @@ impl Sight {
         let answers = |it: &Watched| it.unasked_since.is_none() && it.is_good();
         let targets = picture.topology().endpoint(endpoint).targets.iter();
         // A service that is silent as well says nothing about the host.
-        let lives = targets.map(|ix| picture.target(*ix)).any(answers);
+        let lives = targets.clone().map(|ix| picture.target(*ix)).any(answers);
         let hosts = || picture.reachability(endpoint).map(|ix| picture.target(ix));
         let (since, failure) = if lives {
             // Services have their turn less often than the host they run on: they are to be asked
@@ -74,6 +75,13 @@ impl Sight {
         };
         let failure = failure.map(|(_, failure)| failure);
         let known = picture.endpoint(endpoint);
+        let turns = targets.map(|ix| picture.pace(*ix)).map(|(pace, timeout)| pace + timeout);
+        let since = match failure {
+            Some(Failure::Local(LocalFailure::Unresolved(_))) => {
+                since.max(self.resolving_since + turns.max()?)
+            }
+            _ => since,
+        };
         let told = match failure {
             Some(Failure::Local(LocalFailure::Unresolved(_))) => {
                 !self.parts.contains_key(&Part::Resolver)
