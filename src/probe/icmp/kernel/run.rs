@@ -353,6 +353,10 @@ impl Engine {
         if last - before < rest && now < rested {
             // Replies come thick: let some gather. Submissions and what is due still wake us.
             let woken = self.wait(until.min(rested), false);
+            if until <= rested {
+                // The next requests leave first; then everything is read.
+                self.outlets.iter_mut().for_each(|outlet| outlet.stirred = true);
+            }
             if woken || until <= rested {
                 return;
             }
