@@ -18,28 +18,18 @@ pub(super) struct Mutes {
     pub(super) maintenance: BTreeMap<SilenceId, Maintenance>,
 }
 
-/// Whether an incident has become worse than what is held back of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Worse {
-    /// It is as it was.
-    No,
-    /// It is graver, far larger, or lies elsewhere.
-    Yes,
-    /// It has become critical with its session on or about to begin.
-    Urgent,
-}
-
 /// What is said of an incident, as far as it decides what holds that back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weight {
-    pub(super) worse: Worse,
+    /// Whether it is graver or far larger than what is held back of it, or lies elsewhere.
+    pub(super) worse: bool,
     /// When readiness for its session began, where it is critical with that on or about to begin.
     pub(super) near_since: Option<Timestamp>,
 }
 
 impl Weight {
     /// Of something that is as it was, whatever is on.
-    pub(super) const NONE: Self = Self { worse: Worse::No, near_since: None };
+    pub(super) const NONE: Self = Self { worse: false, near_since: None };
 }
 
 impl Mutes {
@@ -114,13 +104,12 @@ impl Mutes {
     /// 1. When a silence concerns everything.
     /// 2. When every site that is still affected is silenced or being worked on; so what reaches
     ///    beyond them is told. Where none is affected, the site at fault counts.
-    /// 3. What is [worse](Worse) than what is held back breaks every silence: whoever asked for it
-    ///    did not know.
-    /// 4. Planned work holds that back all the same, as things get worse before they are better,
-    ///    but not what has become [urgent](Worse): nobody means to work on into a session. For the
-    ///    same reason work that began before the readiness for a session did holds back nothing
-    ///    that is critical for it, even what fails only then. Work that is meant for the session
-    ///    begins within it, and has its peace.
+    /// 3. What is [worse](Weight::worse) than what is held back breaks every silence: whoever asked
+    ///    for it did not know.
+    /// 4. Planned work holds that back all the same, as things get worse before they are better.
+    ///    But work that began before the readiness for a session did holds back nothing that is
+    ///    critical for it, even what fails only then: nobody means to work on into a session. Work
+    ///    that is meant for the session begins within it, and has its peace.
     pub(super) fn holds_back(
         &self,
         picture: &Picture,
@@ -130,9 +119,7 @@ impl Mutes {
     ) -> bool {
         let since = near_since.unwrap_or(Timestamp::MIN);
         let on = |silence: &Silence| silence.from <= now && now < silence.until;
-        if worse == Worse::No
-            && self.silences.values().any(|silence| silence.site.is_none() && on(silence))
-        {
+        if !worse && self.silences.values().any(|silence| silence.site.is_none() && on(silence)) {
             return true;
         }
         if self.silences.is_empty() && self.maintenance.is_empty() {
@@ -141,8 +128,8 @@ impl Mutes {
         let muted = |id: &SiteId| {
             let topology = picture.topology();
             topology.find_site(id).is_some_and(|site| {
-                (worse == Worse::No && self.is_silenced(topology, site, now))
-                    || (worse < Worse::Urgent && self.is_worked_on(topology, site, since, now))
+                (!worse && self.is_silenced(topology, site, now))
+                    || self.is_worked_on(topology, site, since, now)
             })
         };
         let mut affected = incident.affected_now().peekable();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Monitor;
 use super::flap;
 use super::ledger::{Entry, Slot};
-use super::mute::{Mutes, Weight, Worse};
+use super::mute::{Mutes, Weight};
 use super::picture::Picture;
 use super::plan;
 use super::policy::{self, Need, Quiet, Rules, Why};
@@ -310,15 +310,8 @@ fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp)
     let standing = Standing::of(incident, &picture.config, now);
     let is_critical = incident.severity == Severity::Critical;
     let near_since = standing.near_since.filter(|_| is_critical);
-    let worse = if near_since.is_some() && muted.extent.severity < Severity::Critical {
-        Worse::Urgent
-    } else if policy::has_worsened(incident)
-        || policy::worse_than(incident, &muted.extent).is_some()
-    {
-        Worse::Yes
-    } else {
-        Worse::No
-    };
+    let worse =
+        policy::has_worsened(incident) || policy::worse_than(incident, &muted.extent).is_some();
     mutes.holds_back(picture, incident, Weight { worse, near_since }, now)
 }
 
