@@ -9,8 +9,8 @@ use super::ledger::Scope;
 use super::severity::{self, Stake};
 use super::{Monitor, flap, record};
 use crate::model::{
-    Affected, Evidence, Incident, Now, Part, Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey,
-    Topology,
+    Affected, Evidence, Incident, Now, Part, Resolution, Saw, SelfDoubt, Severity, SiteId, SiteIx,
+    TargetKey, Topology,
 };
 
 /// A monitor that has been blind for this long is as grave at night as by day.
@@ -172,7 +172,11 @@ impl Monitor {
             Stake::at(&self.picture, topology.site_ixs())
         };
         let delegates = if names_sites && nobody_yet { 0 } else { stake.delegates };
-        let severity = severity::of_ourselves(&stake, lasts);
+        // Of who refuses messages the others are told, and they have them.
+        let severity = match weakness {
+            Weakness::Part(Part::Recipients) => Severity::Warning,
+            _ => severity::of_ourselves(&stake, lasts),
+        };
         let of = u32::try_from(topology.sites.len()).unwrap_or(u32::MAX);
         let known = &entry.incident;
         let is_more = known.severity < severity || known.delegates < delegates;
