@@ -126,23 +126,26 @@ impl Why {
 ///    still on afterwards is told then. In quiet hours everything that can wait does, the end of
 ///    what was told before them too; but it goes at once to whom it was told in these hours, who
 ///    was woken by it, and to everybody where somebody took it on, who may be on the way. What
-///    becomes worse than what is held back breaks a silence, and what becomes critical because its
-///    session nears breaks planned work too. Work that began before the readiness for that session
-///    holds back nothing that is critical for it: whoever works on into a session has to hear of
-///    it, also of what was well until then. Work that is announced within a session has its peace.
-///    See [`super::mute::Mutes::holds_back`].
-/// 5. At most `limit` messages in any hour, however urgent, reminders and escalations included.
-///    What is said in between needs two messages left, for itself and for the end; a mere reminder
-///    three, so that what comes back after the end is never late because of it.
-/// 6. The end of what never came back goes out at once, with the last message of the hour too. What
-///    comes and goes spends that one only on a state that has lasted for `settled`, which is
-///    shorter while a session is on or near: so what toggles says little, what was told is still
-///    so, and what is told next is likely to stay so. - That it is over, once everything has been
-///    well for so long. - That it is on again, once it came back so long ago and fails at this
-///    moment. Where that is critical and known to come and go it is told at once: that it does is
-///    what lasts, and who was told that it is over must not rely on it. - That it is critical, at
-///    once, when nothing told in this hour was, or nothing as grave: so what came and went as a
-///    warning, or only lost packets, does not hide what now keeps a session from going on.
+///    becomes worse than what is held back breaks a silence, planned work does not end by that.
+///    Work that began before the readiness for that session holds back nothing that is critical for
+///    it: whoever works on into a session has to hear of it, also of what was well until then. Work
+///    that is announced within a session has its peace. See [`super::mute::Mutes::holds_back`].
+/// 5. Of what has come back at most `limit` messages in any hour, however urgent, reminders and
+///    escalations included. What is said in between needs two messages left, for itself and for the
+///    end; a mere reminder three, so that what comes back after the end is never late because of
+///    it. What has not come back yet makes no more messages than it is worth: that it is on and
+///    that it is over, that it is worse than all that was told in the hour, and the steps of
+///    escalation are told at once; and once it does come back, its growth and its steps of before
+///    do not count.
+/// 6. What comes and goes spends the last message of an hour only on a state that has lasted for
+///    `settled`, which is shorter while a session is on or near: so what toggles says little, what
+///    was told is still so, and what is told next is likely to stay so. - That it is over, once
+///    everything has been well for so long. - That it is on again, once it came back so long ago
+///    and fails at this moment. Where that is critical and known to come and go it is told at once:
+///    that it does is what lasts, and who was told that it is over must not rely on it. - That it
+///    is critical, at once, when nothing told in this hour was, or nothing as grave: so what came
+///    and went as a warning, or only lost packets, does not hide what now keeps a session from
+///    going on.
 /// 7. For that the last message is `kept` where a session of its sites is on, or begins to be
 ///    prepared within the hour: what is less than critical spends it on nothing but the end.
 /// 8. What has no room waits until the oldest message has fallen out of the hour, and no longer: so
@@ -186,23 +189,23 @@ pub(super) fn in_time(
             return Need::Later(until);
         }
     }
+    let limit = rules.limit.max(2);
+    let recent = counted(incident, &told, now);
+    if incident.relapses.is_empty() && is_worth_it(incident, &told, why, now) {
+        return Need::Tell(why);
+    }
     let is_on_again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
     let is_critical = incident.severity == Severity::Critical;
     let spare = match why {
         Why::News if is_on_again.is_some() => 2,
         Why::News => 1,
         Why::Untaken(_) if standing(&told).is_none() => 1,
-        Why::Over if incident.relapses.is_empty() => 1,
         Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
         Why::Still => 3,
     };
-    let limit = rules.limit.max(2);
     if spare > limit {
         return Need::Nothing;
     }
-    // What nobody heard and is told anew was no message.
-    let recent: Vec<Timestamp> =
-        told.iter().map(|told| told.at).filter(|at| within(*at, HOUR, now)).collect();
     let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
     // When no more than so many are left of those that were told in the hour.
     let down_to = |most: u32| match used.checked_sub(most + 1).map(|nth| recent[nth as usize]) {
@@ -228,6 +231,27 @@ pub(super) fn in_time(
     } else {
         Need::Held(at)
     }
+}
+
+/// Rule 5 of [`needs_notification`]: what is told at once of an incident that has not come back.
+fn is_worth_it(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) -> bool {
+    let mut recent = told.iter().filter(|told| within(told.at, HOUR, now));
+    match why {
+        Why::News | Why::Over | Why::Untaken(_) => true,
+        Why::Grown | Why::Graver => recent.all(|it| worse_than(incident, &it.extent()).is_some()),
+        Why::Milder | Why::RanOut | Why::Still => false,
+    }
+}
+
+/// When a channel was told in the last hour what counts for its limit: rule 5 of
+/// [`needs_notification`]. What nobody heard and is told anew was no message.
+fn counted(incident: &Incident, told: &[&Told], now: Timestamp) -> Vec<Timestamp> {
+    let counts = |told: &&Told| {
+        let is_state = matches!(told.kind, NotificationKind::Firing | NotificationKind::Resolved);
+        let is_before = incident.relapses.first().is_some_and(|first| told.at < *first);
+        within(told.at, HOUR, now) && (is_state || !is_before)
+    };
+    told.iter().copied().filter(counts).map(|told| told.at).collect()
 }
 
 /// When it came back after its end was told, where that was the last that was told.
@@ -365,9 +389,8 @@ pub(super) fn note_told(
         // It is told because it was told before.
         before.map_or_else(Default::default, |told| (told.people.clone(), told.on_duty))
     };
-    let recent = told_to(incident, channel);
-    let recent = recent.iter().filter(|told| within(told.at, HOUR, now)).count() + 1;
-    let used_up = recent >= limit.max(2) as usize;
+    let used_up = counted(incident, &told_to(incident, channel), now).len() + 1;
+    let used_up = used_up >= limit.max(2) as usize;
     let last_for_now = used_up && !incident.relapses.is_empty() && why != Why::Over;
     // Records of before messages were numbered count by their place.
     let known = u32::try_from(incident.told.len()).unwrap_or(u32::MAX);

@@ -167,7 +167,8 @@ fn letters(heard: &[Heard]) -> u32 {
     u32::try_from(letters.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
-/// Most messages of an hour about one incident to one channel.
+/// Most messages of an hour about one incident to one channel, without what says before it first
+/// came back that it has grown or that nobody took it on.
 const MOST_IN_AN_HOUR: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -176,6 +177,12 @@ fn crowded(incident: &Told<'_>) -> Option<String> {
     let mut by_channel: BTreeMap<_, Vec<&Heard>> = BTreeMap::new();
     for heard in &incident.told {
         let before = by_channel.entry(&heard.channel).or_default();
+        let has_come_back = before.iter().any(|it| it.resolved);
+        let is_between =
+            heard.kind.is_some_and(|kind| kind != NotificationKind::Firing && !heard.resolved);
+        if is_between && !has_come_back {
+            continue;
+        }
         before.push(heard);
         let recent = before.iter().filter(|it| heard.at - it.at < HOUR).count();
         if recent > MOST_IN_AN_HOUR {

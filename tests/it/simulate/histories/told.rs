@@ -20,8 +20,8 @@ const MOST_FIRINGS: usize = 2;
 
 /// What is wrong with what was told: every firing is followed by one resolved to the same channel,
 /// never two of a kind in a row, no id twice. Where there is a `limit` there are never more in an
-/// hour than it says of one incident; where there is but `one_cause`, nor of the same trouble of
-/// one place.
+/// hour of one incident that comes and goes, what was said in between before it first came back
+/// apart; where there is but `one_cause`, nor of the same trouble of one place.
 pub(super) fn mistold(
     told: &[(Duration, Notification)],
     limit: bool,
@@ -48,7 +48,13 @@ pub(super) fn mistold(
             found.push(format!("{at:?}: {} after {:?}", message.id, before.last().map(|m| m.kind)));
         }
         before.push(message);
-        let recent = before.iter().filter(|m| message.created.duration_since(m.created) < HOUR);
+        let relapses = &message.alert.incident.relapses;
+        let counts = |m: &&&Notification| {
+            let is_state = matches!(m.kind, NotificationKind::Firing | NotificationKind::Resolved);
+            let has_come_back = relapses.first().is_some_and(|first| *first <= m.created);
+            message.created.duration_since(m.created) < HOUR && (is_state || has_come_back)
+        };
+        let recent = before.iter().filter(counts);
         if limit && recent.count() > MOST_IN_AN_HOUR {
             found.push(format!("{at:?}: {} is one too many within the hour", message.id));
         }
