@@ -83,8 +83,8 @@ pub(crate) struct Run {
     /// When the daemon is back.
     pub(crate) returns_at: Option<Mono>,
     orders: u64,
-    /// Whether the brain was told that no name server answers.
-    is_nameless: bool,
+    /// Whether the brain was told that no name server answers; none if it was told nothing yet.
+    is_nameless: Option<bool>,
     /// How late our own probes leave.
     late: Duration,
     /// When the brain is told that again.
@@ -157,7 +157,7 @@ impl Run {
             returns: BinaryHeap::new(),
             returns_at: None,
             orders: 0,
-            is_nameless: false,
+            is_nameless: Some(false),
             late: Duration::ZERO,
             reports_at: None,
             targets: topology.target_ixs().collect(),
@@ -363,7 +363,7 @@ impl Run {
         self.monitor = None;
         self.under_way.clear();
         self.returns.clear();
-        self.is_nameless = false;
+        self.is_nameless = None;
         self.returns_at = Some(self.now.mono + away);
     }
 
@@ -384,7 +384,7 @@ impl Run {
             kept: None,
             under_way: Slab::new(),
             returns: BinaryHeap::new(),
-            is_nameless: false,
+            is_nameless: None,
             sessions: self.sessions.clone(),
             targets: self.targets.clone(),
             topology,
@@ -421,8 +421,8 @@ impl Run {
                 _ => {}
             }
         }
-        if self.is_nameless != dead {
-            self.is_nameless = dead;
+        if self.is_nameless != Some(dead) {
+            self.is_nameless = Some(dead);
             let trouble = dead.then(|| Ailment::Words("no name server answers".to_owned()));
             self.tell(Input::Part { part: Part::Resolver, trouble });
         }
