@@ -168,8 +168,12 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
         return;
     }
     let stake = Stake::at(picture, still.iter().copied());
-    let down =
-        still.iter().any(|site| picture.site(*site).finding.trouble().is_some_and(|t| t.down));
+    // A graver trouble that waits to be explained may yet be ours, and says nothing of this one.
+    let is_explained = |kind| Some(kind) <= entry.kind || entry.explains(picture, kind);
+    let down = still.iter().any(|site| {
+        let trouble = picture.site(*site).finding.trouble();
+        trouble.is_some_and(|trouble| trouble.down && is_explained(trouble.kind))
+    });
     let of = match &entry.scope {
         Scope::Below(node) => {
             // A node that answers is not one of those that could have failed.

@@ -12,7 +12,7 @@ impl Entry {
     /// What sites have in common explains both a device that is gone and a site that is: where the
     /// power fails, codecs go at once and routers when their batteries are empty. Not so what only
     /// their devices have in common.
-    pub(super) fn explains(&self, picture: &Picture, kind: Kind) -> bool {
+    pub(in crate::monitor) fn explains(&self, picture: &Picture, kind: Kind) -> bool {
         let may_rise = self.kind == Some(Kind::Device) && kind == Kind::Silent;
         self.kind == Some(kind) || (may_rise && can_silence(picture, &self.scope))
     }

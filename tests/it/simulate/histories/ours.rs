@@ -369,3 +369,21 @@ fn a_line_most_of_whose_sites_we_fail_to_ask_is_told_as_nothing_else() {
     let must = ["failures made up", "incidents that were open"];
     tally.holds("a line whose sites we fail to ask", &must);
 }
+
+/// SIP of s1 hangs, and while our network is cut s1 seems silent at the beginning of a minute, when
+/// every incident is looked at.
+#[test]
+fn what_seems_graver_while_our_network_is_cut_makes_nothing_more_urgent() {
+    let built = |shape| Build { shape, labels: [0; 3] };
+    let what = What::Fault("sip-hung", None);
+    let history = History {
+        parents: vec![0; 5],
+        build: [4, 0, 0, 0, 0, 0].map(built).into(),
+        pace: Pace::Idle,
+        events: vec![Event { at: 0, site: 1, whom: Whom::Site, what }],
+        seed: 1769,
+    };
+    let tally = Tally::default();
+    assert_eq!(open_ones_change(&history, &tally), Ok(()));
+    tally.holds("what seems graver", &["cuts of our network", "incidents that were open"]);
+}
