@@ -57,10 +57,11 @@ pub(super) struct Rules {
     pub(super) limit: u32,
     /// How long a state must have lasted for the last of these messages to be spent on it.
     pub(super) settled: Duration,
-    /// Whether a session is on or near: whom to call matters at once.
+    /// Whether a session is on or near: people sit in it or wait for it, and whom to call matters at
+    /// once.
     pub(super) near: bool,
-    /// Whether the last of these messages is kept for what is critical: it may become so within the
-    /// hour.
+    /// Whether the last of these messages is kept for what is critical: by the calendar it becomes
+    /// so within the hour.
     pub(super) kept: bool,
     /// Whether messages are held back: a silence, a maintenance window, or a wider incident.
     pub(super) muted: bool,
@@ -130,24 +131,30 @@ impl Why {
 ///    Work that began before the readiness for that session holds back nothing that is critical for
 ///    it: whoever works on into a session has to hear of it, also of what was well until then. Work
 ///    that is announced within a session has its peace. See [`super::mute::Mutes::holds_back`].
-/// 5. Of what has come back at most `limit` messages in any hour, however urgent, reminders and
-///    escalations included. What is said in between needs two messages left, for itself and for the
-///    end; a mere reminder three, so that what comes back after the end is never late because of
-///    it. What has not come back yet makes no more messages than it is worth: that it is on and
-///    that it is over, that it is worse than all that was told in the hour, and the steps of
-///    escalation are told at once; and once it does come back, its growth and its steps of before
-///    do not count.
+/// 5. Of what has come back at most `limit` messages in any hour, reminders and escalations
+///    included. What is said in between needs two messages left, for itself and for the end; a mere
+///    reminder three, so that what comes back after the end is never late because of it. What has
+///    not come back yet makes no more messages than it is worth: that it is on and that it is over,
+///    that it is worse than all that was told in the hour, and the steps of escalation are told at
+///    once; and once it does come back, its growth and its steps of before do not count.
 /// 6. What comes and goes spends the last message of an hour only on a state that has lasted for
 ///    `settled`, which is shorter while a session is on or near: so what toggles says little, what
-///    was told is still so, and what is told next is likely to stay so. - That it is over, once
-///    everything has been well for so long. - That it is on again, once it came back so long ago
-///    and fails at this moment. Where that is critical and known to come and go it is told at once:
-///    that it does is what lasts, and who was told that it is over must not rely on it. - That it
-///    is critical, at once, when nothing told in this hour was, or nothing as grave: so what came
-///    and went as a warning, or only lost packets, does not hide what now keeps a session from
-///    going on.
-/// 7. For that the last message is `kept` where a session of its sites is on, or begins to be
-///    prepared within the hour: what is less than critical spends it on nothing but the end.
+///    was told is still so, and what is told next is likely to stay so.
+///    - That it is over, once everything has been well for so long.
+///    - That it is on again, once it came back so long ago and fails at this moment. It is told at
+///      once where it is critical, or a session is on or near, and people had known for so long
+///      that it was over: what they were told has lasted and they went by it, so this is another
+///      outage and no toggling. So it is where it is critical and known to come and go: that it
+///      does is what lasts, and who was told that it is over must not rely on it.
+///    - That it is critical, at once, when nothing told in this hour was, or nothing as grave: so
+///      what came and went as a warning, or only lost packets, does not hide what now keeps a
+///      session from going on. While a session is on or near that may be one message beyond the
+///      limit, and no more than one: a line that is bad, good and bad again has told all there is
+///      room for, and it may yet be cut. What toggles never gets there, since it was as grave
+///      before.
+/// 7. For that the last message is `kept` where a session of its sites begins to be prepared within
+///    the hour, and what fails will be critical by the calendar alone: until then what is less than
+///    that spends it on nothing but the end.
 /// 8. What has no room waits until the oldest message has fallen out of the hour, and no longer: so
 ///    the last state is always told. The one that uses up the hour of what comes and goes says that
 ///    the next one comes when it is stable; see [`note_told`].
@@ -189,15 +196,15 @@ pub(super) fn in_time(
             return Need::Later(until);
         }
     }
-    let limit = rules.limit.max(2);
-    let recent = counted(incident, &told, now);
     if incident.relapses.is_empty() && is_worth_it(incident, &told, why, now) {
         return Need::Tell(why);
     }
-    let is_on_again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
+    let limit = rules.limit.max(2);
+    let recent = counted(incident, &told, now);
+    let again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
     let is_critical = incident.severity == Severity::Critical;
     let spare = match why {
-        Why::News if is_on_again.is_some() => 2,
+        Why::News if again.is_some() => 2,
         Why::News => 1,
         Why::Untaken(_) if standing(&told).is_none() => 1,
         Why::Over | Why::Grown | Why::Graver | Why::Milder | Why::RanOut | Why::Untaken(_) => 2,
@@ -212,17 +219,19 @@ pub(super) fn in_time(
         Some(at) => at.saturating_add(SignedDuration::from_secs(3601)).unwrap_or(Timestamp::MAX),
         None => now,
     };
-    let lasts_since = match why {
-        Why::Over => incident.ended(),
-        _ if is_critical || !rules.kept => is_on_again,
+    let lasts_since = match (why, again) {
+        (Why::Over, _) => incident.ended().map(|at| later(at, rules.settled)),
+        (_, Some(again)) if is_critical || !rules.kept => {
+            let is_another = (is_critical || rules.near) && again.well_for >= rules.settled;
+            let at_once = is_another || (is_critical && incident.flapping);
+            Some(if at_once { again.since } else { later(again.since, rules.settled) })
+        }
         _ => None,
     };
-    let is_known_to = is_critical && incident.flapping && is_on_again.is_some();
-    let settled = lasts_since.map(|at| if is_known_to { at } else { later(at, rules.settled) });
-    let urgent = rises_to_critical(incident, &told, why, now).then_some(now);
-    let last = [settled, urgent].into_iter().flatten().min();
-    let last = last.map(|at| at.max(down_to(limit - 1)));
-    let at = last.map_or(down_to(limit - spare), |at| at.min(down_to(limit - spare)));
+    let last = lasts_since.map(|at| at.max(down_to(limit - 1)));
+    let beyond = if rules.near { limit } else { limit - 1 };
+    let urgent = rises_to_critical(incident, &told, why, now).then(|| down_to(beyond));
+    let at = [last, urgent].into_iter().flatten().fold(down_to(limit - spare), Timestamp::min);
     if at <= now {
         Need::Tell(why)
     } else if why == Why::Still || used < limit {
@@ -254,10 +263,20 @@ fn counted(incident: &Incident, told: &[&Told], now: Timestamp) -> Vec<Timestamp
     told.iter().copied().filter(counts).map(|told| told.at).collect()
 }
 
-/// When it came back after its end was told, where that was the last that was told.
-fn came_back(incident: &Incident, told: &[&Told]) -> Option<Timestamp> {
+/// It came back after its end was told.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    /// When.
+    since: Timestamp,
+    /// For how long people had known by then that it was over.
+    well_for: Duration,
+}
+
+/// Its coming back after its end was told, where that was the last that was told.
+fn came_back(incident: &Incident, told: &[&Told]) -> Option<Again> {
     let end = told.last().filter(|told| told.kind == NotificationKind::Resolved)?;
-    incident.relapses.iter().copied().find(|at| *at >= end.at)
+    let since = incident.relapses.iter().copied().find(|at| *at >= end.at)?;
+    Some(Again { since, well_for: since.duration_since(end.at).unsigned_abs() })
 }
 
 /// Rule 6 of [`needs_notification`]: it is critical, and nothing told in this hour was as grave.

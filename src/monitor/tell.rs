@@ -343,14 +343,15 @@ impl Weighed {
             None => &settings.reminders.unacknowledged,
         };
         let can_wait = settings.quiet_hours.can_wait(incident.severity, phase);
-        let kept = may_become_critical(incident, picture, now);
+        let near = matches!(phase, Phase::Readiness | Phase::Live);
+        let kept = !near && becomes_critical_soon(incident, picture, now);
         self.reach.clear();
         self.needs.clear();
         for (channel, rules) in channels.iter().zip(&mut self.rules) {
             rules.quiet = Quiet::of(settings, &channel.id, now).filter(|_| can_wait);
             rules.remind_every = times.in_phase(phase);
             rules.settled = settings.flapping.settled_after.get(phase);
-            rules.near = matches!(phase, Phase::Readiness | Phase::Live);
+            rules.near = near;
             rules.kept = kept;
             let reach: Vec<Reach> =
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
@@ -366,9 +367,10 @@ impl Weighed {
     }
 }
 
-/// Whether what came back may become critical within the hour for which its messages are counted: a
-/// session of one of its sites is on, or begins to be prepared by then.
-fn may_become_critical(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
+/// Whether what came back becomes critical by the calendar within the hour for which its messages
+/// are counted: a session of one of its sites begins to be prepared by then. Once it does, what is
+/// not critical yet may never be, and is told as it comes.
+fn becomes_critical_soon(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
     if incident.relapses.is_empty() || incident.severity == Severity::Critical {
         return false;
     }

@@ -168,7 +168,8 @@ fn letters(heard: &[Heard]) -> u32 {
 }
 
 /// Most messages of an hour about one incident to one channel, without what says before it first
-/// came back that it has grown or that nobody took it on.
+/// came back that it has grown or that nobody took it on, and the first that says that it has
+/// become critical.
 const MOST_IN_AN_HOUR: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -183,9 +184,14 @@ fn crowded(incident: &Told<'_>) -> Option<String> {
         if is_between && !has_come_back {
             continue;
         }
+        let within = before.iter().filter(|it| heard.at - it.at < HOUR);
+        let as_grave =
+            |it: &Heard| it.severity >= heard.severity && it.said.cause == heard.said.cause;
+        let rises =
+            heard.severity == Some(Severity::Critical) && !within.clone().any(|it| as_grave(it));
+        let recent = within.count() + 1;
         before.push(heard);
-        let recent = before.iter().filter(|it| heard.at - it.at < HOUR).count();
-        if recent > MOST_IN_AN_HOUR {
+        if recent > MOST_IN_AN_HOUR + usize::from(rises) {
             let (what, at) = (incident.words(), heard.at.as_secs_f64());
             return Some(format!("{what} is told {recent} times within the hour, at {at:.1} s"));
         }

@@ -563,6 +563,48 @@ fn what_may_become_critical_within_the_hour_keeps_its_last_message_for_that_and_
 }
 
 #[test]
+fn another_outage_in_a_session_is_told_at_once_if_its_end_was_known_for_long_enough() {
+    let told_again = |severity, near, well_for: i64| {
+        let mut case = Case::new(vec![reach("a", 0, 0)]);
+        (case.incident.severity, case.rules.near) = (severity, near);
+        assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+        case.end();
+        assert_eq!(case.tell_at(1, &ALL), ["a resolved"]);
+        case.minute = 1 + well_for;
+        case.come_back();
+        case.tell_at(1 + well_for, &ALL) == ["a firing"]
+    };
+    let settled = i64::try_from(SETTLED).unwrap();
+    for severity in [Severity::Warning, Severity::Critical] {
+        for near in [false, true] {
+            let is_urgent = near || severity == Severity::Critical;
+            assert_eq!(told_again(severity, near, settled), is_urgent, "{severity:?} {near}");
+            assert!(!told_again(severity, near, settled - 1), "it may toggle");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_was_bad_twice_and_is_cut_in_a_session_is_told_at_once_and_no_more_than_that() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    (case.incident.cause, case.rules.near) = (Cause::Quality, true);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    case.end();
+    assert_eq!(case.tell_at(5, &ALL), ["a resolved"]);
+    case.minute = 15;
+    case.come_back();
+    assert_eq!(case.tell_at(15, &ALL), ["a firing"], "people went by its end for long enough");
+    (case.incident.cause, case.incident.severity) = (Cause::Device, Severity::Critical);
+    assert_eq!(case.tell_at(20, &ALL), ["a update"], "beyond the limit");
+    case.incident.cause = Cause::Access;
+    assert_eq!(case.tell_at(25, &ALL), [""; 0], "as urgent as before, and nothing is left");
+    case.end();
+    assert_eq!(case.tell_at(60, &ALL), [""; 0]);
+    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:05:01Z")), "two have room again");
+    assert_eq!(case.tell_at(66, &ALL), ["a resolved"]);
+}
+
+#[test]
 fn nothing_reminds_of_what_seems_over() {
     let mut case = Case::new(steps());
     case.rules.remind_every = Some(Duration::from_secs(3600));

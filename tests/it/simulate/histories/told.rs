@@ -21,7 +21,8 @@ const MOST_FIRINGS: usize = 2;
 /// What is wrong with what was told: every firing is followed by one resolved to the same channel,
 /// never two of a kind in a row, no id twice. Where there is a `limit` there are never more in an
 /// hour of one incident that comes and goes, what was said in between before it first came back
-/// apart; where there is but `one_cause`, nor of the same trouble of one place.
+/// apart, and the first that says that it has become critical; where there is but `one_cause`, nor
+/// of the same trouble of one place.
 pub(super) fn mistold(
     told: &[(Duration, Notification)],
     limit: bool,
@@ -55,7 +56,13 @@ pub(super) fn mistold(
             message.created.duration_since(m.created) < HOUR && (is_state || has_come_back)
         };
         let recent = before.iter().filter(counts);
-        if limit && recent.count() > MOST_IN_AN_HOUR {
+        let (latest, earlier) = (&message.alert.incident, recent.clone().rev().skip(1));
+        let is_less = |m: &&Notification| {
+            let was = &m.alert.incident;
+            was.severity < Severity::Critical || gravity(was.cause) < gravity(latest.cause)
+        };
+        let rises = latest.severity == Severity::Critical && earlier.into_iter().all(is_less);
+        if limit && recent.count() > MOST_IN_AN_HOUR + usize::from(rises) {
             found.push(format!("{at:?}: {} is one too many within the hour", message.id));
         }
         let is_again = |before: &Notification| {
