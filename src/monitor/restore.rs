@@ -248,7 +248,9 @@ impl Monitor {
             // For how long we have been decides how urgent it is.
             Weakness::Sight => {
                 let affected = incident.affected.iter().filter(|it| it.until.is_none());
-                if let Some(since) = affected.map(|affected| affected.since).max() {
+                // Those who were unknown before are listed since the first time.
+                let since = affected.map(|affected| affected.since);
+                if let Some(since) = since.chain(incident.relapses.last().copied()).max() {
                     let ago = now.wall.duration_since(since).unsigned_abs();
                     self.sight.since = now.mono.earlier(ago);
                 }
