@@ -146,9 +146,12 @@ impl Monitor {
         let news = doubts.into_iter().map(Saw::Ourselves).filter(is_news);
         let mut seen: Vec<Evidence> =
             news.map(|saw| Evidence { target: target.clone(), at: now.wall, saw }).collect();
-        // Of a part in trouble it shows only by and by who is unknown because of it.
+        // Of a part in trouble it shows only by and by who is unknown because of it, each time that
+        // it is on again: what stands before the last doubt is of another time.
         let is_of_a_site = |it: &&Evidence| it.target.site != target.site;
-        let shown = evidence.iter().filter(is_of_a_site).count();
+        let is_doubt = |it: &&Evidence| matches!(it.saw, Saw::Ourselves(_));
+        let of_this_time = evidence.iter().rev().take_while(|it| !is_doubt(it));
+        let shown = of_this_time.filter(is_of_a_site).count();
         let is_bare = shown < unseen.len().min(record::EXAMPLES) || is_on_again;
         let is_sight = weakness == Weakness::Sight;
         let is_wanting = if is_sight { !seen.is_empty() } else { is_bare };

@@ -209,6 +209,24 @@ fn who_has_no_name_server_is_told_which_sites_are_unknown_for_it() {
     run.until(seconds(300));
     let told: Vec<_> = ours(&run).into_iter().filter(|kind| *kind != Update).collect();
     assert_eq!(told, [Firing, Resolved]);
+    // Another site the next time: what came back of that one is the evidence then.
+    let whole = Arc::clone(&topology);
+    run.tamper = Some(Box::new(move |_, target, _, sight| {
+        if whole.target(target).site == named[1] {
+            sight.result = Err(Failure::Local(LocalFailure::Unresolved("timed out".to_owned())));
+        }
+    }));
+    let again = run.now.wall;
+    run.tell(part(Some(Ailment::Words("nobody answers".to_owned()))));
+    run.until(seconds(360));
+    let snapshot = run.snapshot();
+    let incident = snapshot.incidents.iter().find(|it| it.is_open()).expect("it is on again");
+    let seen = incident.evidence.iter().filter(|it| it.at >= again).map(|it| match &it.saw {
+        Saw::Failed(failure) => (it.target.site.as_str(), failure.word()),
+        Saw::Ourselves(_) => ("", "ours"),
+        saw => panic!("{saw:?}"),
+    });
+    assert_eq!(seen.collect::<Vec<_>>(), [("", "ours"), ("xa-r", "unresolved")]);
     let others = run.told.iter().filter(|(_, it)| it.alert.incident.cause != Cause::Monitor);
     assert_eq!(others.count(), 0, "{:?}", run.told);
 }
