@@ -12,8 +12,8 @@ use tokio::net::UdpSocket;
 
 use crate::clock::Clock;
 use crate::model::{
-    Check, CheckKind, DrillOrder, DrillSeen, Effort, Failure, LocalFailure, Outcome, ProbeRequest,
-    SipCheck, SipTransport, TargetIx, Trigger, chain,
+    Check, CheckKind, DrillOrder, DrillSeen, Failure, LocalFailure, Outcome, ProbeRequest,
+    SipCheck, SipTransport, chain,
 };
 use crate::probe::Probes;
 use crate::wire::sip;
@@ -67,13 +67,7 @@ async fn answer(socket: &UdpSocket) -> io::Error {
 /// What is learned of a device that this machine cannot have.
 fn unasked(error: &io::Error, clock: Clock) -> Outcome {
     let started = clock.now();
-    let request = ProbeRequest {
-        generation: 0,
-        target: TargetIx::new(0),
-        trigger: Trigger::Demand,
-        effort: Effort::Normal,
-        due: started.mono,
-    };
+    let request = ProbeRequest::to_a_stranger(0, started.mono);
     let result = Err(Failure::Local(LocalFailure::Other(chain(error))));
     Outcome { request, started, finished: started.mono, lost: 0, heard: None, result }
 }

@@ -46,6 +46,21 @@ pub struct ProbeRequest {
     pub due: Mono,
 }
 
+impl ProbeRequest {
+    /// An order that somebody wants carried out besides the turns of the target.
+    #[must_use]
+    pub const fn on_demand(generation: u32, target: TargetIx, effort: Effort, due: Mono) -> Self {
+        Self { generation, target, trigger: Trigger::Demand, effort, due }
+    }
+
+    /// The same about a device that no configuration knows. It has no place in the topology, so the
+    /// first stands for it, and nobody looks there.
+    #[must_use]
+    pub fn to_a_stranger(generation: u32, due: Mono) -> Self {
+        Self::on_demand(generation, TargetIx::new(0), Effort::Normal, due)
+    }
+}
+
 /// One run of a target: what it learned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {

@@ -75,6 +75,7 @@ mod tests {
     use crate::model::{
         Batch, Chosen, Durable, HardState, Health, Incident, Now, SiteId, TargetKey,
     };
+    use crate::monitor::mute::Place;
     use crate::monitor::{Command, Input};
     use crate::store::tests::incident;
 
@@ -150,7 +151,8 @@ mod tests {
         assert!(batch.changes.iter().any(kept), "{batch:?}");
         let topology = Arc::clone(monitor.topology());
         let site = topology.find_site(&window.sites[0]).unwrap();
-        assert!(monitor.mutes.is_in_maintenance(&topology, site, now.wall));
+        let place = Place { topology: &topology, site, at: now.wall };
+        assert!(monitor.mutes.is_in_maintenance(place));
     }
 
     #[test]

@@ -160,11 +160,8 @@ impl Sight {
 
     /// Believes those that are well and have had the time to try.
     pub(super) fn believe_parts(&mut self, now: Mono) {
-        let over = |(_, (until, _)): &(&Part, &(Mono, bool))| now >= *until;
-        let believed: Vec<_> =
-            self.untried.iter().filter(over).map(|(part, it)| (*part, it.1)).collect();
-        for (part, well) in believed {
-            self.untried.remove(&part);
+        let tried: Vec<_> = self.untried.extract_if(.., |_, (until, _)| now >= *until).collect();
+        for (part, (_, well)) in tried {
             if well {
                 self.is_well(part, now);
             }

@@ -27,6 +27,14 @@ pub(super) struct Weight {
     pub(super) near_since: Option<Timestamp>,
 }
 
+/// A site at a moment: of what it is asked whether something holds back what is said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) site: SiteIx,
+    pub(super) at: Timestamp,
+}
+
 impl Weight {
     /// Of something that is as it was, whatever is on.
     pub(super) const NONE: Self = Self { worse: false, near_since: None };
@@ -65,37 +73,26 @@ impl Mutes {
     }
 
     /// Whether messages about a site are held back by a silence.
-    pub(super) fn is_silenced(&self, topology: &Topology, site: SiteIx, now: Timestamp) -> bool {
+    pub(super) fn is_silenced(&self, place: Place<'_>) -> bool {
         self.silences.values().any(|silence| {
-            silence.from <= now
-                && now < silence.until
-                && silence.site.as_ref().is_none_or(|root| is_below(topology, site, root))
+            silence.from <= place.at
+                && place.at < silence.until
+                && silence.site.as_ref().is_none_or(|root| place.is_below(root))
         })
     }
 
     /// Whether planned work is going on at a site.
-    pub(super) fn is_in_maintenance(
-        &self,
-        topology: &Topology,
-        site: SiteIx,
-        now: Timestamp,
-    ) -> bool {
-        self.is_worked_on(topology, site, Timestamp::MIN, now)
+    pub(super) fn is_in_maintenance(&self, place: Place<'_>) -> bool {
+        self.is_worked_on(place, Timestamp::MIN)
     }
 
     /// The same, by work that began no sooner than `since`.
-    fn is_worked_on(
-        &self,
-        topology: &Topology,
-        site: SiteIx,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> bool {
+    fn is_worked_on(&self, place: Place<'_>, since: Timestamp) -> bool {
         self.maintenance.values().any(|window| {
             since <= window.from
-                && window.from <= now
-                && now < window.until
-                && window.sites.iter().any(|root| is_below(topology, site, root))
+                && window.from <= place.at
+                && place.at < window.until
+                && window.sites.iter().any(|root| place.is_below(root))
         })
     }
 
@@ -128,8 +125,8 @@ impl Mutes {
         let muted = |id: &SiteId| {
             let topology = picture.topology();
             topology.find_site(id).is_some_and(|site| {
-                (!worse && self.is_silenced(topology, site, now))
-                    || self.is_worked_on(topology, site, since, now)
+                let place = Place { topology, site, at: now };
+                (!worse && self.is_silenced(place)) || self.is_worked_on(place, since)
             })
         };
         let mut affected = incident.affected_now().peekable();
@@ -140,16 +137,10 @@ impl Mutes {
         }
     }
 
-    /// Whether at `now` messages about a site are held back by either when it is critical for a
-    /// session the readiness for which began at `since`.
-    pub(super) fn is_muted(
-        &self,
-        topology: &Topology,
-        site: SiteIx,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> bool {
-        self.is_silenced(topology, site, now) || self.is_worked_on(topology, site, since, now)
+    /// Whether messages about a site are held back by either when it is critical for a session the
+    /// readiness for which began at `since`.
+    pub(super) fn is_muted(&self, place: Place<'_>, since: Timestamp) -> bool {
+        self.is_silenced(place) || self.is_worked_on(place, since)
     }
 
     /// When the next of them begins or ends.
@@ -160,8 +151,10 @@ impl Mutes {
     }
 }
 
-/// Whether a site is `root` or its line runs through it.
-fn is_below(topology: &Topology, site: SiteIx, root: &SiteId) -> bool {
-    topology.site(site).id == *root
-        || topology.ancestors(site).iter().any(|above| topology.site(*above).id == *root)
+impl Place<'_> {
+    /// Whether the site is `root` or its line runs through it.
+    fn is_below(&self, root: &SiteId) -> bool {
+        let is_root = |site: SiteIx| self.topology.site(site).id == *root;
+        is_root(self.site) || self.topology.ancestors(self.site).into_iter().any(is_root)
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ledger::Entry;
+use super::mute::Place;
 use super::site::{self, Life};
 use super::target::Watched;
 use super::{Monitor, plan};
@@ -98,6 +99,7 @@ impl Monitor {
                 known.judged.hard
             }
         };
+        let place = Place { topology: picture.topology(), site: ix, at: now.wall };
         let explaining = self.ledger.explaining(picture, ix);
         let incident: Option<IncidentId> = explaining.map(|entry| entry.incident.id.clone());
         SiteView {
@@ -106,8 +108,8 @@ impl Monitor {
             session: standpoint.session.as_ref().map(|session| session.id.clone()),
             delegates: standpoint.delegates,
             incident,
-            in_maintenance: self.mutes.is_in_maintenance(picture.topology(), ix, now.wall),
-            silenced: self.mutes.is_silenced(picture.topology(), ix, now.wall),
+            in_maintenance: self.mutes.is_in_maintenance(place),
+            silenced: self.mutes.is_silenced(place),
         }
     }
 

@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
     Check, CheckKind, Effort, EngineHealth, Host, IcmpCheck, LocalFailure, Mono, Outcome,
-    ProbeRequest, TargetIx, TargetKey, Topology, Trigger, chain,
+    ProbeRequest, TargetKey, Topology, chain,
 };
 
 /// What hands need of the settings.
@@ -192,13 +192,8 @@ impl Probes {
     /// outcome goes to the caller only.
     pub async fn run_once(&self, target: &TargetKey, effort: Effort) -> Option<Record> {
         let scene = self.shared.scene.load_full();
-        let order = ProbeRequest {
-            generation: scene.generation,
-            target: scene.find(target)?,
-            trigger: Trigger::Demand,
-            effort,
-            due: self.shared.clock.mono(),
-        };
+        let due = self.shared.clock.mono();
+        let order = ProbeRequest::on_demand(scene.generation, scene.find(target)?, effort, due);
         let address = match self.place(order, &scene) {
             Ok(address) => address,
             Err(failure) => return Some(self.shared.not_asked(order, failure)),
@@ -225,13 +220,8 @@ impl Probes {
     /// Asks a device that no configuration knows, once and now, by any check but echoes. The
     /// outcome goes to the caller only.
     pub async fn ask_stranger(&self, address: IpAddr, check: &Check) -> Outcome {
-        let order = ProbeRequest {
-            generation: self.shared.scene.load().generation,
-            target: TargetIx::new(0),
-            trigger: Trigger::Demand,
-            effort: Effort::Normal,
-            due: self.shared.clock.mono(),
-        };
+        let generation = self.shared.scene.load().generation;
+        let order = ProbeRequest::to_a_stranger(generation, self.shared.clock.mono());
         let host = Host::Ip(address);
         let talk = self.shared.talk_to(order, address, &host, check);
         let record = self.stopping.run_until_cancelled(talk).await;
@@ -251,13 +241,7 @@ impl Probes {
     ) -> Vec<Outcome> {
         let scene = self.shared.scene.load_full();
         let Some(ix) = scene.find(target) else { return Vec::new() };
-        let order = |due: Mono| ProbeRequest {
-            generation: scene.generation,
-            target: ix,
-            trigger: Trigger::Demand,
-            effort: Effort::Normal,
-            due,
-        };
+        let order = |due: Mono| ProbeRequest::on_demand(scene.generation, ix, Effort::Normal, due);
         let asked = self.place(order(self.shared.clock.mono()), &scene).and_then(|address| {
             let engine = self.engine.as_ref().map_err(|_| self.no_engine())?;
             Ok((address, engine))

@@ -31,7 +31,7 @@ use crate::model::{
     ProbeRequest, Session, SipCheck, SipTransport, Site, SiteId, SiteIx, Target, TargetIx,
     Topology,
 };
-use crate::monitor::mute::Mutes;
+use crate::monitor::mute::{Mutes, Place};
 use crate::monitor::{Command, Input, Monitor, plan};
 
 /// So long everybody answers.
@@ -120,7 +120,8 @@ fn stands_in(session: &Session, config: &Config, mutes: &Mutes) -> Option<(SiteI
     let is_asked = |site: &SiteIx| !topology.site(*site).endpoints.is_empty();
     let asked = session.sites.keys().copied().filter(is_asked);
     let since = plan::readiness_begins(session, &config.settings.phases);
-    let heard = |site: &SiteIx| !mutes.is_muted(topology, *site, since, session.start);
+    let place = |site: SiteIx| Place { topology, site, at: session.start };
+    let heard = |site: &SiteIx| !mutes.is_muted(place(*site), since);
     let any = asked.clone().next().or_else(|| session.sites.keys().next().copied())?;
     Some(
         asked

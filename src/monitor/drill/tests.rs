@@ -3,8 +3,8 @@
 use super::*;
 use crate::config::{File, SourceSet, load, sample};
 use crate::model::{
-    Detail, Effort, Failure, LocalFailure, Maintenance, Mono, Now, Outcome, ProbeRequest,
-    RemoteFailure, Reply, Saw, Silence, SilenceId, SipDetail, TargetIx, Trigger,
+    Detail, Failure, LocalFailure, Maintenance, Mono, Now, Outcome, ProbeRequest, RemoteFailure,
+    Reply, Saw, Silence, SilenceId, SipDetail,
 };
 use crate::texts::Letter;
 use crate::texts::tests::letter;
@@ -77,13 +77,7 @@ fn seen_as_meant(order: &DrillOrder) -> DrillSeen {
 
 fn outcome(took: Duration, result: Result<Reply, Failure>) -> Outcome {
     let started = Now { mono: Mono::ZERO, wall: at("00:00:00") };
-    let request = ProbeRequest {
-        generation: 0,
-        target: TargetIx::new(0),
-        trigger: Trigger::Demand,
-        effort: Effort::Normal,
-        due: started.mono,
-    };
+    let request = ProbeRequest::to_a_stranger(0, started.mono);
     let finished = started.mono + took;
     Outcome { request, started, finished, lost: 0, heard: None, result }
 }
