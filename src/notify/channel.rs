@@ -12,7 +12,7 @@ use super::http::Http;
 use super::parts::{self, Recipients};
 use super::queue::Limits;
 use super::sms::Sms;
-use super::telegram::Telegram;
+use super::telegram::{Bots, Telegram};
 use super::webhook::Webhook;
 use super::zalo::{self, Zalo};
 use super::{CourierError, Letter, Style};
@@ -92,6 +92,14 @@ impl From<Result<(), DeliveryError>> for Receipt {
     }
 }
 
+impl DeliveryError {
+    /// Whether the receiver said it: no, or when to come back. What is to be tried later may be
+    /// nobody's word.
+    pub(super) const fn is_an_answer(&self) -> bool {
+        !matches!(self.retry, Retry::Later)
+    }
+}
+
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -110,8 +118,8 @@ impl Direct {
     /// # Errors
     /// When encrypted connections cannot be set up.
     pub fn new(channel: &Channel, style: &Style, clock: Clock) -> Result<Self, CourierError> {
-        let http = Http::new(clock).map_err(CourierError::Http)?;
-        Ok(Self(Hand::new(channel, &Arc::new(style.clone()), &http, None)))
+        let shared = Shared::new(clock).map_err(CourierError::Http)?;
+        Ok(Self(Hand::new(channel, &Arc::new(style.clone()), &shared, None)))
     }
 
     /// Hands the letter over, once.
@@ -127,6 +135,23 @@ impl Direct {
     /// [`Courier::restore`]: super::Courier::restore
     pub fn restore(&self, standing: Vec<Notification>) {
         self.0.restore(standing);
+    }
+}
+
+/// What the channels have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    http: Http,
+    bots: Bots,
+}
+
+impl Shared {
+    /// Nothing that anybody used before.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn new(clock: Clock) -> Result<Self, reqwest::Error> {
+        Ok(Self { http: Http::new(clock)?, bots: Bots::default() })
     }
 }
 
@@ -149,10 +174,10 @@ impl Hand {
     pub(super) fn new(
         channel: &Channel,
         style: &Arc<Style>,
-        http: &Http,
+        shared: &Shared,
         before: Option<&Self>,
     ) -> Self {
-        let (style, http) = (Arc::clone(style), http.clone());
+        let (style, http) = (Arc::clone(style), shared.http.clone());
         let recipients = || before.and_then(Self::recipients).unwrap_or_default();
         match &channel.kind {
             ChannelKind::Webhook(settings) => Self::Webhook(Webhook::new(settings, style, http)),
@@ -173,7 +198,8 @@ impl Hand {
                 Self::Zalo(Zalo::new(settings, style, http, known, before))
             }
             ChannelKind::Telegram(settings) => {
-                Self::Telegram(Telegram::new(settings, style, http, recipients()))
+                let bots = shared.bots.clone();
+                Self::Telegram(Telegram::new(settings, style, http, bots, recipients()))
             }
             ChannelKind::Sms(settings) => Self::Sms(Sms::new(settings, style, http, recipients())),
             ChannelKind::Exec(settings) => Self::Exec(Exec::new(settings, style)),
@@ -344,12 +370,12 @@ mod tests {
             ChannelKind::Email(email),
         ];
         let style = |board: &str| Arc::new(Style::new(Language::Vi, TimeZone::UTC, board));
-        let http = Http::new(Clock::start()).unwrap();
+        let shared = Shared::new(Clock::start()).unwrap();
         for kind in kinds {
             let id = ChannelId::new("truc");
             let channel = Channel { id, kind, send_resolved: true, fallback: None };
-            let before = Hand::new(&channel, &style("http://a"), &http, None);
-            let after = Hand::new(&channel, &style("http://b"), &http, Some(&before));
+            let before = Hand::new(&channel, &style("http://a"), &shared, None);
+            let after = Hand::new(&channel, &style("http://b"), &shared, Some(&before));
             let [before, after] = [&before, &after].map(|hand| hand.recipients().unwrap());
             assert!(Arc::ptr_eq(&before, &after), "{channel:?}");
         }

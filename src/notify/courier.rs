@@ -18,8 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use super::channel::{self, Hand};
-use super::http::Http;
+use super::channel::{self, Hand, Shared};
 use super::queue::{Due, Event, LineSetup, Queue};
 use super::{DeliveryError, HeardOf, Letter, Receipt, Retry, Setup, Style};
 use crate::clock::Clock;
@@ -163,7 +162,7 @@ impl Courier {
         writer: WriterHandle,
         clock: Clock,
     ) -> Result<Self, CourierError> {
-        let http = Http::new(clock).map_err(CourierError::Http)?;
+        let shared = Shared::new(clock).map_err(CourierError::Http)?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("courier")
@@ -179,7 +178,7 @@ impl Courier {
             hands: BTreeMap::new(),
             deliveries: JoinSet::new(),
             carries: HashMap::new(),
-            http,
+            shared,
             writer,
             clock,
             statuses: Arc::clone(&statuses),
@@ -253,7 +252,7 @@ struct Round {
     deliveries: JoinSet<Receipt>,
     /// Which letter each delivery carries, and by which channel.
     carries: HashMap<task::Id, Carried>,
-    http: Http,
+    shared: Shared,
     writer: WriterHandle,
     clock: Clock,
     statuses: Arc<ArcSwap<Vec<ChannelStatus>>>,
@@ -340,7 +339,7 @@ impl Round {
                 Some((known, hand)) if same_style && known == *channel => hand,
                 before => {
                     let before = before.as_ref().map(|(_, hand)| &**hand);
-                    Arc::new(Hand::new(channel, &self.style, &self.http, before))
+                    Arc::new(Hand::new(channel, &self.style, &self.shared, before))
                 }
             };
             self.hands.insert(channel.id.clone(), (channel.clone(), hand));

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::channel::Hand;
-use super::http::Http;
+use super::channel::{Hand, Shared};
 use super::{CourierError, DeliveryError, Fared, Retry, Setup};
 use crate::clock::Clock;
 use crate::config::Channel;
@@ -38,13 +37,13 @@ impl TestReport {
 /// # Errors
 /// When encrypted connections cannot be set up.
 pub async fn test_alert(setup: &Setup, clock: Clock) -> Result<Vec<TestReport>, CourierError> {
-    let http = Http::new(clock).map_err(CourierError::Http)?;
+    let shared = Shared::new(clock).map_err(CourierError::Http)?;
     let style = Arc::new(setup.style.clone());
     let trials: Vec<_> = setup
         .channels
         .iter()
         .map(|channel| {
-            let hand = Hand::new(channel, &style, &http, None);
+            let hand = Hand::new(channel, &style, &shared, None);
             (channel.id.clone(), tokio::spawn(try_channel(hand, channel.clone(), clock)))
         })
         .collect();

@@ -11,10 +11,12 @@
 //! 4. All recipients of a channel are reached through one service. Where a post hangs, the others
 //!    are not tried at the same attempt: each would hang as long, and the service would be back for
 //!    minutes before anybody asks it again. In case it was about that recipient after all, that one
-//!    comes last at the next attempt.
-//! 5. Once the service has answered, so many are posted to side by side as it allows: it may take
-//!    seconds over each post, and a receiver that is back after hours has to be told within a
-//!    minute, however many recipients there are.
+//!    comes last at the next attempt. It surely was where the service answered somebody else
+//!    meanwhile; then the others go on.
+//! 5. Once the service has accepted or refused anything, so many are posted to side by side as it
+//!    allows: it may take seconds over each post, and a receiver that is back after hours has to be
+//!    told within a minute, however many recipients there are. Until then it may be dead, and gets
+//!    one post after the other.
 //!
 //! Who has what of a letter that is to be repeated goes on record with it, and is given back at a
 //! start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the program
@@ -77,18 +79,26 @@ pub(super) trait Post: Sync {
     /// Whether a receiver that asks for time speaks for all recipients, as an account does that
     /// may send so many messages a minute.
     const ASKS_FOR_ALL: bool = false;
-    /// Recipients who may be posted to side by side, at least 1.
-    const AT_ONCE: usize = 1;
-
     /// Names of the recipients, which a reload does not change.
     fn names(&self) -> Vec<String>;
 
     /// What the log calls the recipient at this place.
     fn label(&self, recipient: usize) -> String;
 
+    /// Recipients who may be posted to side by side, at least 1.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     /// How fast that one may be posted to.
     fn pace(&self, _: usize) -> Pace {
         Pace::default()
+    }
+
+    /// Returns when something may be posted to anybody at all, where an account has a pace of its
+    /// own.
+    fn admitted(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
 
     /// The letter as the messages in which it leaves, one after the other.
@@ -141,8 +151,17 @@ struct Run {
 struct Round<'a, P> {
     known: &'a Recipients,
     way: &'a P,
-    /// What each of them lacks, and whether anything was accepted just now.
-    state: Mutex<(Vec<Run>, bool)>,
+    state: Mutex<State>,
+}
+
+/// How far a letter has come.
+struct State {
+    /// What each recipient lacks.
+    runs: Vec<Run>,
+    /// Whether anything was accepted just now.
+    anew: bool,
+    /// When the service last accepted or refused anything.
+    answered: Option<Instant>,
 }
 
 impl Message {
@@ -203,12 +222,12 @@ impl Recipients {
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
     /// accept. What comes of it is said by [`verdict`].
     pub(super) async fn deliver<P: Post>(&self, letter: &Letter, way: &P) -> Receipt {
-        let round = Round { known: self, way, state: Mutex::new((self.runs(letter, way), false)) };
-        // The first post finds out whether the service answers at all.
-        if round.post_next().await {
-            join_all((0..P::AT_ONCE.max(1)).map(|_| round.post_on())).await;
-        }
-        let (runs, anew) = round.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let state = State { runs: self.runs(letter, way), anew: false, answered: None };
+        let round = Round { known: self, way, state: Mutex::new(state) };
+        while !round.is_answered() && round.post_next().await {}
+        join_all((0..way.at_once().max(1)).map(|_| round.post_on())).await;
+        let state = round.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let State { runs, anew, .. } = state;
         let (recipients, several) = (all_fared(&runs, way), runs.len() > 1);
         let mut receipt = Receipt::from(self.judge(letter, runs, anew));
         // Why the only one has not got it is what the result says.
@@ -420,14 +439,20 @@ impl<P: Post> Round<'_, P> {
     async fn post_next(&self) -> bool {
         let Some((at, from)) = self.take_next() else { return false };
         tokio::time::sleep_until(from).await;
+        self.way.admitted().await;
         let Some((messages, message, piece)) = self.begin(at) else { return true };
         let Message { letter, pieces } = &messages[message];
         let began = Instant::now();
         let result = self.way.post(at, letter, &pieces[piece]).await;
         let hung = is_hanging(&result, began.elapsed());
         let mut state = self.state();
-        let (runs, anew) = &mut *state;
+        let State { runs, anew, answered } = &mut *state;
         runs[at].busy = false;
+        // Of a service that answered others meanwhile this says nothing.
+        let is_gone = hung && answered.is_none_or(|last| last <= began);
+        if result.as_ref().map_or_else(DeliveryError::is_an_answer, |()| true) {
+            *answered = Some(Instant::now());
+        }
         self.known.note_hung(&runs[at].who, hung);
         let error = match result {
             Ok(()) => {
@@ -444,7 +469,7 @@ impl<P: Post> Round<'_, P> {
             tracing::warn!(recipient, %error, "a recipient did not accept a message");
         }
         runs[at].ends(error.clone());
-        if hung {
+        if is_gone {
             for other in runs.iter_mut().filter(|run| !run.left.is_empty()) {
                 other.ends(error.clone());
             }
@@ -455,9 +480,14 @@ impl<P: Post> Round<'_, P> {
         true
     }
 
+    /// Whether the service is known not to be dead.
+    fn is_answered(&self) -> bool {
+        self.state().answered.is_some()
+    }
+
     /// Whose turn it is, and from when on they may be posted to.
     fn take_next(&self) -> Option<(usize, Instant)> {
-        let runs = &mut self.state().0;
+        let runs = &mut self.state().runs;
         let waiting = runs.iter().enumerate().filter(|(_, run)| !run.busy && !run.left.is_empty());
         let turn = |(at, run): (usize, &Run)| {
             (self.known.hung(&run.who), self.known.slot(&run.who, self.way.pace(at)), at)
@@ -469,7 +499,7 @@ impl<P: Post> Round<'_, P> {
 
     /// What to post to the one whose turn it is; none if they are to be left alone by now.
     fn begin(&self, at: usize) -> Option<(Arc<Vec<Message>>, usize, usize)> {
-        let run = &mut self.state().0[at];
+        let run = &mut self.state().runs[at];
         if let Some(rests) = self.known.rest(&run.who).filter(|_| !run.left.is_empty()) {
             run.ends(rests);
         }
@@ -483,7 +513,7 @@ impl<P: Post> Round<'_, P> {
     }
 
     /// Every change of it is one step, so a panic leaves it whole.
-    fn state(&self) -> MutexGuard<'_, (Vec<Run>, bool)> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::http::{Answer, Body, Http, Request, repeatable};
 use super::parts::{Message, Pace, Post, Recipients};
@@ -26,8 +27,11 @@ const LONGEST: usize = 4_096;
 const APART: Duration = Duration::from_millis(1_050);
 /// Most messages to a group within a minute.
 const MOST: (usize, Duration) = (20, Duration::from_secs(61));
-/// Chats that are posted to side by side: a bot may send 30 messages a second.
+/// Chats that are posted to side by side.
 pub(super) const AT_ONCE: usize = 8;
+/// Shortest time between two messages of a bot, whoever they are for: 25 a second, of 30 that it
+/// may send.
+const APART_IN_ALL: Duration = Duration::from_millis(40);
 
 /// A bot with its chats.
 #[derive(Debug)]
@@ -35,14 +39,25 @@ pub(super) struct Telegram {
     settings: TelegramSettings,
     style: Arc<Style>,
     http: Http,
+    bots: Bots,
     recipients: Arc<Recipients>,
     /// Chats that became supergroups and have another number since.
     moved: Mutex<BTreeMap<String, String>>,
 }
 
+/// The bots with which chats are posted to. Several channels may use one, as each person on a rota
+/// may have a channel of their own; the service counts what all of them send.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bots(Arc<Mutex<BTreeMap<String, Arc<Turns>>>>);
+
+/// Whose turn it is to post as a bot.
+#[derive(Debug, Default)]
+struct Turns(Mutex<Option<Instant>>);
+
 /// A letter on its way.
 struct Sending<'a> {
     bot: &'a Telegram,
+    turns: Arc<Turns>,
     url: WebAddress,
     token: Secret,
 }
@@ -61,9 +76,10 @@ impl Telegram {
         settings: &TelegramSettings,
         style: Arc<Style>,
         http: Http,
+        bots: Bots,
         recipients: Arc<Recipients>,
     ) -> Self {
-        Self { settings: settings.clone(), style, http, recipients, moved: Mutex::default() }
+        Self { settings: settings.clone(), style, http, bots, recipients, moved: Mutex::default() }
     }
 
     /// What is known of the chats.
@@ -80,7 +96,8 @@ impl Telegram {
             Err(error) => return Err(error).into(),
         };
         let url = self.settings.base_url.below(&format!("/bot{}/sendMessage", token.reveal()));
-        self.recipients.deliver(letter, &Sending { bot: self, url, token }).await
+        let turns = self.bots.turns(&token);
+        self.recipients.deliver(letter, &Sending { bot: self, turns, url, token }).await
     }
 
     /// Longest that a letter takes.
@@ -97,9 +114,31 @@ impl Telegram {
     }
 }
 
-impl Post for Sending<'_> {
-    const AT_ONCE: usize = AT_ONCE;
+impl Bots {
+    /// The turns of the bot with this token: its number stands before the colon and stays when the
+    /// token is renewed.
+    fn turns(&self, token: &Secret) -> Arc<Turns> {
+        let number = token.reveal().split(':').next().unwrap_or_default();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(number.to_owned()).or_default())
+    }
+}
 
+impl Turns {
+    /// Returns when the bot may send another message.
+    async fn next(&self) {
+        let at = {
+            let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let at = last.map_or(now, |last| now.max(last + APART_IN_ALL));
+            *last = Some(at);
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+impl Post for Sending<'_> {
     fn names(&self) -> Vec<String> {
         self.bot.settings.chats.clone()
     }
@@ -108,8 +147,16 @@ impl Post for Sending<'_> {
         self.bot.settings.chats[recipient].clone()
     }
 
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
     fn pace(&self, recipient: usize) -> Pace {
         pace(&self.bot.settings.chats[recipient])
+    }
+
+    async fn admitted(&self) {
+        self.turns.next().await;
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {
@@ -257,6 +304,23 @@ mod tests {
         assert_eq!(of(404, "Not Found"), Retry::Never);
         assert_eq!(retry(502, "<html>Bad Gateway</html>"), Retry::Later);
         assert_eq!(retry(200, "<html>please log in</html>"), Retry::Later);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_channels_of_a_bot_share_what_it_may_send() {
+        let bots = Bots::default();
+        let turns = |token: &str| bots.turns(&Secret::new(token));
+        let [group, person, other] = ["1:OLD", "1:NEW", "2:OLD"].map(turns);
+        let began = Instant::now();
+        let hundred = async |turns: &Turns| {
+            for _ in 0..100 {
+                turns.next().await;
+            }
+            began.elapsed()
+        };
+        let (one, two, three) = tokio::join!(hundred(&group), hundred(&person), hundred(&other));
+        assert_eq!(one.max(two), 199 * APART_IN_ALL, "at most 30 a second");
+        assert_eq!(three, 99 * APART_IN_ALL, "another bot has its own");
     }
 
     #[test]

@@ -112,7 +112,6 @@ impl Zalo {
 impl Post for Zalo {
     /// So many requests a minute are for the whole account.
     const ASKS_FOR_ALL: bool = true;
-    const AT_ONCE: usize = AT_ONCE;
 
     fn names(&self) -> Vec<String> {
         self.settings.to.iter().map(|to| name(to).to_owned()).collect()
@@ -120,6 +119,10 @@ impl Post for Zalo {
 
     fn label(&self, recipient: usize) -> String {
         name(&self.settings.to[recipient]).to_owned()
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {

@@ -38,18 +38,21 @@ fn letter_of(id: &str, items: Vec<Item>) -> Letter {
 }
 
 /// Recipients by number who answer by a script. A letter leaves as messages of so many incidents,
-/// each in so many pieces.
+/// each in so many pieces, and each post takes so long.
 struct Row<F> {
     recipients: usize,
+    at_once: usize,
     items: usize,
     pieces: usize,
+    takes: Duration,
     posts: Mutex<Vec<String>>,
     answer: F,
 }
 
 impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Row<F> {
     fn new(recipients: usize, answer: F) -> Self {
-        Self { recipients, items: 100, pieces: 1, posts: Mutex::default(), answer }
+        let (at_once, items, pieces, takes) = (1, 100, 1, Duration::ZERO);
+        Self { recipients, at_once, items, pieces, takes, posts: Mutex::default(), answer }
     }
 
     /// Posts since the last time, as `recipient:message`.
@@ -65,6 +68,10 @@ impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Post for Row<F> {
 
     fn label(&self, recipient: usize) -> String {
         recipient.to_string()
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
     }
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {
@@ -83,6 +90,9 @@ impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Post for Row<F> {
 
     async fn post(&self, recipient: usize, _: &Letter, piece: &str) -> Result<(), DeliveryError> {
         self.posts.lock().unwrap().push(format!("{recipient}:{piece}"));
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         match (self.answer)(recipient, piece) {
             None => Ok(()),
             Some(Retry::Later) if piece.contains("hang") => std::future::pending().await,
@@ -127,6 +137,81 @@ async fn a_recipient_who_hangs_keeps_the_others_from_being_told_once_only() {
     assert_eq!(row.posts(), ["0:slow-1"]);
     assert_eq!(known.deliver(&letter, &row).await.result, partly(Duration::ZERO, true));
     assert_eq!(row.posts(), ["1:slow-1", "2:slow-1", "0:slow-1"]);
+}
+
+/// The same with a service that takes a second over each post and eight at once.
+fn side_by_side<F>(row: Row<F>) -> Row<F> {
+    Row { at_once: 8, takes: seconds(1), ..row }
+}
+
+#[tokio::test(start_paused = true)]
+async fn side_by_side_each_gets_theirs_in_order_and_nobody_anything_twice() {
+    let known = Recipients::default();
+    // Every fourth refuses for good, one asks for time at the second message, one hangs.
+    let answer = |to: usize, piece: &str| match to {
+        3 | 7 | 11 => Some(Retry::Never),
+        5 if piece == "slow2-1" => Some(Retry::After(seconds(30))),
+        6 => Some(Retry::Later),
+        _ => None,
+    };
+    let row = Row { items: 1, ..side_by_side(Row::new(12, answer)) };
+    let names = ["slow1", "slow2", "slow3"];
+    let digest = letter("digest", &names);
+    assert_eq!(known.deliver(&digest, &row).await.result, partly(Duration::ZERO, true));
+    let posts = row.posts();
+    let of = |posts: &[String], to: usize| -> Vec<String> {
+        let its = posts.iter().filter_map(|post| post.strip_prefix(&format!("{to}:")));
+        its.map(str::to_owned).collect()
+    };
+    let all = names.map(|name| format!("{name}-1"));
+    for to in 0..12 {
+        let told = match to {
+            3 | 6 | 7 | 11 => &all[..1],
+            5 => &all[..2],
+            _ => &all,
+        };
+        assert_eq!(of(&posts, to), told, "{to}");
+    }
+    tokio::time::advance(seconds(30)).await;
+    let again = Row { items: 1, ..side_by_side(Row::new(12, |_, _| None)) };
+    assert_eq!(known.deliver(&digest, &again).await.result, Ok(()));
+    let posts = again.posts();
+    for to in 0..12 {
+        let told = match to {
+            5 => &all[1..],
+            6 => &all,
+            _ => &[],
+        };
+        assert_eq!(of(&posts, to), told, "{to} at the repeat");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_service_gets_one_post_after_the_other() {
+    let known = Recipients::default();
+    let busy = Row::new(1, |_, _: &str| Some(Retry::After(seconds(60))));
+    known.deliver(&letter("a", &["a"]), &busy).await.result.unwrap_err();
+    // It is gone meanwhile, and says no to every connection.
+    let dead = side_by_side(Row::new(12, |_: usize, _: &str| Some(Retry::Later)));
+    let began = Instant::now();
+    known.deliver(&letter("b", &["b"]), &dead).await.result.unwrap_err();
+    let asked = u32::try_from(dead.posts().len()).unwrap();
+    assert_eq!((asked, began.elapsed()), (11, asked * seconds(1)), "whoever was left in peace");
+    // One refusal shows that it is there.
+    let back = side_by_side(Row::new(12, |_: usize, _: &str| Some(Retry::Never)));
+    let began = Instant::now();
+    known.deliver(&letter("c", &["c"]), &back).await.result.unwrap_err();
+    assert_eq!((back.posts().len(), began.elapsed()), (11, seconds(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_dies_while_it_is_posted_to_side_by_side_is_left_alone_soon() {
+    let known = Recipients::default();
+    let began = Instant::now();
+    let dies = move |_: usize, _: &str| (began.elapsed() >= seconds(3)).then_some(Retry::Later);
+    let row = side_by_side(Row::new(100, dies));
+    known.deliver(&letter("slow", &["slow"]), &row).await.result.unwrap_err();
+    assert_eq!(row.posts().len(), 1 + 8 + 8, "one, those it took, and those that hang");
 }
 
 #[tokio::test(start_paused = true)]

@@ -259,19 +259,19 @@ impl Post for Group {
 }
 
 /// Three recipients of a service that takes a second over each post.
-struct Three<const AT_ONCE: usize, M> {
+struct Three<M> {
+    at_once: usize,
     posts: AtomicUsize,
     messages: M,
 }
 
-impl<const AT_ONCE: usize, M> Post for Three<AT_ONCE, M>
-where
-    M: Fn(&Letter) -> Vec<Message> + Sync,
-{
-    const AT_ONCE: usize = AT_ONCE;
-
+impl<M: Fn(&Letter) -> Vec<Message> + Sync> Post for Three<M> {
     fn names(&self) -> Vec<String> {
         ["1", "2", "3"].map(str::to_owned).to_vec()
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
     }
 
     fn label(&self, recipient: usize) -> String {
@@ -333,15 +333,18 @@ async fn catch_up(kind: &ChannelKind, way: &impl Post, back_after: Duration) -> 
 #[tokio::test(start_paused = true)]
 async fn three_recipients_are_each_told_of_300_incidents_within_a_minute() {
     let style = Style::new(Language::Vi, TimeZone::UTC, "http://10.0.0.5:8080");
-    let zalo = Three::<{ zalo::AT_ONCE }, _> {
+    let zalo = Three {
+        at_once: zalo::AT_ONCE,
         posts: AtomicUsize::new(0),
         messages: |letter: &Letter| Message::several(letter, &style, 2_000, |_| 1),
     };
-    let telegram = Three::<{ telegram::AT_ONCE }, _> {
+    let telegram = Three {
+        at_once: telegram::AT_ONCE,
         posts: AtomicUsize::new(0),
         messages: |letter: &Letter| Message::several(letter, &style, 4_096, char::len_utf16),
     };
-    let sms = Three::<1, _> {
+    let sms = Three {
+        at_once: 1,
         posts: AtomicUsize::new(0),
         messages: |letter: &Letter| {
             vec![Message { letter: letter.clone(), pieces: vec![sms::short(letter, &style)] }]

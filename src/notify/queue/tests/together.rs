@@ -7,8 +7,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind};
 use crate::model::Language;
-use crate::notify::channel::{self, Hand};
-use crate::notify::http::Http;
+use crate::notify::channel::{self, Hand, Shared};
 use crate::notify::parts::{Message, Post};
 use crate::notify::{Style, sms};
 use crate::texts::tests::two_dozen;
@@ -33,7 +32,7 @@ fn style() -> Style {
 
 #[tokio::test]
 async fn twenty_four_sites_are_one_message_with_twenty_four_lines_on_every_channel() {
-    let http = Http::new(Clock::start()).unwrap();
+    let shared = Shared::new(Clock::start()).unwrap();
     for kind in [FIRING, UPDATE, REMINDER, ESCALATION, RESOLVED] {
         let all = two_dozen(kind);
         for (channel, _) in kinds() {
@@ -53,7 +52,7 @@ async fn twenty_four_sites_are_one_message_with_twenty_four_lines_on_every_chann
                 send_resolved: true,
                 fallback: None,
             };
-            let hand = Hand::new(&settings, &Arc::new(style()), &http, None);
+            let hand = Hand::new(&settings, &Arc::new(style()), &shared, None);
             let texts = texts(&hand, letter);
             let [text] = texts.as_slice() else { panic!("{word}: {} messages", texts.len()) };
             if matches!(channel, ChannelKind::Sms(_)) {
