@@ -6,6 +6,8 @@
 
 mod bounded;
 mod message;
+mod reach;
+mod talk;
 
 use std::io::{self, Read as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +16,9 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use tokio::net::TcpStream;
 
 use self::bounded::Bounded;
 use self::message::Mail;
@@ -30,7 +31,7 @@ use crate::model::WebAddress;
 
 /// Largest file of certificates.
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
-/// Longest that a server is listened to once it has the mail.
+/// Longest that a server is listened to once it is known what became of the mail.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server with its recipients.
@@ -60,6 +61,14 @@ enum Trouble {
     Unreached(io::Error),
     /// It said so, or something that makes no sense.
     Said(Error),
+    /// It lacks what the mail needs.
+    Lacks(&'static str),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Unreached(error)
+    }
 }
 
 impl From<Error> for Trouble {
@@ -190,14 +199,22 @@ impl Sending<'_> {
         let envelope = Envelope::new(Some(self.from.email.clone()), to);
         let envelope = envelope
             .map_err(|error| Unsent { names_one: true, error: never(error.to_string()) })?;
-        match tokio::time::timeout(limit, self.hand_over(&envelope, &bytes)).await {
-            Ok(Ok(mut connection)) => {
-                // It has the mail, whatever it says to a farewell, and when.
-                let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
-                Ok(())
-            }
+        let mut connection = None;
+        let talk = self.hand_over(&mut connection, &envelope, &bytes);
+        let told = tokio::time::timeout(limit, talk).await;
+        if let (Ok(_), Some(mut connection)) = (&told, connection) {
+            // It has said what counts, whatever it says to a farewell, and when.
+            let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
+        }
+        match told {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(Trouble::Unreached(error))) => {
                 let text = format!("{} cannot be reached: {error}", self.email.server());
+                let error = DeliveryError { retry: Retry::Later, text };
+                Err(Unsent { names_one: false, error })
+            }
+            Ok(Err(Trouble::Lacks(lack))) => {
+                let text = format!("{}: {lack}", self.email.server());
                 let error = DeliveryError { retry: Retry::Later, text };
                 Err(Unsent { names_one: false, error })
             }
@@ -213,36 +230,42 @@ impl Sending<'_> {
         }
     }
 
-    /// The talk with the server until it has the mail.
+    /// The talk with the server until it has the mail, or does not want it. Where it got so far,
+    /// the connection is left to whoever says farewell.
     async fn hand_over(
         &self,
+        connected: &mut Option<AsyncSmtpConnection>,
         envelope: &Envelope,
         bytes: &[u8],
-    ) -> Result<AsyncSmtpConnection, Trouble> {
+    ) -> Result<(), Trouble> {
         let settings = &self.email.settings;
         let server = (&*settings.host, settings.port);
         let mut connection = match &self.tls {
             // Nobody says anything here who has not shown a certificate that is trusted.
             Tls::Wrapper(tls) => {
                 let (timeout, tls) = (Some(settings.timeout), Some(tls.clone()));
+                let server = reach::answering(server, settings.timeout).await?;
                 AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, tls, None).await?
             }
             _ => {
-                let stream = tokio::time::timeout(settings.timeout, TcpStream::connect(server));
-                let stream = stream.await.unwrap_or_else(|late| Err(late.into()));
-                let stream = Box::new(Bounded::new(stream.map_err(Trouble::Unreached)?));
+                let stream = reach::connect(server, settings.timeout).await?;
+                let stream = Box::new(Bounded::new(stream));
                 AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?
             }
         };
         if let Tls::Required(tls) = &self.tls {
+            // Nothing can be said any more where that fails.
             connection.starttls(tls.clone(), &self.hello).await?;
         }
+        let connection = connected.insert(connection);
         if let (Some((user, _)), Some(password)) = (&settings.login, &self.password) {
             let login = Credentials::new(user.clone(), password.reveal().to_owned());
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], &login).await?;
+            talk::log_in(connection, &login).await?;
         }
-        connection.send(envelope, bytes).await?;
-        Ok(connection)
+        if let Some(lack) = talk::lack(connection, envelope, bytes) {
+            return Err(Trouble::Lacks(lack));
+        }
+        Ok(talk::hand_over(connection, envelope, bytes).await?)
     }
 
     /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.

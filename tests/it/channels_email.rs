@@ -349,8 +349,12 @@ async fn a_server_that_talks_without_end_takes_no_memory_and_is_tried_again() {
     assert!(said.load(Ordering::SeqCst) < 32 << 20, "{said:?} bytes");
 }
 
-/// A server without TLS that takes every mail, and hangs when it is told farewell.
-async fn server_that_never_lets_go() -> u16 {
+/// The beginning of a command, and what is answered to it.
+type Answers = &'static [(&'static str, &'static str)];
+
+/// A server without TLS that answers so to each command, takes every mail otherwise, and hangs when
+/// it is told farewell.
+async fn server_that_never_lets_go(answers: Answers) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -360,13 +364,15 @@ async fn server_that_never_lets_go() -> u16 {
         let (mut line, mut in_mail) = (String::new(), false);
         while stream.read_line(&mut line).await.unwrap_or_default() > 0 {
             let ends = line == ".\r\n";
-            let answer = match line.split_whitespace().next() {
+            let scripted = answers.iter().find(|(command, _)| line.starts_with(command));
+            let answer = match (scripted, line.split_whitespace().next()) {
                 _ if in_mail && !ends => "",
-                Some("DATA") => "354 go on\r\n",
-                Some("QUIT") => "",
-                _ => "250 yes\r\n",
+                (Some((_, answer)), _) => answer,
+                (None, Some("DATA")) => "354 go on\r\n",
+                (None, Some("QUIT")) => "",
+                (None, _) => "250 yes\r\n",
             };
-            in_mail = if in_mail { !ends } else { line.starts_with("DATA") };
+            in_mail = if in_mail { !ends } else { answer.starts_with("354") };
             stream.write_all(answer.as_bytes()).await.unwrap();
             line.clear();
         }
@@ -375,9 +381,47 @@ async fn server_that_never_lets_go() -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_counts_whether_or_not_the_server_says_farewell() {
+    const LOG_IN: (&str, &str) = ("EHLO", "250-here\r\n250 AUTH LOGIN\r\n");
+    // "Username:" and "Password:", and what is sent as the name.
+    const CHALLENGES: [(&str, &str); 2] =
+        [("AUTH", "334 VXNlcm5hbWU6\r\n"), ("Y2FuaGJhbw==", "334 UGFzc3dvcmQ6\r\n")];
+    let place = Place::new("farewell");
+    let login = Some(("canhbao".to_owned(), place.key("password", PASSWORD)));
+    let cases: [(Answers, bool, &str); 5] = [
+        (&[("MAIL", "550 not from you\r\n")], false, "550"),
+        (&[("RCPT", "550 no such user\r\n")], false, "550"),
+        (&[("DATA", "554 no\r\n")], false, "554"),
+        (&[(".", "554 spam\r\n")], false, "554"),
+        (
+            &[LOG_IN, CHALLENGES[0], CHALLENGES[1], ("YmktbWF0LWN1YS10aHU=", "535 no\r\n")],
+            true,
+            "535",
+        ),
+    ];
+    for (answers, logs_in, code) in cases {
+        let settings = EmailSettings {
+            host: "127.0.0.1".to_owned(),
+            port: server_that_never_lets_go(answers).await,
+            security: MailSecurity::None,
+            login: login.clone().filter(|_| logs_in),
+            ca_file: None,
+            from: "canh-bao@tinh.example".to_owned(),
+            to: vec!["truc@tinh.example".to_owned()],
+            hello: None,
+            timeout: Duration::from_secs(20),
+        };
+        let told = direct(ChannelKind::Email(settings)).deliver(&letter("n1", "i1", FIRING)).await;
+        let error = told.unwrap_err();
+        assert_eq!(error.retry, Retry::Never, "{error}");
+        assert!(error.text.contains(code), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_was_taken_is_told_whatever_the_server_does_afterwards() {
     let exim = Exim::start().await;
-    let port = server_that_never_lets_go().await;
+    let port = server_that_never_lets_go(&[]).await;
     let (security, login) = (MailSecurity::None, None);
     let settings = EmailSettings { port, security, login, ..exim.settings() };
     direct(ChannelKind::Email(settings)).deliver(&letter("n1", "i1", FIRING)).await.unwrap();

@@ -1,0 +1,80 @@
+//! What is said to a mail server until it has the mail or does not want it.
+//!
+//! The library says the same, but takes its leave of a server that refuses and waits for the answer
+//! to that before it tells of the refusal. A server that hangs then would turn "no such user" into
+//! "try again later". Here a refusal counts as soon as it is heard.
+
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Auth, Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
+
+/// Challenges that a server may pose: it asks for the name and for the password.
+const CHALLENGES: usize = 2;
+
+/// Logs in by whichever way the server offers.
+///
+/// # Errors
+/// When it offers none that goes by a password, or does not let us in.
+pub(super) async fn log_in(
+    connection: &mut AsyncSmtpConnection,
+    login: &Credentials,
+) -> Result<(), Error> {
+    const ALL: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+    // Only where there is more than one answer to wait for does the library take its leave.
+    if connection.server_info().get_auth_mechanism(&ALL) != Some(Mechanism::Login) {
+        return connection.auth(&ALL, login).await.map(drop);
+    }
+    let mut said = connection.command(Auth::new(Mechanism::Login, login.clone(), None)?).await?;
+    for _ in 0..CHALLENGES {
+        let answer = Auth::new_from_response(Mechanism::Login, login.clone(), &said)?;
+        said = connection.command(answer).await?;
+    }
+    Ok(())
+}
+
+/// Hands a mail over; whether the server can take it at all is known by then (RFC 5321 §3.3).
+///
+/// # Errors
+/// When it does not take it, or not for one of the recipients.
+pub(super) async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    mail: &[u8],
+) -> Result<(), Error> {
+    let mut parameters = Vec::new();
+    if goes_beyond_ascii(envelope) {
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !mail.is_ascii() {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+    }
+    connection.command(Data).await?;
+    connection.message(mail).await.map(drop)
+}
+
+/// What the server lacks that this mail needs, if anything.
+pub(super) fn lack(
+    connection: &AsyncSmtpConnection,
+    envelope: &Envelope,
+    mail: &[u8],
+) -> Option<&'static str> {
+    let offers = |extension| connection.server_info().supports_feature(extension);
+    if goes_beyond_ascii(envelope) && !offers(Extension::SmtpUtfEight) {
+        return Some("it takes no addresses with letters beyond ASCII (SMTPUTF8): set others");
+    }
+    let takes = mail.is_ascii() || offers(Extension::EightBitMime);
+    (!takes).then_some("it takes no mail in eight bits (8BITMIME)")
+}
+
+/// Whether an address has letters that only SMTPUTF8 carries (RFC 6531).
+fn goes_beyond_ascii(envelope: &Envelope) -> bool {
+    let mut all = envelope.from().into_iter().chain(envelope.to());
+    all.any(|address| !AsRef::<str>::as_ref(address).is_ascii())
+}
