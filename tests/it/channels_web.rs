@@ -409,5 +409,5 @@ async fn any_gateway_is_asked_as_the_settings_say() {
     let bad = sms(gateway("/elsewhere", key()), &["+84912345678"]);
     let error = direct(bad).deliver(&firing()).await.unwrap_err();
     assert_eq!(error.retry, Retry::Never);
-    assert!(error.text.ends_with("answers 200: refused ***"), "{error}");
+    assert!(error.text.ends_with("answers 200, which is no acceptance: refused ***"), "{error}");
 }

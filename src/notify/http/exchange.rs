@@ -75,6 +75,8 @@ impl Answer {
         let mut text = format!("{} answers {}", url.origin(), self.status);
         if self.status / 100 == 3 {
             text.push_str(": it points elsewhere; set the address it points to");
+        } else if self.is_success() {
+            text.push_str(", which is no acceptance");
         }
         let excerpt = repeatable(&self.body, url, secrets);
         if !excerpt.is_empty() {
