@@ -157,12 +157,17 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
         notes.push("no channel is configured: nobody will be told of anything");
     }
     let settings = &config.settings;
-    let is_unproven = settings.drill.before.is_zero() && settings.heartbeat.is_none();
-    if !settings.channels.is_empty() && is_unproven {
-        notes.push(
-            "no drill before sessions and no heartbeat: nobody notices when alerts do not arrive; \
-             add `drill: {before: 2h}` and `heartbeat: {url: …}`",
-        );
+    if !settings.channels.is_empty() && settings.drill.before.is_zero() {
+        notes.push(match settings.heartbeat {
+            None => {
+                "no drill before sessions and no heartbeat: nobody notices when alerts do not \
+                 arrive; add `drill: {before: 2h}` and `heartbeat: {url: …}`"
+            }
+            Some(_) => {
+                "no drill before sessions: the heartbeat shows that this monitor lives, and not \
+                 that its alerts reach anybody; add `drill: {before: 2h}`"
+            }
+        });
     }
     let links = Setup::of(config, config.settings.listen, Some(&LinkKey::new([0; 32]))).style.links;
     if !config.settings.channels.is_empty() && links.is_none() {
@@ -275,18 +280,20 @@ mod tests {
     use crate::config::{File, load, sample};
 
     #[test]
-    fn channels_that_nothing_proves_get_a_note_that_a_drill_or_a_heartbeat_ends() {
+    fn without_a_drill_it_is_said_what_nothing_proves() {
         let noted = |settings: &str| {
             let files = sample().with(File::Settings, "vchealth.yaml", settings);
             let config = load(&files).unwrap_or_else(|problems| panic!("{problems}"));
             let notes = notes(&config, Timestamp::UNIX_EPOCH);
-            notes.iter().filter(|note| note.contains("no drill")).count()
+            let its = notes.into_iter().filter(|note| note.contains("no drill"));
+            its.map(|note| note.contains("no heartbeat")).collect::<Vec<_>>()
         };
+        const NONE: [bool; 0] = [];
         let channels = "channels: {duty: {kind: webhook, url: \"http://127.0.0.1:1/\"}}\n";
-        assert_eq!(noted(channels), 1);
-        assert_eq!(noted("channels: {}\n"), 0, "there is nothing to prove");
-        assert_eq!(noted(&format!("{channels}drill: {{before: 2h}}\n")), 0);
+        assert_eq!(noted(channels), [true], "neither");
+        assert_eq!(noted("channels: {}\n"), NONE, "there is nothing to prove");
+        assert_eq!(noted(&format!("{channels}drill: {{before: 2h}}\n")), NONE);
         let heartbeat = "heartbeat: {url: \"http://127.0.0.1:2/\"}\n";
-        assert_eq!(noted(&format!("{channels}{heartbeat}")), 0);
+        assert_eq!(noted(&format!("{channels}{heartbeat}")), [false], "no drill");
     }
 }
