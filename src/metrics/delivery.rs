@@ -54,14 +54,21 @@ pub(super) fn write(
             family.series(label, count(channel));
         }
     }
-    let mut family = Family::new(out, &table::OUTBOX_OLDEST);
-    for (label, channel) in labels.iter().zip(channels) {
-        family.series(label, waiting_since(channel, now));
+    type Since = fn(&ChannelStatus) -> Option<Timestamp>;
+    let ages: [(_, Since); 2] = [
+        (&table::OUTBOX_OLDEST, |channel| channel.oldest),
+        (&table::OUTBOX_UNTOLD, |channel| channel.untold),
+    ];
+    for (metric, since) in ages {
+        let mut family = Family::new(out, metric);
+        for (label, channel) in labels.iter().zip(channels) {
+            family.series(label, age(since(channel), now));
+        }
     }
 }
 
-/// Age of the oldest waiting message; zero when none waits or the clock was set back meanwhile.
-fn waiting_since(channel: &ChannelStatus, now: Timestamp) -> Duration {
-    let age = channel.oldest.map(|oldest| now.duration_since(oldest));
+/// Age of what waits since then; zero when nothing does or the clock was set back meanwhile.
+fn age(since: Option<Timestamp>, now: Timestamp) -> Duration {
+    let age = since.map(|since| now.duration_since(since));
     age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
 }

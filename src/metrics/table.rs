@@ -971,6 +971,16 @@ pub const OUTBOX_OLDEST: Metric = gauge(
     1,
     "Age of the oldest message that waits for delivery; 0 when none does",
 );
+/// Age of the oldest message that nobody has.
+pub const OUTBOX_UNTOLD: Metric = gauge(
+    "vchealth_outbox_untold_age_seconds",
+    Unit::Seconds,
+    &["channel"],
+    Per::Channel,
+    1,
+    "Age of the oldest message that waits and has reached none of the channel's recipients; 0 when \
+     there is none",
+);
 /// Whether a channel fails.
 pub const CHANNEL_FAILING: Metric = gauge(
     "vchealth_channel_failing",
@@ -1370,6 +1380,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             STORE_BYTES,
             OUTBOX_QUEUED,
             OUTBOX_OLDEST,
+            OUTBOX_UNTOLD,
             CHANNEL_FAILING,
             DELIVERED,
             GIVEN_UP,

@@ -33,6 +33,9 @@ pub struct ChannelStatus {
     pub fallen_back: u64,
     /// When the oldest waiting message was decided.
     pub oldest: Option<Timestamp>,
+    /// When the oldest of those was decided that has reached none of the channel's recipients.
+    #[serde(skip)]
+    pub untold: Option<Timestamp>,
     /// Since when every attempt has failed; none while the channel works.
     pub failing_since: Option<Timestamp>,
     /// The same on the clock that nobody sets, to measure by.
@@ -76,6 +79,7 @@ impl ChannelStatus {
             withdrawn: 0,
             fallen_back: 0,
             oldest: None,
+            untold: None,
             failing_since: None,
             failing_from: None,
             last_error: None,

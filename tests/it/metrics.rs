@@ -396,8 +396,13 @@ fn the_oldest_waiting_message_has_an_age() {
     assert_eq!(read.value("vchealth_outbox_queued", &webhook), Some(2.0));
     assert_eq!(read.value("vchealth_channel_failing", &webhook), Some(1.0));
 
+    assert_eq!(read.value("vchealth_outbox_untold_age_seconds", &webhook), Some(62.5));
+
     let out = written(ChannelStatus { oldest: None, ..province::channel() });
     assert!(out.contains("vchealth_outbox_oldest_age_seconds{channel=\"webhook\"} 0\n"));
+    let out = written(ChannelStatus { untold: None, ..province::channel() });
+    assert!(out.contains("vchealth_outbox_untold_age_seconds{channel=\"webhook\"} 0\n"));
+    assert!(out.contains("vchealth_outbox_oldest_age_seconds{channel=\"webhook\"} 62.5\n"));
 }
 
 #[test]

@@ -529,6 +529,7 @@ pub(crate) fn channel() -> ChannelStatus {
         withdrawn: 3,
         fallen_back: 2,
         oldest: Some(ago(1)),
+        untold: Some(ago(1)),
         failing_since: Some(ago(1)),
         failing_from: None,
         last_error: Some("connection refused".to_owned()),

@@ -68,6 +68,11 @@ impl Entry {
         }
     }
 
+    /// Whether some recipients have this very message, which waits for the others only.
+    pub(super) fn is_told_to_some(&self) -> bool {
+        self.heard.iter().any(|heard| heard.message == self.notification.id)
+    }
+
     /// Takes over who has heard of the incident in an older message.
     pub(super) fn inherit(&mut self, older: &[Heard]) {
         let new = |it: &&Heard| self.heard.iter().all(|own| own.recipient != it.recipient);

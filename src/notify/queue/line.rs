@@ -398,6 +398,9 @@ impl Line {
             reason: it.reason.clone(),
         });
         let mut refusing: Vec<Refusing> = refusing.collect();
+        let oldest = |entries: &mut dyn Iterator<Item = &Entry>| {
+            entries.map(|entry| entry.notification.created).min()
+        };
         refusing.sort_unstable_by(|a, b| a.recipient.cmp(&b.recipient));
         ChannelStatus {
             failing_since: self.failed_first.map(|then| now.told(then)),
@@ -405,7 +408,8 @@ impl Line {
             fallback: self.fallback.as_ref().map(|fallback| fallback.to.clone()),
             refusing,
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
-            oldest: self.on_their_way().map(|entry| entry.notification.created).min(),
+            oldest: oldest(&mut self.on_their_way()),
+            untold: oldest(&mut self.on_their_way().filter(|entry| !entry.is_told_to_some())),
             ..self.status.clone()
         }
     }

@@ -594,7 +594,11 @@ fn who_has_a_message_that_is_overtaken_stays_on_record_with_the_newer_one() {
         marks.into_iter().rfind(|mark| mark.id.as_str() == id).map(|mark| mark.heard)
     };
     assert_eq!(on_record(&mut desk, "a-1"), Some(vec![heard.clone()]));
+    let status = desk.status();
+    assert_eq!((status.oldest.is_some(), status.untold), (true, None), "it has reached somebody");
     desk.decide("a-2", "a", UPDATE);
+    let status = desk.status();
+    assert_eq!((status.untold, status.oldest.is_some()), (status.oldest, true), "nobody has it");
     assert_eq!(on_record(&mut desk, "a-2"), Some(vec![heard.clone()]));
     desk.wait(seconds(1));
     assert_eq!(desk.take().as_deref(), Some("a-2"));
