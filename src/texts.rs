@@ -33,7 +33,7 @@ use self::facts::{
 use crate::config::TemplatePart;
 use crate::model::{
     Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
-    Part, ReadinessNotice, Saw, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    Part, ReadinessNotice, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub(crate) use letter::test_letter;
@@ -367,16 +367,6 @@ pub fn self_doubt(doubt: &SelfDoubt, language: Language) -> String {
         Language::Vi => vi::self_doubt(doubt),
         Language::En => en::self_doubt(doubt),
     }
-}
-
-/// Why this monitor does not trust itself, where a message is about that and it is not over.
-pub(crate) fn doubt_of(item: &Item) -> Option<&SelfDoubt> {
-    let over = item.told_as == NotificationKind::Resolved;
-    let mut evidence = item.notification.alert.incident.evidence.iter().filter(|_| !over);
-    evidence.find_map(|it| match &it.saw {
-        Saw::Ourselves(doubt) => Some(doubt),
-        _ => None,
-    })
 }
 
 /// What a label that sites share is called, in the middle of a sentence.

@@ -142,13 +142,6 @@ pub(super) fn short(letter: &Letter, style: &Style) -> String {
 fn usual(letter: &Letter, style: &Style) -> String {
     let [one] = letter.items.as_slice() else { return several(letter, style) };
     let what = ascii::plain(&texts::write(one, letter.test, style).summary);
-    // Of our own troubles the first line says only that there is one.
-    let what = match texts::doubt_of(one).filter(|_| !letter.test) {
-        Some(doubt) => {
-            format!("{what}: {}", ascii::plain(&texts::self_doubt(doubt, style.language)))
-        }
-        None => what,
-    };
     let mut ways = ways(letter, one.notification.alert.contacts.iter(), style).into_iter();
     // A number that leaves no room for the rest is none that people phone.
     let fits = |way: &String| what.len() + way.len() <= LONGEST || way.len() <= SHORT_WAY;

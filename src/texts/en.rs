@@ -294,7 +294,7 @@ fn description(facts: &Facts<'_>) -> String {
     lines.extend(grown(facts));
     if facts.over.is_none() {
         lines.push(format!("Likely: {}.", likely(facts)));
-        lines.extend(evidence(facts));
+        lines.extend(evidence(facts).filter(|_| !facts.is_only_doubt()));
     }
     lines.extend(affected(facts));
     lines.extend(facts.session.as_ref().map(|touched| session(touched, facts)));
@@ -340,6 +340,8 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         ),
         None => match had {
             Some(had) => format!("{kind}: {had}, and nobody has{after}."),
+            // The first line says it.
+            None if facts.kind == NotificationKind::Escalation => return None,
             None => format!("{kind}: nobody has taken it on{after}."),
         },
     })
@@ -373,7 +375,7 @@ fn what_happened(facts: &Facts<'_>) -> String {
         times => format!(" It recurred {times} times."),
     };
     let told = match facts.again {
-        Some((again, _)) => format!(", {fault} again since {}", moment(&again)),
+        Some((again, _)) => format!(", {fault} again since {}", hour(&again, &facts.now)),
         None => String::new(),
     };
     let last = if facts.last_for_now { " You will hear when it is stable." } else { "" };
@@ -398,10 +400,11 @@ fn what_happened(facts: &Facts<'_>) -> String {
         }
         None => match &facts.again {
             Some((again, _)) => format!(
-                "{subject}{place}: {fault} again since {}, for the first time at {began}.{relapses}",
-                moment(again)
+                "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}",
+                moment(again),
+                hour(&facts.began, &facts.now)
             ),
-            None => format!("{subject}{place}: {fault} since {began}.{relapses}"),
+            None => format!("{subject}{place}: {fault} since {began}{}.{relapses}", why(facts)),
         },
     }
 }
@@ -531,10 +534,17 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
     }
 }
 
-/// Who else is affected, for the first line.
+/// What is wrong with this monitor while it is, after what is said of it.
+fn why(facts: &Facts<'_>) -> String {
+    let doubt = facts.doubt().filter(|_| facts.over.is_none());
+    doubt.map_or_else(String::new, |doubt| format!(": {}", self_doubt(doubt)))
+}
+
+/// Who else is affected, or what is wrong with this monitor, for the first line.
 fn extent(facts: &Facts<'_>) -> String {
     match facts.place {
-        Place::Site { others: 0, .. } | Place::Monitor => String::new(),
+        Place::Monitor => why(facts),
+        Place::Site { others: 0, .. } => String::new(),
         Place::Site { others, .. } if facts.over.is_some() => {
             format!(", with {} behind it", count(others, "site", "sites"))
         }

@@ -338,6 +338,11 @@ impl<'a> Facts<'a> {
         self.last_seen(doubt).filter(|_| self.cause == Cause::Monitor)
     }
 
+    /// Whether nothing was seen besides what is wrong with this monitor, which the first line says.
+    pub(super) fn is_only_doubt(&self) -> bool {
+        self.doubt().is_some() && self.evidence().len() == 1
+    }
+
     /// The affected sites to name, and how many more there are.
     pub(super) fn named(&self) -> (&[&'a str], usize) {
         let most = match self.place {

@@ -303,7 +303,7 @@ fn description(facts: &Facts<'_>) -> String {
     lines.extend(grown(facts));
     if facts.over.is_none() {
         lines.push(format!("Khả năng: {}.", likely(facts)));
-        lines.extend(evidence(facts));
+        lines.extend(evidence(facts).filter(|_| !facts.is_only_doubt()));
     }
     lines.extend(affected(facts));
     lines.extend(facts.session.as_ref().map(|touched| session(touched, facts)));
@@ -351,6 +351,8 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         ),
         None => match had {
             Some(had) => format!("{kind}: {had}, nhưng chưa ai nhận{after}."),
+            // The first line says it.
+            None if facts.kind == NotificationKind::Escalation => return None,
             None => format!("{kind}: chưa ai tiếp nhận{after}."),
         },
     })
@@ -383,7 +385,7 @@ fn what_happened(facts: &Facts<'_>) -> String {
         times => format!(" Đã lặp lại {times} lần."),
     };
     let told = match facts.again {
-        Some((again, _)) => format!(", lại {fault} lúc {}", moment(&again)),
+        Some((again, _)) => format!(", lại {fault} lúc {}", hour(&again, &facts.now)),
         None => String::new(),
     };
     let last = if facts.last_for_now { " Sẽ báo lại khi ổn định." } else { "" };
@@ -408,10 +410,11 @@ fn what_happened(facts: &Facts<'_>) -> String {
         }
         None => match &facts.again {
             Some((again, _)) => format!(
-                "{subject}{place} lại {fault} lúc {}, lần đầu lúc {began}.{relapses}",
-                moment(again)
+                "{subject}{place} lại {fault} lúc {}, lần đầu lúc {}.{relapses}",
+                moment(again),
+                hour(&facts.began, &facts.now)
             ),
-            None => format!("{subject}{place} {fault} từ {began}.{relapses}"),
+            None => format!("{subject}{place} {fault} từ {began}{}.{relapses}", why(facts)),
         },
     }
 }
@@ -549,10 +552,17 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
     }
 }
 
-/// Who else is affected, for the first line.
+/// What is wrong with this monitor while it is, after what is said of it.
+fn why(facts: &Facts<'_>) -> String {
+    let doubt = facts.doubt().filter(|_| facts.over.is_none());
+    doubt.map_or_else(String::new, |doubt| format!(": {}", self_doubt(doubt)))
+}
+
+/// Who else is affected, or what is wrong with this monitor, for the first line.
 fn extent(facts: &Facts<'_>) -> String {
     match facts.place {
-        Place::Site { others: 0, .. } | Place::Monitor => String::new(),
+        Place::Monitor => why(facts),
+        Place::Site { others: 0, .. } => String::new(),
         Place::Site { others, .. } if facts.over.is_some() => {
             format!(", cùng {others} điểm cầu phía sau")
         }

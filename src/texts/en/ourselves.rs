@@ -138,13 +138,15 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             format!("the monitor cannot write its data ({detail})")
         }
         SelfDoubt::Trouble { part: Part::Recipients, detail } => {
-            format!("recipients {detail} get no alerts any more, though others of the channel do")
+            format!(
+                "alerts no longer reach recipients {detail}, though others of the channel get them"
+            )
         }
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("no alert channel gets a message through ({detail})")
         }
         SelfDoubt::DrillMissed { session, channels, refused } => format!(
-            "channel {} did not get the alert drill before session “{session}”",
+            "the alert drill did not reach channel {} before session “{session}”",
             missed(channels, refused, "recipient")
         ),
         SelfDoubt::SessionMuted { session } => {

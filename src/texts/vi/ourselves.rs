@@ -139,21 +139,18 @@ pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
             format!("máy giám sát không ghi được dữ liệu ({detail})")
         }
         SelfDoubt::Trouble { part: Part::Recipients, detail } => {
-            format!(
-                "người nhận {detail} không nhận được cảnh báo, dù người khác cùng kênh vẫn nhận"
-            )
+            format!("cảnh báo không đến được người nhận {detail}, dù người khác cùng kênh vẫn nhận")
         }
         SelfDoubt::Trouble { part: Part::Courier, detail } => {
             format!("không kênh cảnh báo nào gửi được tin ({detail})")
         }
         SelfDoubt::DrillMissed { session, channels, refused } => format!(
-            "kênh {} không nhận được diễn tập cảnh báo trước phiên họp “{session}”",
+            "diễn tập cảnh báo không đến được kênh {} trước phiên họp “{session}”",
             missed(channels, refused, "người nhận")
         ),
-        SelfDoubt::SessionMuted { session } => format!(
-            "đang tạm tắt, hoặc giữ lại do công việc báo trước, mọi cảnh báo của phiên họp \
-             “{session}”"
-        ),
+        SelfDoubt::SessionMuted { session } => {
+            format!("đang tạm tắt hoặc giữ lại (bảo trì) mọi cảnh báo của phiên họp “{session}”")
+        }
         SelfDoubt::SessionUnwatched { session } => format!(
             "không ai được báo trong hai phút nếu một điểm cầu của phiên họp “{session}” mất kết nối"
         ),
