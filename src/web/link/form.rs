@@ -19,6 +19,9 @@ use crate::web::acks::{Circumstances, REASONS};
 /// Minutes that can be chosen besides those that the settings have.
 const MINUTES: [u64; 2] = [30, 120];
 
+/// Sites behind another that are named.
+const NAMED: usize = 3;
+
 /// What was sent before, and why it was not done.
 type Again<'a> = Option<(&'a Sent, Amiss)>;
 
@@ -49,11 +52,13 @@ impl Page<'_> {
                     }
                 }
                 @if incident.site.is_some() {
+                    @let below = self.below(incident);
                     p.soft {
                         (self.pick(
-                            "Hoặc tạm tắt cảnh báo của điểm cầu này và các điểm cầu phía sau:",
-                            "Or hold back messages about this site and those behind it:",
+                            "Hoặc tạm tắt cảnh báo của điểm cầu này",
+                            "Or hold back messages about this site",
                         ))
+                        (self.and_those(&below)) ":"
                     }
                     div.row {
                         button name="act" value="silence-1" { (self.pick("Tạm tắt 1 giờ", "Silence 1 h")) }
@@ -61,9 +66,13 @@ impl Page<'_> {
                     }
                     p.soft {
                         (self.pick(
-                            "Hoặc báo đang bảo trì có kế hoạch ở đó (báo cáo không tính vào thời gian \
-                             mất kết nối):",
-                            "Or announce planned work there (reports do not count it as lost):",
+                            "Hoặc báo đang bảo trì có kế hoạch ở điểm cầu này",
+                            "Or announce planned work at this site",
+                        ))
+                        (self.and_as_many(&below))
+                        (self.pick(
+                            " (báo cáo không tính vào thời gian mất kết nối):",
+                            " (reports do not count it as lost):",
                         ))
                     }
                     div.row {
@@ -72,6 +81,33 @@ impl Page<'_> {
                     }
                 }
                 (self.source())
+            }
+        }
+    }
+
+    /// That what is chosen holds for the sites behind as well: how many, and the first by name.
+    fn and_those(&self, below: &[&str]) -> Markup {
+        let (named, more) = (&below[..below.len().min(NAMED)], below.len().saturating_sub(NAMED));
+        html! {
+            @if !below.is_empty() {
+                (self.pick(" và ", " and the "))
+                (self.sites(below.len()))
+                (self.pick(" có đường truyền đi qua đây (", " whose line runs through it ("))
+                (named.join(", "))
+                @if more > 0 {
+                    (self.pick(" và ", " and ")) (more) (self.pick(" điểm cầu khác", " more"))
+                }
+                ")"
+            }
+        }
+    }
+
+    /// The same, where the names stand above.
+    fn and_as_many(&self, below: &[&str]) -> Markup {
+        html! {
+            @if !below.is_empty() {
+                (self.pick(" và ", " and the ")) (self.sites(below.len()))
+                (self.pick(" nói trên", " named above"))
             }
         }
     }

@@ -9,9 +9,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Row;
 use super::sent::{Amiss, Choice, Sent};
 use crate::config::PhaseTimes;
-use crate::model::{Ack, Chosen, Contact, Incident, Language, Severity, Snapshot};
+use crate::model::{
+    Ack, Cause, Chosen, Contact, Incident, Language, Saw, SelfDoubt, Severity, Snapshot,
+};
 use crate::notify::{About, Link, LinkError};
-use crate::texts::shared_label;
+use crate::texts::{self_doubt, shared_label};
 use crate::web::board::{Words, age};
 use crate::web::{Look, UsedLink};
 
@@ -180,10 +182,12 @@ impl Page<'_> {
                     }
                     Chosen::Silence { until } => {
                         (self.pick("✓ Đã tạm tắt cảnh báo lúc ", "✓ Messages held back at ")) (at)
+                        (self.with_those_behind(incident))
                         (self.pick(", đến ", ", until ")) (self.moment(until))
                     }
                     Chosen::Maintenance { until } => {
                         (self.pick("✓ Đã báo bảo trì lúc ", "✓ Planned work announced at ")) (at)
+                        (self.with_those_behind(incident))
                         (self.pick(", đến ", ", until ")) (self.moment(until))
                     }
                 }
@@ -204,6 +208,33 @@ impl Page<'_> {
                     ))
                 }
             }
+        }
+    }
+
+    /// That what was chosen holds for the sites behind as well.
+    fn with_those_behind(&self, incident: Option<&Incident>) -> Markup {
+        let below = incident.map_or(0, |incident| self.below(incident).len());
+        html! {
+            @if below > 0 {
+                (self.pick(" cho điểm cầu này và ", " for this site and the "))
+                (self.sites(below)) (self.pick(" phía sau", " behind it"))
+            }
+        }
+    }
+
+    /// The names of the sites whose line runs through the one at fault, nearest first: what is
+    /// silenced or worked on there is so at them, too.
+    pub(super) fn below(&self, incident: &Incident) -> Vec<&str> {
+        let topology = &self.snapshot.topology;
+        let site = incident.site.as_ref().and_then(|id| topology.find_site(id));
+        let all = site.map(|site| topology.subtree(site)).unwrap_or_default();
+        all.into_iter().skip(1).map(|below| &*topology.site(below).name).collect()
+    }
+
+    pub(super) fn sites(&self, many: usize) -> String {
+        match many {
+            1 => self.pick("1 điểm cầu", "1 site").to_owned(),
+            _ => format!("{many} {}", self.words().sites()),
         }
     }
 
@@ -301,6 +332,9 @@ impl Page<'_> {
             (self.words().cause(incident.cause))
             @if let Some(endpoint) = &incident.endpoint { " · " (endpoint) }
             @if let Some(check) = &incident.check { " · " (check) }
+            @if let Some(doubt) = doubt(incident) {
+                ": " (self_doubt(doubt, self.look.language))
+            }
         }
     }
 
@@ -321,6 +355,15 @@ impl Page<'_> {
     pub(super) fn moment(&self, at: Timestamp) -> String {
         self.words().moment(at, self.now, &self.look.time_zone)
     }
+}
+
+/// What is wrong with the monitor itself, by what was seen last.
+fn doubt(incident: &Incident) -> Option<&SelfDoubt> {
+    let mut its = incident.evidence.iter().rev().filter(|_| incident.cause == Cause::Monitor);
+    its.find_map(|seen| match &seen.saw {
+        Saw::Ourselves(doubt) => Some(doubt),
+        _ => None,
+    })
 }
 
 /// Whom to phone, by a touch.
