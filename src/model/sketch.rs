@@ -1,6 +1,7 @@
 //! Distributions that can be added up: percentiles of a whole session from those of its minutes.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Values below this are told apart exactly; above, a step is at most a 32nd of its value.
 const EXACT: u32 = 64;
@@ -8,37 +9,44 @@ const EXACT: u32 = 64;
 const STEPS: u32 = 32;
 /// Most steps that there can be.
 const MOST: usize = 64 + 26 * 32;
-/// Steps for which there is more room when there is too little.
-const ROOM: usize = 4;
+/// Bytes for which there is more room when there is too little.
+const ROOM: usize = 16;
 
 /// How often values occurred, with the values rounded to within 1.6 %. Sketches add up without
 /// further loss, whatever the order, so that a year of minutes becomes a few rows and every
 /// percentile stays what it was.
+///
+/// It is kept in memory as it is on disk: every target has one with some thirty steps, of which
+/// nearly all take two bytes so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Listed", into = "Listed")]
 pub struct Sketch {
-    /// By step; no count is zero.
+    /// Of each step, in order, the distance from the one before and the count as LEB128; no count
+    /// is zero.
+    bytes: Vec<u8>,
+}
+
+/// A step, and how many values lie in it.
+type Step = (u16, u32);
+
+/// A sketch for whoever reads numbers.
+#[derive(Serialize, Deserialize)]
+struct Listed {
     steps: Vec<Step>,
 }
 
-/// A step and how many values lie in it. Packed, since every target has some thirty of them: a
-/// quarter of it would be empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u16, u32)", into = "(u16, u32)")]
-#[repr(Rust, packed(2))]
-struct Step {
-    step: u16,
-    count: u32,
-}
-
-impl From<(u16, u32)> for Step {
-    fn from((step, count): (u16, u32)) -> Self {
-        Self { step, count }
+impl From<Listed> for Sketch {
+    fn from(listed: Listed) -> Self {
+        let mut sketch = Self::default();
+        let sound = |(step, count): &Step| usize::from(*step) < MOST && *count > 0;
+        listed.steps.into_iter().filter(sound).for_each(|it| sketch.add(it));
+        sketch
     }
 }
 
-impl From<Step> for (u16, u32) {
-    fn from(Step { step, count }: Step) -> Self {
-        (step, count)
+impl From<Sketch> for Listed {
+    fn from(sketch: Sketch) -> Self {
+        Self { steps: sketch.steps().collect() }
     }
 }
 
@@ -46,31 +54,48 @@ impl Sketch {
     /// A sketch of one value.
     #[must_use]
     pub fn of(value: u32) -> Self {
-        Self { steps: vec![Step { step: step(value), count: 1 }] }
+        let mut bytes = Vec::new();
+        put_step(&mut bytes, 0, (step(value), 1));
+        Self { bytes }
     }
 
     /// Counts one more value.
     pub fn record(&mut self, value: u32) {
-        self.add(step(value), 1);
+        self.add((step(value), 1));
     }
 
     /// Adds all values of another sketch.
     pub fn merge(&mut self, other: &Self) {
-        for Step { step, count } in other.steps.iter().copied() {
-            self.add(step, count);
+        let mut sum = Vec::with_capacity(self.bytes.len() + other.bytes.len());
+        let mut before = 0;
+        let (mut ours, mut theirs) = (self.steps().peekable(), other.steps().peekable());
+        loop {
+            let (one, another) = (ours.peek().copied(), theirs.peek().copied());
+            let Some(step) = [one, another].into_iter().flatten().map(|(step, _)| step).min()
+            else {
+                break;
+            };
+            let of_ours = ours.next_if(|(it, _)| *it == step);
+            let of_theirs = theirs.next_if(|(it, _)| *it == step);
+            let counts = [of_ours, of_theirs].into_iter().flatten();
+            let count = counts.fold(0, |sum: u32, (_, count)| sum.saturating_add(count));
+            put_step(&mut sum, before, (step, count));
+            before = step;
         }
+        sum.shrink_to_fit();
+        self.bytes = sum;
     }
 
     /// Values counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.steps.iter().map(|it| u64::from(it.count)).sum()
+        self.steps().map(|(_, count)| u64::from(count)).sum()
     }
 
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.bytes.is_empty()
     }
 
     /// The value that `percent` of the values do not exceed (nearest rank), to within 1.6 %; none
@@ -79,23 +104,18 @@ impl Sketch {
     pub fn percentile(&self, percent: u32) -> Option<u32> {
         let rank = (self.count() * u64::from(percent.min(100))).div_ceil(100).max(1);
         let mut seen = 0;
-        let reached = self.steps.iter().find(|it| {
-            seen += u64::from(it.count);
+        let reached = self.steps().find(|(_, count)| {
+            seen += u64::from(*count);
             seen >= rank
         });
-        reached.map(|it| middle(it.step))
+        reached.map(|(step, _)| middle(step))
     }
 
     /// The sketch as few bytes, to be appended to `bytes`: how many steps, then the distance from
     /// the step before and the count of each, all as LEB128.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
-        put(bytes, u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
-        let mut before = 0;
-        for Step { step, count } in self.steps.iter().copied() {
-            put(bytes, u32::from(step - before));
-            put(bytes, count);
-            before = step;
-        }
+        put(bytes, u32::try_from(self.steps().count()).unwrap_or(u32::MAX));
+        bytes.extend_from_slice(&self.bytes);
     }
 
     /// Reads what [`encode`](Self::encode) wrote and advances `bytes` past it; none when it is
@@ -103,34 +123,70 @@ impl Sketch {
     #[must_use]
     pub fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let len = usize::try_from(take(bytes)?).ok().filter(|len| *len <= MOST)?;
-        let mut steps: Vec<Step> = Vec::with_capacity(len);
+        let all = *bytes;
+        let mut before = None;
         for _ in 0..len {
             let distance = u16::try_from(take(bytes)?).ok()?;
             let count = take(bytes)?;
-            let step = match steps.last().copied() {
-                Some(before) if distance > 0 => { before.step }.checked_add(distance)?,
-                Some(_) => return None,
-                None => distance,
-            };
-            if count == 0 || usize::from(step) >= MOST {
+            let step = before.unwrap_or(0_u16).checked_add(distance)?;
+            if count == 0 || before == Some(step) || usize::from(step) >= MOST {
                 return None;
             }
-            steps.push(Step { step, count });
+            before = Some(step);
         }
-        Some(Self { steps })
+        Some(Self { bytes: all[..all.len() - bytes.len()].to_vec() })
     }
 
-    fn add(&mut self, step: u16, count: u32) {
-        match self.steps.binary_search_by_key(&step, |it| it.step) {
-            Ok(at) => self.steps[at].count = { self.steps[at].count }.saturating_add(count),
-            Err(at) => {
-                if self.steps.len() == self.steps.capacity() {
-                    // There is one of every target, and doubling would leave a quarter empty.
-                    self.steps.reserve_exact(ROOM.max(self.steps.len() / 4));
+    fn steps(&self) -> Steps<'_> {
+        Steps { rest: &self.bytes, before: 0 }
+    }
+
+    /// Counts more values in a step: puts it before the first that does not come before it, or
+    /// in its place when it is the same.
+    fn add(&mut self, (step, count): Step) {
+        let len = self.bytes.len();
+        let mut steps = self.steps();
+        let (start, before, next) = loop {
+            let (start, before) = (len - steps.rest.len(), steps.before);
+            match steps.next() {
+                Some((earlier, _)) if earlier < step => {}
+                next => break (start, before, next),
+            }
+        };
+        let end = len - steps.rest.len();
+        let mut piece = SmallVec::<[u8; 16]>::new();
+        match next {
+            Some((same, more)) if same == step => {
+                put_step(&mut piece, before, (step, count.saturating_add(more)));
+            }
+            next => {
+                put_step(&mut piece, before, (step, count));
+                if let Some(next) = next {
+                    put_step(&mut piece, step, next);
                 }
-                self.steps.insert(at, Step { step, count });
             }
         }
+        if len - (end - start) + piece.len() > self.bytes.capacity() {
+            // There is one of every target, and doubling would leave a quarter empty.
+            self.bytes.reserve_exact(ROOM.max(len / 4));
+        }
+        self.bytes.splice(start..end, piece);
+    }
+}
+
+/// The steps of a sketch that are left, and which one was before them.
+struct Steps<'s> {
+    rest: &'s [u8],
+    before: u16,
+}
+
+impl Iterator for Steps<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let distance = u16::try_from(take(&mut self.rest)?).ok()?;
+        self.before = self.before.checked_add(distance)?;
+        Some((self.before, take(&mut self.rest)?))
     }
 }
 
@@ -205,16 +261,22 @@ fn middle(step: u16) -> u32 {
     (STEPS + within) * width + (width - 1) / 2
 }
 
-/// Appends a number as LEB128.
-fn put(bytes: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7F) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push((number & 0x7F) as u8);
+/// Appends a step that comes after `before`.
+fn put_step(bytes: &mut impl Extend<u8>, before: u16, (step, count): Step) {
+    put(bytes, u32::from(step - before));
+    put(bytes, count);
 }
 
-/// Takes a number that [`put`] appended.
+/// Appends a number as LEB128.
+fn put(bytes: &mut impl Extend<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.extend([(number & 0x7F) as u8 | 0x80]);
+        number >>= 7;
+    }
+    bytes.extend([(number & 0x7F) as u8]);
+}
+
+/// Takes a number that [`put`] appended; none when it would have taken fewer bytes for it.
 fn take(bytes: &mut &[u8]) -> Option<u32> {
     let mut number = 0u32;
     for shift in (0..35).step_by(7) {
@@ -226,7 +288,7 @@ fn take(bytes: &mut &[u8]) -> Option<u32> {
         }
         number |= part << shift;
         if byte & 0x80 == 0 {
-            return Some(number);
+            return (part > 0 || shift == 0).then_some(number);
         }
     }
     None
@@ -234,6 +296,8 @@ fn take(bytes: &mut &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -266,8 +330,26 @@ mod tests {
     }
 
     #[test]
-    fn a_step_takes_six_bytes() {
-        assert_eq!(size_of::<Step>(), 6);
+    fn what_is_kept_of_a_path_takes_two_bytes_a_step() {
+        let mut sketch = Sketch::default();
+        for second in 0..900 {
+            sketch.record(2_000 + second * 7_919 % 3_000);
+        }
+        let steps = sketch.steps().count();
+        assert!((30..60).contains(&steps), "{steps}");
+        assert!(sketch.bytes.capacity() <= 2 * steps + 2 + ROOM.max(steps / 2));
+    }
+
+    #[test]
+    fn a_sketch_is_told_in_numbers_and_understood_again() {
+        let mut sketch = Sketch::of(3);
+        [70_000, 3, 5].into_iter().for_each(|value| sketch.record(value));
+        let told = serde_json::to_string(&sketch).unwrap();
+        assert_eq!(told, r#"{"steps":[[3,2],[5,1],[386,1]]}"#);
+        assert_eq!(serde_json::from_str::<Sketch>(&told).unwrap(), sketch);
+        let odd = r#"{"steps":[[5,1],[3,1],[9,0],[60000,1],[3,1]]}"#;
+        let sound = serde_json::from_str::<Sketch>(odd).unwrap();
+        assert_eq!(sound.steps().collect::<Vec<_>>(), [(3, 2), (5, 1)]);
     }
 
     #[test]
@@ -278,6 +360,7 @@ mod tests {
             &[2, 3, 1, 0, 1],
             &[1, 255, 255, 255, 255, 255],
             &[0, 0, 0, 0, 0],
+            &[1, 0x83, 0, 1, 0, 0, 0],
         ] {
             assert_eq!(Spread::decode(garbage), None, "{garbage:?}");
         }
@@ -286,7 +369,7 @@ mod tests {
     proptest! {
         #[test]
         fn adding_up_in_any_order_gives_the_same(
-            values in proptest::collection::vec(any::<u32>(), 0..200),
+            values in proptest::collection::vec(prop_oneof![any::<u32>(), 50..900_u32], 0..200),
             cut in 0usize..200,
         ) {
             let sketch = |values: &[u32]| {
@@ -300,6 +383,12 @@ mod tests {
             ba.merge(&sketch(a));
             prop_assert_eq!(&ab, &sketch(&values));
             prop_assert_eq!(&ab, &ba);
+            let mut counted = BTreeMap::new();
+            for value in &values {
+                *counted.entry(step(*value)).or_insert(0_u32) += 1;
+            }
+            prop_assert_eq!(ab.steps().collect::<BTreeMap<_, _>>(), counted);
+            prop_assert!(ab.steps().is_sorted());
             let spread = Spread { rtt: ab.clone(), mos: sketch(a), ..Spread::default() };
             prop_assert_eq!(Spread::decode(&spread.encode()), Some(spread));
         }

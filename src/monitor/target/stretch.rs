@@ -16,7 +16,6 @@ pub(super) struct Stretch {
     pub(super) sent: u32,
     pub(super) lost: u32,
     pub(super) lost_down: u32,
-    rtts: u32,
     rtt_sum_us: u64,
     rtt_min_us: u32,
     rtt_max_us: u32,
@@ -44,9 +43,9 @@ impl Stretch {
         if done.probes == 0 && done.local == 0 {
             return None;
         }
-        let measured = done.rtts > 0;
+        let measured = !done.sketch.is_empty();
         let spread = done.spread(rules);
-        let mean = done.rtt_sum_us.checked_div(u64::from(done.rtts));
+        let mean = done.rtt_sum_us.checked_div(done.sketch.count());
         Some(Rollup {
             key: key(),
             from: now.wall_at(done.began),
@@ -68,10 +67,9 @@ impl Stretch {
     /// Counts a round trip.
     pub(super) fn measure(&mut self, rtt: Duration) {
         let us = micros(rtt);
-        self.rtt_min_us = if self.rtts == 0 { us } else { self.rtt_min_us.min(us) };
+        self.rtt_min_us = if self.sketch.is_empty() { us } else { self.rtt_min_us.min(us) };
         self.rtt_max_us = self.rtt_max_us.max(us);
         self.rtt_sum_us += u64::from(us);
-        self.rtts += 1;
         self.jitter.record(rtt);
         self.sketch.record(us);
     }
