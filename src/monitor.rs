@@ -265,7 +265,8 @@ impl Monitor {
     /// Takes in what was learned and asks for what else must be known.
     ///
     /// 1. What hints at a change is confirmed at once, `confirm_after` later, thoroughly; what is
-    ///    not believed as soon as it would be.
+    ///    not believed as soon as it would be. That somebody answers of whom nothing is known takes
+    ///    no more than it takes at any turn: after a start that is everybody.
     /// 2. At the first and second failure the witnesses are asked.
     /// 3. A host that is back is asked for its services; it may still be starting. When it is our
     ///    gateway that is back, everybody is asked again. When it only failed for a moment, those
@@ -294,7 +295,9 @@ impl Monitor {
         let undecided = trust == Trust::Stale && outcome.result.is_err();
         if learned.step.confirm || undecided {
             let at = confirm_at.max(self.sight.distrusts_until());
-            self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, at);
+            let begins = learned.was == Health::Unknown && outcome.result.is_ok();
+            let effort = if begins { Effort::Normal } else { Effort::Thorough };
+            self.schedule.demand(target, Trigger::Confirm, effort, at);
             self.active.insert(site);
         }
         if watched.streak.is_failing() && watched.streak.bad_in_a_row() <= 2 {

@@ -88,8 +88,8 @@ enum Success {
     /// kept than there is to know.
     Echo(Echo<Ipv4Addr, 1>),
     Echo6(Box<Echo<Ipv6Addr, 1>>),
-    /// A train that was answered whole. After a start every target is asked for one, to confirm
-    /// what it said first.
+    /// A train that was answered whole. When a line comes back every target behind it is asked for
+    /// one, to confirm what it said first.
     Train(Box<Echo<IpAddr, TRAIN>>),
     Other(Box<Record>),
 }
