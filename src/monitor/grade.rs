@@ -262,6 +262,6 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_every_path_is_small() {
-        assert!(size_of::<PathRecord>() <= 80, "{}", size_of::<PathRecord>());
+        assert!(size_of::<PathRecord>() <= 72, "{}", size_of::<PathRecord>());
     }
 }

@@ -37,8 +37,10 @@ impl LossTest {
     }
 }
 
-/// The state of the test for one path.
+/// The state of the test for one path. Packed, since every path has one and something else fits in
+/// the rest of what would be eight bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[repr(Rust, packed)]
 pub struct LossJudge {
     suspicion: f32,
     poor: bool,

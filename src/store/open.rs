@@ -227,13 +227,13 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     db.busy_timeout(BUSY).doing("open")?;
     // The write-ahead log lets others read while we write; FULL has it on disk before a commit
     // returns. Without checking cell sizes a damaged page can pass for a sound one. What is written
-    // most, measurements, goes to the end of its table and is not read here again: half a MiB of
-    // pages is enough, and the kernel has the others.
+    // most, measurements, goes to the end of its table and is not read here again: a quarter
+    // of a MiB of pages is enough, and the kernel has the others.
     db.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA journal_size_limit = 16777216;
-         PRAGMA cache_size = -512;
+         PRAGMA cache_size = -256;
          PRAGMA cell_size_check = ON;
          PRAGMA trusted_schema = OFF;
          PRAGMA temp_store = MEMORY;",

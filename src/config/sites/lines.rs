@@ -73,11 +73,13 @@ fn tell_loop(
 pub(super) fn hang_together(topology: &mut Topology) {
     for at in 0..topology.sites.len() {
         let site = SiteIx::new(at);
-        topology.site_by_id.insert(topology.sites[at].id.clone(), site);
         if let Some(parent) = topology.sites[at].parent
             && let Some(parent) = topology.sites.get_mut(parent.ix())
         {
             parent.children.push(site);
         }
     }
+    // Made at once it is half as large as one that grew.
+    let by_id = topology.site_ixs().map(|ix| (topology.site(ix).id.clone(), ix));
+    topology.site_by_id = by_id.collect();
 }
