@@ -118,8 +118,7 @@ impl Daemon {
         let waiting = store.outstanding().map_err(DaemonError::Store)?;
         let standing = store.standing().map_err(DaemonError::Store)?;
         let figures = Figures::new(env!("CARGO_PKG_VERSION"), now.wall);
-        let keeper = Keeper::open(&settings.state_dir, figures.clone());
-        let keeper = Arc::new(keeper.map_err(DaemonError::Calendars)?);
+        let keeper = Arc::new(Keeper::open(&settings.state_dir, figures.clone()));
         let gathered = Arc::new(keeper.gather(&config, now.wall));
         let mut monitor = Monitor::new(Arc::clone(&gathered), durable, now);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
@@ -158,7 +157,7 @@ impl Daemon {
             );
         }
         let courier = Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock)
-            .map_err(DaemonError::Courier)?;
+            .map_err(DaemonError::System)?;
         courier.restore(standing);
 
         let (requests, incoming) = mpsc::channel(REQUESTS);

@@ -27,7 +27,8 @@
 //! [`texts`] what is told, in two languages · [`notify`] telling people · [`report`] writing up
 //! what was · [`metrics`] telling Prometheus · [`web`] serving both ·
 //! [`daemon`] the loop that joins them · [`lab`] an emulated province to break ·
-//! [`cli`] the commands · [`clock`] the one place that reads the clocks.
+//! [`cli`] the commands · [`clock`] the one place that reads the clocks · [`trust`] whom this
+//! machine trusts.
 //!
 //! Arrows between rooms point one way; a test reads the `use crate::` lines and says so.
 //!
@@ -86,6 +87,12 @@ pub mod report;
 )]
 pub mod store;
 pub mod texts;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it reads the certificates of the system"
+)]
+pub mod trust;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

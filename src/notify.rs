@@ -37,7 +37,7 @@ use crate::config::{Channel, Config};
 use crate::texts;
 
 pub use channel::{DeliveryError, Direct, Fared, HeardOf, Receipt, Retry};
-pub use courier::{Courier, CourierError, Inbox, Remote};
+pub use courier::{Courier, Inbox, Remote};
 pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
 pub use http::{builder, client, tls};

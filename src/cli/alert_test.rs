@@ -31,9 +31,7 @@ pub(super) fn run(dir: &Path, only: Option<&str>) -> Result<Exit, Failed> {
         [one] => eprintln!("sending a test through {} …", one.id),
         all => eprintln!("sending a test through {} channels …", all.len()),
     }
-    let reports = runtime()?
-        .block_on(notify::test_alert(&setup, Clock::start()))
-        .map_err(|error| Failed::Other("cannot send".to_owned(), Box::new(error)))?;
+    let reports = runtime()?.block_on(notify::test_alert(&setup, Clock::start()));
     let widest = reports.iter().map(|it| it.channel.as_str().len()).max().unwrap_or_default();
     let mut failed = 0;
     for (report, channel) in reports.iter().zip(&setup.channels) {

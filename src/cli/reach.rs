@@ -4,6 +4,7 @@
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,6 +21,7 @@ use super::args::Credentials;
 use crate::config::Settings;
 use crate::model::chain;
 use crate::notify;
+use crate::trust;
 
 /// Longest that an answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -207,15 +209,17 @@ fn tls(whom: &Credentials) -> Result<ClientConfig, Failed> {
     if ca_file.is_none() && cert_file.is_none() {
         return Ok(notify::tls());
     }
-    let mut roots = RootCertStore::empty();
-    let authorities = match ca_file {
-        Some(file) => certificates(file)?,
-        None => rustls_native_certs::load_native_certs().certs,
+    let roots = match ca_file {
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            let (added, _) = roots.add_parsable_certificates(certificates(file)?);
+            if added == 0 {
+                return Err(Failed::Usage(format!("{} holds no certificate", file.display())));
+            }
+            Arc::new(roots)
+        }
+        None => trust::authorities(),
     };
-    let (added, _) = roots.add_parsable_certificates(authorities);
-    if let (0, Some(file)) = (added, ca_file) {
-        return Err(Failed::Usage(format!("{} holds no certificate", file.display())));
-    }
     let provider = rustls::crypto::ring::default_provider();
     let failed = |error: rustls::Error| {
         Failed::Other("no encrypted connection can be made".to_owned(), Box::new(error))

@@ -108,8 +108,7 @@ impl std::error::Error for KeepError {
 
 impl Keeper {
     /// Reads what was kept in the state directory.
-    pub(super) fn open(state_dir: &Path, figures: Figures) -> Result<Self, reqwest::Error> {
-        let fetcher = Fetcher::new()?;
+    pub(super) fn open(state_dir: &Path, figures: Figures) -> Self {
         let changes = read_changes(state_dir).unwrap_or_else(|error| {
             let (path, aside) = (state_dir.join(CHANGES), state_dir.join(CHANGES_ASIDE));
             let (path, kept) = (path.display(), fs::rename(&path, &aside).is_ok());
@@ -118,7 +117,7 @@ impl Keeper {
         });
         let state = State { changes, ..State::default() };
         let (dir, shown) = (state_dir.to_owned(), ArcSwap::default());
-        Ok(Self { dir, fetcher, figures, state: Mutex::new(state), shown })
+        Self { dir, fetcher: Fetcher::default(), figures, state: Mutex::new(state), shown }
     }
 
     /// Every change of it is one step, so a panic leaves it whole.

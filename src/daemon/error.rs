@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use crate::config::Diagnostics;
-use crate::notify::CourierError;
 use crate::store::StoreError;
 
 /// Why the daemon does not start. Once it runs, nothing of this kind stops it.
@@ -30,10 +29,6 @@ pub enum DaemonError {
     Store(StoreError),
     /// Echo requests cannot be sent. Says why and how to permit it.
     Icmp(String),
-    /// Encrypted connections to alert receivers cannot be set up.
-    Courier(CourierError),
-    /// Encrypted connections to calendars cannot be set up.
-    Calendars(reqwest::Error),
     /// The operating system refuses a thread or a timer.
     System(io::Error),
 }
@@ -55,8 +50,6 @@ impl fmt::Display for DaemonError {
             Self::Listen { address, .. } => write!(f, "cannot listen on {address}"),
             Self::Store(_) => f.write_str("cannot use the state directory"),
             Self::Icmp(why) => write!(f, "cannot send echo requests: {why}"),
-            Self::Courier(_) => f.write_str("cannot deliver alerts"),
-            Self::Calendars(_) => f.write_str("cannot fetch calendars"),
             Self::System(_) => f.write_str("the operating system refuses what the daemon needs"),
         }
     }
@@ -68,8 +61,6 @@ impl std::error::Error for DaemonError {
             Self::Read { source, .. } | Self::Listen { source, .. } => Some(source),
             Self::Configuration(_) | Self::Icmp(_) => None,
             Self::Store(error) => Some(error),
-            Self::Courier(error) => Some(error),
-            Self::Calendars(error) => Some(error),
             Self::System(error) => Some(error),
         }
     }

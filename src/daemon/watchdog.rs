@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::face::Face;
 use crate::config::HeartbeatSettings;
-use crate::model::{Mono, chain};
+use crate::model::Mono;
 use crate::notify::{self, Beats, Beep, Signs, expected};
 use crate::web::Daemon as _;
 
@@ -43,15 +43,10 @@ impl Watch {
     async fn look(&mut self, settings: Option<HeartbeatSettings>, face: &Face, now: Mono) {
         self.blind = face.snapshot().monitor.blind.then(|| self.blind.unwrap_or(now));
         if settings.as_ref() != self.set.as_ref().map(|(known, ..)| known) {
-            self.set = settings.and_then(|settings| {
+            self.set = settings.map(|settings| {
                 let beats = Beats::new(settings.every, now);
-                match Beep::new(&settings.url, face.clock) {
-                    Ok(beep) => Some((settings, beats, beep)),
-                    Err(wrong) => {
-                        error!("no heartbeat: {}", chain(&wrong));
-                        None
-                    }
-                }
+                let beep = Beep::new(&settings.url, face.clock);
+                (settings, beats, beep)
             });
             face.figures.heartbeat_held(false);
         }

@@ -85,6 +85,16 @@ impl CheckKind {
     pub const fn is_reachability(&self) -> bool {
         matches!(self, Self::Icmp(_))
     }
+
+    /// Whether it is a failure here that nobody whom we trust vouches for the other end.
+    #[must_use]
+    pub const fn verifies(&self) -> bool {
+        match self {
+            Self::Http(check) => check.verify_tls,
+            Self::Sip(check) => check.verify_tls,
+            Self::Icmp(_) | Self::Tcp(_) | Self::H323(_) => false,
+        }
+    }
 }
 
 /// Parameters of an echo probe.

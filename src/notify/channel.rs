@@ -15,7 +15,7 @@ use super::sms::Sms;
 use super::telegram::{Bots, Telegram};
 use super::webhook::Webhook;
 use super::zalo::{self, Zalo};
-use super::{CourierError, Letter, Style};
+use super::{Letter, Style};
 use crate::clock::Clock;
 use crate::config::{Channel, ChannelKind};
 use crate::model::{IncidentId, Notification};
@@ -114,12 +114,9 @@ pub struct Direct(Hand);
 
 impl Direct {
     /// A channel on the current runtime.
-    ///
-    /// # Errors
-    /// When encrypted connections cannot be set up.
-    pub fn new(channel: &Channel, style: &Style, clock: Clock) -> Result<Self, CourierError> {
-        let shared = Shared::new(clock).map_err(CourierError::Http)?;
-        Ok(Self(Hand::new(channel, &Arc::new(style.clone()), &shared, None)))
+    #[must_use]
+    pub fn new(channel: &Channel, style: &Style, clock: Clock) -> Self {
+        Self(Hand::new(channel, &Arc::new(style.clone()), &Shared::new(clock), None))
     }
 
     /// Hands the letter over, once.
@@ -147,11 +144,8 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing that anybody used before.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub(super) fn new(clock: Clock) -> Result<Self, reqwest::Error> {
-        Ok(Self { http: Http::new(clock)?, bots: Bots::default() })
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { http: Http::new(clock), bots: Bots::default() }
     }
 }
 
@@ -370,7 +364,7 @@ mod tests {
             ChannelKind::Email(email),
         ];
         let style = |board: &str| Arc::new(Style::new(Language::Vi, TimeZone::UTC, board));
-        let shared = Shared::new(Clock::start()).unwrap();
+        let shared = Shared::new(Clock::start());
         for kind in kinds {
             let id = ChannelId::new("truc");
             let channel = Channel { id, kind, send_resolved: true, fallback: None };

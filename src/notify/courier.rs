@@ -6,7 +6,6 @@
 //! own, and not on those on which probes start.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,33 +31,6 @@ const RECORD_FIRST: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_secs(10);
 /// A courier that has not come round for so long stands still.
 const STALLED: Duration = Duration::from_secs(30);
-
-/// Why there can be no courier.
-#[derive(Debug)]
-pub enum CourierError {
-    /// TLS cannot be set up.
-    Http(reqwest::Error),
-    /// Its thread cannot be started.
-    Thread(io::Error),
-}
-
-impl fmt::Display for CourierError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http(_) => "cannot set up encrypted connections to alert receivers",
-            Self::Thread(_) => "cannot start the thread that delivers alerts",
-        })
-    }
-}
-
-impl std::error::Error for CourierError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Http(error) => Some(error),
-            Self::Thread(error) => Some(error),
-        }
-    }
-}
 
 /// Where messages for the courier go in. Exists before the courier does, since the writer passes
 /// messages on and the courier records them with the writer.
@@ -153,7 +125,7 @@ impl Courier {
     /// Starts the courier. `waiting` is what the outbox held at the start.
     ///
     /// # Errors
-    /// When encrypted connections cannot be set up, or no thread be started.
+    /// When no thread can be started.
     pub fn start(
         inbox: Inbox,
         orders: Orders,
@@ -161,14 +133,12 @@ impl Courier {
         waiting: Outstanding,
         writer: WriterHandle,
         clock: Clock,
-    ) -> Result<Self, CourierError> {
-        let shared = Shared::new(clock).map_err(CourierError::Http)?;
+    ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("courier")
             .enable_all()
-            .build()
-            .map_err(CourierError::Thread)?;
+            .build()?;
         let inside = runtime.enter();
         let statuses = Arc::new(ArcSwap::default());
         let given_up = Arc::new(Mutex::new(waiting.given_up));
@@ -178,7 +148,7 @@ impl Courier {
             hands: BTreeMap::new(),
             deliveries: JoinSet::new(),
             carries: HashMap::new(),
-            shared,
+            shared: Shared::new(clock),
             writer,
             clock,
             statuses: Arc::clone(&statuses),

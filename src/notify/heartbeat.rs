@@ -16,7 +16,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 
 use super::http::{Body, Http, Request};
-use super::{CourierError, DeliveryError, keys};
+use super::{DeliveryError, keys};
 use crate::clock::Clock;
 use crate::config::Address;
 use crate::model::{CheckKind, Mono, Phase, Topology};
@@ -113,11 +113,9 @@ pub struct Beep {
 
 impl Beep {
     /// Signs to this address.
-    ///
-    /// # Errors
-    /// When encrypted connections cannot be set up.
-    pub fn new(url: &Address, clock: Clock) -> Result<Self, CourierError> {
-        Ok(Self { url: url.clone(), http: Http::new(clock).map_err(CourierError::Http)? })
+    #[must_use]
+    pub fn new(url: &Address, clock: Clock) -> Self {
+        Self { url: url.clone(), http: Http::new(clock) }
     }
 
     /// Gives one.

@@ -7,20 +7,21 @@
 mod exchange;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, StatusCode, redirect};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 pub(super) use exchange::{Answer, Body, Request, one_line, repeatable};
 
 use super::secret::Secret;
 use super::{DeliveryError, Retry};
 use crate::clock::Clock;
-use crate::model::WebAddress;
+use crate::model::{WebAddress, chain};
+use crate::trust;
 
 /// Bytes of a refusal's body that are read, for the log.
 const EXCERPT: usize = 1_024;
@@ -30,17 +31,30 @@ const EXCERPT_WAIT: Duration = Duration::from_millis(500);
 /// A client whose copies share their connections.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    client: Client,
+    /// Made when something is to be posted: not every channel does.
+    client: Arc<OnceLock<Client>>,
     clock: Clock,
 }
 
 impl Http {
     /// A client that trusts whom this machine trusts.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { client: Arc::default(), clock }
+    }
+
+    /// The client itself.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(super) fn new(clock: Clock) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: client()?, clock })
+    fn client(&self) -> Result<&Client, DeliveryError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = client().map_err(|error| DeliveryError {
+            retry: Retry::Later,
+            text: format!("encrypted connections cannot be set up: {}", chain(&error)),
+        })?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Posts JSON; the answer counts as soon as its head is here, so that a body without end
@@ -58,7 +72,7 @@ impl Http {
         secrets: &[&Secret],
     ) -> Result<(), DeliveryError> {
         let request = self
-            .client
+            .client()?
             .post(url.reveal())
             .headers(headers)
             .header(CONTENT_TYPE, "application/json")
@@ -113,13 +127,11 @@ pub(super) fn header(name: &'static str, value: &str) -> Option<(HeaderName, Hea
 /// Never: ring offers both protocol versions.
 #[must_use]
 pub fn tls() -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring offers both protocol versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(trust::authorities())
         .with_no_client_auth()
 }
 

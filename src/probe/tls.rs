@@ -5,7 +5,7 @@
 //! why it stays private to this room. Nothing secret ever goes over these connections.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -24,6 +24,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::kernel_says;
 use super::notes::{Notes, cut};
 use crate::model::{Certificate, Failure, LocalFailure, RemoteFailure, StepKind};
+use crate::trust;
 
 /// Longest subject that is kept, in bytes.
 const SUBJECT_LIMIT: usize = 128;
@@ -35,27 +36,40 @@ const REASON_LIMIT: usize = 160;
 #[derive(Debug, Clone)]
 pub struct Trust {
     provider: Arc<CryptoProvider>,
-    /// None when there is nobody to trust.
-    verifier: Option<Arc<WebPkiServerVerifier>>,
+    /// Made when somebody is to be vouched for: codecs come without, so most provinces ask of none.
+    verifier: Arc<OnceLock<Verifier>>,
 }
+
+/// None when there is nobody to trust.
+type Verifier = Option<Arc<WebPkiServerVerifier>>;
 
 impl Trust {
     /// Trusts whom this machine trusts. A province's own authority is added there once, for all
     /// programs.
     #[must_use]
     pub fn system() -> Self {
-        Self::of(rustls_native_certs::load_native_certs().certs)
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Self { provider, verifier: Arc::default() }
     }
 
     /// Trusts these authorities and nobody else. What is no certificate is passed over.
     #[must_use]
     pub fn of(authorities: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(authorities);
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        Self { provider, verifier: verifier.build().ok() }
+        let trust = Self::system();
+        trust.verifier.get_or_init(|| trust.vouched_by(Arc::new(roots)));
+        trust
+    }
+
+    /// Who decides whether somebody is vouched for.
+    pub(super) fn verifier(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        self.verifier.get_or_init(|| self.vouched_by(trust::authorities())).as_ref()
+    }
+
+    fn vouched_by(&self, roots: Arc<RootCertStore>) -> Verifier {
+        let provider = Arc::clone(&self.provider);
+        WebPkiServerVerifier::builder_with_provider(roots, provider).build().ok()
     }
 }
 
@@ -72,10 +86,10 @@ pub(super) async fn handshake(
     let local = |text: String| Failure::Local(LocalFailure::Other(text));
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| local(format!("no certificate can be issued for the name {name:?}")))?;
-    let judge = match (verify, &trust.verifier) {
-        (false, _) => None,
-        (true, Some(verifier)) => Some(Arc::clone(verifier)),
-        (true, None) => return Err(local("this machine trusts no certificate authority".into())),
+    let judge = match verify.then(|| trust.verifier()) {
+        None => None,
+        Some(Some(verifier)) => Some(Arc::clone(verifier)),
+        Some(None) => return Err(local("this machine trusts no certificate authority".into())),
     };
     let witness =
         Arc::new(Witness { judge, provider: Arc::clone(&trust.provider), seen: Mutex::default() });

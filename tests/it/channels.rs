@@ -111,7 +111,7 @@ pub(crate) fn style() -> Style {
 /// A channel by itself.
 pub(crate) fn direct(kind: ChannelKind) -> Direct {
     let channel = Channel { id: ChannelId::new("truc"), kind, send_resolved: true, fallback: None };
-    Direct::new(&channel, &style(), Clock::start()).unwrap()
+    Direct::new(&channel, &style(), Clock::start())
 }
 
 /// A letter about one incident at Xã Tân Lập.

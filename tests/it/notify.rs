@@ -687,7 +687,7 @@ async fn a_post_with_a_secret_is_signed() {
     if let ChannelKind::Webhook(settings) = &mut channel.kind {
         settings.secret = Some(SecretSource::File(file));
     }
-    let reports = test_alert(&setup(vec![channel]), Clock::start()).await.unwrap();
+    let reports = test_alert(&setup(vec![channel]), Clock::start()).await;
     assert!(reports[0].result.is_ok());
     let post = &receiver.posts()[0];
     let header = |name: &str| {
@@ -734,7 +734,7 @@ async fn keys_in_an_address_are_seen_by_nobody() {
         webhook("dead", &secret(refused), TIMEOUT),
         webhook("wrong", "T0K3NT0K3N", TIMEOUT),
     ];
-    let reports = test_alert(&setup(channels), Clock::start()).await.unwrap();
+    let reports = test_alert(&setup(channels), Clock::start()).await;
     let shown = format!("{reports:?}");
     for key in ["T0K3NT0K3N", "us3rus3r", "p4ssp4ss", "k3yk3yk3y"] {
         assert!(!shown.contains(key), "{shown}");
@@ -755,7 +755,7 @@ async fn a_test_goes_through_every_channel_and_each_is_reported() {
         webhook("dead", "http://127.0.0.1:1/", TIMEOUT),
         quiet,
     ];
-    let reports = test_alert(&setup(channels), Clock::start()).await.unwrap();
+    let reports = test_alert(&setup(channels), Clock::start()).await;
     let told: Vec<(&str, bool)> =
         reports.iter().map(|it| (it.channel.as_str(), it.result.is_ok())).collect();
     assert_eq!(told, [("duty", true), ("dead", false), ("quiet", true)]);

@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
+    ("trust", &[]),
     ("wire", &["model"]),
     ("quality", &["model"]),
     ("config", &["model"]),
     ("monitor", &["model", "quality", "config"]),
     ("readiness", &["model", "quality", "config"]),
     ("metrics", &["model"]),
-    ("probe", &["model", "wire", "config", "clock", "readiness"]),
+    ("probe", &["model", "wire", "config", "clock", "trust", "readiness"]),
     ("store", &["model", "clock"]),
     ("texts", &["model", "config", "readiness"]),
     ("report", &["model", "texts"]),
-    ("notify", &["model", "config", "store", "texts", "clock", "readiness"]),
+    ("notify", &["model", "config", "store", "texts", "clock", "trust", "readiness"]),
     (
         "web",
         &[
@@ -58,6 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "model",
             "clock",
+            "trust",
             "config",
             "monitor",
             "metrics",

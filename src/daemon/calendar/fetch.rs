@@ -2,6 +2,7 @@
 //!
 //! What comes is bounded in size here and in time by whoever asks.
 
+use std::sync::OnceLock;
 use std::{fmt, io};
 
 use reqwest::StatusCode;
@@ -52,12 +53,17 @@ impl std::error::Error for LookError {
 }
 
 /// Asks for calendars.
+#[derive(Default)]
 pub(super) struct Fetcher {
-    client: reqwest::Client,
+    /// Made when one is asked for from elsewhere.
+    client: OnceLock<reqwest::Client>,
 }
 
 impl Fetcher {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
+    fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         // A calendar that is asked for under seal does not come in the open.
         let redirect = reqwest::redirect::Policy::custom(|attempt| {
             let sealed = attempt.previous().iter().any(|url| url.scheme() == "https");
@@ -75,7 +81,7 @@ impl Fetcher {
             .no_proxy()
             .user_agent(concat!("vchealth/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client })
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// The bytes of a calendar.
@@ -89,7 +95,8 @@ impl Fetcher {
             CalendarSource::Url(url) => notify::address(url).await.map_err(LookError::Address)?,
         };
         let told = |error: reqwest::Error| LookError::Fetch(error.without_url());
-        let mut answer = self.client.get(url.reveal()).send().await.map_err(told)?;
+        let client = self.client().map_err(told)?;
+        let mut answer = client.get(url.reveal()).send().await.map_err(told)?;
         if !answer.status().is_success() {
             return Err(LookError::Answer(answer.status()));
         }

@@ -41,7 +41,7 @@ fn config(url: &str) -> Arc<Config> {
 
 fn keeper(dir: &Scratch) -> Arc<Keeper> {
     let started = "2026-12-01T00:00:00Z".parse().unwrap();
-    Arc::new(Keeper::open(&dir.0, Figures::new("0", started)).unwrap())
+    Arc::new(Keeper::open(&dir.0, Figures::new("0", started)))
 }
 
 fn at(minutes: u64) -> Now {

@@ -122,15 +122,14 @@ impl Http {
         limit: Duration,
     ) -> Result<Answer, DeliveryError> {
         let Request { url, headers, body } = request;
+        let client = self.client()?;
         let builder = match body {
-            Body::None => self.client.get(url.reveal()),
-            Body::Json(value) => self
-                .client
+            Body::None => client.get(url.reveal()),
+            Body::Json(value) => client
                 .post(url.reveal())
                 .header(CONTENT_TYPE, "application/json")
                 .body(value.to_string()),
-            Body::Form(fields) => self
-                .client
+            Body::Form(fields) => client
                 .post(url.reveal())
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form(&fields)),
@@ -223,7 +222,7 @@ mod tests {
                 stream.write_all(format!("HTTP/1.1 200 OK\r\n\r\n{said}").as_bytes()).unwrap();
                 let _ = wait.recv();
             });
-            let http = Http::new(crate::clock::Clock::start()).unwrap();
+            let http = Http::new(crate::clock::Clock::start());
             let request = Request { url, headers: HeaderMap::new(), body: Body::None };
             let answer = http.exchange(request, limit).await;
             drop(over);

@@ -32,7 +32,7 @@ fn style() -> Style {
 
 #[tokio::test]
 async fn twenty_four_sites_are_one_message_with_twenty_four_lines_on_every_channel() {
-    let shared = Shared::new(Clock::start()).unwrap();
+    let shared = Shared::new(Clock::start());
     for kind in [FIRING, UPDATE, REMINDER, ESCALATION, RESOLVED] {
         let all = two_dozen(kind);
         for (channel, _) in kinds() {
