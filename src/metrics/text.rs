@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::table::Metric;
 
 /// How much of a page gathers before it is handed on, in bytes.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// A page under way. The whole of ten thousand endpoints takes more memory than all else that is
 /// known of them, so it is handed on in pieces.
