@@ -47,11 +47,17 @@
 //! With `common` the ratios may stand: `common: {power: lo-7, inside: 24/24, outside: 0/25}`. What
 //! is expected with `messages: 0` must have been noticed all the same.
 //!
+//! **What it rests on** is said by `evidence`, a list of what was probed, what came back and, where
+//! the network said who, from which device: `{target: tan-lap/codec/ping, saw: host-unreachable,
+//! from: tan-lap/router}`. What was seen is a word, or one with a value such as `{loss: 5%}`, which
+//! is the least that it must show. Messages that leave out what they rest on are not judged by it.
+//!
 //! **Who is told** is said by `settings`, the text of a `vchealth.yaml` with channels, people,
 //! rotas and routes, and judged by `told` of an expected incident: what each channel gets, in
 //! order. `letters` counts what leaves as one message once.
 
 mod demo;
+mod evidence;
 mod expect;
 mod judge;
 mod province;
@@ -67,6 +73,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use evidence::{Observation, Observed, Showed};
 pub use expect::{Common, Count, Expected, Said, Share};
 pub use judge::{Heard, Judgement, Row};
 pub use province::{Province, Tree};

@@ -57,8 +57,8 @@ pub(super) struct Rules {
     pub(super) limit: u32,
     /// How long a state must have lasted for the last of these messages to be spent on it.
     pub(super) settled: Duration,
-    /// Whether a session is on or near: people sit in it or wait for it, and whom to call matters at
-    /// once.
+    /// Whether a session is on or near: people sit in it or wait for it, and whom to call matters
+    /// at once.
     pub(super) near: bool,
     /// Whether the last of these messages is kept for what is critical: by the calendar it becomes
     /// so within the hour.

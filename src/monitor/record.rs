@@ -65,6 +65,11 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
     let scope = entry.scope.clone();
     let cause = cause(&scope, entry.kind);
     let members: Vec<SiteIx> = entry.members.keys().copied().collect();
+    let left: Vec<SiteIx> = match entry.kind {
+        Some(Kind::Silent) => entry.left().collect(),
+        _ => Vec::new(),
+    };
+    let began = Some(entry.began_at).filter(|_| entry.kind == Some(Kind::Silent));
     entry.named = match scope {
         Scope::Site(site) => picture.site(site).finding.trouble().copied(),
         _ => None,
@@ -92,21 +97,21 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
     let mut seen = Vec::new();
     match &scope {
         Scope::Site(site) => {
-            observe(picture, *site, EVIDENCE_PER_SITE, now, &mut seen);
+            observe(picture, *site, None, EVIDENCE_PER_SITE, now, &mut seen);
             if let Some(parent) = topology.site(*site).parent {
-                neighbours(picture, parent, now, &mut seen);
+                neighbours(picture, parent, &[], now, &mut seen);
             }
         }
         Scope::Below(node) => {
-            observe(picture, *node, EVIDENCE_PER_SITE, now, &mut seen);
+            observe(picture, *node, None, EVIDENCE_PER_SITE, now, &mut seen);
             for member in members.iter().filter(|member| *member != node).take(EXAMPLES) {
-                observe(picture, *member, 2, now, &mut seen);
+                observe(picture, *member, began, 2, now, &mut seen);
             }
-            neighbours(picture, *node, now, &mut seen);
+            neighbours(picture, *node, &left, now, &mut seen);
         }
         Scope::Label { .. } => {
             for member in members.iter().take(EXAMPLES * 2) {
-                observe(picture, *member, 2, now, &mut seen);
+                observe(picture, *member, began, 2, now, &mut seen);
             }
         }
         Scope::Monitor(_) | Scope::Item(..) | Scope::Gone => {}
@@ -303,10 +308,19 @@ pub(super) fn phones(incident: &Incident, people: &[Person]) -> BTreeMap<String,
 }
 
 /// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
-/// that do not. A reply from before the trouble says nothing about it.
-fn observe(picture: &Picture, site: SiteIx, most: usize, now: Now, seen: &mut Vec<Evidence>) {
+/// that do not. A reply from before the trouble says nothing about it, nor does one from before
+/// what explains the site `began` where its own trouble is not a fact yet.
+fn observe(
+    picture: &Picture,
+    site: SiteIx,
+    began: Option<Mono>,
+    most: usize,
+    now: Now,
+    seen: &mut Vec<Evidence>,
+) {
     let topology = picture.topology();
-    let since = picture.site(site).finding.trouble().map(|trouble| now.wall_at(trouble.since));
+    let own = picture.site(site).finding.trouble().map(|trouble| trouble.since);
+    let since = own.or(began).map(|since| now.wall_at(since));
     let telling = |evidence: &Evidence| {
         !matches!(evidence.saw, Saw::Answered { .. }) || since.is_none_or(|at| evidence.at >= at)
     };
@@ -370,8 +384,15 @@ fn observation(picture: &Picture, ix: TargetIx, now: Now) -> Option<Evidence> {
     (target.streak.soft == Health::Up).then_some(Evidence { target: key, at: at?, saw })
 }
 
-/// Puts a site and the number of its children that answer in evidence.
-fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Evidence>) {
+/// Puts a site and the number of its children that answer in evidence. Whose silence is
+/// `explained` from above does not answer, be it a fact by itself yet or not.
+fn neighbours(
+    picture: &Picture,
+    parent: SiteIx,
+    explained: &[SiteIx],
+    now: Now,
+    seen: &mut Vec<Evidence>,
+) {
     let topology = picture.topology();
     let children = &topology.site(parent).children;
     if let Some(target) = picture.pulse(parent)
@@ -380,7 +401,9 @@ fn neighbours(picture: &Picture, parent: SiteIx, now: Now, seen: &mut Vec<Eviden
         seen.extend(observation(picture, target, now));
     }
     let known: Vec<&SiteIx> = children.iter().filter(|site| picture.is_known(**site)).collect();
-    let silent = known.iter().filter(|site| picture.site(***site).finding.is(Kind::Silent)).count();
+    let is_silent =
+        |site: &SiteIx| explained.contains(site) || picture.site(*site).finding.is(Kind::Silent);
+    let silent = known.iter().filter(|site| is_silent(site)).count();
     if known.len() > 1 {
         let target =
             TargetKey { site: topology.site(parent).id.clone(), endpoint: None, check: None };

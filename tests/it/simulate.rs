@@ -25,6 +25,8 @@ mod restarts;
 mod returns;
 #[path = "simulate/run.rs"]
 pub(crate) mod run;
+#[path = "simulate/situations.rs"]
+mod situations;
 #[path = "simulate/weeks.rs"]
 mod weeks;
 

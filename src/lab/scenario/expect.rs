@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::evidence::{self, Observation};
 use super::yaml::{self, Mark, Node, Sink, Value};
 use crate::model::{Cause, NotificationKind, Severity};
 
@@ -41,6 +42,8 @@ pub struct Expected {
     pub open: bool,
     /// Whether it counts as flapping at its height, where that matters.
     pub flapping: Option<bool>,
+    /// What it must rest on, in the first message that says what is expected.
+    pub evidence: Vec<Observation>,
     /// What each channel gets of it, in order; nothing is said of channels that are not named.
     pub told: BTreeMap<String, Vec<NotificationKind>>,
     /// Messages about it in all; firing and resolved make two.
@@ -216,6 +219,7 @@ fn one(node: &Node, sink: &Sink) -> Option<Expected> {
         resolved_within: map.read("resolved-within", yaml::length),
         open: map.read("open", yaml::flag).unwrap_or(false),
         flapping: map.read("flapping", yaml::flag),
+        evidence: map.read("evidence", evidence::list).unwrap_or_default(),
         told: map.read("told", told).unwrap_or_default(),
         messages: map.read("messages", count),
         mark: node.mark,

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+use super::evidence::Observed;
 use super::expect::Expected;
 use super::{Common, Count, Said, Scenario, Share, What};
 use crate::lab::receiver::Post;
@@ -32,6 +35,8 @@ pub struct Heard {
     pub channel: Option<String>,
     /// What kind of message, where that is known.
     pub kind: Option<NotificationKind>,
+    /// What it rests on, where the message carries that.
+    pub evidence: Option<Vec<Observed>>,
 }
 
 /// How the expectations of a scenario were met.
@@ -109,17 +114,23 @@ impl Scenario {
     ///    a row. What comes back after it was said to be over counts by its last end.
     /// 4. Of one incident no channel is told [too often](crowded), unless our clock is set: then an
     ///    hour is not what it is by the clock.
-    /// 5. Whatever nobody expected is wrong.
+    /// 5. What is expected in evidence stands in that of the first message that names the cause and
+    ///    the place that are expected; see [`missing`](Self::missing).
+    /// 6. Whatever nobody expected is wrong.
     #[must_use]
     pub fn judge(&self, heard: &[Heard]) -> Judgement {
         let mut incidents = incidents(heard);
-        let steps = self.timeline.iter().any(|entry| matches!(entry.what, What::ClockStep(_)));
+        let steps = self.steps_the_clock();
         let crowded = incidents.iter().filter(|_| !steps).filter_map(crowded);
         let mut complaints: Vec<String> = crowded.collect();
         let messages = u32::try_from(heard.len()).unwrap_or(u32::MAX);
         let rows = self.expect.iter().map(|expected| {
             let at = incidents.iter().position(|incident| incident.fits(expected));
-            judge(expected, at.map(|at| incidents.remove(at)))
+            let told = at.map(|at| incidents.remove(at));
+            let missing = told.as_ref().map_or(Vec::new(), |told| self.unshown(expected, told));
+            let mut row = judge(expected, told);
+            row.complaints.extend(missing);
+            row
         });
         let rows: Vec<Row> = rows.collect();
         complaints.extend(incidents.iter().map(|incident| {
@@ -136,6 +147,19 @@ impl Scenario {
             complaints.push(format!("{letters} letters in all instead of {count}"));
         }
         Judgement { rows, complaints, messages }
+    }
+
+    /// What is expected in evidence and does not stand there.
+    fn unshown(&self, expected: &Expected, told: &Told<'_>) -> Vec<String> {
+        let says = |heard: &&&Heard| !heard.resolved && names(&heard.said, expected);
+        let Some(heard) = told.told.iter().find(says) else { return Vec::new() };
+        let Some(seen) = &heard.evidence else { return Vec::new() };
+        self.missing(&expected.evidence, expected.begins, heard.at, seen)
+    }
+
+    /// Whether somebody sets our clock.
+    pub(super) fn steps_the_clock(&self) -> bool {
+        self.timeline.iter().any(|entry| matches!(entry.what, What::ClockStep(_)))
     }
 
     /// What is to be kept quiet about and is not among what was noticed: nobody was told of it for
@@ -225,18 +249,21 @@ impl Told<'_> {
     }
 
     fn fits(&self, expected: &Expected) -> bool {
-        let Some(last) = self.told.last() else { return false };
-        let last = &last.said;
-        last.cause == Some(expected.cause)
-            && last.site == expected.site
-            && same_common(expected.common.as_ref(), last.common.as_ref())
-            && same(&expected.endpoint, &last.endpoint)
-            && same(&expected.check, &last.check)
+        self.told.last().is_some_and(|last| names(&last.said, expected))
     }
 
     fn words(&self) -> String {
         self.told.last().map_or_else(String::new, |last| place(&last.said))
     }
+}
+
+/// Whether a message names the cause and the place that are expected.
+fn names(said: &Said, expected: &Expected) -> bool {
+    said.cause == Some(expected.cause)
+        && said.site == expected.site
+        && same_common(expected.common.as_ref(), said.common.as_ref())
+        && same(&expected.endpoint, &said.endpoint)
+        && same(&expected.check, &said.check)
 }
 
 /// Whether a device or a check that is expected is the one that is said. Whoever expects none does
@@ -450,7 +477,13 @@ impl Heard {
             Some(_) => incident.affected.len(),
             None => incident.affected_now().count(),
         };
+        let told = SignedDuration::try_from(at).unwrap_or(SignedDuration::MAX);
+        let seen = incident.evidence.iter().map(|evidence| Observed {
+            at: told - notification.created.duration_since(evidence.at),
+            evidence: evidence.clone(),
+        });
         Self {
+            evidence: Some(seen.collect()),
             at,
             resolved: notification.kind == NotificationKind::Resolved,
             incident: incident.id.to_string(),
@@ -509,6 +542,7 @@ impl Heard {
                 flapping: None,
                 channel: None,
                 kind: None,
+                evidence: None,
             }
         });
         alerts.collect()

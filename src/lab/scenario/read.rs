@@ -71,6 +71,10 @@ fn scenario(file: &str, root: &Node, sink: &Sink) -> Option<Scenario> {
     for entry in scenario.timeline.iter().filter(|entry| entry.at > scenario.lasts) {
         sink.say(entry.mark, "this happens after the scenario has ended (see `lasts`)");
     }
+    let observations = scenario.expect.iter().flat_map(|expected| &expected.evidence);
+    for observation in observations.filter(|it| it.from.is_some() && !scenario.is_drawn()) {
+        sink.say(observation.mark, "only devices of a drawn province are known by their addresses");
+    }
     if scenario.has_names() && scenario.real {
         sink.say(root.mark, "no name server knows these names in real time: write `real: false`");
     }

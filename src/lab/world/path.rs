@@ -169,7 +169,13 @@ pub(super) fn all(
         if !router {
             path.half += LAN / 2;
         }
+        let first = topology.site(endpoint.site).endpoints.first();
+        let first = first.map(|first| &topology.endpoint(*first).id);
         let here = at_site[endpoint.site.ix()].iter().filter(|(named, since)| match named {
+            // Of what is behind a router that says nothing nobody else says anything.
+            Some(id) if since.fault.kind() == FaultKind::NoUnreachables => {
+                *id == endpoint.id || Some(id) == first
+            }
             Some(id) => *id == endpoint.id,
             None => !(router && since.fault.kind().spares_router()),
         });
