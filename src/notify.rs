@@ -12,6 +12,7 @@ mod alertmanager;
 mod ascii;
 mod channel;
 mod courier;
+mod disk;
 pub(crate) mod drill;
 mod email;
 mod exec;

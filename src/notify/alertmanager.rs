@@ -151,8 +151,8 @@ impl Cluster {
         if alerts.is_empty() {
             return Ok(());
         }
-        let token = match self.settings.token.clone() {
-            Some(source) => Some(keys::aside(move || keys::read(&source)).await?),
+        let token = match &self.settings.token {
+            Some(source) => Some(keys::read(source).await?),
             None => None,
         };
         let mut headers = HeaderMap::new();

@@ -9,7 +9,7 @@ mod message;
 mod reach;
 mod talk;
 
-use std::io::{self, Read as _};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use self::message::Mail;
 use super::http::repeatable;
 use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
-use super::{DeliveryError, Letter, Receipt, Retry, Style, keys};
+use super::{DeliveryError, Letter, Receipt, Retry, Style, disk, keys};
 use crate::config::{EmailSettings, MailSecurity};
 use crate::model::WebAddress;
 
@@ -127,8 +127,8 @@ impl Email {
         let from = mailbox(&self.settings.from)?;
         let to: Vec<Mailbox> =
             self.settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
-        let password = match self.settings.login.clone() {
-            Some((_, source)) => Some(keys::aside(move || keys::read(&source)).await?),
+        let password = match &self.settings.login {
+            Some((_, source)) => Some(keys::read(source).await?),
             None => None,
         };
         let tls = match self.settings.security {
@@ -159,27 +159,24 @@ impl Email {
 
     /// Whom to trust: the certificates of this machine, and those in the file.
     async fn tls(&self) -> Result<TlsParameters, DeliveryError> {
-        let (host, file) = (self.settings.host.clone(), self.settings.ca_file.clone());
-        // Reading the certificates of the machine takes tens of milliseconds.
-        let built = tokio::task::spawn_blocking(move || {
-            let mut builder = TlsParameters::builder(host);
-            if let Some(path) = file {
-                let why = |error: &dyn std::fmt::Display| {
-                    format!("the certificates in {} cannot be used: {error}", path.display())
-                };
-                let file = keys::open(&path).map_err(|e| why(&e))?;
-                let mut pem = Vec::new();
-                file.take(LARGEST_CA_FILE + 1).read_to_end(&mut pem).map_err(|e| why(&e))?;
-                if pem.len() as u64 > LARGEST_CA_FILE {
-                    return Err(why(&"it is too large"));
-                }
-                builder =
-                    builder.add_root_certificate(Certificate::from_pem(&pem).map_err(|e| why(&e))?);
+        let later = |text: String| DeliveryError { retry: Retry::Later, text };
+        let mut builder = TlsParameters::builder(self.settings.host.clone());
+        if let Some(path) = &self.settings.ca_file {
+            let why = |error: &dyn std::fmt::Display| {
+                later(format!("the certificates in {} cannot be used: {error}", path.display()))
+            };
+            let pem = disk::apart(path, disk::PATIENCE, |path| disk::bytes(path, LARGEST_CA_FILE));
+            let pem = pem.await.map_err(|error| why(&error))?;
+            if pem.len() as u64 > LARGEST_CA_FILE {
+                return Err(why(&"it is too large"));
             }
-            builder.build_rustls().map_err(|error| format!("TLS cannot be set up: {error}"))
-        });
-        let built = built.await.unwrap_or_else(|gone| Err(gone.to_string()));
-        built.map_err(|text| DeliveryError { retry: Retry::Later, text })
+            let trusted = Certificate::from_pem(&pem).map_err(|error| why(&error))?;
+            builder = builder.add_root_certificate(trusted);
+        }
+        // Reading the certificates of the machine takes tens of milliseconds.
+        let built = tokio::task::spawn_blocking(move || builder.build_rustls()).await;
+        let built = built.map_err(|gone| later(gone.to_string()))?;
+        built.map_err(|error| later(format!("TLS cannot be set up: {error}")))
     }
 
     fn server(&self) -> String {

@@ -5,6 +5,7 @@
 //! directly, without a shell, with a clean environment, for a bounded time.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::http::one_line;
-use super::{DeliveryError, Letter, Retry, Style, keys, sms, texts, webhook};
+use super::{DeliveryError, Letter, Retry, Style, disk, keys, sms, texts, webhook};
 use crate::config::{ExecSettings, ExecVariable};
 
 /// Bytes of its output that are kept for the log. What comes beyond is read and dropped, so that
@@ -75,14 +76,20 @@ impl Exec {
     /// # Errors
     /// When it did not tell anybody.
     async fn run(&self, input: &[u8]) -> Result<(), DeliveryError> {
-        let settings = self.settings.clone();
-        let env = keys::aside(move || environment(&settings)).await?;
-        let mut child = self.command(&env).spawn().map_err(|error| DeliveryError {
+        let env = environment(&self.settings).await?;
+        let mut command = self.command(&env);
+        // The program may lie on a dead disk, too. What is started when nobody waits for it any
+        // more is killed with all that it started.
+        let start = move |_: &Path| {
+            let child = command.spawn()?;
+            let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+            Ok((child, Group(pid)))
+        };
+        let started = disk::apart(&self.settings.program, disk::PATIENCE, start).await;
+        let (mut child, mut group) = started.map_err(|error| DeliveryError {
             retry: if is_passing(&error) { Retry::Later } else { Retry::Never },
             text: format!("cannot start {}: {error}", self.settings.program.display()),
         })?;
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let mut group = Group(pid);
         let limit = self.settings.timeout;
         let Ok((status, said)) = tokio::time::timeout(limit, run(&mut child, input)).await else {
             drop(group);
@@ -105,7 +112,8 @@ impl Exec {
 
     /// Longest that a letter takes.
     pub(super) const fn time_limit(&self) -> Duration {
-        self.settings.timeout.saturating_add(Duration::from_secs(1))
+        let disks = disk::PATIENCE.saturating_mul(2);
+        self.settings.timeout.saturating_add(disks).saturating_add(Duration::from_secs(1))
     }
 
     fn command(&self, env: &BTreeMap<String, String>) -> Command {
@@ -156,15 +164,16 @@ impl Exec {
 
 /// What its environment holds besides the usual: a key is read now, so that it can be replaced
 /// without a reload.
-fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>, DeliveryError> {
-    let mut env = BTreeMap::new();
+async fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>, DeliveryError> {
+    let (mut env, mut kept) = (BTreeMap::new(), Vec::new());
     for (name, variable) in &settings.env {
-        let value = match variable {
-            ExecVariable::Written(text) => text.clone(),
-            ExecVariable::Kept(source) => keys::read(source)?.reveal().to_owned(),
-        };
-        env.insert(name.clone(), value);
+        match variable {
+            ExecVariable::Written(text) => _ = env.insert(name.clone(), text.clone()),
+            ExecVariable::Kept(source) => kept.push((name, source)),
+        }
     }
+    let keys = keys::all(kept).await?;
+    env.extend(keys.into_iter().map(|(name, key)| (name.to_owned(), key.reveal().to_owned())));
     Ok(env)
 }
 
@@ -172,7 +181,7 @@ fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>, Deli
 fn is_passing(error: &std::io::Error) -> bool {
     use nix::errno::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(
+    let passes = matches!(
         errno,
         Some(
             Errno::EAGAIN
@@ -183,7 +192,8 @@ fn is_passing(error: &std::io::Error) -> bool {
                 | Errno::EINTR
                 | Errno::EIO
         )
-    )
+    );
+    passes || error.kind() == std::io::ErrorKind::TimedOut
 }
 
 /// What the program reads: the letter in words, and `message`, which is what a webhook gets.

@@ -77,17 +77,15 @@ impl Sms {
     }
 
     async fn send(&self, short: Short<'_>) -> Result<(), DeliveryError> {
-        let Asked { request, secrets } = {
-            let gateway = self.settings.gateway.clone();
-            let [phone, text, id] = [short.phone, short.text, short.id].map(str::to_owned);
-            let ask = move || {
-                let short = Short { phone: &phone, text: &text, id: &id };
-                match &gateway {
-                    SmsGateway::Esms(account) => esms::ask(account, short),
-                    SmsGateway::Http(gateway) => gateway::ask(gateway, short),
-                }
-            };
-            keys::aside(ask).await?
+        let Asked { request, secrets } = match &self.settings.gateway {
+            SmsGateway::Esms(account) => {
+                let both = (keys::read(&account.api_key), keys::read(&account.secret_key));
+                let (api_key, secret_key) = tokio::try_join!(both.0, both.1)?;
+                esms::ask(account, short, api_key, secret_key)
+            }
+            SmsGateway::Http(gateway) => {
+                gateway::ask(gateway, short, keys::all(&gateway.secrets).await?)?
+            }
         };
         let url = request.url.clone();
         let answer: Answer = self.http.exchange(request, self.settings.timeout).await?;

@@ -90,8 +90,7 @@ impl Telegram {
     /// Sends the letter to every chat, a long one as several messages, no faster than a chat may
     /// get them.
     pub(super) async fn deliver(&self, letter: &Letter) -> Receipt {
-        let source = self.settings.token.clone();
-        let token = match keys::aside(move || keys::read(&source)).await {
+        let token = match keys::read(&self.settings.token).await {
             Ok(token) => token,
             Err(error) => return Err(error).into(),
         };

@@ -62,8 +62,7 @@ impl Webhook {
             header("idempotency-key", letter.id.as_str()).into_iter().collect();
         if let Some(secret) = &self.secret {
             let at = self.http.now().as_second();
-            let secret = secret.clone();
-            let secret = keys::aside(move || keys::read(&secret)).await?;
+            let secret = keys::read(secret).await?;
             let signature = signature(&secret, at, &body);
             headers.extend(header("x-vchealth-timestamp", &at.to_string()));
             headers.extend(header("x-vchealth-signature", &signature));

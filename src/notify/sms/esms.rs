@@ -1,4 +1,4 @@
-//! eSMS: customer-care messages under a registered brand name. Pure but for reading the keys.
+//! eSMS: customer-care messages under a registered brand name. Pure.
 //!
 //! What became of a message stands in the body's `CodeResult`; 100 means accepted, not delivered.
 //! `RequestId` is the message's id, so that the gateway drops a repeat itself (124).
@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::{Asked, Short};
 use crate::config::EsmsSettings;
 use crate::model::WebAddress;
+use crate::notify::DeliveryError;
 use crate::notify::http::{Answer, Body, Request, repeatable};
 use crate::notify::secret::Secret;
-use crate::notify::{DeliveryError, keys};
 
 /// Where messages are posted.
 const PATH: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/";
@@ -19,8 +19,12 @@ const PATH: &str = "/MainService.svc/json/SendMultipleMessage_V4_post_json/";
 const CUSTOMER_CARE: &str = "2";
 
 /// The request for one message.
-pub(super) fn ask(account: &EsmsSettings, short: Short<'_>) -> Result<Asked, DeliveryError> {
-    let (api_key, secret_key) = (keys::read(&account.api_key)?, keys::read(&account.secret_key)?);
+pub(super) fn ask(
+    account: &EsmsSettings,
+    short: Short<'_>,
+    api_key: Secret,
+    secret_key: Secret,
+) -> Asked {
     let url = account.base_url.below(PATH);
     let body = Body::Json(serde_json::json!({
         "ApiKey": api_key.reveal(),
@@ -33,7 +37,7 @@ pub(super) fn ask(account: &EsmsSettings, short: Short<'_>) -> Result<Asked, Del
         "RequestId": request_id(short.id),
     }));
     let request = Request { url, headers: HeaderMap::new(), body };
-    Ok(Asked { request, secrets: vec![api_key, secret_key] })
+    Asked { request, secrets: vec![api_key, secret_key] }
 }
 
 /// The id of a message for eSMS, which takes 50 characters and blocks repeats of it for a day: the

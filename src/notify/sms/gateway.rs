@@ -1,5 +1,4 @@
-//! Any gateway that takes one request for each message, described in the settings. Pure but for
-//! reading the keys.
+//! Any gateway that takes one request for each message, described in the settings. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +9,20 @@ use crate::config::{SmsBody, SmsHttpSettings};
 use crate::model::{WebAddress, encoded};
 use crate::notify::http::{Answer, Body, Request};
 use crate::notify::secret::Secret;
-use crate::notify::{DeliveryError, Retry, keys};
+use crate::notify::{DeliveryError, Retry};
 
 /// The request for one message. What stands in braces is replaced once, from left to right, so
 /// that a text with braces of its own stays as it is.
-pub(super) fn ask(gateway: &SmsHttpSettings, short: Short<'_>) -> Result<Asked, DeliveryError> {
+///
+/// # Errors
+/// When a header cannot be sent.
+pub(super) fn ask(
+    gateway: &SmsHttpSettings,
+    short: Short<'_>,
+    secrets: BTreeMap<&str, Secret>,
+) -> Result<Asked, DeliveryError> {
     let mut values: BTreeMap<&str, &str> =
         [("phone", short.phone), ("text", short.text), ("id", short.id)].into_iter().collect();
-    let secrets: BTreeMap<&str, Secret> = gateway
-        .secrets
-        .iter()
-        .map(|(name, source)| keys::read(source).map(|key| (name.as_str(), key)))
-        .collect::<Result<_, _>>()?;
     for (name, key) in &secrets {
         values.insert(name, key.reveal());
     }
@@ -116,7 +117,6 @@ fn filled(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SecretSource;
 
     fn gateway() -> SmsHttpSettings {
         SmsHttpSettings {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_text_cannot_leave_its_place_in_the_address() {
-        let asked = ask(&gateway(), SHORT).unwrap();
+        let asked = ask(&gateway(), SHORT, BTreeMap::new()).unwrap();
         assert_eq!(
             asked.request.url.reveal(),
             "http://sms.example/send?to=%2B84912345678&text=Tan%20Lap%20%26%20%7Bphone%7D%3F\
@@ -148,25 +148,20 @@ mod tests {
         let fields: BTreeMap<String, String> =
             [("to", "{phone}"), ("sms", "VC: {text}")].map(|(a, b)| (a.into(), b.into())).into();
         let form = SmsHttpSettings { body: SmsBody::Form(fields.clone()), ..gateway() };
-        let Body::Form(sent) = ask(&form, SHORT).unwrap().request.body else { panic!("a form") };
-        assert_eq!(sent[0], ("sms".to_owned(), "VC: Tan Lap & {phone}?".to_owned()));
+        let sent = |gateway| ask(gateway, SHORT, BTreeMap::new()).unwrap().request.body;
+        let Body::Form(fields_sent) = sent(&form) else { panic!("a form") };
+        assert_eq!(fields_sent[0], ("sms".to_owned(), "VC: Tan Lap & {phone}?".to_owned()));
         let json = SmsHttpSettings { body: SmsBody::Json(fields), ..gateway() };
-        let Body::Json(sent) = ask(&json, SHORT).unwrap().request.body else { panic!("JSON") };
-        assert_eq!(sent["to"], "+84912345678");
-    }
-
-    #[test]
-    fn a_missing_key_is_told_and_nothing_is_sent() {
-        let secrets = [("key".to_owned(), SecretSource::Env("VCHEALTH_NO_SUCH_KEY".to_owned()))];
-        let error = ask(&SmsHttpSettings { secrets: secrets.into(), ..gateway() }, SHORT);
-        assert!(error.unwrap_err().text.contains("VCHEALTH_NO_SUCH_KEY"));
+        let Body::Json(object) = sent(&json) else { panic!("JSON") };
+        assert_eq!(object["to"], "+84912345678");
     }
 
     #[test]
     fn a_header_cannot_be_smuggled_in() {
         let headers = [("x-to".to_owned(), "{phone}".to_owned())].into();
         let short = Short { phone: "1\r\nx-evil: 1", ..SHORT };
-        let error = ask(&SmsHttpSettings { headers, ..gateway() }, short).unwrap_err();
+        let gateway = SmsHttpSettings { headers, ..gateway() };
+        let error = ask(&gateway, short, BTreeMap::new()).unwrap_err();
         assert_eq!(error.retry, Retry::Never);
     }
 

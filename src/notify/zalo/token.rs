@@ -7,7 +7,7 @@
 //! as soon as the disk takes it, whether anything is told meanwhile or not.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +22,15 @@ use crate::config::ZaloSettings;
 use crate::model::WebAddress;
 use crate::notify::http::{Answer, Body, Http, Request, repeatable};
 use crate::notify::secret::Secret;
-use crate::notify::{DeliveryError, Retry, keys};
+use crate::notify::{DeliveryError, Retry, disk, keys};
 use crate::store::write_whole;
 
 /// An access token that ends within this time is renewed before it is used.
 const MARGIN: Duration = Duration::from_mins(10);
 /// Wait after the disk took nothing.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Longest that another process is waited for, which asks Zalo and the disk.
+const OTHERS: Duration = Duration::from_secs(30);
 /// Most bytes of the file that are read.
 const LONGEST: u64 = 64 * 1024;
 
@@ -86,9 +88,7 @@ impl Tokens {
             self.saved = self.held.is_some();
         }
         self.save(path).await;
-        let source = settings.refresh_token.clone();
-        let seed = keys::aside(move || keys::read(&source)).await;
-        let seed = match (seed, &self.held) {
+        let seed = match (keys::read(&settings.refresh_token).await, &self.held) {
             (Ok(seed), _) => seed,
             (Err(_), Some(held)) => Secret::new(held.seed.clone()),
             (Err(error), None) => return Err(error),
@@ -170,21 +170,20 @@ pub(super) async fn keep(tokens: Arc<Mutex<Tokens>>, path: PathBuf) {
 async fn alone(path: &Path) -> Option<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let locked = tokio::task::spawn_blocking(move || {
+    let lock = |path: &Path| {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(name)?;
+        let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
         file.lock()?;
-        Ok::<_, io::Error>(file)
-    });
-    locked.await.ok()?.ok()
+        Ok(file)
+    };
+    disk::apart(Path::new(&name), OTHERS, lock).await.ok()
 }
 
-/// Puts the tokens in the file, on a thread that may wait for the disk.
+/// Puts the tokens in the file.
 async fn save(path: &Path, held: &Held) -> Result<(), DeliveryError> {
-    let (to, held) = (path.to_owned(), held.clone());
-    let saved = tokio::task::spawn_blocking(move || write(&to, &held)).await;
-    let saved = saved.unwrap_or_else(|gone| Err(io::Error::other(gone)));
-    saved.map_err(|error| disk("write", path, &error))
+    let held = held.clone();
+    let saved = disk::apart(path, disk::PATIENCE, move |path| write(path, &held)).await;
+    saved.map_err(|error| in_trouble("write", path, &error))
 }
 
 /// Spends a refresh token.
@@ -195,8 +194,7 @@ async fn refresh(
     spent: &Secret,
     now: Timestamp,
 ) -> Result<Held, DeliveryError> {
-    let source = settings.secret_key.clone();
-    let secret_key = keys::aside(move || keys::read(&source)).await?;
+    let secret_key = keys::read(&settings.secret_key).await?;
     let url = settings.oauth_url.below("/v4/oa/access_token");
     let form = vec![
         ("refresh_token".to_owned(), spent.reveal().to_owned()),
@@ -268,20 +266,19 @@ fn read(
     Err(DeliveryError { retry, text })
 }
 
-/// What the file holds, read on a thread that may wait for the disk.
+/// What the file holds.
 async fn read_kept(path: &Path) -> Result<Option<Held>, DeliveryError> {
-    let path = path.to_owned();
-    keys::aside(move || load(&path)).await
+    let kept = disk::apart(path, disk::PATIENCE, load).await;
+    kept.map_err(|error| in_trouble("read", path, &error))
 }
 
 /// The tokens in the file; none if there is no file, or nothing readable in it.
-fn load(path: &Path) -> Result<Option<Held>, DeliveryError> {
-    let mut text = String::new();
-    match keys::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text)) {
-        Ok(_) => {}
+fn load(path: &Path) -> io::Result<Option<Held>> {
+    let text = match disk::text(path, LONGEST) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk("read", path, &error)),
-    }
+        Err(error) => return Err(error),
+    };
     let read = serde_json::from_str(&text);
     if read.is_err() {
         // Not quoted: it may hold tokens.
@@ -298,7 +295,7 @@ fn write(path: &Path, held: &Held) -> io::Result<()> {
     write_whole(path, &serde_json::to_vec(held)?, 0o600)
 }
 
-fn disk(doing: &str, path: &Path, error: &io::Error) -> DeliveryError {
+fn in_trouble(doing: &str, path: &Path, error: &io::Error) -> DeliveryError {
     let text = format!("cannot {doing} the Zalo tokens in {}: {error}", path.display());
     DeliveryError { retry: Retry::Later, text }
 }
