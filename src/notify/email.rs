@@ -111,9 +111,10 @@ impl Email {
         if let Some((all, lacked)) = self.who_lack_the_same(letter) {
             match sending.send(&all, &lacked).await {
                 Ok(()) => {
+                    let refusing = self.recipients.refusing(letter, &sending);
                     self.recipients.forget(letter);
                     let has = |at| parts::fared(&sending, at, &self.settings.to[at]);
-                    let recipients = all.into_iter().map(has).collect();
+                    let recipients = all.into_iter().map(has).chain(refusing).collect();
                     return Receipt { recipients, ..Ok(()).into() };
                 }
                 Err(Unsent { names_one: false, error }) => return Err(error).into(),

@@ -18,9 +18,15 @@
 //!    told within a minute, however many recipients there are. Until then it may be dead, and gets
 //!    one post after the other.
 //!
-//! Who has what of a letter that is to be repeated goes on record with it, and is given back at a
-//! start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the program
-//! died may be repeated to somebody; that is told by its id.
+//! 6. Whoever refuses something for good is not offered it again, nor the rest of a text of which
+//!    they took the beginning, for as long as others are waited for. They are offered what comes
+//!    next. When it turns out that nobody takes the letter, what was refused of it is forgotten: the
+//!    courier tells each of its messages alone, and one of them may be to blame.
+//!
+//! Who has what of a letter that is to be repeated, and who refuses it, is known from the answer to
+//! each post on, however the delivery ends. It goes on record with the letter, and is given back at
+//! a start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the
+//! program died may be repeated to somebody; that is told by its id.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +57,8 @@ struct Recipient {
     heard: VecDeque<Heard>,
     /// Longer texts of which they have the beginning.
     begun: VecDeque<Begun>,
+    /// The last message that they refused for good, of each incident that may be told again.
+    refused: VecDeque<Refused>,
     /// When they were posted to of late.
     posts: VecDeque<Instant>,
     /// Until when they asked to be left alone, and in which words.
@@ -72,6 +80,14 @@ struct Begun {
     incident: IncidentId,
     message: NotificationId,
     pieces: usize,
+}
+
+/// A message that somebody refused for good.
+#[derive(Debug)]
+struct Refused {
+    incident: IncidentId,
+    message: NotificationId,
+    why: String,
 }
 
 /// How a letter is handed over.
@@ -212,11 +228,22 @@ impl Recipients {
         for store::Heard { recipient, message, has } in heard {
             let recipient = all.entry(recipient.clone()).or_default();
             let (incident, message) = (incident.clone(), message.clone());
-            match *has {
+            match has.clone() {
                 Has::Whole(told_as) => recipient.hears(Heard { incident, message, told_as }),
                 Has::Pieces(pieces) => recipient.begins(Begun { incident, message, pieces }),
+                Has::Refused(why) => recipient.refuses(Refused { incident, message, why }),
             }
         }
+    }
+
+    /// Those who refused something of a letter for good when it was offered to them before.
+    pub(super) fn refusing(&self, letter: &Letter, way: &impl Post) -> Vec<Fared> {
+        let one = |(at, name): (usize, String)| {
+            let key = RecipientKey::of(&name);
+            let error = self.refusal(&key, letter)?;
+            Some(Fared { recipient: way.label(at), key, asked: false, result: Err(error) })
+        };
+        way.names().into_iter().enumerate().filter_map(one).collect()
     }
 
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
@@ -241,27 +268,13 @@ impl Recipients {
     fn judge(&self, letter: &Letter, runs: Vec<Run>, anew: bool) -> Result<(), DeliveryError> {
         let whole = runs.iter().any(|run| run.failure.is_none());
         // Of a letter about one incident a piece is enough to have been reached.
-        let reached = whole || anew && letter.items.len() == 1;
-        let mut failures = Vec::new();
-        let mut refused = Vec::new();
-        for run in runs {
-            let Some(failure) = run.failure else { continue };
-            if failure.retry == Retry::Never {
-                refused.push((run.who, run.lacks));
-            }
-            failures.push(failure);
-        }
+        let begun = || runs.iter().any(|run| self.has(&run.who, letter, 0));
+        let reached = whole || letter.items.len() == 1 && (anew || begun());
+        let failures = runs.into_iter().filter_map(|run| run.failure).collect();
         let verdict = verdict(whole, reached, anew, failures);
         match &verdict {
             Ok(()) => self.forget(letter),
-            // What one refuses for good is not offered again while the others are waited for.
-            Err(DeliveryError { retry: Retry::Partly { .. }, .. }) => {
-                for (who, lacks) in refused {
-                    if let Some(lacks) = lacks {
-                        self.accepted(&who, &lacks, None);
-                    }
-                }
-            }
+            Err(DeliveryError { retry: Retry::Never, .. }) => self.forget_refusals(letter),
             Err(_) => {}
         }
         verdict
@@ -287,8 +300,8 @@ impl Recipients {
                 .flat_map(|(at, message)| (0..message.pieces.len()).map(move |piece| (at, piece)));
             let who = RecipientKey::of(&name);
             let left = all.filter(|(at, piece)| !self.has(&who, &messages[*at].letter, *piece));
-            let left = left.collect();
-            Run { who, lacks, left, messages, asked: false, busy: false, failure: None }
+            let (left, failure) = (left.collect(), self.refusal(&who, letter));
+            Run { who, lacks, left, messages, asked: false, busy: false, failure }
         };
         way.names().into_iter().map(run).collect()
     }
@@ -297,6 +310,14 @@ impl Recipients {
         let all = self.all();
         let mut begun = all.get(who).into_iter().flat_map(|recipient| &recipient.begun);
         begun.any(|it| it.message == message.id && piece < it.pieces)
+    }
+
+    /// Why somebody has not got a letter, who refused something of it for good before.
+    fn refusal(&self, who: &RecipientKey, letter: &Letter) -> Option<DeliveryError> {
+        let all = self.all();
+        let recipient = all.get(who)?;
+        let refused = letter.items.iter().find_map(|item| recipient.refused(&item.notification.id));
+        refused.map(|it| DeliveryError { retry: Retry::Never, text: it.why.clone() })
     }
 
     /// When somebody may be posted to by the pace.
@@ -363,14 +384,32 @@ impl Recipients {
         }
     }
 
+    /// Remembers that somebody refused for good what they lacked of a letter.
+    fn refuses(&self, who: &RecipientKey, lacked: &Letter, why: &str) {
+        let mut all = self.all();
+        let recipient = all.entry(who.clone()).or_default();
+        for notification in lacked.items.iter().map(|item| &item.notification) {
+            let (message, why) = (notification.id.clone(), why.to_owned());
+            if recipient.heard.iter().all(|heard| heard.message != message) {
+                let incident = notification.alert.incident.id.clone();
+                recipient.refuses(Refused { incident, message, why });
+            }
+        }
+    }
+
+    /// Forgets who refused a letter.
+    fn forget_refusals(&self, letter: &Letter) {
+        for recipient in self.all().values_mut() {
+            recipient.refused.retain(|it| !is_about(letter, &it.incident));
+        }
+    }
+
     /// Forgets a letter that will not be repeated.
     pub(super) fn forget(&self, letter: &Letter) {
-        let about = |incident: &IncidentId| {
-            letter.items.iter().any(|item| item.notification.alert.incident.id == *incident)
-        };
+        self.forget_refusals(letter);
         for recipient in self.all().values_mut() {
-            recipient.heard.retain(|heard| !about(&heard.incident));
-            recipient.begun.retain(|begun| !about(&begun.incident));
+            recipient.heard.retain(|heard| !is_about(letter, &heard.incident));
+            recipient.begun.retain(|begun| !is_about(letter, &begun.incident));
         }
     }
 
@@ -381,10 +420,13 @@ impl Recipients {
 }
 
 impl Recipient {
-    /// Rule 1, for one incident.
+    /// Rules 1 and 6, for one incident.
     fn lacks(&self, item: &Item) -> Option<Item> {
         use NotificationKind::Firing;
         let notification = &item.notification;
+        if self.refused(&notification.id).is_some() {
+            return None;
+        }
         let about = &notification.alert.incident.id;
         let Some(heard) = self.heard.iter().find(|heard| heard.incident == *about) else {
             return Some(item.clone());
@@ -396,6 +438,18 @@ impl Recipient {
         let known = item.told_as == Firing || item.told_as == heard.told_as;
         let told_as = if known { notification.kind } else { item.told_as };
         Some(Item { told_as, notification: Arc::clone(notification) })
+    }
+
+    fn refused(&self, message: &NotificationId) -> Option<&Refused> {
+        self.refused.iter().find(|it| it.message == *message)
+    }
+
+    fn refuses(&mut self, news: Refused) {
+        self.refused.retain(|it| it.incident != news.incident);
+        self.refused.push_back(news);
+        if self.refused.len() > REMEMBERED {
+            self.refused.pop_front();
+        }
     }
 
     fn hears(&mut self, news: Heard) {
@@ -414,13 +468,15 @@ impl Recipient {
         }
     }
 
-    /// What this one has that is about an incident, for the record.
+    /// What this one has that is about an incident, or refuses, for the record.
     fn heard_of(&self, who: &RecipientKey, about: &IncidentId) -> Vec<store::Heard> {
         let whole = self.heard.iter().filter(|heard| heard.incident == *about);
         let whole = whole.map(|heard| (&heard.message, Has::Whole(heard.told_as)));
         let begun = self.begun.iter().filter(|begun| begun.incident == *about);
         let begun = begun.map(|begun| (&begun.message, Has::Pieces(begun.pieces)));
-        let all = whole.chain(begun).map(|(message, has)| store::Heard {
+        let refused = self.refused.iter().filter(|it| it.incident == *about);
+        let refused = refused.map(|it| (&it.message, Has::Refused(it.why.clone())));
+        let all = whole.chain(begun).chain(refused).map(|(message, has)| store::Heard {
             recipient: who.clone(),
             message: message.clone(),
             has,
@@ -467,6 +523,9 @@ impl<P: Post> Round<'_, P> {
         if runs.len() > 1 {
             let recipient = self.way.label(at);
             tracing::warn!(recipient, %error, "a recipient did not accept a message");
+        }
+        if let (Retry::Never, Some(lacked)) = (error.retry, &runs[at].lacks) {
+            self.known.refuses(&runs[at].who, lacked, &error.text);
         }
         runs[at].ends(error.clone());
         if is_gone {
@@ -524,6 +583,10 @@ impl Run {
         self.left.clear();
         self.failure = Some(failure);
     }
+}
+
+fn is_about(letter: &Letter, incident: &IncidentId) -> bool {
+    letter.items.iter().any(|item| item.notification.alert.incident.id == *incident)
 }
 
 /// What a log calls the recipient at this place of the settings, where their number or address is

@@ -1,5 +1,5 @@
-//! What is on record of a channel's recipients: who has a message that waits for the others of
-//! them, and who is not reached any more.
+//! What is on record of a channel's recipients: who has, or refuses, a message that waits for the
+//! others of them, and who is not reached any more.
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
@@ -16,25 +16,30 @@ const KEPT: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecipientKey(String);
 
-/// What one of several recipients has of a message that waits for the others.
+/// What one of several recipients has of a message that waits for the others, or that they refuse
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// Who.
     pub recipient: RecipientKey,
-    /// The last message that they have about the incident: this one, or one that it overtook.
+    /// The last message about the incident that they have or refuse: this one, or one that it
+    /// overtook.
     pub message: NotificationId,
     /// How much of it.
     pub has: Has,
 }
 
 /// How much of a message somebody has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Has {
     /// All, told as this.
     Whole(NotificationKind),
     /// The first so many pieces of its text.
     Pieces(usize),
+    /// Nothing, or no more than they have: they refuse it for good, in these words, which hold no
+    /// secrets.
+    Refused(String),
 }
 
 /// One of several recipients who is not reached any more, though others are.

@@ -80,7 +80,7 @@ pub struct Mark {
     pub fallback: Option<ChannelId>,
     /// What it is about for the receiver, who may not have heard the message before.
     pub told_as: NotificationKind,
-    /// Which of several recipients have it while it waits for the others.
+    /// Which of several recipients have it, or refuse it, while it waits for the others.
     #[serde(default)]
     pub heard: Vec<Heard>,
     /// Which recipients of its channel are not reached, when it is delivered.
@@ -103,7 +103,7 @@ pub struct Waiting {
     pub fallback: Option<ChannelId>,
     /// What it is about for the receiver.
     pub told_as: NotificationKind,
-    /// Which of several recipients have it.
+    /// Which of several recipients have it, or refuse it.
     pub heard: Vec<Heard>,
 }
 

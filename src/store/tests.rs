@@ -214,6 +214,7 @@ fn handed(rota: &str, until: &str) -> Change {
         by: "Ánh".to_owned(),
         at: at("2026-01-02T19:00:00Z"),
         reason: "ốm".to_owned(),
+        relieved: Vec::new(),
     };
     Change::Duty { rota: handed.rota.clone(), handed: Some(Box::new(handed)) }
 }
@@ -365,6 +366,7 @@ fn marks_follow_a_message_on_its_way() {
         heard: vec![
             heard("0912 345 901", Has::Whole(NotificationKind::Firing)),
             heard("0912 345 902", Has::Pieces(2)),
+            heard("0912 345 903", Has::Refused("410".to_owned())),
         ],
         ..mark("n1", MarkState::Waiting)
     };

@@ -230,7 +230,9 @@ async fn everybody_who_was_asked_stands_in_the_receipt() {
     assert_eq!(receipt.recipients, [fared("0", Ok(())), fared("1", refused), fared("2", later)]);
     assert_eq!(receipt.lacking().map(|(who, _)| &*who.recipient).collect::<Vec<_>>(), ["1", "2"]);
     let again = known.deliver(&letter, &Row::new(3, |_, _| None)).await;
-    assert_eq!(again, Receipt { recipients: vec![fared("2", Ok(()))], ..Ok(()).into() });
+    let known_to_refuse = Fared { asked: false, ..fared("1", Err(failed(Retry::Never))) };
+    let recipients = vec![known_to_refuse, fared("2", Ok(()))];
+    assert_eq!(again, Receipt { recipients, ..Ok(()).into() });
     let nobody = known.deliver(&letter, &Row::new(2, |_, _| Some(Retry::Never))).await;
     assert_eq!(nobody.recipients.len(), 2);
     assert_eq!(nobody.lacking().count(), 0, "nobody has what they lack");
@@ -392,6 +394,24 @@ async fn a_digest_of_which_a_part_is_refused_for_good_is_no_delivered_one() {
     assert_eq!(row.posts(), ["0:b-1", "0:c-1"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_refuses_for_good_is_not_asked_again_while_nobody_has_it_either() {
+    let known = Recipients::default();
+    let row = Row::new(2, |to, _| [Some(Retry::Never), Some(Retry::Later)][to]);
+    let first = letter("a", &["a"]);
+    for posts in [&["0:a-1", "1:a-1"][..], &["1:a-1"]] {
+        assert_eq!(known.deliver(&first, &row).await.result, Err(failed(Retry::Later)));
+        assert_eq!(row.posts(), posts);
+    }
+    let newer = letter_of("a-2", vec![item("a-2", "a", UPDATE, FIRING)]);
+    known.deliver(&newer, &row).await.result.unwrap_err();
+    assert_eq!(row.posts(), ["0:a-2", "1:a-2"], "what comes next is offered to all, as news");
+    let nobody = Row::new(2, |_, _| Some(Retry::Never));
+    assert_eq!(known.deliver(&newer, &nobody).await.result, Err(failed(Retry::Never)));
+    assert_eq!(nobody.posts(), ["1:a-2"]);
+    assert_eq!(known.heard(&newer), HeardOf::new(), "nobody takes it: it is given up");
+}
+
 /// What a restart knows of a letter: what was on record with it.
 fn restarted(known: &Recipients, letter: &Letter) -> Recipients {
     let after = Recipients::default();
@@ -430,6 +450,29 @@ async fn after_a_restart_a_text_goes_on_with_the_piece_that_is_lacking() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_in_the_middle_of_a_letter_is_known_after_a_restart_in_the_middle() {
+    let answer = |to, piece: &str| match to {
+        0 => piece.ends_with("/2").then_some(Retry::Never),
+        _ => Some(Retry::Later),
+    };
+    let letter = letter("hang", &["hang"]);
+    for last in [None, Some(Retry::Never)] {
+        let (known, row) = (Recipients::default(), Row { pieces: 2, ..Row::new(2, answer) });
+        let late = tokio::time::timeout(seconds(1), known.deliver(&letter, &row)).await;
+        assert!(late.is_err(), "the second one hangs");
+        assert_eq!(row.posts(), ["0:hang-1/1", "0:hang-1/2", "1:hang-1/1"]);
+        let known = restarted(&known, &letter);
+        let row = Row { pieces: 2, ..Row::new(2, |_, _| last) };
+        let receipt = known.deliver(&letter, &row).await;
+        assert_eq!(receipt.result, Ok(()), "the first one knows of it at least");
+        assert!(row.posts().iter().all(|post| post.starts_with("1:")), "nor is that one asked");
+        let lacking: Vec<_> = receipt.lacking().map(|(it, _)| (&*it.recipient, it.asked)).collect();
+        let second = last.map(|_| ("1", true));
+        assert_eq!(lacking, [("0", false)].into_iter().chain(second).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_restart_who_knows_of_a_fault_hears_what_is_new() {
     let known = Recipients::default();
     let row = Row::new(2, |to, _| (to == 1).then_some(Retry::Later));
@@ -450,9 +493,11 @@ async fn the_memory_is_bounded() {
     for name in &names {
         known.accepted(&who, &letter(name, &[name]), None);
         known.accepted(&who, &letter(name, &[name]), Some(0));
+        known.refuses(&who, &letter(&format!("{name}-of"), &[&format!("{name}-of")]), "no");
     }
     let all = known.all();
     assert_eq!((all[&who].heard.len(), all[&who].begun.len()), (REMEMBERED, BEGUN));
+    assert_eq!(all[&who].refused.len(), REMEMBERED);
     drop(all);
     assert_eq!(known.lacks("r0", &letter("i999", &["i999"])), None);
 }
