@@ -39,10 +39,11 @@
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 //! 9. What some recipients have and others refuse for good is told, and so is what those others did
-//!    not take [`MOST_ATTEMPTS`] times, which goes through the fallback for them. Whoever is not
-//!    reached is named and counted, also after a restart, until they accept something again; a
-//!    drill is not accepted as long as there is anybody. What is heard of a letter that left under
-//!    other settings of the channel changes nothing of this.
+//!    not take [`MOST_ATTEMPTS`] times. For whoever is not reached with it, it goes through the
+//!    fallback at once, as by rule 7, which may be the only other way to them. They are named
+//!    and counted, also after a restart, until they accept something again; a drill is not accepted
+//!    as long as there is anybody. What is heard of a letter that left under other settings of the
+//!    channel changes nothing of this.
 
 mod entry;
 mod line;
@@ -265,7 +266,7 @@ impl Queue {
         let Some(line) = self.lines.get_mut(channel) else { return };
         let Some(mut entries) = line.under_way.remove(letter) else { return };
         note_heard(&mut entries, &receipt.heard);
-        line.hear(letter, &entries, &receipt, now, &mut self.output);
+        line.hear(letter, &mut entries, &receipt, now, &mut self.output);
         match receipt.result {
             Ok(()) => line.delivered(&entries, now, &mut self.output),
             Err(error) => line.failed(letter, entries, &error, now, &mut self.output),

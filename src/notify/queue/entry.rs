@@ -1,11 +1,12 @@
 //! One message on its way through the line of a channel.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::line::StandsIn;
 use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
-use crate::store::{Heard, Mark, MarkState, StandIn};
+use crate::store::{Heard, Mark, MarkState, RecipientKey, StandIn};
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -24,8 +25,10 @@ pub(super) struct Entry {
     pub(super) strikes: u32,
     /// What the last attempt said.
     pub(super) error: Option<String>,
-    /// Which of several recipients have it, or one that it overtook.
+    /// Which of several recipients have it, or one that it overtook, or refuse it.
     pub(super) heard: Vec<Heard>,
+    /// Who is known not to get it this way any more, though others have it.
+    pub(super) refused_by: BTreeSet<RecipientKey>,
     /// Which settings of its channel it left under.
     pub(super) generation: u32,
 }
@@ -45,6 +48,7 @@ impl Entry {
             strikes: 0,
             error: None,
             heard: Vec::new(),
+            refused_by: BTreeSet::new(),
             generation: 0,
         }
     }

@@ -188,11 +188,11 @@ impl Line {
         Some(Due { letter, record_first })
     }
 
-    /// Rule 9.
+    /// Rule 9, but for what comes of the letter itself.
     pub(super) fn hear(
         &mut self,
         letter: &NotificationId,
-        entries: &[Entry],
+        entries: &mut [Entry],
         receipt: &Receipt,
         now: Now,
         output: &mut Output,
@@ -200,7 +200,8 @@ impl Line {
         if entries.iter().any(|entry| entry.generation != self.generation) {
             return;
         }
-        let channel = || self.status.id.clone();
+        let id = self.status.id.clone();
+        let channel = || id.clone();
         for fared in receipt.recipients.iter().filter(|fared| fared.result.is_ok()) {
             if self.refusing.remove(&fared.key).is_some() {
                 let recipient = fared.recipient.clone();
@@ -212,7 +213,10 @@ impl Line {
             if error.retry != Retry::Never && !last {
                 continue;
             }
-            self.status.refused += 1;
+            // Who refused it before stands in the receipt of every repeat.
+            let of_this = entries.iter_mut().map(|it| it.refused_by.insert(fared.key.clone()));
+            self.status.refused += u64::from(of_this.fold(false, |new, it| new | it));
+            self.stand_in(entries, output);
             let (label, reason) = (fared.recipient.clone(), error.text.clone());
             if let Some(known) = self.refusing.get_mut(&fared.key) {
                 known.reason = reason;

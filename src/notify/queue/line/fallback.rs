@@ -57,6 +57,23 @@ impl Line {
         }
     }
 
+    /// Rule 9: hands on what somebody is not reached with, whoever else is. It goes on record with
+    /// what comes of its letter.
+    pub(in super::super) fn stand_in(&mut self, entries: &mut [Entry], output: &mut Output) {
+        let Some(fallback) = &self.fallback else { return };
+        for entry in entries {
+            if !fall_back(entry, fallback, output) {
+                continue;
+            }
+            self.status.fallen_back += 1;
+            output.events.push(Event::FallsBack {
+                channel: self.status.id.clone(),
+                id: entry.notification.id.clone(),
+                to: fallback.to.clone(),
+            });
+        }
+    }
+
     /// When something is to be handed on, if nothing gets through before.
     pub(in super::super) fn falls_back_at(&self) -> Option<Mono> {
         let fallback = self.fallback.as_ref()?;

@@ -21,6 +21,13 @@ fn lines(ids: &[&str]) -> Vec<LineSetup> {
     ids.iter().enumerate().map(set).collect()
 }
 
+impl Desk {
+    fn truc(&self) -> ChannelStatus {
+        let statuses = self.queue.statuses(self.now);
+        statuses.into_iter().find(|it| it.id.as_str() == "truc").unwrap()
+    }
+}
+
 /// `channel kind id` of what was accepted.
 fn told(desk: &Desk) -> Vec<String> {
     let items = desk.told.iter().flat_map(|letter| &letter.items);
@@ -49,6 +56,51 @@ fn what_a_channel_refuses_for_good_goes_through_its_fallback_at_once() {
     assert!(matches!(&events[0], Event::GivenUp { instead: it, .. } if *it == instead));
     assert_eq!(desk.marks(), ["a Failed", "a/via/sms Delivered"]);
     assert_eq!(desk.queue.take_added().len(), 1, "and stands in the outbox");
+}
+
+#[test]
+fn what_one_recipient_refuses_for_good_goes_through_the_fallback_at_once_and_so_does_its_end() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.settle("a", receipt(Ok(()), true));
+    desk.run(Duration::ZERO, without(&[]));
+    assert_eq!(told(&desk), ["truc firing a", "sms firing a/via/sms"]);
+    assert_eq!(desk.marks(), ["a Delivered", "a/via/sms Delivered"]);
+    assert_eq!((desk.truc().refused, desk.truc().fallen_back), (1, 1));
+    let events = desk.queue.take_events();
+    assert!(events.iter().any(|event| matches!(event, Event::FallsBack { .. })), "{events:?}");
+    desk.decide("over", "i1", RESOLVED);
+    assert_eq!(desk.take().as_deref(), Some("over/via/sms"));
+    assert_eq!(desk.take().as_deref(), Some("over"));
+    desk.settle("over", receipt(Ok(()), true));
+    assert_eq!(desk.take(), None, "once");
+    assert_eq!((desk.truc().refused, desk.truc().fallen_back), (2, 2));
+}
+
+#[test]
+fn what_one_refuses_while_another_is_waited_for_goes_through_the_fallback_at_once_and_once() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    let waits = || {
+        let retry = Retry::Partly { after: seconds(20), works: true };
+        let mut waits = receipt(Err(DeliveryError { retry, text: "429".to_owned() }), true);
+        waits.recipients[2].result = Err(later());
+        waits
+    };
+    desk.settle("a", waits());
+    assert_eq!(desk.take().as_deref(), Some("a/via/sms"));
+    let mark = desk.queue.take_marks().into_iter().rfind(|it| it.id.as_str() == "a").unwrap();
+    assert_eq!(mark.fallback, Some(ChannelId::new("sms")), "a restart knows it");
+    desk.wait(seconds(20));
+    assert_eq!(desk.take().as_deref(), Some("a"));
+    let mut again = waits();
+    again.recipients[1].asked = false;
+    desk.settle("a", again);
+    assert_eq!((desk.truc().refused, desk.truc().fallen_back), (1, 1), "it is the same refusal");
+    desk.wait(seconds(20));
+    assert_eq!(desk.take().as_deref(), Some("a"));
 }
 
 #[test]
