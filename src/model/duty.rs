@@ -21,6 +21,10 @@ pub struct HandOver {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// Who had the duty before and has it no longer, by this and by what was handed over before it
+    /// passed back. The monitor writes it down.
+    #[serde(default)]
+    pub relieved: Vec<PersonId>,
 }
 
 /// A rota at one moment.

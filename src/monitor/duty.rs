@@ -7,7 +7,12 @@
 //!    That is shown wherever it is shown who is on duty: whoever arranged it has to know. Should
 //!    the files know them again, it holds again.
 //! 3. Who was relieved is not called in a step of escalation to whoever is next, as long as that
-//!    lasts: they are ill. When nobody else is left, the step after that comes in its place.
+//!    lasts: they are ill. When the duty is handed on before it passed back, whoever had it is
+//!    relieved as well, and whoever had it before stays so, unless they are the ones who take it.
+//!    Once it passes back or is taken back, nobody is relieved any more.
+//! 4. Where nobody else is left for such a step, the step after it comes in its place; after the
+//!    last one those on duty are called again: better twice than nobody. See
+//!    [`routing::reach`](super::routing::reach).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +28,12 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 impl Monitor {
     /// Somebody is on duty in place of whoever a rota says; whether there is such a rota.
-    pub(super) fn hand_over(&mut self, handed: HandOver, now: Now) -> bool {
-        if self.picture.settings().rota(&handed.rota).is_none() {
-            return false;
-        }
+    pub(super) fn hand_over(&mut self, mut handed: HandOver, now: Now) -> bool {
+        let Some(rota) = self.picture.settings().rota(&handed.rota) else { return false };
+        let before = self.handed.get(&handed.rota).filter(|before| now.wall < before.until);
+        let relieved = before.into_iter().flat_map(|before| &before.relieved);
+        let had_it = rota.on_duty(now.wall).into_iter().chain(relieved);
+        handed.relieved = had_it.filter(|id| !handed.people.contains(id)).cloned().collect();
         let rota = handed.rota.clone();
         self.handed.insert(rota.clone(), handed.clone());
         self.note_hands(Change::Duty { rota, handed: Some(Box::new(handed)) }, now);
@@ -82,8 +89,7 @@ fn put(config: &mut Arc<Config>, all: &BTreeMap<RotaId, HandOver>) {
         let handed = all.get(&rota.id)?;
         let known = handed.people.iter().filter(|id| settings.person(id).is_some());
         let who: Vec<PersonId> = known.cloned().collect();
-        let relieved = rota.by_shifts(handed.at).into_iter().filter(|id| !who.contains(id));
-        let relieved = relieved.cloned().collect();
+        let relieved = handed.relieved.clone();
         (!who.is_empty()).then_some(Handed { until: handed.until, who, relieved })
     };
     let settings = &config.settings;

@@ -301,9 +301,10 @@ fn on(
     let mut affected = incident.affected.iter().peekable();
     let rests = affected.peek().is_some() && affected.all(|site| site.until.is_some());
     let taken = incident.taken_by(now).is_some() || rests;
-    let next = unheard_after(incident, since);
+    let unheard = unheard_upto(incident, since);
+    let is_next = |it: &Reach| unheard.is_some_and(|last| it.follows <= last && last < it.step);
     let due_at = |step: &Reach| {
-        since.map(|since| if next == Some(step.step) { since } else { later(since, step.after) })
+        since.map(|since| if is_next(step) { since } else { later(since, step.after) })
     };
     let due =
         reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));
@@ -375,11 +376,12 @@ fn knows(told: &[&Told]) -> bool {
     since.into_iter().any(|told| !told.is_untold())
 }
 
-/// Rule 3: the step that waits for nobody, since nobody has heard of what was told `since`.
-fn unheard_after(incident: &Incident, since: Option<Timestamp>) -> Option<u32> {
+/// Rule 3: the last step of those of which nobody has heard, where nobody has of anything that was
+/// told `since`. The one that follows it waits for nobody.
+fn unheard_upto(incident: &Incident, since: Option<Timestamp>) -> Option<u32> {
     let told = incident.told.iter().filter(|told| since.is_some_and(|since| told.at >= since));
     let last = told.clone().map(|told| told.step).max()?;
-    told.into_iter().all(Told::is_untold).then_some(last + 1)
+    told.into_iter().all(Told::is_untold).then_some(last)
 }
 
 /// Notes that a channel was told; gives the running number of the message. What nothing goes by any

@@ -17,6 +17,8 @@ pub(crate) struct Reach {
     pub(crate) channel: ChannelId,
     /// The step of escalation; 0 is the route itself.
     pub(crate) step: u32,
+    /// The step before it that leads to somebody.
+    pub(crate) follows: u32,
     /// How long nobody must have taken the incident on.
     pub(crate) after: Duration,
     /// Names of the people for whom it is; empty when the channel itself is meant.
@@ -80,12 +82,14 @@ pub(super) fn reach_of(
 /// 3. A person is reached through all of their channels, a rota through whoever is on duty at this
 ///    moment, by its shifts or because they took over.
 /// 4. A step that leads to nobody, since the only other one on the rota was relieved, is not waited
-///    for: the next step comes in its place.
+///    for: the next step comes in its place, as soon as that one would have, and follows the one
+///    before it. When none comes after it, those on duty are called again in its time.
 pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) -> Vec<Reach> {
     if settings.routes.is_empty() {
         let all = settings.channels.iter().map(|channel| Reach {
             channel: channel.id.clone(),
             step: 0,
+            follows: 0,
             after: Duration::ZERO,
             people: Vec::new(),
             on_duty: false,
@@ -100,26 +104,21 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
         let first = (0, Duration::ZERO, &route.to);
         let steps = (1..).zip(&route.escalate);
         let steps = steps.map(|(nth, step)| (nth, step.wait(matter.phase), &step.to));
-        let mut in_place_of: Option<Duration> = None;
+        let (mut follows, mut passed_over) = (0, Vec::new());
         for (step, after, to) in std::iter::once(first).chain(steps) {
-            let all: Vec<_> = to.iter().flat_map(|it| resolve(settings, it, now)).collect();
+            let all: Vec<Way> = to.iter().flat_map(|it| resolve(settings, it, now)).collect();
             if all.is_empty() && step > 0 {
-                in_place_of.get_or_insert(after);
+                passed_over.push((step, after, to));
                 continue;
             }
-            let after = in_place_of.take().map_or(after, |sooner| sooner.min(after));
-            for (channel, person, on_duty) in all {
-                let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
-                    channel,
-                    step,
-                    after,
-                    people: Vec::new(),
-                    on_duty: true,
-                });
-                known.after = known.after.min(after);
-                known.on_duty &= on_duty;
-                known.people.extend(person.filter(|name| !known.people.contains(name)));
-            }
+            let soonest = passed_over.drain(..).map(|(_, sooner, _)| sooner).chain([after]).min();
+            add(&mut reached, all, step, follows, soonest.unwrap_or(after));
+            follows = step;
+        }
+        for (step, after, to) in passed_over {
+            let again = to.iter().flat_map(|it| resolve(settings, &called_again(it), now));
+            add(&mut reached, again.collect(), step, follows, after);
+            follows = step;
         }
         if !route.goes_on {
             break;
@@ -133,13 +132,43 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
     reached
 }
 
-/// The channels that a receiver stands for now, each with the person it is for and whether that is
-/// so because of a rota.
-fn resolve(
-    settings: &Settings,
-    receiver: &Receiver,
-    now: Timestamp,
-) -> Vec<(ChannelId, Option<String>, bool)> {
+/// Notes where a step leads.
+fn add(
+    reached: &mut BTreeMap<(u32, ChannelId), Reach>,
+    ways: Vec<Way>,
+    step: u32,
+    follows: u32,
+    after: Duration,
+) {
+    for (channel, person, on_duty) in ways {
+        let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
+            channel,
+            step,
+            follows,
+            after,
+            people: Vec::new(),
+            on_duty: true,
+        });
+        known.after = known.after.min(after);
+        known.follows = known.follows.min(follows);
+        known.on_duty &= on_duty;
+        known.people.extend(person.filter(|name| !known.people.contains(name)));
+    }
+}
+
+/// Who is called where nobody is next.
+fn called_again(receiver: &Receiver) -> Receiver {
+    match receiver {
+        Receiver::Next(rota) => Receiver::Rota(rota.clone()),
+        other => other.clone(),
+    }
+}
+
+/// A channel, the person it is for, and whether that is so because of a rota.
+type Way = (ChannelId, Option<String>, bool);
+
+/// The ways that a receiver stands for now.
+fn resolve(settings: &Settings, receiver: &Receiver, now: Timestamp) -> Vec<Way> {
     let on_duty = |people: Vec<&PersonId>| {
         people.into_iter().flat_map(|id| of_person(settings, id, true)).collect()
     };
@@ -155,11 +184,7 @@ fn resolve(
     }
 }
 
-fn of_person(
-    settings: &Settings,
-    id: &PersonId,
-    on_duty: bool,
-) -> Vec<(ChannelId, Option<String>, bool)> {
+fn of_person(settings: &Settings, id: &PersonId, on_duty: bool) -> Vec<Way> {
     let Some(person) = settings.person(id) else { return Vec::new() };
     let channels = person.channels.iter().cloned();
     channels.map(|channel| (channel, Some(person.name.clone()), on_duty)).collect()

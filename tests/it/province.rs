@@ -502,6 +502,7 @@ pub(crate) fn handed() -> HandOver {
         by: "Hà".to_owned(),
         at: now().wall,
         reason: "bị ốm".to_owned(),
+        relieved: Vec::new(),
     }
 }
 

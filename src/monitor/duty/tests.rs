@@ -88,16 +88,36 @@ impl Desk {
             by: "Hà".to_owned(),
             at: self.now.wall,
             reason: "ốm".to_owned(),
+            relieved: Vec::new(),
         };
         self.tell(Input::HandOver(Box::new(handed)))
     }
 
+    fn reach(&self) -> Vec<routing::Reach> {
+        let it = incident("tan-lap.access.x", "tan-lap");
+        routing::reach_of(&it, &self.monitor.picture, Standing::default(), self.now.wall)
+    }
+
+    /// Who is told, then after how many minutes who is called.
+    fn steps(&self) -> String {
+        let mut steps: Vec<(u32, u64, Vec<String>)> = Vec::new();
+        for it in self.reach() {
+            let who = it.channel.as_str().trim_start_matches("sms-").to_owned();
+            match steps.last_mut().filter(|(step, ..)| *step == it.step) {
+                Some((_, _, together)) => together.push(who),
+                None => steps.push((it.step, it.after.as_secs() / 60, vec![who])),
+            }
+        }
+        let words = steps.into_iter().map(|(step, after, who)| match step {
+            0 => who.join(" "),
+            _ => format!("{after}: {}", who.join(" ")),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     /// The channels that an alert reaches, which are those of whoever is shown to be on duty.
     fn reached(&self) -> Vec<String> {
-        let it = incident("tan-lap.access.x", "tan-lap");
-        let reach =
-            routing::reach_of(&it, &self.monitor.picture, Standing::default(), self.now.wall);
-        let reached: Vec<String> = reach.iter().map(|it| it.channel.to_string()).collect();
+        let reached: Vec<String> = self.reach().iter().map(|it| it.channel.to_string()).collect();
         let shown = self.monitor.duty[0].now.iter().flat_map(|it| &it.channels);
         assert_eq!(shown.map(ToString::to_string).collect::<Vec<_>>(), reached);
         reached
@@ -142,40 +162,110 @@ fn whoever_takes_over_is_reached_at_once_and_until_it_passes_back() {
     assert!(desk.durable.duty.is_empty());
 }
 
-#[test]
-fn who_was_relieved_is_called_in_no_step_and_the_one_after_comes_in_its_place() {
-    let mut desk = Desk::open();
-    let mut config = watched_by(&["ha", "tu", "men"]);
-    let everybody =
-        [PersonId::new("ha"), PersonId::new("tu")].map(|who| crate::config::DatedShift {
-            from: desk.now.wall
-                + SignedDuration::from_hours(if who.as_str() == "ha" { -1 } else { 7 }),
-            until: desk.now.wall
-                + SignedDuration::from_hours(if who.as_str() == "ha" { 7 } else { 14 }),
-            who: vec![who],
-        });
-    config.settings.rotas[0].dated = everybody.into();
-    let mins = Duration::from_mins;
-    let step =
-        |after, to| crate::config::Step { after: mins(after), live: mins(after), to: vec![to] };
-    config.settings.routes[0].escalate = vec![
-        step(3, crate::config::Receiver::Next(RotaId::new("truc"))),
-        step(9, crate::config::Receiver::Person(PersonId::new("men"))),
-    ];
-    desk.tell(Input::Reload(Arc::new(config)));
-    let steps = |desk: &Desk| -> Vec<(u32, String, u64)> {
-        let it = incident("tan-lap.access.x", "tan-lap");
-        let reach =
-            routing::reach_of(&it, &desk.monitor.picture, Standing::default(), desk.now.wall);
-        let step = |it: &routing::Reach| (it.step, it.channel.to_string(), it.after.as_secs() / 60);
-        reach.iter().map(step).collect()
+/// The steps of escalation to whoever comes next, after so many minutes each, and at last to a
+/// person.
+fn escalating(people: &[&str], next_after: &[u64], at_last: Option<(u64, &str)>) -> Config {
+    let mut config = watched_by(people);
+    let shift = |(nth, id): (i64, &&str)| crate::config::DatedShift {
+        from: start().wall + SignedDuration::from_hours(7 * nth - 1),
+        until: start().wall + SignedDuration::from_hours(7 * nth + 6),
+        who: vec![PersonId::new(*id)],
     };
-    let of = |step, who: &str, after| (step, format!("sms-{who}"), after);
-    assert_eq!(steps(&desk), [of(0, "ha", 0), of(1, "tu", 3), of(2, "men", 9)]);
-    desk.hand_over(&["tu"], 360);
-    assert_eq!(steps(&desk), [of(0, "tu", 0), of(2, "men", 3)], "nobody calls who is ill");
-    desk.restart_with_its_config();
-    assert_eq!(steps(&desk), [of(0, "tu", 0), of(2, "men", 3)], "also after a restart");
+    config.settings.rotas[0].dated = (0..).zip(people).map(shift).collect();
+    let step = |after: u64, to| {
+        let after = Duration::from_mins(after);
+        crate::config::Step { after, live: after, to: vec![to] }
+    };
+    let next = || crate::config::Receiver::Next(RotaId::new("truc"));
+    let steps = next_after.iter().map(|after| step(*after, next()));
+    let last = at_last
+        .map(|(after, who)| step(after, crate::config::Receiver::Person(PersonId::new(who))));
+    config.settings.routes[0].escalate = steps.chain(last).collect();
+    config
+}
+
+/// What somebody does about the duty.
+enum Does<'a> {
+    HandsOver(&'a [&'a str], i64),
+    TakesBack,
+    Waits(u64),
+}
+
+#[test]
+fn who_was_relieved_is_called_in_no_step_however_often_the_duty_is_handed_on() {
+    use Does::{HandsOver, TakesBack, Waits};
+    let (tu, men, ha, both) = (&["tu"][..], &["men"][..], &["ha"][..], &["tu", "men"][..]);
+    // By the rota it is ha, then tu, men and lan; after nine minutes it is can.
+    let table: &[(&str, &[Does<'_>], &str)] = &[
+        ("nobody is ill", &[], "ha, 3: tu, 9: can"),
+        ("ha is", &[HandsOver(tu, 360)], "tu, 3: men, 9: can"),
+        ("so is tu", &[HandsOver(tu, 360), HandsOver(men, 300)], "men, 3: lan, 9: can"),
+        ("ha is well", &[HandsOver(tu, 360), HandsOver(ha, 300)], "ha, 3: men, 9: can"),
+        ("two share it", &[HandsOver(tu, 360), HandsOver(both, 300)], "tu men, 3: lan, 9: can"),
+        ("a mistake", &[HandsOver(tu, 360), TakesBack], "ha, 3: tu, 9: can"),
+        ("mended", &[HandsOver(tu, 360), TakesBack, HandsOver(men, 300)], "men, 3: tu, 9: can"),
+        ("it passed back", &[HandsOver(tu, 10), Waits(11)], "ha, 3: tu, 9: can"),
+        (
+            "and is handed over anew",
+            &[HandsOver(tu, 10), Waits(11), HandsOver(men, 300)],
+            "men, 3: tu, 9: can",
+        ),
+        (
+            "all but can are ill",
+            &[HandsOver(tu, 360), HandsOver(men, 360), HandsOver(&["lan"], 360)],
+            "lan, 3: can",
+        ),
+    ];
+    for (what, does, steps) in table {
+        let mut desk = Desk::open();
+        let people = ["ha", "tu", "men", "lan"];
+        let mut config = escalating(&people, &[3], Some((9, "can")));
+        let can = watched_by(&["can"]).settings;
+        config.settings.people.extend(can.people);
+        config.settings.channels.extend(can.channels);
+        desk.tell(Input::Reload(Arc::new(config)));
+        for act in *does {
+            match act {
+                HandsOver(to, minutes) => _ = desk.hand_over(to, *minutes),
+                TakesBack => _ = desk.tell(Input::TakeDutyBack(RotaId::new("truc"))),
+                Waits(minutes) => desk.pass(*minutes),
+            }
+        }
+        assert_eq!(desk.steps(), *steps, "{what}");
+        desk.restart_with_its_config();
+        assert_eq!(desk.steps(), *steps, "{what}, after a restart");
+    }
+}
+
+#[test]
+fn where_no_step_comes_after_one_to_nobody_those_on_duty_are_called_again() {
+    /// Who is on duty, when the next are called, who is called at last, and who has a step.
+    type Row<'a> = (&'a [&'a str], &'a [u64], Option<(u64, &'a str)>, &'a str);
+    let table: &[Row<'_>] = &[
+        (&["ha", "tu"], &[3], None, "tu, 3: tu"),
+        (&["ha", "tu"], &[3, 9], None, "tu, 3: tu, 9: tu"),
+        (&["ha", "tu"], &[3, 9], Some((12, "ha")), "tu, 3: ha"),
+        (&["ha", "tu", "men"], &[3, 9], None, "tu, 3: men, 9: men"),
+    ];
+    for (people, next_after, at_last, steps) in table {
+        let mut desk = Desk::open();
+        desk.tell(Input::Reload(Arc::new(escalating(people, next_after, *at_last))));
+        desk.hand_over(&["tu"], 300);
+        assert_eq!(desk.steps(), *steps, "{people:?} {next_after:?} {at_last:?}");
+    }
+}
+
+#[test]
+fn a_step_says_which_one_before_it_leads_to_somebody() {
+    let mut desk = Desk::open();
+    desk.tell(Input::Reload(Arc::new(escalating(&["ha", "tu"], &[3, 6], Some((9, "ha"))))));
+    let follows = |desk: &Desk| {
+        let reach = desk.reach();
+        reach.iter().map(|it| (it.step, it.follows)).collect::<Vec<_>>()
+    };
+    assert_eq!(follows(&desk), [(0, 0), (1, 0), (2, 1), (3, 2)]);
+    desk.hand_over(&["tu"], 300);
+    assert_eq!(follows(&desk), [(0, 0), (3, 0)]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn reach(id: &str, step: u32, minutes: u64) -> Reach {
     Reach {
         channel: ChannelId::new(id),
         step,
+        follows: step.saturating_sub(1),
         after: Duration::from_secs(60 * minutes),
         people: Vec::new(),
         on_duty: false,
@@ -168,6 +169,17 @@ fn where_nobody_could_be_told_the_next_step_waits_for_nobody_and_the_one_after_i
     assert_eq!(case.tell_at(3, &ALL), ["b escalation"]);
     assert!(case.tell_at(4, &ALL).is_empty());
     assert_eq!(case.tell_at(20, &ALL), ["c escalation"]);
+}
+
+#[test]
+fn a_step_that_leads_to_nobody_is_not_waited_for_where_nobody_could_be_told() {
+    // The first step is passed over.
+    let steps = vec![reach("a", 0, 0), Reach { follows: 0, ..reach("c", 2, 10) }];
+    let mut case = Case::new(steps);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    assert!(case.tell_at(1, &ALL).is_empty());
+    case.incident.told[0].given_up = Some(refused(&["a"], None));
+    assert_eq!(case.tell_at(2, &ALL), ["c escalation"]);
 }
 
 const ALL: [&str; 3] = ["a", "b", "c"];

@@ -201,7 +201,7 @@ impl HandOverRequest {
         }
         bounded("a duty that is handed over", now, until, now)?;
         let reason = said("why it is handed over", &reason)?;
-        Ok(HandOver { rota, people: who, until, by, at: now, reason })
+        Ok(HandOver { rota, people: who, until, by, at: now, reason, relieved: Vec::new() })
     }
 }
 

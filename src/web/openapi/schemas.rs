@@ -142,6 +142,7 @@ pub(super) fn all() -> Value {
                 ("by", text()),
                 ("at", time()),
                 ("reason", text()),
+                ("relieved", array(&text())),
             ]),
         ),
         (
