@@ -455,6 +455,20 @@ impl fmt::Display for SelfDoubt {
     }
 }
 
+impl SelfDoubt {
+    /// Whether it is that some recipients refuse what others of their channel have.
+    #[must_use]
+    pub fn is_of_recipients(&self) -> bool {
+        match self {
+            Self::Trouble { part, .. } => *part == Part::Recipients,
+            Self::DrillMissed { channels, refused, .. } => {
+                !channels.is_empty() && channels.iter().all(|it| refused.contains_key(it))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Names of channels in one line, each with those of its recipients whom it is about, if it is not
 /// about all of them; `recipient` is the word for one.
 pub(crate) fn missed(

@@ -194,12 +194,20 @@ impl Drills {
         let wrong = near.flat_map(|drill| {
             let session = || drill.title.clone();
             let way = match &drill.state {
-                DrillState::Failed { missing } if !missing.is_empty() => {
-                    let (channels, refused) = (missing.clone(), drill.refused.clone());
-                    Some(SelfDoubt::DrillMissed { session: session(), channels, refused })
+                // A channel that does not work and one of whose recipients one refuses are two
+                // things to mend.
+                DrillState::Failed { missing } => {
+                    let (some, all): (Vec<_>, Vec<_>) =
+                        missing.iter().cloned().partition(|it| drill.refused.contains_key(it));
+                    let missed = |(channels, refused): (Vec<ChannelId>, _)| {
+                        SelfDoubt::DrillMissed { session: session(), channels, refused }
+                    };
+                    let both = [(all, BTreeMap::new()), (some, drill.refused.clone())];
+                    let both = both.into_iter().filter(|(channels, _)| !channels.is_empty());
+                    both.map(missed).collect()
                 }
-                DrillState::Nobody => Some(SelfDoubt::NobodyReached { session: session() }),
-                DrillState::Running | DrillState::Passed | DrillState::Failed { .. } => None,
+                DrillState::Nobody => vec![SelfDoubt::NobodyReached { session: session() }],
+                DrillState::Running | DrillState::Passed => Vec::new(),
             };
             let untold = drill.doubt.map(|doubt| match doubt {
                 DrillDoubt::HeldBack => SelfDoubt::SessionMuted { session: session() },

@@ -31,8 +31,10 @@ pub(in crate::monitor) enum Weakness {
 
 impl Weakness {
     /// What a doubt is about.
-    const fn of(doubt: &SelfDoubt) -> Self {
+    fn of(doubt: &SelfDoubt) -> Self {
         match doubt {
+            // Whether a drill showed it or an alert, it is one thing to mend.
+            doubt if doubt.is_of_recipients() => Self::Part(Part::Recipients),
             SelfDoubt::ClockSet { .. } | SelfDoubt::ClockOff { .. } => Self::Clock,
             SelfDoubt::DrillMissed { .. }
             | SelfDoubt::NobodyReached { .. }
@@ -83,7 +85,9 @@ impl Monitor {
     ///    nothing is known because of it. Everything else is one for itself: another has to mend
     ///    it, and it ends at another time. What came back last from our gateway and from some of
     ///    the sites is its evidence, each time that it is on again. So it is where no name server
-    ///    answers, once sites are unknown because of that; only they are at stake then.
+    ///    answers, once sites are unknown because of that; only they are at stake then. That some
+    ///    recipients refuse messages is one, whether alerts show it or a drill; the others are told,
+    ///    so it is a warning, until a drill has shown that they miss what a session depends on.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {
@@ -142,6 +146,8 @@ impl Monitor {
         let target = TargetKey { site: here, endpoint: None, check: None };
         let names_sites = matches!(weakness, Weakness::Sight | Weakness::Part(Part::Resolver));
         let evidence = &entry.incident.evidence;
+        let is_mere_warning = weakness == Weakness::Part(Part::Recipients)
+            && doubts.iter().all(|doubt| matches!(doubt, SelfDoubt::Trouble { .. }));
         let is_news = |saw: &Saw| is_on_again || !evidence.iter().any(|it| it.saw == *saw);
         let news = doubts.into_iter().map(Saw::Ourselves).filter(is_news);
         let mut seen: Vec<Evidence> =
@@ -175,10 +181,9 @@ impl Monitor {
             Stake::at(&self.picture, topology.site_ixs())
         };
         let delegates = if names_sites && nobody_yet { 0 } else { stake.delegates };
-        // Of who refuses messages the others are told, and they have them.
-        let severity = match weakness {
-            Weakness::Part(Part::Recipients) => Severity::Warning,
-            _ => severity::of_ourselves(&stake, lasts),
+        let severity = match is_mere_warning {
+            true => Severity::Warning,
+            false => severity::of_ourselves(&stake, lasts),
         };
         let of = u32::try_from(topology.sites.len()).unwrap_or(u32::MAX);
         let known = &entry.incident;
@@ -224,4 +229,66 @@ fn affect(incident: &mut Incident, topology: &Topology, sites: &BTreeSet<SiteIx>
         until: None,
     }));
     incident.affected.sort_by_key(|affected| topology.find_site(&affected.site));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+
+    use super::super::Input;
+    use super::super::tests::{config, province, session, start};
+    use super::*;
+    use crate::model::{
+        Ailment, Cause, ChannelId, Drill, DrillState, Durable, IncidentId, SessionId,
+    };
+
+    /// What is open about a monitor, half an hour before a session, of which a recipient refuses
+    /// messages; by a drill as well if that is so.
+    fn open_about_it(by_drill: bool) -> Vec<Incident> {
+        let (mut now, sms) = (start(), ChannelId::new("sms"));
+        let mut config = config(province("{bac-kan: {cho-don: [tan-lap, bang-lung]}}"));
+        config.sessions = vec![session(&config.topology, "giao-ban", 1_800, 7_200)];
+        let drill = Drill {
+            session: SessionId::new("giao-ban"),
+            incident: IncidentId::new("drill.giao-ban.x"),
+            title: "Giao ban".to_owned(),
+            start: config.sessions[0].start,
+            end: config.sessions[0].end,
+            at: now.wall - SignedDuration::from_mins(5),
+            reached: [(sms.clone(), Vec::new())].into(),
+            played: None,
+            doubt: None,
+            refused: [(sms.clone(), vec!["2".to_owned()])].into(),
+            state: DrillState::Failed { missing: vec![sms] },
+        };
+        let drills = by_drill.then(|| (drill.session.clone(), drill)).into_iter().collect();
+        let durable = Durable { drills, ..Durable::default() };
+        let mut monitor = Monitor::new(Arc::new(config), durable, now);
+        let trouble = Some(Ailment::Words("sms (2)".to_owned()));
+        for _ in 0..20 {
+            let refuses = Input::Part { part: Part::Recipients, trouble: trouble.clone() };
+            monitor.handle(refuses, now);
+            monitor.handle(Input::Tick, now);
+            while monitor.poll_command().is_some() {}
+            now = now.plus(Duration::from_millis(500));
+        }
+        let all = &monitor.snapshot(now).incidents;
+        let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
+        ours.map(|it| (**it).clone()).collect()
+    }
+
+    #[test]
+    fn a_recipient_who_refuses_alerts_and_a_drill_is_one_incident() {
+        for (by_drill, severity, doubts) in
+            [(false, Severity::Warning, 1), (true, Severity::Critical, 2)]
+        {
+            let open = open_about_it(by_drill);
+            assert_eq!(open.len(), 1, "{open:?}");
+            assert_eq!((open[0].severity, open[0].evidence.len()), (severity, doubts));
+            let known = Weakness::of_record(&open[0]);
+            assert_eq!(known, Weakness::Part(Part::Recipients), "also after a restart");
+        }
+    }
 }

@@ -178,6 +178,22 @@ fn a_recipient_who_refuses_is_missing_by_name_until_they_accept_something() {
 }
 
 #[test]
+fn a_channel_that_does_not_work_and_one_that_a_recipient_refuses_are_two_things_to_mend() {
+    let (mut drills, config) = (Drills::default(), config());
+    look(&mut drills, &config, &none(), at("00:00:00"));
+    drills.refusing(ChannelId::new("sms"), vec!["2".to_owned()]);
+    look(&mut drills, &config, &none(), at("00:02:01"));
+    let of = |channel: &str, refused: &[&str]| SelfDoubt::DrillMissed {
+        session: "Giao ban".to_owned(),
+        channels: vec![ChannelId::new(channel)],
+        refused: refused.iter().map(|who| (ChannelId::new(channel), vec![(*who).into()])).collect(),
+    };
+    let said = [of("duty", &[]), of("sms", &["2"])];
+    assert_eq!(drills.reasons(at("00:02:01")), said);
+    assert_eq!(said.map(|doubt| doubt.is_of_recipients()), [false, true]);
+}
+
+#[test]
 fn a_drill_that_a_crash_cut_short_goes_on_and_its_end_is_told() {
     let (mut drills, config) = (Drills::default(), config());
     look(&mut drills, &config, &none(), at("00:00:00"));

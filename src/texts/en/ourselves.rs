@@ -6,9 +6,20 @@ use super::words::duration;
 use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, missed};
 use crate::texts::Facts;
 
+/// What is likely, and what to do, when some recipients refuse what others of their channel have.
+const RECIPIENTS: (&str, &str) = (
+    "a wrong number or address, somebody who left the group or blocked the account, or a \
+     mailbox that is full",
+    "In vchealth.yaml look at the recipient in brackets: the place in `to`, or the id of the \
+     group. Mend or take it out, and try with `vchealth alert-test`. This is over once they \
+     take the next alert or drill, or the channel's settings change. The others are told.",
+);
+
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
 pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
     match facts.doubt()? {
+        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some(RECIPIENTS),
+        doubt @ SelfDoubt::DrillMissed { .. } if doubt.is_of_recipients() => Some(RECIPIENTS),
         SelfDoubt::DrillMissed { .. } => Some((
             "the channel has a wrong address or key, no credit left, or no way out",
             "Run `vchealth alert-test`, mend the channel by the reason given, and try until \
@@ -39,12 +50,6 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "the disk is full, broken or held by another program",
             "Do what is said above. Alerts go out all the same, but what is not written is \
              lost if the machine stops now.",
-        )),
-        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some((
-            "a wrong number or address, somebody who left the group or blocked the account, or a \
-             mailbox that is full",
-            "In vchealth.yaml look at the recipient in brackets: the place in `to`, or the id of the \
-             group. Mend or take it out, then try `vchealth alert-test`. The others are told.",
         )),
         SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
             "the monitor has no way out, or the message services are down",

@@ -6,9 +6,21 @@ use super::words::{clock, duration};
 use crate::model::{Ailment, Language, Part, SelfDoubt, StoreTrouble, Strain, missed, quoted};
 use crate::texts::Facts;
 
+/// What is likely, and what to do, when some recipients refuse what others of their channel have.
+const RECIPIENTS: (&str, &str) = (
+    "sai số điện thoại hoặc địa chỉ, người nhận đã rời nhóm, chặn tài khoản gửi, hoặc đầy \
+     hộp thư",
+    "Trong vchealth.yaml, xem lại người nhận ghi trong ngoặc: số thứ tự trong `to` hoặc mã \
+     của nhóm. Sửa hoặc bỏ đi, rồi thử bằng `vchealth alert-test`. Cảnh báo này hết khi họ \
+     nhận được tin cảnh báo hoặc tin diễn tập kế tiếp, hoặc khi cấu hình kênh thay đổi. \
+     Những người khác vẫn nhận được.",
+);
+
 /// What is likely, and what to do, when it is known what of this monitor is wrong.
 pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
     match facts.doubt()? {
+        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some(RECIPIENTS),
+        doubt @ SelfDoubt::DrillMissed { .. } if doubt.is_of_recipients() => Some(RECIPIENTS),
         SelfDoubt::DrillMissed { .. } => Some((
             "kênh đó sai địa chỉ, sai khóa, hết hạn mức hoặc mất đường ra",
             "Chạy `vchealth alert-test`, sửa kênh theo lý do được báo, thử lại cho đến khi \
@@ -39,12 +51,6 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
             "đĩa đầy, hỏng hoặc bị chương trình khác chiếm",
             "Làm theo dấu hiệu ở trên. Cảnh báo vẫn được gửi, nhưng tắt máy lúc này sẽ mất \
              những gì chưa ghi.",
-        )),
-        SelfDoubt::Trouble { part: Part::Recipients, .. } => Some((
-            "sai số điện thoại hoặc địa chỉ, người nhận đã rời nhóm, chặn tài khoản gửi, hoặc đầy \
-             hộp thư",
-            "Trong vchealth.yaml, xem lại người nhận ghi trong ngoặc: số thứ tự trong `to` hoặc mã \
-             của nhóm. Sửa hoặc bỏ đi, rồi thử `vchealth alert-test`. Những người khác vẫn nhận được.",
         )),
         SelfDoubt::Trouble { part: Part::Courier, .. } => Some((
             "máy giám sát mất đường ra, hoặc các dịch vụ nhắn tin ngừng",
