@@ -2,7 +2,9 @@
 //!
 //! Rooms with hands hold a [`Clock`] and hand its readings to the pure ones.
 
-use std::time::Instant;
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -12,30 +14,77 @@ use crate::model::{Mono, Now};
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     origin: Instant,
+    /// How far a test has set it forward, in nanoseconds.
+    #[cfg(test)]
+    ahead: &'static AtomicU64,
 }
 
 impl Clock {
     /// A clock whose monotonic time begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+            #[cfg(test)]
+            ahead: &tests::NOT_AT_ALL,
+        }
     }
 
     /// The current moment on both clocks.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now { mono: self.mono(), wall: Timestamp::now() }
+        Now { mono: self.mono(), wall: Timestamp::now() + ahead(self) }
     }
 
     /// The current moment on the monotonic clock.
     #[must_use]
     pub fn mono(&self) -> Mono {
-        Mono::ZERO + self.origin.elapsed()
+        Mono::ZERO + self.origin.elapsed() + ahead(self)
     }
 
     /// The instant of the operating system at monotonic time `mono`, for timers.
     #[must_use]
     pub fn instant(&self, mono: Mono) -> Instant {
-        self.origin + (mono - Mono::ZERO)
+        self.origin + (mono - Mono::ZERO).saturating_sub(ahead(self))
+    }
+}
+
+#[cfg(not(test))]
+const fn ahead(_: &Clock) -> Duration {
+    Duration::ZERO
+}
+
+#[cfg(test)]
+fn ahead(clock: &Clock) -> Duration {
+    Duration::from_nanos(clock.ahead.load(Ordering::Relaxed))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(super) static NOT_AT_ALL: AtomicU64 = AtomicU64::new(0);
+
+    impl Clock {
+        /// A clock that a test sets forward, both ways of it alike, together with all its copies.
+        pub(crate) fn movable() -> Self {
+            Self { ahead: Box::leak(Box::default()), ..Self::start() }
+        }
+
+        /// Sets it forward. What waits by the timers of the operating system does not notice.
+        pub(crate) fn set_forward(&self, by: Duration) {
+            let by = u64::try_from(by.as_nanos()).expect("a time that a test means");
+            self.ahead.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_agrees_with_its_copies_and_with_the_timers() {
+        let clock = Clock::movable();
+        let (copy, mono) = (clock, clock.mono());
+        let instant = clock.instant(mono);
+        clock.set_forward(Duration::from_secs(31));
+        assert!(copy.mono() - mono >= Duration::from_secs(31));
+        assert_eq!(copy.instant(mono + Duration::from_secs(31)), instant);
     }
 }

@@ -97,7 +97,7 @@ mod tests {
     use crate::config::{File, SourceSet};
     use crate::daemon::{Daemon, Options, Source};
     use crate::metrics::Page;
-    use crate::model::WebAddress;
+    use crate::model::{Part, Saw, SelfDoubt, WebAddress};
     use crate::store::tests::Scratch;
 
     /// Longer than any loop that turns stands still.
@@ -119,9 +119,10 @@ mod tests {
         format!("http://{address}/beat")
     }
 
-    fn quiet(state: &std::path::Path) -> Source {
+    fn quiet(state: &std::path::Path, channels: &str) -> Source {
         let settings = format!(
-            "listen: 127.0.0.1:0\nstate_dir: {}\nchannels: {{}}\nchecks: {{rare: {{kind: tcp, port: 9, pace: 10m}}}}\n",
+            "listen: 127.0.0.1:0\nstate_dir: {}\nchannels: {{{channels}}}\n\
+             checks: {{rare: {{kind: tcp, port: 9, pace: 10m}}}}\n",
             state.display()
         );
         let sites = "levels: [{id: commune, name: Xã}]\n\
@@ -138,7 +139,7 @@ mod tests {
     async fn a_loop_that_stands_still_holds_the_heartbeat_back_until_it_goes_on() {
         let scratch = Scratch::new("standstill");
         let options =
-            Options { source: quiet(scratch.path()), listener: None, clock: Clock::start() };
+            Options { source: quiet(scratch.path(), ""), listener: None, clock: Clock::start() };
         let daemon = Daemon::start(options).unwrap();
         let face = Arc::clone(&daemon.face);
         let count = Arc::new(AtomicUsize::new(0));
@@ -164,6 +165,53 @@ mod tests {
         assert_eq!(goes_on(false).await, (true, 1), "it is due, and held back");
         drop(held);
         assert_eq!(goes_on(true).await, (false, 2), "as soon as all is well");
+        daemon.stop().await;
+    }
+
+    /// Waits until it is so.
+    async fn until(is_so: impl Fn() -> bool) {
+        let waits = async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waits).await.expect("it comes to be so");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_courier_that_hangs_holds_the_heartbeat_back_and_is_told_until_it_goes_on() {
+        let (scratch, clock) = (Scratch::new("courier-hangs"), Clock::movable());
+        let duty = "duty: {kind: webhook, url: \"http://127.0.0.1:9/\"}";
+        let options = Options { source: quiet(scratch.path(), duty), listener: None, clock };
+        let daemon = Daemon::start(options).unwrap();
+        let face = Arc::clone(&daemon.face);
+        let url = WebAddress::new(watchdog(Arc::default())).into();
+        let settings = HeartbeatSettings { url, every: STALLED };
+        let mut watch = Watch::default();
+        // Why the sign is held back by now.
+        let mut held_for = async || {
+            let now = clock.mono();
+            until(|| face.heartbeat.last() > now).await;
+            watch.look(Some(settings.clone()), &face, clock.mono()).await;
+            watch.held
+        };
+        let is_told = || {
+            let incidents = &face.snapshot().incidents;
+            let saw = incidents.iter().filter(|it| it.is_open()).flat_map(|it| &it.evidence);
+            saw.map(|it| &it.saw).any(|saw| {
+                matches!(saw, Saw::Ourselves(SelfDoubt::Trouble { part: Part::Courier, .. }))
+            })
+        };
+        assert_eq!(held_for().await, None);
+        let hangs = daemon.courier.hold();
+        clock.set_forward(Duration::from_secs(31));
+        assert_eq!(held_for().await, Some("the courier stands still"));
+        until(is_told).await;
+        drop(hangs);
+        // It comes round for whatever reaches it.
+        daemon.courier.restore(Vec::new());
+        until(|| !face.courier.is_stalled(clock.mono())).await;
+        assert_eq!(held_for().await, None);
         daemon.stop().await;
     }
 }
