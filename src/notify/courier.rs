@@ -4,6 +4,9 @@
 //! Nothing here is ever waited for by whoever probes or decides. Writing a hundred messages takes
 //! some milliseconds, in which a thread does nothing else; so all of this runs on a thread of its
 //! own, and not on those on which probes start.
+//!
+//! What others hold of it and its rounds stand together in one file: what they share is what the
+//! one shows of the other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

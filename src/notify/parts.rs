@@ -28,67 +28,22 @@
 //! a start ([`Recipients::heard`], [`Recipients::recall`]). Only what was on its way when the
 //! program died may be repeated to somebody; that is told by its id.
 
-use std::collections::{BTreeMap, VecDeque};
+mod memory;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::queue::LONGEST_ASKED;
-use super::{DeliveryError, Fared, HeardOf, Item, Letter, Receipt, Retry, Style, split, texts};
-use crate::model::{IncidentId, NotificationId, NotificationKind};
-use crate::store::{self, Has, RecipientKey};
+use super::{DeliveryError, Fared, Letter, Receipt, Retry, Style, split, texts};
+use crate::store::RecipientKey;
 
-/// Incidents that a recipient is known to have been told of while others still are to be.
-const REMEMBERED: usize = 512;
+pub(super) use memory::Recipients;
+
 /// A service that takes longer over a refusal does not answer.
 const HANGS: Duration = Duration::from_secs(3);
-/// Texts of which the beginning is known to have been accepted while the rest was not.
-const BEGUN: usize = 64;
-
-/// What a channel knows of its recipients.
-#[derive(Debug, Default)]
-pub(super) struct Recipients(Mutex<BTreeMap<RecipientKey, Recipient>>);
-
-#[derive(Debug, Default)]
-struct Recipient {
-    /// What they were told last of incidents that may be told again, the oldest first.
-    heard: VecDeque<Heard>,
-    /// Longer texts of which they have the beginning.
-    begun: VecDeque<Begun>,
-    /// The last message that they refused for good, of each incident that may be told again.
-    refused: VecDeque<Refused>,
-    /// When they were posted to of late.
-    posts: VecDeque<Instant>,
-    /// Until when they asked to be left alone, and in which words.
-    rest: Option<(Instant, String)>,
-    /// Whether the last post to them hung.
-    hung: bool,
-}
-
-#[derive(Debug)]
-struct Heard {
-    incident: IncidentId,
-    message: NotificationId,
-    told_as: NotificationKind,
-}
-
-/// A text that leaves in pieces, of which the first so many have arrived.
-#[derive(Debug)]
-struct Begun {
-    incident: IncidentId,
-    message: NotificationId,
-    pieces: usize,
-}
-
-/// A message that somebody refused for good.
-#[derive(Debug)]
-struct Refused {
-    incident: IncidentId,
-    message: NotificationId,
-    why: String,
-}
 
 /// How a letter is handed over.
 pub(super) trait Post: Sync {
@@ -200,52 +155,6 @@ impl Message {
 }
 
 impl Recipients {
-    /// What a recipient lacks of a letter; none if they have it all.
-    pub(super) fn lacks(&self, name: &str, letter: &Letter) -> Option<Letter> {
-        let all = self.all();
-        let Some(recipient) = all.get(&RecipientKey::of(name)) else { return Some(letter.clone()) };
-        let items = letter.items.iter().filter_map(|item| recipient.lacks(item)).collect();
-        drop(all);
-        letter.only(items)
-    }
-
-    /// Who has what of a letter, as far as that is remembered for a repeat.
-    pub(super) fn heard(&self, letter: &Letter) -> HeardOf {
-        let all = self.all();
-        let mut heard = HeardOf::new();
-        for about in letter.items.iter().map(|item| &item.notification.alert.incident.id) {
-            let its: Vec<_> = all.iter().flat_map(|(who, it)| it.heard_of(who, about)).collect();
-            if !its.is_empty() {
-                heard.insert(about.clone(), its);
-            }
-        }
-        heard
-    }
-
-    /// Takes up who had a message about an incident when the daemon ended.
-    pub(super) fn recall(&self, incident: &IncidentId, heard: &[store::Heard]) {
-        let mut all = self.all();
-        for store::Heard { recipient, message, has } in heard {
-            let recipient = all.entry(recipient.clone()).or_default();
-            let (incident, message) = (incident.clone(), message.clone());
-            match has.clone() {
-                Has::Whole(told_as) => recipient.hears(Heard { incident, message, told_as }),
-                Has::Pieces(pieces) => recipient.begins(Begun { incident, message, pieces }),
-                Has::Refused(why) => recipient.refuses(Refused { incident, message, why }),
-            }
-        }
-    }
-
-    /// Those who refused something of a letter for good when it was offered to them before.
-    pub(super) fn refusing(&self, letter: &Letter, way: &impl Post) -> Vec<Fared> {
-        let one = |(at, name): (usize, String)| {
-            let key = RecipientKey::of(&name);
-            let error = self.refusal(&key, letter)?;
-            Some(Fared { recipient: way.label(at), key, asked: false, result: Err(error) })
-        };
-        way.names().into_iter().enumerate().filter_map(one).collect()
-    }
-
     /// Hands a letter over to every recipient: what each lacks, up to the first that one does not
     /// accept. What comes of it is said by [`verdict`].
     pub(super) async fn deliver<P: Post>(&self, letter: &Letter, way: &P) -> Receipt {
@@ -304,184 +213,6 @@ impl Recipients {
             Run { who, lacks, left, messages, asked: false, busy: false, failure }
         };
         way.names().into_iter().map(run).collect()
-    }
-
-    fn has(&self, who: &RecipientKey, message: &Letter, piece: usize) -> bool {
-        let all = self.all();
-        let mut begun = all.get(who).into_iter().flat_map(|recipient| &recipient.begun);
-        begun.any(|it| it.message == message.id && piece < it.pieces)
-    }
-
-    /// Why somebody has not got a letter, who refused something of it for good before.
-    fn refusal(&self, who: &RecipientKey, letter: &Letter) -> Option<DeliveryError> {
-        let all = self.all();
-        let recipient = all.get(who)?;
-        let refused = letter.items.iter().find_map(|item| recipient.refused(&item.notification.id));
-        refused.map(|it| DeliveryError { retry: Retry::Never, text: it.why.clone() })
-    }
-
-    /// When somebody may be posted to by the pace.
-    fn slot(&self, who: &RecipientKey, pace: Pace) -> Instant {
-        let all = self.all();
-        let now = Instant::now();
-        let Some(posts) = all.get(who).map(|recipient| &recipient.posts) else { return now };
-        let apart = posts.back().map(|last| *last + pace.apart);
-        let within = pace.most.and_then(|(most, within)| {
-            posts.iter().rev().nth(most.saturating_sub(1)).map(|first| *first + within)
-        });
-        apart.into_iter().chain(within).max().unwrap_or(now).max(now)
-    }
-
-    fn posting(&self, who: &RecipientKey, pace: Pace) {
-        let mut all = self.all();
-        let posts = &mut all.entry(who.clone()).or_default().posts;
-        posts.push_back(Instant::now());
-        while posts.len() > pace.most.map_or(1, |(most, _)| most.max(1)) {
-            posts.pop_front();
-        }
-    }
-
-    /// What somebody said who asked for time that is not over.
-    fn rest(&self, who: &RecipientKey) -> Option<DeliveryError> {
-        let all = self.all();
-        let (until, text) = all.get(who)?.rest.as_ref()?;
-        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        Some(DeliveryError { retry: Retry::After(left), text: text.clone() })
-    }
-
-    fn hung(&self, who: &RecipientKey) -> bool {
-        self.all().get(who).is_some_and(|recipient| recipient.hung)
-    }
-
-    fn note_hung(&self, who: &RecipientKey, hung: bool) {
-        if let Some(recipient) = self.all().get_mut(who) {
-            recipient.hung = hung;
-        }
-    }
-
-    fn leave_alone(&self, runs: &[Run], asked: Duration, text: &str) {
-        let mut all = self.all();
-        let until = Instant::now() + asked.min(LONGEST_ASKED);
-        for run in runs {
-            all.entry(run.who.clone()).or_default().rest = Some((until, text.to_owned()));
-        }
-    }
-
-    /// Remembers that somebody accepted a message, or a piece of it with others to come.
-    fn accepted(&self, who: &RecipientKey, message: &Letter, piece: Option<usize>) {
-        let mut all = self.all();
-        let recipient = all.entry(who.clone()).or_default();
-        let incident = |item: &Item| item.notification.alert.incident.id.clone();
-        if let Some((piece, item)) = piece.zip(message.items.first()) {
-            let (incident, message) = (incident(item), message.id.clone());
-            recipient.begins(Begun { incident, message, pieces: piece + 1 });
-            return;
-        }
-        recipient.begun.retain(|begun| begun.message != message.id);
-        for item in &message.items {
-            let (incident, message) = (incident(item), item.notification.id.clone());
-            recipient.hears(Heard { incident, message, told_as: item.told_as });
-        }
-    }
-
-    /// Remembers that somebody refused for good what they lacked of a letter.
-    fn refuses(&self, who: &RecipientKey, lacked: &Letter, why: &str) {
-        let mut all = self.all();
-        let recipient = all.entry(who.clone()).or_default();
-        for notification in lacked.items.iter().map(|item| &item.notification) {
-            let (message, why) = (notification.id.clone(), why.to_owned());
-            if recipient.heard.iter().all(|heard| heard.message != message) {
-                let incident = notification.alert.incident.id.clone();
-                recipient.refuses(Refused { incident, message, why });
-            }
-        }
-    }
-
-    /// Forgets who refused a letter.
-    fn forget_refusals(&self, letter: &Letter) {
-        for recipient in self.all().values_mut() {
-            recipient.refused.retain(|it| !is_about(letter, &it.incident));
-        }
-    }
-
-    /// Forgets a letter that will not be repeated.
-    pub(super) fn forget(&self, letter: &Letter) {
-        self.forget_refusals(letter);
-        for recipient in self.all().values_mut() {
-            recipient.heard.retain(|heard| !is_about(letter, &heard.incident));
-            recipient.begun.retain(|begun| !is_about(letter, &begun.incident));
-        }
-    }
-
-    /// Every change of it is one step, so a panic leaves it whole.
-    fn all(&self) -> MutexGuard<'_, BTreeMap<RecipientKey, Recipient>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Recipient {
-    /// Rules 1 and 6, for one incident.
-    fn lacks(&self, item: &Item) -> Option<Item> {
-        use NotificationKind::Firing;
-        let notification = &item.notification;
-        if self.refused(&notification.id).is_some() {
-            return None;
-        }
-        let about = &notification.alert.incident.id;
-        let Some(heard) = self.heard.iter().find(|heard| heard.incident == *about) else {
-            return Some(item.clone());
-        };
-        if heard.message == notification.id {
-            return None;
-        }
-        // What others have not heard yet stands in what it is told as.
-        let known = item.told_as == Firing || item.told_as == heard.told_as;
-        let told_as = if known { notification.kind } else { item.told_as };
-        Some(Item { told_as, notification: Arc::clone(notification) })
-    }
-
-    fn refused(&self, message: &NotificationId) -> Option<&Refused> {
-        self.refused.iter().find(|it| it.message == *message)
-    }
-
-    fn refuses(&mut self, news: Refused) {
-        self.refused.retain(|it| it.incident != news.incident);
-        self.refused.push_back(news);
-        if self.refused.len() > REMEMBERED {
-            self.refused.pop_front();
-        }
-    }
-
-    fn hears(&mut self, news: Heard) {
-        self.heard.retain(|heard| heard.incident != news.incident);
-        self.heard.push_back(news);
-        if self.heard.len() > REMEMBERED {
-            self.heard.pop_front();
-        }
-    }
-
-    fn begins(&mut self, news: Begun) {
-        self.begun.retain(|begun| begun.message != news.message);
-        self.begun.push_back(news);
-        if self.begun.len() > BEGUN {
-            self.begun.pop_front();
-        }
-    }
-
-    /// What this one has that is about an incident, or refuses, for the record.
-    fn heard_of(&self, who: &RecipientKey, about: &IncidentId) -> Vec<store::Heard> {
-        let whole = self.heard.iter().filter(|heard| heard.incident == *about);
-        let whole = whole.map(|heard| (&heard.message, Has::Whole(heard.told_as)));
-        let begun = self.begun.iter().filter(|begun| begun.incident == *about);
-        let begun = begun.map(|begun| (&begun.message, Has::Pieces(begun.pieces)));
-        let refused = self.refused.iter().filter(|it| it.incident == *about);
-        let refused = refused.map(|it| (&it.message, Has::Refused(it.why.clone())));
-        let all = whole.chain(begun).chain(refused).map(|(message, has)| store::Heard {
-            recipient: who.clone(),
-            message: message.clone(),
-            has,
-        });
-        all.collect()
     }
 }
 
@@ -583,10 +314,6 @@ impl Run {
         self.left.clear();
         self.failure = Some(failure);
     }
-}
-
-fn is_about(letter: &Letter, incident: &IncidentId) -> bool {
-    letter.items.iter().any(|item| item.notification.alert.incident.id == *incident)
 }
 
 /// What a log calls the recipient at this place of the settings, where their number or address is

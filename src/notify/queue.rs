@@ -47,6 +47,7 @@
 
 mod entry;
 mod line;
+mod stand_in;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,9 +55,7 @@ use std::time::Duration;
 
 use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
-use crate::model::{
-    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
-};
+use crate::model::{ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now};
 use crate::store::{Mark, MarkState, RecipientKey, Refuses, StandIn, Waiting};
 use entry::Entry;
 use line::{Line, StandsIn};
@@ -317,52 +316,6 @@ impl Queue {
         self.lines.values().filter(|line| line.configured).map(|line| line.status(now)).collect()
     }
 
-    /// Notes that a fallback tells of an incident; whether it is the first time. How many are noted
-    /// is bounded, whatever never ends: what was noted first is forgotten first.
-    fn note_stand_in(&mut self, stand_in: StandIn) -> bool {
-        if self.stand_ins.contains_key(&stand_in) {
-            return false;
-        }
-        self.stand_ins.insert(stand_in, self.next_order);
-        self.next_order += 1;
-        if self.stand_ins.len() > MOST_STAND_INS {
-            let oldest = self.stand_ins.iter().min_by_key(|(_, order)| **order);
-            if let Some(oldest) = oldest.map(|(stand_in, _)| stand_in.clone()) {
-                self.stand_ins.remove(&oldest);
-            }
-        }
-        true
-    }
-
-    /// Rule 7: the end of a problem follows to whoever heard of it through a fallback, unless they
-    /// are told of no end. What a channel told that tells none is over with its incident.
-    fn admit(&mut self, mut entry: Entry, now: Now) {
-        let notification = Arc::clone(&entry.notification);
-        if notification.kind == NotificationKind::Resolved {
-            let (lines, over) = (&self.lines, &notification.alert.incident.id);
-            let tells_ends = |id: &ChannelId| lines.get(id).is_none_or(|line| line.ends);
-            self.stand_ins.retain(|it, _| it.incident != *over || tells_ends(&it.channel));
-        }
-        let about = (&notification.channel, &notification.alert.incident.id);
-        let heard = self.stand_ins.keys().find(|it| (&it.channel, &it.incident) == about).cloned();
-        let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
-        if let Some(heard) = heard.filter(|_| is_end) {
-            self.stand_ins.remove(&heard);
-            let tells_ends = self.lines.get(&heard.fallback).is_none_or(|line| line.ends);
-            if tells_ends
-                && !told_itself(&notification, &heard.fallback)
-                && let Some(line) = self.lines.get_mut(about.0)
-            {
-                line.status.fallen_back += 1;
-                self.output.copies.push(entry.copy(&heard.fallback));
-                entry.fallback = Some(heard.fallback);
-                // On record together with the copy.
-                self.output.marks.push(entry.mark(MarkState::Waiting, now, None));
-            }
-        }
-        self.add(entry, now);
-    }
-
     fn add(&mut self, mut entry: Entry, now: Now) {
         let channel = &entry.notification.channel;
         let Some(line) = self.lines.get_mut(channel).filter(|line| line.configured) else {
@@ -382,37 +335,6 @@ impl Queue {
         line.fold(&incident, now, &mut self.output);
     }
 
-    /// Rule 7: hands on what has to go through a fallback, over any number of them.
-    fn fall_back(&mut self, now: Now) {
-        loop {
-            for line in self.lines.values_mut() {
-                line.fall_back(now, &mut self.output);
-            }
-            let copies = std::mem::take(&mut self.output.copies);
-            if copies.is_empty() {
-                return;
-            }
-            for mut copy in copies {
-                let Some(channel) = copy.instead_of.clone() else { continue };
-                if copy.kind != NotificationKind::Resolved {
-                    let new = self.note_stand_in(StandIn {
-                        channel,
-                        incident: copy.alert.incident.id.clone(),
-                        fallback: copy.channel.clone(),
-                    });
-                    copy.kind = match copy.kind {
-                        _ if new => NotificationKind::Firing,
-                        NotificationKind::Firing => NotificationKind::Update,
-                        other => other,
-                    };
-                }
-                let copy = Arc::new(copy);
-                self.output.added.push(Arc::clone(&copy));
-                self.admit(Entry::new(copy), now);
-            }
-        }
-    }
-
     /// Gives up what waits for channels that are no longer configured, and forgets those with
     /// nothing under way.
     fn let_go(&mut self, now: Now) {
@@ -429,16 +351,6 @@ impl Queue {
         self.take_back(untold, now);
         self.lines.retain(|_, line| line.configured || !line.under_way.is_empty());
     }
-
-    /// Rule 7: what was to be told by a fallback that is gone may go another way.
-    fn take_back(&mut self, untold: impl IntoIterator<Item = (StandIn, NotificationId)>, now: Now) {
-        for (stand_in, original) in untold {
-            self.stand_ins.remove(&stand_in);
-            if let Some(line) = self.lines.get_mut(&stand_in.channel) {
-                line.take_back(&original, now, &mut self.output);
-            }
-        }
-    }
 }
 
 fn note_heard(entries: &mut [Entry], heard: &HeardOf) {
@@ -446,12 +358,6 @@ fn note_heard(entries: &mut [Entry], heard: &HeardOf) {
         let about = &entry.notification.alert.incident.id;
         entry.heard = heard.get(about).cloned().unwrap_or_default();
     }
-}
-
-/// Whether a channel was told of the incident in its own right.
-fn told_itself(notification: &Notification, channel: &ChannelId) -> bool {
-    let mut told = notification.alert.incident.told.iter();
-    told.any(|told| told.channel == *channel && !told.is_untold())
 }
 
 #[cfg(test)]

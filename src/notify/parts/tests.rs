@@ -1,7 +1,9 @@
 //! Recipients who accept, hang, refuse and ask for time, in virtual time.
 
+use super::memory::{BEGUN, REMEMBERED};
 use super::*;
-use crate::notify::Item;
+use crate::model::{NotificationId, NotificationKind};
+use crate::notify::{HeardOf, Item};
 use crate::store::tests::{incident, notification};
 use crate::texts::tests::{every_letter, shapes, write_each};
 

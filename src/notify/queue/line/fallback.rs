@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::entry::{Entry, fall_back};
-use super::super::{Event, Output, told_itself};
+use super::super::stand_in::told_itself;
+use super::super::{Event, Output};
 use super::Line;
 use crate::config::Fallback;
 use crate::model::{ChannelId, Mono, NotificationId, Now};
