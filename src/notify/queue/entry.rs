@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::line::StandsIn;
 use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
-use crate::store::{Heard, Mark, MarkState, RecipientKey, StandIn};
+use crate::store::{Has, Heard, Mark, MarkState, RecipientKey, StandIn};
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -74,7 +74,8 @@ impl Entry {
 
     /// Whether some recipients have this very message, which waits for the others only.
     pub(super) fn is_told_to_some(&self) -> bool {
-        self.heard.iter().any(|heard| heard.message == self.notification.id)
+        let has = |it: &Heard| !matches!(it.has, Has::Refused(_));
+        self.heard.iter().any(|heard| heard.message == self.notification.id && has(heard))
     }
 
     /// Takes over who has heard of the incident in an older message.

@@ -607,6 +607,21 @@ fn who_has_a_message_that_is_overtaken_stays_on_record_with_the_newer_one() {
     assert_eq!(on_record(&mut desk, "a-2"), Some(Vec::new()), "everybody has it");
 }
 
+#[test]
+fn whoever_refuses_a_message_is_nobody_whom_it_has_reached() {
+    let mut desk = Desk::new(1);
+    desk.decide("a", "a", FIRING);
+    for (has, reached) in [(Has::Refused("410".to_owned()), false), (Has::Whole(FIRING), true)] {
+        desk.wait(seconds(60));
+        assert_eq!(desk.take().as_deref(), Some("a"));
+        let (recipient, message) = (RecipientKey::of("1"), NotificationId::new("a"));
+        let heard = vec![Heard { recipient, message, has }];
+        let heard = HeardOf::from([(IncidentId::new("a"), heard)]);
+        desk.settle("a", Receipt { heard, ..Receipt::from(Err(later())) });
+        assert_eq!(desk.status().untold.is_none(), reached);
+    }
+}
+
 /// What three recipients said, of whom the second refuses if that is so.
 fn receipt(result: Result<(), DeliveryError>, refuses: bool) -> Receipt {
     let fared = |recipient: &str| {
