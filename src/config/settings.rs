@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::calendar::CalendarSettings;
+use super::calendar::{CalendarSettings, CalendarSource};
 use super::template::Template;
 use crate::model::{
     ChannelId, Language, Paces, PersonId, ReportFormat, RotaId, Session, Topology, Verdict,
@@ -46,6 +46,20 @@ pub struct Config {
     pub sessions: Vec<Arc<Session>>,
     /// Texts of people's own for parts of messages.
     pub templates: Vec<Template>,
+}
+
+impl Config {
+    /// Whether somebody may have to be vouched for: a device by a check that verifies, or whoever a
+    /// channel, the heartbeat or a calendar talks to.
+    #[must_use]
+    pub fn asks_who_is_trusted(&self) -> bool {
+        let Settings { channels, heartbeat, calendars, .. } = &self.settings;
+        let is_fetched = |it: &CalendarSettings| matches!(it.source, CalendarSource::Url(_));
+        !channels.is_empty()
+            || heartbeat.is_some()
+            || calendars.iter().any(is_fetched)
+            || self.topology.checks.iter().any(|check| check.kind.verifies())
+    }
 }
 
 /// How the daemon behaves: `vchealth.yaml`.

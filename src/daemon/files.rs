@@ -13,6 +13,7 @@ use crate::config::{
 };
 use crate::model::Language;
 use crate::notify;
+use crate::trust;
 
 use super::DaemonError;
 
@@ -61,7 +62,13 @@ impl Source {
     /// # Errors
     /// When a file cannot be read or anything in it is wrong; nothing is half-read.
     pub fn load(&self) -> Result<Config, DaemonError> {
-        (self.load)()
+        let config = (self.load)()?;
+        if config.asks_who_is_trusted() {
+            // Here files are read, with all the time that it takes. Later a dead disk would hold up
+            // who delivers messages, or a device would be blamed for the wait.
+            let _ = trust::authorities();
+        }
+        Ok(config)
     }
 
     /// The web configuration file of this name, with the files that it names in turn, as they are

@@ -90,8 +90,8 @@ impl CheckKind {
     #[must_use]
     pub const fn verifies(&self) -> bool {
         match self {
-            Self::Http(check) => check.verify_tls,
-            Self::Sip(check) => check.verify_tls,
+            Self::Http(check) => check.tls && check.verify_tls,
+            Self::Sip(check) => matches!(check.transport, SipTransport::Tls) && check.verify_tls,
             Self::Icmp(_) | Self::Tcp(_) | Self::H323(_) => false,
         }
     }

@@ -64,7 +64,11 @@ impl Trust {
 
     /// Who decides whether somebody is vouched for.
     pub(super) fn verifier(&self) -> Option<&Arc<WebPkiServerVerifier>> {
-        self.verifier.get_or_init(|| self.vouched_by(trust::authorities())).as_ref()
+        if let Some(known) = self.verifier.get() {
+            return known.as_ref();
+        }
+        let verifier = self.vouched_by(trust::authorities())?;
+        self.verifier.get_or_init(|| Some(verifier)).as_ref()
     }
 
     fn vouched_by(&self, roots: Arc<RootCertStore>) -> Verifier {
