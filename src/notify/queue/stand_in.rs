@@ -70,11 +70,15 @@ impl Queue {
             for mut copy in copies {
                 let Some(channel) = copy.instead_of.clone() else { continue };
                 if copy.kind != NotificationKind::Resolved {
-                    let new = self.note_stand_in(StandIn {
+                    let stand_in = StandIn {
                         channel,
                         incident: copy.alert.incident.id.clone(),
                         fallback: copy.channel.clone(),
-                    });
+                    };
+                    let new = self.note_stand_in(stand_in.clone());
+                    if new {
+                        self.hand_on_end(&stand_in, now);
+                    }
                     copy.kind = match copy.kind {
                         _ if new => NotificationKind::Firing,
                         NotificationKind::Firing => NotificationKind::Update,
@@ -86,6 +90,28 @@ impl Queue {
                 self.admit(Entry::new(copy), now);
             }
         }
+    }
+
+    /// Rule 7: hands on the end of a problem that waits already when a fallback is told of it.
+    fn hand_on_end(&mut self, heard: &StandIn, now: Now) {
+        let tells_ends = self.lines.get(&heard.fallback).is_none_or(|line| line.ends);
+        let line = self.lines.get_mut(&heard.channel).filter(|_| tells_ends);
+        let is_end = |entry: &&mut Entry| {
+            let it = &entry.notification;
+            it.kind == NotificationKind::Resolved
+                && it.alert.incident.id == heard.incident
+                && entry.fallback.is_none()
+                && !told_itself(it, &heard.fallback)
+        };
+        let Some(line) = line else { return };
+        let Some(end) = line.waiting.iter_mut().find(is_end) else { return };
+        line.status.fallen_back += 1;
+        self.output.copies.push(end.copy(&heard.fallback));
+        end.fallback = Some(heard.fallback.clone());
+        let mut mark = end.mark(MarkState::Waiting, now, end.error.clone());
+        mark.next_attempt = (end.retry_at > now.mono).then(|| now.wall_at(end.retry_at));
+        self.output.marks.push(mark);
+        self.stand_ins.remove(heard);
     }
 
     /// Rule 7: what was to be told by a fallback that is gone may go another way.

@@ -39,9 +39,10 @@ impl Line {
         let Some(fallback) = self.fallback.clone() else { return };
         let after = fallback.after;
         let all = self.failing_from < Mono::NEVER && now.mono >= self.failing_from + after;
-        let on_their_way = self.waiting.iter_mut().map(|entry| (false, entry));
+        let waiting = self.waiting.iter_mut().map(|entry| (false, entry));
         let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
-        for (left, entry) in on_their_way.chain(under_way) {
+        // What has left comes first, so that the end of an incident is told after its beginning.
+        for (left, entry) in under_way.chain(waiting) {
             let is_time = all || left && now.mono >= entry.left_at + after;
             if !is_time || !fall_back(entry, &fallback, output) {
                 continue;

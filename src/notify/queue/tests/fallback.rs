@@ -79,6 +79,36 @@ fn what_one_recipient_refuses_for_good_goes_through_the_fallback_at_once_and_so_
 }
 
 #[test]
+fn an_end_that_waits_while_a_fallback_is_told_of_the_problem_follows_it() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.decide("over", "i1", RESOLVED);
+    desk.settle("a", receipt(Ok(()), true));
+    desk.run(Duration::ZERO, without(&[]));
+    let all: Vec<String> = told(&desk).split_off(1);
+    assert!(all.contains(&"truc resolved over".to_owned()), "{all:?}");
+    let sms: Vec<&String> = all.iter().filter(|it| it.starts_with("sms")).collect();
+    assert_eq!(sms.last().map(|it| &***it), Some("sms resolved over/via/sms"), "{all:?}");
+    assert!(desk.queue.stand_ins.is_empty());
+    assert_eq!(desk.truc().fallen_back, 2);
+}
+
+#[test]
+fn an_end_is_told_last_where_a_fallback_is_told_of_all_at_once() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.take();
+    desk.settle("a", Err(later()));
+    desk.wait(seconds(1));
+    assert_eq!(desk.take().as_deref(), Some("a"), "it hangs from now on");
+    desk.decide("over", "i1", RESOLVED);
+    desk.wait(2 * AFTER);
+    assert_eq!(desk.take().as_deref(), Some("over/via/sms"));
+    assert_eq!(desk.told.last().map(|letter| letter.items[0].told_as), Some(RESOLVED));
+}
+
+#[test]
 fn what_one_refuses_while_another_is_waited_for_goes_through_the_fallback_at_once_and_once() {
     let mut desk = chain(&["truc", "sms"]);
     desk.decide("a", "i1", FIRING);
