@@ -67,6 +67,8 @@ pub(super) struct Drills {
     rehearsed: Option<i64>,
     /// Recipients who refuse for good what others of their channel have.
     refusing: BTreeMap<ChannelId, Vec<String>>,
+    /// When each channel last accepted anything for anybody.
+    delivered: BTreeMap<ChannelId, Timestamp>,
 }
 
 /// A drill that goes on.
@@ -181,11 +183,13 @@ impl Drills {
 
     /// A channel has accepted something at `at`: what it refused before was its trouble of then.
     pub(super) fn delivered(&mut self, channel: &ChannelId, at: Timestamp) -> Vec<Change> {
-        if self.refusing.contains_key(channel) {
-            return Vec::new();
-        }
+        self.delivered.insert(channel.clone(), at);
         let before = self.held.values_mut().filter(|drill| drill.at < at);
-        before.filter_map(|drill| miss_no_longer(drill, channel)).collect()
+        match self.refusing.get(channel) {
+            // It works again, but for them.
+            Some(who) => before.filter_map(|drill| misses_only(drill, channel, who)).collect(),
+            None => before.filter_map(|drill| miss_no_longer(drill, channel)).collect(),
+        }
     }
 
     /// What drills have shown to be wrong.
@@ -334,7 +338,10 @@ impl Drills {
         if !pending.missing.is_empty() && patience {
             return;
         }
-        let refused = self.refusing.iter().filter(|(id, _)| pending.missing.contains(*id));
+        // A channel that has taken nothing since does not work for the others either.
+        let works = |id: &ChannelId| self.delivered.get(id).is_some_and(|at| *at >= drill.at);
+        let refused = self.refusing.iter();
+        let refused = refused.filter(|(id, _)| pending.missing.contains(*id) && works(id));
         drill.refused = refused.map(|(id, who)| (id.clone(), who.clone())).collect();
         drill.state = match pending.missing.is_empty() {
             true => DrillState::Passed,
@@ -358,6 +365,17 @@ fn miss_no_longer(drill: &mut Drill, channel: &ChannelId) -> Option<Change> {
     missing.retain(|other| other != channel);
     drill.refused.remove(channel);
     (missing.len() < before).then(|| Change::Drill(Box::new(drill.clone())))
+}
+
+/// A drill that is over waits for these recipients of a channel only; none if it does not wait for
+/// the channel, or that is known.
+fn misses_only(drill: &mut Drill, channel: &ChannelId, who: &[String]) -> Option<Change> {
+    let DrillState::Failed { missing } = &drill.state else { return None };
+    if !missing.contains(channel) || drill.refused.contains_key(channel) {
+        return None;
+    }
+    drill.refused.insert(channel.clone(), who.to_vec());
+    Some(Change::Drill(Box::new(drill.clone())))
 }
 
 /// Whether nothing of it went out, though there was somebody to tell.

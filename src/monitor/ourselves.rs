@@ -87,7 +87,7 @@ impl Monitor {
     ///    the sites is its evidence, each time that it is on again. So it is where no name server
     ///    answers, once sites are unknown because of that; only they are at stake then. That some
     ///    recipients refuse messages is one, whether alerts show it or a drill; the others are told,
-    ///    so it is a warning, until a drill has shown that they miss what a session depends on.
+    ///    so it is a warning, except while a drill shows that they miss what a session depends on.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {
@@ -185,6 +185,13 @@ impl Monitor {
             true => Severity::Warning,
             false => severity::of_ourselves(&stake, lasts),
         };
+        // What a drill showed before a session that is over makes it no more urgent.
+        if is_mere_warning && entry.incident.severity > severity {
+            let incident = entry.change();
+            incident.severity = severity;
+            let by_drill = |saw: &Saw| matches!(saw, Saw::Ourselves(SelfDoubt::DrillMissed { .. }));
+            incident.evidence.retain(|it| !by_drill(&it.saw));
+        }
         let of = u32::try_from(topology.sites.len()).unwrap_or(u32::MAX);
         let known = &entry.incident;
         let is_more = known.severity < severity || known.delegates < delegates;
@@ -245,8 +252,8 @@ mod tests {
     };
 
     /// What is open about a monitor, half an hour before a session, of which a recipient refuses
-    /// messages; by a drill as well if that is so.
-    fn open_about_it(by_drill: bool) -> Vec<Incident> {
+    /// messages; by a drill as well if that is so. Then the same once that session is over.
+    fn open_about_it(by_drill: bool) -> [Vec<Incident>; 2] {
         let (mut now, sms) = (start(), ChannelId::new("sms"));
         let mut config = config(province("{bac-kan: {cho-don: [tan-lap, bang-lung]}}"));
         config.sessions = vec![session(&config.topology, "giao-ban", 1_800, 7_200)];
@@ -267,16 +274,18 @@ mod tests {
         let durable = Durable { drills, ..Durable::default() };
         let mut monitor = Monitor::new(Arc::new(config), durable, now);
         let trouble = Some(Ailment::Words("sms (2)".to_owned()));
-        for _ in 0..20 {
-            let refuses = Input::Part { part: Part::Recipients, trouble: trouble.clone() };
-            monitor.handle(refuses, now);
-            monitor.handle(Input::Tick, now);
-            while monitor.poll_command().is_some() {}
-            now = now.plus(Duration::from_millis(500));
-        }
-        let all = &monitor.snapshot(now).incidents;
-        let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
-        ours.map(|it| (**it).clone()).collect()
+        [10, 7_300].map(|until| {
+            while now.mono < start().mono + Duration::from_secs(until) {
+                let refuses = Input::Part { part: Part::Recipients, trouble: trouble.clone() };
+                monitor.handle(refuses, now);
+                monitor.handle(Input::Tick, now);
+                while monitor.poll_command().is_some() {}
+                now = now.plus(Duration::from_millis(500));
+            }
+            let all = &monitor.snapshot(now).incidents;
+            let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
+            ours.map(|it| (**it).clone()).collect()
+        })
     }
 
     #[test]
@@ -284,11 +293,14 @@ mod tests {
         for (by_drill, severity, doubts) in
             [(false, Severity::Warning, 1), (true, Severity::Critical, 2)]
         {
-            let open = open_about_it(by_drill);
+            let [open, later] = open_about_it(by_drill);
             assert_eq!(open.len(), 1, "{open:?}");
             assert_eq!((open[0].severity, open[0].evidence.len()), (severity, doubts));
             let known = Weakness::of_record(&open[0]);
             assert_eq!(known, Weakness::Part(Part::Recipients), "also after a restart");
+            let is_it = |it: &&Incident| it.id == open[0].id;
+            let later = later.iter().find(is_it).expect("nobody has mended it");
+            assert_eq!((later.severity, later.evidence.len()), (Severity::Warning, 1));
         }
     }
 }

@@ -163,6 +163,7 @@ fn a_recipient_who_refuses_is_missing_by_name_until_they_accept_something() {
     let (id, sms) = (incident(&drills), ChannelId::new("sms"));
     drills.accepted(&ChannelId::new("duty"), &id);
     drills.refusing(sms.clone(), vec!["2".to_owned()]);
+    drills.delivered(&sms, at("00:00:01"));
     look(&mut drills, &config, &none(), at("00:02:01"));
     let said = [SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
@@ -182,6 +183,7 @@ fn a_channel_that_does_not_work_and_one_that_a_recipient_refuses_are_two_things_
     let (mut drills, config) = (Drills::default(), config());
     look(&mut drills, &config, &none(), at("00:00:00"));
     drills.refusing(ChannelId::new("sms"), vec!["2".to_owned()]);
+    drills.delivered(&ChannelId::new("sms"), at("00:00:01"));
     look(&mut drills, &config, &none(), at("00:02:01"));
     let of = |channel: &str, refused: &[&str]| SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
@@ -191,6 +193,26 @@ fn a_channel_that_does_not_work_and_one_that_a_recipient_refuses_are_two_things_
     let said = [of("duty", &[]), of("sms", &["2"])];
     assert_eq!(drills.reasons(at("00:02:01")), said);
     assert_eq!(said.map(|doubt| doubt.is_of_recipients()), [false, true]);
+}
+
+#[test]
+fn a_channel_that_takes_nothing_is_what_fails_whoever_refused_messages_before() {
+    let (mut drills, config) = (Drills::default(), config());
+    let sms = ChannelId::new("sms");
+    drills.refusing(sms.clone(), vec!["2".to_owned()]);
+    drills.delivered(&sms, at("00:00:00") - SignedDuration::from_mins(1));
+    look(&mut drills, &config, &none(), at("00:00:00"));
+    drills.accepted(&ChannelId::new("duty"), &incident(&drills));
+    look(&mut drills, &config, &none(), at("00:02:01"));
+    let of_one = |drills: &Drills| {
+        let reasons = drills.reasons(at("00:10:00"));
+        reasons.iter().map(SelfDoubt::is_of_recipients).collect::<Vec<_>>()
+    };
+    assert_eq!(of_one(&drills), [false]);
+    let kept = drills.delivered(&sms, at("00:05:00"));
+    assert!(matches!(kept.as_slice(), [Change::Drill(_)]), "{kept:?}");
+    assert_eq!(of_one(&drills), [true], "by now the others are told");
+    assert_eq!(drills.delivered(&sms, at("00:05:01")), [], "once");
 }
 
 #[test]
