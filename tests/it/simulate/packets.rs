@@ -6,7 +6,7 @@ use std::time::Duration;
 use vchealth::lab::scenario::Scenario;
 use vchealth::model::{CheckKind, Effort, Trigger};
 
-use super::run::Run;
+use super::run::{Run, settings};
 
 /// How each ends: everything that it names is silent from 200 s on.
 const ENDINGS: [(&str, &str); 6] = [
@@ -64,7 +64,7 @@ fn silence_that_is_settled_gets_one_echo_a_probe() {
 #[test]
 fn who_answers_after_a_start_is_confirmed_by_one_echo() {
     let (name, timeline) = ENDINGS[0];
-    let (mut run, _) = Run::of(&scenario(name, "", timeline));
+    let (mut run, _) = Run::with(&scenario(name, "", timeline), settings(), Duration::ZERO);
     run.outcomes = Some(Vec::new());
     run.until(Duration::from_secs(60));
     let outcomes = run.outcomes.take().unwrap();
