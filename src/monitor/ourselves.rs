@@ -244,8 +244,8 @@ mod tests {
 
     use jiff::SignedDuration;
 
-    use super::super::Input;
     use super::super::tests::{config, province, session, start};
+    use super::super::{Command, Input};
     use super::*;
     use crate::model::{
         Ailment, Cause, ChannelId, Drill, DrillState, Durable, IncidentId, SessionId,
@@ -282,10 +282,44 @@ mod tests {
                 while monitor.poll_command().is_some() {}
                 now = now.plus(Duration::from_millis(500));
             }
-            let all = &monitor.snapshot(now).incidents;
-            let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
-            ours.map(|it| (**it).clone()).collect()
+            ours(&monitor, now)
         })
+    }
+
+    /// The open incidents about a monitor itself.
+    fn ours(monitor: &Monitor, now: Now) -> Vec<Incident> {
+        let all = &monitor.snapshot(now).incidents;
+        let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
+        ours.map(|it| (**it).clone()).collect()
+    }
+
+    #[test]
+    fn a_part_in_trouble_of_which_nothing_is_heard_yet_after_a_restart_has_not_been_well() {
+        for part in [Part::Resolver, Part::Store, Part::Courier, Part::Recipients] {
+            let (mut now, mut durable) = (start(), Durable::default());
+            let config = Arc::new(config(province("{bac-kan: {cho-don: [tan-lap, bang-lung]}}")));
+            let mut seen = Vec::new();
+            for _ in 0..3 {
+                let mut monitor = Monitor::new(Arc::clone(&config), durable.clone(), now);
+                for tick in 0..5 {
+                    // The first reading comes a moment after the first look.
+                    let trouble = Some(Ailment::Words("sms (2)".to_owned()));
+                    if tick > 0 {
+                        monitor.handle(Input::Part { part, trouble }, now);
+                    }
+                    monitor.handle(Input::Tick, now);
+                    while let Some(command) = monitor.poll_command() {
+                        if let Command::Commit(batch) = command {
+                            durable.apply(&batch);
+                        }
+                    }
+                    now = now.plus(Duration::from_millis(900));
+                }
+                seen = ours(&monitor, now);
+            }
+            let [it] = &seen[..] else { panic!("{seen:?}") };
+            assert_eq!((it.relapses.len(), it.flapping), (0, false), "{part:?}");
+        }
     }
 
     #[test]

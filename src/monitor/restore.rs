@@ -28,7 +28,7 @@ use super::untold::Accepted;
 use super::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Cause, Change, CheckKind, Durable, EndpointId, HardState, Health, Incident, Mono, Now, Part,
+    Cause, Change, CheckKind, Durable, EndpointId, HardState, Health, Incident, Mono, Now,
     Resolution, Saw, SelfDoubt, SiteId, SiteIx, TargetKey, Topology,
 };
 
@@ -216,26 +216,33 @@ impl Monitor {
     /// Doubts ourselves as before the restart, until more is known: who is blind knows nothing of
     /// anybody, and who knows something has seen since, but for the sites that could not be asked.
     fn doubt_again(&mut self, incident: &Incident, now: Now) {
-        let mut doubts = incident.evidence.iter().filter_map(|evidence| match &evidence.saw {
+        let doubts = incident.evidence.iter().filter_map(|evidence| match &evidence.saw {
             Saw::Ourselves(doubt) => Some(doubt),
             _ => None,
         });
+        let mut latest = doubts.clone().rev();
         if self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown) {
             let has_gateway = self.picture.gateway().is_some();
-            for doubt in doubts.clone() {
+            for doubt in doubts {
                 self.sight.remember(doubt, has_gateway, now.mono);
             }
         }
         match Weakness::of_record(incident) {
             Weakness::Clock => {
-                let last = doubts.next_back();
+                let last = latest.next();
                 let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
                 self.hygiene.own_clock = off.cloned();
             }
-            // Whether the database can be written shows at once.
-            Weakness::Part(Part::Resolver | Part::Courier) => {
-                if let Some(SelfDoubt::Trouble { part, detail }) = doubts.next_back() {
-                    self.sight.remember_part(*part, detail.clone(), now.mono);
+            // Also what is found out within a second: that a part is not heard of until then must
+            // not pass for its being well.
+            Weakness::Part(_) => {
+                let trouble = latest.find_map(|doubt| match doubt {
+                    SelfDoubt::Trouble { part, detail } => Some((*part, detail.clone())),
+                    // A drill keeps its own.
+                    _ => None,
+                });
+                if let Some((part, detail)) = trouble {
+                    self.sight.remember_part(part, detail, now.mono);
                 }
             }
             Weakness::Sight if !self.sight.is_blind() => {
