@@ -9,12 +9,13 @@
 //! 3. Who was relieved is not called in a step of escalation to whoever is next, as long as that
 //!    lasts: they are ill. When the duty is handed on before it passed back, whoever had it is
 //!    relieved as well, and whoever had it before stays so, unless they are the ones who take it.
-//!    Once it passes back or is taken back, nobody is relieved any more.
+//!    Who only helped out until those take it whose shift it is has gone home, and is not ill. Once
+//!    it passes back or is taken back, nobody is relieved any more.
 //! 4. Where nobody else is left for such a step, the step after it comes in its place; after the
 //!    last one those on duty are called again: better twice than nobody. See
 //!    [`routing::reach`](super::routing::reach).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -32,8 +33,10 @@ impl Monitor {
         let Some(rota) = self.picture.settings().rota(&handed.rota) else { return false };
         let before = self.handed.get(&handed.rota).filter(|before| now.wall < before.until);
         let relieved = before.into_iter().flat_map(|before| &before.relieved);
-        let had_it = rota.on_duty(now.wall).into_iter().chain(relieved);
-        handed.relieved = had_it.filter(|id| !handed.people.contains(id)).cloned().collect();
+        let gives_back = same_people(&handed.people, &rota.by_shifts(now.wall));
+        let had_it = if gives_back { Vec::new() } else { rota.on_duty(now.wall) };
+        let gone = had_it.into_iter().chain(relieved);
+        handed.relieved = gone.filter(|id| !handed.people.contains(id)).cloned().collect();
         let rota = handed.rota.clone();
         self.handed.insert(rota.clone(), handed.clone());
         self.note_hands(Change::Duty { rota, handed: Some(Box::new(handed)) }, now);
@@ -81,6 +84,12 @@ impl Monitor {
         let view = |rota: &Rota| view(settings, rota, self.handed.get(&rota.id), now.wall);
         self.duty = settings.rotas.iter().map(view).collect();
     }
+}
+
+/// Whether these are the same people, in whatever order.
+fn same_people(some: &[PersonId], others: &[&PersonId]) -> bool {
+    let others: BTreeSet<&PersonId> = others.iter().copied().collect();
+    some.iter().collect::<BTreeSet<_>>() == others
 }
 
 /// Has the rotas lead to those who took them over, as far as they are known.

@@ -118,7 +118,8 @@ impl Why {
 /// 3. While nobody has taken it on, each step of escalation once its time has come, and reminders.
 ///    While somebody has, those whom it newly reaches are not told, and the reminders are others:
 ///    unless it has become worse than anybody was told, who may be off duty by now.
-///    Where all that was told since it waits was given up, the next step waits for nobody.
+///    Where all that was told since it waits was given up, the next step waits for nobody. The one
+///    that comes in the place of a step to nobody has its own time where that one was told.
 ///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
 ///    this rests while everything is well and only the end has not come, and what comes and goes
 ///    makes messages enough without reminders. Nor does anybody who was told that it is over hear
@@ -155,9 +156,10 @@ impl Why {
 /// 7. For that the last message is `kept` where a session of its sites begins to be prepared within
 ///    the hour, and what fails will be critical by the calendar alone: until then what is less than
 ///    that spends it on nothing but the end.
-/// 8. What has no room waits until the oldest message has fallen out of the hour, and no longer: so
-///    the last state is always told. The one that uses up the hour of what comes and goes says that
-///    the next one comes when it is stable; see [`note_told`].
+/// 8. What has no room waits until there is some, and no longer: so the last state is always told.
+///    The oldest message has fallen out of the hour then, or the two oldest where one was told
+///    beyond the limit. The one that uses up the hour of what comes and goes says that the next one
+///    comes when it is stable, which only that one does not wait for; see [`note_told`].
 pub(super) fn needs_notification(
     incident: &Incident,
     channel: &Channel,
@@ -304,7 +306,11 @@ fn on(
     let unheard = unheard_upto(incident, since);
     let is_next = |it: &Reach| unheard.is_some_and(|last| it.follows <= last && last < it.step);
     let due_at = |step: &Reach| {
-        since.map(|since| if is_next(step) { since } else { later(since, step.after) })
+        since.map(|since| match () {
+            () if is_next(step) => since,
+            () if was_called_before(incident, step, since) => later(since, step.own_after),
+            () => later(since, step.after),
+        })
     };
     let due =
         reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));
@@ -382,6 +388,14 @@ fn unheard_upto(incident: &Incident, since: Option<Timestamp>) -> Option<u32> {
     let told = incident.told.iter().filter(|told| since.is_some_and(|since| told.at >= since));
     let last = told.clone().map(|told| told.step).max()?;
     told.into_iter().all(Told::is_untold).then_some(last)
+}
+
+/// Rule 3: whether somebody has heard `since` of a step in whose place this one would come: it leads
+/// to nobody by now, as when whoever was called by it took the duty over.
+fn was_called_before(incident: &Incident, step: &Reach, since: Timestamp) -> bool {
+    let between = step.follows + 1..step.step;
+    let mut told = incident.told.iter().filter(|told| told.at >= since && !told.is_untold());
+    told.any(|told| between.contains(&told.step))
 }
 
 /// Notes that a channel was told; gives the running number of the message. What nothing goes by any

@@ -19,8 +19,12 @@ pub(crate) struct Reach {
     pub(crate) step: u32,
     /// The step before it that leads to somebody.
     pub(crate) follows: u32,
-    /// How long nobody must have taken the incident on.
+    /// How long nobody must have taken the incident on; less than its own time where it comes in
+    /// the place of a step that leads to nobody.
     pub(crate) after: Duration,
+    /// Its own time. It counts where the step in whose place it would come was told, since that
+    /// led to somebody then.
+    pub(crate) own_after: Duration,
     /// Names of the people for whom it is; empty when the channel itself is meant.
     pub(crate) people: Vec<String>,
     /// Whether only because these people are on duty.
@@ -83,7 +87,8 @@ pub(super) fn reach_of(
 ///    moment, by its shifts or because they took over.
 /// 4. A step that leads to nobody, since the only other one on the rota was relieved, is not waited
 ///    for: the next step comes in its place, as soon as that one would have, and follows the one
-///    before it. When none comes after it, those on duty are called again in its time.
+///    before it; in its own time, where the one in whose place it would come was told before it led
+///    to nobody. When none comes after it, those on duty are called again in its time.
 pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) -> Vec<Reach> {
     if settings.routes.is_empty() {
         let all = settings.channels.iter().map(|channel| Reach {
@@ -91,6 +96,7 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
             step: 0,
             follows: 0,
             after: Duration::ZERO,
+            own_after: Duration::ZERO,
             people: Vec::new(),
             on_duty: false,
         });
@@ -112,12 +118,12 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
                 continue;
             }
             let soonest = passed_over.drain(..).map(|(_, sooner, _)| sooner).chain([after]).min();
-            add(&mut reached, all, step, follows, soonest.unwrap_or(after));
+            add(&mut reached, all, (step, follows), (soonest.unwrap_or(after), after));
             follows = step;
         }
         for (step, after, to) in passed_over {
             let again = to.iter().flat_map(|it| resolve(settings, &called_again(it), now));
-            add(&mut reached, again.collect(), step, follows, after);
+            add(&mut reached, again.collect(), (step, follows), (after, after));
             follows = step;
         }
         if !route.goes_on {
@@ -132,13 +138,12 @@ pub(crate) fn reach(settings: &Settings, matter: &Matter<'_>, now: Timestamp) ->
     reached
 }
 
-/// Notes where a step leads.
+/// Notes where a step leads that follows another one, after a time that may be its own.
 fn add(
     reached: &mut BTreeMap<(u32, ChannelId), Reach>,
     ways: Vec<Way>,
-    step: u32,
-    follows: u32,
-    after: Duration,
+    (step, follows): (u32, u32),
+    (after, own_after): (Duration, Duration),
 ) {
     for (channel, person, on_duty) in ways {
         let known = reached.entry((step, channel.clone())).or_insert_with(|| Reach {
@@ -146,10 +151,12 @@ fn add(
             step,
             follows,
             after,
+            own_after,
             people: Vec::new(),
             on_duty: true,
         });
         known.after = known.after.min(after);
+        known.own_after = known.own_after.min(own_after);
         known.follows = known.follows.min(follows);
         known.on_duty &= on_duty;
         known.people.extend(person.filter(|name| !known.people.contains(name)));

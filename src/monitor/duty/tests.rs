@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::policy::{self, Need, Rules};
 use super::super::routing::{self, Standing};
 use super::super::tests::{config, province, start};
 use super::super::{Command, Input, Taken};
 use super::*;
 use crate::config::{Channel, Person};
-use crate::model::{ChannelId, Durable};
-use crate::store::tests::incident;
+use crate::model::{ChannelId, Durable, Incident, NotificationKind, Told};
+use crate::store::tests::{incident, told};
 
 /// A province where one of these people is on duty, unless somebody else took over, and whose
 /// alerts reach whoever is.
@@ -200,7 +201,12 @@ fn who_was_relieved_is_called_in_no_step_however_often_the_duty_is_handed_on() {
         ("nobody is ill", &[], "ha, 3: tu, 9: can"),
         ("ha is", &[HandsOver(tu, 360)], "tu, 3: men, 9: can"),
         ("so is tu", &[HandsOver(tu, 360), HandsOver(men, 300)], "men, 3: lan, 9: can"),
-        ("ha is well", &[HandsOver(tu, 360), HandsOver(ha, 300)], "ha, 3: men, 9: can"),
+        ("ha is well", &[HandsOver(tu, 360), HandsOver(ha, 300)], "ha, 3: tu, 9: can"),
+        (
+            "ha is well and tu is ill",
+            &[HandsOver(tu, 360), HandsOver(men, 300), HandsOver(ha, 200)],
+            "ha, 3: men, 9: can",
+        ),
         ("two share it", &[HandsOver(tu, 360), HandsOver(both, 300)], "tu men, 3: lan, 9: can"),
         ("a mistake", &[HandsOver(tu, 360), TakesBack], "ha, 3: tu, 9: can"),
         ("mended", &[HandsOver(tu, 360), TakesBack, HandsOver(men, 300)], "men, 3: tu, 9: can"),
@@ -266,6 +272,48 @@ fn a_step_says_which_one_before_it_leads_to_somebody() {
     assert_eq!(follows(&desk), [(0, 0), (1, 0), (2, 1), (3, 2)]);
     desk.hand_over(&["tu"], 300);
     assert_eq!(follows(&desk), [(0, 0), (3, 0)]);
+}
+
+#[test]
+fn whoever_is_called_and_takes_the_duty_over_brings_no_later_step_forward() {
+    let mut desk = Desk::open();
+    let mut config = escalating(&["ha", "tu"], &[3], Some((9, "can")));
+    let can = watched_by(&["can"]).settings;
+    config.settings.people.extend(can.people);
+    config.settings.channels.extend(can.channels);
+    desk.tell(Input::Reload(Arc::new(config)));
+    let channel = desk.monitor.config().settings.channels[2].clone();
+    assert_eq!(channel.id.as_str(), "sms-can");
+    let rules = Rules {
+        limit: 3,
+        settled: Duration::from_mins(10),
+        near: false,
+        kept: false,
+        muted: false,
+        quiet: None,
+        remind_every: None,
+    };
+    let mut it = incident("tan-lap.access.x", "tan-lap");
+    it.waiting_since = Some(desk.now.wall);
+    it.told = vec![told("sms-ha", NotificationKind::Firing, desk.now.wall)];
+    let called_at = |desk: &Desk, it: &Incident| {
+        let mut reach = desk.reach();
+        reach.retain(|reach| reach.channel == channel.id);
+        match policy::needs_notification(it, &channel, &reach, &rules, desk.now.wall) {
+            Need::Later(at) => at.duration_since(it.waiting_since.unwrap()).as_mins(),
+            other => panic!("{other:?}"),
+        }
+    };
+    desk.now = desk.now.plus(Duration::from_mins(2));
+    assert_eq!(called_at(&desk, &it), 9);
+    desk.hand_over(&["tu"], 300);
+    assert_eq!(called_at(&desk, &it), 3, "in the place of the step to tu");
+    desk.tell(Input::TakeDutyBack(RotaId::new("truc")));
+    desk.now = desk.now.plus(Duration::from_mins(2));
+    let step = told("sms-tu", NotificationKind::Escalation, desk.now.wall);
+    it.told.push(Told { step: 1, nth: 2, ..step });
+    desk.hand_over(&["tu"], 300);
+    assert_eq!(called_at(&desk, &it), 9, "that step led to somebody");
 }
 
 #[test]

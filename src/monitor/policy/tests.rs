@@ -29,6 +29,7 @@ fn reach(id: &str, step: u32, minutes: u64) -> Reach {
         step,
         follows: step.saturating_sub(1),
         after: Duration::from_secs(60 * minutes),
+        own_after: Duration::from_secs(60 * minutes),
         people: Vec::new(),
         on_duty: false,
     }
