@@ -86,8 +86,8 @@ impl Monitor {
     ///    it, and it ends at another time. What came back last from our gateway and from some of
     ///    the sites is its evidence, each time that it is on again. So it is where no name server
     ///    answers, once sites are unknown because of that; only they are at stake then. That some
-    ///    recipients refuse messages is one, whether alerts show it or a drill; the others are told,
-    ///    so it is a warning, except while a drill shows that they miss what a session depends on.
+    ///    recipients refuse messages is one, whether alerts show it or a drill; the others are
+    ///    told, so it is a warning, except while a drill shows that they miss what a session depends on.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {
@@ -282,12 +282,12 @@ mod tests {
                 while monitor.poll_command().is_some() {}
                 now = now.plus(Duration::from_millis(500));
             }
-            ours(&monitor, now)
+            ours(&mut monitor, now)
         })
     }
 
     /// The open incidents about a monitor itself.
-    fn ours(monitor: &Monitor, now: Now) -> Vec<Incident> {
+    fn ours(monitor: &mut Monitor, now: Now) -> Vec<Incident> {
         let all = &monitor.snapshot(now).incidents;
         let ours = all.iter().filter(|it| it.is_open() && it.cause == Cause::Monitor);
         ours.map(|it| (**it).clone()).collect()
@@ -315,7 +315,7 @@ mod tests {
                     }
                     now = now.plus(Duration::from_millis(900));
                 }
-                seen = ours(&monitor, now);
+                seen = ours(&mut monitor, now);
             }
             let [it] = &seen[..] else { panic!("{seen:?}") };
             assert_eq!((it.relapses.len(), it.flapping), (0, false), "{part:?}");

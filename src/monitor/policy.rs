@@ -390,8 +390,8 @@ fn unheard_upto(incident: &Incident, since: Option<Timestamp>) -> Option<u32> {
     told.into_iter().all(Told::is_untold).then_some(last)
 }
 
-/// Rule 3: whether somebody has heard `since` of a step in whose place this one would come: it leads
-/// to nobody by now, as when whoever was called by it took the duty over.
+/// Rule 3: whether somebody has heard `since` of a step in whose place this one would come: it
+/// leads to nobody by now, as when whoever was called by it took the duty over.
 fn was_called_before(incident: &Incident, step: &Reach, since: Timestamp) -> bool {
     let between = step.follows + 1..step.step;
     let mut told = incident.told.iter().filter(|told| told.at >= since && !told.is_untold());

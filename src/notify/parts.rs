@@ -20,8 +20,8 @@
 //!
 //! 6. Whoever refuses something for good is not offered it again, nor the rest of a text of which
 //!    they took the beginning, for as long as others are waited for. They are offered what comes
-//!    next. When it turns out that nobody takes the letter, what was refused of it is forgotten: the
-//!    courier tells each of its messages alone, and one of them may be to blame.
+//!    next. When it turns out that nobody takes the letter, what was refused of it is forgotten:
+//!    the courier tells each of its messages alone, and one of them may be to blame.
 //!
 //! Who has what of a letter that is to be repeated, and who refuses it, is known from the answer to
 //! each post on, however the delivery ends. It goes on record with the letter, and is given back at
