@@ -279,10 +279,14 @@ impl<P: Post> Round<'_, P> {
     fn take_next(&self) -> Option<(usize, Instant)> {
         let runs = &mut self.state().runs;
         let waiting = runs.iter().enumerate().filter(|(_, run)| !run.busy && !run.left.is_empty());
+        // Whoever has to wait by their pace keeps nobody waiting who may be posted to now, not even
+        // one who hung.
+        let now = Instant::now();
         let turn = |(at, run): (usize, &Run)| {
-            (self.known.hung(&run.who), self.known.slot(&run.who, self.way.pace(at)), at)
+            let slot = self.known.slot(&run.who, self.way.pace(at));
+            (slot > now, self.known.hung(&run.who), slot.max(now), at)
         };
-        let (_, from, at) = waiting.map(turn).min()?;
+        let (_, _, from, at) = waiting.map(turn).min()?;
         runs[at].busy = true;
         Some((at, from))
     }

@@ -142,6 +142,50 @@ async fn a_recipient_who_hangs_keeps_the_others_from_being_told_once_only() {
 }
 
 /// The same with a service that takes a second over each post and eight at once.
+#[tokio::test(start_paused = true)]
+async fn who_hung_is_not_kept_waiting_by_one_who_may_be_posted_to_only_later() {
+    let known = Recipients::default();
+    let row = Row::new(2, |_, _: &str| None);
+    let letter = letter("x", &["x"]);
+    let runs = known.runs(&letter, &row);
+    let busy = Pace { apart: seconds(55), most: None };
+    for (run, pace) in runs.iter().zip([busy, Pace::default()]) {
+        known.posting(&run.who, pace);
+    }
+    known.note_hung(&runs[1].who, true);
+    let state = State { runs, anew: false, answered: None };
+    let way = &Paced(row);
+    let round = Round { known: &known, way, state: Mutex::new(state) };
+    assert_eq!(round.take_next(), Some((1, Instant::now())));
+    assert_eq!(round.take_next(), Some((0, Instant::now() + seconds(55))));
+}
+
+/// Recipients of whom the first may be posted to once in 55 seconds.
+struct Paced<P>(P);
+
+impl<P: Post> Post for Paced<P> {
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn label(&self, recipient: usize) -> String {
+        self.0.label(recipient)
+    }
+
+    fn pace(&self, recipient: usize) -> Pace {
+        let apart = if recipient == 0 { seconds(55) } else { Duration::ZERO };
+        Pace { apart, most: None }
+    }
+
+    fn messages(&self, letter: &Letter) -> Vec<Message> {
+        self.0.messages(letter)
+    }
+
+    async fn post(&self, to: usize, letter: &Letter, text: &str) -> Result<(), DeliveryError> {
+        self.0.post(to, letter, text).await
+    }
+}
+
 fn side_by_side<F>(row: Row<F>) -> Row<F> {
     Row { at_once: 8, takes: seconds(1), ..row }
 }
