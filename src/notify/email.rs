@@ -10,6 +10,7 @@ mod reach;
 mod talk;
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use lettre::transport::smtp::extension::ClientId;
 
 use self::bounded::Bounded;
 use self::message::Mail;
+use self::talk::Lack;
 use super::http::repeatable;
 use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
@@ -31,6 +33,8 @@ use crate::model::WebAddress;
 
 /// Largest file of certificates.
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
+/// Where the certificates of this machine lie: letters wait for their turn there.
+const CERTIFICATES: &str = "/etc/ssl";
 /// Longest that a server is listened to once it is known what became of the mail.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -62,7 +66,7 @@ enum Trouble {
     /// It said so, or something that makes no sense.
     Said(Error),
     /// It lacks what the mail needs.
-    Lacks(&'static str),
+    Lacks(Lack),
 }
 
 impl From<io::Error> for Trouble {
@@ -174,9 +178,9 @@ impl Email {
             let trusted = Certificate::from_pem(&pem).map_err(|error| why(&error))?;
             builder = builder.add_root_certificate(trusted);
         }
-        // Reading the certificates of the machine takes tens of milliseconds.
-        let built = tokio::task::spawn_blocking(move || builder.build_rustls()).await;
-        let built = built.map_err(|gone| later(gone.to_string()))?;
+        // This reads the certificates of the machine, from wherever they lie.
+        let build = move |_: &Path| builder.build_rustls().map_err(io::Error::other);
+        let built = disk::apart(Path::new(CERTIFICATES), disk::PATIENCE, build).await;
         built.map_err(|error| later(format!("TLS cannot be set up: {error}")))
     }
 
@@ -188,7 +192,11 @@ impl Email {
 impl Sending<'_> {
     /// Hands what a letter tells to the server, for the recipients at these places.
     async fn send(&self, to: &[usize], letter: &Letter) -> Result<(), Unsent> {
-        let mail = Mail { letter, style: &self.email.style, from: &self.from, to: &self.to };
+        // An address that only some servers take stands in no mail that would do without.
+        let beyond = |to: &Mailbox| talk::is_beyond_ascii(&to.email);
+        let any = to.iter().any(|at| beyond(&self.to[*at]));
+        let named: Vec<Mailbox> = self.to.iter().filter(|to| any || !beyond(to)).cloned().collect();
+        let mail = Mail { letter, style: &self.email.style, from: &self.from, to: &named };
         let bytes = mail.bytes().map_err(|text| Unsent { names_one: false, error: never(text) })?;
         // The server is asked for each of them, and takes its time for each.
         let each = u32::try_from(to.len()).unwrap_or(u32::MAX).max(1);
@@ -213,8 +221,10 @@ impl Sending<'_> {
             }
             Ok(Err(Trouble::Lacks(lack))) => {
                 let text = format!("{}: {lack}", self.email.server());
-                let error = DeliveryError { retry: Retry::Later, text };
-                Err(Unsent { names_one: false, error })
+                // Their address stays what it is; what the server can do may be a moment's fault.
+                let names_one = lack == Lack::Recipient;
+                let retry = if names_one { Retry::Never } else { Retry::Later };
+                Err(Unsent { names_one, error: DeliveryError { retry, text } })
             }
             Ok(Err(Trouble::Said(error))) => {
                 Err(Unsent { names_one: names_a_recipient(&error), error: self.failed(&error) })

@@ -358,26 +358,55 @@ async fn server_that_never_lets_go(answers: Answers) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = BufReader::new(stream);
-        stream.write_all(b"220 here\r\n").await.unwrap();
-        let (mut line, mut in_mail) = (String::new(), false);
-        while stream.read_line(&mut line).await.unwrap_or_default() > 0 {
-            let ends = line == ".\r\n";
-            let scripted = answers.iter().find(|(command, _)| line.starts_with(command));
-            let answer = match (scripted, line.split_whitespace().next()) {
-                _ if in_mail && !ends => "",
-                (Some((_, answer)), _) => answer,
-                (None, Some("DATA")) => "354 go on\r\n",
-                (None, Some("QUIT")) => "",
-                (None, _) => "250 yes\r\n",
-            };
-            in_mail = if in_mail { !ends } else { answer.starts_with("354") };
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            line.clear();
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(hold_on_to(stream, answers));
         }
     });
     port
+}
+
+async fn hold_on_to(stream: tokio::net::TcpStream, answers: Answers) {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 here\r\n").await.unwrap();
+    let (mut line, mut in_mail) = (String::new(), false);
+    while stream.read_line(&mut line).await.unwrap_or_default() > 0 {
+        let ends = line == ".\r\n";
+        let scripted = answers.iter().find(|(command, _)| line.starts_with(command));
+        let answer = match (scripted, line.split_whitespace().next()) {
+            _ if in_mail && !ends => "",
+            (Some((_, answer)), _) => answer,
+            (None, Some("DATA")) => "354 go on\r\n",
+            (None, Some("QUIT")) => "",
+            (None, _) => "250 yes\r\n",
+        };
+        in_mail = if in_mail { !ends } else { answer.starts_with("354") };
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        line.clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_the_server_cannot_take_keeps_nobody_else_from_being_told() {
+    // It takes no letters beyond ASCII in addresses, nor eight bits.
+    let port = server_that_never_lets_go(&[]).await;
+    let told = async |to: &[&str]| {
+        let settings = EmailSettings {
+            host: "127.0.0.1".to_owned(),
+            port,
+            security: MailSecurity::None,
+            login: None,
+            ca_file: None,
+            from: "canh-bao@tinh.example".to_owned(),
+            to: to.iter().copied().map(str::to_owned).collect(),
+            hello: None,
+            timeout: Duration::from_secs(20),
+        };
+        direct(ChannelKind::Email(settings)).deliver(&letter("n1", "i1", FIRING)).await
+    };
+    told(&["a@tinh.example", "trực@tinh.example"]).await.unwrap();
+    let error = told(&["trực@tinh.example"]).await.unwrap_err();
+    assert_eq!(error.retry, Retry::Never, "{error}");
+    assert!(error.text.contains("SMTPUTF8"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,9 @@
 //! to that before it tells of the refusal. A server that hangs then would turn "no such user" into
 //! "try again later". Here a refusal counts as soon as it is heard.
 
+use std::fmt;
+
+use lettre::Address;
 use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -13,6 +16,31 @@ use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParam
 
 /// Challenges that a server may pose: it asks for the name and for the password.
 const CHALLENGES: usize = 2;
+
+/// What a server lacks that a mail needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// Addresses beyond ASCII (RFC 6531), of which the sender's is one.
+    Sender,
+    /// The same, and only recipients have one.
+    Recipient,
+    /// Mail in eight bits (RFC 6152).
+    EightBits,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sender => {
+                "it takes no sender with letters beyond ASCII (SMTPUTF8): set another `from`"
+            }
+            Self::Recipient => {
+                "it takes no recipient with letters beyond ASCII (SMTPUTF8): set another address"
+            }
+            Self::EightBits => "it takes no mail in eight bits (8BITMIME)",
+        })
+    }
+}
 
 /// Logs in by whichever way the server offers.
 ///
@@ -64,17 +92,22 @@ pub(super) fn lack(
     connection: &AsyncSmtpConnection,
     envelope: &Envelope,
     mail: &[u8],
-) -> Option<&'static str> {
+) -> Option<Lack> {
     let offers = |extension| connection.server_info().supports_feature(extension);
     if goes_beyond_ascii(envelope) && !offers(Extension::SmtpUtfEight) {
-        return Some("it takes no addresses with letters beyond ASCII (SMTPUTF8): set others");
+        let sender = envelope.from().is_some_and(is_beyond_ascii);
+        return Some(if sender { Lack::Sender } else { Lack::Recipient });
     }
     let takes = mail.is_ascii() || offers(Extension::EightBitMime);
-    (!takes).then_some("it takes no mail in eight bits (8BITMIME)")
+    (!takes).then_some(Lack::EightBits)
 }
 
 /// Whether an address has letters that only SMTPUTF8 carries (RFC 6531).
 fn goes_beyond_ascii(envelope: &Envelope) -> bool {
-    let mut all = envelope.from().into_iter().chain(envelope.to());
-    all.any(|address| !AsRef::<str>::as_ref(address).is_ascii())
+    envelope.from().into_iter().chain(envelope.to()).any(is_beyond_ascii)
+}
+
+/// Whether an address has such letters.
+pub(super) fn is_beyond_ascii(address: &Address) -> bool {
+    !AsRef::<str>::as_ref(address).is_ascii()
 }
