@@ -13,7 +13,7 @@ use crate::model::{
     Ack, Cause, Chosen, Contact, Incident, Language, Saw, SelfDoubt, Severity, Snapshot,
 };
 use crate::notify::{About, Link, LinkError};
-use crate::texts::{self_doubt, shared_label};
+use crate::texts::{grouped, self_doubt, shared_label};
 use crate::web::board::{Words, age};
 use crate::web::{Look, UsedLink};
 
@@ -304,9 +304,9 @@ impl Page<'_> {
                     @if affected > 1 || incident.delegates > 0 {
                         dt { (self.pick("Ảnh hưởng", "Affects")) }
                         dd {
-                            (affected.max(1)) " " (words.sites())
+                            (self.count(affected.max(1) as u64)) " " (words.sites())
                             @if incident.delegates > 0 {
-                                ", " (incident.delegates) " " (words.delegates())
+                                ", " (self.count(incident.delegates.into())) " " (words.delegates())
                             }
                         }
                     }
@@ -350,6 +350,15 @@ impl Page<'_> {
             }
             @if !ack.note.is_empty() { " – " (ack.note) }
         }
+    }
+
+    /// A count as messages write it.
+    fn count(&self, count: u64) -> String {
+        let separator = match self.look.language {
+            Language::Vi => '.',
+            Language::En => ',',
+        };
+        grouped(count, separator)
     }
 
     pub(super) fn moment(&self, at: Timestamp) -> String {
