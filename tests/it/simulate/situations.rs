@@ -22,7 +22,7 @@ const SITUATIONS: [(&str, &str); 8] = [
     ("The LAN behind a router is down", "lan-down.yaml"),
     ("A filter swallows everything for a codec", "codec-behind-firewall.yaml"),
     ("A filter rejects everything for a codec", "codec-rejected-by-an-acl.yaml"),
-    ("The line of a district is cut", "district-cut-parent-first.yaml"),
+    ("The line of a district is cut", "district-cut-at-night.yaml"),
     ("It is cut, and our own gateway says so", "district-cut-our-gateway-says-so.yaml"),
     ("A line takes no big packets and says so", "line-takes-no-big-packets.yaml"),
 ];
