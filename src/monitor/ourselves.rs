@@ -87,7 +87,8 @@ impl Monitor {
     ///    the sites is its evidence, each time that it is on again. So it is where no name server
     ///    answers, once sites are unknown because of that; only they are at stake then. That some
     ///    recipients refuse messages is one, whether alerts show it or a drill; the others are
-    ///    told, so it is a warning, except while a drill shows that they miss what a session depends on.
+    ///    told, so it is a warning, except while a drill shows that they miss what a session
+    ///    depends on.
     /// 2. That we see again is known by evidence only, which a restart takes away. The sites that
     ///    could not be asked before it are in the incident until they can be.
     pub(super) fn watch_ourselves(&mut self, now: Now) {

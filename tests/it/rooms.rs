@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "model",
             "clock",
+            "trust",
             "wire",
             "config",
             "monitor",
