@@ -306,11 +306,12 @@ fn on(
     let unheard = unheard_upto(incident, since);
     let is_next = |it: &Reach| unheard.is_some_and(|last| it.follows <= last && last < it.step);
     let due_at = |step: &Reach| {
-        since.map(|since| match () {
-            () if is_next(step) => since,
-            () if was_called_before(incident, step, since) => later(since, step.own_after),
-            () => later(since, step.after),
-        })
+        let since = since?;
+        if is_next(step) {
+            return Some(since);
+        }
+        let before = was_called_before(incident, step, since);
+        Some(later(since, if before { step.own_after } else { step.after }))
     };
     let due =
         reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));

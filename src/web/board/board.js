@@ -221,7 +221,7 @@ function cell([at, state, since, flags, delegates]) {
   } else age?.remove();
   if (delegates) {
     if (!people) it.append(people = document.createElement("small"));
-    set(people, String(delegates));
+    set(people, delegates.toLocaleString(lang));
   } else people?.remove();
   show(it);
 }

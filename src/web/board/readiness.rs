@@ -313,7 +313,7 @@ fn group(pen: &Pen<'_>, group: &Group<'_>) -> Markup {
                 @for site in &group.sites {
                     li {
                         a href=(to_site(&site.site)) dir="auto" { b { (site.name) } }
-                        @if site.delegates > 0 { ", " (site.delegates) " " (pen.words.delegates()) }
+                        @if site.delegates > 0 { ", " (pen.count(site.delegates)) " " (pen.words.delegates()) }
                         @for finding in &site.findings { br; span.dim { (write.finding(finding)) } }
                         @for contact in site.contacts.iter().take(1) {
                             br; span dir="auto" { (contact.name) }

@@ -273,7 +273,7 @@ fn cell(pen: &Pen<'_>, ix: SiteIx, cells: &[Cell]) -> Markup {
                 @let since = Timestamp::from_millisecond(cell.since).unwrap_or(pen.now);
                 time data-since=(cell.since) data-short { (words.briefly(age(since, pen.now))) }
             }
-            @if cell.delegates > 0 { small { (cell.delegates) } }
+            @if cell.delegates > 0 { small { (pen.count(cell.delegates)) } }
         }
     }
 }

@@ -148,7 +148,7 @@ fn head(pen: &Pen<'_>, ix: SiteIx) -> Markup {
                 " · " (pen.words.phase(view.phase)) ": "
                 a href=(to_session(&view.session.id)) { (view.session.title) }
                 @if let Some(delegates) = view.session.sites.get(&ix) {
-                    ", " b { (delegates) } " " (pen.words.delegates())
+                    ", " b { (pen.count(*delegates)) } " " (pen.words.delegates())
                 }
             }
             @if view.in_maintenance { " · " b { (pen.pick("đang bảo trì", "under maintenance")) } }
