@@ -3,8 +3,8 @@
 //! The library says the same, but takes its leave of a server that refuses and waits for the answer
 //! to that before it tells of the refusal. A server that hangs then would turn "no such user" into
 //! "try again later". Here a refusal counts as soon as it is heard. Only that of a greeting or of
-//! encryption is still told by the library, after the farewell: it is about the settings and no mail,
-//! and where nobody answers the farewell the mail is tried again.
+//! encryption is still told by the library, after the farewell: it is about the settings and no
+//! mail, and where nobody answers the farewell the mail is tried again.
 
 use std::fmt;
 
