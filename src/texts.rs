@@ -36,8 +36,8 @@ use crate::model::{
     Part, ReadinessNotice, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
-pub(crate) use letter::test_letter;
 pub use letter::{Item, Letter};
+pub(crate) use letter::{letter_id, test_letter};
 pub use link::{About, KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
 
 /// How messages are written.

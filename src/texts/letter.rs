@@ -66,14 +66,11 @@ impl Letter {
     /// The letter with these items of it; none without any. What says less than the whole has an id
     /// of its own, so that nobody takes it for a repeat.
     pub(crate) fn only(&self, items: Vec<Item>) -> Option<Self> {
-        let first = &items.first()?.notification;
-        let id = match items.len() {
-            all if all == self.items.len() => self.id.clone(),
-            1 => first.id.clone(),
-            _ => NotificationId::new(format!("digest-{}", first.id)),
-        };
-        let created = items.iter().map(|item| item.notification.created).max();
-        let created = created.filter(|_| items.len() < self.items.len()).unwrap_or(self.created);
+        if items.len() == self.items.len() {
+            return Some(Self { items, ..self.clone() });
+        }
+        let id = letter_id(items.iter().map(|item| &item.notification.id))?;
+        let created = items.iter().map(|item| item.notification.created).max()?;
         Some(Self { id, channel: self.channel.clone(), created, items, test: self.test })
     }
 
@@ -95,6 +92,27 @@ impl Letter {
         };
         Self { items: self.items.iter().map(brief).collect(), ..self.clone() }
     }
+}
+
+/// The id of a letter of these messages: that of the only one, or one that follows from all of
+/// them. So a receiver who drops what has come before, as some do for a day, never takes a digest
+/// for another one that begins with the same message. None without any.
+pub(crate) fn letter_id<'a>(
+    messages: impl IntoIterator<Item = &'a NotificationId>,
+) -> Option<NotificationId> {
+    let mut messages = messages.into_iter().peekable();
+    let first = messages.next()?;
+    if messages.peek().is_none() {
+        return Some(first.clone());
+    }
+    let mut all = digest::Context::new(&digest::SHA256);
+    for message in std::iter::once(first).chain(messages) {
+        all.update(message.as_str().as_bytes());
+        all.update(b"\0");
+    }
+    let hash = all.finish();
+    let hash = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(NotificationId::new(format!("digest-{first}-{hash}")))
 }
 
 /// A letter that tells of nothing but itself.

@@ -15,6 +15,7 @@ use super::entry::{Entry, told_as};
 use super::{Due, Limits, LineSetup, Output};
 use crate::model::{ChannelStatus, IncidentId, Mono, NotificationId, Now, Refusing};
 use crate::store::{MarkState, RecipientKey};
+use crate::texts::letter_id;
 
 pub(super) use fallback::StandsIn;
 
@@ -142,15 +143,17 @@ impl Line {
         }
         entries.reverse();
         let head = entries.first()?;
-        let id = match (&head.bundle, entries.len()) {
-            (Some(bundle), _) if !behind => bundle.clone(),
-            (_, 1) => head.notification.id.clone(),
-            (_, _) => NotificationId::new(format!("digest-{}", head.notification.id)),
-        };
-        // A channel that became another kind may leave the rest of a larger digest behind.
-        let taken = self.under_way.contains_key(&id);
-        let rest = || NotificationId::new(format!("{id}-{}", head.notification.id));
-        let id = if taken { rest() } else { id };
+        let bundle = head.bundle.clone().filter(|_| !behind);
+        let bundle = bundle.or_else(|| {
+            let several = entries.len() > 1;
+            several.then(|| NotificationId::new(format!("digest-{}", head.notification.id)))
+        });
+        // What is put together anew may begin as what a gateway has taken already. So may the rest
+        // of a digest too large for what the channel has become.
+        let kept =
+            bundle.clone().filter(|id| self.limits.by_id && !self.under_way.contains_key(id));
+        let all = || letter_id(entries.iter().map(|entry| &entry.notification.id));
+        let id = kept.or_else(all)?;
         let record_first = entries.iter().any(|entry| entry.attempts == 0);
         let several = entries.len() > 1;
         for entry in &mut entries {
@@ -158,7 +161,7 @@ impl Line {
             entry.left_at = now.mono;
             entry.generation = self.generation;
             if several {
-                entry.bundle = Some(id.clone());
+                entry.bundle.clone_from(&bundle);
             } else if behind {
                 entry.bundle = None;
             }

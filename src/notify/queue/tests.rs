@@ -11,6 +11,7 @@ use crate::model::{NotificationKind, WebAddress};
 use crate::notify::{DeliveryError, Fared, Receipt, Retry};
 use crate::store::tests::{at, incident, notification};
 use crate::store::{Has, Heard, RecipientKey};
+use crate::texts::letter_id;
 
 /// A queue with one channel, and a clock that only the test moves.
 struct Desk {
@@ -130,6 +131,12 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// The id of a digest of these messages.
+fn digest(messages: &[&str]) -> String {
+    let messages: Vec<NotificationId> = messages.iter().copied().map(NotificationId::new).collect();
+    letter_id(&messages).unwrap().to_string()
+}
+
 /// The ids of all messages in these letters, in order.
 fn told_ids(letters: &[Letter]) -> Vec<&str> {
     let items = letters.iter().flat_map(|letter| &letter.items);
@@ -159,8 +166,8 @@ fn news_and_reminders_are_not_mixed_in_one_letter() {
         desk.decide(&format!("on{n}"), &format!("i{n}"), FIRING);
         desk.decide(&format!("still{n}"), &format!("j{n}"), REMINDER);
     }
-    assert_eq!(desk.take().as_deref(), Some("digest-on0"));
-    assert_eq!(desk.take().as_deref(), Some("digest-still0"));
+    assert_eq!(desk.take(), Some(digest(&["on0", "on1", "on2"])));
+    assert_eq!(desk.take(), Some(digest(&["still0", "still1", "still2"])));
 }
 
 #[test]
@@ -169,8 +176,9 @@ fn a_letter_of_several_that_is_refused_is_told_one_by_one() {
     for n in 0..3 {
         desk.decide(&format!("m{n}"), &format!("i{n}"), FIRING);
     }
-    assert_eq!(desk.take().as_deref(), Some("digest-m0"));
-    desk.fail("digest-m0", Retry::Never);
+    let together = desk.take().unwrap();
+    assert_eq!(together, digest(&["m0", "m1", "m2"]));
+    desk.fail(&together, Retry::Never);
     assert_eq!(desk.run(seconds(5), |_, _| Ok(())), ["m0", "m1", "m2"]);
     assert_eq!((desk.status().failed, desk.status().delivered), (0, 3));
 }
@@ -368,10 +376,9 @@ fn what_is_over_leaves_as_one_digest_after_what_is_still_on() {
     desk.decide("on", "x", FIRING);
     desk.fail("probe", Retry::Later);
     desk.wait(seconds(1));
-    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["probe", "on", "digest-over0"]);
-    let digest = desk.told.last().unwrap();
-    assert_eq!(digest.items.len(), 5);
-    assert!(digest.is_resolved());
+    let over = digest(&["over0", "over1", "over2", "over3", "over4"]);
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["probe", "on", &over]);
+    assert!(desk.told.last().unwrap().is_resolved());
     assert_eq!(desk.status().delivered, 7);
 }
 
@@ -381,12 +388,13 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
     for n in 0..3 {
         desk.decide(&format!("over{n}"), &format!("i{n}"), RESOLVED);
     }
-    assert_eq!(desk.take().as_deref(), Some("digest-over0"));
+    let together = digest(&["over0", "over1", "over2"]);
+    assert_eq!(desk.take().as_ref(), Some(&together));
     let first = desk.told.remove(0);
     desk.decide("over3", "i3", RESOLVED);
-    desk.fail("digest-over0", Retry::Later);
+    desk.fail(&together, Retry::Later);
     desk.wait(seconds(1));
-    assert_eq!(desk.take().as_deref(), Some("digest-over0"));
+    assert_eq!(desk.take().as_ref(), Some(&together));
     assert_eq!(desk.told.remove(0), first);
 
     // The daemon is killed here. The outbox holds what the marks said.
@@ -410,7 +418,7 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
         };
         restarted.queue.restore(waiting, restarted.now);
     }
-    assert_eq!(restarted.take().as_deref(), Some("digest-over0"));
+    assert_eq!(restarted.take(), Some(together));
     assert_eq!(restarted.told[0].items.len(), 3);
     assert_eq!(restarted.take().as_deref(), Some("over3"));
 }
@@ -900,13 +908,13 @@ fn what_was_tried_alone_is_repeated_alone() {
     desk.decide("over3", "i3", RESOLVED);
     desk.fail("over0", Retry::Later);
     desk.wait(seconds(1));
-    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["over0", "digest-over1"]);
+    let rest = digest(&["over1", "over2", "over3"]);
+    assert_eq!(desk.run(seconds(1), |_, _| Ok(())), ["over0", &rest]);
 }
 
 #[test]
 fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
-    let mut desk =
-        Desk::with(Limits { under_way: 2, gap: Duration::ZERO, bundle: 2, by_id: false });
+    let mut desk = Desk::with(Limits { under_way: 2, gap: Duration::ZERO, bundle: 2, by_id: true });
     for n in 0..4 {
         let waiting = Waiting {
             notification: notification(&format!("n{n}"), incident(&format!("i{n}"), "x"), FIRING),
@@ -920,7 +928,7 @@ fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
         desk.queue.restore(waiting, desk.now);
     }
     let both = [desk.take().unwrap(), desk.take().unwrap()];
-    assert_eq!(both, ["digest-n0", "digest-n0-n2"]);
+    assert_eq!(both, ["digest-n0", &digest(&["n2", "n3"])]);
     both.iter().for_each(|id| desk.ok(id));
     assert_eq!((desk.status().queued, desk.status().delivered), (0, 4));
 }

@@ -214,7 +214,31 @@ fn a_few_messages_of_a_slow_channel_are_told_one_by_one() {
     for n in 0..7 {
         desk.decide(&format!("b{n}"), &format!("j{n}"), FIRING);
     }
-    assert_eq!(desk.run(seconds(20), |_, _| Ok(())), ["digest-b0"], "24 sites are one message");
+    let all = digest(&["b0", "b1", "b2", "b3", "b4", "b5", "b6"]);
+    assert_eq!(desk.run(seconds(20), |_, _| Ok(())), [all], "24 sites are one message");
+}
+
+#[test]
+fn a_digest_put_together_anew_passes_for_none_that_was_told_before() {
+    let mut desk = Desk::with(Limits { under_way: 1, gap: seconds(3), bundle: 50, by_id: false });
+    for n in 0..7 {
+        desk.decide(&format!("b{n}"), &format!("j{n}"), FIRING);
+    }
+    // One of two phones has it, the other not yet; meanwhile more sites fail.
+    let mut last = None;
+    for _ in 0..3 {
+        let repeat = desk.take().unwrap();
+        assert!(last.is_none_or(|last| last == repeat), "it says the same");
+        desk.fail(&repeat, Retry::Partly { after: Duration::ZERO, works: true });
+        desk.wait(seconds(3));
+        last = Some(repeat);
+    }
+    for n in 7..9 {
+        desk.decide(&format!("b{n}"), &format!("j{n}"), FIRING);
+    }
+    let anew = desk.take();
+    assert_eq!(told_ids(&desk.told[3..]), ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8"]);
+    assert_ne!(anew, last, "a gateway that drops repeats would keep the new sites from the phone");
 }
 
 /// A chat of Telegram that takes what the documents say and no more: a message a second, 20 a
