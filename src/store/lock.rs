@@ -26,6 +26,9 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Only a hint for the next start.
         let _ = self.file.set_len(0);
+        // A program that is just being started holds a copy of every open file until it runs, and
+        // would hold the lock for as long.
+        let _ = self.file.unlock();
     }
 }
 
