@@ -120,12 +120,8 @@ pub(super) fn find(picture: &Picture, site: SiteIx, now: Mono) -> Finding {
     if lives.is_empty() || lives.iter().all(|(endpoint, _)| is_blank(picture, *endpoint)) {
         return Finding::Unknown;
     }
-    let since = lives.iter().filter_map(|(_, life)| match life {
-        Life::Dead(since) => Some(*since),
-        _ => None,
-    });
-    if let Some(since) = since.min()
-        && let Some(trouble) = silence_or_device(picture, &lives, since)
+    if lives.iter().any(is_dead)
+        && let Some(trouble) = silence_or_device(picture, &lives)
     {
         return Finding::Trouble(trouble);
     }
@@ -183,12 +179,26 @@ pub(super) fn endpoint_health(
     }
 }
 
-/// Rules 1 and 2 of [`find`], for a site of which a device is dead since `since`.
-fn silence_or_device(
-    picture: &Picture,
-    lives: &[(EndpointIx, Life)],
-    since: Mono,
-) -> Option<Trouble> {
+/// Since when a dead device has been silent. That we failed to ask it in between makes it no other
+/// silence: who answered beside it meanwhile need not do so again for the line to be up.
+fn silent_since(picture: &Picture, endpoint: EndpointIx, dead_since: Mono) -> Mono {
+    let failing = picture.reachability(endpoint).map(|ix| picture.target(ix));
+    let silent = failing.filter(|it| it.streak.is_failing()).map(|it| it.silent_since);
+    let silent = silent.filter(|at| *at >= picture.endpoint(endpoint).alive_at).min();
+    silent.map_or(dead_since, |at| at.min(dead_since))
+}
+
+fn is_dead((_, life): &(EndpointIx, Life)) -> bool {
+    matches!(life, Life::Dead(_))
+}
+
+/// Rules 1 and 2 of [`find`], for a site of which a device is dead.
+fn silence_or_device(picture: &Picture, lives: &[(EndpointIx, Life)]) -> Option<Trouble> {
+    let silent = lives.iter().filter_map(|(endpoint, life)| match life {
+        Life::Dead(since) => Some(silent_since(picture, *endpoint, *since)),
+        _ => None,
+    });
+    let (since, last) = (silent.clone().min()?, silent.max()?);
     let fresh = |endpoint: EndpointIx| {
         let known = picture.endpoint(endpoint);
         known.alive_at.max(known.heard_at) >= since
@@ -197,7 +207,6 @@ fn silence_or_device(
         matches!(life, Life::Alive | Life::Recovering) && fresh(*endpoint)
     };
     let behind = behind(picture, lives);
-    let is_dead = |(_, life): &(EndpointIx, Life)| matches!(life, Life::Dead(_));
     if lives.iter().any(lives_now) {
         let (endpoint, since) = behind.iter().find_map(|(endpoint, life)| match life {
             Life::Dead(since) => Some((*endpoint, *since)),
@@ -220,10 +229,10 @@ fn silence_or_device(
             settled: asked.is_some_and(|asked| asked >= back),
         });
     }
-    // With the device dead already it was judged while the router was known. Now we fail to ask
-    // that, or have not yet since we see again: rule 6.
+    // With every dead device silent already it was judged while the router was known. Now we fail
+    // to ask that, or have not yet since we see again: rule 6.
     let [(router, of_router), ..] = lives else { return None };
-    let was_asked = |ix| picture.target(ix).asked_at >= since;
+    let was_asked = |ix| picture.target(ix).asked_at >= last;
     if *of_router == Life::Unknown
         && is_blank(picture, *router)
         && is_missed(picture, *router)

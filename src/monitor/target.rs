@@ -40,6 +40,9 @@ pub(super) struct Watched {
     otherwise: bool,
     /// When the first failure of the present row was asked for.
     pub(super) bad_since: Mono,
+    /// When the first failure since the device last proved alive here was asked for, however often
+    /// rows were broken off since because we could not ask.
+    pub(super) silent_since: Mono,
     /// When the first reply since the last failure was asked for, whatever was begun anew
     /// meanwhile; [`Mono::NEVER`] while it fails.
     answered_since: Mono,
@@ -376,6 +379,9 @@ impl Watched {
     /// Notes that nothing came back. A row that was made to begin anew is still the same silence,
     /// unless there was a sign of life in between.
     fn note_silence(&mut self, asked: Mono, lost: u16, grades: &GradeRules, pace: Duration) {
+        if self.silent_since <= self.proof_at {
+            self.silent_since = asked;
+        }
         let same = self.streak.hard == Health::Down && self.bad_since > self.proof_at;
         if !self.streak.is_failing() && !same {
             self.bad_since = asked;

@@ -387,3 +387,21 @@ fn what_seems_graver_while_our_network_is_cut_makes_nothing_more_urgent() {
     assert_eq!(open_ones_change(&history, &tally), Ok(()));
     tally.holds("what seems graver", &["cuts of our network", "incidents that were open"]);
 }
+
+/// The LAN of s3 is down, and we fail to ask its codec and then its router: when the codec fails
+/// again, the router was not asked since.
+#[test]
+fn a_device_that_we_failed_to_ask_for_a_while_is_still_the_one_that_is_silent() {
+    let built = |shape| Build { shape, labels: [0; 3] };
+    let what = What::Fault("lan-down", None);
+    let history = History {
+        parents: vec![0, 1, 2, 2, 4],
+        build: [0; 6].map(built).into(),
+        pace: Pace::Idle,
+        events: vec![Event { at: 0, site: 3, whom: Whom::Site, what }],
+        seed: 61046,
+    };
+    let tally = Tally::default();
+    assert_eq!(open_ones_change(&history, &tally), Ok(()));
+    tally.holds("a device we failed to ask", &["failures made up", "incidents that were open"]);
+}
