@@ -150,9 +150,10 @@ impl Monitor {
                         known.silent_since = trouble.since;
                     }
                 }
-                // One reply is chance.
+                // One reply is chance, and that we could not ask for a while ends no silence: who
+                // answered through it meanwhile need not do so again.
                 Finding::Unsettled => {}
-                Finding::Trouble(_) if !lives => {}
+                Finding::Trouble(_) | Finding::Unknown if !lives => {}
                 _ => known.silent_since = Mono::ZERO,
             }
             // Whether a line is bad depends on whether it was.

@@ -405,3 +405,23 @@ fn a_device_that_we_failed_to_ask_for_a_while_is_still_the_one_that_is_silent() 
     assert_eq!(open_ones_change(&history, &tally), Ok(()));
     tally.holds("a device we failed to ask", &["failures made up", "incidents that were open"]);
 }
+
+/// The power of s2 is cut, and of s5 behind it, while s3 and s4 answer through s2. We fail to ask
+/// s2 for a while, and then again s3 and s4.
+#[test]
+fn a_site_that_we_failed_to_ask_for_a_while_silences_nobody_who_answered_through_it() {
+    let event = |site| {
+        let what = What::Fault("power-cut", None);
+        Event { at: 0, site, whom: Whom::Site, what }
+    };
+    let history = History {
+        parents: vec![0, 0, 2, 2, 2],
+        build: [0; 6].map(|shape| Build { shape, labels: [0; 3] }).into(),
+        pace: Pace::Idle,
+        events: vec![event(2), event(5)],
+        seed: 55455,
+    };
+    let tally = Tally::default();
+    assert_eq!(open_ones_change(&history, &tally), Ok(()));
+    tally.holds("a site we failed to ask", &["failures made up", "incidents that were open"]);
+}
