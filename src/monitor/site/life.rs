@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::{EndpointIx, Health, Mono, SiteIx};
 use crate::monitor::picture::Picture;
+use crate::monitor::target::Watched;
 
 /// Whether a device lives, by all of its targets together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub(in crate::monitor) enum Life {
 ///    causes, or an ICMP error that it sent about another device. So a filter on echoes, or a
 ///    router that is too busy to answer them, does not look like a dead device. What was dead needs
 ///    more than one such sign.
-/// 3. It is dead when a target that decides is confirmed down and nothing vouches for it.
+/// 3. It is dead when a target that decides is confirmed down and nothing vouches for it. What was
+///    down already when another one vouched for it says nothing more once we fail to ask that one.
 pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
     let mut onset = Mono::NEVER;
     let (mut dead, mut good, mut confirmed, mut stale) = (false, false, false, false);
@@ -71,8 +73,29 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
     if recovering {
         return Life::Recovering;
     }
+    if dead && is_vouched_by_unasked(picture, endpoint) {
+        return Life::Unknown;
+    }
     let since = if since == Mono::NEVER { onset } else { since };
     if dead { Life::Dead(since) } else { Life::Failing(since) }
+}
+
+/// Whether what is confirmed down was so by itself, as far as we can ask: of a target that proved
+/// the device alive since all of that was silent, nothing is known by now.
+fn is_vouched_by_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
+    let down = picture.reachability(endpoint).map(|ix| picture.target(ix));
+    let down = down.filter(|it| it.streak.is_failing() && it.streak.hard == Health::Down);
+    let Some(silent) = down.map(|it| it.silent_since).max() else { return false };
+    let mut targets = picture.topology().endpoint(endpoint).targets.iter();
+    targets.any(|ix| {
+        let target = picture.target(*ix);
+        target.proof_at > silent && is_unknown(target)
+    })
+}
+
+/// Whether a target has no health, confirmed or hinted at.
+fn is_unknown(target: &Watched) -> bool {
+    target.streak.hard == Health::Unknown && target.streak.soft == Health::Unknown
 }
 
 /// Whether what is found of a site may change by time alone: a device of it was heard through an
@@ -109,10 +132,7 @@ fn is_heard(picture: &Picture, endpoint: EndpointIx, onset: Mono, now: Mono) -> 
 /// Whether nothing is known of a device: no target of it has a health, confirmed or hinted at.
 pub(super) fn is_blank(picture: &Picture, endpoint: EndpointIx) -> bool {
     let targets = &picture.topology().endpoint(endpoint).targets;
-    targets.iter().all(|ix| {
-        let streak = picture.target(*ix).streak;
-        streak.hard == Health::Unknown && streak.soft == Health::Unknown
-    })
+    targets.iter().all(|ix| is_unknown(picture.target(*ix)))
 }
 
 /// Whether a device that was seen to work cannot be asked from here, by any of its checks.

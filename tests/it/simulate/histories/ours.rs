@@ -425,3 +425,20 @@ fn a_site_that_we_failed_to_ask_for_a_while_silences_nobody_who_answered_through
     assert_eq!(open_ones_change(&history, &tally), Ok(()));
     tally.holds("a site we failed to ask", &["failures made up", "incidents that were open"]);
 }
+
+/// SIP of s4 hangs, of which nothing is pinged, and we fail to ask whatever else runs on its codec.
+#[test]
+fn a_service_that_hangs_is_no_dead_device_when_we_fail_to_ask_the_others() {
+    let built = |shape| Build { shape, labels: [0; 3] };
+    let what = What::Fault("sip-hung", None);
+    let history = History {
+        parents: vec![0, 0, 0, 3, 1, 3, 1],
+        build: [0, 0, 3, 0, 4, 0, 0, 0].map(built).into(),
+        pace: Pace::Idle,
+        events: vec![Event { at: 0, site: 4, whom: Whom::Site, what }],
+        seed: 15507,
+    };
+    let tally = Tally::default();
+    assert_eq!(open_ones_change(&history, &tally), Ok(()));
+    tally.holds("a service that hangs", &["failures made up", "incidents that were open"]);
+}
