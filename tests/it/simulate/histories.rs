@@ -121,7 +121,6 @@ fn failures_of_our_own_make_things_unknown_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "in one of some thousand histories what is open is told anew while we fail to ask"]
 fn failures_of_our_own_neither_end_nor_rename_what_is_open() {
     let tally = Tally::default();
     for_all(100, drawn::lasting, |history| ours::open_ones_change(history, &tally));
