@@ -98,8 +98,13 @@ impl Monitor {
         monitor.changes.extend(gone.flat_map(|key| forget(key, now)));
         let mut incidents: Vec<Incident> = durable.incidents.into_values().collect();
         incidents.sort_by(|a, b| a.opened.cmp(&b.opened).then_with(|| a.id.cmp(&b.id)));
-        for incident in incidents {
-            monitor.remember(incident, now);
+        // Not before all are in their places: what rests under one of these has to go on.
+        let gone: Vec<Slot> =
+            incidents.into_iter().filter_map(|incident| monitor.remember(incident, now)).collect();
+        for slot in gone {
+            if monitor.ledger.get(slot).is_some_and(|entry| entry.incident.is_open()) {
+                monitor.ledger.resolve(slot, &mut monitor.picture, Resolution::Removed, now);
+            }
         }
         monitor.show_duty(now);
         // The settings may be others than before.
@@ -107,14 +112,14 @@ impl Monitor {
         monitor
     }
 
-    /// Puts an incident back in its place.
-    fn remember(&mut self, incident: Incident, now: Now) {
+    /// Puts an incident back in its place; gives it where it is open and that place is gone.
+    fn remember(&mut self, incident: Incident, now: Now) -> Option<Slot> {
         let flapping = &self.picture.settings().flapping;
         let ended_long_ago = !incident.is_open()
             && !flap::may_return(&incident, flapping, now.wall)
             && !policy::owes_an_end(&incident, &self.picture.settings().channels);
         if ended_long_ago {
-            return;
+            return None;
         }
         let topology = Arc::clone(self.topology());
         if incident.cause == Cause::Monitor && incident.is_open() {
@@ -177,10 +182,8 @@ impl Monitor {
                 record::strike(entry, &site, now);
             }
         }
+        let is_gone = scope.is_none() && open;
         match scope {
-            None if open => {
-                self.ledger.resolve(slot, &mut self.picture, Resolution::Removed, now);
-            }
             Some(Scope::Site(site)) if open => self.picture.site_mut(site).own = Some(slot),
             Some(Scope::Below(_) | Scope::Label { .. }) if active => {
                 for site in &still {
@@ -195,6 +198,7 @@ impl Monitor {
                 self.expect_poor_paths(site, device.as_ref(), lossy);
             }
         }
+        is_gone.then_some(slot)
     }
 
     /// Devices that may still have been starting before the restart, their line being back, may be

@@ -16,9 +16,9 @@ use vchealth::lab::scenario::{Act, Heard, Judgement, Scenario, Step};
 use vchealth::lab::world::{Place, Sight, World};
 use vchealth::model::{
     Ack, Ailment, Batch, Cause, Change, ChannelId, CheckId, Detail, Durable, Endpoint, EndpointId,
-    EndpointIx, EngineHealth, Few, Health, Host, Incident, Maintenance, Mono, Notification, Now,
-    Outcome, Part, ProbeRequest, Session, Silence, SilenceId, Site, SiteId, SiteIx, Snapshot,
-    Target, TargetIx, TargetKey, Topology, WebAddress,
+    EndpointIx, EngineHealth, Few, Health, Host, Incident, IncidentId, Maintenance, Mono,
+    Notification, Now, Outcome, Part, ProbeRequest, Session, Silence, SilenceId, Site, SiteId,
+    SiteIx, Snapshot, Target, TargetIx, TargetKey, Topology, WebAddress,
 };
 use vchealth::monitor::{Command, Input, Monitor};
 
@@ -594,8 +594,12 @@ pub(crate) fn sample_topology() -> Arc<Topology> {
     config::load(&sources).unwrap_or_else(|problems| panic!("{problems:?}")).topology
 }
 
-/// Where what is durable contradicts itself: a site that is down or degraded is explained by
-/// exactly one open incident, and no site by two.
+/// Where what is durable contradicts itself.
+///
+/// 1. A site that is down or degraded is explained by exactly one open incident, and no site by
+///    two.
+/// 2. What rests does so under something that is open; what is over affects nobody any more and
+///    says how it ended; and no more are affected than could be.
 pub(crate) fn contradictions(durable: &Durable) -> Vec<String> {
     let mut explained: BTreeMap<&SiteId, Vec<&Incident>> = BTreeMap::new();
     for incident in durable.incidents.values().filter(|i| i.is_active() && explains(i)) {
@@ -614,6 +618,20 @@ pub(crate) fn contradictions(durable: &Durable) -> Vec<String> {
         let bad = matches!(state.health, Health::Down | Health::Degraded);
         if bad && key.endpoint.is_none() && !explained.contains_key(&key.site) {
             found.push(format!("{} is {} and nothing says why", key.site, state.health.word()));
+        }
+    }
+    for incident in durable.incidents.values() {
+        let is_open = |id: &&IncidentId| durable.incidents.get(*id).is_some_and(Incident::is_open);
+        let above = incident.absorbed_by.as_ref().filter(|_| incident.is_open());
+        if let Some(above) = above.filter(|above| !is_open(above)) {
+            found.push(format!("{} rests under {above}, which is not open", incident.id));
+        }
+        let now = incident.affected_now().count();
+        if !incident.is_open() && (now > 0 || incident.resolution.is_none()) {
+            found.push(format!("{} is over and {now} are affected", incident.id));
+        }
+        if explains(incident) && incident.is_active() && now > incident.of as usize {
+            found.push(format!("{}: {now} of {} are affected", incident.id, incident.of));
         }
     }
     found
