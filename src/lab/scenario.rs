@@ -75,7 +75,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use evidence::{Observation, Observed, Showed};
 pub use expect::{Common, Count, Expected, Said, Share};
-pub use judge::{Heard, Judgement, Row};
+pub use judge::{Heard, Judgement, Row, gravity};
 pub use province::{Province, Tree};
 pub use script::{Act, Script, Step};
 pub use yaml::{Mark, Problem, Problems};

@@ -3,6 +3,9 @@
 //! A brain that guesses the right cause tells the same as one that knows it. What it goes by is
 //! kept with the incident, and whoever stands before a rack with the message goes by it too: that
 //! the site's own router spoke of the codec, and not somebody on our side of a cut.
+//!
+//! Runs in virtual time are held to it. Those with real packets are not: what leaves by the webhook
+//! has words for what was seen and no record of it.
 
 use std::fmt;
 use std::time::Duration;

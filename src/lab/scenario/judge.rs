@@ -14,7 +14,7 @@ use super::evidence::Observed;
 use super::expect::Expected;
 use super::{Common, Count, Said, Scenario, Share, What};
 use crate::lab::receiver::Post;
-use crate::model::{Cause, Incident, Notification, NotificationKind, Severity, SiteId};
+use crate::model::{Cause, Incident, Notification, NotificationKind, Phase, Severity, SiteId};
 
 /// One message about one incident, as somebody got it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Heard {
     pub channel: Option<String>,
     /// What kind of message, where that is known.
     pub kind: Option<NotificationKind>,
+    /// Where the session that it touches stood when it was decided, where that is known.
+    pub phase: Option<Phase>,
     /// What it rests on, where the message carries that.
     pub evidence: Option<Vec<Observed>>,
 }
@@ -149,10 +151,16 @@ impl Scenario {
         Judgement { rows, complaints, messages }
     }
 
-    /// What is expected in evidence and does not stand there.
+    /// What is expected in evidence and does not stand there, all of it where no message before the
+    /// end names what it is about. A message that carries no evidence is not held to it.
     fn unshown(&self, expected: &Expected, told: &Told<'_>) -> Vec<String> {
         let says = |heard: &&&Heard| !heard.resolved && names(&heard.said, expected);
-        let Some(heard) = told.told.iter().find(says) else { return Vec::new() };
+        let Some(heard) = told.told.iter().find(says) else {
+            let all = expected.evidence.iter();
+            return all
+                .map(|it| format!("no message that says so before the end shows {it}"))
+                .collect();
+        };
         let Some(seen) = &heard.evidence else { return Vec::new() };
         self.missing(&expected.evidence, expected.begins, heard.at, seen)
     }
@@ -192,8 +200,8 @@ fn letters(heard: &[Heard]) -> u32 {
 }
 
 /// Most messages of an hour about one incident to one channel, without what says before it first
-/// came back that it has grown or that nobody took it on, and the first that says that it has
-/// become critical.
+/// came back that it has grown or that nobody took it on, and the first that says, while a session
+/// is on or near, that it has become critical, or critical by a graver trouble.
 const MOST_IN_AN_HOUR: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -209,10 +217,13 @@ fn crowded(incident: &Told<'_>) -> Option<String> {
             continue;
         }
         let within = before.iter().filter(|it| heard.at - it.at < HOUR);
+        let how_grave = |it: &Heard| it.said.cause.map(gravity);
         let as_grave =
-            |it: &Heard| it.severity >= heard.severity && it.said.cause == heard.said.cause;
-        let rises =
-            heard.severity == Some(Severity::Critical) && !within.clone().any(|it| as_grave(it));
+            |it: &Heard| it.severity >= heard.severity && how_grave(it) >= how_grave(heard);
+        let is_near =
+            heard.phase.is_none_or(|phase| matches!(phase, Phase::Readiness | Phase::Live));
+        let is_critical = heard.severity == Some(Severity::Critical);
+        let rises = is_near && is_critical && !within.clone().any(|it| as_grave(it));
         let recent = within.count() + 1;
         before.push(heard);
         if recent > MOST_IN_AN_HOUR + usize::from(rises) {
@@ -221,6 +232,18 @@ fn crowded(incident: &Told<'_>) -> Option<String> {
         }
     }
     None
+}
+
+/// How much a trouble keeps a site from.
+#[must_use]
+pub const fn gravity(cause: Cause) -> u8 {
+    match cause {
+        Cause::Monitor | Cause::Certificate | Cause::Clock => 0,
+        Cause::Quality => 1,
+        Cause::Service => 2,
+        Cause::Device => 3,
+        Cause::Access | Cause::Uplink => 4,
+    }
 }
 
 /// Everything heard of one incident.
@@ -505,6 +528,7 @@ impl Heard {
             flapping: Some(incident.flapping),
             channel: Some(notification.channel.to_string()),
             kind: Some(notification.kind),
+            phase: Some(notification.alert.phase),
         }
     }
 
@@ -542,6 +566,7 @@ impl Heard {
                 flapping: None,
                 channel: None,
                 kind: None,
+                phase: None,
                 evidence: None,
             }
         });
