@@ -90,8 +90,8 @@ use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
     Batch, Change, Detail, DutyView, Effort, Failure, HandOver, Health, LocalFailure, Mono, Now,
-    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, Target, TargetIx, TargetKey, Topology,
-    Trigger,
+    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, SiteView, Target, TargetIx, TargetKey,
+    Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -150,6 +150,8 @@ pub struct Monitor {
     lateness: Worst,
     lost: Lost,
     accepted: Accepted,
+    /// The sites as people looked at them last.
+    shown: Arc<Vec<SiteView>>,
 }
 
 impl Monitor {

@@ -221,7 +221,7 @@ fn levels(snapshot: &Snapshot, out: &mut Page<'_>) {
     }
 
     let mut counts = vec![[0_u32; Health::ALL.len()]; topology.levels.len()];
-    for (site, view) in topology.sites.iter().zip(&snapshot.sites) {
+    for (site, view) in topology.sites.iter().zip(snapshot.sites.iter()) {
         counts[site.level.ix()][view.standing.hard as usize] += 1;
     }
     let mut family = Family::new(out, &table::LEVEL_SITES);

@@ -25,8 +25,8 @@ pub struct Snapshot {
     pub targets: Vec<TargetView>,
     /// One for each endpoint.
     pub endpoints: Vec<EndpointView>,
-    /// One for each site.
-    pub sites: Vec<SiteView>,
+    /// One for each site; the list of the snapshot before while nothing of any changed.
+    pub sites: Arc<Vec<SiteView>>,
     /// Open incidents, gravest first, then those resolved within the last hour.
     pub incidents: Vec<Arc<Incident>>,
     /// Sessions that are on or near, soonest first.
@@ -122,7 +122,7 @@ pub struct EndpointView {
 }
 
 /// A site at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SiteView {
     /// Its health.
     pub standing: Standing,
@@ -145,7 +145,7 @@ pub struct SiteView {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Packets sent in the window.
-    pub samples: u32,
+    pub samples: u16,
     /// Share of packets lost, 0 to 1.
     pub loss: f32,
     /// Median round trip in seconds.
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn what_there_is_of_every_target_twice_at_times_is_small() {
         assert!(size_of::<TargetView>() <= 64);
-        assert!(size_of::<EndpointView>() <= 44);
+        assert!(size_of::<EndpointView>() <= 40);
         assert!(size_of::<SiteView>() <= 56);
     }
 }

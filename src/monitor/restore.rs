@@ -91,6 +91,7 @@ impl Monitor {
             lateness: Worst::default(),
             lost: Lost::restored(std::mem::take(&mut durable.lost)),
             accepted: Accepted::default(),
+            shown: Arc::default(),
             schedule,
             picture,
         };

@@ -18,6 +18,7 @@ const SHOWN_FOR: std::time::Duration = std::time::Duration::from_secs(3600);
 impl Monitor {
     /// The whole state at `now`.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        let sites = self.site_views(now);
         let picture = &self.picture;
         let topology = Arc::clone(&picture.config.topology);
         let endpoints = topology.endpoint_ixs().map(|ix| {
@@ -33,8 +34,6 @@ impl Monitor {
                 quality: paths.filter_map(|path| path.quality(&picture.rules)).next(),
             }
         });
-        let sites = topology.site_ixs().map(|ix| self.site_view(ix, now));
-        let sites: Vec<SiteView> = sites.collect();
         let sessions = picture.plan.near().iter().map(|session| {
             let mut view = SessionView {
                 phase: plan::phase(session, &picture.settings().phases, now.wall),
@@ -85,6 +84,17 @@ impl Monitor {
             (channel.id.clone(), u32::try_from(count).unwrap_or(u32::MAX))
         });
         held.collect()
+    }
+
+    /// Those of all sites. Nothing changes of any for minutes or hours, and a snapshot lives beside
+    /// the one before it, so both have the same list then.
+    fn site_views(&mut self, now: Now) -> Arc<Vec<SiteView>> {
+        let sites = self.picture.topology().site_ixs().map(|ix| self.site_view(ix, now));
+        let sites: Vec<SiteView> = sites.collect();
+        if *self.shown != sites {
+            self.shown = Arc::new(sites);
+        }
+        Arc::clone(&self.shown)
     }
 
     fn site_view(&self, ix: crate::model::SiteIx, now: Now) -> SiteView {

@@ -196,7 +196,7 @@ impl Figures {
         let one_way = ms(self.median) / 2.0 + 2.0 * ms(self.jitter) + 30.0;
         let r = emodel::rating(one_way, self.loss, codec);
         Quality {
-            samples: self.samples,
+            samples: u16::try_from(self.samples).unwrap_or(u16::MAX),
             loss: short(self.loss),
             rtt_s: self.median.as_secs_f32(),
             rtt_p95_s: self.p95.as_secs_f32(),

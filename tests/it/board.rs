@@ -296,7 +296,8 @@ fn with_lost(site: &str) -> Snapshot {
     let mut snapshot = province::quiet(204);
     let ix = snapshot.topology.find_site(&SiteId::new(site)).expect("a site");
     let since = Some(province::now().wall.into());
-    snapshot.sites[ix.ix()].standing = Standing { hard: Health::Down, soft: Health::Down, since };
+    province::site_mut(&mut snapshot, ix).standing =
+        Standing { hard: Health::Down, soft: Health::Down, since };
     for endpoint in &snapshot.topology.site(ix).endpoints {
         snapshot.endpoints[endpoint.ix()].standing = snapshot.sites[ix.ix()].standing;
     }
@@ -670,7 +671,8 @@ async fn of_ten_thousand_sites_only_what_changed_is_touched() {
     let mut snapshot = province::quiet(10_000);
     let ix = snapshot.topology.find_site(&SiteId::new("tan-lap")).expect("a site");
     let since = Some(province::now().wall.into());
-    snapshot.sites[ix.ix()].standing = Standing { hard: Health::Down, soft: Health::Down, since };
+    province::site_mut(&mut snapshot, ix).standing =
+        Standing { hard: Health::Down, soft: Health::Down, since };
     house.daemon.publish(snapshot);
     browser.until("its cell changes", &format!("!{cell}.classList.contains('good')"));
     let updating = spent(&mut browser) - loading;

@@ -234,7 +234,7 @@ fn no_more_series_than_the_table_admits() {
 fn a_usual_site_has_as_many_series_as_the_readme_says() {
     let mut snapshot = province::troubled(204);
     let site = snapshot.topology.find_site(&SiteId::new("y-te")).expect("a site");
-    snapshot.sites[site.ix()].silenced = false;
+    province::site_mut(&mut snapshot, site).silenced = false;
     for target in snapshot.topology.target_ixs() {
         if snapshot.topology.check_of(target).kind.word() == "sip" {
             let service = snapshot.targets[target.ix()].service.get_or_insert_default();

@@ -284,7 +284,7 @@ pub(crate) fn quiet_in(topology: Topology) -> Snapshot {
         taken: now(),
         targets: targets.collect(),
         endpoints: endpoints.collect(),
-        sites: sites.collect(),
+        sites: Arc::new(sites.collect()),
         topology: Arc::new(topology),
         generation: 1,
         incidents: Vec::new(),
@@ -316,14 +316,14 @@ pub(crate) fn troubled(sites: usize) -> Snapshot {
     }
     let codec = topology.site(find("nam-mau")).endpoints[1];
     fail_endpoint(&mut snapshot, codec, 11);
-    set(&mut snapshot.sites[find("nam-mau").ix()].standing, Health::Down, ago(11));
+    set(&mut site_mut(&mut snapshot, find("nam-mau")).standing, Health::Down, ago(11));
     let poor = find("na-ri");
     let line = topology.site(poor).endpoints[0];
     let quality = Quality { loss: 0.042, grade: QualityGrade::Fair, mos: 3.4, ..good(9) };
     snapshot.endpoints[line.ix()].quality = Some(quality);
-    set(&mut snapshot.sites[poor.ix()].standing, Health::Degraded, ago(23));
+    set(&mut site_mut(&mut snapshot, poor).standing, Health::Degraded, ago(23));
     let unseen = find("co-linh");
-    snapshot.sites[unseen.ix()].standing = Standing::default();
+    site_mut(&mut snapshot, unseen).standing = Standing::default();
     for endpoint in &topology.site(unseen).endpoints {
         snapshot.endpoints[endpoint.ix()] = EndpointView::default();
         for target in &topology.endpoint(*endpoint).targets {
@@ -334,8 +334,8 @@ pub(crate) fn troubled(sites: usize) -> Snapshot {
             };
         }
     }
-    snapshot.sites[find("tan-son").ix()].in_maintenance = true;
-    snapshot.sites[find("y-te").ix()].silenced = true;
+    site_mut(&mut snapshot, find("tan-son")).in_maintenance = true;
+    site_mut(&mut snapshot, find("y-te")).silenced = true;
 
     snapshot.incidents = vec![
         Arc::new(uplink(&topology, &cut)),
@@ -380,7 +380,7 @@ fn sessions(snapshot: &mut Snapshot) {
     };
     let mut sites = [0; 4];
     let mut delegates = [0; 4];
-    for view in &mut snapshot.sites {
+    for view in Arc::make_mut(&mut snapshot.sites) {
         view.phase = Phase::Live;
         view.session = Some(session.id.clone());
         view.delegates = 53;
@@ -512,7 +512,7 @@ pub(crate) fn empty() -> Snapshot {
         topology: Arc::default(),
         targets: Vec::new(),
         endpoints: Vec::new(),
-        sites: Vec::new(),
+        sites: Arc::default(),
         ..quiet(2)
     }
 }
@@ -588,13 +588,18 @@ fn fail_endpoint(snapshot: &mut Snapshot, endpoint: EndpointIx, minutes: i64) {
     }
 }
 
+/// What people see of a site.
+pub(crate) fn site_mut(snapshot: &mut Snapshot, site: SiteIx) -> &mut SiteView {
+    &mut Arc::make_mut(&mut snapshot.sites)[site.ix()]
+}
+
 fn fail_site(snapshot: &mut Snapshot, site: SiteIx, minutes: i64) {
     let topology = Arc::clone(&snapshot.topology);
     for endpoint in &topology.site(site).endpoints {
         fail_endpoint(snapshot, *endpoint, minutes);
     }
-    set(&mut snapshot.sites[site.ix()].standing, Health::Down, ago(minutes));
-    snapshot.sites[site.ix()].incident = Some(IncidentId::new("cho-don-1"));
+    set(&mut site_mut(snapshot, site).standing, Health::Down, ago(minutes));
+    site_mut(snapshot, site).incident = Some(IncidentId::new("cho-don-1"));
 }
 
 fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity) -> Incident {

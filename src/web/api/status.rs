@@ -49,7 +49,7 @@ impl<'a> Status<'a> {
         time_zone: &'a TimeZone,
     ) -> Self {
         let mut counts = [0; 4];
-        for view in &snapshot.sites {
+        for view in snapshot.sites.iter() {
             counts[view.standing.hard as usize] += 1;
         }
         Self {

@@ -158,7 +158,7 @@ pub(super) fn cells(snapshot: &Snapshot) -> (Vec<Cell>, Sums) {
     let causes = Causes::of_all(snapshot);
     let session = session(snapshot).filter(|view| is_near(view)).map(|view| &view.session);
     let mut totals = Sums::default();
-    let cells = snapshot.topology.site_ixs().zip(&snapshot.sites).map(|(ix, view)| {
+    let cells = snapshot.topology.site_ixs().zip(snapshot.sites.iter()).map(|(ix, view)| {
         let delegates = match session {
             Some(session) => session.sites.get(&ix).copied(),
             None => Some(0),

@@ -502,7 +502,8 @@ fn whoever_is_being_asked_while_the_configuration_is_read_again_and_again_is_ask
         let after = probes(&mut run);
         let forgotten = before.iter().zip(&after).filter(|(before, after)| before == after);
         assert_eq!(forgotten.count(), 0, "one reload in {every} ms");
-        let down = run.snapshot().sites.into_iter().filter(|s| s.standing.hard != Health::Up);
+        let snapshot = run.snapshot();
+        let down = snapshot.sites.iter().filter(|s| s.standing.hard != Health::Up);
         assert_eq!(down.count(), 0, "one reload in {every} ms");
         assert_eq!(run.complaints, [""; 0]);
     }

@@ -1,5 +1,6 @@
 //! What is said of a district that returns: when its line came back, and who is still in trouble.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -83,4 +84,21 @@ fn a_line_that_returns_congested_is_said_to_be_bad_once_that_has_lasted_for_a_mi
     // Until the loss is sure, and the window from then on; a line that was bad before has twice
     // that.
     assert!(at <= seconds(40 + 15 + 60), "{at:?}");
+}
+
+#[test]
+fn snapshots_share_the_list_of_sites_until_something_of_one_changes() {
+    let text = "name: x\nprovince: {tree: {tinh: {huyen: [xa-a, xa-b]}}}\nlasts: 3m\ntimeline:\n  \
+                - {at: 100s, site: xa-a, fault: power-cut}\nexpect: nothing\n";
+    let scenario = Scenario::parse("shared.yaml", text).unwrap_or_else(|p| panic!("{p}"));
+    let (mut run, steps) = Run::of(&scenario);
+    run.until(seconds(60));
+    let quiet = run.snapshot();
+    run.until(seconds(90));
+    let later = run.snapshot();
+    assert!(Arc::ptr_eq(&quiet.sites, &later.sites), "nothing happened");
+    let site = run.topology.find_site(&SiteId::new("xa-a")).expect("a commune");
+    run.play(&steps, seconds(170));
+    assert_eq!(run.snapshot().sites[site.ix()].standing.hard, Health::Down);
+    assert_eq!(later.sites[site.ix()].standing.hard, Health::Up, "it is as it was then");
 }

@@ -155,7 +155,7 @@ pub(super) fn changes(history: &History, tally: &Tally) -> Result<(), String> {
     play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;
     let mut until = SETTLED;
     run.until(until);
-    for site in run.snapshot().sites {
+    for site in run.snapshot().sites.iter() {
         let is = format!("sites that are {}", site.standing.hard.word());
         tally.add(&is, 1);
     }
