@@ -37,7 +37,7 @@ use crate::model::{
 };
 
 pub use letter::{Item, Letter};
-pub(crate) use letter::{letter_id, test_letter};
+pub(crate) use letter::{begins, letter_id, test_letter};
 pub use link::{About, KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
 
 /// How messages are written.

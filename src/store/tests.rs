@@ -768,3 +768,13 @@ fn a_session_that_goes_on_after_it_was_closed_is_reported_again() {
     };
     assert_eq!(durable.sessions[&record.id], record, "it may go on once more");
 }
+
+/// A program that is being started has a copy of every open file until it runs.
+#[test]
+fn a_copy_of_our_open_files_holds_no_lock_once_the_database_is_closed() {
+    let scratch = Scratch::new("copied");
+    let (store, _) = scratch.open();
+    let _copy = store.lock.file.try_clone().unwrap();
+    drop(store);
+    scratch.open();
+}

@@ -14,6 +14,9 @@ use crate::model::{
 /// Letters of a tag: those that nobody mistakes for another one, or for a digit.
 const TAG_LETTERS: &[u8; 20] = b"abcdefghkmnpqrstuvwx";
 
+/// Stands in the id of a digest before what follows from all of its messages, and in no other id.
+const SEALED: char = '+';
+
 /// What leaves through a channel at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Letter {
@@ -112,7 +115,13 @@ pub(crate) fn letter_id<'a>(
     }
     let hash = all.finish();
     let hash = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
-    Some(NotificationId::new(format!("digest-{first}-{hash}")))
+    Some(NotificationId::new(format!("digest-{first}{SEALED}{hash}")))
+}
+
+/// What the id of a digest says of how it begins.
+pub(crate) fn begins(digest: &NotificationId) -> &str {
+    let id = digest.as_str();
+    id.rsplit_once(SEALED).map_or(id, |(begins, _)| begins)
 }
 
 /// A letter that tells of nothing but itself.

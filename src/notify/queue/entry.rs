@@ -7,6 +7,7 @@ use super::line::StandsIn;
 use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
 use crate::store::{Has, Heard, Mark, MarkState, RecipientKey, StandIn};
+use crate::texts::begins;
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -125,9 +126,15 @@ impl Entry {
         }
     }
 
-    /// The letter in which it left last, if it did.
-    pub(super) fn letter(&self) -> &NotificationId {
-        self.bundle.as_ref().unwrap_or(&self.notification.id)
+    /// The letter that it is one of when it is tried again.
+    pub(super) fn letter(&self) -> &str {
+        self.group().unwrap_or(self.notification.id.as_str())
+    }
+
+    /// With what it is tried again, if it left in a digest: with whatever left in one that began
+    /// alike, however many of those there were.
+    pub(super) fn group(&self) -> Option<&str> {
+        self.bundle.as_ref().map(begins)
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -136,35 +136,27 @@ impl Line {
             return None;
         }
         let first = self.choose(now.mono)?;
-        let behind = self.is_behind(now.mono);
         let mut entries: Vec<Entry> = Vec::new();
         for at in self.bundle_with(first, now.mono).into_iter().rev() {
             entries.push(self.waiting.remove(at));
         }
         entries.reverse();
-        let head = entries.first()?;
-        let bundle = head.bundle.clone().filter(|_| !behind);
-        let bundle = bundle.or_else(|| {
-            let several = entries.len() > 1;
-            several.then(|| NotificationId::new(format!("digest-{}", head.notification.id)))
+        // What has lost some of its messages is the same digest still. Not so what has others
+        // besides, or a part of one that is too large for what the channel has become: a gateway
+        // that took what it begins with would drop the rest.
+        let again = entries.first()?.bundle.clone().filter(|bundle| {
+            let is_in = |entry: &Entry| entry.bundle.as_ref() == Some(bundle);
+            let is_beside = self.under_way.contains_key(bundle) || self.waiting.iter().any(is_in);
+            entries.iter().all(is_in) && !is_beside
         });
-        // What is put together anew may begin as what a gateway has taken already. So may the rest
-        // of a digest too large for what the channel has become.
-        let kept =
-            bundle.clone().filter(|id| self.limits.by_id && !self.under_way.contains_key(id));
-        let all = || letter_id(entries.iter().map(|entry| &entry.notification.id));
-        let id = kept.or_else(all)?;
+        let anew = || letter_id(entries.iter().map(|entry| &entry.notification.id));
+        let id = again.or_else(anew)?;
         let record_first = entries.iter().any(|entry| entry.attempts == 0);
-        let several = entries.len() > 1;
         for entry in &mut entries {
             entry.attempts = entry.attempts.saturating_add(1);
             entry.left_at = now.mono;
             entry.generation = self.generation;
-            if several {
-                entry.bundle.clone_from(&bundle);
-            } else if behind {
-                entry.bundle = None;
-            }
+            entry.bundle = (id != entry.notification.id).then(|| id.clone());
             output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
         }
         self.next_slot = now.mono + self.limits.gap;

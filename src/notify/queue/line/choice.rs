@@ -41,7 +41,7 @@ impl Line {
         let chosen = &self.waiting[first];
         let most = self.limits.bundle.max(1);
         if chosen.bundle.is_some() {
-            let members = self.tellable().filter(|at| self.waiting[*at].bundle == chosen.bundle);
+            let members = self.tellable().filter(|at| self.waiting[*at].group() == chosen.group());
             let members: Vec<usize> = members.take(most).collect();
             return if members.contains(&first) { members } else { vec![first] };
         }

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use vchealth::config::Settings;
-use vchealth::model::{
-    Cause, Incident, Notification, NotificationKind, PersonId, Severity, SiteId, Told,
-};
+use vchealth::lab::scenario::gravity;
+use vchealth::model::{Incident, Notification, NotificationKind, PersonId, Severity, SiteId, Told};
 
 use super::{ALL, CRITICAL, NO_ENDS};
 
@@ -94,17 +93,6 @@ pub(super) fn words(message: &Notification) -> String {
     let saw: Vec<_> = evidence.iter().map(|it| format!("{} {:?}", it.target, it.saw)).collect();
     let (id, cause) = (&message.id, cause.word());
     format!("{id}: {cause} at {site:?} {endpoint:?}, {affected:?} of {of}: {saw:#?}")
-}
-
-/// How much a trouble keeps a site from.
-pub(super) const fn gravity(cause: Cause) -> u8 {
-    match cause {
-        Cause::Monitor | Cause::Certificate | Cause::Clock => 0,
-        Cause::Quality => 1,
-        Cause::Service => 2,
-        Cause::Device => 3,
-        Cause::Access | Cause::Uplink => 4,
-    }
 }
 
 /// Firings that were never followed by a resolved.
