@@ -11,8 +11,8 @@
 //!    beginning and its end.
 //! 3. What is still on goes before what is over. Three or more of a kind leave as one digest, such
 //!    as sites that fail together or are well again together, unless they were tried alone before:
-//!    a repeat must be recognisable as one. A digest keeps its id while it only loses messages; with
-//!    others besides it is another one.
+//!    a repeat must be recognisable as one. A digest keeps its id while it only loses messages;
+//!    with others besides it is another one.
 //!    A channel whose receiver knows no ids of letters and would need longer than [`CATCH_UP`] to
 //!    take what is due, at its rate or in the time that it took over the last letter, is told in
 //!    digests put together anew for each attempt. So a receiver that is back after hours is told

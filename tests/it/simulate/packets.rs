@@ -1,5 +1,5 @@
-//! What silence and a start cost on the wire: a device that is gone, or of which nothing is known, is
-//! asked no harder than one that answers.
+//! What silence and a start cost on the wire: a device that is gone, or of which nothing is known,
+//! is asked no harder than one that answers.
 
 use std::time::Duration;
 
