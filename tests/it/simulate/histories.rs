@@ -112,7 +112,7 @@ fn the_same_history_gives_the_same_snapshots() {
 #[test]
 fn failures_of_our_own_make_things_unknown_and_nothing_else() {
     let tally = Tally::default();
-    for_all(220, drawn::ours, |history| ours::others_are_blamed(history, &tally));
+    for_all(120, drawn::ours, |history| ours::others_are_blamed(history, &tally));
     assert!(
         tally.of("not to be told apart") * 5 < tally.of("histories"),
         "too many are passed over"
