@@ -1,4 +1,7 @@
 //! One cause with all it explains, and what is said about it.
+//!
+//! All of it is written down and read back as one record, whose parts have little to say by
+//! themselves; so they stand in one file.
 
 use std::collections::BTreeMap;
 use std::fmt;

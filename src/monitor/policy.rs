@@ -1,4 +1,7 @@
 //! Who is told what, and when: rare messages, and never a problem without its end.
+//!
+//! The rules stand in one file with what follows them: each gives way to others, and one that is
+//! read alone is misread.
 
 use std::time::Duration;
 

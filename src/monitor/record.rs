@@ -1,5 +1,8 @@
 //! The incident as it is written down: its id, its name, its evidence, whom it affects, and what
 //! it says to people.
+//!
+//! What fills a record stands in one file, in the order of the record, so that none of its parts
+//! is forgotten where one is written anew.
 
 use std::collections::BTreeMap;
 

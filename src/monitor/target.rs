@@ -1,4 +1,7 @@
 //! What is kept of one target: its health, its counts, its echoes and what people look at.
+//!
+//! It is one type in one file: one outcome changes nearly all of it, and what of it has to change
+//! together is seen side by side.
 
 mod stretch;
 

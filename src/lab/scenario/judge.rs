@@ -2,7 +2,8 @@
 //! end-to-end tests and for the end of a demo.
 //!
 //! It looks at messages only, not at the state behind them: what nobody was told did not happen
-//! as far as the technician is concerned.
+//! as far as the technician is concerned. All complaints stand in one file, so that it can be seen
+//! what a run that passes has been held to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
