@@ -223,6 +223,12 @@ impl Monitor {
         turn.min(look).min(self.rollups.due()).min(self.minutes.watch_due())
     }
 
+    /// Has probes ordered so long before their time from now on: whoever carries them out comes
+    /// round only so often, and then waits for the time of each.
+    pub const fn order_ahead(&mut self, ahead: Duration) {
+        self.schedule.hand_out_ahead(ahead);
+    }
+
     /// What is watched now.
     #[must_use]
     pub fn topology(&self) -> &Arc<Topology> {
@@ -430,7 +436,7 @@ impl Monitor {
         }
     }
 
-    /// Orders the probes that are due.
+    /// Orders the probes that are due, or will be before long.
     fn order(&mut self, now: Now) {
         loop {
             let picture = &self.picture;

@@ -26,7 +26,7 @@ impl Monitor {
         self.picture.answered_here = std::mem::take(&mut old.answered_here);
         let was = Arc::clone(&old.config.topology);
         let mut schedule = Schedule::default();
-        schedule.carry_over_counts(&self.schedule);
+        schedule.carry_over_rest(&self.schedule);
         for ix in new.target_ixs() {
             let (pace, timeout) = self.picture.pace(ix);
             let pinged = matches!(new.check_of(ix).kind, CheckKind::Icmp(_));

@@ -24,6 +24,8 @@ const OVERTAKEN: usize = 64;
 /// 3. A demanded probe (to confirm, to correlate, because a person asked) comes at its own moment;
 ///    afterwards the target returns to its place.
 /// 4. A probe whose outcome does not come back is given up a while after its time limit.
+/// 5. Turns are handed out `ahead` of their time, since whoever carries them out comes round only
+///    so often. One that is under way so early serves what is wanted before it begins.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
     slots: Vec<Slot>,
@@ -31,6 +33,8 @@ pub(super) struct Schedule {
     queue: BinaryHeap<Reverse<Turn>>,
     in_flight: u32,
     overlaps: u64,
+    /// How long before its time a turn is handed out.
+    ahead: Duration,
 }
 
 /// A turn in the queue. One whose `stamp` is not its slot's has been overtaken.
@@ -71,8 +75,8 @@ struct Rhythm {
 enum Then {
     /// The turn in the queue.
     Wait,
-    /// The turn that came due meanwhile, at once.
-    Missed,
+    /// The turn that came meanwhile, at once or when it is due.
+    Missed(Mono),
     /// A demanded probe, not before this moment.
     Demanded(Mono, Trigger, Effort),
 }
@@ -129,16 +133,22 @@ impl Schedule {
         let rhythm = Rhythm { pace: nanos(pace), timeout: nanos(timeout) };
         slot.rhythm = self.rhythm(rhythm);
         if before.pace != rhythm.pace && slot.trigger == Trigger::Scheduled {
-            slot.due = rhythm.turn_after(slot.place, now);
+            slot.due = rhythm.turn_after(slot.place, slot.taken_until(now));
         }
         self.in_flight += u32::from(slot.under_way.is_some());
         self.slots.push(slot);
         self.push(self.slots.len() - 1);
     }
 
-    /// Keeps count over a change of configuration.
-    pub(super) fn carry_over_counts(&mut self, other: &Self) {
+    /// Keeps over a change of configuration what is not of a target.
+    pub(super) fn carry_over_rest(&mut self, other: &Self) {
         self.overlaps = other.overlaps;
+        self.ahead = other.ahead;
+    }
+
+    /// Hands turns out so long before their time from now on.
+    pub(super) const fn hand_out_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
     }
 
     /// Sets the pace of a target; its next turn moves to its place in the new interval, unless it
@@ -153,7 +163,7 @@ impl Schedule {
         let slot = &mut self.slots[target.ix()];
         slot.rhythm = number;
         if slot.trigger == Trigger::Scheduled {
-            slot.due = rhythm.turn_after(slot.place, now);
+            slot.due = rhythm.turn_after(slot.place, slot.taken_until(now));
             self.push(target.ix());
         }
     }
@@ -161,13 +171,17 @@ impl Schedule {
     /// Asks for a probe of a target at `at`, besides its turns.
     ///
     /// 1. A turn that comes no later serves as well; nothing is put off.
-    /// 2. While a probe is under way the demanded one follows it.
+    /// 2. While a probe is under way the demanded one follows it. One that begins only after `at`,
+    ///    and is as thorough, serves as well.
     pub(super) fn demand(&mut self, target: TargetIx, trigger: Trigger, effort: Effort, at: Mono) {
         let slot = &mut self.slots[target.ix()];
-        if slot.under_way.is_some() {
+        if let Some(under_way) = slot.under_way {
+            if under_way.due > at && (effort == Effort::Normal || under_way.effort == effort) {
+                return;
+            }
             let sooner = match slot.then {
                 Then::Demanded(other, ..) => at < other,
-                Then::Wait | Then::Missed => true,
+                Then::Wait | Then::Missed(_) => true,
             };
             if sooner {
                 slot.then = Then::Demanded(at, trigger, effort);
@@ -199,10 +213,12 @@ impl Schedule {
         self.in_flight -= 1;
         match std::mem::replace(&mut slot.then, Then::Wait) {
             Then::Wait => {}
-            Then::Missed => {
+            Then::Missed(due) => {
+                // Handed out ahead of its time, it was not missed after all.
+                self.overlaps -= u64::from(now < due);
                 slot.trigger = Trigger::Scheduled;
                 slot.effort = Effort::Normal;
-                slot.due = now;
+                slot.due = due.max(now);
                 self.push(target.ix());
             }
             Then::Demanded(at, trigger, effort) => {
@@ -215,12 +231,12 @@ impl Schedule {
         true
     }
 
-    /// What `now` brings, one at a time.
+    /// What `now` brings, and what comes so soon that it is handed out already, one at a time.
     pub(super) fn poll(&mut self, now: Mono, thorough: impl Fn(TargetIx) -> bool) -> Option<Due> {
         loop {
             let mut top = self.queue.peek_mut()?;
             let Turn { due, target, stamp } = top.0;
-            if due > now {
+            if due > now + self.ahead {
                 return None;
             }
             let slot = &mut self.slots[target as usize];
@@ -230,7 +246,7 @@ impl Schedule {
             }
             let ix = TargetIx::new(target as usize);
             let rhythm = self.rhythms[slot.rhythm as usize];
-            let next = rhythm.turn_after(slot.place, now);
+            let next = rhythm.turn_after(slot.place, now.max(due));
             if let Some(under_way) = slot.under_way {
                 slot.due = next;
                 top.0.due = next;
@@ -238,7 +254,7 @@ impl Schedule {
                     return Some(Due::GivenUp(under_way));
                 }
                 if slot.then == Then::Wait {
-                    slot.then = Then::Missed;
+                    slot.then = Then::Missed(due);
                 }
                 self.overlaps += 1;
                 continue;
@@ -263,9 +279,9 @@ impl Schedule {
         }
     }
 
-    /// When the next turn comes.
+    /// When the next turn is handed out.
     pub(super) fn next(&self) -> Option<Mono> {
-        self.queue.peek().map(|turn| turn.0.due)
+        self.queue.peek().map(|turn| turn.0.due.earlier(self.ahead))
     }
 
     /// When a target's next turn comes.
@@ -328,6 +344,13 @@ impl Schedule {
         if let Ok(target) = u32::try_from(at) {
             self.queue.push(Reverse(Turn { due: slot.due, target, stamp: slot.stamp }));
         }
+    }
+}
+
+impl Slot {
+    /// Until when its turns are handed out already.
+    fn taken_until(&self, now: Mono) -> Mono {
+        self.under_way.map_or(now, |under_way| under_way.due.max(now))
     }
 }
 

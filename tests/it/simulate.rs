@@ -85,24 +85,30 @@ fn print_told(run: &Run) {
     }
 }
 
+/// As long before their time as the daemon has probes ordered.
+const AHEAD: Duration = Duration::from_millis(40);
+
 #[test]
-fn people_are_told_what_the_scenarios_say() {
+fn people_are_told_what_the_scenarios_say_however_long_before_their_time_probes_are_ordered() {
     let only = std::env::var("SCENARIO").ok();
     let mut failed = Vec::new();
     for scenario in scenarios() {
         if only.as_ref().is_some_and(|only| !scenario.file.contains(only.as_str())) {
             continue;
         }
-        let (mut run, steps) = Run::of(&scenario);
-        run.play(&steps, scenario.lasts);
-        let judgement = run.judgement(&scenario);
-        println!("{}: {}\n{judgement}", scenario.file, scenario.name);
-        for complaint in &run.complaints {
-            println!("FAIL at {complaint}");
-        }
-        if !judgement.holds() || !run.complaints.is_empty() {
-            print_told(&run);
-            failed.push(scenario.file);
+        for ahead in [Duration::ZERO, AHEAD] {
+            let (mut run, steps) = Run::of(&scenario);
+            run.order_ahead(ahead);
+            run.play(&steps, scenario.lasts);
+            let judgement = run.judgement(&scenario);
+            println!("{}: {}\n{judgement}", scenario.file, scenario.name);
+            for complaint in &run.complaints {
+                println!("FAIL at {complaint}");
+            }
+            if !judgement.holds() || !run.complaints.is_empty() {
+                print_told(&run);
+                failed.push((scenario.file.clone(), ahead));
+            }
         }
     }
     assert!(failed.is_empty(), "{failed:?}");

@@ -217,3 +217,85 @@ fn what_is_kept_of_every_target_is_small() {
     assert!(size_of::<Slot>() <= 64, "{}", size_of::<Slot>());
     assert!(size_of::<Turn>() <= 16);
 }
+
+/// How long before their time turns are handed out here.
+const AHEAD: u64 = 40;
+
+/// The first turn of the only target, and when it is handed out.
+fn first(schedule: &mut Schedule) -> (u64, ProbeRequest) {
+    (0..)
+        .find_map(|now| match schedule.poll(at(now), |_| false)? {
+            Due::Probe { target, trigger, effort, due } => {
+                Some((now, ProbeRequest { generation: 1, target, trigger, effort, due }))
+            }
+            Due::GivenUp(_) => None,
+        })
+        .expect("there are more to come")
+}
+
+/// One target whose turns are handed out ahead of their time, and the first of them.
+fn ahead() -> (Schedule, u64, ProbeRequest) {
+    let mut schedule = schedule(1, PACE);
+    schedule.hand_out_ahead(Duration::from_millis(AHEAD));
+    let (now, request) = first(&mut schedule);
+    schedule.started(request);
+    (schedule, now, request)
+}
+
+#[test]
+fn a_turn_is_handed_out_ahead_of_its_time_and_only_once() {
+    let (mut schedule, now, request) = ahead();
+    let early = request.due - at(now);
+    assert!(early > Duration::from_millis(AHEAD - 1), "{early:?}");
+    assert!(early <= Duration::from_millis(AHEAD), "{early:?}");
+    assert!(schedule.finished(&request, request.target, request.due));
+    let (_, second) = first(&mut schedule);
+    assert_eq!(second.due, request.due + PACE);
+    schedule.started(second);
+    // A change of pace and back, while it waits for its time, does not hand it out again.
+    schedule.set_pace(request.target, PACE * 30, second.due.earlier(Duration::from_millis(10)));
+    schedule.set_pace(request.target, PACE, second.due.earlier(Duration::from_millis(10)));
+    assert_eq!(schedule.due(request.target), second.due + PACE);
+}
+
+#[test]
+fn a_probe_that_is_back_by_the_time_of_the_next_turn_does_not_overlap_it() {
+    let mut back_at = |late: i64| {
+        let (mut schedule, _, request) = ahead();
+        let next = request.due + PACE;
+        assert!(schedule.poll(next.earlier(Duration::from_millis(AHEAD)), |_| false).is_none());
+        let back = if late > 0 {
+            next + Duration::from_millis(late.unsigned_abs())
+        } else {
+            next.earlier(Duration::from_millis(late.unsigned_abs()))
+        };
+        assert!(schedule.finished(&request, request.target, back));
+        let Some(Due::Probe { due, .. }) = schedule.poll(back, |_| false) else {
+            panic!("it is due")
+        };
+        (due.max(next) - due.min(next), schedule.overlaps())
+    };
+    assert_eq!(back_at(-5), (Duration::ZERO, 0));
+    assert_eq!(back_at(5), (Duration::from_millis(5), 1));
+}
+
+#[test]
+fn what_waits_for_its_time_serves_what_is_wanted_before_that() {
+    let (mut schedule, now, request) = ahead();
+    schedule.demand(request.target, Trigger::Correlate, Effort::Normal, at(now));
+    assert!(schedule.finished(&request, request.target, request.due));
+    let (_, next) = first(&mut schedule);
+    assert_eq!((next.due, next.trigger), (request.due + PACE, Trigger::Scheduled));
+}
+
+#[test]
+fn what_waits_for_its_time_does_not_serve_what_is_wanted_thoroughly_or_later() {
+    for (effort, later) in [(Effort::Thorough, 0), (Effort::Normal, AHEAD + 1)] {
+        let (mut schedule, now, request) = ahead();
+        schedule.demand(request.target, Trigger::Confirm, effort, at(now + later));
+        assert!(schedule.finished(&request, request.target, request.due));
+        let next = schedule.poll(request.due, |_| false);
+        let Some(Due::Probe { trigger, effort: given, .. }) = next else { panic!("{next:?}") };
+        assert_eq!((trigger, given), (Trigger::Confirm, effort));
+    }
+}

@@ -66,6 +66,10 @@ pub(crate) struct Run {
     pub(crate) tamper: Option<Tamper>,
     /// Every outcome that the brain was told, while somebody keeps them.
     pub(crate) outcomes: Option<Vec<Outcome>>,
+    /// How long before their time probes are ordered.
+    ahead: Duration,
+    /// Those that were ordered and wait for their time, and whom they ask.
+    ordered: BTreeMap<(Mono, u64), (ProbeRequest, TargetIx)>,
     /// Time that the brain has taken to think, while somebody measures it.
     pub(crate) thought: Option<Duration>,
     /// The whole province, whatever is left out of the configuration.
@@ -151,6 +155,8 @@ impl Run {
             listener: None,
             tamper: None,
             outcomes: None,
+            ahead: Duration::ZERO,
+            ordered: BTreeMap::new(),
             thought: None,
             kept: None,
             under_way: Slab::new(),
@@ -230,13 +236,23 @@ impl Run {
         self.begins.wall_at(self.now.mono)
     }
 
+    /// Has probes ordered so long before their time, now and after a restart.
+    pub(crate) fn order_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
+        if let Some(monitor) = &mut self.monitor {
+            monitor.order_ahead(ahead);
+        }
+    }
+
     /// Runs until `elapsed` after the beginning.
     pub(crate) fn until(&mut self, elapsed: Duration) {
         let end = self.begins.mono + elapsed;
         loop {
             let wake = self.monitor.as_ref().map(Monitor::poll_timeout);
             let back = self.returns.peek().map(|Reverse((at, ..))| *at);
-            let next = [wake, back, self.returns_at, self.reports_at].into_iter().flatten().min();
+            let leaves = self.ordered.keys().next().map(|(due, _)| *due);
+            let next = [wake, back, leaves, self.returns_at, self.reports_at];
+            let next = next.into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.pass(next.max(self.now.mono));
             if self.returns_at.is_some_and(|at| at <= self.now.mono) {
@@ -245,6 +261,12 @@ impl Run {
             }
             if self.reports_at.is_some_and(|at| at <= self.now.mono) {
                 self.report();
+            }
+            while let Some(first) = self.ordered.first_entry()
+                && first.key().0 <= self.now.mono
+            {
+                let (request, target) = first.remove();
+                self.ask(request, target);
             }
             let mut quiet = true;
             while let Some(Reverse((at, _, place))) = self.returns.peek().copied()
@@ -279,39 +301,49 @@ impl Run {
                 Command::Probe(request) => {
                     self.probes += 1;
                     let target = self.targets[request.target.ix()];
-                    let mut sight = self.world.probe(self.now, target, request.effort);
-                    if self.steps_wrongly
-                        && let Ok(reply) = &mut sight.result
-                    {
-                        let off = self.right_time().duration_since(self.now.wall).as_secs();
-                        match &mut reply.detail {
-                            Detail::Http(detail) => detail.clock_offset_s = Some(off),
-                            Detail::Sip(detail) => detail.clock_offset_s = Some(off),
-                            _ => {}
-                        }
+                    if request.due <= self.now.mono {
+                        self.ask(request, target);
+                    } else {
+                        self.orders += 1;
+                        self.ordered.insert((request.due, self.orders), (request, target));
                     }
-                    if let Some(tamper) = &mut self.tamper {
-                        tamper(&request, target, self.now, &mut sight);
-                    }
-                    let finished = self.now.mono + sight.took + HANDS;
-                    self.orders += 1;
-                    let outcome = Outcome {
-                        request,
-                        started: self.now,
-                        finished,
-                        lost: sight.lost,
-                        heard: sight.heard,
-                        result: sight.result,
-                    };
-                    let site = self.topology.target(target).site;
-                    let place = self.under_way.insert((site, outcome));
-                    self.returns.push(Reverse((finished, self.orders, place)));
                 }
                 Command::Commit(batch) => self.commit(&batch),
                 // Nothing is measured beside the probes here.
                 Command::Readiness(_) | Command::Drill(_) => {}
             }
         }
+    }
+
+    /// Asks at this moment; what is learned comes back in its time.
+    fn ask(&mut self, request: ProbeRequest, target: TargetIx) {
+        let mut sight = self.world.probe(self.now, target, request.effort);
+        if self.steps_wrongly
+            && let Ok(reply) = &mut sight.result
+        {
+            let off = self.right_time().duration_since(self.now.wall).as_secs();
+            match &mut reply.detail {
+                Detail::Http(detail) => detail.clock_offset_s = Some(off),
+                Detail::Sip(detail) => detail.clock_offset_s = Some(off),
+                _ => {}
+            }
+        }
+        if let Some(tamper) = &mut self.tamper {
+            tamper(&request, target, self.now, &mut sight);
+        }
+        let finished = self.now.mono + sight.took + HANDS;
+        self.orders += 1;
+        let outcome = Outcome {
+            request,
+            started: self.now,
+            finished,
+            lost: sight.lost,
+            heard: sight.heard,
+            result: sight.result,
+        };
+        let site = self.topology.target(target).site;
+        let place = self.under_way.insert((site, outcome));
+        self.returns.push(Reverse((finished, self.orders, place)));
     }
 
     /// Does what a step of a scenario says.
@@ -363,6 +395,7 @@ impl Run {
         self.monitor = None;
         self.under_way.clear();
         self.returns.clear();
+        self.ordered.clear();
         self.is_nameless = None;
         self.returns_at = Some(self.now.mono + away);
     }
@@ -381,6 +414,7 @@ impl Run {
             listener: None,
             tamper: None,
             outcomes: None,
+            ordered: BTreeMap::new(),
             kept: None,
             under_way: Slab::new(),
             returns: BinaryHeap::new(),
@@ -404,7 +438,8 @@ impl Run {
     }
 
     fn start(&mut self) {
-        let monitor = Monitor::new(Arc::clone(&self.config), self.durable.clone(), self.now);
+        let mut monitor = Monitor::new(Arc::clone(&self.config), self.durable.clone(), self.now);
+        monitor.order_ahead(self.ahead);
         self.monitor = Some(monitor);
         self.tell(Input::Tick);
         self.tell_of_ourselves();
