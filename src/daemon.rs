@@ -38,13 +38,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::acts::UsedLinks;
-use self::brain::{Heartbeat, Loop};
+use self::brain::{AHEAD, Heartbeat, Loop};
 use self::calendar::Keeper;
 use self::face::{Face, Shown};
 use self::hands::Hands;
@@ -121,6 +121,7 @@ impl Daemon {
         let keeper = Arc::new(Keeper::open(&settings.state_dir, figures.clone()));
         let gathered = Arc::new(keeper.gather(&config, now.wall));
         let mut monitor = Monitor::new(Arc::clone(&gathered), durable, now);
+        monitor.order_ahead(AHEAD);
         let probes = Arc::new(start_probes(settings, &monitor, clock)?);
 
         let mut tally = figures.tally();
@@ -214,16 +215,28 @@ impl Daemon {
             closed,
         };
         let waiting = Vec::new();
-        let brain = Loop { monitor, hands, requests: incoming, answers, clock, heartbeat, waiting };
+        let runtime = Handle::current();
+        let brain = Loop {
+            monitor,
+            hands,
+            requests: incoming,
+            answers,
+            runtime,
+            clock,
+            heartbeat,
+            waiting,
+        };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
-        let runtime = Handle::current();
+        // Timers of its own: those of the runtime of all the others wake two threads each.
+        let own = Builder::new_current_thread().enable_time().build();
+        let own = own.map_err(DaemonError::System)?;
         let brain = std::thread::Builder::new()
             .name("brain".to_owned())
             .spawn(move || {
                 // Dropped at the end, by a panic as well.
                 let _ended = ended;
-                runtime.block_on(brain.run());
+                own.block_on(brain.run());
             })
             .map_err(DaemonError::System)?;
         let amounts_to = face::summary(&gathered, Duration::ZERO);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
@@ -18,8 +19,12 @@ use crate::monitor::{Command, Input, Monitor, Taken};
 use crate::store::Ticket;
 
 /// Shortest time between two rounds. What comes meanwhile is handled together, which keeps ten
-/// thousand targets a second cheap; an order is late by as much at most.
-const ROUND: Duration = Duration::from_millis(4);
+/// thousand targets a second cheap: waking, with caches gone cold, costs as much as many outcomes.
+const ROUND: Duration = Duration::from_millis(20);
+/// How long before its time a probe is ordered, so that it is punctual though rounds are far
+/// between: a round, and as much again for one that comes late and for the engine, which lets
+/// echoes leave together that are due soon after each other.
+pub(super) const AHEAD: Duration = Duration::from_millis(40);
 /// Time between two readings of engine, resolver and store.
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// Longest time between two snapshots.
@@ -83,6 +88,8 @@ pub(super) struct Loop {
     pub(super) requests: mpsc::Receiver<Request>,
     /// For what comes back later. It does not keep the loop from ending.
     pub(super) answers: mpsc::WeakSender<Request>,
+    /// Where what takes long is done.
+    pub(super) runtime: Handle,
     pub(super) clock: Clock,
     pub(super) heartbeat: Arc<Heartbeat>,
     /// Who waits for what they told to be handed over for committing.
@@ -118,6 +125,7 @@ impl Loop {
     /// over for committing.
     pub(super) async fn run(mut self) {
         let mut times = Times { read: Mono::ZERO, published: Mono::ZERO, unpublished: true };
+        let mut rests = false;
         loop {
             #[cfg(test)]
             self.heartbeat.gate.pass();
@@ -127,11 +135,16 @@ impl Loop {
             // Losing either future to the other loses nothing.
             let wake = times.wake_at(began, self.hands.holds_snapshot());
             let wake = self.monitor.poll_timeout().min(wake);
-            let wake = wake.max(began + ROUND);
+            let rested = began + ROUND;
+            if std::mem::take(&mut rests) {
+                sleep_until(self.clock.instant(rested).into()).await;
+            }
+            let wake = wake.max(rested);
             tokio::select! {
                 outcomes = self.hands.outcomes() => {
                     self.learn(outcomes);
-                    sleep_until(self.clock.instant(began + ROUND).into()).await;
+                    // More of them will come soon.
+                    rests = true;
                 }
                 request = self.requests.recv() => match request {
                     Some(request) => self.take_in(request),
@@ -212,7 +225,7 @@ impl Loop {
     /// Has something done in a task of its own, and hands what comes of it back as a request.
     fn answer_later(&self, work: impl Future<Output = Input> + Send + 'static) {
         let answers = self.answers.clone();
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let input = work.await;
             // The daemon may have ended meanwhile.
             if let Some(answers) = answers.upgrade() {

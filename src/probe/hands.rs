@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,8 @@ pub struct Probes {
     /// Why there is none, in its place.
     engine: Result<Arc<dyn Pinger>, String>,
     resolver: Resolver,
+    /// Where conversations go on, whoever orders them.
+    runtime: Handle,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -122,7 +125,8 @@ impl Probes {
         };
         let engine = open_engine(sink);
         let stopping = CancellationToken::new();
-        let probes = Self { shared, engine, resolver, tasks: TaskTracker::new(), stopping };
+        let (runtime, tasks) = (Handle::current(), TaskTracker::new());
+        let probes = Self { shared, engine, resolver, runtime, tasks, stopping };
         probes.replace(settings, generation, topology);
         probes
     }
@@ -370,7 +374,7 @@ impl Probes {
         let places = Arc::clone(&scene.places);
         let stopping = self.stopping.clone();
         let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
+        let conversation = async move {
             let work = async {
                 let due = shared.clock.instant(order.due);
                 tokio::time::sleep_until(due.into()).await;
@@ -385,7 +389,8 @@ impl Probes {
                 None => shared.not_asked(order, LocalFailure::Stopping),
             };
             ticket.answer(record);
-        });
+        };
+        self.tasks.spawn_on(conversation, &self.runtime);
     }
 }
 
