@@ -61,8 +61,7 @@ pub struct PingJob {
     /// When the first request leaves, within a millisecond; up to twelve off where so many leave
     /// (more than 1,500 a second) that a job of one request may wait for company. What is past by
     /// more than that is sent at once, what is past by more than `timeout` is not sent and answered
-    /// as late. Of a train that was submitted ahead of its time, requests that are held up for more
-    /// than half of their spacing are not sent: they would come as a burst.
+    /// as late.
     pub due: Mono,
 }
 
@@ -79,12 +78,16 @@ pub struct EchoParams {
     pub dscp: u8,
     /// Whether routers must not fragment the request (RFC 791, RFC 1191).
     pub dont_fragment: bool,
+    /// Whether it is one of several trains that were planned one right behind the other. Of such a
+    /// one, requests that are held up for more than half of their spacing are not sent: they would
+    /// come as a burst. Of another one they are, and the rest is as late.
+    pub planned: bool,
 }
 
 impl From<&IcmpCheck> for EchoParams {
     fn from(check: &IcmpCheck) -> Self {
         let &IcmpCheck { count, spacing, size, dscp, dont_fragment } = check;
-        Self { count, spacing, size, dscp, dont_fragment }
+        Self { count, spacing, size, dscp, dont_fragment, planned: false }
     }
 }
 

@@ -191,7 +191,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn job(due: u32, count: u16) -> PingJob {
-        let check = EchoParams { count, spacing: MS, size: 56, dscp: 0, dont_fragment: false };
+        let (dont_fragment, planned) = (false, false);
+        let check = EchoParams { count, spacing: MS, size: 56, dscp: 0, dont_fragment, planned };
         let address = Ipv4Addr::LOCALHOST.into();
         PingJob { token: 0, address, check, timeout: 900 * MS, due: Mono::ZERO + MS * due }
     }

@@ -11,7 +11,7 @@ use crate::model::Mono;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pacing {
     spacing: Duration,
-    /// Whether it was handed over ahead of its time, and so may have others right behind it.
+    /// Whether it may have others right behind it.
     planned: bool,
 }
 
@@ -28,9 +28,9 @@ impl Pacing {
     /// A first request that is late by more than this shifts the train behind it.
     const PUNCTUAL: Duration = Duration::from_millis(1);
 
-    /// The pacing of a train that is due at `due` and known of since `now`.
-    pub(super) fn new(spacing: Duration, due: Mono, now: Mono) -> Self {
-        Self { spacing, planned: due > now }
+    /// The pacing of a train.
+    pub(super) const fn new(spacing: Duration, planned: bool) -> Self {
+        Self { spacing, planned }
     }
 
     /// The request due at `due` has its turn at `now`.
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn of_a_planned_train_what_is_late_stays_and_the_rest_keeps_its_time() {
-        let pacing = Pacing::new(20 * MS, at(100), at(0));
+        let pacing = Pacing::new(20 * MS, true);
         assert_eq!(pacing.turn(true, at(100), at(109)), Turn { leaves: true, next: at(120) });
         assert_eq!(pacing.turn(true, at(100), at(111)), Turn { leaves: false, next: at(120) });
         assert_eq!(pacing.turn(false, at(120), at(620)), Turn { leaves: false, next: at(140) });
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_train_that_is_wanted_now_is_sent_whole_and_shifts() {
-        let pacing = Pacing::new(20 * MS, at(100), at(100));
+        let pacing = Pacing::new(20 * MS, false);
         assert_eq!(pacing.turn(true, at(100), at(103)), Turn { leaves: true, next: at(123) });
         assert_eq!(pacing.turn(false, at(123), at(130)), Turn { leaves: true, next: at(143) });
         assert_eq!(pacing.turn(false, at(143), at(643)), Turn { leaves: true, next: at(663) });
@@ -87,8 +87,7 @@ mod tests {
             spacing in 2_u64..200,
             pauses in prop::collection::vec(prop_oneof![3 => Just(0_u64), 1 => 0_u64..700], 50),
         ) {
-            let begun = if planned { 0 } else { 1_000 };
-            let pacing = Pacing::new(Duration::from_millis(spacing), at(1_000), at(begun));
+            let pacing = Pacing::new(Duration::from_millis(spacing), planned);
             let (mut due, mut now, mut last) = (at(1_000), at(1_000), None);
             let mut left = 0;
             for (nth, pause) in pauses.iter().enumerate() {

@@ -232,7 +232,7 @@ impl Watch {
 /// Runs one job to its end.
 async fn probe(engine: &Rc<Engine>, job: PingJob) -> PingDone {
     let mut tally = Tally::new(job.check.count);
-    let pacing = Pacing::new(job.check.spacing, job.due, engine.clock.mono());
+    let pacing = Pacing::new(job.check.spacing, job.check.planned);
     let started = match begin(engine, &job).await {
         Ok(client) => {
             let started = engine.clock.now();

@@ -150,6 +150,7 @@ fn job(run: Run, target: u32, round: u32, due: Mono) -> PingJob {
             size: 56,
             dscp: 0,
             dont_fragment: false,
+            planned: false,
         },
         timeout: TIMEOUT,
         due,

@@ -17,6 +17,7 @@ pub(crate) const PLAIN: EchoParams = EchoParams {
     size: 56,
     dscp: 0,
     dont_fragment: false,
+    planned: false,
 };
 
 /// An engine under test.

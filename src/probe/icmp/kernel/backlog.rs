@@ -26,6 +26,7 @@ pub(super) struct Job {
     pub(super) size: u16,
     pub(super) dscp: u8,
     pub(super) dont_fragment: bool,
+    pub(super) planned: bool,
 }
 
 /// Whole microseconds, up to 71 minutes.
@@ -64,7 +65,7 @@ impl Job {
 impl From<&PingJob> for Job {
     fn from(job: &PingJob) -> Self {
         let &PingJob { token, address, check, timeout, due } = job;
-        let EchoParams { count, spacing, size, dscp, dont_fragment } = check;
+        let EchoParams { count, spacing, size, dscp, dont_fragment, planned } = check;
         let least = u16::try_from(MARK).unwrap_or(u16::MAX);
         Self {
             token,
@@ -76,6 +77,7 @@ impl From<&PingJob> for Job {
             size: size.clamp(least, MAX_PAYLOAD),
             dscp: dscp & 0x3f,
             dont_fragment,
+            planned,
         }
     }
 }
@@ -194,7 +196,8 @@ mod tests {
 
     fn job(token: u64, due: u64, count: u16) -> PingJob {
         let spacing = Duration::from_millis(20);
-        let check = EchoParams { count, spacing, size: 56, dscp: 34, dont_fragment: true };
+        let (dont_fragment, planned) = (true, true);
+        let check = EchoParams { count, spacing, size: 56, dscp: 34, dont_fragment, planned };
         let timeout = Duration::from_millis(900);
         let address = Ipv4Addr::LOCALHOST.into();
         PingJob { token, address, check, timeout, due: Mono::from_nanos(due) }
@@ -233,7 +236,8 @@ mod tests {
     fn what_cannot_be_is_made_possible_and_the_rest_kept() {
         let kept = Job::from(&job(7, 9, 3));
         assert_eq!((kept.token, kept.due.as_nanos(), kept.count), (7, 9, 3));
-        assert_eq!((kept.size, kept.dscp, kept.dont_fragment), (56, 34, true));
+        assert_eq!((kept.size, kept.dscp), (56, 34));
+        assert!(kept.dont_fragment && kept.planned);
         assert_eq!(kept.timeout(), Duration::from_millis(900));
         assert_eq!(kept.spacing(), Duration::from_millis(20));
         let mut odd = job(7, 9, 0);

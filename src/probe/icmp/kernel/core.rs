@@ -167,17 +167,17 @@ impl Core {
                 && self.queue.is_next(due, strict, now)
             {
                 for job in self.backlog.pop(strict) {
-                    self.begin(&job, now);
+                    self.begin(&job);
                 }
             }
         }
     }
 
-    fn begin(&mut self, job: &Job, now: Mono) {
+    fn begin(&mut self, job: &Job) {
         self.longest = self.longest.max(job.timeout());
         self.serial = self.serial.wrapping_add(1);
         let lane = self.lane(job);
-        let at = self.probes.insert(Probe::new(job, self.serial, lane, now));
+        let at = self.probes.insert(Probe::new(job, self.serial, lane));
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         self.queue.push(job.due, at, job.is_train());
     }
@@ -298,7 +298,7 @@ impl Core {
     pub(super) fn stop(&mut self, now: Now) {
         for strict in [true, false] {
             while self.backlog.first(strict).is_some() {
-                self.backlog.pop(strict).iter().for_each(|job| self.begin(job, now.mono));
+                self.backlog.pop(strict).iter().for_each(|job| self.begin(job));
             }
         }
         self.queue.clear();

@@ -126,7 +126,7 @@ impl Emulated {
         }
         let mut tally = Tally::new(1);
         tally.answered(0, after.max(Duration::from_nanos(1)), Some(ttl), Some(tos));
-        Some(Probe::new(&job, 0, 0, job.due).done(tally, job.due + after, clock))
+        Some(Probe::new(&job, 0, 0).done(tally, job.due + after, clock))
     }
 
     /// Whether a new engine would do as well: it awaits nothing, and nothing that came before says

@@ -39,10 +39,10 @@ struct Course {
 }
 
 impl Probe {
-    /// A probe that is known of since `now`.
-    pub(super) fn new(job: &Job, serial: u32, lane: u16, now: Mono) -> Self {
+    /// A probe that has not begun.
+    pub(super) fn new(job: &Job, serial: u32, lane: u16) -> Self {
         let &Job { count, size, .. } = job;
-        let pacing = Pacing::new(job.spacing(), job.due, now);
+        let pacing = Pacing::new(job.spacing(), job.planned);
         let course =
             |count| Course { count, next: 0, open: count, pacing, tally: Tally::new(count) };
         Self {
@@ -75,7 +75,7 @@ impl Probe {
     pub(super) fn note(&mut self, what: impl FnOnce(&mut Tally)) {
         let one = || {
             let (count, tally) = (1, Tally::new(1));
-            let pacing = Pacing::new(Duration::ZERO, Mono::ZERO, Mono::ZERO);
+            let pacing = Pacing::new(Duration::ZERO, false);
             Box::new(Course { count, next: 1, open: 1, pacing, tally })
         };
         what(&mut self.course.get_or_insert_with(one).tally);

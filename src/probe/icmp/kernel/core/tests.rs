@@ -31,8 +31,9 @@ impl World {
     }
 
     fn job(&self, token: u64) -> PingJob {
+        let (dont_fragment, planned) = (false, false);
         let check =
-            EchoParams { count: 1, spacing: 20 * MS, size: 56, dscp: 0, dont_fragment: false };
+            EchoParams { count: 1, spacing: 20 * MS, size: 56, dscp: 0, dont_fragment, planned };
         PingJob { token, address: HOST, check, timeout: SECOND, due: self.now.mono }
     }
 
@@ -293,6 +294,7 @@ fn a_pause_amid_trains_sends_no_burst_and_what_stayed_is_not_lost() {
     let stretch = |nth: u32| {
         let mut job = world.train(u64::from(nth), 25);
         job.due = job.due + 500 * MS * nth;
+        job.check.planned = true;
         job
     };
     let stretches: Vec<PingJob> = (0..4).map(stretch).collect();
@@ -785,6 +787,7 @@ proptest! {
         for (token, (due, count, host)) in (0..).zip(&trains) {
             let mut job = world.train(token, *count);
             job.due = at(*due);
+            job.check.planned = token % 2 == 0;
             job.address = IpAddr::from([10, 0, 1, *host]);
             world.accept(&[job]);
         }
