@@ -102,9 +102,9 @@ const TRAIN: usize = IcmpCheck::THOROUGH_COUNT as usize;
 struct Echo<A, const N: usize> {
     due: Mono,
     began: Stamp,
-    /// Nanoseconds from `due` to the beginning, from there to the end, and of the round trips;
-    /// below four seconds each.
-    late: u32,
+    /// Nanoseconds from `due` to the beginning, below zero if it began before; two seconds at most.
+    late: i32,
+    /// Nanoseconds from there to the end, and of the round trips; below four seconds each.
     took: u32,
     rtts: [u32; N],
     address: A,
@@ -254,7 +254,7 @@ impl<const N: usize> Echo<IpAddr, N> {
         Some(Self {
             due: request.due,
             began: started.wall.into(),
-            late: nanos(started.mono - request.due)?,
+            late: late(started.mono, request.due)?,
             took: nanos(*finished - started.mono)?,
             rtts,
             address: *address,
@@ -270,7 +270,9 @@ impl<A: Copy + Into<IpAddr>, const N: usize> Echo<A, N> {
     fn record(&self, Asked { generation, target }: Asked) -> Record {
         let &Self { due, trigger, effort, ttl, tos, .. } = self;
         let time = |nanos: u32| Duration::from_nanos(nanos.into());
-        let started = Now { mono: due + time(self.late), wall: self.began.into() };
+        let off = time(self.late.unsigned_abs());
+        let mono = if self.late < 0 { due.earlier(off) } else { due + off };
+        let started = Now { mono, wall: self.began.into() };
         let rtts = match self.rtts.as_slice() {
             [one] => RttList::One(time(*one)),
             many => RttList::Many(many.iter().map(|rtt| time(*rtt)).collect()),
@@ -293,6 +295,12 @@ impl<A: Copy + Into<IpAddr>, const N: usize> Echo<A, N> {
         let &Self { due, began, late, took, rtts, trigger, effort, ttl, tos, .. } = self;
         Echo { due, began, late, took, rtts, address, trigger, effort, ttl, tos }
     }
+}
+
+/// Nanoseconds from `due` to the beginning, below zero for one that begins early.
+fn late(began: Mono, due: Mono) -> Option<i32> {
+    let nanos = |from: Mono, to: Mono| i32::try_from((to - from).as_nanos()).ok();
+    if began < due { nanos(began, due).map(|early| -early) } else { nanos(due, began) }
 }
 
 impl Failed {
@@ -409,6 +417,32 @@ mod tests {
         assert!(size_of::<Option<Success>>() <= 40, "there are two of every target");
         assert!(size_of::<Echo<IpAddr, TRAIN>>() <= 64, "there is one of each after a start");
         assert!(matches!(Success::of(echoed[4].clone()), Success::Train(_)));
+    }
+
+    #[test]
+    fn little_is_kept_of_an_echo_that_leaves_before_or_after_its_time() {
+        let early_and_late = [995, 1_000, 1_020].map(|began| {
+            let detail = IcmpDetail {
+                sent: 1,
+                received: 1,
+                rtts: RttList::One(Duration::from_millis(3)),
+                ttl: Some(61),
+                tos: Some(136),
+                duplicates: 0,
+            };
+            let mut record = record(1, Ok(()));
+            record.outcome.started.mono = Mono::ZERO + Duration::from_millis(began);
+            record.outcome.finished = record.outcome.started.mono + Duration::from_millis(3);
+            record.outcome.result = Ok(echoes::reply(detail));
+            record.address = Some(IpAddr::from([10, 0, 0, 1]));
+            record
+        });
+        for echoed in early_and_late {
+            let ProbeRequest { generation, target, .. } = echoed.outcome.request;
+            let kept = Success::of(echoed.clone());
+            assert!(matches!(kept, Success::Echo(_)));
+            assert_eq!(kept.record(Asked { generation, target }), echoed);
+        }
     }
 
     #[test]
