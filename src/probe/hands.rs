@@ -8,6 +8,7 @@
 //! 4. Two probes of one target never go on at once. The brain sees to that; here it would only cost
 //!    a wrong measurement, no harm.
 
+mod settings;
 mod shared;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::settings::ProbeSettings;
 use self::shared::{Scene, Shared, Ticket};
 use super::echoes::{Echoes, Waiting};
 use super::icmp::{self, EchoParams, PingJob, Pinger, Sink};
@@ -32,32 +34,10 @@ use super::memory::{Explanation, Record};
 use super::resolver::{Resolver, ResolverHealth};
 use super::tls::Trust;
 use crate::clock::Clock;
-use crate::config::{IcmpSettings, ResolverSettings, Settings};
 use crate::model::{
     Check, CheckKind, Effort, EngineHealth, Host, IcmpCheck, LocalFailure, Mono, Outcome,
     ProbeRequest, TargetKey, Topology, chain,
 };
-
-/// What hands need of the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeSettings {
-    /// Echo engine. Stays as it is over a reload.
-    pub icmp: IcmpSettings,
-    /// Name resolution.
-    pub resolver: ResolverSettings,
-    /// Probes other than echoes under way at once.
-    pub in_flight: u32,
-}
-
-impl From<&Settings> for ProbeSettings {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            icmp: settings.icmp.clone(),
-            resolver: settings.resolver.clone(),
-            in_flight: settings.budget.in_flight,
-        }
-    }
-}
 
 /// The hands of the daemon. Dropping them stops everything; [`Probes::stop`] does it in order.
 pub struct Probes {
@@ -267,7 +247,7 @@ impl Probes {
                 jobs.push(PingJob {
                     token: echoes.take(waiting),
                     address,
-                    check: EchoParams::from(check),
+                    check: EchoParams { planned: true, ..EchoParams::from(check) },
                     timeout,
                     due: *due,
                 });

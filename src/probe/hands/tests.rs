@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::config::IcmpEngine;
+use crate::config::{IcmpEngine, IcmpSettings, ResolverSettings};
 use crate::model::{
     Check, CheckId, ClassId, Detail, Effort, Endpoint, EndpointId, EndpointIx, Failure, IcmpDetail,
     Level, LevelIx, Mono, Paces, RemoteFailure, Reply, RttList, Site, SiteId, SiteIx, Target,
