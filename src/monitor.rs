@@ -225,7 +225,7 @@ impl Monitor {
 
     /// Has probes ordered so long before their time from now on: whoever carries them out comes
     /// round only so often, and then waits for the time of each.
-    pub const fn order_ahead(&mut self, ahead: Duration) {
+    pub fn order_ahead(&mut self, ahead: Duration) {
         self.schedule.hand_out_ahead(ahead);
     }
 
@@ -264,7 +264,8 @@ impl Monitor {
             self.earlier.get(&(request.generation, request.target)).copied()
         };
         let Some(target) = target else { return };
-        if self.schedule.finished(request, target, now.mono) {
+        let began = (!outcome.is_local_failure()).then_some(outcome.started.mono);
+        if self.schedule.finished(request, target, began, now.mono) {
             self.lateness.note(now.mono, outcome.lateness());
             self.take_in(target, outcome, now);
         }
@@ -425,7 +426,7 @@ impl Monitor {
     }
 
     /// Orders a probe of each of these, besides their turns. One under way is not disturbed: the
-    /// demanded one follows it.
+    /// demanded one follows it, or is that one if it has not begun.
     fn demand(&mut self, targets: &[TargetKey], now: Now) {
         let topology = Arc::clone(self.topology());
         for key in targets {

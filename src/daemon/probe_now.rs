@@ -2,7 +2,7 @@
 //! learned counts like any other probe.
 //!
 //! 1. The brain orders the probes, so a demanded one never overlaps one that is under way: it
-//!    follows it.
+//!    follows it, or is that one if it has not begun.
 //! 2. Of any number who ask for one site at about the same time, the first has it probed and the
 //!    rest are told the same.
 //! 3. So many sites are probed for people at once, each for a second at least: more are turned

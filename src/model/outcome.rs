@@ -42,7 +42,8 @@ pub struct ProbeRequest {
     pub trigger: Trigger,
     /// How thoroughly.
     pub effort: Effort,
-    /// When it was due. Starting much later than this is lateness of ours.
+    /// When it is due, for which it may be ordered before. Starting much later than this is lateness
+    /// of ours.
     pub due: Mono,
 }
 

@@ -1,15 +1,21 @@
 //! When each target is probed next.
 
+mod rhythm;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::time::Duration;
 
+use self::rhythm::{Rhythm, fraction, nanos, place};
 use crate::model::{Effort, Mono, ProbeRequest, TargetIx, TargetKey, Trigger};
 
 /// The first round after a start, and after the configuration or our sight came back, is spread
 /// over this time at most.
 const FIRST_ROUND: Duration = Duration::from_secs(3);
+/// How long before its time whoever carries out a probe may let it begin, so that several that are
+/// due soon after each other begin together.
+const EARLY: Duration = Duration::from_millis(10);
 /// A probe whose outcome has not come back this long after its time limit never will.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 /// Overtaken turns that may lie about, besides one for every fourth target.
@@ -25,7 +31,8 @@ const OVERTAKEN: usize = 64;
 ///    afterwards the target returns to its place.
 /// 4. A probe whose outcome does not come back is given up a while after its time limit.
 /// 5. Turns are handed out `ahead` of their time, since whoever carries them out comes round only
-///    so often. One that is under way so early serves what is wanted before it begins.
+///    so often; not to a target that still has a probe under way. What is wanted before one begins
+///    that was handed out is served by it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schedule {
     slots: Vec<Slot>,
@@ -40,7 +47,8 @@ pub(super) struct Schedule {
 /// A turn in the queue. One whose `stamp` is not its slot's has been overtaken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
-    due: Mono,
+    /// When it is handed out.
+    at: Mono,
     target: u32,
     stamp: u32,
 }
@@ -64,19 +72,12 @@ struct Slot {
     then: Then,
 }
 
-/// Interval and time limit in nanoseconds: few of them, of each check in each phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rhythm {
-    pace: u64,
-    timeout: u64,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     /// The turn in the queue.
     Wait,
-    /// The turn that came meanwhile, at once or when it is due.
-    Missed(Mono),
+    /// The turn that came due meanwhile, at once.
+    Missed,
     /// A demanded probe, not before this moment.
     Demanded(Mono, Trigger, Effort),
 }
@@ -84,7 +85,7 @@ enum Then {
 /// What a moment brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Probe now.
+    /// Probe when it is due.
     Probe {
         /// What.
         target: TargetIx,
@@ -92,7 +93,7 @@ pub(super) enum Due {
         trigger: Trigger,
         /// How thoroughly.
         effort: Effort,
-        /// When it was due.
+        /// When it is due.
         due: Mono,
     },
     /// This probe's outcome will not come any more.
@@ -147,8 +148,12 @@ impl Schedule {
     }
 
     /// Hands turns out so long before their time from now on.
-    pub(super) const fn hand_out_ahead(&mut self, ahead: Duration) {
+    pub(super) fn hand_out_ahead(&mut self, ahead: Duration) {
         self.ahead = ahead;
+        self.queue.clear();
+        for at in 0..self.slots.len() {
+            self.push(at);
+        }
     }
 
     /// Sets the pace of a target; its next turn moves to its place in the new interval, unless it
@@ -171,17 +176,14 @@ impl Schedule {
     /// Asks for a probe of a target at `at`, besides its turns.
     ///
     /// 1. A turn that comes no later serves as well; nothing is put off.
-    /// 2. While a probe is under way the demanded one follows it. One that begins only after `at`,
-    ///    and is as thorough, serves as well.
+    /// 2. While a probe is under way the demanded one follows it, unless that turns out to have
+    ///    begun only after `at`, and is as thorough.
     pub(super) fn demand(&mut self, target: TargetIx, trigger: Trigger, effort: Effort, at: Mono) {
         let slot = &mut self.slots[target.ix()];
-        if let Some(under_way) = slot.under_way {
-            if under_way.due > at && (effort == Effort::Normal || under_way.effort == effort) {
-                return;
-            }
+        if slot.under_way.is_some() {
             let sooner = match slot.then {
                 Then::Demanded(other, ..) => at < other,
-                Then::Wait | Then::Missed(_) => true,
+                Then::Wait | Then::Missed => true,
             };
             if sooner {
                 slot.then = Then::Demanded(at, trigger, effort);
@@ -200,8 +202,15 @@ impl Schedule {
         }
     }
 
-    /// Whether an outcome answers the probe under way; then the target is free again.
-    pub(super) fn finished(&mut self, request: &ProbeRequest, target: TargetIx, now: Mono) -> bool {
+    /// Whether an outcome answers the probe under way, which `began` then, unless it could not be
+    /// asked; then the target is free again.
+    pub(super) fn finished(
+        &mut self,
+        request: &ProbeRequest,
+        target: TargetIx,
+        began: Option<Mono>,
+        now: Mono,
+    ) -> bool {
         let Some(slot) = self.slots.get_mut(target.ix()) else { return false };
         let answers = |under_way: &ProbeRequest| {
             under_way.due == request.due && under_way.trigger == request.trigger
@@ -211,22 +220,27 @@ impl Schedule {
         }
         slot.under_way = None;
         self.in_flight -= 1;
+        let serves = |at: Mono, effort: Effort| {
+            began > Some(at) && (effort == Effort::Normal || request.effort == effort)
+        };
         match std::mem::replace(&mut slot.then, Then::Wait) {
-            Then::Wait => {}
-            Then::Missed(due) => {
-                // Handed out ahead of its time, it was not missed after all.
-                self.overlaps -= u64::from(now < due);
+            Then::Missed => {
                 slot.trigger = Trigger::Scheduled;
                 slot.effort = Effort::Normal;
-                slot.due = due.max(now);
+                slot.due = now;
                 self.push(target.ix());
             }
-            Then::Demanded(at, trigger, effort) => {
+            Then::Demanded(at, trigger, effort) if !serves(at, effort) => {
                 slot.trigger = trigger;
                 slot.effort = effort;
                 slot.due = slot.due.min(at.max(now));
                 self.push(target.ix());
             }
+            // A turn that was put off meanwhile is handed out now.
+            Then::Wait | Then::Demanded(..) if slot.due.earlier(self.ahead) < now => {
+                self.push(target.ix());
+            }
+            Then::Wait | Then::Demanded(..) => {}
         }
         true
     }
@@ -235,8 +249,8 @@ impl Schedule {
     pub(super) fn poll(&mut self, now: Mono, thorough: impl Fn(TargetIx) -> bool) -> Option<Due> {
         loop {
             let mut top = self.queue.peek_mut()?;
-            let Turn { due, target, stamp } = top.0;
-            if due > now + self.ahead {
+            let Turn { at, target, stamp } = top.0;
+            if at > now {
                 return None;
             }
             let slot = &mut self.slots[target as usize];
@@ -245,16 +259,20 @@ impl Schedule {
                 continue;
             }
             let ix = TargetIx::new(target as usize);
-            let rhythm = self.rhythms[slot.rhythm as usize];
+            let (due, rhythm) = (slot.due, self.rhythms[slot.rhythm as usize]);
             let next = rhythm.turn_after(slot.place, now.max(due));
+            if slot.under_way.is_some() && due > now {
+                top.0.at = due;
+                continue;
+            }
             if let Some(under_way) = slot.under_way {
                 slot.due = next;
-                top.0.due = next;
+                top.0.at = next.earlier(self.ahead);
                 if now - under_way.due > Duration::from_nanos(rhythm.timeout) + GIVE_UP_AFTER {
                     return Some(Due::GivenUp(under_way));
                 }
                 if slot.then == Then::Wait {
-                    slot.then = Then::Missed(due);
+                    slot.then = Then::Missed;
                 }
                 self.overlaps += 1;
                 continue;
@@ -263,7 +281,7 @@ impl Schedule {
             slot.trigger = Trigger::Scheduled;
             slot.effort = Effort::Normal;
             slot.due = next;
-            top.0.due = next;
+            top.0.at = next.earlier(self.ahead);
             if effort == Effort::Normal && thorough(ix) {
                 effort = Effort::Thorough;
             }
@@ -281,7 +299,7 @@ impl Schedule {
 
     /// When the next turn is handed out.
     pub(super) fn next(&self) -> Option<Mono> {
-        self.queue.peek().map(|turn| turn.0.due.earlier(self.ahead))
+        self.queue.peek().map(|turn| turn.0.at)
     }
 
     /// When a target's next turn comes.
@@ -289,9 +307,10 @@ impl Schedule {
         self.slots[target.ix()].due
     }
 
-    /// The probe of a target that is under way.
-    pub(super) fn under_way(&self, target: TargetIx) -> Option<&ProbeRequest> {
-        self.slots[target.ix()].under_way.as_ref()
+    /// Whether a probe of a target is under way that begins at `since` or later.
+    pub(super) fn is_under_way_since(&self, target: TargetIx, since: Mono) -> bool {
+        let from = since + self.ahead.min(EARLY);
+        self.slots[target.ix()].under_way.is_some_and(|it| it.due >= from)
     }
 
     /// All probes under way as they were ordered, each with where its target stands now.
@@ -342,7 +361,8 @@ impl Schedule {
         slot.stamp = slot.stamp.wrapping_add(1);
         // Positions are 32 bits wide everywhere.
         if let Ok(target) = u32::try_from(at) {
-            self.queue.push(Reverse(Turn { due: slot.due, target, stamp: slot.stamp }));
+            let at = slot.due.earlier(self.ahead);
+            self.queue.push(Reverse(Turn { at, target, stamp: slot.stamp }));
         }
     }
 }
@@ -352,46 +372,6 @@ impl Slot {
     fn taken_until(&self, now: Mono) -> Mono {
         self.under_way.map_or(now, |under_way| under_way.due.max(now))
     }
-}
-
-impl Rhythm {
-    /// The next place in the grid of intervals, after `now`, of who has this place within each.
-    fn turn_after(self, place: u32, now: Mono) -> Mono {
-        let pace = self.pace.max(1);
-        let offset = nanos(fraction(Duration::from_nanos(self.pace), place));
-        let now = now.as_nanos();
-        if now < offset {
-            return Mono::from_nanos(offset);
-        }
-        Mono::from_nanos(now + pace - (now - offset) % pace)
-    }
-}
-
-/// A target's place within its interval: FNV-1a over its key, then mixed so that keys that differ
-/// in one letter end up far apart.
-fn place(key: &TargetKey) -> u32 {
-    let parts = [
-        key.site.as_str(),
-        key.endpoint.as_ref().map_or("", |e| e.as_str()),
-        key.check.as_ref().map_or("", |c| c.as_str()),
-    ];
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for byte in parts.iter().flat_map(|part| part.bytes().chain([b'/'])) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-    }
-    hash ^= hash >> 33;
-    hash = hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-    u32::try_from(hash >> 32).unwrap_or(0)
-}
-
-/// `place` / 2^32 of a duration.
-fn fraction(of: Duration, place: u32) -> Duration {
-    let part = (u128::from(nanos(of)) * u128::from(place)) >> 32;
-    Duration::from_nanos(u64::try_from(part).unwrap_or(0))
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ impl Questions<'_> {
     /// Asks a target, unless it has spoken since, is about to, or must be spared.
     fn ask(&mut self, target: TargetIx) {
         let known = self.picture.target(target);
-        let under_way = self.schedule.under_way(target).is_some_and(|r| r.due >= self.since);
+        let under_way = self.schedule.is_under_way_since(target, self.since);
         let soon = self.schedule.due(target) <= self.now + SOON;
         let call = matches!(self.picture.topology().check_of(target).kind, CheckKind::H323(_));
         let spared =

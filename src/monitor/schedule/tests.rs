@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{CheckId, EndpointId, SiteId};
 
 const PACE: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 fn at(ms: u64) -> Mono {
     Mono::ZERO + Duration::from_millis(1_000_000 + ms)
@@ -43,7 +44,7 @@ impl Runner {
             self.back.retain(|(when, request)| {
                 let due = *when <= now;
                 if due {
-                    assert!(schedule.finished(request, request.target, at(now)));
+                    assert!(schedule.finished(request, request.target, Some(request.due), at(now)));
                 }
                 !due
             });
@@ -51,7 +52,10 @@ impl Runner {
                 schedule.poll(at(now), |_| false)
             {
                 let request = ProbeRequest { generation: 1, target, trigger, effort, due };
-                assert!(schedule.under_way(target).is_none(), "probes of a target overlap");
+                assert!(
+                    schedule.slots[target.ix()].under_way.is_none(),
+                    "probes of a target overlap"
+                );
                 schedule.started(request);
                 probes.push((now, target));
                 self.back.push((now + self.took, request));
@@ -148,7 +152,7 @@ fn what_is_demanded_during_a_probe_follows_it() {
     schedule.started(request);
     schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now));
     assert!(schedule.poll(at(now + 500), |_| false).is_none());
-    assert!(schedule.finished(&request, target, at(now + 900)));
+    assert!(schedule.finished(&request, target, Some(request.due), at(now + 900)));
     let next = schedule.poll(at(now + 900), |_| false);
     assert!(matches!(next, Some(Due::Probe { trigger: Trigger::Correlate, .. })));
 }
@@ -167,7 +171,7 @@ fn what_is_demanded_for_later_during_a_probe_does_not_put_off_its_next_turn() {
     };
     schedule.started(request);
     schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now + 5_000));
-    assert!(schedule.finished(&request, target, at(now + 100)));
+    assert!(schedule.finished(&request, target, Some(request.due), at(now + 100)));
     let second = u64::try_from(PACE.as_millis()).unwrap();
     let next = (now + 101..).find(|ms| schedule.poll(at(*ms), |_| false).is_some());
     assert!(next.is_some_and(|next| next <= now + second), "{next:?} after {now}");
@@ -184,8 +188,11 @@ fn a_probe_that_never_comes_back_is_given_up() {
             }
             Some(Due::GivenUp(request)) => {
                 given_up += 1;
-                assert!(schedule.finished(&request, request.target, at(now)));
-                assert!(!schedule.finished(&request, request.target, at(now)), "late outcome");
+                assert!(schedule.finished(&request, request.target, Some(request.due), at(now)));
+                assert!(
+                    !schedule.finished(&request, request.target, Some(request.due), at(now)),
+                    "late outcome"
+                );
             }
             None => {}
         }
@@ -248,7 +255,7 @@ fn a_turn_is_handed_out_ahead_of_its_time_and_only_once() {
     let early = request.due - at(now);
     assert!(early > Duration::from_millis(AHEAD - 1), "{early:?}");
     assert!(early <= Duration::from_millis(AHEAD), "{early:?}");
-    assert!(schedule.finished(&request, request.target, request.due));
+    assert!(schedule.finished(&request, request.target, Some(request.due), request.due));
     let (_, second) = first(&mut schedule);
     assert_eq!(second.due, request.due + PACE);
     schedule.started(second);
@@ -259,42 +266,52 @@ fn a_turn_is_handed_out_ahead_of_its_time_and_only_once() {
 }
 
 #[test]
-fn a_probe_that_is_back_by_the_time_of_the_next_turn_does_not_overlap_it() {
-    let mut back_at = |late: i64| {
+fn a_turn_is_not_handed_out_while_the_probe_before_is_under_way() {
+    // Back before the turn is due, and after: how late it is handed out, and what is counted.
+    for (back, late, overlaps) in [(PACE - MS * 5, Duration::ZERO, 0), (PACE + MS * 5, MS * 5, 1)] {
         let (mut schedule, _, request) = ahead();
-        let next = request.due + PACE;
-        assert!(schedule.poll(next.earlier(Duration::from_millis(AHEAD)), |_| false).is_none());
-        let back = if late > 0 {
-            next + Duration::from_millis(late.unsigned_abs())
-        } else {
-            next.earlier(Duration::from_millis(late.unsigned_abs()))
-        };
-        assert!(schedule.finished(&request, request.target, back));
-        let Some(Due::Probe { due, .. }) = schedule.poll(back, |_| false) else {
-            panic!("it is due")
-        };
-        (due.max(next) - due.min(next), schedule.overlaps())
-    };
-    assert_eq!(back_at(-5), (Duration::ZERO, 0));
-    assert_eq!(back_at(5), (Duration::from_millis(5), 1));
+        let (next, back) = (request.due + PACE, request.due + back);
+        assert!(schedule.poll(next.earlier(MS * 40), |_| false).is_none());
+        assert_eq!(schedule.next(), Some(next), "it is looked at again when it is due");
+        if back > next {
+            assert!(schedule.poll(next, |_| false).is_none());
+        }
+        assert!(schedule.finished(&request, request.target, Some(request.due), back));
+        let turn = schedule.poll(back, |_| false);
+        let Some(Due::Probe { due, .. }) = turn else { panic!("it is handed out: {turn:?}") };
+        assert_eq!((due, schedule.overlaps()), (next + late, overlaps));
+    }
 }
 
 #[test]
-fn what_waits_for_its_time_serves_what_is_wanted_before_that() {
+fn what_waits_for_its_time_serves_what_is_wanted_before_it_begins() {
     let (mut schedule, now, request) = ahead();
     schedule.demand(request.target, Trigger::Correlate, Effort::Normal, at(now));
-    assert!(schedule.finished(&request, request.target, request.due));
+    let began = Some(request.due.earlier(MS * 5));
+    assert!(schedule.finished(&request, request.target, began, request.due));
     let (_, next) = first(&mut schedule);
     assert_eq!((next.due, next.trigger), (request.due + PACE, Trigger::Scheduled));
 }
 
 #[test]
-fn what_waits_for_its_time_does_not_serve_what_is_wanted_thoroughly_or_later() {
-    for (effort, later) in [(Effort::Thorough, 0), (Effort::Normal, AHEAD + 1)] {
+fn a_probe_does_not_serve_what_is_wanted_thoroughly_or_after_it_began_or_when_it_could_not_be_asked()
+ {
+    let in_time = |request: &ProbeRequest| Some(request.due);
+    let early = |request: &ProbeRequest| Some(request.due.earlier(MS * 10));
+    let not_asked = |_: &ProbeRequest| None;
+    type Began = fn(&ProbeRequest) -> Option<Mono>;
+    let cases: [(Effort, u64, Began); 4] = [
+        (Effort::Thorough, 0, in_time),
+        (Effort::Normal, AHEAD - 5, early),
+        (Effort::Normal, AHEAD + 1, in_time),
+        (Effort::Normal, 0, not_asked),
+    ];
+    for (effort, later, began) in cases {
         let (mut schedule, now, request) = ahead();
         schedule.demand(request.target, Trigger::Confirm, effort, at(now + later));
-        assert!(schedule.finished(&request, request.target, request.due));
-        let next = schedule.poll(request.due, |_| false);
+        let done = request.due + MS * 5;
+        assert!(schedule.finished(&request, request.target, began(&request), done));
+        let next = schedule.poll(done, |_| false);
         let Some(Due::Probe { trigger, effort: given, .. }) = next else { panic!("{next:?}") };
         assert_eq!((trigger, given), (Trigger::Confirm, effort));
     }
