@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::acts::UsedLinks;
-use self::brain::{AHEAD, Heartbeat, Loop};
+use self::brain::{Heartbeat, Loop};
 use self::calendar::Keeper;
 use self::face::{Face, Shown};
 use self::hands::Hands;
@@ -61,6 +61,7 @@ use crate::probe::{Probes, Trust};
 use crate::store::{Past, Store, Writer};
 use crate::web::{Condition, ControlError, Daemon as _, Limits, ReloadError, Reloaded, Server};
 
+pub use self::brain::AHEAD;
 pub use self::calendar::kept_sessions;
 pub use self::error::DaemonError;
 pub use self::files::{Source, read};
@@ -228,15 +229,17 @@ impl Daemon {
         };
         let brain_ended = CancellationToken::new();
         let ended = brain_ended.clone().drop_guard();
-        // Timers of its own: those of the runtime of all the others wake two threads each.
-        let own = Builder::new_current_thread().enable_time().build();
-        let own = own.map_err(DaemonError::System)?;
         let brain = std::thread::Builder::new()
             .name("brain".to_owned())
             .spawn(move || {
                 // Dropped at the end, by a panic as well.
                 let _ended = ended;
-                own.block_on(brain.run());
+                // Timers of its own: one of the common runtime wakes the worker that waits for all of
+                // them, and then us.
+                match Builder::new_current_thread().enable_time().build() {
+                    Ok(own) => own.block_on(brain.run()),
+                    Err(failed) => error!("the event loop cannot begin: {failed}"),
+                }
             })
             .map_err(DaemonError::System)?;
         let amounts_to = face::summary(&gathered, Duration::ZERO);

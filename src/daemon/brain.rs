@@ -24,7 +24,7 @@ const ROUND: Duration = Duration::from_millis(20);
 /// How long before its time a probe is ordered, so that it is punctual though rounds are far
 /// between: a round, and as much again for one that comes late and for the engine, which lets
 /// echoes leave together that are due soon after each other.
-pub(super) const AHEAD: Duration = Duration::from_millis(40);
+pub const AHEAD: Duration = Duration::from_millis(40);
 /// Time between two readings of engine, resolver and store.
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// Longest time between two snapshots.
@@ -132,24 +132,30 @@ impl Loop {
             let began = self.clock.mono();
             self.heartbeat.beat(began);
             self.round(&mut times);
-            // Losing either future to the other loses nothing.
             let wake = times.wake_at(began, self.hands.holds_snapshot());
             let wake = self.monitor.poll_timeout().min(wake);
-            let rested = began + ROUND;
-            if std::mem::take(&mut rests) {
-                sleep_until(self.clock.instant(rested).into()).await;
-            }
-            let wake = wake.max(rested);
-            tokio::select! {
-                outcomes = self.hands.outcomes() => {
-                    self.learn(outcomes);
-                    // More of them will come soon.
-                    rests = true;
+            let rested = self.clock.instant(began + ROUND);
+            let rests_until = std::mem::take(&mut rests).then_some(rested);
+            let outcomes = async {
+                if let Some(rested) = rests_until {
+                    sleep_until(rested.into()).await;
                 }
+                self.hands.outcomes().await
+            };
+            let wake = wake.max(began + ROUND);
+            // Losing any of these to another loses nothing. People come first: of them there are few,
+            // of outcomes there are always more.
+            tokio::select! {
+                biased;
                 request = self.requests.recv() => match request {
                     Some(request) => self.take_in(request),
                     None => break,
                 },
+                outcomes = outcomes => {
+                    self.learn(outcomes);
+                    // More of them will come soon.
+                    rests = true;
+                }
                 () = sleep_until(self.clock.instant(wake).into()) => {}
             }
         }

@@ -50,7 +50,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use vchealth::clock::Clock;
 use vchealth::config::{self, Config, File, SourceSet};
-use vchealth::daemon::{Daemon, Options, Source};
+use vchealth::daemon::{AHEAD, Daemon, Options, Source};
 use vchealth::model::{
     Check, CheckId, CheckKind, ClassId, Endpoint, EndpointId, EndpointIx, Few, Host, IcmpCheck,
     Level, LevelIx, Paces, Site, SiteId, SiteIx, Snapshot, Target, TargetIx, TargetView, TcpCheck,
@@ -331,10 +331,9 @@ fn engine(targets: usize, seconds: usize) {
     let CheckKind::Icmp(check) = echo(56) else { unreachable!("it is one") };
     let engine = icmp::start(&settings().settings.icmp, clock, sink).unwrap();
     let start = clock.mono() + SECOND / 10;
-    // Orders come as the daemon gives them: twenty milliseconds' worth at a time, twice as long
-    // ahead.
+    // Orders come as the daemon gives them: twenty milliseconds' worth at a time, ahead of it.
     let slices = 50;
-    let (slice_lasts, ahead) = (SECOND / slices as u32, SECOND / 25);
+    let slice_lasts = SECOND / slices as u32;
     let (mut held, mut started) = (0.0, None);
     for slice in 0..seconds * slices {
         if slice == seconds * slices / 2 {
@@ -345,7 +344,7 @@ fn engine(targets: usize, seconds: usize) {
         }
         let second = start + SECOND * (slice / slices) as u32;
         let part = slice % slices;
-        std::thread::sleep((second + slice_lasts * part as u32).earlier(ahead) - clock.mono());
+        std::thread::sleep((second + slice_lasts * part as u32).earlier(AHEAD) - clock.mono());
         let jobs = (targets * part / slices..targets * (part + 1) / slices).map(|n| PingJob {
             token: n as u64,
             address: address(n),

@@ -34,6 +34,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use vchealth::daemon::AHEAD;
 use vchealth::lab::scenario::Scenario;
 use vchealth::model::Saw;
 
@@ -84,9 +85,6 @@ fn print_told(run: &Run) {
         }
     }
 }
-
-/// As long before their time as the daemon has probes ordered.
-const AHEAD: Duration = Duration::from_millis(40);
 
 #[test]
 fn people_are_told_what_the_scenarios_say_however_long_before_their_time_probes_are_ordered() {
