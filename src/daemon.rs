@@ -234,8 +234,8 @@ impl Daemon {
             .spawn(move || {
                 // Dropped at the end, by a panic as well.
                 let _ended = ended;
-                // Timers of its own: one of the common runtime wakes the worker that waits for all of
-                // them, and then us.
+                // Timers of its own: one of the common runtime wakes the worker that waits for all
+                // of them, and then us.
                 match Builder::new_current_thread().enable_time().build() {
                     Ok(own) => own.block_on(brain.run()),
                     Err(failed) => error!("the event loop cannot begin: {failed}"),

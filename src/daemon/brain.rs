@@ -143,8 +143,8 @@ impl Loop {
                 self.hands.outcomes().await
             };
             let wake = wake.max(began + ROUND);
-            // Losing any of these to another loses nothing. People come first: of them there are few,
-            // of outcomes there are always more.
+            // Losing any of these to another loses nothing. People come first: there are always
+            // more outcomes.
             tokio::select! {
                 biased;
                 request = self.requests.recv() => match request {

@@ -42,8 +42,8 @@ pub struct ProbeRequest {
     pub trigger: Trigger,
     /// How thoroughly.
     pub effort: Effort,
-    /// When it is due, for which it may be ordered before. Starting much later than this is lateness
-    /// of ours.
+    /// When it is due; it may be ordered before. Starting much later than this is lateness of
+    /// ours.
     pub due: Mono,
 }
 
