@@ -41,7 +41,7 @@ use proptest::test_runner::{
     Config as Runs, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
 };
 use vchealth::config::{Channel, DatedShift, Person, Receiver, Rota, Route, Settings, When};
-use vchealth::lab::scenario::Step;
+use vchealth::lab::scenario::{Scenario, Step};
 use vchealth::lab::world::Dice;
 use vchealth::model::{ChannelId, Health, Incident, PersonId, RotaId, Severity};
 use vchealth::monitor::Monitor;
@@ -212,6 +212,13 @@ fn play_part(
     }
 }
 
+/// The run of a history, with probes ordered as the daemon does it.
+fn run_of(scenario: &Scenario) -> (Run, Vec<Step>) {
+    let (mut run, steps) = Run::with(scenario, settings(), WARM_UP);
+    run.order_as_the_daemon();
+    (run, steps)
+}
+
 /// The shipped settings, and channels of every temper.
 fn settings() -> Settings {
     let mut settings = run::settings();
@@ -302,7 +309,7 @@ const SEEN_IN_COMMON: [&str; 3] = ["in common: access", "in common: device", "in
 ///    nothing was [told wrongly](told::mistold) meanwhile.
 fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (mut run, steps) = run_of(&scenario);
     let (over, settles) = history.calm();
     let heals = over + settles;
     let before = steps.partition_point(|step| step.at < heals);
@@ -423,7 +430,7 @@ fn restored_differs(run: &Run) -> Option<String> {
 /// All that is wrong is from the beginning, so that both see it for as long.
 fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), String> {
     let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (mut run, steps) = run_of(&scenario);
     let (over, settles) = history.calm();
     let (heals, ends) = (over + settles, over + settles * 2);
     let before = steps.partition_point(|step| step.at < heals);
@@ -503,7 +510,7 @@ fn count(run: &Run, tally: &Tally) {
 
 /// All that is shown and told in a history, step by step.
 fn film(history: &History) -> Vec<String> {
-    let (mut run, steps) = Run::with(&history.scenario(), settings(), WARM_UP);
+    let (mut run, steps) = run_of(&history.scenario());
     let mut film = Vec::new();
     let mut look = |run: &mut Run, acted: bool| {
         if run.monitor.is_some() && !acted {

@@ -11,6 +11,7 @@ use slab::Slab;
 use vchealth::config::{
     self, Channel, ChannelKind, Config, File, Settings, SourceSet, WebhookSettings,
 };
+use vchealth::daemon::AHEAD;
 use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::{Act, Heard, Judgement, Scenario, Step};
 use vchealth::lab::world::{Place, Sight, World};
@@ -24,6 +25,8 @@ use vchealth::monitor::{Command, Input, Monitor};
 
 /// What the hands add to a probe's own time.
 const HANDS: Duration = Duration::from_millis(1);
+/// How long before its time the engine lets an echo leave.
+const EARLY: Duration = Duration::from_millis(12);
 /// How often the brain is told how the echo engine does, while it does badly.
 const REPORT: Duration = Duration::from_secs(1);
 /// The wall-clock time at which a scenario begins unless it says otherwise.
@@ -68,6 +71,8 @@ pub(crate) struct Run {
     pub(crate) outcomes: Option<Vec<Outcome>>,
     /// How long before their time probes are ordered.
     ahead: Duration,
+    /// How long before its time an echo may leave, together with others that are due then.
+    early: Duration,
     /// Those that were ordered and wait for their time, and whom they ask.
     ordered: BTreeMap<(Mono, u64), (ProbeRequest, TargetIx)>,
     /// Time that the brain has taken to think, while somebody measures it.
@@ -156,6 +161,7 @@ impl Run {
             tamper: None,
             outcomes: None,
             ahead: Duration::ZERO,
+            early: Duration::ZERO,
             ordered: BTreeMap::new(),
             thought: None,
             kept: None,
@@ -244,6 +250,12 @@ impl Run {
         }
     }
 
+    /// Has probes ordered and carried out as the daemon does it from now on.
+    pub(crate) fn order_as_the_daemon(&mut self) {
+        self.early = EARLY;
+        self.order_ahead(AHEAD);
+    }
+
     /// Runs until `elapsed` after the beginning.
     pub(crate) fn until(&mut self, elapsed: Duration) {
         let end = self.begins.mono + elapsed;
@@ -301,11 +313,14 @@ impl Run {
                 Command::Probe(request) => {
                     self.probes += 1;
                     let target = self.targets[request.target.ix()];
-                    if request.due <= self.now.mono {
+                    let is_echo = self.topology.check_of(target).kind.is_reachability();
+                    let twelfths = if is_echo { (self.orders * 7 % 13) as u32 } else { 0 };
+                    let leaves = request.due.earlier(self.early * twelfths / 12);
+                    if leaves <= self.now.mono {
                         self.ask(request, target);
                     } else {
                         self.orders += 1;
-                        self.ordered.insert((request.due, self.orders), (request, target));
+                        self.ordered.insert((leaves, self.orders), (request, target));
                     }
                 }
                 Command::Commit(batch) => self.commit(&batch),

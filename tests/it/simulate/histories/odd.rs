@@ -13,7 +13,7 @@ use vchealth::model::{
 
 use super::drawn::History;
 use super::tally::Tally;
-use super::{WARM_UP, play, settings, told};
+use super::{play, run_of, told};
 use crate::simulate::run::Run;
 
 /// A service that is asked once a minute is down for a fact after three.
@@ -149,7 +149,7 @@ fn certificate(now: Now) -> Certificate {
 pub(super) fn changes(history: &History, tally: &Tally) -> Result<(), String> {
     tally.add("histories", 1);
     let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (mut run, steps) = run_of(&scenario);
     let (over, settles) = history.calm();
     let before = steps.partition_point(|step| step.at < over + settles);
     play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;

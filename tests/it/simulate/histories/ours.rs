@@ -16,7 +16,7 @@ use vchealth::monitor::Input;
 
 use super::drawn::{Build, Event, History, Pace, What, Whom};
 use super::tally::Tally;
-use super::{ON_DUTY, WARM_UP, play, settings, told};
+use super::{ON_DUTY, play, run_of, told};
 use crate::simulate::run::{Run, explains};
 
 /// Whoever fails is asked again within so many tenths of a second.
@@ -92,7 +92,7 @@ pub(super) fn others_are_blamed(history: &History, tally: &Tally) -> Result<(), 
         return Ok(());
     }
     let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (mut run, steps) = run_of(&scenario);
     let topology = &run.topology;
     let web = |ix: &TargetIx| topology.check_of(*ix).id.as_str() == "web";
     let without = history.has(|what| matches!(what, What::Without));
@@ -200,7 +200,7 @@ fn open(run: &Run) -> Vec<String> {
 pub(super) fn open_ones_change(history: &History, tally: &Tally) -> Result<(), String> {
     tally.add("histories", 1);
     let scenario = history.scenario();
-    let (mut run, steps) = Run::with(&scenario, settings(), WARM_UP);
+    let (mut run, steps) = run_of(&scenario);
     let (over, settles) = history.calm();
     let before = steps.partition_point(|step| step.at < over + settles);
     play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;
