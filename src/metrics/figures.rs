@@ -15,7 +15,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::model::{CheckId, Detail, LevelId, Outcome, RttList, Topology};
+use crate::model::{CheckId, Detail, LevelId, LevelIx, Outcome, RttList, Topology};
 
 use super::table::{self, Metric};
 use super::text::Page;
@@ -193,6 +193,7 @@ impl Figures {
             topology: Arc::default(),
             generation: 0,
             by_level: Vec::new(),
+            levels: Vec::new(),
             by_reason: BTreeMap::new(),
         }
     }
@@ -225,6 +226,9 @@ pub struct Tally {
     topology: Arc<Topology>,
     generation: u32,
     by_level: Vec<Histogram>,
+    /// The level of each target's site, close together: asking the sites themselves takes longer
+    /// than all the rest.
+    levels: Vec<LevelIx>,
     by_reason: BTreeMap<(CheckId, &'static str), IntCounter>,
 }
 
@@ -247,6 +251,7 @@ impl Tally {
         });
         let histogram = |id: &LevelId| self.level_rtt.with_label_values(&[id.as_str()]);
         self.by_level = topology.levels.iter().map(|level| histogram(&level.id)).collect();
+        self.levels = topology.targets.iter().map(|it| topology.site(it.site).level).collect();
         self.topology = Arc::clone(topology);
         self.generation = generation;
     }
@@ -256,19 +261,19 @@ impl Tally {
         if outcome.request.generation != self.generation {
             return;
         }
-        let Some(target) = self.topology.targets.get(outcome.request.target.ix()) else { return };
+        let target = outcome.request.target;
+        let Some(level) = self.levels.get(target.ix()) else { return };
         self.lateness.observe(outcome.lateness().as_secs_f64());
         match &outcome.result {
             Ok(reply) => {
                 let Detail::Icmp(detail) = &reply.detail else { return };
-                let level = self.topology.site(target.site).level;
                 let Some(histogram) = self.by_level.get(level.ix()) else { return };
                 for rtt in RttList::as_slice(&detail.rtts) {
                     histogram.observe(rtt.as_secs_f64());
                 }
             }
             Err(failure) => {
-                let check = &self.topology.checks[target.check].id;
+                let check = &self.topology.check_of(target).id;
                 let failures = &self.failures;
                 let counter = || failures.with_label_values(&[check.as_str(), failure.word()]);
                 self.by_reason.entry((check.clone(), failure.word())).or_insert_with(counter).inc();

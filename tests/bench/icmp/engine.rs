@@ -102,7 +102,7 @@ pub(crate) fn child(arguments: &[String]) -> ExitCode {
         first + Duration::from_secs(u64::from(round)) + phase
     };
     // Ahead of its time and many at once, as whoever wants the least of an engine's CPU hands over;
-    // the daemon bench measures it as the brain does, which orders what is due.
+    // the daemon bench measures it fed by the brain's rounds.
     let (mut target, mut round, mut late) = (0, 0, Duration::ZERO);
     while round < run.seconds {
         let horizon = clock.mono() + AHEAD;
