@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::model::{Mono, Now};
 
@@ -40,6 +41,17 @@ impl Clock {
     #[must_use]
     pub fn mono(&self) -> Mono {
         Mono::ZERO + self.origin.elapsed() + ahead(self)
+    }
+
+    /// For how long this machine has been suspended so far. The monotonic clock stands still
+    /// meanwhile, and so does every timer.
+    #[must_use]
+    pub fn suspended() -> Duration {
+        let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+        let boot = read(ClockId::CLOCK_BOOTTIME);
+        // In this order, so that what lies between the two readings is no suspension.
+        let monotonic = read(ClockId::CLOCK_MONOTONIC);
+        boot.saturating_sub(monotonic)
     }
 
     /// The instant of the operating system at monotonic time `mono`, for timers.

@@ -211,7 +211,7 @@ pub const PACKETS_SENT: Metric = counter(
     TARGET,
     Per::Target,
     1,
-    "Echo requests sent, for checks that count packets",
+    "Echo requests sent whose fate is known, for checks that count packets",
 );
 /// Packets lost.
 pub const PACKETS_LOST: Metric = counter(
@@ -699,8 +699,14 @@ pub const TARGETS: Metric = gauge(
     "Targets by check and confirmed health",
 );
 /// Probes under way.
-pub const IN_FLIGHT: Metric =
-    gauge("vchealth_monitor_probes_in_flight", Unit::One, &[], Per::Daemon, 1, "Probes under way");
+pub const IN_FLIGHT: Metric = gauge(
+    "vchealth_monitor_probes_in_flight",
+    Unit::One,
+    &[],
+    Per::Daemon,
+    1,
+    "Probes ordered, not back",
+);
 /// Overlaps.
 pub const OVERLAPS_AVOIDED: Metric = counter(
     "vchealth_monitor_overlaps_avoided_total",

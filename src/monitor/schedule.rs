@@ -15,7 +15,7 @@ use crate::model::{Effort, Mono, ProbeRequest, TargetIx, TargetKey, Trigger};
 const FIRST_ROUND: Duration = Duration::from_secs(3);
 /// How long before its time whoever carries out a probe may let it begin, so that several that are
 /// due soon after each other begin together.
-const EARLY: Duration = Duration::from_millis(10);
+const EARLY: Duration = Duration::from_millis(12);
 /// A probe whose outcome has not come back this long after its time limit never will.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 /// Overtaken turns that may lie about, besides one for every fourth target.

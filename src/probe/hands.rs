@@ -239,6 +239,7 @@ impl Probes {
             }
         };
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        let planned = dues.len() > 1;
         {
             let mut echoes = self.shared.echoes();
             for due in dues {
@@ -247,7 +248,7 @@ impl Probes {
                 jobs.push(PingJob {
                     token: echoes.take(waiting),
                     address,
-                    check: EchoParams { planned: true, ..EchoParams::from(check) },
+                    check: EchoParams { planned, ..EchoParams::from(check) },
                     timeout,
                     due: *due,
                 });

@@ -1,9 +1,12 @@
 //! When we could not see: the times in which silence proves nothing.
 //!
 //! A full receive buffer or a thread that woke far too late loses replies on our side of the
-//! wire. What stayed unanswered through such a time is unknown, not lost.
+//! wire. What stayed unanswered through such a time is unknown, not lost. The same holds of what
+//! was under way when the machine was suspended: its reply came to an interface that slept, and no
+//! clock by which limits are counted has noticed.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::model::Mono;
 
@@ -51,6 +54,30 @@ impl Blindness {
     }
 }
 
+/// Whether the machine was suspended from one look to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Suspense {
+    suspended: Duration,
+    looked: Mono,
+}
+
+impl Suspense {
+    /// Shorter than this is what reading clocks takes.
+    const NOTED: Duration = Duration::from_millis(100);
+
+    /// Looks for the first time. The machine has been `suspended` for so long in all.
+    pub(super) const fn new(suspended: Duration, now: Mono) -> Self {
+        Self { suspended, looked: now }
+    }
+
+    /// Looks again; where it was suspended since the last look, that look's time.
+    pub(super) fn look(&mut self, suspended: Duration, now: Mono) -> Option<Mono> {
+        let before = std::mem::replace(self, Self { suspended, looked: now });
+        let slept = suspended.saturating_sub(before.suspended) >= Self::NOTED;
+        slept.then_some(before.looked)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -59,6 +86,16 @@ mod tests {
 
     const fn at(nanos: u64) -> Mono {
         Mono::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_suspension_is_noticed_once_and_since_the_look_before() {
+        let ms = Duration::from_millis;
+        let mut suspense = Suspense::new(ms(5_000), at(100));
+        assert_eq!(suspense.look(ms(5_000), at(200)), None);
+        assert_eq!(suspense.look(ms(5_001), at(300)), None, "no two clocks are read at once");
+        assert_eq!(suspense.look(ms(605_000), at(400)), Some(at(300)));
+        assert_eq!(suspense.look(ms(605_000), at(500)), None);
     }
 
     #[test]

@@ -33,6 +33,13 @@ impl Pacing {
         Self { spacing, planned }
     }
 
+    /// How long after its turn a request may wait for its socket, so that it does not come close to
+    /// the next; none where they are to leave at once.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let patience = self.spacing / 2;
+        (patience >= Self::PUNCTUAL).then_some(patience)
+    }
+
     /// The request due at `due` has its turn at `now`.
     ///
     /// 1. It leaves, and the next one keeps its own time. So two of them are half a spacing apart
@@ -41,6 +48,7 @@ impl Pacing {
     ///    it does not leave: the rest keeps its time, and so does the train behind it.
     /// 3. Otherwise it leaves and the rest is as late as it is. That holds for the first of a train
     ///    however little it is late.
+    /// 4. Whatever has had its turn and finds no room at its socket for half a spacing stays.
     pub(super) fn turn(&self, first: bool, due: Mono, now: Mono) -> Turn {
         let shifts = first && !self.planned;
         let tolerance =

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use self::client::{Client, Clients, Dropped, Kind};
 use self::echo::{Fate, echo};
 use super::belated::Belated;
-use super::blind::Blindness;
+use super::blind::{Blindness, Suspense};
 use super::manner::Manner;
 use super::own::OwnSince;
 use super::pacing::Pacing;
@@ -84,6 +84,7 @@ impl Surge {
             clients: Mutex::new(clients),
             health: Arc::clone(&health),
             blind: Mutex::default(),
+            watch: Mutex::new(Watch::new(clock.mono())),
             belated: Mutex::default(),
             own: Mutex::default(),
             stop: CancellationToken::new(),
@@ -138,6 +139,7 @@ struct Engine {
     clients: Mutex<Clients>,
     health: Arc<Mutex<EngineHealth>>,
     blind: Mutex<Blindness>,
+    watch: Mutex<Watch>,
     /// What came too late about addresses that do not answer.
     belated: Mutex<Belated>,
     own: Mutex<OwnSince>,
@@ -148,9 +150,9 @@ struct Engine {
 async fn run(engine: Rc<Engine>, mut inbox: UnboundedReceiver<Vec<PingJob>>, sink: Sink) {
     let (results, mut outbox) = unbounded_channel();
     let probes = TaskTracker::new();
-    let mut watch = Watch::new(engine.clock.mono());
+    let mut next = engine.clock.mono() + TICK;
     loop {
-        let tick = engine.clock.instant(watch.next).into();
+        let tick = engine.clock.instant(next).into();
         tokio::select! {
             jobs = inbox.recv() => {
                 let Some(jobs) = jobs else { break };
@@ -164,7 +166,11 @@ async fn run(engine: Rc<Engine>, mut inbox: UnboundedReceiver<Vec<PingJob>>, sin
                 }
             }
             Some(done) = outbox.recv() => deliver(&engine, done, &mut outbox, &sink),
-            () = sleep_until(tick) => watch.tick(&engine),
+            () = sleep_until(tick) => {
+                let now = engine.clock.mono();
+                lock(&engine.watch).look(&engine, now - next > STALL);
+                next = now + TICK;
+            }
         }
     }
     engine.stop.cancel();
@@ -196,21 +202,26 @@ fn deliver(
 
 /// The engine's look at itself.
 struct Watch {
-    next: Mono,
+    looked: Mono,
     dropped: Dropped,
+    suspense: Suspense,
 }
 
 impl Watch {
+    /// How old a look may be that tells of now.
+    const FRESH: Duration = Duration::from_millis(1);
+
     fn new(now: Mono) -> Self {
-        Self { next: now + TICK, dropped: Dropped::default() }
+        let suspense = Suspense::new(Clock::suspended(), now);
+        Self { looked: now, dropped: Dropped::default(), suspense }
     }
 
-    /// A tick that comes far too late, or packets that the kernel had to drop, make the time
-    /// since the last tick one in which silence proves nothing.
-    fn tick(&mut self, engine: &Engine) {
+    /// A look that comes far too late, packets that the kernel had to drop, or a machine that was
+    /// suspended make the time since the last look one in which silence proves nothing.
+    fn look(&mut self, engine: &Engine, stalled: bool) {
         let now = engine.clock.mono();
-        let before = self.next.earlier(TICK);
-        let stalled = now - self.next > STALL;
+        let before = std::mem::replace(&mut self.looked, now);
+        let stalled = self.suspense.look(Clock::suspended(), now).is_some() || stalled;
         let clients = lock(&engine.clients);
         let dropped = clients.drops();
         let crowded = dropped.crowded_since(&self.dropped);
@@ -225,7 +236,13 @@ impl Watch {
         }
         blind.forget(now.earlier(MEMORY));
         self.dropped = dropped;
-        self.next = now + TICK;
+    }
+
+    /// Looks, unless that was just done.
+    fn look_again(&mut self, engine: &Engine) {
+        if engine.clock.mono() - self.looked > Self::FRESH {
+            self.look(engine, false);
+        }
     }
 }
 
@@ -285,8 +302,7 @@ async fn sleep_or_stop(engine: &Engine, until: Mono) -> Result<(), LocalFailure>
     }
 }
 
-/// Sends the echoes of a job at their pace and gathers their fates. What cannot be sent in its turn
-/// is not sent.
+/// Sends the echoes of a job at their pace and gathers their fates.
 async fn train(
     engine: &Rc<Engine>,
     client: &Client,

@@ -4,9 +4,10 @@
 //! replies, losses, lateness and stops runs in a test in no time.
 //!
 //! One echo after another: [`accept`](Core::accept) → [`next_send`](Core::next_send) →
-//! [`sent`](Core::sent) or [`unsendable`](Core::unsendable) → [`left`](Core::left) →
-//! [`reply`](Core::reply), [`refusal`](Core::refusal) or [`expire`](Core::expire). A probe whose
-//! last echo is over stands in [`take_done`](Core::take_done).
+//! [`sent`](Core::sent), [`held_up`](Core::held_up) or [`unsendable`](Core::unsendable) →
+//! [`left`](Core::left) → [`reply`](Core::reply), [`refusal`](Core::refusal) or
+//! [`expire`](Core::expire). A probe whose last echo is over stands in
+//! [`take_done`](Core::take_done).
 
 mod expiry;
 mod judge;
@@ -42,6 +43,10 @@ pub(super) struct Outgoing {
     pub(super) mark: Mark,
     /// Bytes of payload, the mark included.
     pub(super) size: u16,
+    /// When it was to leave.
+    pub(super) due: Mono,
+    /// When it is too late to leave, if its socket has no room for so long.
+    pub(super) by: Mono,
 }
 
 impl Outgoing {
@@ -94,6 +99,9 @@ pub(super) struct Core {
     /// Requests whose reply is awaited, by time limit, each list in sending order and so in the
     /// order in which they expire.
     awaited: BTreeMap<Duration, VecDeque<Awaited>>,
+    /// Those of them that have time left beyond their turn there, since our own queue held them
+    /// back, with their time limits.
+    held: Vec<(Duration, Awaited)>,
     blind: Blindness,
     /// What came too late about addresses that do not answer.
     belated: Belated,
@@ -142,6 +150,7 @@ impl Core {
             queue: Queue::default(),
             again: Vec::new(),
             awaited: BTreeMap::new(),
+            held: Vec::new(),
             blind: Blindness::default(),
             belated: Belated::default(),
             departures: Departures::default(),
@@ -203,10 +212,10 @@ impl Core {
         Some(self.lanes.get(usize::from(lane))?.manner)
     }
 
-    /// The next request that is due; it is then told to [`Self::sent`] or
+    /// The next request that is due; it is then told to [`Self::sent`], [`Self::held_up`] or
     /// [`Self::unsendable`].
     ///
-    /// 1. Requests leave in the order in which they are due; of those due together, trains first.
+    /// 1. Requests leave in the order in which they are due.
     /// 2. One that is late by more than the time limit of its probe would be mistaken for the
     ///    next: it is not sent, and its fate is unknown.
     /// 3. The requests of a train keep their distance, see
@@ -215,7 +224,8 @@ impl Core {
     pub(super) fn next_send(&mut self, now: Now) -> Option<Outgoing> {
         self.clock = now;
         while let Some((key, index)) = self.again.pop() {
-            if let Some(outgoing) = self.prepare(key, index, true, now.mono) {
+            let times = (now.mono, Mono::NEVER);
+            if let Some(outgoing) = self.prepare(key, index, true, times, now.mono) {
                 return Some(outgoing);
             }
         }
@@ -228,6 +238,7 @@ impl Core {
                 self.queue.push(next, at, true);
             }
             let &mut Probe { serial, timeout, .. } = probe;
+            let times = (due, probe.latest(due, now.mono));
             let key = ProbeKey { at, serial };
             let late = now.mono - due;
             self.health.worst_lateness = self.health.worst_lateness.max(late);
@@ -235,15 +246,22 @@ impl Core {
                 self.unsent(key, LocalFailure::Late, now.mono);
                 continue;
             };
-            if let Some(outgoing) = self.prepare(key, index, false, now.mono) {
+            if let Some(outgoing) = self.prepare(key, index, false, times, now.mono) {
                 return Some(outgoing);
             }
         }
     }
 
-    /// The request for echo number `index` of a probe, for the first time or `again`; none when
-    /// there is no probe or no place for it.
-    fn prepare(&mut self, key: ProbeKey, index: u16, again: bool, now: Mono) -> Option<Outgoing> {
+    /// The request for echo number `index` of a probe, for the first time or `again`, to leave at
+    /// one time and before another; none when there is no probe or no place for it.
+    fn prepare(
+        &mut self,
+        key: ProbeKey,
+        index: u16,
+        again: bool,
+        (due, by): (Mono, Mono),
+        now: Mono,
+    ) -> Option<Outgoing> {
         let &mut Probe { lane, size, address, .. } = self.probe(key)?;
         let taken = self.table(lane)?.take(key, index, again, now);
         let Some((slot, round)) = taken else {
@@ -252,11 +270,13 @@ impl Core {
         };
         let seal = self.seal(lane, slot, round, address);
         self.table(lane)?.seal(slot, seal);
-        Some(Outgoing { lane, slot, address, mark: Mark { slot, round, seal }, size })
+        Some(Outgoing { lane, slot, address, mark: Mark { slot, round, seal }, size, due, by })
     }
 
     /// The kernel took the request at `asked`.
-    pub(super) fn sent(&mut self, lane: u16, slot: u32, asked: Mono) {
+    pub(super) fn sent(&mut self, outgoing: &Outgoing, asked: Mono) {
+        let &Outgoing { lane, slot, due, .. } = outgoing;
+        self.health.worst_lateness = self.health.worst_lateness.max(asked - due);
         let Some(echo) = self.table(lane).and_then(|table| table.sent(slot, asked)) else { return };
         let Some(probe) = self.probe(echo.probe) else { return };
         if echo.index == 0 {
@@ -266,6 +286,16 @@ impl Core {
         let timeout = probe.timeout;
         self.awaited.entry(timeout).or_default().push_back(awaited);
         self.health.sent += u64::from(!echo.again);
+    }
+
+    /// The request waited for its socket until it was too late: it does not leave.
+    pub(super) fn held_up(&mut self, outgoing: &Outgoing, now: Mono) {
+        let &Outgoing { lane, slot, due, .. } = outgoing;
+        self.health.worst_lateness = self.health.worst_lateness.max(now - due);
+        let echo = self.table(lane).and_then(|table| table.withdraw(slot, now));
+        if let Some(echo) = echo {
+            self.unsent(echo.probe, LocalFailure::Late, now);
+        }
     }
 
     /// The request can never leave.
@@ -304,6 +334,7 @@ impl Core {
         self.queue.clear();
         self.again.clear();
         self.awaited.clear();
+        self.held.clear();
         self.done.extend(self.probes.drain().map(|probe| probe.stopped(now)));
     }
 

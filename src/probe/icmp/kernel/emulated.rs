@@ -204,7 +204,7 @@ impl Emulated {
     }
 
     fn send(&mut self, outgoing: Outgoing, at: Mono, network: &mut impl Network) {
-        let Outgoing { lane, slot, address, mark, size } = outgoing;
+        let Outgoing { lane, slot, address, mark, size, .. } = outgoing;
         let Some(manner) = self.core.manner(lane) else { return };
         let is_whole = Family::of(address) == Family::V6 && !self.narrow.contains(&address);
         let request = Request {
@@ -216,7 +216,7 @@ impl Emulated {
         match network.send(at, &request) {
             Err(ours) => self.core.unsendable(lane, slot, Unsendable::Ours(ours), at),
             Ok(all) => {
-                self.core.sent(lane, slot, at);
+                self.core.sent(&outgoing, at);
                 let sequence = outgoing.sequence();
                 self.core.left(lane, &Quoted { ident: 0, sequence, mark: Some(mark) }, at);
                 for coming in all {

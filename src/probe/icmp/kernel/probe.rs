@@ -71,6 +71,14 @@ impl Probe {
         (leaves.then_some(index), (course.next < course.count).then_some(next))
     }
 
+    /// Until when a request due at `due`, whose turn is now, may wait for its socket: one of a
+    /// train must not come close to the next, any other is good for nothing past its limit.
+    pub(super) fn latest(&self, due: Mono, now: Mono) -> Mono {
+        let train = self.course.as_ref().filter(|course| course.count > 1);
+        let patience = train.and_then(|course| course.pacing.patience());
+        patience.map_or(due + self.timeout, |patience| now + patience)
+    }
+
     /// Notes what does not end an echo.
     pub(super) fn note(&mut self, what: impl FnOnce(&mut Tally)) {
         let one = || {

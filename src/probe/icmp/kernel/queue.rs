@@ -107,7 +107,7 @@ impl Queue {
 ///
 /// 1. A request leaves within a millisecond of its time.
 /// 2. Waking, with caches gone cold, costs about twenty times what a packet does. When so many
-///    requests leave that others are never far, a request that stands alone may leave up to ten
+///    requests leave that others are never far, a request that stands alone may leave up to twelve
 ///    milliseconds off, and only as far as it takes to find [`Pace::COMPANY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pace {

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use super::super::blind::Suspense;
 use super::super::{PERMISSION, Sink, errno, local_failure};
 use super::Shared;
 use super::coarse::Coarse;
@@ -91,6 +92,7 @@ pub(super) struct Engine {
     first_ident: u16,
     /// When we meant to be back.
     expected: Mono,
+    suspense: Suspense,
     /// When the drop counters were read last.
     watched: Mono,
     /// When the sockets were read last, and the time before.
@@ -132,6 +134,7 @@ impl Engine {
             receive_buffer,
             first_ident,
             expected: Mono::NEVER,
+            suspense: Suspense::new(Clock::suspended(), clock.mono()),
             watched: Mono::ZERO,
             drained: (Mono::ZERO, Mono::ZERO),
             awaited: 0,
@@ -172,9 +175,11 @@ impl Engine {
 
     /// Being away for long means that whatever stayed unanswered since is unknown.
     fn notice_stall(&mut self, now: Mono) {
-        if now - self.expected > STALL {
+        let late = (now - self.expected > STALL).then_some(self.expected);
+        let suspended = self.suspense.look(Clock::suspended(), now);
+        if let Some(since) = suspended.or(late) {
             self.core.health().missed_ticks += 1;
-            self.core.blind(self.expected, now);
+            self.core.blind(since, now);
         }
     }
 
@@ -237,8 +242,9 @@ impl Engine {
             Some(at) => at,
             None => {
                 let manner = self.core.manner(lane).ok_or(Errno::EINVAL)?;
-                let nth = u16::try_from(self.outlets.len()).unwrap_or(u16::MAX);
-                let ident = self.first_ident.wrapping_add(nth);
+                // Each has another one, and none has zero.
+                let nth = usize::from(self.first_ident) + self.outlets.len();
+                let ident = u16::try_from(1 + nth % usize::from(u16::MAX)).unwrap_or(1);
                 let socket = Socket::open(manner, ident, self.receive_buffer)?;
                 let outbox = Outbox::default();
                 let emptied = self.clocks.clock.mono();

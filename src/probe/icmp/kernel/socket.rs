@@ -75,7 +75,6 @@ impl Socket {
                 Err(_) => return Err(refused),
             },
         };
-        let ident = ident.max(1);
         let mut socket = Self {
             socket,
             manner,

@@ -87,14 +87,20 @@ impl Transmitter {
         while let Some(first) = outbox.waiting.get(done) {
             let (lane, slot) = (first.lane, first.slot);
             let asked = clock.mono();
+            if first.by < asked {
+                core.held_up(first, asked);
+                (done, offers) = (done + 1, 0);
+                continue;
+            }
             // Offered again it goes alone: a batch takes a while to make, and another message may
             // come meanwhile.
             let most = if offers == 0 { BATCH } else { 1 };
-            let upto = outbox.waiting.len().min(done + most);
-            let error = match self.send(socket, &outbox.waiting[done..upto]) {
+            let batch = outbox.waiting[done..].iter().take(most);
+            let batch = batch.take_while(|outgoing| outgoing.by >= asked).count();
+            let error = match self.send(socket, &outbox.waiting[done..done + batch]) {
                 Ok(sent) => {
                     for outgoing in &outbox.waiting[done..done + sent] {
-                        core.sent(outgoing.lane, outgoing.slot, asked);
+                        core.sent(outgoing, asked);
                     }
                     (done, offers, outbox.blocked) = (done + sent, 0, None);
                     continue;
@@ -178,7 +184,8 @@ mod tests {
         let address = Ipv4Addr::LOCALHOST.into();
         let mut outbox = Outbox { blocked: Some(Mono::ZERO), ..Outbox::default() };
         for slot in 0..2 {
-            outbox.push(Outgoing { lane: 0, slot, address, mark, size: 56 });
+            let (due, by) = (Mono::ZERO, Mono::NEVER);
+            outbox.push(Outgoing { lane: 0, slot, address, mark, size: 56, due, by });
         }
         outbox.over(1);
         assert_eq!((outbox.waiting.len(), outbox.blocked), (1, Some(Mono::ZERO)));

@@ -176,6 +176,7 @@ fn settle(engine: &Engine, address: IpAddr, fate: Fate, now: Mono) -> Fate {
 
 /// Nothing came within the limit: unless we could not see, what came too late before says why.
 fn unanswered(engine: &Engine, address: IpAddr, limit: Duration, sent: Mono) -> Fate {
+    lock(&engine.watch).look_again(engine);
     let now = engine.clock.mono();
     lock(&engine.health).sent += 1;
     let overdue = now - (sent + limit) > STALL;

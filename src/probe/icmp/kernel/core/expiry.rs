@@ -31,18 +31,29 @@ impl Core {
     /// has, was dropped in our own queue or waited there for a gateway that does not respond. A
     /// neighbour that does not respond is waited for there as well, and that is its own silence.
     pub(in super::super) fn expire(&mut self, now: Mono, mut own: impl FnMut(Mono) -> Own) {
-        let Self { lanes, awaited, .. } = self;
+        let Self { lanes, awaited, held, .. } = self;
         let mut over = Vec::new();
         for (timeout, awaited) in awaited {
             while let Some(&first) = awaited.front() {
                 match first.echo(lanes) {
                     None => {}
                     Some(echo) if Self::limit(&echo, *timeout) <= now => over.push(first),
+                    Some(echo) if Self::first_limit(&echo, *timeout) <= now => {
+                        held.push((*timeout, first));
+                    }
                     Some(_) => break,
                 }
                 awaited.pop_front();
             }
         }
+        held.retain(|(timeout, waits)| match waits.echo(lanes) {
+            Some(echo) if Self::limit(&echo, *timeout) > now => true,
+            Some(_) => {
+                over.push(*waits);
+                false
+            }
+            None => false,
+        });
         for Awaited { slot, lane, .. } in over {
             if let Some(table) = self.table(lane)
                 && let Some(echo) = table.awaited(slot)
@@ -94,7 +105,7 @@ impl Core {
     /// When the next request is given up, unless it is answered before. Those that were answered
     /// are forgotten here, so that nobody is woken for them.
     pub(in super::super) fn next_limit(&mut self) -> Option<Mono> {
-        let Self { lanes, awaited, .. } = self;
+        let Self { lanes, awaited, held, .. } = self;
         if awaited.len() > Self::LIMITS {
             awaited.retain(|_, awaited| !awaited.is_empty());
         }
@@ -102,17 +113,26 @@ impl Core {
             loop {
                 let first = awaited.front()?;
                 if let Some(echo) = first.echo(lanes) {
-                    return Some(Self::limit(&echo, *timeout));
+                    return Some(Self::first_limit(&echo, *timeout));
                 }
                 awaited.pop_front();
             }
         });
-        limits.min()
+        let held = held.iter().filter_map(|(timeout, waits)| {
+            waits.echo(lanes).map(|echo| Self::limit(&echo, *timeout))
+        });
+        limits.chain(held).min()
     }
 
-    /// When a request is given up.
-    fn limit(echo: &Echo, timeout: Duration) -> Mono {
+    /// When a request is given up, unless our own queue held it back.
+    fn first_limit(echo: &Echo, timeout: Duration) -> Mono {
         echo.asked + timeout + Self::GRACE
+    }
+
+    /// When a request is given up. The limit counts from the moment from which the round trip does:
+    /// one that our own queue held back for a while has all of its time.
+    fn limit(echo: &Echo, timeout: Duration) -> Mono {
+        Self::first_limit(echo, timeout).max(echo.left + timeout)
     }
 }
 

@@ -52,7 +52,7 @@ impl World {
         self.now = self.now.plus(by);
         let mut sent = Vec::new();
         while let Some(outgoing) = self.core.next_send(self.now) {
-            self.core.sent(outgoing.lane, outgoing.slot, self.now.mono);
+            self.core.sent(&outgoing, self.now.mono);
             sent.push(outgoing);
         }
         sent
@@ -249,6 +249,54 @@ fn a_neighbour_that_does_not_respond_is_silent_though_what_asks_it_never_leaves(
     assert!(unanswered(&mut world, 1, Some(true), false));
     world.own = Own::of(&[("10.0.1.1", "255.255.255.0")]);
     assert!(!unanswered(&mut world, 2, Some(true), false));
+}
+
+#[test]
+fn what_our_own_queue_held_back_has_all_of_its_time() {
+    let mut world = World::new();
+    world.accept(&[world.job(1)]);
+    let sent = world.pass(Duration::ZERO);
+    world.pass(400 * MS);
+    world.left(&sent[0]);
+    world.pass(700 * MS);
+    assert_eq!(world.result(1), None, "it left but seven tenths of a second ago");
+    world.answer(&sent[0]);
+    let detail = world.result(1).unwrap().unwrap();
+    assert_eq!(detail.rtts.as_slice(), [700 * MS]);
+    let silent = Some(Err(Failure::Remote(RemoteFailure::Timeout)));
+    world.accept(&[world.job(2)]);
+    let sent = world.pass(Duration::ZERO);
+    world.accept(&[world.job(3)]);
+    let punctual = world.pass(MS);
+    world.left(&punctual[0]);
+    world.pass(399 * MS);
+    world.left(&sent[0]);
+    world.pass(602 * MS);
+    assert_eq!((world.result(2), world.result(3)), (None, silent.clone()), "nobody waits for it");
+    assert_eq!(world.core.next_limit(), Some(world.now.mono + 398 * MS));
+    world.pass(398 * MS);
+    assert_eq!(world.result(2), silent);
+}
+
+#[test]
+fn what_waits_for_its_socket_until_it_would_be_a_burst_does_not_leave() {
+    let mut world = World::new();
+    world.accept(&[world.job(1), world.train(2, 2)]);
+    let taken: Vec<Outgoing> = std::iter::from_fn(|| world.core.next_send(world.now)).collect();
+    let now = world.now.mono;
+    let waits: Vec<Duration> = taken.iter().map(|outgoing| outgoing.by - now).collect();
+    assert_eq!(waits, [10 * MS, SECOND], "a train keeps half of its spacing");
+    world.now = world.now.plus(11 * MS);
+    world.core.held_up(&taken[0], world.now.mono);
+    world.core.sent(&taken[1], world.now.mono);
+    let health = world.core.health();
+    assert_eq!((health.worst_lateness, health.unsent, health.send_errors), (11 * MS, 1, 0));
+    world.answer(&taken[1]);
+    assert!(world.result(1).unwrap().is_ok());
+    let sent = world.pass(9 * MS);
+    world.answer(&sent[0]);
+    let detail = world.result(2).unwrap().unwrap();
+    assert_eq!((detail.sent, detail.received), (1, 1), "the one that never left is not lost");
 }
 
 #[test]
