@@ -38,7 +38,7 @@ pub fn figures(counts: [u32; 4], language: Language) -> String {
     };
     let rest: Vec<String> = [
         (not_ready, "chưa sẵn sàng", "not ready"),
-        (cannot_tell, "chưa xác định được", "cannot be told"),
+        (cannot_tell, "chưa xác định được", "unknown"),
         (at_risk, "có nguy cơ", "at risk"),
     ]
     .into_iter()

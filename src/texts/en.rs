@@ -574,9 +574,9 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
         return None;
     }
     if let Place::Monitor = facts.place {
-        let (known, done) = if facts.over.is_some() { ("was", "did") } else { ("is", "do") };
+        let is = if facts.over.is_some() { "was" } else { "is" };
         let sites = count(sites, "site", "sites");
-        let mut text = format!("Affected: it {known} not known how {sites} {done}");
+        let mut text = format!("Affected: the state of {sites} {is} unknown");
         if facts.ails().is_some() {
             let (named, more) = facts.named();
             text.push_str(&format!(": {}", named.join(", ")));

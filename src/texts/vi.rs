@@ -590,7 +590,7 @@ fn affected(facts: &Facts<'_>) -> Option<String> {
         return None;
     }
     if let Place::Monitor = facts.place {
-        let known = if facts.over.is_some() { "đã không rõ" } else { "không rõ" };
+        let known = if facts.over.is_some() { "khi đó không rõ" } else { "không rõ" };
         let mut text = format!("Ảnh hưởng: {known} tình trạng của {sites} điểm cầu");
         if facts.ails().is_some() {
             let (named, more) = facts.named();

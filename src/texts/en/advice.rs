@@ -45,7 +45,7 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
     match facts.cause {
         Cause::Monitor => {
             "the monitoring machine has lost its network, is overloaded, has a full disk or a wrong \
-             clock; how the sites do is not known for now"
+             clock; the state of the sites is unknown for now"
         }
         Cause::Uplink => "power failure or cut line where the sites behind it pass through",
         Cause::Access => "power failure or cut line at this site alone",

@@ -58,7 +58,7 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
         )),
         SelfDoubt::SitesUnasked { .. } => Some((
             "a route, an interface or a firewall rule of the monitoring machine, or a name that is \
-             gone from DNS; how these sites do is not known for now",
+             gone from DNS; the state of these sites is unknown for now",
             "On the monitoring machine look at the routes, the firewall and the names of these \
              sites; `vchealth probe` with one of them says more. Until then ask them by phone.",
         )),
@@ -66,24 +66,24 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
         | SelfDoubt::GatewayUnasked { .. }
         | SelfDoubt::NobodyAnswers => Some((
             "the monitoring machine has lost its network, or the gateway or the line where it \
-             stands is down; how the sites do is not known for now",
+             stands is down; the state of the sites is unknown for now",
             "Check the network cable of the monitoring machine, the gateway and the line there. \
              Until then ask the sites by phone.",
         )),
         SelfDoubt::ProbesFail { .. } => Some((
             "the monitoring machine has lost its network, lacks a right or has run out of \
-             resources; how the sites do is not known for now",
+             resources; the state of the sites is unknown for now",
             "Check network, load and log of the monitoring machine (`journalctl -u vchealth`). \
              Until then ask the sites by phone.",
         )),
         SelfDoubt::EngineStrained(strain) if strain.is_of_buffer() => Some((
-            "so many replies come at once that the receive buffer is too small for them; how the \
-             sites do is not known for now",
+            "so many replies come at once that the receive buffer is too small for them; the \
+             state of the sites is unknown for now",
             "Raise `net.core.rmem_max` on the monitoring machine and `icmp.receive_buffer` in \
              vchealth.yaml, and restart vchealth. Until then ask the sites by phone.",
         )),
         SelfDoubt::EngineStrained(_) => Some((
-            "the machine is overloaded, or was paused; how the sites do is not known for now",
+            "the machine is overloaded, or was paused; the state of the sites is unknown for now",
             "Look at load and memory of the monitoring machine, and of its host if it is a virtual \
              one; end what is not needed. Until then ask the sites by phone.",
         )),

@@ -229,7 +229,8 @@ impl<'a> Sheet<'a> {
                     "Chưa kiểm tra lần nào. Hệ thống tự kiểm tra vào các mốc đã đặt trước phiên; \
                      có thể kiểm tra ngay. Cột “Kết nối” là trạng thái lúc này.",
                     "Not checked yet. That happens by itself at the moments set before the session, \
-                     or now if somebody asks. \"Connection\" is how the sites do at this moment.",
+                     or now if somebody asks. \"Connection\" is the state of the sites at this \
+                     moment.",
                 )) },
             }
         }
