@@ -286,7 +286,8 @@ pub struct IcmpError {
 pub enum Unreachable {
     /// No route to the network: the router's LAN side is down.
     Net,
-    /// The last router cannot reach the host: the device is off or unplugged.
+    /// Whoever says it gets no answer from where the packet goes next: from the device, if it is
+    /// the last router, and from the next router otherwise.
     Host,
     /// The host lives and has no such protocol.
     Protocol,

@@ -332,9 +332,11 @@ fn unreachable(error: &IcmpError, language: Language) -> String {
     let meaning = match (error.kind, language) {
         (Unreachable::Net, Language::Vi) => "không có đường tới mạng của thiết bị".to_owned(),
         (Unreachable::Net, Language::En) => "no route to the device's network".to_owned(),
-        (Unreachable::Host, Language::Vi) => "máy không phản hồi (tắt hoặc rút dây)".to_owned(),
+        (Unreachable::Host, Language::Vi) => {
+            "không tới được thiết bị (tắt, rút dây hoặc đứt đường)".to_owned()
+        }
         (Unreachable::Host, Language::En) => {
-            "the host does not respond (off or unplugged)".to_owned()
+            "the device cannot be reached (off, unplugged or cut off)".to_owned()
         }
         (Unreachable::Protocol, Language::Vi) => "máy không có giao thức này".to_owned(),
         (Unreachable::Protocol, Language::En) => "the host has no such protocol".to_owned(),
@@ -472,11 +474,13 @@ mod tests {
         let dead = Failure::Remote(RemoteFailure::Unreachable(error));
         assert_eq!(
             failure(&dead, &vi()),
-            "bộ định tuyến báo: máy không phản hồi (tắt hoặc rút dây) (ICMP 3/1 từ 10.10.0.254)"
+            "bộ định tuyến báo: không tới được thiết bị (tắt, rút dây hoặc đứt đường) \
+             (ICMP 3/1 từ 10.10.0.254)"
         );
         assert_eq!(
             failure(&dead, &en()),
-            "a router says: the host does not respond (off or unplugged) (ICMP 3/1 from 10.10.0.254)"
+            "a router says: the device cannot be reached (off, unplugged or cut off) \
+             (ICMP 3/1 from 10.10.0.254)"
         );
     }
 

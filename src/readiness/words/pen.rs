@@ -251,9 +251,7 @@ impl Pen {
             Unreachable::Net => {
                 self.language.pick("không có đường tới mạng đó", "no route to its network")
             }
-            Unreachable::Host => self
-                .language
-                .pick("router báo thiết bị không có mặt", "its router does not find it"),
+            Unreachable::Host => self.language.pick("không tới được thiết bị", "host unreachable"),
             Unreachable::Protocol | Unreachable::Port => {
                 self.language.pick("không có gì chạy ở cổng này", "nothing listens there")
             }

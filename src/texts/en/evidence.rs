@@ -74,7 +74,7 @@ pub(super) fn failure(failure: &Failure) -> &'static str {
         "refused" => "connections refused",
         "closed" => "breaks off",
         "net-unreachable" => "no route",
-        "host-unreachable" => "absent from its local network",
+        "host-unreachable" => "host unreachable",
         "protocol-unreachable" | "port-unreachable" => "port closed",
         "prohibited" => "rejected by a firewall",
         "too-big" => "takes no big packets",

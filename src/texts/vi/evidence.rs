@@ -70,7 +70,7 @@ pub(super) fn failure(failure: &Failure) -> &'static str {
         "refused" => "từ chối kết nối",
         "closed" => "ngắt giữa chừng",
         "net-unreachable" => "không có đường đi",
-        "host-unreachable" => "không có mặt trong mạng tại chỗ",
+        "host-unreachable" => "không tới được thiết bị",
         "protocol-unreachable" | "port-unreachable" => "báo cổng đóng",
         "prohibited" => "bị tường lửa từ chối",
         "too-big" => "không nhận gói tin lớn",
