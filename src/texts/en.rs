@@ -126,15 +126,17 @@ pub(super) fn digest(
         let subject = subject(facts);
         let what = if facts.is_unsteady() { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
-            Some((_, lasted)) if lines >= Lines::WithoutTimes => {
-                format!("{subject} {what}, {}", duration(*lasted))
+            Some((end, lasted)) => {
+                let times = match lines < Lines::WithoutTimes {
+                    true => {
+                        let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
+                        format!(" {began}–{end}")
+                    }
+                    false => String::new(),
+                };
+                let gone = if facts.removed { "; no longer monitored" } else { "" };
+                format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
             }
-            Some((end, lasted)) => format!(
-                "{subject} {what} {}–{}, {}",
-                hour(&facts.began, &facts.now),
-                hour(end, &facts.now),
-                duration(*lasted)
-            ),
             None => {
                 let since = hour(facts.since(), &facts.now);
                 let since = if lines < Lines::WithoutTimes {
@@ -151,7 +153,7 @@ pub(super) fn digest(
                 format!("{subject} {what}{since}{extent}{again}{call}")
             }
         };
-        let mark = if mixed { mark(facts.kind) } else { "" };
+        let mark = if mixed { mark(facts) } else { "" };
         text.push_str(&format!("• {mark}{line}\n"));
     }
     if !over {
@@ -171,7 +173,11 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
     let session = shared_by_all(all, session_in_brief).unwrap_or_default();
     let incidents = count(all.len(), "incident", "incidents");
     match kinds(all).as_slice() {
-        [(Resolved, _)] => format!("[RESOLVED] {incidents} over"),
+        [(Resolved, _)] => match all.iter().filter(|facts| facts.removed).count() {
+            0 => format!("[RESOLVED] {incidents} over"),
+            gone if gone == all.len() => format!("[ENDED] {incidents} no longer monitored"),
+            gone => format!("[ENDED] {incidents} over, {gone} of them no longer monitored"),
+        },
         [(Update, _)] => format!("[UPDATE – {grade}] {incidents} wider or graver{session}"),
         [(Reminder, _)] => format!("[REMINDER – {grade}] {incidents} still on{session}"),
         [(Escalation, _)] => {
@@ -205,12 +211,13 @@ pub(super) fn brief(all: &[Facts<'_>]) -> String {
 }
 
 /// What a line is about among others that are news.
-const fn mark(kind: NotificationKind) -> &'static str {
-    match kind {
+const fn mark(facts: &Facts<'_>) -> &'static str {
+    match facts.kind {
         NotificationKind::Firing => "",
         NotificationKind::Escalation => "[ESCALATION] ",
         NotificationKind::Update => "[UPDATE] ",
         NotificationKind::Reminder => "[REMINDER] ",
+        NotificationKind::Resolved if facts.removed => "[ENDED] ",
         NotificationKind::Resolved => "[RESOLVED] ",
     }
 }

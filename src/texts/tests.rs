@@ -598,6 +598,8 @@ fn special() -> Vec<(&'static str, Letter)> {
     comes_and_goes.created = at("2026-02-03T00:43:04Z");
     let over = |it: Notification| stage(it, NotificationKind::Resolved);
     let gone = letter(vec![removed.clone(), other_site(over(sample(Cause::Access)))]);
+    let all_gone = letter(vec![removed.clone(), other_site(removed.clone())]);
+    let among_news = letter(vec![removed.clone(), other_site(sample(Cause::Access))]);
     let unstable = letter(vec![comes_and_goes.clone(), other_site(sample(Cause::Access))]);
     let stable = letter(vec![over(comes_and_goes), other_site(over(sample(Cause::Access)))]);
     vec![
@@ -628,6 +630,8 @@ fn special() -> Vec<(&'static str, Letter)> {
         ("one that comes and goes among others", unstable),
         ("one that came and went among others, over", stable),
         ("one taken out of the configuration among others, over", gone),
+        ("two taken out of the configuration", all_gone),
+        ("one taken out of the configuration among news", among_news),
     ]
 }
 

@@ -130,15 +130,17 @@ pub(super) fn digest(
         let what =
             if facts.is_unsteady() { "chập chờn".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
-            Some((_, lasted)) if lines >= Lines::WithoutTimes => {
-                format!("{subject} {what}, {}", duration(*lasted))
+            Some((end, lasted)) => {
+                let times = match lines < Lines::WithoutTimes {
+                    true => {
+                        let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
+                        format!(" {began}–{end}")
+                    }
+                    false => String::new(),
+                };
+                let gone = if facts.removed { "; không còn được giám sát" } else { "" };
+                format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
             }
-            Some((end, lasted)) => format!(
-                "{subject} {what} {}–{}, {}",
-                hour(&facts.began, &facts.now),
-                hour(end, &facts.now),
-                duration(*lasted)
-            ),
             None => {
                 let since = hour(facts.since(), &facts.now);
                 let since = if lines < Lines::WithoutTimes {
@@ -155,7 +157,7 @@ pub(super) fn digest(
                 format!("{subject} {what}{since}{extent}{again}{call}")
             }
         };
-        let mark = if mixed { mark(facts.kind) } else { "" };
+        let mark = if mixed { mark(facts) } else { "" };
         text.push_str(&format!("• {mark}{line}\n"));
     }
     if !over {
@@ -175,7 +177,15 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
     let session = shared_by_all(all, session_in_brief).unwrap_or_default();
     let count = all.len();
     match kinds(all).as_slice() {
-        [(Resolved, _)] => format!("[ĐÃ KHẮC PHỤC] {count} sự cố đã kết thúc"),
+        [(Resolved, _)] => match all.iter().filter(|facts| facts.removed).count() {
+            0 => format!("[ĐÃ KHẮC PHỤC] {count} sự cố đã kết thúc"),
+            gone if gone == count => {
+                format!("[KẾT THÚC] {count} sự cố đã kết thúc vì không còn được giám sát")
+            }
+            gone => {
+                format!("[KẾT THÚC] {count} sự cố đã kết thúc, {gone} vì không còn được giám sát")
+            }
+        },
         [(Update, _)] => {
             format!("[CẬP NHẬT – {grade}] {count} sự cố lan rộng hoặc nặng thêm{session}")
         }
@@ -211,12 +221,13 @@ pub(super) fn brief(all: &[Facts<'_>]) -> String {
 }
 
 /// What a line is about among others that are news.
-const fn mark(kind: NotificationKind) -> &'static str {
-    match kind {
+const fn mark(facts: &Facts<'_>) -> &'static str {
+    match facts.kind {
         NotificationKind::Firing => "",
         NotificationKind::Escalation => "[CHUYỂN CẤP] ",
         NotificationKind::Update => "[CẬP NHẬT] ",
         NotificationKind::Reminder => "[NHẮC LẠI] ",
+        NotificationKind::Resolved if facts.removed => "[KẾT THÚC] ",
         NotificationKind::Resolved => "[ĐÃ KHẮC PHỤC] ",
     }
 }
