@@ -138,11 +138,12 @@ pub(super) fn digest(
                 format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
             }
             None => {
-                let since = hour(facts.since(), &facts.now);
-                let since = if lines < Lines::WithoutTimes {
-                    format!(" since {since}")
-                } else {
-                    String::new()
+                let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
+                    Some(figure) => figure,
+                    None if lines < Lines::WithoutTimes => {
+                        format!(" since {}", hour(facts.since(), &facts.now))
+                    }
+                    None => String::new(),
                 };
                 let what = if facts.again.is_some() { format!("{what} again") } else { what };
                 let extent = extent(facts);
@@ -204,7 +205,8 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
 pub(super) fn brief(all: &[Facts<'_>]) -> String {
     let since = |facts: &Facts<'_>| {
         let since = hour(facts.since(), &facts.now);
-        facts.over.is_none().then(|| format!(" since {since}"))
+        let is_told = facts.over.is_none() && figure(facts).is_none();
+        is_told.then(|| format!(" since {since}"))
     };
     let since = shared_by_all(all, since).flatten().unwrap_or_default();
     format!("{}{since}", first_line(all))
@@ -242,27 +244,32 @@ fn summary(facts: &Facts<'_>) -> String {
         (None, true) => "UNSTABLE".to_owned(),
         (None, false) => fault(facts),
     };
+    let is_named = facts.again.is_some() || !facts.is_unsteady();
+    let figure = figure(facts).filter(|_| is_named);
     match facts.kind {
-        NotificationKind::Firing if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
-            noticed(facts, &subject)
-        }
         NotificationKind::Firing => {
+            let when = figure.unwrap_or_else(|| format!(" since {since}"));
             let nth = facts.again.map_or_else(String::new, |(_, n)| format!(" ({} time)", nth(n)));
-            format!("[{grade}] {subject} {fault} since {since}{nth}{extent}{session}")
+            format!("[{grade}] {subject} {fault}{when}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
-            format!("[UPDATE – {grade}] {subject} {fault} since {since}{extent}{session}")
+            let when = figure.unwrap_or_else(|| format!(" since {since}"));
+            format!("[UPDATE – {grade}] {subject} {fault}{when}{extent}{session}")
         }
-        NotificationKind::Reminder => format!(
-            "[REMINDER – {grade}] {subject} still {fault} after {}{extent}{session}",
-            duration(facts.so_far)
-        ),
+        NotificationKind::Reminder => {
+            let still = match figure {
+                Some(figure) => format!("{fault}{figure}"),
+                None => format!("still {fault} after {}", duration(facts.so_far)),
+            };
+            format!("[REMINDER – {grade}] {subject} {still}{extent}{session}")
+        }
         NotificationKind::Escalation => {
-            let after = facts.untaken().unwrap_or(facts.so_far);
+            let still = figure
+                .map_or_else(|| format!("still {fault}"), |figure| format!("{fault}{figure}"));
+            let after = duration(facts.untaken().unwrap_or(facts.so_far));
             format!(
-                "[ESCALATION – {grade}] {subject} still {fault}, taken on by nobody after \
-                 {}{extent}{session}",
-                duration(after)
+                "[ESCALATION – {grade}] {subject} {still}, taken on by nobody after \
+                 {after}{extent}{session}"
             )
         }
         NotificationKind::Resolved => {
@@ -280,8 +287,9 @@ fn summary(facts: &Facts<'_>) -> String {
     }
 }
 
-/// The first line about a fault that was there before it was noticed.
-fn noticed(facts: &Facts<'_>, subject: &str) -> String {
+/// The day or the amount of a fault that was there before it was noticed, and that says more than
+/// since when it is known.
+fn figure(facts: &Facts<'_>) -> Option<String> {
     let figure = facts.last_seen(|seen| match seen {
         Seen::CertificateEnded(at) | Seen::CertificateEnds(at) => {
             Some(format!(" on {}", day(&facts.local(at))))
@@ -292,8 +300,7 @@ fn noticed(facts: &Facts<'_>, subject: &str) -> String {
         }
         _ => None,
     });
-    let (grade, figure) = (grade(facts.severity), figure.unwrap_or_default());
-    format!("[{grade}] {subject} {}{figure}{}", fault(facts), session_in_brief(facts))
+    figure.filter(|_| matches!(facts.cause, Cause::Certificate | Cause::Clock))
 }
 
 fn description(facts: &Facts<'_>) -> String {
@@ -386,15 +393,20 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None => String::new(),
     };
     let last = if facts.last_for_now { " You will hear when it is stable." } else { "" };
+    let figure = figure(facts);
+    let since = match &figure {
+        Some(figure) => format!("{figure}, noticed at {began}"),
+        None => format!(" since {began}"),
+    };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
-            "{subject}{place}: {fault} since {began}. No longer monitored since {}, as it was taken \
+            "{subject}{place}: {fault}{since}. No longer monitored since {}, as it was taken \
              out of the configuration; the trouble had lasted {} by then.{relapses}",
             precise(end),
             duration(*lasted)
         ),
         Some((end, lasted)) => format!(
-            "{subject}{place}: {fault} since {began}, {} at {}. It lasted {}.{relapses}",
+            "{subject}{place}: {fault}{since}, {} at {}. It lasted {}.{relapses}",
             works_again(facts),
             precise(end),
             duration(*lasted)
@@ -402,16 +414,14 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None if facts.is_unsteady() => {
             format!("{subject}{place}: comes and goes since {began}{told}.{relapses}{last}")
         }
-        None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
-            format!("{subject}{place}: {fault}, noticed at {began}.")
-        }
+        None if figure.is_some() => format!("{subject}{place}: {fault}{since}."),
         None => match &facts.again {
             Some((again, _)) => format!(
                 "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}",
                 moment(again),
                 hour(&facts.began, &facts.now)
             ),
-            None => format!("{subject}{place}: {fault} since {began}{}.{relapses}", why(facts)),
+            None => format!("{subject}{place}: {fault}{since}{}.{relapses}", why(facts)),
         },
     }
 }
@@ -536,7 +546,14 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
         Cause::Device => "answering again",
         Cause::Service => "back in service",
         Cause::Quality => "stable again",
-        Cause::Certificate => "valid again",
+        Cause::Certificate => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => Some("renewed"),
+                Seen::CertificateNotYet(_) => Some("in force"),
+                _ => None,
+            });
+            said.unwrap_or("valid again")
+        }
         Cause::Clock => "right again",
     }
 }

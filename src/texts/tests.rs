@@ -597,6 +597,10 @@ fn special() -> Vec<(&'static str, Letter)> {
     let mut comes_and_goes = flapping.clone();
     comes_and_goes.created = at("2026-02-03T00:43:04Z");
     let over = |it: Notification| stage(it, NotificationKind::Resolved);
+    let days = |kind| {
+        let both = [sample(Cause::Certificate), other_site(sample(Cause::Clock))];
+        letter(both.map(|it| stage(it, kind)).into())
+    };
     let gone = letter(vec![removed.clone(), other_site(over(sample(Cause::Access)))]);
     let all_gone = letter(vec![removed.clone(), other_site(removed.clone())]);
     let among_news = letter(vec![removed.clone(), other_site(sample(Cause::Access))]);
@@ -618,8 +622,16 @@ fn special() -> Vec<(&'static str, Letter)> {
         ("the same, and nobody took it on again", letter(vec![untaken])),
         ("two that became graver, somebody was on the way to one", letter(both.into())),
         ("taken out of the configuration", letter(vec![removed])),
-        ("an expired certificate", letter(vec![expired])),
-        ("a certificate from the future", letter(vec![early])),
+        ("an expired certificate", letter(vec![expired.clone()])),
+        (
+            "an expired certificate, still",
+            letter(vec![stage(expired.clone(), NotificationKind::Reminder)]),
+        ),
+        ("an expired certificate, over", letter(vec![over(expired)])),
+        ("a certificate from the future", letter(vec![early.clone()])),
+        ("a certificate from the future, over", letter(vec![over(early)])),
+        ("a certificate and a clock", days(NotificationKind::Firing)),
+        ("a certificate and a clock, still", days(NotificationKind::Reminder)),
         ("a slow clock", letter(vec![slow])),
         ("odd observations", letter(vec![odd])),
         ("a line slower than the limit", letter(vec![full.clone()])),

@@ -142,11 +142,12 @@ pub(super) fn digest(
                 format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
             }
             None => {
-                let since = hour(facts.since(), &facts.now);
-                let since = if lines < Lines::WithoutTimes {
-                    format!(" từ {since}")
-                } else {
-                    String::new()
+                let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
+                    Some(figure) => figure,
+                    None if lines < Lines::WithoutTimes => {
+                        format!(" từ {}", hour(facts.since(), &facts.now))
+                    }
+                    None => String::new(),
                 };
                 let what = if facts.again.is_some() { format!("lại {what}") } else { what };
                 let extent = extent(facts);
@@ -214,7 +215,8 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
 pub(super) fn brief(all: &[Facts<'_>]) -> String {
     let since = |facts: &Facts<'_>| {
         let since = hour(facts.since(), &facts.now);
-        facts.over.is_none().then(|| format!(" từ {since}"))
+        let is_told = facts.over.is_none() && figure(facts).is_none();
+        is_told.then(|| format!(" từ {since}"))
     };
     let since = shared_by_all(all, since).flatten().unwrap_or_default();
     format!("{}{since}", first_line(all))
@@ -252,29 +254,33 @@ fn summary(facts: &Facts<'_>) -> String {
         (None, true) => "CHẬP CHỜN".to_owned(),
         (None, false) => fault(facts),
     };
+    let is_named = facts.again.is_some() || !facts.is_unsteady();
+    let figure = figure(facts).filter(|_| is_named);
     match facts.kind {
         NotificationKind::Firing => {
-            let when = match facts.cause {
-                Cause::Certificate | Cause::Clock => return noticed(facts, &subject),
-                _ if facts.is_unsteady() && facts.again.is_none() => "từ",
-                _ => "lúc",
-            };
+            let when = if is_named { "lúc" } else { "từ" };
+            let when = figure.unwrap_or_else(|| format!(" {when} {since}"));
             let nth = facts.again.map_or_else(String::new, |(_, nth)| format!(" (lần {nth})"));
-            format!("[{grade}] {subject} {fault} {when} {since}{nth}{extent}{session}")
+            format!("[{grade}] {subject} {fault}{when}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
-            format!("[CẬP NHẬT – {grade}] {subject} {fault} từ {since}{extent}{session}")
+            let when = figure.unwrap_or_else(|| format!(" từ {since}"));
+            format!("[CẬP NHẬT – {grade}] {subject} {fault}{when}{extent}{session}")
         }
-        NotificationKind::Reminder => format!(
-            "[NHẮC LẠI – {grade}] {subject} vẫn {fault}, đã {}{extent}{session}",
-            duration(facts.so_far)
-        ),
+        NotificationKind::Reminder => {
+            let still = match figure {
+                Some(figure) => format!("{fault}{figure}"),
+                None => format!("vẫn {fault}, đã {}", duration(facts.so_far)),
+            };
+            format!("[NHẮC LẠI – {grade}] {subject} {still}{extent}{session}")
+        }
         NotificationKind::Escalation => {
-            let after = facts.untaken().unwrap_or(facts.so_far);
+            let still =
+                figure.map_or_else(|| format!("vẫn {fault}"), |figure| format!("{fault}{figure}"));
+            let after = duration(facts.untaken().unwrap_or(facts.so_far));
             format!(
-                "[CHUYỂN CẤP – {grade}] {subject} vẫn {fault}, chưa ai tiếp nhận sau \
-                 {}{extent}{session}",
-                duration(after)
+                "[CHUYỂN CẤP – {grade}] {subject} {still}, chưa ai tiếp nhận sau \
+                 {after}{extent}{session}"
             )
         }
         NotificationKind::Resolved => {
@@ -295,8 +301,9 @@ fn summary(facts: &Facts<'_>) -> String {
     }
 }
 
-/// The first line about a fault that was there before it was noticed.
-fn noticed(facts: &Facts<'_>, subject: &str) -> String {
+/// The day or the amount of a fault that was there before it was noticed, and that says more than
+/// since when it is known.
+fn figure(facts: &Facts<'_>) -> Option<String> {
     let figure = facts.last_seen(|seen| match seen {
         Seen::CertificateEnded(at) | Seen::CertificateEnds(at) => {
             Some(format!(" ngày {}", day(&facts.local(at))))
@@ -305,8 +312,7 @@ fn noticed(facts: &Facts<'_>, subject: &str) -> String {
         Seen::ClockOff(by) => Some(format!(" {}", clock(by).0)),
         _ => None,
     });
-    let (grade, figure) = (grade(facts.severity), figure.unwrap_or_default());
-    format!("[{grade}] {subject} {}{figure}{}", fault(facts), session_in_brief(facts))
+    figure.filter(|_| matches!(facts.cause, Cause::Certificate | Cause::Clock))
 }
 
 fn description(facts: &Facts<'_>) -> String {
@@ -400,15 +406,20 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None => String::new(),
     };
     let last = if facts.last_for_now { " Sẽ báo lại khi ổn định." } else { "" };
+    let figure = figure(facts);
+    let since = match &figure {
+        Some(figure) => format!("{figure}, phát hiện lúc {began}"),
+        None => format!(" từ {began}"),
+    };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
-            "{subject}{place} {fault} từ {began}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
+            "{subject}{place} {fault}{since}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
              cấu hình; khi đó sự cố đã kéo dài {}.{relapses}",
             precise(end),
             duration(*lasted)
         ),
         Some((end, lasted)) => format!(
-            "{subject}{place} {fault} từ {began}, {} lúc {}. Kéo dài {}.{relapses}",
+            "{subject}{place} {fault}{since}, {} lúc {}. Kéo dài {}.{relapses}",
             works_again(facts),
             precise(end),
             duration(*lasted)
@@ -416,16 +427,14 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None if facts.is_unsteady() => format!(
             "{subject}{place} chập chờn, lúc được lúc mất, từ {began}{told}.{relapses}{last}"
         ),
-        None if matches!(facts.cause, Cause::Certificate | Cause::Clock) => {
-            format!("{subject}{place} {fault}, phát hiện lúc {began}.")
-        }
+        None if figure.is_some() => format!("{subject}{place} {fault}{since}."),
         None => match &facts.again {
             Some((again, _)) => format!(
                 "{subject}{place} lại {fault} lúc {}, lần đầu lúc {}.{relapses}",
                 moment(again),
                 hour(&facts.began, &facts.now)
             ),
-            None => format!("{subject}{place} {fault} từ {began}{}.{relapses}", why(facts)),
+            None => format!("{subject}{place} {fault}{since}{}.{relapses}", why(facts)),
         },
     }
 }
@@ -558,7 +567,14 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
         Cause::Monitor | Cause::Device | Cause::Service => "đã hoạt động trở lại",
         Cause::Uplink | Cause::Access => "đã khôi phục kết nối",
         Cause::Quality => "đã ổn định trở lại",
-        Cause::Certificate => "đã hợp lệ trở lại",
+        Cause::Certificate => {
+            let said = facts.last_seen(|seen| match seen {
+                Seen::CertificateEnds(_) => Some("đã được gia hạn"),
+                Seen::CertificateNotYet(_) => Some("đã có hiệu lực"),
+                _ => None,
+            });
+            said.unwrap_or("đã hợp lệ trở lại")
+        }
         Cause::Clock => "đã đúng giờ trở lại",
     }
 }
