@@ -264,7 +264,13 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
     let places = all.iter().map(|facts| match (&facts.alert.readiness, facts.place) {
         (Some(notice), _) => found(facts.alert, notice, style),
-        (None, Place::Monitor) => style.language.pick("hệ thống giám sát", "monitor").to_owned(),
+        (None, Place::Monitor) => {
+            let (monitor, topic) = match style.language {
+                Language::Vi => ("hệ thống giám sát", vi::topic(facts)),
+                Language::En => ("monitor", en::topic(facts)),
+            };
+            topic.map_or_else(|| monitor.to_owned(), |topic| format!("{monitor} ({topic})"))
+        }
         (None, Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 }) => {
             name.to_owned()
         }

@@ -14,7 +14,7 @@ pub(super) use advice::likely;
 use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
-pub(super) use ourselves::self_doubt;
+pub(super) use ourselves::{self_doubt, topic};
 pub(super) use words::shared;
 use words::{count, day, devices_with, duration, grade, hour, moment, nth, precise};
 
@@ -134,8 +134,9 @@ pub(super) fn digest(
                     }
                     false => String::new(),
                 };
+                let about = topic(facts).map_or_else(String::new, |it| format!(" with {it}"));
                 let gone = if facts.removed { "; no longer monitored" } else { "" };
-                format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
+                format!("{subject} {what}{about}{times}, {}{gone}", duration(*lasted))
             }
             None => {
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
@@ -532,12 +533,14 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
-fn works_again(facts: &Facts<'_>) -> &'static str {
+fn works_again(facts: &Facts<'_>) -> String {
+    if let Some(topic) = topic(facts) {
+        return format!("over its trouble with {topic}");
+    }
     if facts.is_unsteady() {
-        return "stable again";
+        return "stable again".to_owned();
     }
     match facts.cause {
-        Cause::Monitor if facts.ails().is_some() => "working again",
         Cause::Monitor => "sees again",
         Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => {
             "answering in time again"
@@ -556,6 +559,7 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
         }
         Cause::Clock => "right again",
     }
+    .to_owned()
 }
 
 /// What is wrong with this monitor while it is, after what is said of it.

@@ -3,7 +3,7 @@
 //! With `BLESS=1` in the environment the files are written anew. Read them before committing: as a
 //! technician with a phone in hand, not as a programmer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -795,6 +795,19 @@ fn our_own_troubles_say_what_to_do() {
     write_all("ourselves", &troubles());
 }
 
+#[test]
+fn the_end_of_each_trouble_of_ours_is_told_in_words_of_its_own() {
+    let ends = troubles().into_iter().filter(|(_, it)| it.items.len() == 1 && it.is_resolved());
+    let ends: Vec<(&str, Letter)> = ends.collect();
+    assert_eq!(ends.len(), 7);
+    for language in [Language::Vi, Language::En] {
+        let style = style(language);
+        let said = |letter: &Letter| write(&letter.items[0], false, &style).summary;
+        let said: BTreeSet<String> = ends.iter().map(|(_, letter)| said(letter)).collect();
+        assert_eq!(said.len(), ends.len(), "{said:#?}");
+    }
+}
+
 /// Everything that this monitor says of itself.
 fn troubles() -> Vec<(&'static str, Letter)> {
     let ours = |doubt: SelfDoubt| {
@@ -820,9 +833,10 @@ fn troubles() -> Vec<(&'static str, Letter)> {
         letter(vec![it])
     };
     let (gateway, how) = (|| "10.0.0.1".to_owned(), || "no-route".to_owned());
-    let full = StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
-    let full = SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(full) };
-    let over = of_over(full);
+    let full = || {
+        let full = StoreTrouble::Full { dir: "/var/lib/vchealth".into() };
+        SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(full) }
+    };
     let session = || "Giao ban trực tuyến".to_owned();
     let trouble = |part, detail: &str| {
         let detail = Ailment::Words(detail.to_owned());
@@ -831,6 +845,12 @@ fn troubles() -> Vec<(&'static str, Letter)> {
     let store =
         |trouble| of(SelfDoubt::Trouble { part: Part::Store, detail: Ailment::Store(trouble) });
     let dir = || "/var/lib/vchealth".into();
+    let two = |kind| {
+        let mut two =
+            [full(), trouble(Part::Recipients, "sms (2)")].map(|it| stage(ours(it), kind));
+        two[1].alert.incident.id = crate::model::IncidentId::new("i2");
+        two.into()
+    };
     let strained = SelfDoubt::EngineStrained;
     let missed = || SelfDoubt::DrillMissed {
         session: session(),
@@ -863,7 +883,13 @@ fn troubles() -> Vec<(&'static str, Letter)> {
         ("sites unasked", of(SelfDoubt::SitesUnasked { how: how() })),
         ("clock, over", of_over(SelfDoubt::ClockSet { by_s: -7_200 })),
         ("drill, over", of_over(missed())),
-        ("full, over", over),
+        ("full, over", of_over(full())),
+        ("resolver, over", of_over(trouble(Part::Resolver, "request timed out"))),
+        ("courier, over", of_over(trouble(Part::Courier, "sms, zalo"))),
+        ("recipients, over", of_over(trouble(Part::Recipients, "sms (2)"))),
+        ("nobody answers, over", of_over(SelfDoubt::NobodyAnswers)),
+        ("full and recipients", letter(two(NotificationKind::Firing))),
+        ("full and recipients, over", letter(two(NotificationKind::Resolved))),
         ("courier", of(trouble(Part::Courier, "sms, zalo"))),
         ("recipients", of(trouble(Part::Recipients, "sms (2), zalo (f414c8f76fa586fbdfb4)"))),
         (

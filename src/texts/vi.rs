@@ -12,7 +12,7 @@ pub(super) use advice::likely;
 use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
-pub(super) use ourselves::self_doubt;
+pub(super) use ourselves::{self_doubt, topic};
 pub(super) use words::shared;
 use words::{
     clock, day, devices_with, duration, grade, hour, lower_first, moment, named, precise,
@@ -138,8 +138,9 @@ pub(super) fn digest(
                     }
                     false => String::new(),
                 };
+                let about = topic(facts).map_or_else(String::new, |it| format!(" về {it}"));
                 let gone = if facts.removed { "; không còn được giám sát" } else { "" };
-                format!("{subject} {what}{times}, {}{gone}", duration(*lasted))
+                format!("{subject} {what}{about}{times}, {}{gone}", duration(*lasted))
             }
             None => {
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
@@ -556,15 +557,19 @@ fn plain_fault(facts: &Facts<'_>) -> String {
     .to_owned()
 }
 
-fn works_again(facts: &Facts<'_>) -> &'static str {
+fn works_again(facts: &Facts<'_>) -> String {
+    if let Some(topic) = topic(facts) {
+        return format!("đã hết trục trặc về {topic}");
+    }
     if facts.is_unsteady() {
-        return "đã ổn định trở lại";
+        return "đã ổn định trở lại".to_owned();
     }
     match facts.cause {
+        Cause::Monitor => "đã quan sát lại được",
         Cause::Uplink | Cause::Access | Cause::Device if facts.is_slow() => {
             "đã trả lời kịp trở lại"
         }
-        Cause::Monitor | Cause::Device | Cause::Service => "đã hoạt động trở lại",
+        Cause::Device | Cause::Service => "đã hoạt động trở lại",
         Cause::Uplink | Cause::Access => "đã khôi phục kết nối",
         Cause::Quality => "đã ổn định trở lại",
         Cause::Certificate => {
@@ -577,6 +582,7 @@ fn works_again(facts: &Facts<'_>) -> &'static str {
         }
         Cause::Clock => "đã đúng giờ trở lại",
     }
+    .to_owned()
 }
 
 /// What is wrong with this monitor while it is, after what is said of it.

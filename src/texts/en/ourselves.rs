@@ -101,6 +101,23 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
     }
 }
 
+/// What of this monitor is in trouble apart from whether it sees: troubles that somebody else has
+/// to mend each have another name, so that the end of one is not taken for that of another.
+pub(in crate::texts) fn topic(facts: &Facts<'_>) -> Option<&'static str> {
+    Some(match facts.ails()? {
+        doubt if doubt.is_of_recipients() => "recipients of alerts",
+        SelfDoubt::ClockSet { .. } | SelfDoubt::ClockOff { .. } => "its clock",
+        SelfDoubt::DrillMissed { .. }
+        | SelfDoubt::NobodyReached { .. }
+        | SelfDoubt::SessionMuted { .. }
+        | SelfDoubt::SessionUnwatched { .. } => "the alerts of a session",
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => "the name servers",
+        SelfDoubt::Trouble { part: Part::Store, .. } => "disk and database",
+        SelfDoubt::Trouble { part: Part::Courier, .. } => "the alert channels",
+        _ => return None,
+    })
+}
+
 /// Why the monitor does not trust itself.
 pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
     match doubt {

@@ -102,6 +102,23 @@ pub(super) fn of_ourselves(facts: &Facts<'_>) -> Option<(&'static str, &'static 
     }
 }
 
+/// What of this monitor is in trouble apart from whether it sees: troubles that somebody else has
+/// to mend each have another name, so that the end of one is not taken for that of another.
+pub(in crate::texts) fn topic(facts: &Facts<'_>) -> Option<&'static str> {
+    Some(match facts.ails()? {
+        doubt if doubt.is_of_recipients() => "người nhận cảnh báo",
+        SelfDoubt::ClockSet { .. } | SelfDoubt::ClockOff { .. } => "đồng hồ",
+        SelfDoubt::DrillMissed { .. }
+        | SelfDoubt::NobodyReached { .. }
+        | SelfDoubt::SessionMuted { .. }
+        | SelfDoubt::SessionUnwatched { .. } => "cảnh báo của phiên họp",
+        SelfDoubt::Trouble { part: Part::Resolver, .. } => "máy chủ DNS",
+        SelfDoubt::Trouble { part: Part::Store, .. } => "đĩa và cơ sở dữ liệu",
+        SelfDoubt::Trouble { part: Part::Courier, .. } => "kênh cảnh báo",
+        _ => return None,
+    })
+}
+
 /// Why the monitor does not trust itself.
 pub(in crate::texts) fn self_doubt(doubt: &SelfDoubt) -> String {
     match doubt {
