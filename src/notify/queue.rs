@@ -28,8 +28,9 @@
 //!    rather the channel, and what was never tried leaves in few digests once that is back. If one
 //!    gets through after several had failed, the channel was to blame, and all of them are due at
 //!    once.
-//! 6. A digest that the receiver refuses for good is told message by message. A message that it
-//!    refuses for good, or that failed [`MOST_ATTEMPTS`] times, is given up, loudly.
+//! 6. A digest that the receiver refuses for good is told message by message, however long that
+//!    takes. A message that it refuses for good, or that failed [`MOST_ATTEMPTS`] times, is given
+//!    up, loudly.
 //! 7. A channel may have a fallback. What its channel gives up goes there, and so does all that
 //!    waits once every attempt has failed for as long as the settings allow, each message once and
 //!    under an id that follows from its own. Where the fallback was told by the same incident in

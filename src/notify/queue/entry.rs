@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) attempts: u32,
     pub(super) retry_at: Mono,
     pub(super) bundle: Option<NotificationId>,
+    /// Whether it is told alone: a digest in which it left was refused for good.
+    pub(super) alone: bool,
     /// The channel that tells it as well.
     pub(super) fallback: Option<ChannelId>,
     /// When the last attempt began.
@@ -44,6 +46,7 @@ impl Entry {
             attempts: 0,
             retry_at: Mono::ZERO,
             bundle: None,
+            alone: false,
             fallback: None,
             left_at: Mono::ZERO,
             strikes: 0,

@@ -2,6 +2,7 @@
 
 mod catching_up;
 mod fallback;
+mod refused;
 mod together;
 
 use std::collections::BTreeSet;

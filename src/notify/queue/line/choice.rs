@@ -29,14 +29,16 @@ impl Line {
             let entry = &self.waiting[*at];
             let doublings = (entry.strikes / PATIENCE).checked_ilog2().map_or(0, |it| it + 1);
             let rounds = if entry.strikes == 0 { new } else { doublings };
-            (rounds, entry.is_over(), entry.order)
+            // What a digest was refused with takes long, one by one.
+            (rounds, entry.alone, entry.is_over(), entry.order)
         })
     }
 
     /// Rule 3: which ones leave together with the one at `first`, itself included, in order.
     ///
     /// A digest that was tried before keeps its members, so that its repeat says the same. A new
-    /// one ends before the first that was tried alone, so that none overtakes an older one.
+    /// one ends before the first that was tried alone, so that none overtakes an older one. What a
+    /// digest was refused for good with is in no other, as long as this program runs.
     pub(super) fn bundle_with(&self, first: usize, now: Mono) -> Vec<usize> {
         let chosen = &self.waiting[first];
         let most = self.limits.bundle.max(1);
@@ -45,10 +47,14 @@ impl Line {
             let members: Vec<usize> = members.take(most).collect();
             return if members.contains(&first) { members } else { vec![first] };
         }
+        if chosen.alone {
+            return vec![first];
+        }
         if self.is_behind(now) {
             let alike = |at: &usize| {
                 let entry = &self.waiting[*at];
-                entry.retry_at <= now && entry.is_over() == chosen.is_over() && *at != first
+                let is_due = entry.retry_at <= now && !entry.alone;
+                is_due && entry.is_over() == chosen.is_over() && *at != first
             };
             let room = self.limits.bundle.saturating_sub(1);
             let mut together: Vec<usize> = self.tellable().filter(alike).take(room).collect();

@@ -126,6 +126,8 @@ impl Line {
                 // One of them, or their number, is to blame: each is tried alone.
                 for mut entry in entries {
                     entry.bundle = None;
+                    entry.alone = true;
+                    self.status.retried += 1;
                     entry.error = Some(error.text.clone());
                     output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
                     self.put_back(entry, now, output);

@@ -19,7 +19,7 @@ use crate::notify::{Style, channel, sms, telegram, zalo};
 /// How long a receiver takes over a letter, and how long one that hangs is waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    takes: Duration,
+    pub(super) takes: Duration,
     hangs: Duration,
 }
 
