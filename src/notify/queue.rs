@@ -33,10 +33,10 @@
 //!    up, loudly.
 //! 7. A channel may have a fallback. What its channel gives up goes there, and so does all that
 //!    waits once every attempt has failed for as long as the settings allow, each message once and
-//!    under an id that follows from its own. Where the fallback was told by the same incident in
-//!    its own right, nothing is told twice. Whoever heard of a problem this way hears of its end
-//!    this way, even if the channel works again by then; but a channel that tells no ends is told
-//!    none in place of another, and none is told in its place. A fallback that is taken out of the
+//!    under an id that follows from its own. Where the fallback was told of the same outage in its
+//!    own right, nothing is told twice. Whoever heard of a problem this way hears of its end this
+//!    way, even if the channel works again by then; but a channel that tells no ends is told none
+//!    in place of another, and none is told in its place. A fallback that is taken out of the
 //!    settings before it told anybody has not stood in: another one does.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.

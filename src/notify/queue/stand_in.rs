@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::entry::Entry;
 use super::{MOST_STAND_INS, Queue};
-use crate::model::{ChannelId, Notification, NotificationId, NotificationKind, Now};
+use crate::model::{ChannelId, Notification, NotificationId, NotificationKind, Now, Told};
 use crate::store::{MarkState, StandIn};
 
 impl Queue {
@@ -129,8 +129,13 @@ impl Queue {
     }
 }
 
-/// Whether a channel was told of the incident in its own right.
+/// Whether a channel was told in its own right of the outage that a message is about. The same
+/// incident may have come back; who was told its end then knows of nothing that is on since.
 pub(super) fn told_itself(notification: &Notification, channel: &ChannelId) -> bool {
-    let mut told = notification.alert.incident.told.iter();
-    told.any(|told| told.channel == *channel && !told.is_untold())
+    let incident = &notification.alert.incident;
+    let back = incident.relapses.last();
+    let ended_before =
+        |it: &Told| it.kind == NotificationKind::Resolved && back.is_some_and(|at| it.at <= *at);
+    let told = incident.told.iter().rev().filter(|it| it.channel == *channel);
+    told.take_while(|it| !ended_before(it)).any(|it| !it.is_untold())
 }

@@ -1,6 +1,7 @@
 //! What happens to messages whose channel does not work, and to whoever heard of them elsewhere.
 
 use super::*;
+use crate::model::Incident;
 use crate::store::StandIn;
 
 const AFTER: Duration = Duration::from_secs(30);
@@ -239,6 +240,46 @@ fn who_was_told_in_their_own_right_is_not_told_twice() {
     desk.run(Duration::from_hours(1), without(&["truc"]));
     assert!(told(&desk).is_empty());
     assert_eq!(desk.queue.poll_timeout().map(|due| due > desk.now.mono), Some(true));
+}
+
+#[test]
+fn who_was_told_of_an_outage_before_in_their_own_right_is_told_of_this_one() {
+    let mut desk = chain(&["truc", "sms"]);
+    let mut it = incident("i1", "tan-lap");
+    let began = desk.now.wall;
+    let told_at = |(channel, kind, minute): (&str, NotificationKind, i64)| {
+        let at = began + jiff::SignedDuration::from_mins(minute);
+        crate::store::tests::told(channel, kind, at)
+    };
+    let before = [
+        ("truc", FIRING, 0),
+        ("sms", ESCALATION, 20),
+        ("truc", RESOLVED, 30),
+        ("sms", RESOLVED, 30),
+    ];
+    it.told = before.map(told_at).to_vec();
+    it.relapses.push(told_at(("", FIRING, 45)).at);
+    it.told.push(told_at(("truc", FIRING, 45)));
+    let decide = |desk: &mut Desk, id: &str, it: &Incident, kind| {
+        desk.queue.enqueue(Arc::new(notification(id, it.clone(), kind)), desk.now);
+    };
+    decide(&mut desk, "b", &it, FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    assert_eq!(told(&desk), ["sms firing b/via/sms"]);
+    // By the end the record holds of what was told long ago only what is of use still.
+    it.told.retain(|told| told.channel.as_str() == "sms");
+    it.told.push(told_at(("truc", RESOLVED, 180)));
+    let heard_it_elsewhere = it.clone();
+    it.told.push(told_at(("sms", RESOLVED, 180)));
+    decide(&mut desk, "over", &heard_it_elsewhere, RESOLVED);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    assert_eq!(told(&desk)[1..], ["sms resolved over/via/sms"]);
+
+    // Who is told of its end in their own right is told it once.
+    let mut desk = chain(&["truc", "sms"]);
+    decide(&mut desk, "over", &it, RESOLVED);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert!(told(&desk).is_empty());
 }
 
 #[test]
