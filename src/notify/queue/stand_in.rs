@@ -37,15 +37,14 @@ impl Queue {
             let tells_ends = |id: &ChannelId| lines.get(id).is_none_or(|line| line.ends);
             self.stand_ins.retain(|it, _| it.incident != *over || tells_ends(&it.channel));
         }
-        let about = (&notification.channel, &notification.alert.incident.id);
-        let heard = self.stand_ins.keys().find(|it| (&it.channel, &it.incident) == about).cloned();
         let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
-        if let Some(heard) = heard.filter(|_| is_end) {
+        let heard = if is_end { self.heard_through(&notification) } else { Vec::new() };
+        for heard in heard {
             self.stand_ins.remove(&heard);
             let tells_ends = self.lines.get(&heard.fallback).is_none_or(|line| line.ends);
             if tells_ends
                 && !told_itself(&notification, &heard.fallback)
-                && let Some(line) = self.lines.get_mut(about.0)
+                && let Some(line) = self.lines.get_mut(&notification.channel)
             {
                 line.status.fallen_back += 1;
                 self.output.copies.push(entry.copy(&heard.fallback));
@@ -55,6 +54,18 @@ impl Queue {
             }
         }
         self.add(entry, now);
+    }
+
+    /// Who has told of the incident in place of the channel of a message, in the order in which
+    /// they began to: there are several where the settings named another one meanwhile. The one
+    /// that stands in by now comes last, as the one that the message is on record with.
+    fn heard_through(&self, notification: &Notification) -> Vec<StandIn> {
+        let about = (&notification.channel, &notification.alert.incident.id);
+        let now = self.lines.get(about.0).and_then(|line| line.fallback.as_ref()).map(|it| &it.to);
+        let heard = self.stand_ins.iter().filter(|(it, _)| (&it.channel, &it.incident) == about);
+        let mut heard: Vec<(&StandIn, &u64)> = heard.collect();
+        heard.sort_unstable_by_key(|(it, order)| (Some(&it.fallback) == now, **order));
+        heard.into_iter().map(|(it, _)| it.clone()).collect()
     }
 
     /// Rule 7: hands on what has to go through a fallback, over any number of them.
@@ -69,12 +80,14 @@ impl Queue {
             }
             for mut copy in copies {
                 let Some(channel) = copy.instead_of.clone() else { continue };
-                if copy.kind != NotificationKind::Resolved {
-                    let stand_in = StandIn {
-                        channel,
-                        incident: copy.alert.incident.id.clone(),
-                        fallback: copy.channel.clone(),
-                    };
+                let stand_in = StandIn {
+                    channel,
+                    incident: copy.alert.incident.id.clone(),
+                    fallback: copy.channel.clone(),
+                };
+                if copy.kind == NotificationKind::Resolved {
+                    self.stand_ins.remove(&stand_in);
+                } else {
                     let new = self.note_stand_in(stand_in.clone());
                     if new {
                         self.hand_on_end(&stand_in, now);
@@ -100,7 +113,7 @@ impl Queue {
             let it = &entry.notification;
             it.kind == NotificationKind::Resolved
                 && it.alert.incident.id == heard.incident
-                && entry.fallback.is_none()
+                && entry.fallback.as_ref() != Some(&heard.fallback)
                 && !told_itself(it, &heard.fallback)
         };
         let Some(line) = line else { return };
@@ -123,7 +136,7 @@ impl Queue {
         for (stand_in, original) in untold {
             self.stand_ins.remove(&stand_in);
             if let Some(line) = self.lines.get_mut(&stand_in.channel) {
-                line.take_back(&original, now, &mut self.output);
+                line.take_back(&original, &stand_in.fallback, now, &mut self.output);
             }
         }
     }

@@ -91,11 +91,15 @@ impl Line {
     pub(in super::super) fn take_back(
         &mut self,
         id: &NotificationId,
+        gone: &ChannelId,
         now: Now,
         output: &mut Output,
     ) {
         let on_their_way = self.waiting.iter_mut().chain(self.under_way.values_mut().flatten());
-        for entry in on_their_way.filter(|entry| entry.notification.id == *id) {
+        let is_it = |entry: &&mut Entry| {
+            entry.notification.id == *id && entry.fallback.as_ref() == Some(gone)
+        };
+        for entry in on_their_way.filter(is_it) {
             entry.fallback = None;
             let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
             mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));

@@ -107,6 +107,7 @@ fn an_end_is_told_last_where_a_fallback_is_told_of_all_at_once() {
     desk.wait(2 * AFTER);
     assert_eq!(desk.take().as_deref(), Some("over/via/sms"));
     assert_eq!(desk.told.last().map(|letter| letter.items[0].told_as), Some(RESOLVED));
+    assert!(desk.queue.stand_ins.is_empty(), "what begins after it is news");
 }
 
 #[test]
@@ -280,6 +281,67 @@ fn who_was_told_of_an_outage_before_in_their_own_right_is_told_of_this_one() {
     decide(&mut desk, "over", &it, RESOLVED);
     desk.run(Duration::from_hours(1), without(&["truc"]));
     assert!(told(&desk).is_empty());
+}
+
+/// Another channel stands in from now on; the one that did is there still.
+fn mail_stands_in(desk: &mut Desk) {
+    let mut all = lines(&["truc", "mail"]);
+    all.extend(lines(&["sms"]));
+    desk.queue.configure(all, desk.now);
+}
+
+#[test]
+fn whoever_heard_of_one_problem_through_different_fallbacks_hears_of_its_end() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    mail_stands_in(&mut desk);
+    desk.decide("b", "i1", REMINDER);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    assert_eq!(told(&desk), ["sms firing a/via/sms", "mail firing b/via/mail"]);
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    let ends = ["mail resolved over/via/mail", "sms resolved over/via/sms"];
+    assert_eq!(told(&desk)[2..], ends);
+    assert_eq!(fallen_back(&desk, "truc"), 4);
+    assert!(desk.queue.stand_ins.is_empty());
+    let mark = desk.queue.take_marks().into_iter().rfind(|m| m.id.as_str() == "over").unwrap();
+    assert_eq!(mark.fallback, Some(ChannelId::new("mail")), "the one that stands in by now");
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert_eq!(told(&desk).len(), 4, "once");
+}
+
+#[test]
+fn who_of_two_that_heard_of_a_problem_is_there_still_hears_of_its_end_once() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    mail_stands_in(&mut desk);
+    desk.decide("b", "i1", REMINDER);
+    desk.run(Duration::ZERO, without(&["truc"]));
+    desk.queue.configure(lines(&["truc", "mail"]), desk.now);
+    desk.decide("over", "i1", RESOLVED);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert_eq!(told(&desk)[2..], ["mail resolved over/via/mail"]);
+    assert_eq!(fallen_back(&desk, "truc"), 4, "the end once to each");
+}
+
+#[test]
+fn an_end_that_one_fallback_has_follows_to_another_that_hears_of_the_problem_after_it() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc"]));
+    desk.run(seconds(60), without(&[]));
+    mail_stands_in(&mut desk);
+    desk.decide("b", "i1", UPDATE);
+    desk.take();
+    desk.decide("over", "i1", RESOLVED);
+    desk.settle("b", receipt(Ok(()), true));
+    let before = desk.told.len();
+    desk.run(Duration::ZERO, without(&[]));
+    let ends = ["mail resolved over/via/mail", "sms resolved over/via/sms", "truc resolved over"];
+    assert_eq!(told(&desk)[before..], ends);
+    assert!(desk.queue.stand_ins.is_empty());
 }
 
 #[test]
