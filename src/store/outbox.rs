@@ -224,17 +224,20 @@ impl Store {
     }
 
     /// The problems that went through a fallback and whose end did not yet, in the order in which
-    /// they did. What is over long since, so that nothing waits for it any more, is none of them:
-    /// a channel may tell no ends. Drills are no incidents on record.
+    /// they did: an end that was handed on or told follows to all whom it has to. The incident may
+    /// have come back since, and what was handed on since stands for itself. What is over long
+    /// since, so that nothing waits for it any more, is none of them: a channel may tell no ends.
+    /// Drills are no incidents on record.
     fn stand_ins(&self) -> Result<Vec<StandIn>, StoreError> {
         let mut select = self
             .db
             .prepare(
                 "SELECT channel, incident, fallback FROM outbox AS it
                  WHERE fallback IS NOT NULL AND NOT EXISTS
-                     (SELECT 1 FROM outbox AS later
-                      WHERE later.channel = it.channel AND later.incident = it.incident
-                        AND later.fallback = it.fallback AND later.told_as = 'resolved')
+                     (SELECT 1 FROM outbox AS over
+                      WHERE over.channel = it.channel AND over.incident = it.incident
+                        AND over.seq >= it.seq AND over.told_as = 'resolved'
+                        AND (over.fallback IS NOT NULL OR over.state IN (1, 2)))
                    AND (NOT EXISTS (SELECT 1 FROM incident
                                     WHERE id = it.incident AND resolved IS NOT NULL)
                         OR EXISTS (SELECT 1 FROM outbox AS waits

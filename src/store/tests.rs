@@ -585,6 +585,14 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         told("a", "i1", NotificationKind::Firing),
         told("b", "i2", NotificationKind::Firing),
         told("b-over", "i2", NotificationKind::Resolved),
+        told("b-again", "i2", NotificationKind::Firing),
+        told("c", "i3", NotificationKind::Firing),
+        told("c-over", "i3", NotificationKind::Resolved),
+        told("d", "i4", NotificationKind::Firing),
+        told("d-over", "i4", NotificationKind::Resolved),
+        told("e", "i5", NotificationKind::Firing),
+        told("e-over", "i5", NotificationKind::Resolved),
+        told("e-again", "i5", NotificationKind::Firing),
         Change::LinkUse(Box::new(used.clone())),
         Change::LinkUse(Box::new(again)),
         Change::Drill(Box::new(drill.clone())),
@@ -593,20 +601,39 @@ fn who_stood_in_what_links_did_and_which_drills_were_held_is_known_after_a_resta
         fallen_back("a", MarkState::Waiting, NotificationKind::Firing),
         fallen_back("b", MarkState::Waiting, NotificationKind::Firing),
         fallen_back("b-over", MarkState::Waiting, NotificationKind::Resolved),
+        fallen_back("b-again", MarkState::Waiting, NotificationKind::Firing),
+        fallen_back("c", MarkState::Delivered, NotificationKind::Firing),
+        Mark {
+            told_as: NotificationKind::Resolved,
+            fallback: Some(ChannelId::new("mail")),
+            ..mark("c-over", MarkState::Waiting)
+        },
+        fallen_back("d", MarkState::Delivered, NotificationKind::Firing),
+        Mark { told_as: NotificationKind::Resolved, ..mark("d-over", MarkState::Delivered) },
+        fallen_back("e", MarkState::Delivered, NotificationKind::Firing),
+        // Nobody was told it: it was back by then.
+        Mark { told_as: NotificationKind::Resolved, ..mark("e-over", MarkState::Withdrawn) },
+        mark("e-again", MarkState::Delivered),
     ];
     store.commit(&[Batch { changes }], &marks, now()).unwrap();
     drop(store);
 
     let (store, durable) = scratch.open();
     let outstanding = store.outstanding().unwrap();
-    let expected = StandIn {
-        channel: ChannelId::new("truc"),
-        incident: IncidentId::new("i1"),
-        fallback: ChannelId::new("sms"),
-    };
-    assert_eq!(outstanding.stand_ins, [expected], "the other one was told of its end");
-    let fallbacks: Vec<_> = outstanding.messages.iter().map(|it| it.fallback.clone()).collect();
-    assert_eq!(fallbacks, vec![Some(ChannelId::new("sms")); 3]);
+    let stood_in: Vec<&str> = outstanding.stand_ins.iter().map(|it| it.incident.as_str()).collect();
+    assert_eq!(
+        stood_in,
+        ["i1", "i2", "i5"],
+        "the others have told of its end all that they had to"
+    );
+    let sms = |it: &StandIn| (it.channel.as_str(), it.fallback.as_str()) == ("truc", "sms");
+    assert!(outstanding.stand_ins.iter().all(sms));
+    let fallbacks: Vec<_> =
+        outstanding.messages.iter().filter_map(|it| it.fallback.as_ref()).collect();
+    assert_eq!(
+        fallbacks,
+        ["sms", "sms", "sms", "sms", "mail"].map(ChannelId::new).iter().collect::<Vec<_>>()
+    );
     assert_eq!(store.link_uses().unwrap(), [used], "the first use stays");
     assert_eq!(durable.drills.values().collect::<Vec<_>>(), [&drill]);
 }
