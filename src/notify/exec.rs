@@ -4,6 +4,7 @@
 //! JSON on its standard input and says by its exit status whether it told somebody. It is asked
 //! directly, without a shell, with a clean environment, for a bounded time.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::http::one_line;
+use super::secret::Secret;
 use super::{DeliveryError, Letter, Retry, Style, disk, keys, sms, texts, webhook};
 use crate::config::{ExecSettings, ExecVariable};
 
@@ -76,7 +78,7 @@ impl Exec {
     /// # Errors
     /// When it did not tell anybody.
     async fn run(&self, input: &[u8]) -> Result<(), DeliveryError> {
-        let env = environment(&self.settings).await?;
+        let (env, kept) = environment(&self.settings).await?;
         let mut command = self.command(&env);
         // The program may lie on a dead disk, too. What is started when nobody waits for it any
         // more is killed with all that it started.
@@ -102,7 +104,7 @@ impl Exec {
         };
         group.0 = None;
         match status {
-            Ok(status) => self.verdict(status, &said, &env),
+            Ok(status) => self.verdict(status, &said, &env, &kept),
             Err(error) => Err(DeliveryError {
                 retry: Retry::Later,
                 text: format!("lost sight of {}: {error}", self.name()),
@@ -144,6 +146,7 @@ impl Exec {
         status: ExitStatus,
         said: &str,
         env: &BTreeMap<String, String>,
+        kept: &[Secret],
     ) -> Result<(), DeliveryError> {
         if status.success() {
             return Ok(());
@@ -151,10 +154,14 @@ impl Exec {
         let hopeless = status.code().is_some_and(|c| HOPELESS.contains(&c) && c != TRY_AGAIN);
         let retry = if hopeless { Retry::Never } else { Retry::Later };
         let mut text = format!("{} ended with {status}", self.name());
-        // Programs repeat what they were given when they fail. Short words are no keys.
-        let given = self.settings.args.iter().chain(env.values());
-        let given = given.filter(|word| word.len() >= 8);
-        let said = one_line(&given.fold(said.to_owned(), |said, word| said.replace(word, "***")));
+        // Programs repeat what they were given when they fail. A key may be a PIN of four digits;
+        // what is written in the settings is none if it is short. The longest first: one may be a
+        // part of another, and of that the rest would be left.
+        let written = self.settings.args.iter().chain(env.values());
+        let written = written.filter(|word| word.len() >= 8).map(Secret::new);
+        let mut secrets: Vec<Secret> = kept.iter().cloned().chain(written).collect();
+        secrets.sort_by_key(|secret| Reverse(secret.reveal().len()));
+        let said = one_line(&secrets.iter().fold(said.to_owned(), |said, it| it.scrub(&said)));
         if !said.is_empty() {
             text = format!("{text}: {said}");
         }
@@ -162,9 +169,11 @@ impl Exec {
     }
 }
 
-/// What its environment holds besides the usual: a key is read now, so that it can be replaced
-/// without a reload.
-async fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>, DeliveryError> {
+/// What its environment holds besides the usual, and which of it are keys: they are read now, so
+/// that they can be replaced without a reload.
+async fn environment(
+    settings: &ExecSettings,
+) -> Result<(BTreeMap<String, String>, Vec<Secret>), DeliveryError> {
     let (mut env, mut kept) = (BTreeMap::new(), Vec::new());
     for (name, variable) in &settings.env {
         match variable {
@@ -173,8 +182,8 @@ async fn environment(settings: &ExecSettings) -> Result<BTreeMap<String, String>
         }
     }
     let keys = keys::all(kept).await?;
-    env.extend(keys.into_iter().map(|(name, key)| (name.to_owned(), key.reveal().to_owned())));
-    Ok(env)
+    env.extend(keys.iter().map(|(name, key)| ((*name).to_owned(), key.reveal().to_owned())));
+    Ok((env, keys.into_values().collect()))
 }
 
 /// Whether a program may be started later that cannot be started now.

@@ -46,6 +46,37 @@ async fn a_key_in_its_environment_lies_in_a_file_and_is_told_nobody() {
 }
 
 #[tokio::test]
+async fn a_key_of_four_digits_is_told_nobody_either_and_a_short_word_that_is_none_may_be() {
+    let key = scratch("pin");
+    std::fs::write(&key, "4821\n").unwrap();
+    let said = "AT+CPIN=$PIN, NDgyMQ==: no relay $RELAY of $NAME";
+    let mut modem = shell(&format!("echo \"{said}\"; exit 1"));
+    let kept = ExecVariable::Kept(crate::config::SecretSource::File(key.clone()));
+    let written = |text: &str| ExecVariable::Written(text.to_owned());
+    let env = [("PIN", kept), ("RELAY", written("17")), ("NAME", written("tang-hai"))];
+    modem.settings.env = env.map(|(name, it)| (name.to_owned(), it)).into();
+    let error = modem.run(b"{}").await.unwrap_err();
+    std::fs::remove_file(&key).unwrap();
+    let expected = "sh ended with exit status: 1: AT+CPIN=***, ***: no relay 17 of ***";
+    assert_eq!(error.text, expected);
+}
+
+#[tokio::test]
+async fn a_key_that_is_part_of_another_uncovers_nothing_of_it() {
+    let (pin, token) = (scratch("part"), scratch("whole"));
+    std::fs::write(&pin, "1234\n").unwrap();
+    std::fs::write(&token, "canhbao1234-x9\n").unwrap();
+    let mut modem = shell("echo \"$PIN: $TOKEN refused\"; exit 1");
+    let kept = |file: &Path| ExecVariable::Kept(crate::config::SecretSource::File(file.to_owned()));
+    let env = [("PIN", kept(&pin)), ("TOKEN", kept(&token))];
+    modem.settings.env = env.map(|(name, it)| (name.to_owned(), it)).into();
+    let error = modem.run(b"{}").await.unwrap_err();
+    std::fs::remove_file(&pin).unwrap();
+    std::fs::remove_file(&token).unwrap();
+    assert_eq!(error.text, "sh ended with exit status: 1: ***: *** refused");
+}
+
+#[tokio::test]
 async fn the_letter_comes_on_standard_input_and_the_environment_is_clean() {
     let found = scratch("clean");
     let script = format!("cat >{f}; env | sort >>{f}; pwd >>{f}", f = found.display());
