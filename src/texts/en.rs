@@ -127,12 +127,11 @@ pub(super) fn digest(
         let what = if facts.is_unsteady() { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => {
-                let times = match lines < Lines::WithoutTimes {
-                    true => {
-                        let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
-                        format!(" {began}–{end}")
-                    }
-                    false => String::new(),
+                let times = if lines < Lines::WithoutTimes {
+                    let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
+                    format!(" {began}–{end}")
+                } else {
+                    String::new()
                 };
                 let about = topic(facts).map_or_else(String::new, |it| format!(" with {it}"));
                 let gone = if facts.removed { "; no longer monitored" } else { "" };

@@ -131,12 +131,11 @@ pub(super) fn digest(
             if facts.is_unsteady() { "chập chờn".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => {
-                let times = match lines < Lines::WithoutTimes {
-                    true => {
-                        let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
-                        format!(" {began}–{end}")
-                    }
-                    false => String::new(),
+                let times = if lines < Lines::WithoutTimes {
+                    let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
+                    format!(" {began}–{end}")
+                } else {
+                    String::new()
                 };
                 let about = topic(facts).map_or_else(String::new, |it| format!(" về {it}"));
                 let gone = if facts.removed { "; không còn được giám sát" } else { "" };

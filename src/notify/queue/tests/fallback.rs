@@ -290,14 +290,20 @@ fn mail_stands_in(desk: &mut Desk) {
     desk.queue.configure(all, desk.now);
 }
 
-#[test]
-fn whoever_heard_of_one_problem_through_different_fallbacks_hears_of_its_end() {
+/// Two have heard of one problem, one after the other, in place of a channel that does not work.
+fn two_stood_in() -> Desk {
     let mut desk = chain(&["truc", "sms"]);
     desk.decide("a", "i1", FIRING);
     desk.run(AFTER, without(&["truc"]));
     mail_stands_in(&mut desk);
     desk.decide("b", "i1", REMINDER);
     desk.run(Duration::ZERO, without(&["truc"]));
+    desk
+}
+
+#[test]
+fn whoever_heard_of_one_problem_through_different_fallbacks_hears_of_its_end() {
+    let mut desk = two_stood_in();
     assert_eq!(told(&desk), ["sms firing a/via/sms", "mail firing b/via/mail"]);
     desk.decide("over", "i1", RESOLVED);
     desk.run(Duration::ZERO, without(&["truc"]));
@@ -313,12 +319,7 @@ fn whoever_heard_of_one_problem_through_different_fallbacks_hears_of_its_end() {
 
 #[test]
 fn who_of_two_that_heard_of_a_problem_is_there_still_hears_of_its_end_once() {
-    let mut desk = chain(&["truc", "sms"]);
-    desk.decide("a", "i1", FIRING);
-    desk.run(AFTER, without(&["truc"]));
-    mail_stands_in(&mut desk);
-    desk.decide("b", "i1", REMINDER);
-    desk.run(Duration::ZERO, without(&["truc"]));
+    let mut desk = two_stood_in();
     desk.queue.configure(lines(&["truc", "mail"]), desk.now);
     desk.decide("over", "i1", RESOLVED);
     desk.run(Duration::from_hours(1), without(&["truc"]));

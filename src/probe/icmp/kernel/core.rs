@@ -240,9 +240,8 @@ impl Core {
             let &mut Probe { serial, timeout, .. } = probe;
             let times = (due, probe.latest(due, now.mono));
             let key = ProbeKey { at, serial };
-            let late = now.mono - due;
-            self.health.worst_lateness = self.health.worst_lateness.max(late);
-            let Some(index) = index.filter(|_| late <= timeout) else {
+            self.note_lateness(due, now.mono);
+            let Some(index) = index.filter(|_| now.mono - due <= timeout) else {
                 self.unsent(key, LocalFailure::Late, now.mono);
                 continue;
             };
@@ -276,7 +275,7 @@ impl Core {
     /// The kernel took the request at `asked`.
     pub(super) fn sent(&mut self, outgoing: &Outgoing, asked: Mono) {
         let &Outgoing { lane, slot, due, .. } = outgoing;
-        self.health.worst_lateness = self.health.worst_lateness.max(asked - due);
+        self.note_lateness(due, asked);
         let Some(echo) = self.table(lane).and_then(|table| table.sent(slot, asked)) else { return };
         let Some(probe) = self.probe(echo.probe) else { return };
         if echo.index == 0 {
@@ -291,7 +290,7 @@ impl Core {
     /// The request waited for its socket until it was too late: it does not leave.
     pub(super) fn held_up(&mut self, outgoing: &Outgoing, now: Mono) {
         let &Outgoing { lane, slot, due, .. } = outgoing;
-        self.health.worst_lateness = self.health.worst_lateness.max(now - due);
+        self.note_lateness(due, now);
         let echo = self.table(lane).and_then(|table| table.withdraw(slot, now));
         if let Some(echo) = echo {
             self.unsent(echo.probe, LocalFailure::Late, now);
@@ -401,6 +400,11 @@ impl Core {
 
     fn probe(&mut self, key: ProbeKey) -> Option<&mut Probe> {
         self.probes.get_mut(key.at as usize).filter(|probe| probe.serial == key.serial)
+    }
+
+    /// A request leaves at `now`, or would have.
+    fn note_lateness(&mut self, due: Mono, now: Mono) {
+        self.health.worst_lateness = self.health.worst_lateness.max(now - due);
     }
 
     /// A request is not sent, through a fault of our own.
