@@ -206,14 +206,20 @@ fn is_passing(error: &std::io::Error) -> bool {
 }
 
 /// What the program reads: the letter in words, and `message`, which is what a webhook gets.
+///
+/// It is a drill only if nothing else stands in it: a program that keeps its siren silent for a
+/// drill must not do so for what is real.
 fn input(letter: &Letter, style: &Style) -> Vec<u8> {
     let gravest = letter.items.iter().map(|it| it.notification.alert.incident.severity).max();
+    let mut all = letter.items.iter();
+    let is_drill = !letter.items.is_empty() && all.all(|it| it.notification.alert.drill);
     let message: serde_json::Value =
         serde_json::from_slice(&webhook::body(letter, style)).unwrap_or_default();
     let input = serde_json::json!({
         "version": 1,
         "id": letter.id,
         "test": letter.test,
+        "drill": is_drill,
         "status": if letter.is_resolved() { "resolved" } else { "firing" },
         "severity": gravest.unwrap_or_default().word(),
         "short": sms::short(letter, style),

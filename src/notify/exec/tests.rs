@@ -214,3 +214,20 @@ fn what_a_program_is_given_can_be_read() {
         format!("{read:#}\n")
     });
 }
+
+#[test]
+fn what_is_a_drill_from_end_to_end_and_nothing_else_is_marked_as_one() {
+    let is_drill = |letter: &Letter| {
+        let read: serde_json::Value = serde_json::from_slice(&input(letter, &style())).unwrap();
+        read["drill"].as_bool().unwrap()
+    };
+    let (drills, real): (Vec<_>, Vec<_>) = shapes_and_drills()
+        .into_iter()
+        .map(|(_, letter)| letter)
+        .partition(|letter| letter.items.iter().all(|it| it.notification.alert.drill));
+    assert!(drills.len() >= 2, "a drill and its end");
+    assert!(drills.iter().all(is_drill) && !real.iter().any(is_drill));
+    let mut both = drills[0].clone();
+    both.items.extend(real[0].items.clone());
+    assert!(!is_drill(&both), "the siren has to sound");
+}
