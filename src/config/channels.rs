@@ -4,6 +4,8 @@
 //! environment variable they lie. Whether they lie there is looked up when they are needed, since
 //! `check-config` is often run by somebody who may not read them.
 
+mod placeholders;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use super::settings::{
     ExecVariable, Fallback, MailSecurity, SecretSource, SmsBody, SmsGateway, SmsHttpSettings,
     SmsSettings, TelegramSettings, WebhookSettings, ZaloRecipient, ZaloSettings,
 };
+use super::source::Span;
 use super::yaml::{Key, Node, Value, brief};
 use crate::model::{ChannelId, WebAddress};
 
@@ -297,25 +300,39 @@ fn sms(fields: &mut Fields<'_>) -> Option<SmsSettings> {
 }
 
 fn sms_http(fields: &mut Fields<'_>) -> Option<SmsHttpSettings> {
+    let out = fields.out;
+    let before = out.count();
     // What stands in braces is no part of an address yet.
     let url = fields.need("url", |node, out| {
         let text = line(LONG)(node, out)?;
         judged(&text.replace(['{', '}'], "x"), node, out).map(|_| WebAddress::new(text))
     });
-    let form = fields.get("form").and_then(|node| texts(node, fields.out));
-    let json = fields.get("json").and_then(|node| texts(node, fields.out));
-    let headers = fields.get("headers").and_then(|node| texts(node, fields.out));
-    let secrets = fields.get("secrets").and_then(|node| secrets(node, fields.out));
-    let accepted_if = fields.get("accepted_if").and_then(|node| line(LONG)(node, fields.out));
+    let [form, json, headers, keys] =
+        ["form", "json", "headers", "secrets"].map(|key| fields.get(key));
+    let written = [form, json, headers].into_iter().flatten().flat_map(entries);
+    let written = written.filter_map(|(_, node)| Some((node.span, node.scalar()?.text.as_str())));
+    let at = fields.at("url");
+    let written: Vec<(Span, &str)> =
+        url.iter().map(|url| (at, url.reveal())).chain(written).collect();
+    let [form, json, headers] = [form, json, headers].map(|node| texts(node?, out));
+    let secrets = keys.and_then(|node| secrets(node, out));
+    let accepted_if = fields.get("accepted_if").and_then(|node| line(LONG)(node, out));
     let body = match (form, json) {
         (Some(_), Some(_)) => {
-            fields.out.say(fields.at("json"), "a request has one body: `form` or `json`");
+            out.say(fields.at("json"), "a request has one body: `form` or `json`");
             return None;
         }
         (Some(form), None) => SmsBody::Form(form),
         (None, Some(json)) => SmsBody::Json(json),
         (None, None) => SmsBody::None,
     };
+    // One mistake is told once: what is wrong may be where the number or the text stands.
+    let told = || {
+        let mut texts = ["form", "json", "headers"].into_iter();
+        out.count() > before || texts.any(|key| fields.has_misspelt(key))
+    };
+    let keys: Vec<&str> = keys.map_or(&[][..], entries).iter().map(|(key, _)| &*key.text).collect();
+    placeholders::judge(&written, &keys, at, told, out);
     Some(SmsHttpSettings {
         url: url?,
         body,
@@ -323,6 +340,14 @@ fn sms_http(fields: &mut Fields<'_>) -> Option<SmsHttpSettings> {
         secrets: secrets.unwrap_or_default(),
         accepted_if,
     })
+}
+
+/// What stands in a map.
+const fn entries(node: &Node) -> &[(Key, Node)] {
+    match &node.value {
+        Value::Map(map) => map.as_slice(),
+        Value::Scalar(_) | Value::List(_) => &[],
+    }
 }
 
 fn exec(fields: &mut Fields<'_>) -> Option<ExecSettings> {

@@ -109,7 +109,7 @@ channels:
   esms: {{kind: sms, gateway: esms, to: [\"0912345678\"], api_key_file: {api}, secret_key_file: {esms},
     brandname: B, base_url: \"http://{echo}\"}}
   gateway: {{kind: sms, gateway: http, to: [\"0912345678\"], url: \"http://{echo}/?pw={PLANTED}-template\",
-    form: {{key: \"{{key}}\", fixed: {PLANTED}-field}}, headers: {{x-key: {PLANTED}-header}},
+    form: {{to: \"{{phone}}\", text: \"{{text}}\", key: \"{{key}}\", fixed: {PLANTED}-field}}, headers: {{x-key: {PLANTED}-header}},
     secrets: {{key: {{file: {gateway}}}}}}}
   siren: {{kind: exec, program: /bin/sh, args: [\"-c\", \"echo $KEY $PIN $0 >&2; exit 75\", {PLANTED}-argument],
     env: {{KEY: {PLANTED}-env, PIN: {{file: {pin}}}}}}}
@@ -217,6 +217,7 @@ fn no_key_shows_itself_anywhere() {
     let file = dir.join("vchealth.yaml");
     let wrong = fs::read_to_string(&file).unwrap();
     let wrong = wrong.replace("kind: webhook,", "kind: webhook, tmeout: 1s,");
+    let wrong = wrong.replace("\"{phone}\"", "\"{phoen}\"");
     let wrong = wrong.replace("url: \"http://", "url: \"htp://");
     fs::write(&file, wrong).unwrap();
     said.push(("check-config", printed(dir, "check-config")));

@@ -110,6 +110,11 @@ fn what_is_written_badly_is_told() {
              json: {a: b}}",
             "a request has one body",
         ),
+        (
+            "{kind: sms, gateway: http, to: [\"0912345678\"], url: \"http://a?to={phone}\", \
+             form: {t: \"{text}\", k: \"{kye}\"}, secrets: {key: {env: K}}}",
+            "did you mean `{key}`?",
+        ),
         ("{kind: exec, program: siren}", "expected a path from the root"),
         ("{kind: exec, program: /siren, shell: true}", "an exec channel knows no key `shell`"),
     ] {
@@ -117,4 +122,44 @@ fn what_is_written_badly_is_told() {
         assert!(error.contains(told), "{channel} is told as\n{error}");
         assert!(!error.contains("geheim"), "{error}");
     }
+}
+
+#[test]
+fn a_gateway_gets_the_number_and_the_text_wherever_they_stand_and_one_mistake_is_told_once() {
+    let told = |request: &str| {
+        let channel = format!("{{kind: sms, gateway: http, to: [\"0912345678\"], {request}}}");
+        let read = read(&format!("channels: {{truc: {channel}}}"));
+        read.map_or_else(|told| told.matches(": error: ").count(), |_| 0)
+    };
+    for (request, problems) in [
+        ("url: \"http://a/{phone}?t={text}\"", 0),
+        ("url: \"http://a/\", json: {a: \"+{phone}\"}, headers: {x: \"{text} {id}\"}", 0),
+        // What is no name is sent as it stands.
+        ("url: \"http://a/?{phone}\", json: {a: '{\"t\": \"{text}\", \"n\": {}}'}", 0),
+        ("url: \"http://a/\", form: {a: b}", 2),
+        ("url: \"http://a/?{phone}\", form: {a: b}", 1),
+        ("url: \"http://a/?{Phone}\", form: {a: \"{text}\"}", 1),
+        ("url: \"http://a/?{phone}\", form: {a: \"{ text }\"}", 1),
+        ("url: \"http://a/?{phone}\", fom: {a: \"{text}\"}", 1),
+        ("url: \"http://a/?{phone}\", form: [\"{text}\"]", 1),
+        ("url: \"ftp://{phone}\", form: {a: b}", 1),
+        ("url: \"http://a/?{phone}{text}\", secrets: {key: {fle: /k}}, headers: {k: \"{key}\"}", 1),
+    ] {
+        assert_eq!(told(request), problems, "{request}");
+    }
+}
+
+#[test]
+fn a_key_beside_a_misspelt_name_is_not_shown() {
+    let told = |key: &str| {
+        let form = format!("form: {{t: \"{{tekst}}\", k: \"{key}\"}}");
+        let url = "url: \"http://a/{phone}\"";
+        let channel =
+            format!("kind: sms, gateway: http, to: [\"0912345678\"],\n  {url},\n  {form}");
+        read(&format!("channels:\n truc: {{{channel}}}\n")).unwrap_err()
+    };
+    for key in ["geheim-geheim", "Bearer geheim{id}"] {
+        assert!(!told(key).contains("geheim"), "{}", told(key));
+    }
+    assert!(told("{id}").contains("form: {t:"), "{}", told("{id}"));
 }

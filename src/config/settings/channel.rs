@@ -247,7 +247,8 @@ pub struct EsmsSettings {
 }
 
 /// A gateway described by the request that it takes. In every text `{phone}`, `{text}`, `{id}` and
-/// the names of [`secrets`](Self::secrets) in braces are replaced, encoded for where they stand.
+/// the names of [`secrets`](Self::secrets) in braces are replaced, encoded for where they stand. No
+/// other name stands in braces, and number and text stand somewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmsHttpSettings {
     /// Where to.

@@ -349,7 +349,8 @@ fn without_the_setting_there_are_none() {
 pub(crate) fn letters() -> Vec<(String, Letter)> {
     let settings = "channels:
   zalo: {kind: zalo, app_id: '1', secret_key_env: A, refresh_token_env: B, groups: [g]}
-  sms-tu: {kind: sms, gateway: http, to: ['0912 345 679'], url: \"http://127.0.0.1:2/\"}
+  sms-tu: {kind: sms, gateway: http, to: ['0912 345 679'],
+    url: \"http://127.0.0.1:2/?to={phone}&text={text}\"}
   mail: {kind: email, host: localhost, from: a@b.example, to: [c@d.example]}
   hook: {kind: webhook, url: \"http://127.0.0.1:3/\"}
   siren: {kind: exec, program: /bin/true}
