@@ -242,6 +242,7 @@ impl Daemon {
                 }
             })
             .map_err(DaemonError::System)?;
+        face::warn_of_lacks(settings);
         let amounts_to = face::summary(&gathered, Duration::ZERO);
         info!(
             sites = amounts_to.sites,

@@ -19,6 +19,7 @@ mod exec;
 mod heartbeat;
 mod http;
 mod keys;
+mod lacking;
 mod link_key;
 mod parts;
 mod queue;
@@ -43,6 +44,7 @@ pub use drill::{TestReport, test_alert};
 pub use heartbeat::{Beats, Beep, Signs, expected};
 pub use http::{builder, client, tls};
 pub use keys::address;
+pub use lacking::lacking;
 pub use link_key::load as load_link_key;
 pub use trouble::{trouble, unreached};
 

@@ -15,7 +15,7 @@ use crate::config::gather::Gathered;
 use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings, Step, counted};
 use crate::daemon::{self, Source};
 use crate::model::{ChannelId, PersonId, Phase, SiteIx};
-use crate::notify::{LinkKey, Setup};
+use crate::notify::{LinkKey, Setup, lacking};
 
 /// Checks the files of a directory.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
@@ -25,7 +25,11 @@ pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
     let gathered = daemon::kept_sessions(&config, now);
     print!("{}{}", calendar(&config, &gathered, now), texts(&config));
     print!("{}", door(&config.settings));
-    let notes = notes(&config, now).into_iter().chain(of_calendars(&gathered));
+    let runtime = super::runtime()?;
+    let lacks = runtime.block_on(lacking(&config.settings));
+    // What still waits for a disk that does not answer is not waited for.
+    runtime.shutdown_background();
+    let notes = notes(&config, now).into_iter().chain(of_calendars(&gathered)).chain(lacks);
     for note in notes.chain(unreadable(dir)) {
         println!("note: {note}");
     }

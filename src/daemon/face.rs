@@ -31,7 +31,7 @@ use crate::model::{
     Silence, SilenceId, SiteId, Snapshot, StoreStatus, TargetKey, chain,
 };
 use crate::monitor::Input;
-use crate::notify::{Link, LinkError, LinkKey, Remote, Setup};
+use crate::notify::{Link, LinkError, LinkKey, Remote, Setup, lacking};
 use crate::probe::Explanation;
 use crate::report::{Report, Totals};
 use crate::store::{Before, Past, PastError, Retention, WriterHandle};
@@ -123,6 +123,7 @@ impl Face {
         let keeper = Arc::clone(&self.keeper);
         blocking(move || keeper.tidy(&base)).await.map_err(ReloadError::NotTaken)?;
         self.warn_of_duty(&config.settings);
+        warn_of_lacks(&config.settings);
         for setting in &waits {
             warn!(setting, "this setting takes effect at the next start");
         }
@@ -248,6 +249,16 @@ impl Face {
             }
         }
     }
+}
+
+/// Says which keys and programs are not there. Nobody waits for it, since a disk may be dead.
+pub(super) fn warn_of_lacks(settings: &Settings) {
+    let settings = settings.clone();
+    tokio::spawn(async move {
+        for lack in lacking(&settings).await {
+            warn!("nothing goes out this way until it is there: {lack}");
+        }
+    });
 }
 
 /// Does what takes as long as a disk takes where that holds nobody up.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid, access};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -90,7 +90,7 @@ impl Exec {
         let started = disk::apart(&self.settings.program, disk::PATIENCE, start).await;
         let (mut child, mut group) = started.map_err(|error| DeliveryError {
             retry: if is_passing(&error) { Retry::Later } else { Retry::Never },
-            text: format!("cannot start {}: {error}", self.settings.program.display()),
+            text: unstarted(&self.settings.program, &error),
         })?;
         let limit = self.settings.timeout;
         let Ok((status, said)) = tokio::time::timeout(limit, run(&mut child, input)).await else {
@@ -167,6 +167,25 @@ impl Exec {
         }
         Err(DeliveryError { retry, text })
     }
+}
+
+/// Looks whether a program is there and may be started by whoever asks.
+///
+/// # Errors
+/// When not.
+pub(super) async fn look(program: &Path) -> Result<(), String> {
+    let look = |path: &Path| {
+        if !path.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is no file"));
+        }
+        Ok(access(path, AccessFlags::X_OK)?)
+    };
+    let found = disk::apart(program, disk::PATIENCE, look).await;
+    found.map_err(|error| unstarted(program, &error))
+}
+
+fn unstarted(program: &Path, error: &std::io::Error) -> String {
+    format!("cannot start {}: {error}", program.display())
 }
 
 /// What its environment holds besides the usual, and which of it are keys: they are read now, so
