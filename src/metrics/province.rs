@@ -390,7 +390,7 @@ fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
     let now = snapshot.taken.wall;
     each(out, &table::INCIDENT_WAITING, blocks.lists(), items(), |it| it.waits_since(now));
     each(out, &table::INCIDENT_STEP, blocks.lists(), items(), |incident| {
-        let since = incident.waits_since(now)?;
+        let since = incident.called_since(now)?;
         let told = incident.told.iter().filter(|told| told.at >= since && !told.is_untold());
         Some(told.map(|told| told.step).max().unwrap_or_default())
     });

@@ -648,7 +648,7 @@ pub const INCIDENT_STEP: Metric = gauge(
     &["incident"],
     Per::Incident,
     1,
-    "The last step of escalation that was told since then; 0 is the route itself",
+    "The last step of escalation that was told in this wait; 0 is the route itself",
 );
 /// Who is on duty.
 pub const ON_DUTY: Metric = gauge(

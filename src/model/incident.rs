@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::told::Muted;
+use super::told::{Muted, Waited};
 use super::{
     ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
     ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey, Told,
@@ -144,6 +144,10 @@ pub struct Incident {
     /// while messages about it are held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
+    /// How it had waited when messages about it were last held back, from which it goes on; none
+    /// where it has waited anew since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Waited>,
     /// Whether it is held open because it comes and goes.
     pub flapping: bool,
     /// When it came back after it had seemed over, oldest first.
@@ -628,6 +632,7 @@ impl Incident {
             ack: None,
             earlier_acks: Vec::new(),
             waiting_since: None,
+            waited: None,
             flapping: false,
             relapses: Vec::new(),
             absorbed_by: None,
@@ -691,13 +696,29 @@ impl Incident {
         }
     }
 
-    /// Since when it waits for somebody to take it on: since it was told, or since an ack ran out.
-    /// None while somebody has it.
+    /// Since when it waits for somebody to take it on: since it was told, or since an ack ran out,
+    /// and later by as long as messages were held back. None while somebody has it.
     #[must_use]
     pub fn waits_since(&self, now: Timestamp) -> Option<Timestamp> {
         let since = self.waiting_since.filter(|_| self.taken_by(now).is_none())?;
         let ran_out = self.ack.as_ref().and_then(|ack| ack.until);
         Some(ran_out.map_or(since, |until| until.max(since)))
+    }
+
+    /// Since when what was told belongs to the time for which it waits now. That is when the wait
+    /// began, however long messages were held back since. None while somebody has it.
+    #[must_use]
+    pub fn called_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let since = self.waits_since(now)?;
+        let Some(waited) = &self.waited else { return Some(since) };
+        let ran_out = self.ack.as_ref().and_then(|ack| ack.until);
+        Some(ran_out.map_or(waited.since, |until| until.max(waited.since)))
+    }
+
+    /// It waits for somebody from `now` on, whatever was before.
+    pub const fn wait_anew(&mut self, now: Timestamp) {
+        self.waiting_since = Some(now);
+        self.waited = None;
     }
 
     /// Sites affected at this moment.

@@ -80,6 +80,16 @@ pub struct Muted {
     pub extent: Extent,
 }
 
+/// How an incident had waited for somebody when messages about it began to be held back. That time
+/// stands still until they are not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// Since when what was told belongs to this wait: nobody is told a step of it twice.
+    pub since: Timestamp,
+    /// For how long, in milliseconds, without the times for which messages were held back before.
+    pub for_ms: u64,
+}
+
 impl Extent {
     /// How an incident is now.
     #[must_use]

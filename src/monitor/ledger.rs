@@ -66,6 +66,9 @@ impl Ledger {
         for entry in self.entries.values_mut().filter(|entry| entry.incident.is_open()) {
             let incident = entry.change();
             incident.waiting_since = incident.waiting_since.map(moved);
+            if let Some(waited) = &mut incident.waited {
+                waited.since = moved(waited.since);
+            }
             if let Some(ack) = &mut incident.ack {
                 (ack.at, ack.until) = (moved(ack.at), ack.until.map(moved));
             }

@@ -123,10 +123,11 @@ impl Why {
 ///    unless it has become worse than anybody was told, who may be off duty by now.
 ///    Where all that was told since it waits was given up, the next step waits for nobody. The one
 ///    that comes in the place of a step to nobody has its own time where that one was told.
-///    When an ack runs out, those who know are reminded at once and the steps begin anew. All of
-///    this rests while everything is well and only the end has not come, and what comes and goes
-///    makes messages enough without reminders. Nor does anybody who was told that it is over hear
-///    that it came back before it is seen to fail.
+///    When an ack runs out, those who know are reminded at once and the steps begin anew; while
+///    messages are held back their time stands still. All of this rests while everything is well
+///    and only the end has not come, and what comes and goes makes messages enough without
+///    reminders. Nor does anybody who was told that it is over hear that it came back before it is
+///    seen to fail.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
 ///    still on afterwards is told then. In quiet hours everything that can wait does, the end of
 ///    what was told before them too; but it goes at once to whom it was told in these hours, who
@@ -302,24 +303,24 @@ fn on(
     rules: &Rules,
     now: Timestamp,
 ) -> Need {
-    let since = incident.waits_since(now);
+    let (since, called_since) = (incident.waits_since(now), incident.called_since(now));
     let mut affected = incident.affected.iter().peekable();
     let rests = affected.peek().is_some() && affected.all(|site| site.until.is_some());
     let taken = incident.taken_by(now).is_some() || rests;
-    let unheard = unheard_upto(incident, since);
+    let unheard = unheard_upto(incident, called_since);
     let is_next = |it: &Reach| unheard.is_some_and(|last| it.follows <= last && last < it.step);
     let due_at = |step: &Reach| {
-        let since = since?;
+        let (since, called_since) = (since?, called_since?);
         if is_next(step) {
             return Some(since);
         }
-        let before = was_called_before(incident, step, since);
+        let before = was_called_before(incident, step, called_since);
         Some(later(since, if before { step.own_after } else { step.after }))
     };
     let due =
         reach.iter().filter(|it| it.step > 0 && !taken && due_at(it).is_some_and(|at| at <= now));
     let due = due.map(|it| it.step).max();
-    let heard = told.iter().filter(|told| since.is_some_and(|since| told.at >= since));
+    let heard = told.iter().filter(|told| called_since.is_some_and(|since| told.at >= since));
     let heard = heard.map(|told| told.step).max().unwrap_or_default();
     let reached = due.is_some() || reach.iter().any(|it| it.step == 0);
     let until = incident.ack.as_ref().and_then(|ack| ack.until);
@@ -356,7 +357,7 @@ fn on(
         }
     }
     if !reached {
-        return Need::Nothing;
+        return soonest(steps);
     }
     if until.is_some_and(|until| until <= now && last.at < until) {
         return Need::Tell(Why::RanOut);

@@ -19,7 +19,7 @@ use super::site::Finding;
 use crate::config::Channel;
 use crate::model::{
     Change, Extent, Health, Incident, Mono, Muted, Notification, NotificationId, NotificationKind,
-    Now, Phase, Severity, SiteIx,
+    Now, Phase, Severity, SiteIx, Waited,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -107,13 +107,13 @@ impl Monitor {
                             let incident = entry.change();
                             if policy::reopens(incident, why) {
                                 reopened |= incident.let_go();
-                                incident.waiting_since = Some(now.wall);
+                                incident.wait_anew(now.wall);
                             }
                             if incident.is_open() {
                                 incident.waiting_since.get_or_insert(now.wall);
                             } else {
                                 // What comes back waits for somebody anew.
-                                incident.waiting_since = None;
+                                (incident.waiting_since, incident.waited) = (None, None);
                                 incident.let_go();
                             }
                             let reach = &weighed.reach[at];
@@ -391,11 +391,16 @@ fn not_ahead(entry: &mut Entry, now: Timestamp) {
     let incident = &entry.incident;
     let acked = incident.ack.as_ref().map(|ack| ack.at);
     let told = incident.told.iter().map(|told| told.at);
-    if told.chain(incident.waiting_since).chain(acked).all(|at| at <= now) {
+    let waited = incident.waited.as_ref().map(|waited| waited.since);
+    let waits = incident.waiting_since.into_iter().chain(waited);
+    if told.chain(waits).chain(acked).all(|at| at <= now) {
         return;
     }
     let incident = entry.change();
     incident.waiting_since = incident.waiting_since.map(|at| at.min(now));
+    if let Some(waited) = &mut incident.waited {
+        waited.since = waited.since.min(now);
+    }
     if let Some(ack) = &mut incident.ack {
         flap::not_ahead(&mut ack.at, ack.until.as_mut(), now);
     }
@@ -405,20 +410,39 @@ fn not_ahead(entry: &mut Entry, now: Timestamp) {
 }
 
 /// Keeps since when an incident has waited for somebody to take it on. While messages are held back
-/// nobody is expected to; afterwards the time begins anew. What was told to be over and is on again
-/// is not known before it was told again.
+/// nobody is expected to, and the time stands still: afterwards it goes on where it stood, and who
+/// was called is not called again. Only where an ack ran out meanwhile does it begin anew. What was
+/// told to be over and is on again is not known before it was told again.
 fn keep_waiting(entry: &mut Entry, muted: bool, now: Timestamp) {
     let incident = &entry.incident;
     if !incident.is_open() {
         return;
     }
-    // They stand in the order in which they were told.
-    let last = incident.told.last();
-    let known = last.is_some_and(|told| told.kind != NotificationKind::Resolved);
-    if muted && incident.waiting_since.is_some() {
-        entry.change().waiting_since = None;
-    } else if !muted && known && incident.waiting_since.is_none() {
-        entry.change().waiting_since = Some(now);
+    let ran_out = incident.ack.as_ref().and_then(|ack| ack.until).filter(|until| *until <= now);
+    match (muted, incident.waiting_since, &incident.waited) {
+        (true, Some(since), before) => {
+            let or_later = |at: Timestamp| ran_out.map_or(at, |until| until.max(at));
+            let so_far = now.duration_since(or_later(since)).as_millis();
+            let waited = Waited {
+                since: or_later(before.as_ref().map_or(since, |before| before.since)),
+                for_ms: u64::try_from(so_far).unwrap_or_default(),
+            };
+            let incident = entry.change();
+            (incident.waiting_since, incident.waited) = (None, Some(waited));
+        }
+        (false, None, Some(waited)) if ran_out.is_none_or(|until| until <= waited.since) => {
+            let since = now.checked_sub(Duration::from_millis(waited.for_ms)).unwrap_or(now);
+            entry.change().waiting_since = Some(since);
+        }
+        (false, None, waited) => {
+            // They stand in the order in which they were told.
+            let last = incident.told.last();
+            let known = last.is_some_and(|told| told.kind != NotificationKind::Resolved);
+            if known || waited.is_some() {
+                entry.change().wait_anew(now);
+            }
+        }
+        (true, None, _) | (false, Some(_), _) => {}
     }
 }
 

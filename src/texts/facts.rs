@@ -190,9 +190,9 @@ impl<'a> Facts<'a> {
         Some((&ack.by, self.local(ack.until?)))
     }
 
-    /// How long it has waited for somebody to take it on.
+    /// For how long people have known of it and nobody has taken it on.
     pub(super) fn untaken(&self) -> Option<Duration> {
-        Some(between(self.incident.waits_since(self.decided)?, self.decided))
+        Some(between(self.incident.called_since(self.decided)?, self.decided))
     }
 
     /// The people for whom this message is.

@@ -85,7 +85,7 @@ pub(in crate::monitor) struct Entry {
 
 impl Entry {
     /// An incident of which nothing more is known yet.
-    pub(super) fn of(
+    pub(in crate::monitor) fn of(
         incident: Arc<Incident>,
         scope: Scope,
         kind: Option<Kind>,

@@ -248,6 +248,16 @@ fn an_ack_stops_the_steps_and_one_that_runs_out_begins_them_anew() {
 }
 
 #[test]
+fn who_was_called_before_an_ack_ran_out_is_waited_for_until_the_step_is_due_again() {
+    let mut case = Case::new(vec![reach("a", 0, 0), reach("b", 1, 10)]);
+    assert_eq!(case.tell_at(0, &["a", "b"]), ["a firing"]);
+    assert_eq!(case.tell_at(10, &["a", "b"]), ["b escalation"]);
+    case.ack(Some(20));
+    case.minute = 21;
+    assert_eq!(case.need("b"), Need::Later(at("2026-02-03T01:30:00Z")));
+}
+
+#[test]
 fn what_grows_is_told_again_and_takes_the_ack_away() {
     let mut case = Case::new(steps());
     case.tell_at(0, &ALL);

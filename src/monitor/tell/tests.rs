@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::tests::{config, province, session, start};
 use super::super::{Command, Input, Monitor};
+use super::keep_waiting;
 use crate::lab::fault::Fault;
 use crate::lab::world::{Nature, Place, World};
-use crate::model::{Change, NotificationKind, Now, Outcome, Paces, SiteId, SiteIx, Topology};
+use crate::model::{
+    Ack, Change, Mono, NotificationKind, Now, Outcome, Paces, SiteId, SiteIx, Topology,
+};
+use crate::monitor::ledger::{Entry, Scope};
+use crate::store::tests::incident;
 
 /// A monitor of a province.
 struct Desk {
@@ -122,4 +127,67 @@ fn a_burst_of_refusals_that_is_over_within_a_second_tells_nobody() {
     desk.refuse(three[0]);
     desk.pass(Duration::from_secs(20));
     assert_eq!(desk.told.len(), 1);
+}
+
+/// The moment so many minutes after the beginning.
+fn minute(n: i64) -> Timestamp {
+    start().wall + SignedDuration::from_mins(n)
+}
+
+/// An incident that has waited since the first minute.
+fn waiting() -> Entry {
+    let mut it = incident("i", "tan-lap");
+    (it.resolved, it.ack) = (None, None);
+    it.wait_anew(minute(0));
+    Entry::of(Arc::new(it), Scope::Gone, None, Mono::ZERO)
+}
+
+fn acked(entry: &mut Entry, at: i64, until: Option<i64>) {
+    let (by, note) = ("Ánh".to_owned(), String::new());
+    entry.change().ack = Some(Ack { by, at: minute(at), note, until: until.map(minute) });
+}
+
+/// Since when it waits, and since when what was told counts.
+fn waits(entry: &Entry, at: i64) -> (Option<Timestamp>, Option<Timestamp>) {
+    (entry.incident.waits_since(minute(at)), entry.incident.called_since(minute(at)))
+}
+
+#[test]
+fn while_messages_are_held_back_the_wait_stands_still_however_often() {
+    let mut it = waiting();
+    keep_waiting(&mut it, true, minute(10));
+    keep_waiting(&mut it, true, minute(12));
+    assert_eq!(waits(&it, 12), (None, None));
+    keep_waiting(&mut it, false, minute(15));
+    assert_eq!(waits(&it, 15), (Some(minute(5)), Some(minute(0))));
+    keep_waiting(&mut it, true, minute(20));
+    keep_waiting(&mut it, false, minute(50));
+    assert_eq!(waits(&it, 60), (Some(minute(35)), Some(minute(0))));
+}
+
+#[test]
+fn an_ack_that_runs_out_while_messages_are_held_back_begins_the_wait_anew_afterwards() {
+    let mut it = waiting();
+    acked(&mut it, 5, Some(20));
+    keep_waiting(&mut it, true, minute(10));
+    keep_waiting(&mut it, false, minute(30));
+    assert_eq!(waits(&it, 30), (Some(minute(30)), Some(minute(30))));
+}
+
+#[test]
+fn an_ack_that_ran_out_before_messages_were_held_back_has_its_wait_go_on() {
+    let mut it = waiting();
+    acked(&mut it, 2, Some(5));
+    keep_waiting(&mut it, true, minute(10));
+    keep_waiting(&mut it, false, minute(30));
+    assert_eq!(waits(&it, 30), (Some(minute(25)), Some(minute(5))));
+}
+
+#[test]
+fn what_was_told_to_be_over_waits_for_nobody_before_it_is_told_again() {
+    let mut it = waiting();
+    it.change().waiting_since = None;
+    it.change().told.clear();
+    keep_waiting(&mut it, false, minute(1));
+    assert_eq!(waits(&it, 1), (None, None));
 }

@@ -24,6 +24,7 @@ pub(super) fn incident() -> Value {
         ("ack", maybe(&a("Ack"))),
         ("earlier_acks?", array(&a("Ack"))),
         ("waiting_since?", time()),
+        ("waited?", object(&[("since", time()), ("for_ms", count())])),
         ("flapping", flag()),
         ("relapses?", array(&time())),
         ("held_back?", array(&text())),
