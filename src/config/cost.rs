@@ -15,7 +15,8 @@
 //! | TLS | 1 KiB of handshake | 5 KiB of handshake with certificates |
 //!
 //! 16 KiB of a response are what a server may send before it is stopped (RFC 6928); where the body
-//! is matched it is 66 KiB.
+//! is matched it is 66 KiB. In a live session every other `icmp` probe is a train of three echoes,
+//! unless it has more anyway; what counts is the mean of both.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl LineCost {
     pub fn of_target(topology: &Topology, target: TargetIx, phase: Phase) -> Self {
         let check = topology.check_of(target);
         let host = &topology.endpoint(topology.target(target).endpoint).host;
-        let bytes = Bytes::of_probe(check, host);
+        let bytes = Bytes::of_probe(check, host, phase);
         let seconds = check.paces.get(phase).as_secs_f64();
         let kbit_s = |bytes: u32| f64::from(bytes) * 8.0 / 1000.0 / seconds;
         Self { to_site: kbit_s(bytes.to), from_site: kbit_s(bytes.from) }
@@ -97,10 +98,10 @@ const SEGMENT: u32 = 1448;
 const FRAGMENT: u32 = 1480;
 
 impl Bytes {
-    fn of_probe(check: &Check, host: &Host) -> Self {
+    fn of_probe(check: &Check, host: &Host, phase: Phase) -> Self {
         let ip = if matches!(host, Host::Ip(IpAddr::V6(_))) { 40 } else { 20 };
         match &check.kind {
-            CheckKind::Icmp(echo) => Self::echoes(ip, echo),
+            CheckKind::Icmp(echo) => Self::echoes(ip, echo, phase),
             CheckKind::Tcp(_) | CheckKind::H323(_) => Self::connection(ip),
             CheckKind::Sip(options) => {
                 let exchange = Self { to: 500, from: 800 };
@@ -121,11 +122,16 @@ impl Bytes {
         }
     }
 
-    fn echoes(ip: u32, echo: &IcmpCheck) -> Self {
+    fn echoes(ip: u32, echo: &IcmpCheck, phase: Phase) -> Self {
         let data = ICMP + u32::from(echo.size);
         let packet = data + data.div_ceil(FRAGMENT) * ip;
-        let train = packet * u32::from(echo.count);
-        Self { to: train, from: train }
+        let count = u32::from(echo.count);
+        let two = match phase {
+            Phase::Live => count + count.max(IcmpCheck::THOROUGH_COUNT.into()),
+            Phase::Idle | Phase::WrapUp | Phase::Readiness => count * 2,
+        };
+        let one = (packet * two).div_ceil(2);
+        Self { to: one, from: one }
     }
 
     /// A TCP connection that is opened and closed.

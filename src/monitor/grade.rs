@@ -145,7 +145,7 @@ impl PathRecord {
 
     /// Whether more packets at once would soon tell what it is.
     pub(super) fn is_worth_a_closer_look(&self) -> bool {
-        !self.loss.is_poor() && self.loss.suspicion() >= 0.1
+        !self.loss.is_poor() && self.is_suspicious()
     }
 
     /// Whether it was poor for its losses and has none in its window any more: more packets at once

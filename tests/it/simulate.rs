@@ -138,13 +138,15 @@ fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Where only one device tells of the loss there are half as many packets to judge it by.
+/// Where only one device tells of the loss there are half as many packets to judge it by, and its
+/// first losses are long in coming where the dice say so. Not to be told within the minute is one
+/// throw in some hundreds.
 #[test]
-fn loss_that_one_device_alone_shows_is_told_within_a_minute_nine_times_in_ten() {
+fn loss_that_one_device_alone_shows_is_told_within_a_minute_99_times_in_100() {
     let files = ["lossy-wifi.yaml", "lossy-codec-without-a-router.yaml"];
     for mut scenario in scenarios().into_iter().filter(|s| files.contains(&s.file.as_str())) {
         let (mut in_time, mut tried) = (0, 0);
-        for seed in seeds() {
+        for seed in 1..=200 {
             scenario.nature.seed = seed;
             let (mut run, steps) = Run::of(&scenario);
             run.play(&steps, scenario.lasts);
@@ -157,7 +159,7 @@ fn loss_that_one_device_alone_shows_is_told_within_a_minute_nine_times_in_ten() 
             assert_eq!(run.complaints, [""; 0], "{} with seed {seed}", scenario.file);
         }
         println!("{}: {in_time} of {tried} within a minute", scenario.file);
-        assert!(in_time * 10 >= tried * 9, "{}: {in_time} of {tried}", scenario.file);
+        assert!(in_time * 100 >= tried * 99, "{}: {in_time} of {tried}", scenario.file);
     }
 }
 

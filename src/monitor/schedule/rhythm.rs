@@ -12,6 +12,11 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
+    /// Which interval since the beginning of time a moment lies in.
+    pub(super) fn nth(self, at: Mono) -> u64 {
+        at.as_nanos() / self.pace.max(1)
+    }
+
     /// The next place in the grid of intervals, after `now`, of who has this place within each.
     pub(super) fn turn_after(self, place: u32, now: Mono) -> Mono {
         let pace = self.pace.max(1);

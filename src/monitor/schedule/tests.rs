@@ -49,7 +49,7 @@ impl Runner {
                 !due
             });
             while let Some(Due::Probe { target, trigger, effort, due }) =
-                schedule.poll(at(now), |_| false)
+                schedule.poll(at(now), |_, _| false)
             {
                 let request = ProbeRequest { generation: 1, target, trigger, effort, due };
                 assert!(
@@ -143,7 +143,8 @@ fn what_is_demanded_during_a_probe_follows_it() {
     let target = TargetIx::new(0);
     let mut now = 0;
     let request = loop {
-        if let Some(Due::Probe { target, trigger, effort, due }) = schedule.poll(at(now), |_| false)
+        if let Some(Due::Probe { target, trigger, effort, due }) =
+            schedule.poll(at(now), |_, _| false)
         {
             break ProbeRequest { generation: 1, target, trigger, effort, due };
         }
@@ -151,9 +152,9 @@ fn what_is_demanded_during_a_probe_follows_it() {
     };
     schedule.started(request);
     schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now));
-    assert!(schedule.poll(at(now + 500), |_| false).is_none());
+    assert!(schedule.poll(at(now + 500), |_, _| false).is_none());
     assert!(schedule.finished(&request, target, Some(request.due), at(now + 900)));
-    let next = schedule.poll(at(now + 900), |_| false);
+    let next = schedule.poll(at(now + 900), |_, _| false);
     assert!(matches!(next, Some(Due::Probe { trigger: Trigger::Correlate, .. })));
 }
 
@@ -163,7 +164,8 @@ fn what_is_demanded_for_later_during_a_probe_does_not_put_off_its_next_turn() {
     let target = TargetIx::new(0);
     let mut now = 0;
     let request = loop {
-        if let Some(Due::Probe { target, trigger, effort, due }) = schedule.poll(at(now), |_| false)
+        if let Some(Due::Probe { target, trigger, effort, due }) =
+            schedule.poll(at(now), |_, _| false)
         {
             break ProbeRequest { generation: 1, target, trigger, effort, due };
         }
@@ -173,7 +175,7 @@ fn what_is_demanded_for_later_during_a_probe_does_not_put_off_its_next_turn() {
     schedule.demand(target, Trigger::Correlate, Effort::Normal, at(now + 5_000));
     assert!(schedule.finished(&request, target, Some(request.due), at(now + 100)));
     let second = u64::try_from(PACE.as_millis()).unwrap();
-    let next = (now + 101..).find(|ms| schedule.poll(at(*ms), |_| false).is_some());
+    let next = (now + 101..).find(|ms| schedule.poll(at(*ms), |_, _| false).is_some());
     assert!(next.is_some_and(|next| next <= now + second), "{next:?} after {now}");
 }
 
@@ -182,7 +184,7 @@ fn a_probe_that_never_comes_back_is_given_up() {
     let mut schedule = schedule(1, PACE);
     let mut given_up = 0;
     for now in 0..30_000 {
-        match schedule.poll(at(now), |_| false) {
+        match schedule.poll(at(now), |_, _| false) {
             Some(Due::Probe { target, trigger, effort, due }) => {
                 schedule.started(ProbeRequest { generation: 1, target, trigger, effort, due });
             }
@@ -212,7 +214,7 @@ fn turns_that_were_overtaken_do_not_pile_up() {
     }
     assert!(schedule.queue.len() <= 100 + 25 + OVERTAKEN, "{}", schedule.queue.len());
     let mut asked = Vec::new();
-    while let Some(Due::Probe { target, .. }) = schedule.poll(at(100_000), |_| false) {
+    while let Some(Due::Probe { target, .. }) = schedule.poll(at(100_000), |_, _| false) {
         asked.push(target.ix());
     }
     asked.sort_unstable();
@@ -231,7 +233,7 @@ const AHEAD: u64 = 40;
 /// The first turn of the only target, and when it is handed out.
 fn first(schedule: &mut Schedule) -> (u64, ProbeRequest) {
     (0..)
-        .find_map(|now| match schedule.poll(at(now), |_| false)? {
+        .find_map(|now| match schedule.poll(at(now), |_, _| false)? {
             Due::Probe { target, trigger, effort, due } => {
                 Some((now, ProbeRequest { generation: 1, target, trigger, effort, due }))
             }
@@ -271,13 +273,13 @@ fn a_turn_is_not_handed_out_while_the_probe_before_is_under_way() {
     for (back, late, overlaps) in [(PACE - MS * 5, Duration::ZERO, 0), (PACE + MS * 5, MS * 5, 1)] {
         let (mut schedule, _, request) = ahead();
         let (next, back) = (request.due + PACE, request.due + back);
-        assert!(schedule.poll(next.earlier(MS * 40), |_| false).is_none());
+        assert!(schedule.poll(next.earlier(MS * 40), |_, _| false).is_none());
         assert_eq!(schedule.next(), Some(next), "it is looked at again when it is due");
         if back > next {
-            assert!(schedule.poll(next, |_| false).is_none());
+            assert!(schedule.poll(next, |_, _| false).is_none());
         }
         assert!(schedule.finished(&request, request.target, Some(request.due), back));
-        let turn = schedule.poll(back, |_| false);
+        let turn = schedule.poll(back, |_, _| false);
         let Some(Due::Probe { due, .. }) = turn else { panic!("it is handed out: {turn:?}") };
         assert_eq!((due, schedule.overlaps()), (next + late, overlaps));
     }
@@ -311,7 +313,7 @@ fn a_probe_does_not_serve_what_is_wanted_thoroughly_or_after_it_began_or_when_it
         schedule.demand(request.target, Trigger::Confirm, effort, at(now + later));
         let done = request.due + MS * 5;
         assert!(schedule.finished(&request, request.target, began(&request), done));
-        let next = schedule.poll(done, |_| false);
+        let next = schedule.poll(done, |_, _| false);
         let Some(Due::Probe { trigger, effort: given, .. }) = next else { panic!("{next:?}") };
         assert_eq!((trigger, given), (Trigger::Confirm, effort));
     }

@@ -60,7 +60,9 @@ impl Essence {
     ///
     /// 1. The incident, the channels it is told on, for whom, and what kinds of message each gets
     ///    in which order; and how urgent it is, whom it affects and of how many, both when that was
-    ///    last said while it was on and when it was over: all of this is the same.
+    ///    last said while it was on and when it was over: all of this is the same. But of whom it
+    ///    affects the last word while it was on may know fewer, by no more than is not worth a word
+    ///    of its own.
     /// 2. What was said first may be better known already: whoever was away while a fault unfolded
     ///    learns at once what is otherwise learned step by step. So of what was said one after the
     ///    other only the beginning may be missing.
@@ -69,9 +71,13 @@ impl Essence {
     fn fits(&self, usual: &Self) -> bool {
         let same = |(got, usual): (&Got, &Got)| {
             let known = usual.steps.len().checked_sub(got.steps.len());
+            let compared = |got: &Got| Got { steps: Vec::new(), standing: None, ..got.clone() };
             known.is_some_and(|known| got.steps[..] == usual.steps[known..])
-                && Got { steps: Vec::new(), ..got.clone() }
-                    == Got { steps: Vec::new(), ..usual.clone() }
+                && compared(got) == compared(usual)
+                && match (&got.standing, &usual.standing) {
+                    (Some(got), Some(usual)) => got.is_as_good_as(usual),
+                    (got, usual) => got == usual,
+                }
         };
         self.what == usual.what
             && self.channels.keys().eq(usual.channels.keys())
@@ -94,6 +100,20 @@ impl Extent {
         let mut affected: Vec<String> = now.into_iter().map(ToString::to_string).collect();
         affected.sort_unstable();
         Self { severity: incident.severity, affected, of: incident.of }
+    }
+
+    /// Whether they are the same but for growth that is not told: from one to the other it is fewer
+    /// than two sites more, or fewer than twice as many.
+    fn is_as_good_as(&self, other: &Self) -> bool {
+        let (fewer, more) = if self.affected.len() <= other.affected.len() {
+            (&self.affected, &other.affected)
+        } else {
+            (&other.affected, &self.affected)
+        };
+        self.severity == other.severity
+            && self.of == other.of
+            && fewer.iter().all(|site| more.contains(site))
+            && (more.len() < fewer.len() + 2 || more.len() < fewer.len() * 2)
     }
 }
 

@@ -83,7 +83,7 @@ fn a_line_that_returns_congested_is_said_to_be_bad_once_that_has_lasted_for_a_mi
     };
     // Until the loss is sure, and the window from then on; a line that was bad before has twice
     // that.
-    assert!(at <= seconds(40 + 15 + 60), "{at:?}");
+    assert!(at <= seconds(40 + 20 + 60), "{at:?}");
 }
 
 #[test]
