@@ -58,7 +58,14 @@ impl Monitor {
         }
         for ix in topology.endpoint_ixs() {
             let state = durable.health.get(&topology.endpoint_key(ix));
-            picture.endpoints[ix.ix()].judged = Judged::restored(state);
+            let judged = Judged::restored(state);
+            picture.endpoints[ix.ix()].judged = judged;
+            if matches!(judged.hard, Health::Up | Health::Degraded) {
+                for target in &topology.endpoint(ix).targets {
+                    let target = &mut picture.targets[target.ix()];
+                    target.out_at_start = target.streak.hard == Health::Down;
+                }
+            }
         }
         for ix in topology.site_ixs() {
             let state = durable.health.get(&topology.site_key(ix));

@@ -36,6 +36,10 @@ pub(super) struct Watched {
     pub(super) seen_up: bool,
     /// Whether it was down by itself, while its device lived, when we ceased to be able to ask it.
     pub(super) was_out: bool,
+    /// The same when we were started, and it has not answered since.
+    pub(super) out_at_start: bool,
+    /// Whether it was up when we were started, and has not been asked since.
+    pub(super) up_at_start: bool,
     /// Whether what fails is its certificate's time. In a row of failures one that says otherwise
     /// is chance.
     pub(super) by_certificate: bool,
@@ -114,6 +118,7 @@ impl Watched {
             }),
             since: before.map(|state| state.since.into()),
             seen_up: before.is_some_and(|state| state.seen_up),
+            up_at_start: before.is_some_and(|state| state.health == Health::Up),
             path: pinged.then(Box::default),
             ..Self::default()
         }
@@ -145,6 +150,8 @@ impl Watched {
             (Err(_), _) => Sign::Nothing,
         };
         self.was_out &= sign != Sign::Good;
+        self.out_at_start &= sign != Sign::Good;
+        self.up_at_start &= sign == Sign::Nothing;
         if sign != Sign::Nothing {
             self.asked_before = std::mem::replace(&mut self.asked_at, asked);
         }

@@ -81,15 +81,19 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
 }
 
 /// Whether what is confirmed down was so by itself, as far as we can ask: of a target that proved
-/// the device alive since all of that was silent, nothing is known by now.
+/// the device alive since all of that was silent, nothing is known by now. When each last was what
+/// before a start is not known, but what was up then had proved the device alive where that was up
+/// in spite of what was down.
 fn is_vouched_by_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
     let down = picture.reachability(endpoint).map(|ix| picture.target(ix));
     let down = down.filter(|it| it.streak.is_failing() && it.streak.hard == Health::Down);
-    let Some(silent) = down.map(|it| it.silent_since).max() else { return false };
+    let silent = down.map(|it| if it.out_at_start { Mono::ZERO } else { it.silent_since });
+    let Some(silent) = silent.max() else { return false };
     let mut targets = picture.topology().endpoint(endpoint).targets.iter();
     targets.any(|ix| {
         let target = picture.target(*ix);
-        target.proof_at > silent && is_unknown(target)
+        (target.proof_at > silent && is_unknown(target))
+            || (silent == Mono::ZERO && target.up_at_start)
     })
 }
 

@@ -9,9 +9,9 @@ use vchealth::lab::fault::Fault;
 use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Nature, Place, World};
 use vchealth::model::{
-    Ailment, Cause, EndpointIx, EngineHealth, Failure, Health, Host, LocalFailure, Mono,
-    Notification, NotificationKind, Now, Outcome, Part, Saw, SelfDoubt, Severity, SiteId, SiteIx,
-    Topology,
+    Ailment, Cause, CheckKind, EndpointIx, EngineHealth, Failure, Health, Host, LocalFailure, Mono,
+    Notification, NotificationKind, Now, Outcome, Part, RemoteFailure, Saw, SelfDoubt, Severity,
+    SiteId, SiteIx, Topology,
 };
 use vchealth::monitor::Input;
 
@@ -351,6 +351,38 @@ fn what_we_fail_to_ask_is_neither_said_to_work_nor_forgotten_by_a_restart() {
     assert_eq!(ends, [Resolved, Resolved]);
     assert_eq!(run.snapshot().sites[at.ix()].standing.hard, Health::Up);
     assert_eq!(run.complaints, [""; 0]);
+}
+
+#[test]
+fn what_proved_a_device_alive_before_a_restart_and_cannot_be_asked_since_does_not_make_it_dead() {
+    let told = |dies: bool| {
+        let (mut run, topology) = drawn(LIVE);
+        let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+        let codec = topology.site(at).endpoints[1];
+        run.until(seconds(30));
+        let (filtered, stopped, end) = (seconds(30), seconds(90), seconds(300));
+        let start = run.now.mono.earlier(seconds(30));
+        run.tamper = Some(Box::new(move |_, target, now, sight| {
+            let now = now.mono - start;
+            if topology.target(target).endpoint != codec || now < filtered || now >= end {
+                return;
+            }
+            if matches!(topology.check_of(target).kind, CheckKind::Icmp(_)) || dies && now < stopped
+            {
+                (sight.lost, sight.result) = (1, Err(Failure::Remote(RemoteFailure::Timeout)));
+            } else if now >= stopped {
+                sight.result = Err(Failure::Local(LocalFailure::NoRoute));
+            }
+        }));
+        run.until(stopped);
+        run.stop(seconds(2));
+        run.until(seconds(280));
+        assert_eq!(run.complaints, [""; 0]);
+        let told = run.told.iter().map(|(_, message)| (message.kind, message.alert.incident.cause));
+        told.filter(|(_, cause)| *cause == Cause::Device).map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(told(false), [], "its services answered in spite of a filter on echoes");
+    assert_eq!(told(true), [NotificationKind::Firing], "nothing of it answered");
 }
 
 #[test]
