@@ -34,9 +34,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use vchealth::daemon::AHEAD;
 use vchealth::lab::scenario::Scenario;
-use vchealth::model::Saw;
+use vchealth::model::{Notification, Saw};
 
 use self::run::Run;
 
@@ -122,6 +123,7 @@ fn seeds() -> std::ops::RangeInclusive<u64> {
 #[test]
 fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
     let files = ["lossy.yaml", "slow.yaml", "jittery.yaml", "background-loss.yaml"];
+    let begins: Timestamp = run::BEGINS.parse().expect("a moment");
     let mut failed = Vec::new();
     for mut scenario in scenarios().into_iter().filter(|s| files.contains(&s.file.as_str())) {
         for seed in seeds() {
@@ -129,9 +131,12 @@ fn loss_delay_and_jitter_are_told_in_time_whatever_the_dice_say() {
             let (mut run, steps) = Run::of(&scenario);
             run.play(&steps, scenario.lasts);
             let judgement = run.judgement(&scenario);
-            if !judgement.holds() || !run.complaints.is_empty() {
+            let fault = begins + steps.first().expect("something happens").at;
+            let early = |told: &Notification| told.alert.incident.began < fault;
+            let early = run.told.iter().any(|(_, told)| early(told));
+            if !judgement.holds() || !run.complaints.is_empty() || early {
                 let (file, complaints) = (&scenario.file, &run.complaints);
-                failed.push(format!("{file} with seed {seed}:\n{judgement}{complaints:?}"));
+                failed.push(format!("{file} with seed {seed}:\n{judgement}{complaints:?} {early}"));
             }
         }
     }

@@ -48,7 +48,15 @@ pub(super) fn path(
         devices.filter(|endpoint| Some(*endpoint) != worst).min_by(order)
     };
     let trouble = |endpoint: Option<EndpointIx>, of: EndpointIx, settled: bool| {
-        let since = paths(of).map(|path| path.since()).max().unwrap_or_default();
+        let since = if is_poor(of) {
+            paths(of).map(|path| path.since()).max().unwrap_or_default()
+        } else {
+            // Its grade is that of what was before; what was asked last is what made it suspicious.
+            let targets = &picture.topology().endpoint(of).targets;
+            let pinged =
+                targets.iter().map(|ix| picture.target(*ix)).filter(|it| it.path.is_some());
+            pinged.map(|it| it.asked_at).max().unwrap_or_default()
+        };
         let (kind, target, down) = (Kind::Quality, None, false);
         Some(Trouble { kind, endpoint, target, since, down, settled })
     };
