@@ -61,7 +61,7 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             "    {} {} at {place}{device} since {}, {} affected",
             incident.severity.word(),
             incident.cause.word(),
-            remote.moment(incident.began),
+            remote.moment(incident.since()),
             incident.affected_now().count().max(1),
         );
         if let Some(ack) = &incident.ack {

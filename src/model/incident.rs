@@ -655,6 +655,14 @@ impl Incident {
         self.resolved.is_none() && self.absorbed_by.is_none()
     }
 
+    /// Since when it is on this time: since it last came back. What comes and goes is one trouble
+    /// since it began, and so is what is over.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        let back = self.relapses.last().filter(|_| self.is_open() && !self.flapping);
+        back.copied().unwrap_or(self.began)
+    }
+
     /// When the fault was over: when its last site was well again. That is a while before the
     /// incident is resolved, which waits to see whether it stays so. None while open.
     #[must_use]

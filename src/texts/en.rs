@@ -141,7 +141,7 @@ pub(super) fn digest(
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
                     Some(figure) => figure,
                     None if lines < Lines::WithoutTimes => {
-                        format!(" since {}", hour(facts.since(), &facts.now))
+                        format!(" since {}", hour(&facts.since, &facts.now))
                     }
                     None => String::new(),
                 };
@@ -204,7 +204,7 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
 /// The same with since when they are on, if all are since then.
 pub(super) fn brief(all: &[Facts<'_>]) -> String {
     let since = |facts: &Facts<'_>| {
-        let since = hour(facts.since(), &facts.now);
+        let since = hour(&facts.since, &facts.now);
         let is_told = facts.over.is_none() && figure(facts).is_none();
         is_told.then(|| format!(" since {since}"))
     };
@@ -235,7 +235,7 @@ fn first_contact(facts: &Facts<'_>) -> String {
 fn summary(facts: &Facts<'_>) -> String {
     let subject = subject(facts);
     let extent = extent(facts);
-    let since = hour(facts.since(), &facts.now);
+    let since = hour(&facts.since, &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
     let fault = match (facts.again, facts.is_unsteady()) {
@@ -249,7 +249,7 @@ fn summary(facts: &Facts<'_>) -> String {
     match facts.kind {
         NotificationKind::Firing => {
             let when = figure.unwrap_or_else(|| format!(" since {since}"));
-            let nth = facts.again.map_or_else(String::new, |(_, n)| format!(" ({} time)", nth(n)));
+            let nth = facts.again.map_or_else(String::new, |n| format!(" ({} time)", nth(n)));
             format!("[{grade}] {subject} {fault}{when}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
@@ -389,7 +389,7 @@ fn what_happened(facts: &Facts<'_>) -> String {
         times => format!(" It recurred {times} times."),
     };
     let told = match facts.again {
-        Some((again, _)) => format!(", {fault} again since {}", hour(&again, &facts.now)),
+        Some(_) => format!(", {fault} again since {}", hour(&facts.since, &facts.now)),
         None => String::new(),
     };
     let last = if facts.last_for_now { " You will hear when it is stable." } else { "" };
@@ -415,14 +415,12 @@ fn what_happened(facts: &Facts<'_>) -> String {
             format!("{subject}{place}: comes and goes since {began}{told}.{relapses}{last}")
         }
         None if figure.is_some() => format!("{subject}{place}: {fault}{since}."),
-        None => match &facts.again {
-            Some((again, _)) => format!(
-                "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}",
-                moment(again),
-                hour(&facts.began, &facts.now)
-            ),
-            None => format!("{subject}{place}: {fault}{since}{}.{relapses}", why(facts)),
-        },
+        None if facts.since > facts.began => format!(
+            "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}",
+            moment(&facts.since),
+            hour(&facts.began, &facts.now)
+        ),
+        None => format!("{subject}{place}: {fault}{since}{}.{relapses}", why(facts)),
     }
 }
 

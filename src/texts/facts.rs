@@ -35,11 +35,13 @@ pub(super) struct Facts<'a> {
     pub(super) decided: Timestamp,
     pub(super) now: DateTime,
     pub(super) began: DateTime,
-    /// When it came back, where the message is about that, and for which time it is on.
-    pub(super) again: Option<(DateTime, usize)>,
+    /// Since when it is on this time.
+    pub(super) since: DateTime,
+    /// For which time it is on, where the message is about its having come back.
+    pub(super) again: Option<usize>,
     /// Whether nothing is said of it for a while unless it becomes critical.
     pub(super) last_for_now: bool,
-    /// How long it has been on when the message was decided.
+    /// How long it has been on this time when the message was decided.
     pub(super) so_far: Duration,
     /// When it was over, and after how long.
     pub(super) over: Option<(DateTime, Duration)>,
@@ -122,8 +124,9 @@ impl<'a> Facts<'a> {
             .relapses
             .last()
             .filter(|_| item.told_as == NotificationKind::Firing && over.is_none());
+        let since = again.copied().unwrap_or_else(|| incident.since());
         // A clock that was set back has it come back before it began.
-        let began = again.map_or(incident.began, |again| incident.began.min(*again));
+        let began = incident.began.min(since);
         let again = again.filter(|again| **again > began);
         let told = incident.told.iter().rfind(|told| told.channel == notification.channel);
         Self {
@@ -137,9 +140,10 @@ impl<'a> Facts<'a> {
             decided: notification.created,
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(began),
-            again: again.map(|at| (tz.to_datetime(*at), incident.relapses.len() + 1)),
+            since: tz.to_datetime(since),
+            again: again.map(|_| incident.relapses.len() + 1),
             last_for_now: told.is_some_and(|told| told.last_for_now),
-            so_far: between(incident.began, notification.created),
+            so_far: between(since, notification.created),
             over,
             removed: incident.resolution == Some(Resolution::Removed),
             place: Place::of(alert, style.language),
@@ -147,11 +151,6 @@ impl<'a> Facts<'a> {
             session: TouchedSession::of(alert, notification.created, tz),
             tz,
         }
-    }
-
-    /// Since when it is on: since it came back, if that is what the message is about.
-    pub(super) fn since(&self) -> &DateTime {
-        self.again.as_ref().map_or(&self.began, |(at, _)| at)
     }
 
     /// Whether it is to be called unsteady rather than down: it is known to come and go, or

@@ -75,6 +75,7 @@ struct Context<'a> {
     endpoint: &'a str,
     check: &'a str,
     began: String,
+    since: String,
     ended: Option<String>,
     minutes: u64,
     likely: String,
@@ -372,6 +373,7 @@ impl<'a> Context<'a> {
             endpoint: facts.device(),
             check: facts.check(),
             began: moment(facts.began),
+            since: moment(facts.since),
             ended: facts.over.as_ref().map(|(end, _)| moment(*end)),
             minutes: lasted.as_secs() / 60,
             likely,
@@ -446,7 +448,7 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
 }
 
 /// What the template of a part of one incident can use, as the README explains it.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 29] = [
     "kind",
     "over",
     "flapping",
@@ -461,6 +463,7 @@ const KNOWN: [&str; 28] = [
     "endpoint",
     "check",
     "began",
+    "since",
     "ended",
     "minutes",
     "likely",

@@ -505,6 +505,15 @@ fn special() -> Vec<(&'static str, Letter)> {
     let mut last = again.clone();
     let told = told(last.channel.as_str(), NotificationKind::Firing, "2026-02-03T00:55:04Z", &[]);
     last.alert.incident.told = vec![Told { last_for_now: true, ..told }];
+    let again_as = |kind: NotificationKind, created: &str| {
+        let mut it = stage(again.clone(), kind);
+        it.created = at(created);
+        it.alert.incident.waiting_since = Some(at("2026-02-03T00:55:04Z"));
+        letter(vec![it])
+    };
+    let again_grown = again_as(NotificationKind::Update, "2026-02-03T00:57:00Z");
+    let again_untaken = again_as(NotificationKind::Escalation, "2026-02-03T00:59:04Z");
+    let again_still = again_as(NotificationKind::Reminder, "2026-02-03T01:25:04Z");
     let mut other = again.clone();
     other.alert.site_name = "Xã Bộc Bố".to_owned();
     let mut no_session = sample(Cause::Access);
@@ -609,6 +618,9 @@ fn special() -> Vec<(&'static str, Letter)> {
     vec![
         ("escalated, since some did not hear of it", letter(vec![unheard])),
         ("on again", letter(vec![again.clone()])),
+        ("on again, and graver", again_grown),
+        ("on again, and taken on by nobody", again_untaken),
+        ("on again, still", again_still),
         ("on again, the last that is told for a while", letter(vec![last])),
         ("two that are on again", letter(vec![again, other])),
         ("comes and goes", letter(vec![flapping.clone()])),

@@ -145,7 +145,7 @@ pub(super) fn digest(
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
                     Some(figure) => figure,
                     None if lines < Lines::WithoutTimes => {
-                        format!(" từ {}", hour(facts.since(), &facts.now))
+                        format!(" từ {}", hour(&facts.since, &facts.now))
                     }
                     None => String::new(),
                 };
@@ -214,7 +214,7 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
 /// The same with since when they are on, if all are since then.
 pub(super) fn brief(all: &[Facts<'_>]) -> String {
     let since = |facts: &Facts<'_>| {
-        let since = hour(facts.since(), &facts.now);
+        let since = hour(&facts.since, &facts.now);
         let is_told = facts.over.is_none() && figure(facts).is_none();
         is_told.then(|| format!(" từ {since}"))
     };
@@ -245,7 +245,7 @@ fn first_contact(facts: &Facts<'_>) -> String {
 fn summary(facts: &Facts<'_>) -> String {
     let subject = sentence_case(&subject(facts));
     let extent = extent(facts);
-    let since = hour(facts.since(), &facts.now);
+    let since = hour(&facts.since, &facts.now);
     let session = session_in_brief(facts);
     let grade = grade(facts.severity);
     let fault = match (facts.again, facts.is_unsteady()) {
@@ -260,7 +260,7 @@ fn summary(facts: &Facts<'_>) -> String {
         NotificationKind::Firing => {
             let when = if is_named { "lúc" } else { "từ" };
             let when = figure.unwrap_or_else(|| format!(" {when} {since}"));
-            let nth = facts.again.map_or_else(String::new, |(_, nth)| format!(" (lần {nth})"));
+            let nth = facts.again.map_or_else(String::new, |nth| format!(" (lần {nth})"));
             format!("[{grade}] {subject} {fault}{when}{nth}{extent}{session}")
         }
         NotificationKind::Update => {
@@ -402,7 +402,7 @@ fn what_happened(facts: &Facts<'_>) -> String {
         times => format!(" Đã lặp lại {times} lần."),
     };
     let told = match facts.again {
-        Some((again, _)) => format!(", lại {fault} lúc {}", hour(&again, &facts.now)),
+        Some(_) => format!(", lại {fault} lúc {}", hour(&facts.since, &facts.now)),
         None => String::new(),
     };
     let last = if facts.last_for_now { " Sẽ báo lại khi ổn định." } else { "" };
@@ -428,14 +428,12 @@ fn what_happened(facts: &Facts<'_>) -> String {
             "{subject}{place} chập chờn, lúc được lúc mất, từ {began}{told}.{relapses}{last}"
         ),
         None if figure.is_some() => format!("{subject}{place} {fault}{since}."),
-        None => match &facts.again {
-            Some((again, _)) => format!(
-                "{subject}{place} lại {fault} lúc {}, lần đầu lúc {}.{relapses}",
-                moment(again),
-                hour(&facts.began, &facts.now)
-            ),
-            None => format!("{subject}{place} {fault}{since}{}.{relapses}", why(facts)),
-        },
+        None if facts.since > facts.began => format!(
+            "{subject}{place} lại {fault} lúc {}, lần đầu lúc {}.{relapses}",
+            moment(&facts.since),
+            hour(&facts.began, &facts.now)
+        ),
+        None => format!("{subject}{place} {fault}{since}{}.{relapses}", why(facts)),
     }
 }
 

@@ -132,7 +132,7 @@ pub(super) async fn site(State(app): State<Arc<App>>, Id(id): Id) -> Response {
 /// `GET /api/v1/incidents/{id}`.
 pub(super) async fn incident(State(app): State<Arc<App>>, Id(id): Id) -> Response {
     match past::find(&app, &id).await {
-        Ok(incident) => Json(&*incident).into_response(),
+        Ok(incident) => Json(past::Shown::of(&*incident)).into_response(),
         Err(response) => response,
     }
 }

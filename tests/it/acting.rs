@@ -554,7 +554,7 @@ fn command(args: &[&str]) -> Output {
 }
 
 /// What a command prints; it must succeed.
-fn said(args: &[&str]) -> String {
+pub(crate) fn said(args: &[&str]) -> String {
     let output = command(args);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {stderr}");

@@ -160,7 +160,7 @@ impl Templates {
             kind => kind.map_or("several", NotificationKind::word),
         };
         let places = run.map_or_else(|| brief.places.clone(), |session| vec![session]);
-        let began = shared_by_all(&facts, |facts| moment(*facts.since()));
+        let began = shared_by_all(&facts, |facts| moment(facts.since));
         let severity = facts.iter().map(|facts| facts.severity).max().unwrap_or_default();
         let context = |named: usize, contact: Option<&'_ Contact>| {
             let context = ShortContext {

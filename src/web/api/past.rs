@@ -4,6 +4,7 @@
 
 mod series;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -83,7 +84,7 @@ struct SiteHistory {
     /// when there are more than the limit.
     health: Vec<HealthChange>,
     /// Incidents that it was at fault in or affected by, latest first.
-    incidents: Vec<Incident>,
+    incidents: Vec<Shown<Incident>>,
     /// Planned work that named it, by its beginning.
     maintenance: Vec<Maintenance>,
 }
@@ -113,6 +114,7 @@ pub(in crate::web) async fn history(
         health.drain(..health.len().saturating_sub(limit));
         let touches = |it: &Incident| touches(it, &site);
         let incidents = history.incidents_back(from, until, None, limit, touches)?;
+        let incidents = incidents.into_iter().map(Shown::of).collect();
         let mut maintenance = history.maintenance(from, until)?;
         maintenance.retain(|window| window.sites.contains(&site));
         maintenance.drain(..maintenance.len().saturating_sub(limit));
@@ -178,7 +180,7 @@ pub(in crate::web) fn touches(incident: &Incident, site: &SiteId) -> bool {
 #[derive(Serialize)]
 struct IncidentPage<I> {
     taken: Timestamp,
-    incidents: Vec<I>,
+    incidents: Vec<Shown<I>>,
     /// What to give as `after` for the next page; none when this is the last.
     next: Option<IncidentId>,
 }
@@ -196,7 +198,8 @@ pub(in crate::web) async fn incidents(
         let snapshot = app.daemon.snapshot();
         let wanted = snapshot.incidents.iter().filter(|incident| asked.wants(incident));
         let most = if asked.limit.is_some() { limit } else { usize::MAX };
-        let incidents: Vec<&Incident> = wanted.take(most).map(|incident| &**incident).collect();
+        let incidents: Vec<Shown<&Incident>> =
+            wanted.take(most).map(|incident| Shown::of(&**incident)).collect();
         let taken = snapshot.taken.wall;
         return Json(IncidentPage { taken, incidents, next: None }).into_response();
     }
@@ -219,6 +222,7 @@ pub(in crate::web) async fn incidents(
         let more = incidents.len() > limit;
         incidents.truncate(limit);
         let next = incidents.last().filter(|_| more).map(|last| last.id.clone());
+        let incidents = incidents.into_iter().map(Shown::of).collect();
         Ok(Some(IncidentPage { taken: now, incidents, next }))
     });
     match found.await {
@@ -229,6 +233,22 @@ pub(in crate::web) async fn incidents(
 }
 
 /// The incident with this id, of now or of the past.
+/// An incident, and what readers would have to work out from its record.
+#[derive(Serialize)]
+pub(super) struct Shown<I> {
+    #[serde(flatten)]
+    incident: I,
+    /// Since when it is on this time.
+    since: Timestamp,
+}
+
+impl<I: Borrow<Incident>> Shown<I> {
+    pub(super) fn of(incident: I) -> Self {
+        let since = incident.borrow().since();
+        Self { incident, since }
+    }
+}
+
 pub(super) async fn find(app: &App, id: &str) -> Result<Arc<Incident>, Response> {
     let snapshot = app.daemon.snapshot();
     if let Some(known) = snapshot.incidents.iter().find(|incident| incident.id.as_str() == id) {

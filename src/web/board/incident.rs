@@ -92,13 +92,13 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                 span dir="auto" { (account.subject) } " " (account.fault)
             }
             p.facts {
-                (pen.pick("từ ", "since ")) (pen.moment(incident.began))
+                (pen.pick("từ ", "since ")) (pen.moment(incident.since()))
                 @match incident.ended() {
                     Some(at) => {
                         (pen.pick(" đến ", " until ")) (pen.moment(at)) ", "
                         (pen.pick("kéo dài ", "it lasted ")) (pen.words.lasting(age(incident.began, at)))
                     },
-                    None => { " · " b { (pen.ago(incident.began)) } },
+                    None => { " · " b { (pen.ago(incident.since())) } },
                 }
                 (extent(pen, incident))
             }
@@ -192,8 +192,8 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
                 " " span.what { (account.fault) }
             }
             p.facts {
-                (pen.pick("từ", "since")) " " (pen.moment(incident.began))
-                " · " b { (pen.ago(incident.began)) }
+                (pen.pick("từ", "since")) " " (pen.moment(incident.since()))
+                " · " b { (pen.ago(incident.since())) }
                 (extent(pen, incident))
                 @if incident.flapping { " · " (pen.pick("chập chờn", "comes and goes")) }
             }

@@ -146,7 +146,7 @@ impl Page<'_> {
         let chosen = sent.is_none_or(|sent| sent.names(incident));
         let told = html! {
             b { (self.place(incident)) } br;
-            (self.what(incident)) ", " (self.pick("từ ", "since ")) (self.moment(incident.began))
+            (self.what(incident)) ", " (self.pick("từ ", "since ")) (self.moment(incident.since()))
             @if let Some(ack) = incident.whose(self.now) {
                 br; "✓ " (self.pick("Đã tiếp nhận: ", "Taken on: ")) (self.who(ack))
             }

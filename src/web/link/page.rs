@@ -296,9 +296,9 @@ impl Page<'_> {
                 dl {
                     dt { (self.pick("Bắt đầu", "Since")) }
                     dd {
-                        (self.moment(incident.began))
+                        (self.moment(incident.since()))
                         @if incident.is_open() {
-                            " (" (words.lasting(age(incident.began, self.now))) ")"
+                            " (" (words.lasting(age(incident.since(), self.now))) ")"
                         }
                     }
                     @if affected > 1 || incident.delegates > 0 {

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use vchealth::model::{Language, ReportFormat};
 use vchealth::report::{self, Style};
 
 use super::words;
+use crate::acting::{path, said};
 use crate::browser::Browser;
 use crate::province;
 use crate::web::House;
@@ -40,6 +42,35 @@ async fn an_incident_that_is_over_says_so_first_and_sends_nobody_out() {
     let text = words(&open);
     let (confirmed, taken) = (text.find("xác nhận sự cố"), text.find("Hà tiếp nhận: đang gọi xã"));
     assert!(confirmed.is_some() && confirmed < taken, "what happened is told in order: {text}");
+}
+
+#[tokio::test]
+async fn what_is_on_again_is_on_since_it_came_back_wherever_one_looks() {
+    let mut snapshot = province::troubled(204);
+    let back = province::now().wall - SignedDuration::from_mins(1);
+    let all = &mut snapshot.incidents;
+    let it = all.iter_mut().find(|it| it.id.as_str() == "cho-don-1").expect("an incident");
+    Arc::make_mut(it).relapses = vec![back];
+    let house = House::open(snapshot);
+    for page in ["/", "/incidents/cho-don-1"] {
+        let text = words(&house.get(page).await.text());
+        assert!(text.contains("từ 07:41 · 1 phút"), "{page}: {text}");
+    }
+    let text = words(&house.get(&path("cho-don-1", "n1")).await.text());
+    assert!(text.contains("Bắt đầu 07:41 (1 phút)"), "{text}");
+    let listed = house.get("/api/v1/incidents").await.json();
+    for it in listed["incidents"].as_array().expect("a list") {
+        let came_back = it["id"] == "cho-don-1";
+        let since = if came_back { back.to_string() } else { it["began"].as_str().unwrap().into() };
+        assert_eq!(it["since"], since, "{it}");
+    }
+    let one = house.get("/api/v1/incidents/cho-don-1").await.json();
+    let (began, since) = (one["began"].as_str(), one["since"].as_str());
+    assert_eq!((began, since), (Some("2023-11-24T00:38:00Z"), Some("2023-11-24T00:41:00Z")));
+    let at = format!("http://{}", house.address);
+    let listed = tokio::task::spawn_blocking(move || said(&["incidents", "--at", &at])).await;
+    let listed = listed.expect("it ends");
+    assert!(listed.contains("critical uplink at cho-don since 2023-11-24 07:41 +07,"), "{listed}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub(super) fn incident() -> Value {
         ("check", maybe(&text())),
         ("common", maybe(&a("CommonFactor"))),
         ("began", time()),
+        ("since", time()),
         ("opened", time()),
         ("resolved", maybe(&time())),
         ("severity", a("Severity")),
