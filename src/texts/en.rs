@@ -414,13 +414,13 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None if facts.is_unsteady() => {
             format!("{subject}{place}: comes and goes since {began}{told}.{relapses}{last}")
         }
-        None if figure.is_some() => format!("{subject}{place}: {fault}{since}."),
+        None if figure.is_some() => format!("{subject}{place}: {fault}{since}.{last}"),
         None if facts.since > facts.began => format!(
-            "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}",
+            "{subject}{place}: {fault} again since {}, for the first time at {}.{relapses}{last}",
             moment(&facts.since),
             hour(&facts.began, &facts.now)
         ),
-        None => format!("{subject}{place}: {fault}{since}{}.{relapses}", why(facts)),
+        None => format!("{subject}{place}: {fault}{since}{}.{relapses}{last}", why(facts)),
     }
 }
 

@@ -153,10 +153,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether it is to be called unsteady rather than down: it is known to come and go, or
-    /// nothing is said of it for a while because it does.
+    /// Whether it is to be called unsteady rather than down. What was cut twice is down a second
+    /// time, also where that uses up the messages of the hour.
     pub(super) const fn is_unsteady(&self) -> bool {
-        self.incident.flapping || self.last_for_now
+        self.incident.flapping
     }
 
     /// Whether replies come, only too late to be of use.
