@@ -27,8 +27,8 @@ pub use self::templates::{Templates, check as check_templates};
 
 pub(crate) use self::facts::grouped;
 use self::facts::{
-    Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, shared_by_all, tenths,
-    units,
+    Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, removed,
+    shared_by_all, tenths, units,
 };
 use crate::config::TemplatePart;
 use crate::model::{

@@ -20,7 +20,7 @@ use words::{count, day, devices_with, duration, grade, hour, moment, nth, precis
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
+    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, removed,
     shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
@@ -177,7 +177,10 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
         [(Resolved, _)] => match all.iter().filter(|facts| facts.removed).count() {
             0 => format!("[RESOLVED] {incidents} over"),
             gone if gone == all.len() => format!("[ENDED] {incidents} no longer monitored"),
-            gone => format!("[ENDED] {incidents} over, {gone} of them no longer monitored"),
+            gone => format!(
+                "[ENDED] {incidents} over, {gone} of them no longer monitored{}",
+                removed(all)
+            ),
         },
         [(Update, _)] => format!("[UPDATE – {grade}] {incidents} wider or graver{session}"),
         [(Reminder, _)] => format!("[REMINDER – {grade}] {incidents} still on{session}"),

@@ -17,6 +17,8 @@ use crate::model::{
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
 const NAMED: (usize, usize) = (10, 60);
+/// Letters of names that a first line has room for.
+const REMOVED: usize = 40;
 /// Observations of targets that a description names.
 const SEEN: usize = 3;
 
@@ -513,6 +515,19 @@ pub(super) const IN_ORDER: [NotificationKind; 5] = {
 pub(super) fn kinds(all: &[Facts<'_>]) -> Vec<(NotificationKind, usize)> {
     let count = |kind| (kind, all.iter().filter(|facts| facts.kind == kind).count());
     IN_ORDER.into_iter().map(count).filter(|(_, count)| *count > 0).collect()
+}
+
+/// Which sites are watched no longer, in brackets, where that is short enough for a first line.
+pub(super) fn removed(all: &[Facts<'_>]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for facts in all.iter().filter(|facts| facts.removed) {
+        if !names.contains(&facts.place_name()) {
+            names.push(facts.place_name());
+        }
+    }
+    let names = names.join(", ");
+    let fits = !names.is_empty() && names.chars().count() <= REMOVED;
+    if fits { format!(" ({names})") } else { String::new() }
 }
 
 /// From one moment to a later one; zero when the clock was set back in between.

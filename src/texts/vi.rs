@@ -21,7 +21,7 @@ use words::{
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
+    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, removed,
     shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
@@ -183,9 +183,10 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
             gone if gone == count => {
                 format!("[KẾT THÚC] {count} sự cố đã kết thúc vì không còn được giám sát")
             }
-            gone => {
-                format!("[KẾT THÚC] {count} sự cố đã kết thúc, {gone} vì không còn được giám sát")
-            }
+            gone => format!(
+                "[KẾT THÚC] {count} sự cố đã kết thúc, {gone} vì không còn được giám sát{}",
+                removed(all)
+            ),
         },
         [(Update, _)] => {
             format!("[CẬP NHẬT – {grade}] {count} sự cố lan rộng hoặc nặng thêm{session}")
