@@ -2,6 +2,8 @@
 //! people ask and tell the running daemon, through its API. Every command that asks a daemon does
 //! so through [`Remote`].
 
+mod quiet;
+
 use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
+use self::quiet::Quiet;
 use super::args::{
     AckIncident, Addressed, Asker, Credentials, Duty, Lasting, Maintain, SilenceSite, Unsilence,
 };
@@ -33,7 +36,30 @@ pub(super) struct Remote {
 
 #[derive(Deserialize)]
 struct Incidents {
+    taken: Timestamp,
     incidents: Vec<Incident>,
+}
+
+#[derive(Deserialize)]
+struct Silences {
+    silences: Vec<Silence>,
+}
+
+#[derive(Deserialize)]
+struct Windows {
+    maintenance: Vec<Maintenance>,
+}
+
+#[derive(Deserialize)]
+struct Sites {
+    sites: Vec<Site>,
+}
+
+#[derive(Deserialize)]
+struct Site {
+    id: SiteId,
+    name: String,
+    parent: Option<SiteId>,
 }
 
 /// Open incidents, gravest first.
@@ -44,11 +70,13 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
         println!("{told:#}");
         return Ok(Exit::Well);
     }
-    let Incidents { incidents } = remote.read(told)?;
+    let Incidents { taken, incidents } = remote.read(told)?;
     let active: Vec<&Incident> = incidents.iter().filter(|it| it.is_active()).collect();
     if active.is_empty() {
         println!("no incident is open");
+        return Ok(Exit::Well);
     }
+    let quiet = Quiet::ask(&remote, taken)?;
     for incident in active {
         let place = match (&incident.site, &incident.common) {
             (Some(site), _) => site.to_string(),
@@ -69,6 +97,9 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             let note = if ack.note.is_empty() { String::new() } else { format!(": {}", ack.note) };
             let until = until.unwrap_or_default();
             println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
+        }
+        for line in quiet.about(incident.site.as_ref(), &remote) {
+            println!("    {line}");
         }
     }
     Ok(Exit::Well)
@@ -111,10 +142,6 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
 
 /// Holds back messages, or lists what is held back.
 pub(super) fn silence(given: &SilenceSite) -> Result<Exit, Failed> {
-    #[derive(Deserialize)]
-    struct Silences {
-        silences: Vec<Silence>,
-    }
     let remote = Remote::new(&given.to)?;
     if given.site.is_none() && !given.everything {
         let told: Value = remote.get("/api/v1/silences")?;
@@ -150,10 +177,6 @@ pub(super) fn silence(given: &SilenceSite) -> Result<Exit, Failed> {
 
 /// Ends a silence, by its id or by its site.
 pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
-    #[derive(Deserialize)]
-    struct Silences {
-        silences: Vec<Silence>,
-    }
     let remote = Remote::new(&given.to)?;
     let told: Value = remote.get("/api/v1/silences")?;
     let Silences { silences } = remote.read(told)?;
@@ -179,10 +202,6 @@ pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
 
 /// Announces planned work, ends it, or lists it.
 pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
-    #[derive(Deserialize)]
-    struct Windows {
-        maintenance: Vec<Maintenance>,
-    }
     let remote = Remote::new(&given.to)?;
     if let Some(id) = &given.end {
         remote.end(&format!("/api/v1/maintenance/{}", encoded(id)))?;
@@ -390,32 +409,24 @@ impl Remote {
 
     /// The id of a site that is named by its id or its name.
     fn site(&self, named: &str) -> Result<String, Failed> {
-        #[derive(Deserialize)]
-        struct Row {
-            id: String,
-            name: String,
-        }
-        #[derive(Deserialize)]
-        struct Sites {
-            sites: Vec<Row>,
-        }
         let told: Value = self.get("/api/v1/sites")?;
         let Sites { sites } = self.read(told)?;
         let name: String = named.nfc().collect();
-        let found = sites.iter().find(|row| row.id == named);
+        let found = sites.iter().find(|row| row.id.as_str() == named);
         let found = found.or_else(|| sites.iter().find(|row| row.name == name));
         if let Some(row) = found {
-            return Ok(row.id.clone());
+            return Ok(row.id.to_string());
         }
-        let near = super::nearest(named, sites.iter().map(|row| (row.id.as_str(), &row.id)))
-            .map(|id| format!("; did you mean `{id}`?"));
+        let near =
+            super::nearest(named, sites.iter().map(|row| (row.id.as_str(), row.id.as_str())))
+                .map(|id| format!("; did you mean `{id}`?"));
         Err(refused(format!("there is no site `{named}`{}", near.unwrap_or_default())))
     }
 
     /// The incident that is meant: by its id, or by the site where it is the only one.
     fn incident(&self, named: &str) -> Result<String, Failed> {
         let told: Value = self.get("/api/v1/incidents")?;
-        let Incidents { incidents } = self.read(told)?;
+        let Incidents { incidents, .. } = self.read(told)?;
         let known = incidents.iter().any(|it| it.id.as_str() == named);
         let Some(site) = (!known).then(|| self.site(named).ok()).flatten() else {
             return Ok(named.to_owned());

@@ -674,11 +674,20 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     assert!(set.starts_with("tan-lap is silenced until "), "{set}");
     assert!(set.contains(" +07; end it"), "in the time zone of the daemon, wherever we are: {set}");
     assert!(said(&["silence", "--config", config]).contains("by ha: kéo cáp"));
+    let listed = said(&["incidents", "--config", config]);
+    let silenced = listed.lines().find(|it| it.starts_with("    silenced: tan-lap, ")).unwrap();
+    assert!(silenced.ends_with(" +07, by ha: kéo cáp"), "{listed}");
     assert!(said(&["unsilence", "tan-lap", "--config", config]).contains("is over"));
     let work = ["maintenance", "tan-lap", "--for", "1h", "--reason", "thay router"];
     let set = said(&[&work[..], &["--config", config]].concat());
     let end = set.trim_end().rsplit(' ').next().unwrap().to_owned();
     assert!(said(&["maintenance", "--config", config]).contains("by ha: thay router"));
+    let listed = said(&["incidents", "--config", config]);
+    assert!(listed.contains("\n    planned work: tan-lap, "), "{listed}");
+    assert!(
+        listed.contains(" +07, by ha: thay router") && !listed.contains("silenced"),
+        "{listed}"
+    );
     assert!(said(&["maintenance", "--end", &end, "--config", config]).contains("is over"));
 
     for (args, code, why) in [
