@@ -24,7 +24,9 @@ use super::reach::Running;
 use super::{Exit, Failed, runtime};
 use crate::config::Settings;
 use crate::daemon::{DaemonError, Source};
-use crate::model::{Ack, HandOver, Incident, Maintenance, PersonId, Silence, SiteId, encoded};
+use crate::model::{
+    Ack, HandOver, Incident, Maintenance, PersonId, Silence, SiteId, encoded, folded,
+};
 
 /// A daemon that runs somewhere.
 pub(super) struct Remote {
@@ -134,7 +136,11 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
     });
     let incident = remote.incident(&given.incident)?;
     let path = format!("/api/v1/incidents/{}/ack", encoded(&incident));
-    let ack: Ack = remote.send(Method::POST, &path, Some(&body))?;
+    let ack: Ack = remote.send(Method::POST, &path, Some(&body)).map_err(|why| match why {
+        // The API knows it as a field.
+        Failed::Refused(why) => refused(why.replace("`take_over`", "`--take-over`")),
+        other => other,
+    })?;
     let until = ack.until.map_or_else(|| "it is over".to_owned(), |at| remote.moment(at));
     println!("{incident} is taken on until {until}; reminders stay away");
     Ok(Exit::Well)
@@ -417,9 +423,14 @@ impl Remote {
         if let Some(row) = found {
             return Ok(row.id.to_string());
         }
-        let near =
-            super::nearest(named, sites.iter().map(|row| (row.id.as_str(), row.id.as_str())))
-                .map(|id| format!("; did you mean `{id}`?"));
+        let bare = folded(named);
+        let alike = sites.iter().find(|row| folded(&row.name) == bare).map(|row| &*row.name);
+        let near = alike
+            .or_else(|| {
+                super::nearest(named, sites.iter().map(|it| (it.id.as_str(), it.id.as_str())))
+            })
+            .or_else(|| super::nearest(named, sites.iter().map(|it| (&*it.name, &*it.name))))
+            .map(|meant| format!("; did you mean `{meant}`?"));
         Err(refused(format!("there is no site `{named}`{}", near.unwrap_or_default())))
     }
 

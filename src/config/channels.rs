@@ -534,10 +534,30 @@ fn chat(node: &Node, out: &Findings) -> Option<String> {
     Some(text)
 }
 
+/// What is wrong with what is no address for mail, which its reader does not tell.
+fn amiss_in(text: &str) -> &'static str {
+    use lettre::address::AddressError;
+    let bare = match text.split_once('<') {
+        Some((_, address)) => match address.trim_end().strip_suffix('>') {
+            Some(address) => address,
+            None => return "`<` is not closed by `>` at its end",
+        },
+        None => text,
+    };
+    match bare.trim().parse::<lettre::Address>() {
+        Err(AddressError::MissingParts) => "there is no `@` in it",
+        Err(AddressError::InvalidUser) => "what stands before `@` names no mailbox",
+        Err(AddressError::InvalidDomain) => "what stands behind `@` is no domain",
+        Err(_) => "it is not `mailbox@domain`",
+        Ok(_) => "what stands before `<` is no name, unless it stands in quotes",
+    }
+}
+
 /// An address for mail, judged by the same reader that the client uses.
 fn mail_address(node: &Node, out: &Findings) -> Option<String> {
     let text = line(320)(node, out)?;
-    if let Err(why) = text.parse::<lettre::message::Mailbox>() {
+    if text.parse::<lettre::message::Mailbox>().is_err() {
+        let why = amiss_in(&text);
         let hint = "write it like `truc@tinh.example` or `Trực <truc@tinh.example>`".to_owned();
         out.hint(node.span, format!("this is no address for mail: {why}"), hint);
         return None;

@@ -165,8 +165,9 @@ pub(super) async fn ack(
         Err(why) => return problem(StatusCode::BAD_REQUEST, why),
     };
     if let Some(held) = incident.taken_by(now).filter(|held| held.by != ack.by && !takes_over) {
-        let why =
-            format!("{} took this on at {}; `take_over` relieves them of it", held.by, held.at);
+        let at = held.at.to_zoned_datetime(app.daemon.look().time_zone);
+        let at = at.strftime("%Y-%m-%d %H:%M %:::z");
+        let why = format!("{} took this on at {at}; `take_over` relieves them of it", held.by);
         let body = serde_json::json!({ "error": why, "held": held });
         return (StatusCode::CONFLICT, Json(body)).into_response();
     }

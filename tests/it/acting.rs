@@ -655,9 +655,10 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let taken = command(&["ack", &id, "--reason", "x", "--config", config]);
     let refusal = String::from_utf8_lossy(&taken.stderr).into_owned();
     assert!(
-        !taken.status.success() && refusal.contains("Nguyen Ha (duty) took this on"),
+        !taken.status.success() && refusal.contains("Nguyen Ha (duty) took this on at 20"),
         "{refusal}"
     );
+    assert!(refusal.contains(" +07; `--take-over` relieves"), "{refusal}");
     let over =
         ["ack", &id, "--take-over", "--for", "30m", "--reason", "đang đi", "--config", config];
     let taken = said(&over);
@@ -697,6 +698,11 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
             &["silence", "tan-lpa", "--for", "1h", "--reason", "x", "--at", &at],
             1,
             "did you mean `tan-lap`?",
+        ),
+        (
+            &["silence", "xa Tân lập", "--for", "1h", "--reason", "x", "--at", &at],
+            1,
+            "did you mean `Xã Tân Lập`?",
         ),
         (&["silence", "tan-lap", "--at", &at], 64, "say for how long"),
         (&["silence", "tan-lap", "--for", "1h", "--at", &at], 64, "say why, such as `--reason"),

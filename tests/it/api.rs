@@ -380,7 +380,7 @@ async fn whoever_comes_second_is_told_who_has_the_incident_already() {
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["held"]["by"], "Hà", "for programs");
     let why = refused.json()["error"].as_str().unwrap().to_owned();
-    assert!(why.starts_with("Hà took this on at 2023-11-24T00:33"), "{why}");
+    assert!(why.starts_with("Hà took this on at 2023-11-24 07:33 +07;"), "{why}");
     assert!(why.contains("`take_over`"), "{why}");
     assert!(house.daemon.acks.lock().unwrap().is_empty());
     assert_eq!(house.post(path, &json!({ "by": "Hà", "note": "đã gọi" })).await.status, 200);

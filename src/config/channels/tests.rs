@@ -88,7 +88,14 @@ fn what_is_written_badly_is_told() {
              password_env: P}",
             "for all to read",
         ),
-        ("{kind: email, host: m, from: nobody, to: [c@d.vn]}", "this is no address for mail"),
+        (
+            "{kind: email, host: m, from: nobody, to: [c@d.vn]}",
+            "this is no address for mail: there is no `@` in it",
+        ),
+        ("{kind: email, host: m, from: a b@d.vn, to: [c@d.vn]}", "before `@` names no mailbox"),
+        ("{kind: email, host: m, from: a@d..vn, to: [c@d.vn]}", "behind `@` is no domain"),
+        ("{kind: email, host: m, from: A <a@d.vn, to: [c@d.vn]}", "`<` is not closed by `>`"),
+        ("{kind: email, host: m, from: 'A, B <a@d.vn>', to: [c@d.vn]}", "before `<` is no name"),
         ("{kind: zalo, app_id: \"1\", secret_key_env: S, groups: [g]}", "`refresh_token_file`"),
         (
             "{kind: zalo, app_id: \"1\", secret_key_env: S, refresh_token_env: R}",

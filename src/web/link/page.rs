@@ -234,7 +234,7 @@ impl Page<'_> {
     pub(super) fn sites(&self, many: usize) -> String {
         match many {
             1 => self.pick("1 điểm cầu", "1 site").to_owned(),
-            _ => format!("{many} {}", self.words().sites()),
+            _ => format!("{} {}", self.count(many as u64), self.words().sites()),
         }
     }
 
@@ -304,7 +304,7 @@ impl Page<'_> {
                     @if affected > 1 || incident.delegates > 0 {
                         dt { (self.pick("Ảnh hưởng", "Affects")) }
                         dd {
-                            (self.count(affected.max(1) as u64)) " " (words.sites())
+                            (self.sites(affected.max(1)))
                             @if incident.delegates > 0 {
                                 ", " (self.count(incident.delegates.into())) " " (words.delegates())
                             }
