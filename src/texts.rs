@@ -36,7 +36,7 @@ use crate::model::{
     Part, ReadinessNotice, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
 };
 
-pub use letter::{Item, Letter};
+pub use letter::{Item, Letter, Untold};
 pub(crate) use letter::{begins, letter_id, test_letter};
 pub use link::{About, KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
 
@@ -402,7 +402,7 @@ pub fn account(alert: &Alert, style: &Style) -> Account {
         alert: alert.clone(),
         instead_of: None,
     };
-    let item = Item { told_as: NotificationKind::Firing, notification: Arc::new(notification) };
+    let item = Item::new(NotificationKind::Firing, Arc::new(notification));
     let facts = Facts::new(&item, style);
     match style.language {
         Language::Vi => vi::account(&facts),

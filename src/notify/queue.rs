@@ -46,18 +46,25 @@
 //!    and counted, also after a restart, until they accept something again; a drill is not accepted
 //!    as long as there is anybody. What is heard of a letter that left under other settings of the
 //!    channel changes nothing of this.
+//! 10. A letter knows when it leaves which other channels have not got through with what they are
+//!    to tell of the same, each time that it leaves: see `untold`.
 
 mod entry;
 mod line;
 mod stand_in;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
-use crate::model::{ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now};
+use crate::model::{
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
+};
 use crate::store::{Mark, MarkState, RecipientKey, Refuses, StandIn, Waiting};
 use entry::Entry;
 use line::{Line, StandsIn};
@@ -239,6 +246,10 @@ impl Queue {
         let wait = if wait > LONGEST_ASKED { Duration::ZERO } else { wait };
         let mut entry = Entry::new(Arc::new(waiting.notification));
         entry.told_as = waiting.told_as;
+        if entry.told_as == NotificationKind::Firing {
+            // It may have overtaken others that are not known any more: nothing was told before.
+            entry.since = Timestamp::MIN;
+        }
         entry.attempts = waiting.attempts;
         entry.retry_at = now.mono + wait;
         entry.bundle = waiting.bundle;
@@ -252,7 +263,9 @@ impl Queue {
     pub(super) fn next(&mut self, now: Now) -> Option<Due> {
         self.fall_back(now);
         let output = &mut self.output;
-        self.lines.values_mut().find_map(|line| line.next(now, output))
+        let mut due = self.lines.values_mut().find_map(|line| line.next(now, output))?;
+        self.note_untold(&mut due.letter, now);
+        Some(due)
     }
 
     /// Takes in how the delivery of a letter went.
@@ -331,6 +344,7 @@ impl Queue {
             return;
         }
         entry.order = self.next_order;
+        entry.came_at = now.mono;
         self.next_order += 1;
         let incident = entry.notification.alert.incident.id.clone();
         line.waiting.push(entry);

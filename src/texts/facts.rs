@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::seen::Seen;
-use super::{Item, Style, affected_sites};
+use super::{Item, Style, Untold, affected_sites};
 use crate::model::{
     Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Extent, Incident, Language,
     NotificationKind, Part, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
@@ -31,6 +31,8 @@ pub(super) struct Facts<'a> {
     pub(super) cause: Cause,
     pub(super) severity: Severity,
     pub(super) channel: &'a str,
+    /// The other channels that have not got through with it.
+    untold: &'a [Untold],
     /// The channel that it stands in for.
     pub(super) instead_of: Option<&'a str>,
     /// When the message was decided, here and in the time zone of the messages.
@@ -55,11 +57,37 @@ pub(super) struct Facts<'a> {
     pub(super) tz: &'a TimeZone,
 }
 
-/// Who else knows of a fault.
+/// Who else was to be told of a fault, by what has become of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Also<'a> {
+pub(super) struct Others<'a> {
+    pub(super) told: Names<'a>,
+    pub(super) unreached: Names<'a>,
+}
+
+/// Names of people, or channels that stand for themselves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Names<'a> {
     pub(super) people: Vec<&'a str>,
     pub(super) channels: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn add(&mut self, told: &'a Told) {
+        if told.people.is_empty() {
+            return self.add_channel(&told.channel);
+        }
+        for person in told.people.iter().map(String::as_str) {
+            if !self.people.contains(&person) {
+                self.people.push(person);
+            }
+        }
+    }
+
+    fn add_channel(&mut self, channel: &'a ChannelId) {
+        if !self.channels.contains(&channel.as_str()) {
+            self.channels.push(channel.as_str());
+        }
+    }
 }
 
 /// Observations that say the same.
@@ -138,6 +166,7 @@ impl<'a> Facts<'a> {
             cause: incident.cause,
             severity: incident.severity,
             channel: notification.channel.as_str(),
+            untold: &item.untold,
             instead_of: notification.instead_of.as_ref().map(ChannelId::as_str),
             decided: notification.created,
             now: tz.to_datetime(notification.created),
@@ -202,34 +231,44 @@ impl<'a> Facts<'a> {
         self.incident.told.iter().rfind(own).map_or(&[], |told| &told.people)
     }
 
-    /// Who else knows of it: names of people, or channels that stand for themselves.
-    pub(super) fn also_told(&self) -> Also<'a> {
-        let mut also = Also::default();
-        let mut last: BTreeMap<&str, &Told> = BTreeMap::new();
-        for told in self.incident.told.iter().filter(|told| !told.is_untold()) {
-            last.insert(told.channel.as_str(), told);
-        }
-        let known = last.into_values().filter(|told| {
-            told.kind != NotificationKind::Resolved && told.channel.as_str() != self.channel
-        });
-        for told in known {
-            // Where another channel stands in, it is that one which was heard, by whomever.
-            let stands_in = told.through().filter(|it| **it != told.channel);
-            let itself = told.people.is_empty().then_some(&told.channel);
-            if let Some(channel) = stands_in.or(itself).map(ChannelId::as_str) {
-                if channel != self.channel && !also.channels.contains(&channel) {
-                    also.channels.push(channel);
-                }
-                continue;
-            }
-            for person in told.people.iter().map(String::as_str) {
-                let here = self.addressed().iter().any(|name| name == person);
-                if !here && !also.people.contains(&person) {
-                    also.people.push(person);
-                }
+    /// Who else knows of it, and who was to know and does not.
+    ///
+    /// 1. Each channel counts by what it was to tell since it last told that it was over.
+    /// 2. It was heard where any of that was neither given up nor is still on its way without
+    ///    getting through. Where another channel stands in, it is that one which was heard, by
+    ///    whomever.
+    /// 3. Else its people are not reached, unless they are another way.
+    pub(super) fn others(&self) -> Others<'a> {
+        let mut others = Others::default();
+        let mut since: BTreeMap<&str, Vec<&'a Told>> = BTreeMap::new();
+        for told in &self.incident.told {
+            let its = since.entry(told.channel.as_str()).or_default();
+            if told.kind == NotificationKind::Resolved {
+                its.clear();
+            } else {
+                its.push(told);
             }
         }
-        also
+        since.remove(self.channel);
+        for (channel, its) in since {
+            let Some(last) = its.last() else { continue };
+            let untold = self.untold.iter().find(|untold| untold.channel.as_str() == channel);
+            let has_left = |told: &&&Told| untold.is_none_or(|untold| told.at < untold.since);
+            let heard = its.iter().filter(has_left).rev().find_map(|told| told.through());
+            match heard.or(untold.and_then(|untold| untold.through.as_ref())) {
+                Some(through) if through.as_str() == channel => others.told.add(last),
+                Some(through) => others.told.add_channel(through),
+                None => others.unreached.add(last),
+            }
+        }
+        let here = self.addressed();
+        let Others { told, unreached } = &mut others;
+        told.people.retain(|person| !here.iter().any(|name| name == person));
+        told.channels.retain(|channel| *channel != self.channel);
+        let knows = |name: &str| here.iter().any(|it| it == name) || told.people.contains(&name);
+        unreached.people.retain(|person| !knows(person));
+        unreached.channels.retain(|channel| !told.channels.contains(channel));
+        others
     }
 
     /// What it is to be looked for under: the site, or what sites have in common.

@@ -39,6 +39,28 @@ pub struct Item {
     pub told_as: NotificationKind,
     /// The message.
     pub notification: Arc<Notification>,
+    /// The other channels that have not got through with what they were to tell of it, as it is
+    /// known when the letter leaves.
+    pub untold: Vec<Untold>,
+}
+
+/// A channel that has not got through with what it is to tell of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// Which.
+    pub channel: ChannelId,
+    /// When the oldest of it was decided. What was decided before is told, unless it was given up.
+    pub since: Timestamp,
+    /// The channel that has told it in its place.
+    pub through: Option<ChannelId>,
+}
+
+impl Item {
+    /// What is told of an incident, as far as nothing is known against the other channels.
+    #[must_use]
+    pub const fn new(told_as: NotificationKind, notification: Arc<Notification>) -> Self {
+        Self { told_as, notification, untold: Vec::new() }
+    }
 }
 
 impl Letter {
@@ -91,7 +113,7 @@ impl Letter {
                     *name = format!("{}…", begins.trim_end());
                 }
             }
-            Item { told_as: item.told_as, notification: Arc::new(notification) }
+            Item { notification: Arc::new(notification), ..item.clone() }
         };
         Self { items: self.items.iter().map(brief).collect(), ..self.clone() }
     }
@@ -159,7 +181,7 @@ pub(crate) fn test_letter(channel: &ChannelId, kind: NotificationKind, now: Time
         id,
         channel: channel.clone(),
         created: now,
-        items: vec![Item { told_as: kind, notification: Arc::new(notification) }],
+        items: vec![Item::new(kind, Arc::new(notification))],
         test: true,
     }
 }

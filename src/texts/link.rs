@@ -299,9 +299,8 @@ mod tests {
     #[test]
     fn the_link_of_a_digest_is_about_each_of_its_incidents_that_is_on_and_about_no_other() {
         let id = |n: usize| format!("xa-{n}.access.20260203T004202Z");
-        let item = |n: usize, kind| Item {
-            told_as: kind,
-            notification: Arc::new(notification("n", incident(&id(n), "x"), kind)),
+        let item = |n: usize, kind| {
+            Item::new(kind, Arc::new(notification("n", incident(&id(n), "x"), kind)))
         };
         let mut items: Vec<Item> = (0..50).map(|n| item(n, FIRING)).collect();
         items.push(item(50, NotificationKind::Resolved));

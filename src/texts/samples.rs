@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<Item> {
         for cause in Cause::ALL {
             for kind in [Firing, Update, Reminder, Resolved] {
                 let notification = Arc::new(sample(cause, kind, full));
-                all.push(Item { told_as: kind, notification });
+                all.push(Item::new(kind, notification));
             }
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn digests() -> Vec<Letter> {
         let several = |kinds: &[NotificationKind]| {
             let items = Cause::ALL.into_iter().zip(kinds.iter().cycle()).map(|(cause, kind)| {
                 let notification = Arc::new(sample(cause, *kind, full));
-                Item { told_as: *kind, notification }
+                Item::new(*kind, notification)
             });
             letter(items.collect())
         };
@@ -97,7 +97,7 @@ pub(super) fn runs() -> Vec<Item> {
         let not_ready = u32::from(found.is_some());
         let counts = [204 - not_ready, 0, 0, not_ready];
         it.alert.readiness = Some(Box::new(ReadinessNotice { counts, run }));
-        Item { told_as: kind, notification: Arc::new(it) }
+        Item::new(kind, Arc::new(it))
     };
     [Some(true), Some(false), None].map(run).into()
 }

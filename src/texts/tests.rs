@@ -275,15 +275,38 @@ fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> T
     }
 }
 
+/// Taken on by nobody, which a chat knows nothing of, somebody is not reached with, and another
+/// channel has told in place of the one that was to; mail fails, but has told of the beginning.
+fn unreached() -> Letter {
+    use NotificationKind::{Escalation, Firing, Reminder};
+    let (began, reminded) = ("2026-02-03T00:42:14Z", "2026-02-03T00:46:14Z");
+    let mut it = stage(sample(Cause::Access), Escalation);
+    it.alert.incident.told.extend([
+        told("chat", Firing, began, &[]),
+        told("mail", Firing, began, &[]),
+        told("mail", Reminder, reminded, &[]),
+    ]);
+    let untold = |channel: &str, since: &str, through: Option<&str>| Untold {
+        channel: ChannelId::new(channel),
+        since: at(since),
+        through: through.map(ChannelId::new),
+    };
+    let mut letter = letter(vec![it]);
+    letter.items[0].untold = vec![
+        untold("chat", began, None),
+        untold("mail", reminded, None),
+        untold("sms-tu", began, None),
+        untold("zalo", began, Some("coi-hu")),
+    ];
+    letter
+}
+
 pub(crate) fn letter(all: Vec<Notification>) -> Letter {
     Letter {
         id: NotificationId::new("l1"),
         channel: ChannelId::new("truc"),
         created: all.iter().map(|it| it.created).max().unwrap(),
-        items: all
-            .into_iter()
-            .map(|it| Item { told_as: it.kind, notification: Arc::new(it) })
-            .collect(),
+        items: all.into_iter().map(|it| Item::new(it.kind, Arc::new(it))).collect(),
         test: false,
     }
 }
@@ -617,6 +640,7 @@ fn special() -> Vec<(&'static str, Letter)> {
     let stable = letter(vec![over(comes_and_goes), other_site(over(sample(Cause::Access)))]);
     vec![
         ("escalated, since some did not hear of it", letter(vec![unheard])),
+        ("escalated, while some are not reached", unreached()),
         ("on again", letter(vec![again.clone()])),
         ("on again, and graver", again_grown),
         ("on again, and taken on by nobody", again_untaken),

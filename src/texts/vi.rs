@@ -376,19 +376,22 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
     })
 }
 
-/// For whom the message is and who else knows.
+/// For whom the message is, who else knows, and who was to know and does not.
 fn who_knows(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let readers = facts.readers();
     if !readers.is_empty() {
         lines.push(format!("Gửi tới: {}.", readers.join(", ")));
     }
-    let also = facts.also_told();
-    let channels = also.channels.iter().map(|channel| format!("kênh “{channel}”"));
-    let people = also.people.iter().map(|name| facts.with_phone(name));
-    let names: Vec<String> = people.chain(channels).collect();
-    if !names.is_empty() {
-        lines.push(format!("Cũng đã báo: {}.", names.join(", ")));
+    let others = facts.others();
+    for (what, names) in [("Cũng đã báo", others.told), ("Chưa báo được", others.unreached)]
+    {
+        let channels = names.channels.iter().map(|channel| format!("kênh “{channel}”"));
+        let people = names.people.iter().map(|name| facts.with_phone(name));
+        let names: Vec<String> = people.chain(channels).collect();
+        if !names.is_empty() {
+            lines.push(format!("{what}: {}.", names.join(", ")));
+        }
     }
     lines
 }

@@ -36,9 +36,9 @@ pub(crate) fn path(about: &str, id: &str) -> String {
 
 /// The path of the link in a message about four, one of which somebody has and one is over.
 pub(crate) fn digest_path() -> String {
-    let items = ["cho-don-1", "na-ri-1", "nam-mau-1", "cao-ky-1"].map(|id| Item {
-        told_as: NotificationKind::Firing,
-        notification: Arc::new(notification(id, incident(id, "x"), NotificationKind::Firing)),
+    let items = ["cho-don-1", "na-ri-1", "nam-mau-1", "cao-ky-1"].map(|id| {
+        let it = notification(id, incident(id, "x"), NotificationKind::Firing);
+        Item::new(NotificationKind::Firing, Arc::new(it))
     });
     let letter = Letter {
         id: NotificationId::new("digest-n8"),

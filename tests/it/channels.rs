@@ -170,7 +170,7 @@ pub(crate) fn letter_of(
         alert,
         instead_of: None,
     };
-    let items = vec![Item { told_as: kind, notification: Arc::new(notification) }];
+    let items = vec![Item::new(kind, Arc::new(notification))];
     Letter { id, channel, created, items, test: false }
 }
 

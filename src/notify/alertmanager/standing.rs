@@ -111,7 +111,7 @@ impl Standing {
         if notification.kind == NotificationKind::Resolved || self.ending.contains(&id) {
             return;
         }
-        let item = Item { told_as: notification.kind, notification: Arc::new(notification) };
+        let item = Item::new(notification.kind, Arc::new(notification));
         self.alerts.entry(id).or_insert_with(|| alert(&item, false, style));
     }
 

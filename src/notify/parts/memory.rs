@@ -4,7 +4,7 @@
 //! How much is remembered is bounded, whatever never ends.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -241,7 +241,7 @@ impl Recipient {
         // What others have not heard yet stands in what it is told as.
         let known = item.told_as == Firing || item.told_as == heard.told_as;
         let told_as = if known { notification.kind } else { item.told_as };
-        Some(Item { told_as, notification: Arc::clone(notification) })
+        Some(Item { told_as, ..item.clone() })
     }
 
     fn refused(&self, message: &NotificationId) -> Option<&Refused> {

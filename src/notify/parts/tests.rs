@@ -24,7 +24,7 @@ fn seconds(seconds: u64) -> Duration {
 
 /// What is told of an incident, as a message of this id.
 fn item(id: &str, about: &str, kind: NotificationKind, told_as: NotificationKind) -> Item {
-    Item { told_as, notification: Arc::new(notification(id, incident(about, "x"), kind)) }
+    Item::new(told_as, Arc::new(notification(id, incident(about, "x"), kind)))
 }
 
 /// News about these incidents, each in a message of the same name.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::line::StandsIn;
 use super::{Event, Output};
 use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
@@ -22,10 +24,14 @@ pub(super) struct Entry {
     pub(super) alone: bool,
     /// The channel that tells it as well.
     pub(super) fallback: Option<ChannelId>,
+    /// When it came into the line.
+    pub(super) came_at: Mono,
     /// When the last attempt began.
     pub(super) left_at: Mono,
     /// Failures since the channel last proved to be at fault.
     pub(super) strikes: u32,
+    /// When the oldest of what it tells was decided, be it this message or one that it overtook.
+    pub(super) since: Timestamp,
     /// What the last attempt said.
     pub(super) error: Option<String>,
     /// Which of several recipients have it, or one that it overtook, or refuse it.
@@ -42,12 +48,14 @@ impl Entry {
         Self {
             order: 0,
             told_as: notification.kind,
+            since: notification.created,
             notification,
             attempts: 0,
             retry_at: Mono::ZERO,
             bundle: None,
             alone: false,
             fallback: None,
+            came_at: Mono::ZERO,
             left_at: Mono::ZERO,
             strikes: 0,
             error: None,

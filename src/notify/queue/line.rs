@@ -38,7 +38,7 @@ pub(super) struct Line {
     failing_from: Mono,
     /// Attempts without a success since one succeeded, and when the first of them had failed.
     failures: u32,
-    failed_first: Option<Now>,
+    pub(super) failed_first: Option<Now>,
     /// Letters refused for good since then. One may be its own fault, several are the channel's.
     refusals: u32,
     /// Whom the settings name, and what the log calls each.
@@ -120,6 +120,8 @@ impl Line {
         for older in its {
             newest.told_as = told_as(older.told_as, newest.told_as);
             newest.order = newest.order.min(older.order);
+            newest.since = newest.since.min(older.since);
+            newest.came_at = newest.came_at.min(older.came_at);
             let reason = format!("told by {}", newest.notification.id);
             self.drop_entry(&older, reason, now, output);
         }
@@ -160,10 +162,7 @@ impl Line {
             output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
         }
         self.next_slot = now.mono + self.limits.gap;
-        let item = |entry: &Entry| Item {
-            told_as: entry.told_as,
-            notification: Arc::clone(&entry.notification),
-        };
+        let item = |entry: &Entry| Item::new(entry.told_as, Arc::clone(&entry.notification));
         let letter = Letter {
             id: id.clone(),
             channel: self.status.id.clone(),

@@ -97,7 +97,7 @@ pub(in crate::web) async fn show(
         alert,
         instead_of: None,
     };
-    let item = Item { told_as: kind, notification: Arc::new(notification) };
+    let item = Item::new(kind, Arc::new(notification));
     let told = texts::write(&item, false, &style);
     let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
     let happened = story::of(&incident, &name, language).into_iter();

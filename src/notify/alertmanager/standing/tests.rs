@@ -25,7 +25,7 @@ fn letter(kind: NotificationKind, change: impl FnOnce(&mut Notification)) -> Let
         id: NotificationId::new("n1"),
         channel: ChannelId::new("cluster"),
         created: notification.created,
-        items: vec![Item { told_as: kind, notification: Arc::new(notification) }],
+        items: vec![Item::new(kind, Arc::new(notification))],
         test: false,
     }
 }

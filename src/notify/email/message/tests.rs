@@ -18,7 +18,7 @@ fn mail(id: &str, kind: NotificationKind, incidents: &[&str]) -> String {
             if kind == NotificationKind::Resolved {
                 it.alert.incident.resolved = Some(it.alert.incident.began);
             }
-            Item { told_as: kind, notification: Arc::new(it) }
+            Item::new(kind, Arc::new(it))
         })
         .collect();
     let letter = Letter {

@@ -1,0 +1,149 @@
+//! Whom a letter may name as told when it leaves, and whom it must not.
+
+use super::*;
+use crate::texts::Untold;
+
+const SAME: Limits = Limits { under_way: 4, gap: Duration::ZERO, bundle: 100, by_id: false };
+
+/// A chat, the telephone of somebody, and one that stands in for that.
+fn desk() -> Desk {
+    let mut desk = Desk::with(SAME);
+    let to = ChannelId::new("stand-in");
+    let fallback = Some(Fallback { to, after: seconds(20) });
+    let lan = LineSetup { fallback, ..line("lan", SAME) };
+    desk.queue.configure(vec![line("chat", SAME), lan, line("stand-in", SAME)], desk.now);
+    desk
+}
+
+impl Desk {
+    /// Who is untold in a message that the chat is to tell now: `channel`, `channel via another`.
+    fn untold(&mut self, id: &str, about: &str) -> Vec<String> {
+        self.decide_for("chat", id, about, UPDATE);
+        let taken = self.leave();
+        let own = taken.iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
+        self.answer(own, Ok(()));
+        let all = own.items.iter().flat_map(|item| &item.untold);
+        let said = all.map(|it| match &it.through {
+            Some(through) => format!("{} via {through}", it.channel),
+            None => it.channel.to_string(),
+        });
+        said.collect()
+    }
+
+    /// Whatever is due leaves.
+    fn leave(&mut self) -> Vec<Letter> {
+        std::iter::from_fn(|| self.queue.next(self.now)).map(|due| due.letter).collect()
+    }
+
+    fn answer(&mut self, letter: &Letter, result: Result<(), DeliveryError>) {
+        self.queue.settle(&letter.channel, &letter.id, result, self.now);
+    }
+}
+
+#[test]
+fn who_was_tried_in_vain_is_untold_until_it_gets_through() {
+    let mut desk = desk();
+    desk.decide_for("lan", "a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    desk.answer(&first, Err(later()));
+    assert_eq!(desk.untold("b", "i1"), ["lan"]);
+    desk.wait(seconds(1));
+    let again = desk.leave().remove(0);
+    assert_eq!(desk.untold("c", "i1"), ["lan"], "while it is tried again, too");
+    desk.answer(&again, Ok(()));
+    assert_eq!(desk.untold("d", "i1"), [""; 0]);
+    desk.decide_for("lan", "over", "i1", RESOLVED);
+    let over = desk.leave().remove(0);
+    desk.answer(&over, Err(later()));
+    assert_eq!(desk.untold("e", "i1"), [""; 0], "an end is no reason to phone anybody");
+}
+
+#[test]
+fn what_leaves_in_the_same_second_counts_as_told_but_not_what_hangs() {
+    let mut desk = desk();
+    desk.decide_for("lan", "a", "i1", FIRING);
+    assert_eq!(desk.untold("b", "i1"), [""; 0]);
+    desk.wait(seconds(9));
+    assert_eq!(desk.untold("c", "i1"), [""; 0]);
+    desk.wait(seconds(1));
+    assert_eq!(desk.untold("d", "i1"), ["lan"]);
+}
+
+#[test]
+fn what_waits_in_a_channel_that_fails_is_untold_before_it_is_tried() {
+    let mut desk = desk();
+    desk.decide_for("lan", "a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    desk.answer(&first, Err(later()));
+    desk.decide_for("lan", "b", "i2", FIRING);
+    assert_eq!(desk.untold("c", "i2"), ["lan"]);
+    assert_eq!(desk.untold("d", "i3"), [""; 0], "of which it is to tell nothing");
+}
+
+#[test]
+fn what_one_of_several_recipients_has_counts_as_told() {
+    let mut desk = desk();
+    desk.decide_for("lan", "a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    let recipient = RecipientKey::of("her number");
+    let message = NotificationId::new("a");
+    let heard = Heard { recipient, message, has: Has::Whole(FIRING) };
+    let partly = DeliveryError {
+        retry: Retry::Partly { after: Duration::ZERO, works: true },
+        text: "503".to_owned(),
+    };
+    let mut receipt = Receipt::from(Err(partly));
+    receipt.heard = HeardOf::from([(IncidentId::new("i1"), vec![heard])]);
+    desk.queue.settle(&first.channel, &first.id, receipt, desk.now);
+    assert_eq!(desk.untold("b", "i1"), [""; 0]);
+}
+
+#[test]
+fn what_another_channel_tells_in_its_place_is_told_by_that_one_unless_it_fails_as_well() {
+    let mut desk = desk();
+    desk.decide_for("lan", "a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    desk.answer(&first, Err(later()));
+    desk.wait(seconds(20));
+    let taken = desk.leave();
+    let of = |channel| taken.iter().find(|letter| letter.channel.as_str() == channel).unwrap();
+    assert_eq!(desk.untold("b", "i1"), ["lan via stand-in"]);
+    desk.answer(of("lan"), Err(later()));
+    desk.answer(of("stand-in"), Err(later()));
+    assert_eq!(desk.untold("c", "i1"), ["lan", "stand-in"]);
+}
+
+#[test]
+fn what_was_tried_before_a_restart_is_untold_after_it() {
+    let mut desk = desk();
+    let mut message = notification("a", incident("i1", "tan-lap"), FIRING);
+    message.channel = ChannelId::new("lan");
+    let restored = |attempts| Waiting {
+        notification: message.clone(),
+        told_as: FIRING,
+        attempts,
+        next_attempt: Some(desk.now.wall + seconds(30)),
+        bundle: None,
+        fallback: None,
+        heard: Vec::new(),
+    };
+    let tried = restored(1);
+    desk.queue.restore(tried, desk.now);
+    assert_eq!(desk.untold("b", "i1"), ["lan"]);
+}
+
+#[test]
+fn what_overtook_another_counts_from_the_oldest_that_nobody_has_heard() {
+    let mut desk = desk();
+    let began = desk.now.wall;
+    desk.decide_for("lan", "a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    desk.answer(&first, Err(later()));
+    desk.queue.configure(vec![line("chat", SAME), line("lan", SAME)], desk.now);
+    desk.wait(seconds(60));
+    desk.decide_for("lan", "b", "i1", ESCALATION);
+    desk.decide_for("chat", "c", "i1", UPDATE);
+    let own = desk.leave().into_iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
+    let lan = Untold { channel: ChannelId::new("lan"), since: began, through: None };
+    assert_eq!(own.items[0].untold, [lan]);
+}
