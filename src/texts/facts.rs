@@ -207,6 +207,19 @@ impl<'a> Facts<'a> {
         self.incident.whose(self.decided)
     }
 
+    /// Who had taken it on last, now that it is over, for who wants to ask them. What they had was
+    /// this outage: whoever had an earlier one, of which the end was told before it came back, has
+    /// nothing to do with it.
+    pub(super) fn had(&self) -> Option<&'a Ack> {
+        let back = self.incident.relapses.last();
+        let of_this = |ack: &&Ack| {
+            let ended = |told: &Told| told.kind == NotificationKind::Resolved && told.at >= ack.at;
+            let told = &self.incident.told;
+            !told.iter().any(|it| ended(it) && back.is_some_and(|back| it.at <= *back))
+        };
+        self.ack().filter(|_| self.over.is_some()).filter(of_this)
+    }
+
     /// Who had taken it on and has it no longer, because it became graver or came back since;
     /// nobody else has it.
     pub(super) fn let_go(&self) -> Option<&'a Ack> {

@@ -477,6 +477,22 @@ fn wide() -> Vec<(&'static str, Letter)> {
     ]
 }
 
+#[test]
+fn an_end_names_who_had_it_but_not_who_had_an_earlier_outage() {
+    let mut it = stage(sample(Cause::Access), NotificationKind::Resolved);
+    let names = |it: &Notification| reads(it.clone(), Language::En).contains("Taken on by Ánh");
+    let incident = &mut it.alert.incident;
+    let (at, note) = (at("2026-02-03T00:45:00Z"), String::new());
+    incident.ack = Some(Ack { by: "Ánh".to_owned(), at, note, until: None });
+    incident.let_go();
+    assert!(names(&it));
+    let over = told("truc", NotificationKind::Resolved, "2026-02-03T00:50:00Z", &[]);
+    it.alert.incident.told.push(over);
+    assert!(names(&it), "another channel was told that before");
+    it.alert.incident.relapses = vec![crate::store::tests::at("2026-02-03T00:55:00Z")];
+    assert!(!names(&it));
+}
+
 /// How a message about this reads.
 fn reads(it: Notification, language: Language) -> String {
     let style = style(language);
@@ -559,6 +575,7 @@ fn special() -> Vec<(&'static str, Letter)> {
         note: "đang đến điểm cầu".to_owned(),
         until: None,
     });
+    let had = stage(acknowledged.clone(), NotificationKind::Resolved);
     let mut ran_out = acknowledged.clone();
     ran_out.kind = NotificationKind::Reminder;
     ran_out.created = at("2026-02-03T01:45:00Z");
@@ -653,6 +670,7 @@ fn special() -> Vec<(&'static str, Letter)> {
         ("a session tomorrow", letter(vec![tomorrow])),
         ("over after a month", letter(vec![overnight])),
         ("somebody is on the way", letter(vec![acknowledged])),
+        ("somebody was on the way, over", letter(vec![had])),
         ("somebody was on the way, for an hour", letter(vec![ran_out])),
         ("somebody was on the way when it became graver", letter(vec![graver])),
         ("the same, and nobody took it on again", letter(vec![untaken])),

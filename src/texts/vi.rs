@@ -325,6 +325,10 @@ fn description(facts: &Facts<'_>) -> String {
     }
     lines.extend(affected(facts));
     lines.extend(facts.session.as_ref().map(|touched| session(touched, facts)));
+    lines.extend(facts.had().map(|ack| {
+        let at = hour(&facts.local(ack.at), &facts.now);
+        format!("{} đã tiếp nhận lúc {at}.", ack.by)
+    }));
     if facts.over.is_none() {
         match facts.ack() {
             Some(ack) => {
