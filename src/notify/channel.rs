@@ -284,6 +284,17 @@ pub(super) fn recipients(kind: &ChannelKind) -> BTreeMap<RecipientKey, String> {
     }
 }
 
+/// Whether it is a program that is told, which keeps what is on until it is told that it is over.
+pub(super) const fn keeps_what_is_on(kind: &ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Webhook(_) | ChannelKind::Alertmanager(_) | ChannelKind::Exec(_) => true,
+        ChannelKind::Email(_)
+        | ChannelKind::Zalo(_)
+        | ChannelKind::Telegram(_)
+        | ChannelKind::Sms(_) => false,
+    }
+}
+
 /// How much a kind of channel takes. What happens at once is to be one message where that can be
 /// read, so a digest holds as many lines as the kind has room for.
 pub(super) const fn limits(kind: &ChannelKind) -> Limits {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::channel::{Hand, Shared};
+use super::channel::{Hand, Shared, keeps_what_is_on};
 use super::{DeliveryError, Fared, Retry, Setup};
 use crate::clock::Clock;
 use crate::config::Channel;
@@ -29,8 +29,9 @@ impl TestReport {
     }
 }
 
-/// Sends a clearly marked test through every channel and, where the end of an incident is told as
-/// well, takes it back at once, so that no receiver shows it for ever. Channels are tried at the
+/// Sends a clearly marked test through every channel. What is read by a program that keeps what is
+/// on is taken back at once, where the end of an incident is told as well, so that none shows it
+/// for ever; people see by its text that it is over, and get one message. Channels are tried at the
 /// same time; the reports come in the order of the settings. Nothing is tried twice and nothing
 /// touches the outbox.
 pub async fn test_alert(setup: &Setup, clock: Clock) -> Vec<TestReport> {
@@ -63,17 +64,9 @@ async fn try_channel(
     let began = clock.now();
     let test = |kind| test_letter(&channel.id, kind, began.wall);
     let mut receipt = hand.deliver(&test(NotificationKind::Firing)).await;
-    // Whoever has it is told its end, whatever others say.
-    let somebody = receipt.result.is_ok() || receipt.recipients.iter().any(|it| it.result.is_ok());
-    if somebody && channel.send_resolved {
+    if receipt.result.is_ok() && channel.send_resolved && keeps_what_is_on(&channel.kind) {
         let over = hand.deliver(&test(NotificationKind::Resolved)).await;
-        receipt.result = receipt.result.and(over.result);
-        for fared in &mut receipt.recipients {
-            let end = over.recipients.iter().find(|end| end.recipient == fared.recipient);
-            if let (Ok(()), Some(end)) = (&fared.result, end) {
-                fared.result = end.result.clone();
-            }
-        }
+        receipt.result = over.result;
     }
     (receipt.result.map(|()| clock.mono() - began.mono), receipt.recipients)
 }

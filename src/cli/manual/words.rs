@@ -151,7 +151,8 @@ pub(super) const PAGES: &[Page] = &[
         command: "alert-test",
         about: &["The message is marked as a test, in the language of the settings, and goes \
              straight to each channel: neither routes nor quiet hours nor silences hold it \
-             back."],
+             back. It is one message to each; a program (webhook, alertmanager, exec) is told at \
+             once that it is over, too."],
         statuses: &[
             (0, "Everybody took the message."),
             (1, "A channel did not take it, or one of its recipients."),
