@@ -264,7 +264,7 @@ impl Queue {
         self.fall_back(now);
         let output = &mut self.output;
         let mut due = self.lines.values_mut().find_map(|line| line.next(now, output))?;
-        self.note_untold(&mut due.letter, now);
+        self.note_state(&mut due.letter, now);
         Some(due)
     }
 

@@ -338,6 +338,10 @@ fn description(facts: &Facts<'_>) -> String {
     lines.extend(facts.instead_of.map(|channel| {
         format!("Sent in place of channel “{channel}”, which does not work at present.")
     }));
+    lines.extend(facts.late.as_ref().map(|left| {
+        let (written, left) = (hour(&facts.now, left), hour(left, left));
+        format!("Written at {written}; it could not be sent before {left}.")
+    }));
     lines.join("\n")
 }
 

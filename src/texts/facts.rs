@@ -21,6 +21,8 @@ const NAMED: (usize, usize) = (10, 60);
 const REMOVED: usize = 40;
 /// Observations of targets that a description names.
 const SEEN: usize = 3;
+/// Age from which on what was seen at a moment is told with its time.
+const OLD: Duration = Duration::from_secs(30);
 
 /// What both languages put into words.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Facts<'a> {
     pub(super) cause: Cause,
     pub(super) severity: Severity,
     pub(super) channel: &'a str,
+    /// When it left, where that is long after it was decided.
+    pub(super) late: Option<DateTime>,
     /// The other channels that have not got through with it.
     untold: &'a [Untold],
     /// The channel that it stands in for.
@@ -166,6 +170,7 @@ impl<'a> Facts<'a> {
             cause: incident.cause,
             severity: incident.severity,
             channel: notification.channel.as_str(),
+            late: item.late.map(|at| tz.to_datetime(at)),
             untold: &item.untold,
             instead_of: notification.instead_of.as_ref().map(ChannelId::as_str),
             decided: notification.created,
@@ -356,6 +361,13 @@ impl<'a> Facts<'a> {
         own.truncate(SEEN);
         own.extend(neighbours.into_iter().take(1));
         own
+    }
+
+    /// When something was seen, where the message was decided so much later that it may be
+    /// otherwise by then.
+    pub(super) fn seen_before(&self, observed: &Observed<'_>) -> Option<DateTime> {
+        let is_old = between(observed.at, self.decided) >= OLD && observed.seen.is_of_a_moment();
+        is_old.then(|| self.local(observed.at))
     }
 
     /// Whether everything that could be is affected now, the sites behind the one at fault as well.

@@ -42,6 +42,8 @@ pub struct Item {
     /// The other channels that have not got through with what they were to tell of it, as it is
     /// known when the letter leaves.
     pub untold: Vec<Untold>,
+    /// When the letter leaves, where that is long after this was decided: what it says was so then.
+    pub late: Option<Timestamp>,
 }
 
 /// A channel that has not got through with what it is to tell of an incident.
@@ -59,7 +61,7 @@ impl Item {
     /// What is told of an incident, as far as nothing is known against the other channels.
     #[must_use]
     pub const fn new(told_as: NotificationKind, notification: Arc<Notification>) -> Self {
-        Self { told_as, notification, untold: Vec::new() }
+        Self { told_as, notification, untold: Vec::new(), late: None }
     }
 }
 

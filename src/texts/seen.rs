@@ -56,6 +56,11 @@ impl<'a> Seen<'a> {
         matches!(self, Self::Answers { .. })
     }
 
+    /// Whether it holds for the moment only, without a beginning: what may be otherwise soon after.
+    pub(super) const fn is_of_a_moment(&self) -> bool {
+        matches!(self, Self::Answers { .. } | Self::Below { .. } | Self::Path { .. })
+    }
+
     /// Whether it says that a reply came, only too late.
     pub(super) const fn is_slow(&self) -> bool {
         matches!(self, Self::Failed(Failure::Remote(RemoteFailure::Slow { .. })))

@@ -292,6 +292,7 @@ fn unreached() -> Letter {
         through: through.map(ChannelId::new),
     };
     let mut letter = letter(vec![it]);
+    letter.items[0].late = Some(at("2026-02-03T00:49:02Z"));
     letter.items[0].untold = vec![
         untold("chat", began, None),
         untold("mail", reminded, None),

@@ -350,6 +350,10 @@ fn description(facts: &Facts<'_>) -> String {
             .instead_of
             .map(|channel| format!("Gửi thay kênh “{channel}”, vì kênh đó hiện không gửi được.")),
     );
+    lines.extend(facts.late.as_ref().map(|left| {
+        let (written, left) = (hour(&facts.now, left), hour(left, left));
+        format!("Tin này viết lúc {written}, đến {left} mới gửi được.")
+    }));
     lines.join("\n")
 }
 

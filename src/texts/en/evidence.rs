@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use super::ourselves::self_doubt;
-use super::words::{day, duration, precise};
+use super::words::{day, duration, hour, precise};
 use crate::model::{Failure, Language, RemoteFailure};
 use crate::texts::seen::{Seen, named_by};
 use crate::texts::{Facts, Observed, tenths};
 
 pub(in crate::texts) fn evidence(facts: &Facts<'_>) -> Option<String> {
     let seen = facts.evidence();
-    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    let dated = |it: &Observed<'_>| {
+        let said = observation(it, facts);
+        match facts.seen_before(it) {
+            Some(at) => format!("{said} (at {})", hour(&at, &facts.now)),
+            None => said,
+        }
+    };
+    let parts: Vec<String> = seen.iter().map(dated).collect();
     (!parts.is_empty()).then(|| format!("Seen: {}.", parts.join("; ")))
 }
 

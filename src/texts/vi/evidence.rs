@@ -1,14 +1,21 @@
 //! What was seen, in one line of Vietnamese.
 
 use super::ourselves::self_doubt;
-use super::words::{clock, day, precise};
+use super::words::{clock, day, hour, precise};
 use crate::model::{Failure, Language, RemoteFailure};
 use crate::texts::seen::{Seen, named_by};
 use crate::texts::{Facts, Observed, tenths};
 
 pub(in crate::texts) fn evidence(facts: &Facts<'_>) -> Option<String> {
     let seen = facts.evidence();
-    let parts: Vec<String> = seen.iter().map(|it| observation(it, facts)).collect();
+    let dated = |it: &Observed<'_>| {
+        let said = observation(it, facts);
+        match facts.seen_before(it) {
+            Some(at) => format!("{said} (lúc {})", hour(&at, &facts.now)),
+            None => said,
+        }
+    };
+    let parts: Vec<String> = seen.iter().map(dated).collect();
     (!parts.is_empty()).then(|| format!("Dấu hiệu: {}.", parts.join("; ")))
 }
 

@@ -70,6 +70,18 @@ fn what_leaves_in_the_same_second_counts_as_told_but_not_what_hangs() {
 }
 
 #[test]
+fn what_leaves_late_says_when_it_left() {
+    let mut desk = Desk::with(SAME);
+    desk.decide("a", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    assert_eq!(first.items[0].late, None);
+    desk.answer(&first, Err(DeliveryError { retry: Retry::After(seconds(60)), ..later() }));
+    desk.wait(seconds(60));
+    let again = desk.leave().remove(0);
+    assert_eq!(again.items[0].late, Some(desk.now.wall));
+}
+
+#[test]
 fn what_waits_in_a_channel_that_fails_is_untold_before_it_is_tried() {
     let mut desk = desk();
     desk.decide_for("lan", "a", "i1", FIRING);
