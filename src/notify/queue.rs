@@ -47,7 +47,7 @@
 //!    as long as there is anybody. What is heard of a letter that left under other settings of the
 //!    channel changes nothing of this.
 //! 10. A letter knows when it leaves which other channels have not got through with what they are
-//!    to tell of the same, each time that it leaves: see `untold`.
+//!     to tell of the same, each time that it leaves: see `untold`.
 
 mod entry;
 mod line;
