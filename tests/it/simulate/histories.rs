@@ -50,7 +50,7 @@ use self::drawn::History;
 use self::past::Past;
 use self::tally::Tally;
 use super::restarts::{Essence, essence_of};
-use super::run::{self, Run};
+use super::run::{self, Run, explains};
 use super::seed;
 
 /// Histories that are played, by all properties together, unless `HISTORIES` says otherwise.
@@ -64,6 +64,8 @@ const WARM_UP: Duration = Duration::from_secs(20);
 const SETTLES_WITHIN: Duration = Duration::from_secs(3 * 3600);
 /// What never flaps is over so much later, and everybody has been told.
 const ENDS_WITHIN: Duration = Duration::from_secs(1200);
+/// A service that is asked once a minute is out for a fact after so much more time.
+const OUT_WITHIN: Duration = Duration::from_secs(240);
 /// The brain writes down what it was told within this time.
 const WRITES_WITHIN: Duration = Duration::from_millis(50);
 /// The channel that wants to know everything.
@@ -271,7 +273,7 @@ fn settings() -> Settings {
 // ---------------------------------------------------------------------------------------------
 
 /// What must have been seen for the properties to mean something.
-const SEEN: [&str; 14] = [
+const SEEN: [&str; 18] = [
     "incidents: uplink",
     "incidents: access",
     "incidents: device",
@@ -285,10 +287,15 @@ const SEEN: [&str; 14] = [
     "messages: resolved",
     "told to who came on duty later",
     "sites judged in the end",
+    "sites of which something is missed",
+    "explained from above",
+    "explained from above by two levels",
+    "ended in time",
     "restorations compared",
 ];
 /// The same over hours.
-const SEEN_OVER_HOURS: [&str; 5] = [
+const SEEN_OVER_HOURS: [&str; 6] = [
+    "one cause that comes and goes",
     "incidents that come and go",
     "incidents: access",
     "messages: firing",
@@ -296,7 +303,12 @@ const SEEN_OVER_HOURS: [&str; 5] = [
     "sites judged in the end",
 ];
 /// The same where sites have something in common.
-const SEEN_IN_COMMON: [&str; 3] = ["in common: access", "in common: device", "in common: service"];
+const SEEN_IN_COMMON: [&str; 4] = [
+    "in common: access",
+    "in common: device",
+    "in common: service",
+    "explained by something in common",
+];
 
 /// The first thing that is wrong with a history.
 ///
@@ -304,9 +316,10 @@ const SEEN_IN_COMMON: [&str; 3] = ["in common: access", "in common: device", "in
 ///    see [`run::contradictions`].
 /// 2. At every step a brain that is restored shows what the running one has written down.
 /// 3. Whatever is told is [true](past::Past::untrue) when it is told.
-/// 4. When nothing has changed for long, what it says is [true](truth::is_wrong).
-/// 5. When all is well at last, everybody who was told of something has been told its end, and
-///    nothing was [told wrongly](told::mistold) meanwhile.
+/// 4. When nothing has changed for long, what it says is [true](truth::is_wrong), and nothing was
+///    [overlooked](truth::overlooked).
+/// 5. When all is well at last, everybody who was told of something has been told its end, soon
+///    unless it came and went, and nothing was [told wrongly](told::mistold) meanwhile.
 fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     let scenario = history.scenario();
     let (mut run, steps) = run_of(&scenario);
@@ -332,6 +345,15 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     })?;
     run.until(heals);
     truth::is_wrong(&mut run, history, tally)?;
+    let mut heals = heals;
+    if truth::overlooked(&mut run, tally).is_some() {
+        tally.add("had to be waited for", 1);
+        heals += OUT_WITHIN;
+        run.until(heals);
+        if let Some(words) = truth::overlooked(&mut run, tally) {
+            return Err(words);
+        }
+    }
     for step in &steps[before..] {
         run.act(&step.act);
     }
@@ -339,6 +361,11 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
     let mut until = heals + settles / 2;
     run.until(until);
     while !is_settled(&mut run) {
+        if until > heals + ENDS_WITHIN
+            && let Some(words) = outlasts(&run)
+        {
+            return Err(words);
+        }
         if until > heals + SETTLES_WITHIN {
             let snapshot = run.snapshot();
             let open: Vec<_> = snapshot.incidents.iter().filter(|i| i.is_open()).collect();
@@ -351,6 +378,7 @@ fn first_wrong(history: &History, tally: &Tally) -> Result<(), String> {
         until += Duration::from_secs(60);
         run.until(until);
     }
+    tally.add("ended in time", usize::from(until <= heals + ENDS_WITHIN));
     let mut wrong = std::mem::take(&mut run.complaints);
     let one_cause = history.is_one_that_flaps();
     tally.add("one cause that comes and goes", usize::from(one_cause));
@@ -488,6 +516,14 @@ fn is_settled(run: &mut Run) -> bool {
     let snapshot = run.snapshot();
     !snapshot.incidents.iter().any(|incident| incident.is_open())
         && snapshot.sites.iter().all(|site| site.standing.hard == Health::Up)
+}
+
+/// What is still open long after all is well, though it never came back and is not held open for
+/// that.
+fn outlasts(run: &Run) -> Option<String> {
+    let mut open = run.durable.incidents.values().filter(|it| it.is_open() && explains(it));
+    let open = open.find(|it| it.relapses.is_empty() && !it.flapping)?;
+    Some(format!("all is well and {} is still open: {open:#?}", open.id))
 }
 
 /// Counts what there was.

@@ -169,11 +169,17 @@ impl History {
         self.events.iter().any(|event| what(&event.what))
     }
 
-    /// Whether nothing happens but that one place comes and goes.
+    /// Whether nothing happens but that one place comes and goes on which nobody hangs. What
+    /// becomes of those who hang on one that does is told of each where they differ.
     pub(super) fn is_one_that_flaps(&self) -> bool {
         let flaps =
             |event: &Event| matches!((&event.what, event.whom), (What::Flap(..), Whom::Site));
-        self.events.len() == 1 && self.events.iter().all(flaps)
+        let is_leaf = |event: &Event| {
+            let site = usize::from(event.site) % self.sites();
+            (1..self.sites()).all(|n| usize::from(self.parents[n - 1]) % n != site)
+        };
+        let mut events = self.events.iter();
+        self.events.len() == 1 && events.all(|event| flaps(event) && is_leaf(event))
     }
 
     pub(super) fn steps_the_clock(&self) -> bool {
@@ -282,7 +288,7 @@ impl fmt::Debug for History {
 
 /// Anything that may befall a province, its monitor and those who watch both.
 pub(super) fn whatever() -> impl Strategy<Value = History> {
-    history(small(), what(), 9)
+    history(prop_oneof![3 => small(), 1 => tall()], what(), 9)
 }
 
 /// Two hours in which sites come and go, acks run out, and a session comes and is over.
@@ -293,10 +299,16 @@ pub(super) fn hours() -> impl Strategy<Value = History> {
     let ack = prop::option::weighted(0.8, 100u16..12_000).prop_map(What::Ack);
     let lasting =
         (fault(), 600u16..18_000).prop_map(|(fault, lasts)| What::Fault(fault, Some(lasts)));
+    // Nothing else happens in every third of them, so that it is one cause whatever is told of it.
+    let place = (any::<u8>(), flap.clone());
+    let alone = place.prop_map(|(site, what)| Event { at: 0, site, whom: Whom::Site, what });
     let own = event(prop_oneof![3 => flap, 2 => ack, 2 => lasting]);
-    let event = (0u16..48_000, prop_oneof![3 => own, 1 => what()])
-        .prop_map(|(at, event)| Event { at, ..event });
-    let events = prop::collection::vec(event, 1..6);
+    let at = |event: BoxedStrategy<Event>| {
+        (0u16..48_000, event).prop_map(|(at, event)| Event { at, ..event })
+    };
+    let several = prop::collection::vec(at(prop_oneof![3 => own, 1 => what()].boxed()), 1..6);
+    let one = prop::collection::vec(at(alone.boxed()), 1);
+    let events = prop_oneof![2 => several, 1 => one];
     (small(), events, any::<u16>()).prop_map(|((parents, build), events, seed)| History {
         parents,
         build,
@@ -366,6 +378,18 @@ fn small() -> impl Strategy<Value = (Vec<u8>, Vec<Build>)> {
     let build = (0u8..40, 0u8..9, 0u8..12, 0u8..12)
         .prop_map(|(shape, power, isp, model)| Build { shape, labels: [power, isp, model] });
     (prop::collection::vec(any::<u8>(), 0..8), prop::collection::vec(build, 9))
+}
+
+/// The same where most hang on the last one before them, so that what explains them is far above.
+fn tall() -> impl Strategy<Value = (Vec<u8>, Vec<Build>)> {
+    (small(), any::<u8>()).prop_map(|((mut parents, build), spared)| {
+        for (nth, parent) in (0u8..).zip(&mut parents) {
+            if (spared >> (nth % 8)) & 3 != 0 {
+                *parent = nth;
+            }
+        }
+        (parents, build)
+    })
 }
 
 fn fault() -> impl Strategy<Value = &'static str> {

@@ -41,9 +41,10 @@ impl State {
 impl Past {
     pub(super) fn new(history: &History, run: &Run) -> Self {
         let doubt = match history.pace {
-            // Two turns, and what is confirmed in between.
-            Pace::Idle | Pace::Changing => 150,
-            Pace::Readiness | Pace::Live => 80,
+            // Two turns, and what is confirmed in between. By a clock that is set a session is
+            // further away.
+            Pace::Readiness | Pace::Live if !history.steps_the_clock() => 80,
+            _ => 150,
         };
         let mut past = Self {
             sites: vec![Vec::new(); run.topology.sites.len()],
@@ -100,9 +101,9 @@ impl Past {
         let id = told::words(message);
         let late = now.mono.earlier(self.doubt);
         // A path is called good again only once a whole window of packets has come through, and a
-        // while longer.
+        // while longer, in which it may become more urgent.
         let is_path = incident.cause == Cause::Quality;
-        let since = if is_path { now.mono.earlier(self.doubt * 3) } else { late };
+        let since = if is_path { now.mono.earlier(self.doubt * 5) } else { late };
         let blind = self.unseen.iter().any(|(_, until)| *until >= late);
         let mut wrong = Vec::new();
         if message.kind == NotificationKind::Resolved {

@@ -1,12 +1,15 @@
 //! What is the matter in truth, and whether the brain says so when nothing has changed for long.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use vchealth::config::Config;
 use vchealth::lab::fault::{Fault, FaultKind};
 use vchealth::lab::scenario::Act;
 use vchealth::lab::world::Place;
 use vchealth::model::{
-    Cause, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure, SiteId,
-    SiteIx,
+    Cause, CheckKind, CommonFactor, Effort, Failure, Health, IcmpError, Incident, RemoteFailure,
+    SiteId, SiteIx, Topology,
 };
 
 use super::drawn::History;
@@ -24,7 +27,10 @@ pub(super) enum Truth {
     Well,
     /// No target answers and nobody there says a word.
     Silent,
-    /// Something between.
+    /// Something answers, and a device behind the router or a service does not.
+    Missing,
+    /// Something between that keeps nobody from taking part: a router that is asked in vain while
+    /// what is behind it answers, or echoes of a device whose services answer.
     Ailing,
 }
 
@@ -41,6 +47,7 @@ pub(super) fn truths(run: &Run) -> Vec<Truth> {
         let addresses: Vec<String> =
             endpoints.iter().map(|ix| whole.endpoint(*ix).host.to_string()).collect();
         let (mut answers, mut fails, mut speaks) = (0, 0, 0);
+        let mut is_missing = false;
         for target in endpoints.iter().flat_map(|endpoint| &whole.endpoint(*endpoint).targets) {
             let mut sight = world.probe(run.now, *target, Effort::Thorough);
             for _ in 1..tries {
@@ -53,6 +60,7 @@ pub(super) fn truths(run: &Run) -> Vec<Truth> {
                 continue;
             };
             fails += 1;
+            is_missing |= !matches!(whole.check_of(*target).kind, CheckKind::Icmp(_));
             // What was said of an earlier request is not said now.
             if sight.heard.is_some() {
                 continue;
@@ -69,6 +77,7 @@ pub(super) fn truths(run: &Run) -> Vec<Truth> {
         match (answers, fails, speaks) {
             (_, 0, _) => Truth::Well,
             (0, _, 0) => Truth::Silent,
+            _ if is_missing => Truth::Missing,
             _ => Truth::Ailing,
         }
     };
@@ -111,8 +120,10 @@ fn was_bad_path(run: &Run, history: &History) -> Vec<bool> {
 /// 2. There are no more incidents than sites with a trouble that no silent site above explains,
 ///    which those do behind which nobody answers. Neither is held against sites whose paths were
 ///    bad.
-/// 3. Whatever is open is [what it is said to be](misnamed), and was [told](told::unheard).
-/// 4. Or, when our own gateway and nearly everything is silent, we are blind.
+/// 3. What is well is affected by nothing, and what is silent is explained
+///    [at the highest place](misexplained) that explains it.
+/// 4. Whatever is open is [what it is said to be](misnamed), and was [told](told::unheard).
+/// 5. Or, when our own gateway and nearly everything is silent, we are blind.
 pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Result<(), String> {
     let truths = watched(run);
     let topology = run.config.topology.clone();
@@ -153,20 +164,17 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
         let fits = match truth(site) {
             Truth::Silent => hard == Health::Down,
             Truth::Well => hard == Health::Up || bad_path[site.ix()],
-            Truth::Ailing => true,
+            Truth::Missing | Truth::Ailing => true,
         };
         if !fits {
             let id = &topology.site(site).id;
             return Err(format!("{id} is {hard:?} while it is {:?}\n{}", truth(site), words()));
         }
+        tally.add(&format!("in the end {:?}", truth(site)), 1);
     }
-    let roots = topology.site_ixs().filter(|site| {
-        let silent = |site: &SiteIx| truth(*site) == Truth::Silent;
-        // One through which others answer explains nobody's silence but its own.
-        let explains = |above: SiteIx| topology.subtree(above).iter().all(silent);
-        let above = silent(site) && topology.site(*site).parent.is_some_and(explains);
-        truth(*site) != Truth::Well && !above
-    });
+    let roots = topology
+        .site_ixs()
+        .filter(|site| truth(*site) != Truth::Well && highest(&topology, &truth, *site) == *site);
     let roots = roots.count();
     // One that affects nobody any more is only held open to see whether it stays so.
     let is_good_path =
@@ -178,6 +186,17 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
     if explaining > roots {
         return Err(format!("{explaining} incidents for {roots} causes\n{}", words()));
     }
+    if let Some(why) = misexplained(&open, &topology, &truth, tally) {
+        return Err(format!("{why}\n{}", words()));
+    }
+    for incident in open.iter().filter(|incident| explains(incident)) {
+        let mut affected = incident.affected_now().filter_map(|id| topology.find_site(id));
+        let is_well = |site: &SiteIx| truth(*site) == Truth::Well && !bad_path[site.ix()];
+        if let Some(site) = affected.find(is_well) {
+            let id = &topology.site(site).id;
+            return Err(format!("{id} is well and affected by {}\n{}", incident.id, words()));
+        }
+    }
     for incident in open.iter().filter(|incident| incident.affected_now().next().is_some()) {
         let wrong = misnamed(incident, &run.config, &truth)
             .or_else(|| told::unheard(incident, &run.config.settings, run.now.wall));
@@ -187,6 +206,78 @@ pub(super) fn is_wrong(run: &mut Run, history: &History, tally: &Tally) -> Resul
     }
     tally.add("sites judged in the end", truths.len());
     Ok(())
+}
+
+/// A site that is called up while a device or a service of it does not answer, all of which were
+/// seen to work before: what never was is not missed.
+pub(super) fn overlooked(run: &mut Run, tally: &Tally) -> Option<String> {
+    let (snapshot, topology) = (run.snapshot(), Arc::clone(&run.config.topology));
+    let worked = |site: &SiteIx| {
+        let mut targets = topology.target_ixs().filter(|ix| topology.target(*ix).site == *site);
+        targets.all(|ix| snapshot.targets[ix.ix()].seen_up)
+    };
+    let missing = watched(run).into_iter().filter(|(_, truth)| *truth == Truth::Missing);
+    let missing: Vec<SiteIx> = missing.map(|(site, _)| site).filter(worked).collect();
+    tally.add("sites of which something is missed", missing.len());
+    let is_up = |site: &&SiteIx| snapshot.sites[site.ix()].standing.hard == Health::Up;
+    let site = topology.site(*missing.iter().find(is_up)?);
+    Some(format!("{} is up and something of it is missing", site.id))
+}
+
+/// The highest site whose silence explains that of this one, itself if none above does: one through
+/// which others answer explains nobody's silence but its own.
+fn highest(topology: &Topology, truth: &impl Fn(SiteIx) -> Truth, site: SiteIx) -> SiteIx {
+    let silent = |site: &SiteIx| truth(*site) == Truth::Silent;
+    let explains = |above: &SiteIx| topology.subtree(*above).iter().all(silent);
+    if !silent(&site) {
+        return site;
+    }
+    topology.ancestors(site).into_iter().take_while(explains).last().unwrap_or(site)
+}
+
+/// Which silent site is explained elsewhere than at the highest place that explains it.
+///
+/// 1. That is [the highest silent site](highest) on its line; or one above it, where several are
+///    silent that hang on that; or what sites have in common.
+/// 2. All who have the same highest site are explained by the same incident, unless some of them
+///    have something in common.
+fn misexplained(
+    open: &[&Arc<Incident>],
+    topology: &Topology,
+    truth: &impl Fn(SiteIx) -> Truth,
+    tally: &Tally,
+) -> Option<String> {
+    let mut explained: BTreeMap<SiteIx, &Incident> = BTreeMap::new();
+    for site in topology.site_ixs().filter(|site| truth(*site) == Truth::Silent) {
+        let id = &topology.site(site).id;
+        let explains_it = |incident: &&&Arc<Incident>| {
+            explains(incident) && incident.affected_now().any(|affected| affected == id)
+        };
+        let Some(incident) = open.iter().find(explains_it) else {
+            return Some(format!("nothing explains {id}"));
+        };
+        let top = highest(topology, truth, site);
+        if incident.common.is_some() {
+            tally.add("explained by something in common", 1);
+            continue;
+        }
+        let at = incident.site.as_ref().and_then(|id| topology.find_site(id));
+        let is_high = at.is_some_and(|at| at == top || topology.ancestors(top).contains(&at));
+        if !is_high {
+            let top = &topology.site(top).id;
+            return Some(format!("{id} is explained by {} and not at {top}", incident.id));
+        }
+        let first = explained.entry(top).or_insert(incident);
+        if first.id != incident.id {
+            return Some(format!("{id} is explained by {} beside {}", incident.id, first.id));
+        }
+        tally.add("explained from above", usize::from(top != site));
+        tally.add("explained from above by two levels", {
+            let parent = topology.site(site).parent;
+            usize::from(top != site && Some(top) != parent)
+        });
+    }
+    None
 }
 
 /// What an incident says that cannot be, when nothing has changed for long.
