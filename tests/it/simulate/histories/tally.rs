@@ -29,17 +29,20 @@ impl Tally {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 
-    /// Prints what was seen, and fails where something was not without which the property says
-    /// nothing: once in as many histories as there usually are. In fewer not everything needs to
-    /// be.
+    /// Fails where something was not [seen](Self::shows) without which the property says nothing:
+    /// once in as many histories as there usually are. In fewer not everything needs to be.
     pub(super) fn holds(self, property: &str, must: &[&str]) {
+        self.shows(property, must, (histories() / HISTORIES) as usize);
+    }
+
+    /// Prints what was seen, and fails where something was seen less often.
+    pub(super) fn shows(self, property: &str, must: &[&str], least: usize) {
         let seen = self.0.into_inner().unwrap();
         let words: Vec<String> = seen.iter().map(|(what, n)| format!("{what} {n}")).collect();
         // Printed whether or not the test passes: a property that holds of nothing looks the same.
         let mut out = std::io::stderr().lock();
         let seed = crate::simulate::seed();
         writeln!(out, "\n{property}, HISTORIES_SEED={seed}: {}", words.join(", ")).unwrap();
-        let least = (histories() / HISTORIES) as usize;
         let seen = |what: &str| seen.get(what).copied().unwrap_or_default();
         let missing: Vec<_> = must.iter().filter(|what| seen(what) < least).collect();
         assert!(missing.is_empty(), "seen less than {least} times: {missing:?}");

@@ -239,8 +239,8 @@ fn highest(topology: &Topology, truth: &impl Fn(SiteIx) -> Truth, site: SiteIx) 
 ///
 /// 1. That is [the highest silent site](highest) on its line; or one above it, where several are
 ///    silent that hang on that; or what sites have in common.
-/// 2. All who have the same highest site are explained by the same incident, unless some of them
-///    have something in common.
+/// 2. All who are explained at the same highest site are so by one incident. Whoever fell silent
+///    when that was silent already may have gone with others, for a reason that lies above it.
 fn misexplained(
     open: &[&Arc<Incident>],
     topology: &Topology,
@@ -267,9 +267,11 @@ fn misexplained(
             let top = &topology.site(top).id;
             return Some(format!("{id} is explained by {} and not at {top}", incident.id));
         }
-        let first = explained.entry(top).or_insert(incident);
-        if first.id != incident.id {
-            return Some(format!("{id} is explained by {} beside {}", incident.id, first.id));
+        if at == Some(top) {
+            let first = explained.entry(top).or_insert(incident);
+            if first.id != incident.id {
+                return Some(format!("{id} is explained by {} beside {}", incident.id, first.id));
+            }
         }
         tally.add("explained from above", usize::from(top != site));
         tally.add("explained from above by two levels", {
