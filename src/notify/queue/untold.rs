@@ -13,8 +13,8 @@
 //! 4. Where another channel stands in, it is that one which has told it, unless it has not got
 //!    through either.
 //! 5. What is over is no reason to phone anybody.
-//! 6. What leaves [`LATE`] or more after it was decided says so: who has it by now, and for how long
-//!    nobody has, is not known here.
+//! 6. What leaves [`LATE`] or more after it was decided says so: who has it by now, and for how
+//!    long nobody has, is not known here.
 
 use std::time::Duration;
 
