@@ -776,10 +776,11 @@ fn in_the_lab_a_site_dies_is_taken_on_and_recovers_and_the_daemon_may_restart() 
     );
     let said = wall.text("document.querySelector('#cards h3').textContent");
     assert!(said.contains("mất kết nối"), "{said}");
-    let said = phone.text(
-        "(it => { it.scrollIntoView(); return it.innerText })(document.querySelector('#cards h3'))",
+    phone.until(
+        "its card says what it is",
+        "(it => { it.scrollIntoView(); return it.innerText.includes('offline') })\
+         (document.querySelector('#cards h3'))",
     );
-    assert!(said.contains("offline"), "{said}");
     wall.picture("lab-wall");
     phone.picture("lab-phone");
     for browser in [&mut wall, &mut phone] {
