@@ -111,7 +111,7 @@ impl Extent {
             (&other.affected, &self.affected)
         };
         self.severity == other.severity
-            && self.of == other.of
+            && self.of.abs_diff(other.of) as usize <= more.len() - fewer.len()
             && fewer.iter().all(|site| more.contains(site))
             && (more.len() < fewer.len() + 2 || more.len() < fewer.len() * 2)
     }
