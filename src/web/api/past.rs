@@ -232,7 +232,6 @@ pub(in crate::web) async fn incidents(
     }
 }
 
-/// The incident with this id, of now or of the past.
 /// An incident, and what readers would have to work out from its record.
 #[derive(Serialize)]
 pub(super) struct Shown<I> {
@@ -249,6 +248,7 @@ impl<I: Borrow<Incident>> Shown<I> {
     }
 }
 
+/// The incident with this id, of now or of the past.
 pub(super) async fn find(app: &App, id: &str) -> Result<Arc<Incident>, Response> {
     let snapshot = app.daemon.snapshot();
     if let Some(known) = snapshot.incidents.iter().find(|incident| incident.id.as_str() == id) {
