@@ -405,7 +405,7 @@ fn what_happened(facts: &Facts<'_>) -> String {
         Some(_) => format!(", {fault} again since {}", hour(&facts.since, &facts.now)),
         None => String::new(),
     };
-    let last = if facts.last_for_now { " You will hear when it is stable." } else { "" };
+    let last = if facts.last_for_now { " You will hear once it stays well." } else { "" };
     let figure = figure(facts);
     let since = match &figure {
         Some(figure) => format!("{figure}, noticed at {began}"),

@@ -417,7 +417,8 @@ fn what_happened(facts: &Facts<'_>) -> String {
         Some(_) => format!(", lại {fault} lúc {}", hour(&facts.since, &facts.now)),
         None => String::new(),
     };
-    let last = if facts.last_for_now { " Sẽ báo lại khi ổn định." } else { "" };
+    let last =
+        if facts.last_for_now { " Sẽ báo khi đã ổn định trở lại." } else { "" };
     let figure = figure(facts);
     let since = match &figure {
         Some(figure) => format!("{figure}, phát hiện lúc {began}"),
