@@ -153,6 +153,9 @@ pub struct Incident {
     /// When it came back after it had seemed over, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relapses: Vec<Timestamp>,
+    /// When it was over before it last came back from that, whoever was told so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_over: Option<Timestamp>,
     /// That messages about it are held back by a silence or by planned work, and what is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<Muted>,
@@ -635,6 +638,7 @@ impl Incident {
             waited: None,
             flapping: false,
             relapses: Vec::new(),
+            was_over: None,
             absorbed_by: None,
             resolution: None,
             told: Vec::new(),
@@ -655,12 +659,36 @@ impl Incident {
         self.resolved.is_none() && self.absorbed_by.is_none()
     }
 
-    /// Since when it is on this time: since it last came back. What comes and goes is one trouble
-    /// since it began, and so is what is over.
+    /// Since when it is on this time, as people know it; of what is over, since it first was. What
+    /// became graver after it had come back is on since that began.
     #[must_use]
     pub fn since(&self) -> Timestamp {
-        let back = self.relapses.last().filter(|_| self.is_open() && !self.flapping);
-        back.copied().unwrap_or(self.began)
+        let back = self.came_back().filter(|_| self.is_open());
+        back.map_or(self.began, |back| back.max(self.began))
+    }
+
+    /// When it came back from being over, as people know it.
+    #[must_use]
+    pub fn came_back(&self) -> Option<Timestamp> {
+        self.back_after(self.over_before()?)
+    }
+
+    /// When it came back after it was over at `end`.
+    #[must_use]
+    pub fn back_after(&self, end: Timestamp) -> Option<Timestamp> {
+        self.relapses.iter().copied().find(|at| *at >= end)
+    }
+
+    /// When it was over the last time before it came back, as people know it: when any of them was
+    /// told so, or when it was over before any had heard of it. For who knows that it is on and
+    /// hears of no end it has been on throughout, however often it seemed over.
+    #[must_use]
+    pub fn over_before(&self) -> Option<Timestamp> {
+        let last = self.relapses.last()?;
+        let ends = self.told.iter().filter(|told| told.kind == NotificationKind::Resolved);
+        let told = ends.map(|told| told.at).filter(|at| at <= last).max();
+        let is_news = |end: &Timestamp| self.told.iter().all(|told| told.at > *end);
+        told.max(self.was_over.filter(is_news))
     }
 
     /// When the fault was over: when its last site was well again. That is a while before the

@@ -36,7 +36,7 @@ pub(super) fn may_return(incident: &Incident, settings: &FlappingSettings, now: 
 /// Notes that it came back after it had seemed over, or had been told to be. What is at stake is
 /// weighed anew: the session of then may be over.
 pub(super) fn relapse(incident: &mut Incident, settings: &FlappingSettings, now: Timestamp) {
-    incident.resolved = None;
+    incident.was_over = incident.resolved.take().or(incident.was_over);
     incident.resolution = None;
     incident.severity = Severity::Info;
     incident.delegates = 0;
@@ -70,4 +70,59 @@ pub(super) fn not_ahead(at: &mut Timestamp, until: Option<&mut Timestamp>, now: 
 /// Whether `at` lies no more than `window` before `now`, or after it by a clock that was set.
 pub(super) fn within(at: Timestamp, window: Duration, now: Timestamp) -> bool {
     now.duration_since(at).unsigned_abs() <= window
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NotificationKind;
+    use crate::store::tests::{at, incident, told};
+
+    fn minute(minute: u32) -> Timestamp {
+        at(&format!("2026-02-03T01:{minute:02}:00Z"))
+    }
+
+    fn came_back_at(incident: &mut Incident, minutes: u32) {
+        relapse(incident, &FlappingSettings::default(), minute(minutes));
+    }
+
+    fn ended_at(incident: &mut Incident, minutes: u32) {
+        incident.resolved = Some(minute(minutes));
+    }
+
+    #[test]
+    fn it_is_on_since_it_came_back_from_an_end_that_was_told_whatever_dips_follow() {
+        let mut it = incident("i", "tan-lap");
+        it.began = minute(0);
+        it.told.push(told("truc", NotificationKind::Firing, minute(1)));
+        came_back_at(&mut it, 5);
+        assert_eq!(it.since(), minute(0), "it only rested");
+        ended_at(&mut it, 7);
+        came_back_at(&mut it, 8);
+        assert_eq!(it.since(), minute(0), "nobody heard of that end");
+        ended_at(&mut it, 10);
+        it.told.push(told("truc", NotificationKind::Resolved, minute(10)));
+        came_back_at(&mut it, 15);
+        assert_eq!(it.since(), minute(15));
+        it.told.push(told("truc", NotificationKind::Firing, minute(16)));
+        for dip in [20, 21, 22] {
+            came_back_at(&mut it, dip);
+            assert_eq!((it.since(), it.flapping), (minute(15), true), "a dip at {dip}");
+        }
+        it.began = minute(25);
+        assert_eq!(it.since(), minute(25), "it became graver");
+        ended_at(&mut it, 30);
+        assert_eq!(it.since(), minute(25), "what is over is told as a whole");
+    }
+
+    #[test]
+    fn what_was_over_before_anybody_heard_of_it_is_on_since_it_came_back() {
+        let mut it = incident("i", "tan-lap");
+        it.began = minute(0);
+        ended_at(&mut it, 10);
+        came_back_at(&mut it, 40);
+        it.told.push(told("truc", NotificationKind::Firing, minute(41)));
+        came_back_at(&mut it, 45);
+        assert_eq!(it.since(), minute(40));
+    }
 }

@@ -281,7 +281,7 @@ struct Again {
 /// Its coming back after its end was told, where that was the last that was told.
 fn came_back(incident: &Incident, told: &[&Told]) -> Option<Again> {
     let end = told.last().filter(|told| told.kind == NotificationKind::Resolved)?;
-    let since = incident.relapses.iter().copied().find(|at| *at >= end.at)?;
+    let since = incident.back_after(end.at)?;
     Some(Again { since, well_for: since.duration_since(end.at).unsigned_abs() })
 }
 

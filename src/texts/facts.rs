@@ -154,14 +154,12 @@ impl<'a> Facts<'a> {
             .ended()
             .filter(|_| item.told_as == NotificationKind::Resolved)
             .map(|at| (tz.to_datetime(at), between(incident.began, at)));
-        let again = incident
-            .relapses
-            .last()
-            .filter(|_| item.told_as == NotificationKind::Firing && over.is_none());
-        let since = again.copied().unwrap_or_else(|| incident.since());
-        // A clock that was set back has it come back before it began.
+        // By a clock that was set back it began after the message was written.
+        let since = incident.since().min(notification.created);
         let began = incident.began.min(since);
-        let again = again.filter(|again| **again > began);
+        let is_again = item.told_as == NotificationKind::Firing && since > began;
+        // What is told is that it comes and goes, and it has done so since it began.
+        let since = if incident.flapping && !is_again { began } else { since };
         let told = incident.told.iter().rfind(|told| told.channel == notification.channel);
         Self {
             kind: item.told_as,
@@ -177,7 +175,7 @@ impl<'a> Facts<'a> {
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(began),
             since: tz.to_datetime(since),
-            again: again.map(|_| incident.relapses.len() + 1),
+            again: is_again.then_some(incident.relapses.len() + 1),
             last_for_now: told.is_some_and(|told| told.last_for_now),
             so_far: between(since, notification.created),
             over,
@@ -216,12 +214,8 @@ impl<'a> Facts<'a> {
     /// this outage: whoever had an earlier one, of which the end was told before it came back, has
     /// nothing to do with it.
     pub(super) fn had(&self) -> Option<&'a Ack> {
-        let back = self.incident.relapses.last();
-        let of_this = |ack: &&Ack| {
-            let ended = |told: &Told| told.kind == NotificationKind::Resolved && told.at >= ack.at;
-            let told = &self.incident.told;
-            !told.iter().any(|it| ended(it) && back.is_some_and(|back| it.at <= *back))
-        };
+        let before = self.incident.over_before();
+        let of_this = |ack: &&Ack| before.is_none_or(|end| end < ack.at);
         self.ack().filter(|_| self.over.is_some()).filter(of_this)
     }
 

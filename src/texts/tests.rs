@@ -518,7 +518,7 @@ fn what_came_back_by_a_clock_that_was_set_back_is_not_said_to_have_begun_later()
     it.alert.incident.relapses = vec![at("2026-02-03T00:40:00Z")];
     it.created = at("2026-02-03T00:40:04Z");
     let text = reads(it, Language::En);
-    assert!(text.contains("offline since 07:40:00 on") && !text.contains("first"), "{text}");
+    assert!(text.contains("offline since 07:40:04 on") && !text.contains("first"), "{text}");
 }
 
 #[test]
@@ -536,17 +536,25 @@ fn what_is_out_of_the_ordinary_reads_well_too() {
 
 /// What is out of the ordinary.
 fn special() -> Vec<(&'static str, Letter)> {
+    let ended = |it: &mut Notification, when: &str| {
+        let end = told(it.channel.as_str(), NotificationKind::Resolved, when, &[]);
+        it.alert.incident.told.insert(0, end);
+    };
     let mut flapping = sample(Cause::Access);
     flapping.alert.incident.flapping = true;
     flapping.alert.incident.relapses = vec![at("2026-02-03T00:43:00Z"); 3];
+    ended(&mut flapping, "2026-02-03T00:42:50Z");
+    flapping.created = at("2026-02-03T00:43:04Z");
     let mut again = sample(Cause::Access);
     again.alert.incident.relapses = vec![at("2026-02-03T00:55:00Z")];
+    ended(&mut again, "2026-02-03T00:50:00Z");
     again.created = at("2026-02-03T00:55:04Z");
     let mut last = again.clone();
     let told = told(last.channel.as_str(), NotificationKind::Firing, "2026-02-03T00:55:04Z", &[]);
-    last.alert.incident.told = vec![Told { last_for_now: true, ..told }];
+    last.alert.incident.told.push(Told { last_for_now: true, ..told });
     let again_as = |kind: NotificationKind, created: &str| {
         let mut it = stage(again.clone(), kind);
+        ended(&mut it, "2026-02-03T00:50:00Z");
         it.created = at(created);
         it.alert.incident.waiting_since = Some(at("2026-02-03T00:55:04Z"));
         letter(vec![it])

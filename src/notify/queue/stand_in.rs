@@ -146,9 +146,9 @@ impl Queue {
 /// incident may have come back; who was told its end then knows of nothing that is on since.
 pub(super) fn told_itself(notification: &Notification, channel: &ChannelId) -> bool {
     let incident = &notification.alert.incident;
-    let back = incident.relapses.last();
+    let end = incident.over_before();
     let ended_before =
-        |it: &Told| it.kind == NotificationKind::Resolved && back.is_some_and(|at| it.at <= *at);
+        |it: &Told| it.kind == NotificationKind::Resolved && end.is_some_and(|end| it.at <= end);
     let told = incident.told.iter().rev().filter(|it| it.channel == *channel);
     told.take_while(|it| !ended_before(it)).any(|it| !it.is_untold())
 }

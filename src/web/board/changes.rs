@@ -26,7 +26,7 @@ pub(super) fn list(pen: &Pen<'_>) -> Markup {
     let since = pen.snapshot.taken.wall.checked_sub(BACK).unwrap_or(Timestamp::MIN);
     let mut all: Vec<(Timestamp, &Incident, What<'_>)> = Vec::new();
     for incident in pen.snapshot.incidents.iter().filter(|it| it.absorbed_by.is_none()) {
-        let opened = incident.relapses.last().map(|at| (*at, incident.as_ref(), What::CameBack));
+        let opened = incident.came_back().map(|at| (at, incident.as_ref(), What::CameBack));
         all.push(opened.unwrap_or((incident.opened, incident, What::Began)));
         all.extend(
             incident.ack.as_ref().map(|ack| (ack.at, incident.as_ref(), What::Taken(&ack.by))),

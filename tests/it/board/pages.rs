@@ -50,7 +50,8 @@ async fn what_is_on_again_is_on_since_it_came_back_wherever_one_looks() {
     let back = province::now().wall - SignedDuration::from_mins(1);
     let all = &mut snapshot.incidents;
     let it = all.iter_mut().find(|it| it.id.as_str() == "cho-don-1").expect("an incident");
-    Arc::make_mut(it).relapses = vec![back];
+    let it = Arc::make_mut(it);
+    (it.relapses, it.was_over) = (vec![back], Some(back - SignedDuration::from_secs(30)));
     let house = House::open(snapshot);
     for page in ["/", "/incidents/cho-don-1"] {
         let text = words(&house.get(page).await.text());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use vchealth::lab::scenario::Scenario;
-use vchealth::model::{Cause, Health, NotificationKind, SiteId};
+use vchealth::model::{Cause, Health, Notification, NotificationKind, SiteId};
 
 use super::run::{BEGINS, Run};
 use super::scenarios;
@@ -101,4 +101,25 @@ fn snapshots_share_the_list_of_sites_until_something_of_one_changes() {
     run.play(&steps, seconds(170));
     assert_eq!(run.snapshot().sites[site.ix()].standing.hard, Health::Down);
     assert_eq!(later.sites[site.ix()].standing.hard, Health::Up, "it is as it was then");
+}
+
+#[test]
+fn what_became_graver_after_it_had_come_back_is_on_since_it_became_so() {
+    let scenario = scenario("lossy-twice-then-dead-in-a-session.yaml");
+    let (mut run, steps) = Run::of(&scenario);
+    run.play(&steps, scenario.lasts);
+    let begins: Timestamp = BEGINS.parse().expect("a moment");
+    let since = |message: &Notification| {
+        let since = message.alert.incident.since().duration_since(begins);
+        Duration::try_from(since).expect("later").as_secs() / 60
+    };
+    let told: Vec<_> =
+        run.told.iter().map(|(_, it)| (it.kind, it.alert.incident.cause, since(it))).collect();
+    let (firing, update) = (NotificationKind::Firing, NotificationKind::Update);
+    let end = NotificationKind::Resolved;
+    assert_eq!(told[0], (firing, Cause::Quality, 0));
+    assert_eq!(told[1], (end, Cause::Quality, 0));
+    assert_eq!(told[2], (firing, Cause::Quality, 10));
+    assert_eq!(told[3], (update, Cause::Access, 15));
+    assert_eq!(told[4].0, end);
 }

@@ -28,6 +28,7 @@ pub(super) fn incident() -> Value {
         ("waited?", object(&[("since", time()), ("for_ms", count())])),
         ("flapping", flag()),
         ("relapses?", array(&time())),
+        ("was_over?", time()),
         ("held_back?", array(&text())),
         ("muted?", a("Muted")),
         ("absorbed_by?", text()),
