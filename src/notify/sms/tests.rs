@@ -116,3 +116,24 @@ fn a_registered_form_is_kept_whatever_it_tells_of() {
     let text = short(&dozen, &style);
     assert!(text.contains("24 su co tai ") && text.contains(" noi khac"), "{text}");
 }
+
+#[test]
+fn a_form_of_ones_own_says_since_when_it_is_on_and_when_it_first_was() {
+    let template = crate::config::Template {
+        language: Language::Vi,
+        part: crate::config::TemplatePart::Sms,
+        file: "templates/vi/sms.txt".to_owned(),
+        text: "tu {{ since }}, lan dau {{ began }}".to_owned(),
+    };
+    texts::check_templates(std::slice::from_ref(&template)).unwrap();
+    let style = Style { templates: texts::Templates::new(&[template]), ..style(Language::Vi) };
+    let of = |wanted: &str| {
+        let mut all = every_letter().into_iter();
+        let letter = all.find(|(name, _)| name == wanted).unwrap().1;
+        short(&letter, &style)
+    };
+    let again = "tu 07:55 03/02/2026, lan dau 07:42 03/02/2026";
+    assert_eq!(of("special: on again"), again);
+    assert_eq!(of("special: two that are on again"), again);
+    assert_eq!(of("access: firing"), "tu 07:42 03/02/2026, lan dau 07:42 03/02/2026");
+}

@@ -53,7 +53,8 @@ struct ShortContext<'a> {
     places: &'a [String],
     /// Places that are not named.
     more: usize,
-    /// Since when, if that is the same for all.
+    /// Since when it is on, and when it first was, each if that is the same for all.
+    since: Option<String>,
     began: Option<String>,
     session: Option<SessionContext<'a>>,
     contact: Option<ContactContext<'a>>,
@@ -160,7 +161,8 @@ impl Templates {
             kind => kind.map_or("several", NotificationKind::word),
         };
         let places = run.map_or_else(|| brief.places.clone(), |session| vec![session]);
-        let began = shared_by_all(&facts, |facts| moment(facts.since));
+        let since = shared_by_all(&facts, |facts| moment(facts.since));
+        let began = shared_by_all(&facts, |facts| moment(facts.began));
         let severity = facts.iter().map(|facts| facts.severity).max().unwrap_or_default();
         let context = |named: usize, contact: Option<&'_ Contact>| {
             let context = ShortContext {
@@ -172,6 +174,7 @@ impl Templates {
                 summary: &summary,
                 places: &places[..named],
                 more: places.len() - named,
+                since: since.clone(),
                 began: began.clone(),
                 session: common_session(&facts),
                 contact: contact.map(ContactContext::of),
@@ -287,8 +290,8 @@ pub(super) const fn known(part: TemplatePart) -> &'static [&'static str] {
             "default",
         ],
         TemplatePart::Sms => &[
-            "kind", "count", "over", "drill", "severity", "summary", "places", "more", "began",
-            "session", "contact", "channel", "board", "default",
+            "kind", "count", "over", "drill", "severity", "summary", "places", "more", "since",
+            "began", "session", "contact", "channel", "board", "default",
         ],
         TemplatePart::Readiness => &[
             "over",
