@@ -100,7 +100,7 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             let until = until.unwrap_or_default();
             println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
         }
-        for line in quiet.about(incident.site.as_ref(), &remote) {
+        for line in quiet.about(incident, &remote) {
             println!("    {line}");
         }
     }

@@ -1,20 +1,22 @@
-//! Silences and planned work, told with the incidents that they are about.
+//! Silences and planned work, told with the incidents of whose sites they are.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Remote, Silences, Site, Sites, Windows};
+use super::{Remote, Silences, Sites, Windows};
 use crate::cli::Failed;
-use crate::model::{Maintenance, Silence, SiteId};
+use crate::model::{Incident, Maintenance, Silence, SiteId};
 
 /// Sites on the line from one to the top that are looked at: whoever answers may be anybody.
 const LONGEST: usize = 100;
 
-/// What holds back messages at this moment.
+/// What is on at this moment.
 pub(super) struct Quiet {
     silences: Vec<Silence>,
     maintenance: Vec<Maintenance>,
-    /// All sites, where their lines matter.
-    sites: Vec<Site>,
+    /// What each site hangs on, where that matters.
+    parents: BTreeMap<SiteId, SiteId>,
 }
 
 impl Quiet {
@@ -27,17 +29,25 @@ impl Quiet {
             true => Vec::new(),
             false => remote.get::<Sites>("/api/v1/sites")?.sites,
         };
-        Ok(Self { silences, maintenance, sites })
+        let parents = sites.into_iter().filter_map(|it| Some((it.id, it.parent?))).collect();
+        Ok(Self { silences, maintenance, parents })
     }
 
-    /// What holds at a site, or for what belongs to none.
-    pub(super) fn about(&self, site: Option<&SiteId>, remote: &Remote) -> Vec<String> {
-        let above = |id: &&SiteId| self.sites.iter().find(|it| it.id == **id)?.parent.as_ref();
-        let line: Vec<&SiteId> = std::iter::successors(site, above).take(LONGEST).collect();
+    /// What is on at the sites of an incident, where it is so at all of them: of what reaches
+    /// beyond, nothing is held back. Whether a message is has other reasons too.
+    pub(super) fn about(&self, incident: &Incident, remote: &Remote) -> Vec<String> {
+        if incident.muted.is_none() {
+            return Vec::new();
+        }
+        let above = |id: &&SiteId| self.parents.get(*id);
+        // Where none is affected any more, it is the site at fault.
+        let sites = incident.affected_now().chain(&incident.site);
+        let lines = sites.flat_map(|site| std::iter::successors(Some(site), above).take(LONGEST));
+        let line: BTreeSet<&SiteId> = lines.collect();
         let silences = self.silences.iter().filter_map(|it| {
             let of = match &it.site {
                 None => "everything",
-                Some(of) => line.contains(&of).then_some(of.as_str())?,
+                Some(of) => line.contains(of).then_some(of.as_str())?,
             };
             let line = remote.line(of, it.from, it.until, &it.by, &it.reason);
             Some(format!("silenced: {line}"))

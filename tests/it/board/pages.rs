@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use vchealth::model::{Language, ReportFormat};
+use vchealth::model::{Extent, Language, Muted, ReportFormat, Silence};
 use vchealth::report::{self, Style};
 
 use super::words;
@@ -72,6 +72,30 @@ async fn what_is_on_again_is_on_since_it_came_back_wherever_one_looks() {
     let listed = tokio::task::spawn_blocking(move || said(&["incidents", "--at", &at])).await;
     let listed = listed.expect("it ends");
     assert!(listed.contains("critical uplink at cho-don since 2023-11-24 07:41 +07,"), "{listed}");
+}
+
+#[tokio::test]
+async fn a_list_of_incidents_names_what_is_silenced_only_where_all_that_fails_is() {
+    let listed = async |muted: bool| {
+        let mut snapshot = province::troubled(204);
+        let all = &mut snapshot.incidents;
+        let it = all.iter_mut().find(|it| it.id.as_str() == "cho-don-1").expect("an incident");
+        let it = Arc::make_mut(it);
+        // What hangs on it fails, and it answers itself.
+        it.affected.retain(|affected| affected.site.as_str() != "cho-don");
+        let first = it.affected[0].site.clone();
+        let (since, extent) = (province::now().wall, Extent::of(it));
+        it.muted = muted.then_some(Muted { since, extent });
+        snapshot.silences.push(Silence { site: Some(first), ..province::silence("s-1") });
+        let house = House::open(snapshot);
+        let at = format!("http://{}", house.address);
+        let listed = tokio::task::spawn_blocking(move || said(&["incidents", "--at", &at])).await;
+        listed.expect("it ends")
+    };
+    let some = listed(false).await;
+    assert!(some.contains("cho-don-1") && !some.contains("silenced"), "{some}");
+    let all = listed(true).await;
+    assert_eq!(all.matches("    silenced: ").count(), 1, "{all}");
 }
 
 #[tokio::test]
