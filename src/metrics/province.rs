@@ -381,6 +381,7 @@ fn incidents(snapshot: &Snapshot, out: &mut Page<'_>) {
     }
     let items = || active.iter();
     each(out, &table::INCIDENT_BEGAN, blocks.lists(), items(), |incident| Some(incident.began));
+    each(out, &table::INCIDENT_SINCE, blocks.lists(), items(), |incident| Some(incident.since()));
     each(out, &table::INCIDENT_SITES, blocks.lists(), items(), |incident| {
         u64::try_from(incident.affected_now().count()).ok()
     });

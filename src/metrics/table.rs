@@ -613,6 +613,15 @@ pub const INCIDENT_BEGAN: Metric = gauge(
     1,
     "When the fault began: its first failed probe",
 );
+/// Since when it is on this time.
+pub const INCIDENT_SINCE: Metric = gauge(
+    "vchealth_incident_since_timestamp_seconds",
+    Unit::UnixSeconds,
+    &["incident"],
+    Per::Incident,
+    1,
+    "Since when the fault is on: when it began, or came back after it was told to be over",
+);
 /// Sites affected.
 pub const INCIDENT_SITES: Metric = gauge(
     "vchealth_incident_affected_sites",
@@ -1335,6 +1344,7 @@ pub const GROUPS: &[(&str, &[Metric])] = &[
             INCIDENTS_OPEN,
             INCIDENT_INFO,
             INCIDENT_BEGAN,
+            INCIDENT_SINCE,
             INCIDENT_SITES,
             INCIDENT_DELEGATES,
             INCIDENT_WAITING,

@@ -68,6 +68,11 @@ async fn what_is_on_again_is_on_since_it_came_back_wherever_one_looks() {
     let one = house.get("/api/v1/incidents/cho-don-1").await.json();
     let (began, since) = (one["began"].as_str(), one["since"].as_str());
     assert_eq!((began, since), (Some("2023-11-24T00:38:00Z"), Some("2023-11-24T00:41:00Z")));
+    let metrics = house.get("/metrics").await.text();
+    let is_since = |line: &&str| line.starts_with("vchealth_incident_since_timestamp_seconds{");
+    let mut lines = metrics.lines().filter(is_since).filter(|line| line.contains("cho-don-1"));
+    let since = lines.next().and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    assert_eq!(since, Some(back.as_second()));
     let at = format!("http://{}", house.address);
     let listed = tokio::task::spawn_blocking(move || said(&["incidents", "--at", &at])).await;
     let listed = listed.expect("it ends");
