@@ -7,6 +7,7 @@
 //!
 //! Messages and reports tell the same causes in the same words.
 
+mod circle;
 mod en;
 mod facts;
 mod letter;
@@ -25,6 +26,7 @@ use jiff::tz::TimeZone;
 
 pub use self::templates::{Templates, check as check_templates};
 
+use self::circle::Circle;
 pub(crate) use self::facts::grouped;
 use self::facts::{
     Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, removed,
@@ -212,8 +214,19 @@ fn written(letter: &Letter, style: &Style, lines: Lines) -> String {
                     text.push_str(&format!("• {}\n", found(alert, notice, style)));
                 }
             }
+            text.extend(late(letter, style).map(|line| format!("{line}\n")));
             text
         }
+    }
+}
+
+/// That some of several messages were decided long before they leave.
+fn late(letter: &Letter, style: &Style) -> Option<String> {
+    let late = letter.items.iter().filter(|item| item.late.is_some());
+    let oldest = Facts::new(late.min_by_key(|item| item.notification.created)?, style);
+    match style.language {
+        Language::Vi => vi::late_digest(&oldest),
+        Language::En => en::late_digest(&oldest),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What both languages put into words: everything that there is to say of one incident, in the
 //! order, the amount and the time zone in which it is told.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,7 +35,7 @@ pub(super) struct Facts<'a> {
     /// When it left, where that is long after it was decided.
     pub(super) late: Option<DateTime>,
     /// The other channels that have not got through with it.
-    untold: &'a [Untold],
+    pub(super) untold: &'a [Untold],
     /// The channel that it stands in for.
     pub(super) instead_of: Option<&'a str>,
     /// When the message was decided, here and in the time zone of the messages.
@@ -59,39 +58,6 @@ pub(super) struct Facts<'a> {
     pub(super) affected: Vec<&'a str>,
     pub(super) session: Option<TouchedSession<'a>>,
     pub(super) tz: &'a TimeZone,
-}
-
-/// Who else was to be told of a fault, by what has become of it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Others<'a> {
-    pub(super) told: Names<'a>,
-    pub(super) unreached: Names<'a>,
-}
-
-/// Names of people, or channels that stand for themselves.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Names<'a> {
-    pub(super) people: Vec<&'a str>,
-    pub(super) channels: Vec<&'a str>,
-}
-
-impl<'a> Names<'a> {
-    fn add(&mut self, told: &'a Told) {
-        if told.people.is_empty() {
-            return self.add_channel(&told.channel);
-        }
-        for person in told.people.iter().map(String::as_str) {
-            if !self.people.contains(&person) {
-                self.people.push(person);
-            }
-        }
-    }
-
-    fn add_channel(&mut self, channel: &'a ChannelId) {
-        if !self.channels.contains(&channel.as_str()) {
-            self.channels.push(channel.as_str());
-        }
-    }
 }
 
 /// Observations that say the same.
@@ -235,52 +201,6 @@ impl<'a> Facts<'a> {
     /// For how long people have known of it and nobody has taken it on.
     pub(super) fn untaken(&self) -> Option<Duration> {
         Some(between(self.incident.called_since(self.decided)?, self.decided))
-    }
-
-    /// The people for whom this message is.
-    pub(super) fn addressed(&self) -> &'a [String] {
-        let own = |told: &&Told| told.channel.as_str() == self.channel;
-        self.incident.told.iter().rfind(own).map_or(&[], |told| &told.people)
-    }
-
-    /// Who else knows of it, and who was to know and does not.
-    ///
-    /// 1. Each channel counts by what it was to tell since it last told that it was over.
-    /// 2. It was heard where any of that was neither given up nor is still on its way without
-    ///    getting through. Where another channel stands in, it is that one which was heard, by
-    ///    whomever.
-    /// 3. Else its people are not reached, unless they are another way.
-    pub(super) fn others(&self) -> Others<'a> {
-        let mut others = Others::default();
-        let mut since: BTreeMap<&str, Vec<&'a Told>> = BTreeMap::new();
-        for told in &self.incident.told {
-            let its = since.entry(told.channel.as_str()).or_default();
-            if told.kind == NotificationKind::Resolved {
-                its.clear();
-            } else {
-                its.push(told);
-            }
-        }
-        since.remove(self.channel);
-        for (channel, its) in since {
-            let Some(last) = its.last() else { continue };
-            let untold = self.untold.iter().find(|untold| untold.channel.as_str() == channel);
-            let has_left = |told: &&&Told| untold.is_none_or(|untold| told.at < untold.since);
-            let heard = its.iter().filter(has_left).rev().find_map(|told| told.through());
-            match heard.or(untold.and_then(|untold| untold.through.as_ref())) {
-                Some(through) if through.as_str() == channel => others.told.add(last),
-                Some(through) => others.told.add_channel(through),
-                None => others.unreached.add(last),
-            }
-        }
-        let here = self.addressed();
-        let Others { told, unreached } = &mut others;
-        told.people.retain(|person| !here.iter().any(|name| name == person));
-        told.channels.retain(|channel| *channel != self.channel);
-        let knows = |name: &str| here.iter().any(|it| it == name) || told.people.contains(&name);
-        unreached.people.retain(|person| !knows(person));
-        unreached.channels.retain(|channel| !told.channels.contains(channel));
-        others
     }
 
     /// What it is to be looked for under: the site, or what sites have in common.
@@ -471,22 +391,6 @@ impl<'a> Facts<'a> {
     /// Whether a session is on or about to begin.
     pub(super) fn session_is_near(&self) -> bool {
         matches!(self.alert.phase, Phase::Live | Phase::Readiness)
-    }
-
-    /// Somebody who was told, with their number for who wants to ask them.
-    pub(super) fn with_phone(&self, name: &str) -> String {
-        match self.alert.phones.get(name) {
-            Some(phone) => format!("{name} ({phone})"),
-            None => name.to_owned(),
-        }
-    }
-
-    /// The people for whom the message is, each with their number unless it is the only reader.
-    pub(super) fn readers(&self) -> Vec<String> {
-        match self.addressed() {
-            [reader] => vec![reader.clone()],
-            several => several.iter().map(|name| self.with_phone(name)).collect(),
-        }
     }
 
     /// Everybody who may be phoned or written to, each with the ways; none when nobody is listed.

@@ -841,6 +841,52 @@ fn a_digest_of_several_kinds_says_how_many_are_new_and_marks_the_others() {
     write_all("mixed", &[("two that are new among others", mixed())]);
 }
 
+/// Two faults and the end of a third that leave at once when a channel works again, with who was
+/// not reached with one of them but with the other.
+fn waited() -> Letter {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved};
+    let (began, reminded) = ("2026-02-03T00:42:14Z", "2026-02-03T00:46:14Z");
+    let with = |cause, kind, name: &str, all: &[Told]| {
+        let mut it = stage(sample(cause), kind);
+        it.alert.site_name = name.to_owned();
+        it.alert.incident.id = crate::model::IncidentId::new(name);
+        it.alert.incident.told.extend_from_slice(all);
+        it
+    };
+    let known = with(Cause::Access, Escalation, "Xã Tân Lập", &[]);
+    let both = [
+        told("chat", Firing, reminded, &[]),
+        told("sms-tu", Firing, reminded, &["Lý A Tú"]),
+        told("sms-men", Firing, reminded, &["Hoàng Thị Mến"]),
+        told("sms-ha", Firing, reminded, &["Đàm Thị Hà"]),
+    ];
+    let mut new = with(Cause::Device, Firing, "Xã Bộc Bố", &both);
+    new.created = at(reminded);
+    let mut over = with(Cause::Access, Resolved, "Xã Nhạn Môn", &both);
+    over.alert.incident.told.push(told("chat", Reminder, reminded, &["Nông Văn Tú"]));
+    over.created = at(reminded);
+    let mut letter = letter(vec![known, new, over]);
+    let untold = |channel: &str| Untold {
+        channel: ChannelId::new(channel),
+        since: at(began),
+        through: None,
+    };
+    letter.items[0].late = Some(at("2026-02-03T00:49:02Z"));
+    letter.items[1].late = Some(at("2026-02-03T00:49:02Z"));
+    letter.items[1].untold = vec![untold("sms-tu"), untold("chat")];
+    letter
+}
+
+#[test]
+fn a_digest_says_who_is_not_reached_with_any_of_it_and_that_it_is_late() {
+    let mut over = waited();
+    over.items.drain(..2);
+    over.items.extend(came_and_went().items);
+    over.items[1].late = Some(at("2026-02-03T01:25:00Z"));
+    let letters = [("what waited for a channel", waited()), ("what is over by then", over)];
+    write_all("late", &letters);
+}
+
 #[test]
 fn a_test_is_clearly_a_test() {
     write_all("test", &tests());

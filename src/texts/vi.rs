@@ -21,8 +21,8 @@ use words::{
 
 use super::seen::Seen;
 use super::{
-    Account, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds, removed,
-    shared_by_all,
+    Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
+    removed, shared_by_all,
 };
 use crate::model::{Cause, NotificationKind};
 
@@ -118,7 +118,7 @@ pub(super) fn digest(
     lines: Lines,
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
-    let over = all.iter().all(|facts| facts.over.is_some());
+    let on: Vec<&Facts<'_>> = all.iter().filter(|facts| facts.over.is_none()).collect();
     let mut text = format!("{}\n", first_line(all));
     let mixed = kinds(all).len() > 1;
     for facts in all {
@@ -161,9 +161,8 @@ pub(super) fn digest(
         let mark = if mixed { mark(facts) } else { "" };
         text.push_str(&format!("• {mark}{line}\n"));
     }
-    if !over {
-        let who = shared_by_all(all, who_knows).unwrap_or_default();
-        text.extend(who.iter().map(|line| format!("{line}\n")));
+    if !on.is_empty() {
+        text.extend(who_knows(&on).iter().map(|line| format!("{line}\n")));
         text.extend(link.map(|link| format!("Tiếp nhận: {link}\n")));
         text.push_str(&format!("Bảng theo dõi: {board}\n"));
     }
@@ -343,18 +342,27 @@ fn description(facts: &Facts<'_>) -> String {
             }
             None => lines.extend(untaken(facts)),
         }
-        lines.extend(who_knows(facts));
+        lines.extend(who_knows(&[facts]));
     }
     lines.extend(
         facts
             .instead_of
             .map(|channel| format!("Gửi thay kênh “{channel}”, vì kênh đó hiện không gửi được.")),
     );
-    lines.extend(facts.late.as_ref().map(|left| {
-        let (written, left) = (hour(&facts.now, left), hour(left, left));
-        format!("Tin này viết lúc {written}, đến {left} mới gửi được.")
-    }));
+    lines.extend(late(facts, "Tin này viết lúc"));
     lines.join("\n")
+}
+
+/// That it left long after it was decided.
+fn late(facts: &Facts<'_>, at: &str) -> Option<String> {
+    let left = facts.late.as_ref()?;
+    let (written, left) = (hour(&facts.now, left), hour(left, left));
+    Some(format!("{at} {written}, đến {left} mới gửi được."))
+}
+
+/// The same of several, by the oldest of them.
+pub(super) fn late_digest(oldest: &Facts<'_>) -> Option<String> {
+    late(oldest, "Phần cũ nhất của tin này viết lúc")
 }
 
 /// That nobody has it, where the message is about that or somebody may believe that they do.
@@ -384,18 +392,18 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
     })
 }
 
-/// For whom the message is, who else knows, and who was to know and does not.
-fn who_knows(facts: &Facts<'_>) -> Vec<String> {
+/// For whom a message about all of these is, who else knows, and who was to know and does not.
+fn who_knows(all: &[&Facts<'_>]) -> Vec<String> {
+    let circle = Circle::of(all);
     let mut lines = Vec::new();
-    let readers = facts.readers();
+    let readers = circle.readers();
     if !readers.is_empty() {
         lines.push(format!("Gửi tới: {}.", readers.join(", ")));
     }
-    let others = facts.others();
-    for (what, names) in [("Cũng đã báo", others.told), ("Chưa báo được", others.unreached)]
+    for (what, names) in [("Cũng đã báo", &circle.told), ("Chưa báo được", &circle.unreached)]
     {
         let channels = names.channels.iter().map(|channel| format!("kênh “{channel}”"));
-        let people = names.people.iter().map(|name| facts.with_phone(name));
+        let people = names.people.iter().map(|name| circle.with_phone(name));
         let names: Vec<String> = people.chain(channels).collect();
         if !names.is_empty() {
             lines.push(format!("{what}: {}.", names.join(", ")));
