@@ -141,6 +141,17 @@ impl Told {
     }
 }
 
+/// Which channel was to tell a message of this id, or a copy of it, and its running number among
+/// the messages about the incident; none for what stands in no incident's record, such as a drill.
+#[must_use]
+pub fn on_record<'a>(message: &'a NotificationId, incident: &IncidentId) -> Option<(&'a str, u32)> {
+    let rest = message.as_str().strip_prefix(incident.as_str())?.strip_prefix('/')?;
+    // What follows says who stood in.
+    let mut parts = rest.split('/');
+    let (channel, _kind, nth) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((channel, nth.parse().ok()?))
+}
+
 /// That channels gave a message up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
@@ -184,14 +195,11 @@ impl Refusal {
         instead: Option<&ChannelId>,
         at: Timestamp,
     ) -> Option<Self> {
-        let rest = message.as_str().strip_prefix(incident.as_str())?.strip_prefix('/')?;
-        // What follows says who stood in.
-        let mut parts = rest.split('/');
-        let (channel, _kind, nth) = (parts.next()?, parts.next()?, parts.next()?);
+        let (channel, nth) = on_record(message, incident)?;
         Some(Self {
             incident: incident.clone(),
             channel: ChannelId::new(channel),
-            nth: nth.parse().ok()?,
+            nth,
             at,
             by: by.clone(),
             instead: instead.cloned(),

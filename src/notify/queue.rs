@@ -58,8 +58,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
 use crate::model::{
@@ -248,7 +246,7 @@ impl Queue {
         entry.told_as = waiting.told_as;
         if entry.told_as == NotificationKind::Firing {
             // It may have overtaken others that are not known any more: nothing was told before.
-            entry.since = Timestamp::MIN;
+            entry.nth = 0;
         }
         entry.attempts = waiting.attempts;
         entry.retry_at = now.mono + wait;

@@ -51,8 +51,9 @@ impl<'a> Circle<'a> {
     ///
     /// 1. Each channel counts by what it was to tell since it last told that it was over.
     /// 2. It was heard where any of that was neither given up nor is still on its way without
-    ///    getting through. Where another channel stands in, it is that one which was heard, by
-    ///    whomever.
+    ///    getting through, by those for whom the last such message was. Duty may have changed hands
+    ///    since: whom only a later one was for is not reached. Where another channel stands in, it
+    ///    is that one which was heard, by whomever.
     /// 3. Else its people are not reached, unless they are another way.
     fn of_one(facts: &Facts<'a>) -> Self {
         let (mut told, mut unreached) = (Names::default(), Names::default());
@@ -69,12 +70,24 @@ impl<'a> Circle<'a> {
         for (channel, its) in since {
             let Some(last) = its.last() else { continue };
             let untold = facts.untold.iter().find(|untold| untold.channel.as_str() == channel);
-            let has_left = |told: &&&Told| untold.is_none_or(|untold| told.at < untold.since);
-            let heard = its.iter().filter(has_left).rev().find_map(|told| told.through());
-            match heard.or(untold.and_then(|untold| untold.through.as_ref())) {
-                Some(through) if through.as_str() == channel => told.add(last),
-                Some(through) => told.add_channel(through),
-                None => unreached.add(last),
+            let has_left = |told: &&Told| untold.is_none_or(|untold| told.nth < untold.nth);
+            let left = its.iter().copied().filter(has_left);
+            let heard: Vec<(&Told, &ChannelId)> =
+                left.filter_map(|told| Some((told, told.through()?))).collect();
+            match heard.last() {
+                Some((it, through)) if through.as_str() == channel => {
+                    told.add(it);
+                    let by = |name: &str| heard.iter().any(|(it, _)| names(it).any(|n| n == name));
+                    for name in names(last) {
+                        let to = if by(name) { &mut told } else { &mut unreached };
+                        add(&mut to.people, name);
+                    }
+                }
+                Some((_, through)) => told.add_channel(through),
+                None => match untold.and_then(|untold| untold.through.as_ref()) {
+                    Some(through) => told.add_channel(through),
+                    None => unreached.add(last),
+                },
             }
         }
         let own = facts.incident.told.iter().rfind(|it| it.channel.as_str() == facts.channel);

@@ -51,8 +51,9 @@ pub struct Item {
 pub struct Untold {
     /// Which.
     pub channel: ChannelId,
-    /// When the oldest of it was decided. What was decided before is told, unless it was given up.
-    pub since: Timestamp,
+    /// The running number of the oldest of it among the messages about the incident. What was
+    /// decided before is told, unless it was given up.
+    pub nth: u32,
     /// The channel that has told it in its place.
     pub through: Option<ChannelId>,
 }

@@ -275,6 +275,11 @@ fn told(channel: &str, kind: NotificationKind, when: &str, people: &[&str]) -> T
     }
 }
 
+/// Numbers what was told, as the monitor does.
+fn numbered(it: &mut Notification) {
+    (1..).zip(&mut it.alert.incident.told).for_each(|(nth, told)| told.nth = nth);
+}
+
 /// Taken on by nobody, which a chat knows nothing of, somebody is not reached with, and another
 /// channel has told in place of the one that was to; mail fails, but has told of the beginning.
 fn unreached() -> Letter {
@@ -286,18 +291,19 @@ fn unreached() -> Letter {
         told("mail", Firing, began, &[]),
         told("mail", Reminder, reminded, &[]),
     ]);
-    let untold = |channel: &str, since: &str, through: Option<&str>| Untold {
+    numbered(&mut it);
+    let untold = |channel: &str, nth: u32, through: Option<&str>| Untold {
         channel: ChannelId::new(channel),
-        since: at(since),
+        nth,
         through: through.map(ChannelId::new),
     };
     let mut letter = letter(vec![it]);
     letter.items[0].late = Some(at("2026-02-03T00:49:02Z"));
     letter.items[0].untold = vec![
-        untold("chat", began, None),
-        untold("mail", reminded, None),
-        untold("sms-tu", began, None),
-        untold("zalo", began, Some("coi-hu")),
+        untold("chat", 4, None),
+        untold("mail", 6, None),
+        untold("sms-tu", 2, None),
+        untold("zalo", 1, Some("coi-hu")),
     ];
     letter
 }
@@ -845,12 +851,13 @@ fn a_digest_of_several_kinds_says_how_many_are_new_and_marks_the_others() {
 /// not reached with one of them but with the other.
 fn waited() -> Letter {
     use NotificationKind::{Escalation, Firing, Reminder, Resolved};
-    let (began, reminded) = ("2026-02-03T00:42:14Z", "2026-02-03T00:46:14Z");
+    let reminded = "2026-02-03T00:46:14Z";
     let with = |cause, kind, name: &str, all: &[Told]| {
         let mut it = stage(sample(cause), kind);
         it.alert.site_name = name.to_owned();
         it.alert.incident.id = crate::model::IncidentId::new(name);
         it.alert.incident.told.extend_from_slice(all);
+        numbered(&mut it);
         it
     };
     let known = with(Cause::Access, Escalation, "Xã Tân Lập", &[]);
@@ -866,11 +873,7 @@ fn waited() -> Letter {
     over.alert.incident.told.push(told("chat", Reminder, reminded, &["Nông Văn Tú"]));
     over.created = at(reminded);
     let mut letter = letter(vec![known, new, over]);
-    let untold = |channel: &str| Untold {
-        channel: ChannelId::new(channel),
-        since: at(began),
-        through: None,
-    };
+    let untold = |channel: &str| Untold { channel: ChannelId::new(channel), nth: 1, through: None };
     letter.items[0].late = Some(at("2026-02-03T00:49:02Z"));
     letter.items[1].late = Some(at("2026-02-03T00:49:02Z"));
     letter.items[1].untold = vec![untold("sms-tu"), untold("chat")];
@@ -885,6 +888,40 @@ fn a_digest_says_who_is_not_reached_with_any_of_it_and_that_it_is_late() {
     over.items[1].late = Some(at("2026-02-03T01:25:00Z"));
     let letters = [("what waited for a channel", waited()), ("what is over by then", over)];
     write_all("late", &letters);
+}
+
+#[test]
+fn who_has_duty_since_the_last_message_that_was_heard_is_not_reached() {
+    use NotificationKind::{Firing, Reminder};
+    // One telephone, which whoever is on duty takes home.
+    let all = [
+        told("phone", Firing, "2026-02-03T00:42:14Z", &["Đàm Thị Hà", "Hoàng Thị Mến"]),
+        told("phone", Reminder, "2026-02-03T00:52:14Z", &["Lý A Tú", "Hoàng Thị Mến"]),
+    ];
+    let said = |set_back: i64, told: &[Told], untold: Option<u32>| {
+        let mut it = sample(Cause::Access);
+        it.alert.incident.told = told.to_vec();
+        numbered(&mut it);
+        for told in &mut it.alert.incident.told {
+            told.at -= jiff::SignedDuration::from_mins(set_back);
+        }
+        let mut letter = letter(vec![it]);
+        let lacks = |nth| Untold { channel: ChannelId::new("phone"), nth, through: None };
+        letter.items[0].untold = untold.map(lacks).into_iter().collect();
+        let text = plain(&letter, &style(Language::En));
+        let lines = text.lines().filter(|it| it.starts_with("Also") || it.starts_with("Not"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let heard = ["Also told: Đàm Thị Hà, Hoàng Thị Mến.", "Not reached yet: Lý A Tú."];
+    assert_eq!(said(0, &all, Some(2)), heard);
+    assert_eq!(said(60, &all, Some(2)), heard, "however the clock was set");
+    let neither = "Not reached yet: Lý A Tú, Hoàng Thị Mến.";
+    assert_eq!(said(60, &all, Some(1)), [neither]);
+    assert_eq!(said(0, &all, None), ["Also told: Lý A Tú, Hoàng Thị Mến."]);
+    let mut given_up = all;
+    let by = vec![ChannelId::new("phone")];
+    given_up[1].given_up = Some(GivenUp { at: given_up[1].at, by, instead: None, again: false });
+    assert_eq!(said(0, &given_up, None), heard);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::line::StandsIn;
 use super::{Event, Output};
-use crate::model::{ChannelId, Mono, Notification, NotificationId, NotificationKind, Now};
+use crate::model::{
+    ChannelId, Mono, Notification, NotificationId, NotificationKind, Now, on_record,
+};
 use crate::store::{Has, Heard, Mark, MarkState, RecipientKey, StandIn};
 use crate::texts::begins;
 
@@ -30,8 +30,9 @@ pub(super) struct Entry {
     pub(super) left_at: Mono,
     /// Failures since the channel last proved to be at fault.
     pub(super) strikes: u32,
-    /// When the oldest of what it tells was decided, be it this message or one that it overtook.
-    pub(super) since: Timestamp,
+    /// The running number of the oldest of what it tells among the messages about the incident, be
+    /// it this message or one that it overtook; 0 for what stands in no incident's record.
+    pub(super) nth: u32,
     /// What the last attempt said.
     pub(super) error: Option<String>,
     /// Which of several recipients have it, or one that it overtook, or refuse it.
@@ -45,10 +46,11 @@ pub(super) struct Entry {
 impl Entry {
     /// A message that was not tried yet. Its order is given by the queue.
     pub(super) fn new(notification: Arc<Notification>) -> Self {
+        let nth = on_record(&notification.id, &notification.alert.incident.id);
         Self {
             order: 0,
             told_as: notification.kind,
-            since: notification.created,
+            nth: nth.map_or(0, |(_, nth)| nth),
             notification,
             attempts: 0,
             retry_at: Mono::ZERO,

@@ -120,7 +120,7 @@ impl Line {
         for older in its {
             newest.told_as = told_as(older.told_as, newest.told_as);
             newest.order = newest.order.min(older.order);
-            newest.since = newest.since.min(older.since);
+            newest.nth = newest.nth.min(older.nth);
             newest.came_at = newest.came_at.min(older.came_at);
             let reason = format!("told by {}", newest.notification.id);
             self.drop_entry(&older, reason, now, output);

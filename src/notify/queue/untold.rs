@@ -64,7 +64,7 @@ impl Line {
         let lacks = has_failed || hangs || self.failed_first.is_some();
         (lacks && !oldest.is_told_to_some()).then(|| Untold {
             channel: self.status.id.clone(),
-            since: oldest.since,
+            nth: oldest.nth,
             through: oldest.fallback.clone(),
         })
     }

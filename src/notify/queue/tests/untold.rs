@@ -147,15 +147,16 @@ fn what_was_tried_before_a_restart_is_untold_after_it() {
 #[test]
 fn what_overtook_another_counts_from_the_oldest_that_nobody_has_heard() {
     let mut desk = desk();
-    let began = desk.now.wall;
-    desk.decide_for("lan", "a", "i1", FIRING);
+    desk.decide_for("lan", "i1/lan/firing/7", "i1", FIRING);
     let first = desk.leave().remove(0);
     desk.answer(&first, Err(later()));
     desk.queue.configure(vec![line("chat", SAME), line("lan", SAME)], desk.now);
     desk.wait(seconds(60));
-    desk.decide_for("lan", "b", "i1", ESCALATION);
-    desk.decide_for("chat", "c", "i1", UPDATE);
+    // Whichever way the clock was set meanwhile.
+    desk.now.wall -= seconds(7_200);
+    desk.decide_for("lan", "i1/lan/escalation/8", "i1", ESCALATION);
+    desk.decide_for("chat", "i1/chat/update/9", "i1", UPDATE);
     let own = desk.leave().into_iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
-    let lan = Untold { channel: ChannelId::new("lan"), since: began, through: None };
+    let lan = Untold { channel: ChannelId::new("lan"), nth: 7, through: None };
     assert_eq!(own.items[0].untold, [lan]);
 }
