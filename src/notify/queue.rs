@@ -170,8 +170,8 @@ pub(super) struct Queue {
 struct Output {
     marks: Vec<Mark>,
     events: Vec<Event>,
-    /// Messages for fallbacks, on their way into those lines.
-    copies: Vec<Notification>,
+    /// Messages for fallbacks, on their way into those lines, and from when on each is late.
+    copies: Vec<(Notification, Mono)>,
     /// Messages that the outbox does not hold yet.
     added: Vec<Arc<Notification>>,
 }
@@ -206,7 +206,7 @@ impl Queue {
 
     /// Takes in a message that was decided.
     pub(super) fn enqueue(&mut self, notification: Arc<Notification>, now: Now) {
-        self.admit(Entry::new(notification), now);
+        self.admit(Entry::new(notification, now), now);
         self.fall_back(now);
     }
 
@@ -242,7 +242,7 @@ impl Queue {
         });
         // Nothing waits longer than a receiver may ask for: a clock that ran ahead wrote this.
         let wait = if wait > LONGEST_ASKED { Duration::ZERO } else { wait };
-        let mut entry = Entry::new(Arc::new(waiting.notification));
+        let mut entry = Entry::new(Arc::new(waiting.notification), now);
         entry.told_as = waiting.told_as;
         if entry.told_as == NotificationKind::Firing {
             // It may have overtaken others that are not known any more: nothing was told before.
@@ -262,7 +262,7 @@ impl Queue {
         self.fall_back(now);
         let output = &mut self.output;
         let mut due = self.lines.values_mut().find_map(|line| line.next(now, output))?;
-        self.note_state(&mut due.letter, now);
+        self.note_untold(&mut due.letter, now);
         Some(due)
     }
 

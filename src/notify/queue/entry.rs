@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::line::StandsIn;
 use super::{Event, Output};
@@ -10,6 +11,9 @@ use crate::model::{
 };
 use crate::store::{Has, Heard, Mark, MarkState, RecipientKey, StandIn};
 use crate::texts::begins;
+
+/// How long after it was decided a message is late.
+const LATE: Duration = Duration::from_mins(1);
 
 /// A message on its way.
 #[derive(Debug, Clone)]
@@ -26,6 +30,9 @@ pub(super) struct Entry {
     pub(super) fallback: Option<ChannelId>,
     /// When it came into the line.
     pub(super) came_at: Mono,
+    /// From when on what leaves says that it is late: who has it by now, and for how long nobody
+    /// has, is not known here.
+    pub(super) late_at: Mono,
     /// When the last attempt began.
     pub(super) left_at: Mono,
     /// Failures since the channel last proved to be at fault.
@@ -44,8 +51,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A message that was not tried yet. Its order is given by the queue.
-    pub(super) fn new(notification: Arc<Notification>) -> Self {
+    /// A message that was not tried yet. Its order is given by the queue. How old it is already is
+    /// told by the wall clock, which nobody sets just then; from now on no set clock matters.
+    pub(super) fn new(notification: Arc<Notification>, now: Now) -> Self {
+        let age = Duration::try_from(now.wall.duration_since(notification.created));
         let nth = on_record(&notification.id, &notification.alert.incident.id);
         Self {
             order: 0,
@@ -58,6 +67,7 @@ impl Entry {
             alone: false,
             fallback: None,
             came_at: Mono::ZERO,
+            late_at: now.mono + LATE.saturating_sub(age.unwrap_or_default()),
             left_at: Mono::ZERO,
             strikes: 0,
             error: None,
@@ -126,17 +136,18 @@ impl Entry {
         Some((stand_in, NotificationId::new(original)))
     }
 
-    /// The same for a channel that stands in.
-    pub(super) fn copy(&self, to: &ChannelId) -> Notification {
+    /// The same for a channel that stands in, and from when on it is late there.
+    pub(super) fn copy(&self, to: &ChannelId) -> (Notification, Mono) {
         let original = &*self.notification;
-        Notification {
+        let copy = Notification {
             id: NotificationId::new(format!("{}{}", original.id, via(to))),
             channel: to.clone(),
             kind: self.told_as,
             created: original.created,
             alert: original.alert.clone(),
             instead_of: Some(original.channel.clone()),
-        }
+        };
+        (copy, self.late_at)
     }
 
     /// The letter that it is one of when it is tried again.

@@ -162,7 +162,10 @@ impl Line {
             output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
         }
         self.next_slot = now.mono + self.limits.gap;
-        let item = |entry: &Entry| Item::new(entry.told_as, Arc::clone(&entry.notification));
+        let item = |entry: &Entry| {
+            let late = (now.mono >= entry.late_at).then_some(now.wall);
+            Item { late, ..Item::new(entry.told_as, Arc::clone(&entry.notification)) }
+        };
         let letter = Letter {
             id: id.clone(),
             channel: self.status.id.clone(),

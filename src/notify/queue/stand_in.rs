@@ -78,7 +78,7 @@ impl Queue {
             if copies.is_empty() {
                 return;
             }
-            for mut copy in copies {
+            for (mut copy, late_at) in copies {
                 let Some(channel) = copy.instead_of.clone() else { continue };
                 let stand_in = StandIn {
                     channel,
@@ -100,7 +100,7 @@ impl Queue {
                 }
                 let copy = Arc::new(copy);
                 self.output.added.push(Arc::clone(&copy));
-                self.admit(Entry::new(copy), now);
+                self.admit(Entry { late_at, ..Entry::new(copy, now) }, now);
             }
         }
     }

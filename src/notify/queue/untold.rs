@@ -13,12 +13,8 @@
 //! 4. Where another channel stands in, it is that one which has told it, unless it has not got
 //!    through either.
 //! 5. What is over is no reason to phone anybody.
-//! 6. What leaves [`LATE`] or more after it was decided says so: who has it by now, and for how
-//!    long nobody has, is not known here.
 
 use std::time::Duration;
-
-use jiff::SignedDuration;
 
 use super::Queue;
 use super::line::Line;
@@ -30,16 +26,10 @@ use crate::texts::Untold;
 /// about as long as most channels wait for an answer.
 const ABOUT_TO_BE: Duration = Duration::from_secs(10);
 
-/// From when on a message is late.
-const LATE: SignedDuration = SignedDuration::from_mins(1);
-
 impl Queue {
-    /// Notes in a letter that leaves whether it is late, and who has not been reached with what it
-    /// tells.
-    pub(super) fn note_state(&self, letter: &mut Letter, now: Now) {
+    /// Notes in a letter that leaves who has not been reached with what it tells.
+    pub(super) fn note_untold(&self, letter: &mut Letter, now: Now) {
         for item in &mut letter.items {
-            let late = now.wall.duration_since(item.notification.created) >= LATE;
-            item.late = late.then_some(now.wall);
             let about = &item.notification.alert.incident.id;
             let others = self.lines.iter().filter(|(channel, _)| **channel != letter.channel);
             item.untold = others.filter_map(|(_, line)| line.untold(about, now)).collect();

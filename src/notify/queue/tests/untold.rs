@@ -82,6 +82,51 @@ fn what_leaves_late_says_when_it_left() {
 }
 
 #[test]
+fn a_clock_that_is_set_makes_nothing_late_and_hides_nothing_that_is() {
+    let hour = seconds(3_600);
+    for (set_back, waits, late) in [(false, 0, false), (true, 60, true)] {
+        let mut desk = desk();
+        desk.decide_for("lan", "a", "i1", FIRING);
+        if set_back {
+            desk.now.wall -= hour;
+        } else {
+            desk.now.wall += hour;
+        }
+        if waits > 0 {
+            let first = desk.leave().remove(0);
+            desk.answer(&first, Err(DeliveryError { retry: Retry::After(seconds(60)), ..later() }));
+            desk.wait(seconds(waits));
+        }
+        let left = desk.leave();
+        assert_eq!(left.len(), 1 + usize::from(late), "what stands in leaves as well");
+        for letter in left {
+            assert_eq!(letter.items[0].late.is_some(), late, "{}", letter.channel);
+        }
+    }
+}
+
+#[test]
+fn what_has_waited_since_before_a_restart_is_late_by_the_wall_clock() {
+    for (waited, late) in [(59, false), (60, true)] {
+        let mut desk = desk();
+        let mut message = notification("a", incident("i1", "tan-lap"), FIRING);
+        message.channel = ChannelId::new("lan");
+        message.created = desk.now.wall - seconds(waited);
+        let waiting = Waiting {
+            notification: message,
+            told_as: FIRING,
+            attempts: 1,
+            next_attempt: None,
+            bundle: None,
+            fallback: None,
+            heard: Vec::new(),
+        };
+        desk.queue.restore(waiting, desk.now);
+        assert_eq!(desk.leave()[0].items[0].late.is_some(), late);
+    }
+}
+
+#[test]
 fn what_waits_in_a_channel_that_fails_is_untold_before_it_is_tried() {
     let mut desk = desk();
     desk.decide_for("lan", "a", "i1", FIRING);
