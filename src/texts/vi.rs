@@ -326,7 +326,7 @@ fn description(facts: &Facts<'_>) -> String {
     lines.extend(facts.session.as_ref().map(|touched| session(touched, facts)));
     lines.extend(facts.had().map(|ack| {
         let at = hour(&facts.local(ack.at), &facts.now);
-        format!("{} đã tiếp nhận lúc {at}.", ack.by)
+        format!("Đã tiếp nhận: {} lúc {at}.", ack.by)
     }));
     if facts.over.is_none() {
         match facts.ack() {
