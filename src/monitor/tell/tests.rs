@@ -187,7 +187,12 @@ fn an_ack_that_ran_out_before_messages_were_held_back_has_its_wait_go_on() {
 fn what_was_told_to_be_over_waits_for_nobody_before_it_is_told_again() {
     let mut it = waiting();
     it.change().waiting_since = None;
-    it.change().told.clear();
-    keep_waiting(&mut it, false, minute(1));
-    assert_eq!(waits(&it, 1), (None, None));
+    let over = |at| crate::store::tests::told("truc", NotificationKind::Resolved, minute(at));
+    it.change().told.push(over(1));
+    keep_waiting(&mut it, false, minute(2));
+    assert_eq!(waits(&it, 2), (None, None));
+    let again = crate::store::tests::told("truc", NotificationKind::Firing, minute(3));
+    it.change().told.push(again);
+    keep_waiting(&mut it, false, minute(3));
+    assert_eq!(waits(&it, 3), (Some(minute(3)), Some(minute(3))));
 }
