@@ -3,13 +3,12 @@
 //! Many gateways say "accepted" to anything. A name that is misspelt, or a request without the
 //! number or the text, would be noticed by nobody but whoever waits for a message.
 
+use crate::config::SmsHttpSettings;
 use crate::config::diagnostic::Findings;
-use crate::config::hint::nearest;
+use crate::config::hint::{meant_within, nearest};
 use crate::config::source::Span;
 use crate::config::yaml::brief;
 
-/// What every request is filled in with.
-const GIVEN: [&str; 3] = ["phone", "text", "id"];
 /// Shorter texts are no keys.
 const KEY: usize = 8;
 
@@ -23,15 +22,21 @@ pub(super) fn judge(
     told: impl Fn() -> bool,
     out: &Findings,
 ) {
-    let known: Vec<&str> = GIVEN.into_iter().chain(secrets.iter().copied()).collect();
+    let known: Vec<&str> =
+        SmsHttpSettings::GIVEN.into_iter().chain(secrets.iter().copied()).collect();
     for (span, text) in texts {
         if may_hold_a_key(text, &known) {
             out.hide(*span);
         }
         for name in names(text).filter(|name| !known.contains(name) && is_meant(name)) {
-            let known: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
-            let hint = nearest(name, known.iter().map(String::as_str), out);
-            let reason = format!("nothing is put in the place of `{{{}}}`", brief(name));
+            let braced: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
+            let hint = nearest(name, braced.iter().map(String::as_str), out);
+            // What is near no name may be a key, put in braces as the manual of a gateway has it.
+            let near = meant_within(name, known.iter().copied(), &out.patience);
+            let is_no_key = name.len() < near.map_or(0, str::len) + KEY;
+            let what = is_no_key.then(|| format!("`{{{}}}`", brief(name)));
+            let what = what.as_deref().unwrap_or("a name in braces");
+            let reason = format!("nothing is put in the place of {what}");
             out.hint(*span, reason, hint);
         }
     }

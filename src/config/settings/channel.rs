@@ -264,6 +264,12 @@ pub struct SmsHttpSettings {
     pub accepted_if: Option<String>,
 }
 
+impl SmsHttpSettings {
+    /// What stands in braces for the number, for the text, and for what is the same at every repeat
+    /// and different for every number.
+    pub const GIVEN: [&str; 3] = ["phone", "text", "id"];
+}
+
 /// What people wrote into a request may hold keys though the settings have a place for them.
 impl fmt::Debug for SmsHttpSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

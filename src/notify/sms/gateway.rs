@@ -21,8 +21,8 @@ pub(super) fn ask(
     short: Short<'_>,
     secrets: BTreeMap<&str, Secret>,
 ) -> Result<Asked, DeliveryError> {
-    let mut values: BTreeMap<&str, &str> =
-        [("phone", short.phone), ("text", short.text), ("id", short.id)].into_iter().collect();
+    let given: [&str; SmsHttpSettings::GIVEN.len()] = [short.phone, short.text, short.id];
+    let mut values: BTreeMap<&str, &str> = SmsHttpSettings::GIVEN.into_iter().zip(given).collect();
     for (name, key) in &secrets {
         values.insert(name, key.reveal());
     }
