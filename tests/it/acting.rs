@@ -827,6 +827,48 @@ fn a_template_with_a_mistake_is_told_with_its_place_before_it_is_needed() {
     assert!(stderr.contains("sumary.txt:1:1: error: no part of a message"), "{stderr}");
 }
 
+/// Whoever checks, starts or reloads learns that a key is not there, and not only whoever waits for
+/// the message.
+#[test]
+fn a_key_that_is_not_there_is_told_when_it_is_checked_at_the_start_and_at_a_reload() {
+    let scratch = Scratch::new("lacks");
+    let dir = scratch.path();
+    let listen = format!("127.0.0.1:{}", free_port());
+    configure(dir, &listen, "127.0.0.1:1", 1);
+    let settings = dir.join("vchealth.yaml");
+    let key = dir.join("token");
+    let bot = format!(
+        "channels: {{bot: {{kind: telegram, token_file: {}, chats: [1]}}, duty:",
+        key.display()
+    );
+    let with_bot = std::fs::read_to_string(&settings).unwrap().replace("channels: {duty:", &bot);
+    std::fs::write(&settings, with_bot).unwrap();
+    let checked = said(&["check-config", "--config", dir.to_str().unwrap()]);
+    assert!(checked.contains("note: channel bot: the file "), "{checked}");
+
+    let log = dir.join("log");
+    let child = Command::new(env!("CARGO_BIN_EXE_vchealth"))
+        .args(["run", "--config"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(&log).unwrap())
+        .stderr(std::fs::File::options().append(true).open(&log).unwrap())
+        .spawn();
+    let running = Running(child.expect("the program starts"));
+    let warned = |times: usize| {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        let is_told =
+            |line: &&str| line.contains("WARN") && line.contains("channel bot: the file ");
+        (log.lines().filter(is_told).count() == times).then_some(())
+    };
+    wait(|| warned(1));
+    wait(|| TcpStream::connect(&listen).ok());
+    let (head, _) = ask(&listen, "POST", "/-/reload", "");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    wait(|| warned(2));
+    drop(running);
+}
+
 /// Whoever was told of a drill hears its end, and of no second one, though the program dies in the
 /// middle of it.
 #[test]
