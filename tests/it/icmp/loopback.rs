@@ -26,10 +26,15 @@ fn a_living_host_answers_every_echo_of_a_train() {
     for_each(|engine| {
         for address in [IpAddr::from([127, 0, 0, 5]), Ipv6Addr::LOCALHOST.into()] {
             for (count, size) in [(1, 56), (5, 16), (3, 1400), (2, 1900)] {
-                let done =
-                    engine.ask(address, EchoParams { count, size, spacing: 2 * MS, ..PLAIN });
-                let detail = done.result.expect("a reply");
-                assert_eq!((detail.sent, detail.received, detail.duplicates), (count, count, 0));
+                let echo = EchoParams { count, size, spacing: 2 * MS, ..PLAIN };
+                let ask = || engine.ask(address, echo).result.expect("a reply");
+                // Of what our own machine holds up for so long that it would be a burst, nothing is
+                // sent.
+                let whole = (0..20).map(|_| ask()).find(|detail| {
+                    assert_eq!((detail.received, detail.duplicates), (detail.sent, 0));
+                    detail.sent == count
+                });
+                let detail = whole.expect("a train that was sent whole");
                 assert_eq!(detail.rtts.as_slice().len(), usize::from(count));
                 for rtt in detail.rtts.as_slice() {
                     assert!(!rtt.is_zero() && *rtt < Duration::from_secs(1), "{rtt:?}");
