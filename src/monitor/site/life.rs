@@ -38,9 +38,7 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
         let target = picture.target(ix);
         let down = target.streak.hard == Health::Down;
         if target.streak.is_failing() {
-            // What was silent before a start was so when others proved the device alive.
-            let began = if target.out_at_start { Mono::ZERO } else { target.bad_since };
-            onset = onset.min(began);
+            onset = onset.min(target.bad_since);
             dead |= down;
         } else if target.is_good() {
             good = true;
@@ -83,8 +81,9 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
 }
 
 /// Whether what is confirmed down was so by itself, as far as we can ask: of a target that proved
-/// the device alive since all of that was silent, nothing is known by now. Where the device lived
-/// at a start in spite of what was down, it is what was up then that had proved it.
+/// the device alive since all of that was silent, nothing is known by now. When each last was what
+/// before a start is not known, but what was up then had proved the device alive where that was up
+/// in spite of what was down.
 fn is_vouched_by_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
     let down = picture.reachability(endpoint).map(|ix| picture.target(ix));
     let down = down.filter(|it| it.streak.is_failing() && it.streak.hard == Health::Down);
@@ -93,8 +92,8 @@ fn is_vouched_by_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
     let mut targets = picture.topology().endpoint(endpoint).targets.iter();
     targets.any(|ix| {
         let target = picture.target(*ix);
-        let proved = target.proof_at > silent || (silent == Mono::ZERO && target.up_at_start);
-        proved && is_unknown(target)
+        (target.proof_at > silent && is_unknown(target))
+            || (silent == Mono::ZERO && target.up_at_start)
     })
 }
 
