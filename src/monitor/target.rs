@@ -38,7 +38,7 @@ pub(super) struct Watched {
     pub(super) was_out: bool,
     /// The same when we were started, and it has not answered since.
     pub(super) out_at_start: bool,
-    /// Whether it was up when we were started, and has not been asked since.
+    /// Whether it was up when we were started, and has not been found down since.
     pub(super) up_at_start: bool,
     /// Whether what fails is its certificate's time. In a row of failures one that says otherwise
     /// is chance.
@@ -151,7 +151,6 @@ impl Watched {
         };
         self.was_out &= sign != Sign::Good;
         self.out_at_start &= sign != Sign::Good;
-        self.up_at_start &= sign == Sign::Nothing;
         if sign != Sign::Nothing {
             self.asked_before = std::mem::replace(&mut self.asked_at, asked);
         }
@@ -175,6 +174,7 @@ impl Watched {
         let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
         let (was, row) = (self.streak.hard, self.streak.bad_in_a_row());
         let mut step = self.streak.step(sign, rule);
+        self.up_at_start &= self.streak.hard != Health::Down;
         step.confirm |= host.confirm;
         if step.changed {
             self.since = Some(outcome.started.wall.into());

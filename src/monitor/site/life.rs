@@ -32,13 +32,16 @@ pub(in crate::monitor) enum Life {
 /// 3. It is dead when a target that decides is confirmed down and nothing vouches for it. What was
 ///    down already when another one vouched for it says nothing more once we fail to ask that one.
 pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mono) -> Life {
-    let mut onset = Mono::NEVER;
+    // Since when it has been silent, and since when by what was seen since the start.
+    let (mut onset, mut failing) = (Mono::NEVER, Mono::NEVER);
     let (mut dead, mut good, mut confirmed, mut stale) = (false, false, false, false);
     for ix in picture.reachability(endpoint) {
         let target = picture.target(ix);
         let down = target.streak.hard == Health::Down;
         if target.streak.is_failing() {
-            onset = onset.min(target.bad_since);
+            failing = failing.min(target.bad_since);
+            // What was silent before a start was so when others proved the device alive.
+            onset = onset.min(if target.out_at_start { Mono::ZERO } else { target.bad_since });
             dead |= down;
         } else if target.is_good() {
             good = true;
@@ -57,7 +60,7 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
     let (mut since, mut recovering) = (Mono::NEVER, false);
     for ix in targets {
         let target = picture.target(*ix);
-        if target.proof_at >= onset {
+        if target.proof_at >= onset && target.proof_at > Mono::ZERO {
             match target.host.hard {
                 Health::Up => return Life::Alive,
                 _ => recovering |= target.host.soft == Health::Up,
@@ -76,14 +79,13 @@ pub(in crate::monitor) fn life(picture: &Picture, endpoint: EndpointIx, now: Mon
     if dead && is_vouched_by_unasked(picture, endpoint) {
         return Life::Unknown;
     }
-    let since = if since == Mono::NEVER { onset } else { since };
+    let since = if since == Mono::NEVER { failing } else { since };
     if dead { Life::Dead(since) } else { Life::Failing(since) }
 }
 
 /// Whether what is confirmed down was so by itself, as far as we can ask: of a target that proved
-/// the device alive since all of that was silent, nothing is known by now. When each last was what
-/// before a start is not known, but what was up then had proved the device alive where that was up
-/// in spite of what was down.
+/// the device alive since all of that was silent, nothing is known by now. Where the device lived
+/// at a start in spite of what was down, it is what was up then that had proved it.
 fn is_vouched_by_unasked(picture: &Picture, endpoint: EndpointIx) -> bool {
     let down = picture.reachability(endpoint).map(|ix| picture.target(ix));
     let down = down.filter(|it| it.streak.is_failing() && it.streak.hard == Health::Down);

@@ -353,36 +353,70 @@ fn what_we_fail_to_ask_is_neither_said_to_work_nor_forgotten_by_a_restart() {
     assert_eq!(run.complaints, [""; 0]);
 }
 
-#[test]
-fn what_proved_a_device_alive_before_a_restart_and_cannot_be_asked_since_does_not_make_it_dead() {
-    let told = |dies: bool| {
-        let (mut run, topology) = drawn(LIVE);
-        let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
-        let codec = topology.site(at).endpoints[1];
-        run.until(seconds(30));
-        let (filtered, stopped, end) = (seconds(30), seconds(90), seconds(300));
-        let start = run.now.mono.earlier(seconds(30));
-        run.tamper = Some(Box::new(move |_, target, now, sight| {
-            let now = now.mono - start;
-            if topology.target(target).endpoint != codec || now < filtered || now >= end {
-                return;
+/// What becomes of the services of a codec that answers no echo, after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    Answer,
+    AnswerButForTheFirst,
+    NotAsked,
+    NotAskedButForTheFirst,
+    Silent,
+}
+
+/// What is told of a codec that has answered no echo for a minute when we are started anew; its
+/// services answer until then, if it `lives`.
+fn told_of_a_filtered_codec(lives: bool, since: Since) -> Vec<NotificationKind> {
+    let (mut run, topology) = drawn(LIVE);
+    let at = topology.find_site(&SiteId::new("xa-c")).unwrap();
+    let codec = topology.site(at).endpoints[1];
+    run.until(seconds(30));
+    let (filtered, stopped) = (run.now.mono, run.now.mono + seconds(60));
+    let mut asked = BTreeSet::new();
+    run.tamper = Some(Box::new(move |_, target, now, sight| {
+        if topology.target(target).endpoint != codec || now.mono < filtered {
+            return;
+        }
+        let timeout = (1, Err(Failure::Remote(RemoteFailure::Timeout)));
+        if matches!(topology.check_of(target).kind, CheckKind::Icmp(_)) {
+            (sight.lost, sight.result) = timeout;
+            return;
+        }
+        if now.mono < stopped {
+            if !lives {
+                (sight.lost, sight.result) = timeout;
             }
-            if matches!(topology.check_of(target).kind, CheckKind::Icmp(_)) || dies && now < stopped
-            {
-                (sight.lost, sight.result) = (1, Err(Failure::Remote(RemoteFailure::Timeout)));
-            } else if now >= stopped {
+            return;
+        }
+        let first = asked.insert(target);
+        match since {
+            Since::AnswerButForTheFirst | Since::NotAskedButForTheFirst if first => {
+                (sight.lost, sight.result) = timeout;
+            }
+            Since::Answer | Since::AnswerButForTheFirst => {}
+            Since::NotAsked | Since::NotAskedButForTheFirst => {
                 sight.result = Err(Failure::Local(LocalFailure::NoRoute));
             }
-        }));
-        run.until(stopped);
-        run.stop(seconds(2));
-        run.until(seconds(280));
-        assert_eq!(run.complaints, [""; 0]);
-        let told = run.told.iter().map(|(_, message)| (message.kind, message.alert.incident.cause));
-        told.filter(|(_, cause)| *cause == Cause::Device).map(|(kind, _)| kind).collect::<Vec<_>>()
-    };
-    assert_eq!(told(false), [], "its services answered in spite of a filter on echoes");
-    assert_eq!(told(true), [NotificationKind::Firing], "nothing of it answered");
+            Since::Silent => (sight.lost, sight.result) = timeout,
+        }
+    }));
+    run.until(seconds(90));
+    run.stop(seconds(2));
+    run.until(seconds(280));
+    assert_eq!(run.complaints, [""; 0]);
+    let told = run.told.iter().map(|(_, message)| (message.kind, message.alert.incident.cause));
+    told.filter(|(_, cause)| *cause == Cause::Device).map(|(kind, _)| kind).collect()
+}
+
+#[test]
+fn a_device_that_lives_in_spite_of_a_filter_on_echoes_lives_after_a_restart() {
+    use NotificationKind::{Firing, Resolved};
+    use Since::{Answer, AnswerButForTheFirst, NotAsked, NotAskedButForTheFirst, Silent};
+    for since in [Answer, AnswerButForTheFirst, NotAsked, NotAskedButForTheFirst] {
+        assert_eq!(told_of_a_filtered_codec(true, since), [], "{since:?}");
+    }
+    assert!(!told_of_a_filtered_codec(true, Silent).is_empty(), "it died meanwhile");
+    assert_eq!(told_of_a_filtered_codec(false, NotAsked), [Firing], "nothing of it answered");
+    assert_eq!(told_of_a_filtered_codec(false, Answer), [Firing, Resolved], "it is back");
 }
 
 #[test]

@@ -60,9 +60,9 @@ impl Essence {
     ///
     /// 1. The incident, the channels it is told on, for whom, and what kinds of message each gets
     ///    in which order; and how urgent it is, whom it affects and of how many, both when that was
-    ///    last said while it was on and when it was over: all of this is the same. But of whom it
-    ///    affects the last word while it was on may know fewer, by no more than is not worth a word
-    ///    of its own.
+    ///    last said while it was on and when it was over: all of this is the same. But the last word
+    ///    while it was on may know of fewer or more whom it affects, by no more than is not worth a
+    ///    word of its own.
     /// 2. What was said first may be better known already: whoever was away while a fault unfolded
     ///    learns at once what is otherwise learned step by step. So of what was said one after the
     ///    other only the beginning may be missing.
