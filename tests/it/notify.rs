@@ -998,6 +998,7 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
     let again: usize = taken.phones.values().map(|lives| lives.len() - 1).sum();
     println!("{again} of {} short messages came again", taken.phones.len());
     let history = History::open(dir).unwrap();
+    let mut all_at_once: BTreeMap<String, bool> = BTreeMap::new();
     for n in 0..incidents() {
         let about = format!("i{n:03}");
         let known = history.incident(&IncidentId::new(about.clone())).unwrap().unwrap();
@@ -1007,14 +1008,11 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
             messages.into_iter().partition(|it| it.notification.channel.as_str() == "duty");
         let last = phones.last().map(|it| it.mark.state);
         assert_eq!(last, Some(MarkState::Delivered), "{about}");
-        // What all of them took at once went to each of them.
         for mark in phones.iter().map(|it| &it.mark) {
             assert!(matches!(mark.state, MarkState::Delivered | MarkState::Withdrawn), "{mark:?}");
             let letter = mark.bundle.as_ref().unwrap_or(&mark.id).to_string();
-            let took =
-                |phone: &&str| taken.phones.contains_key(&((*phone).to_owned(), letter.clone()));
             let at_once = mark.state == MarkState::Delivered && mark.attempts == 1;
-            assert!(!at_once || PHONES.iter().all(took), "{mark:?}");
+            *all_at_once.entry(letter).or_insert(true) &= at_once;
         }
         let states: Vec<MarkState> = duty.iter().map(|it| it.mark.state).collect();
         assert!(matches!(states[0], MarkState::Delivered | MarkState::Withdrawn), "{about}");
@@ -1022,6 +1020,13 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         assert!(taken.messages.contains_key(&format!("{about}/duty/resolved/1")), "{about}");
         let heard = taken.messages.contains_key(&format!("{about}/duty/firing/1"));
         assert!(heard || states[0] == MarkState::Withdrawn, "{about}");
+    }
+    // What all of them took at once went to each of them. To whoever had a part of it from before,
+    // the rest of it is another letter.
+    for (letter, _) in all_at_once.into_iter().filter(|(_, at_once)| *at_once) {
+        for phone in PHONES {
+            assert!(taken.phones.contains_key(&(phone.to_owned(), letter.clone())), "{letter}");
+        }
     }
 }
 
