@@ -20,6 +20,8 @@ use crate::fixtures::{
 
 /// Long enough for any machine; nothing waits that long unless it fails.
 const LONG: Duration = Duration::from_secs(60);
+/// How often whoever writes to a store is killed.
+const KILLS_OF_A_STORE: usize = 20;
 
 /// The `n`th batch: a health, an incident and a message that belong together.
 fn batch(n: u64) -> Batch {
@@ -87,9 +89,14 @@ fn child_that_commits() {
 
 #[test]
 fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
-    let scratch = Scratch::new("kill");
     let mut acknowledged = None;
+    let mut scratch = Scratch::new("kill");
     for round in 0..kills() {
+        // All that was ever written is looked at after each kill.
+        if round % KILLS_OF_A_STORE == 0 {
+            assert!(round == 0 || acknowledged.is_some(), "the children wrote something");
+            (scratch, acknowledged) = (Scratch::new(&format!("kill-{round}")), None);
+        }
         let variables = [("VCHEALTH_CHILD_DIR", scratch.path().to_str().unwrap())];
         let mut running = child("store::child_that_commits", &variables);
         let output = BufReader::new(running.stdout.take().unwrap());

@@ -14,7 +14,7 @@ use super::run::Run;
 const TAIL: Duration = Duration::from_secs(180);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Virtual time that is spent on each scenario.
-const SPENT: Duration = Duration::from_secs(3600);
+const SPENT: Duration = Duration::from_secs(1800);
 /// In so short a time nobody can be sure of a fault.
 const TOO_SHORT: Duration = Duration::from_secs(6);
 /// Moments that are drawn for a run until some fit.
