@@ -256,7 +256,7 @@ pub(super) fn warn_of_lacks(settings: &Settings) {
     let settings = settings.clone();
     tokio::spawn(async move {
         for lack in lacking(&settings).await {
-            warn!("nothing goes out this way until it is there: {lack}");
+            warn!("what needs it fails until it is there: {lack}");
         }
     });
 }

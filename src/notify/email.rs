@@ -167,15 +167,7 @@ impl Email {
         let later = |text: String| DeliveryError { retry: Retry::Later, text };
         let mut builder = TlsParameters::builder(self.settings.host.clone());
         if let Some(path) = &self.settings.ca_file {
-            let why = |error: &dyn std::fmt::Display| {
-                later(format!("the certificates in {} cannot be used: {error}", path.display()))
-            };
-            let pem = disk::apart(path, disk::PATIENCE, |path| disk::bytes(path, LARGEST_CA_FILE));
-            let pem = pem.await.map_err(|error| why(&error))?;
-            if pem.len() as u64 > LARGEST_CA_FILE {
-                return Err(why(&"it is too large"));
-            }
-            let trusted = Certificate::from_pem(&pem).map_err(|error| why(&error))?;
+            let trusted = authorities(path).await.map_err(later)?;
             builder = builder.add_root_certificate(trusted);
         }
         // This reads the certificates of the machine, from wherever they lie.
@@ -187,6 +179,19 @@ impl Email {
     fn server(&self) -> String {
         format!("{}:{}", self.settings.host, self.settings.port)
     }
+}
+
+/// The certificates of a file, of those who may sign that of a server.
+pub(super) async fn authorities(path: &Path) -> Result<Certificate, String> {
+    let why = |error: &dyn std::fmt::Display| {
+        format!("the certificates in {} cannot be used: {error}", path.display())
+    };
+    let pem = disk::apart(path, disk::PATIENCE, |path| disk::bytes(path, LARGEST_CA_FILE));
+    let pem = pem.await.map_err(|error| why(&error))?;
+    if pem.len() as u64 > LARGEST_CA_FILE {
+        return Err(why(&"it is too large"));
+    }
+    Certificate::from_pem(&pem).map_err(|error| why(&error))
 }
 
 impl Sending<'_> {

@@ -1,4 +1,4 @@
-//! What channels need of this machine and do not find: keys, and programs to start.
+//! What channels need of this machine and do not find: keys, certificates, and programs to start.
 //!
 //! Nothing of it is wrong in the settings. A key may be put in its place later, and whoever checks
 //! the settings may not read what the daemon reads. But whoever looks at a start, a reload or a
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::{disk, exec, keys};
+use super::{disk, email, exec, keys};
 use crate::config::{Address, ChannelKind, ExecVariable, SecretSource, Settings, SmsGateway};
 
 /// Something outside the settings that they name.
@@ -21,6 +21,8 @@ enum Need<'a> {
     Address(&'a Address),
     /// A program.
     Program(&'a Path),
+    /// The certificates of those who sign a server's.
+    Authorities(&'a Path),
 }
 
 /// What is not there now, each as a sentence such as `channel telegram: the file … gives no key:
@@ -50,7 +52,11 @@ fn needs(kind: &ChannelKind) -> Vec<Need<'_>> {
             let token = cluster.token.iter().map(Need::Key);
             cluster.urls.iter().map(Need::Address).chain(token).collect()
         }
-        ChannelKind::Email(mail) => mail.login.iter().map(|(_, it)| Need::Key(it)).collect(),
+        ChannelKind::Email(mail) => {
+            let key = mail.login.iter().map(|(_, it)| Need::Key(it));
+            let authorities = mail.ca_file.as_deref().map(Need::Authorities);
+            key.chain(authorities).collect()
+        }
         ChannelKind::Zalo(zalo) => {
             let seed = Need::Seed(&zalo.refresh_token, &zalo.token_store);
             vec![Need::Key(&zalo.secret_key), seed]
@@ -84,6 +90,7 @@ impl Need<'_> {
             }
             Self::Address(address) => keys::address(address).await.err().map(|error| error.text),
             Self::Program(program) => exec::look(program).await.err(),
+            Self::Authorities(path) => email::authorities(path).await.err(),
         }
     }
 }
@@ -117,6 +124,8 @@ channels:
   gone: {{kind: exec, program: {at}/none}}
   text: {{kind: exec, program: {at}/good, args: [geheim]}}
   dir: {{kind: exec, program: {at}}}
+  post: {{kind: email, host: mail.example, from: a@b.example, to: [c@d.example],
+    ca_file: {at}/none}}
 "
         );
         let files = sample().with(File::Settings, "vchealth.yaml", settings);
@@ -135,6 +144,7 @@ channel lost: the environment variable VCHEALTH_NO_SUCH_KEY gives no key: it is 
 channel gone: cannot start DIR/none: No such file or directory (os error 2)
 channel text: cannot start DIR/good: Permission denied (os error 13)
 channel dir: cannot start DIR: it is no file
+channel post: the certificates in DIR/none cannot be used: No such file or directory (os error 2)
 heartbeat: the file DIR/two gives no key: it holds more than one line of text"
         );
         assert_eq!(told().await, expected);
