@@ -54,7 +54,7 @@ mod line;
 mod stand_in;
 mod untold;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,21 +177,19 @@ struct Output {
 }
 
 impl Queue {
-    /// Sets which channels there are. Messages of one that is gone are given up.
+    /// Sets which channels there are. Messages of one that is gone are given up, and go through its
+    /// fallback if that is there still.
     pub(super) fn configure(&mut self, setups: Vec<LineSetup>, now: Now) {
         for line in self.lines.values_mut() {
             line.configured = false;
         }
-        let spared: BTreeSet<ChannelId> =
-            setups.iter().filter(|setup| !setup.ends).map(|setup| setup.id.clone()).collect();
+        let ends: BTreeMap<ChannelId, bool> =
+            setups.iter().map(|setup| (setup.id.clone(), setup.ends)).collect();
         for setup in setups {
             let line = self.lines.entry(setup.id.clone()).or_insert_with(|| Line::new(&setup));
             line.configured = true;
             line.limits = setup.limits;
-            line.fallback = setup.fallback.map(|fallback| {
-                let ends = !spared.contains(&fallback.to);
-                StandsIn::new(fallback, ends)
-            });
+            line.fallback = setup.fallback.map(StandsIn::new);
             line.ends = setup.ends;
             if setup.anew {
                 line.refusing.clear();
@@ -199,6 +197,11 @@ impl Queue {
             }
             line.recipients = setup.recipients;
             setup.kind.clone_into(&mut line.status.kind);
+        }
+        // A line that is gone still names the one that stood in for it, which may be gone as well.
+        // What is handed on to nobody comes back, and would be handed on again without an end.
+        for line in self.lines.values_mut() {
+            line.fallback = line.fallback.take().and_then(|it| it.among(&ends));
         }
         self.let_go(now);
         self.fall_back(now);
@@ -352,17 +355,18 @@ impl Queue {
     /// Gives up what waits for channels that are no longer configured, and forgets those with
     /// nothing under way.
     fn let_go(&mut self, now: Now) {
-        let mut untold = Vec::new();
+        let gone = || self.lines.values().filter(|line| !line.configured);
+        let untold = gone().filter(|line| line.fallback.is_none()).flat_map(|line| &line.waiting);
+        let untold: Vec<_> = untold.filter_map(Entry::stands_in_for).collect();
+        // Before anything is given up: what a channel that is gone was to tell in place of another
+        // one that is gone is told by nobody.
+        self.take_back(untold, now);
         for (channel, line) in self.lines.iter_mut().filter(|(_, line)| !line.configured) {
             let reason = format!("the channel {channel} is no longer configured");
             for entry in std::mem::take(&mut line.waiting) {
-                if line.fallback.is_none() {
-                    untold.extend(entry.stands_in_for());
-                }
                 line.give_up(entry, reason.clone(), now, &mut self.output);
             }
         }
-        self.take_back(untold, now);
         self.lines.retain(|_, line| line.configured || !line.under_way.is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What of a line goes through the channel that stands in for it: rule 7 of the queue.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::entry::{Entry, fall_back};
@@ -20,8 +21,15 @@ pub(in super::super) struct StandsIn {
 }
 
 impl StandsIn {
-    pub(in super::super) fn new(fallback: Fallback, ends: bool) -> Self {
-        Self { to: fallback.to, after: fallback.after, ends }
+    pub(in super::super) fn new(fallback: Fallback) -> Self {
+        Self { to: fallback.to, after: fallback.after, ends: true }
+    }
+
+    /// The same among the channels that there are, each with whether it tells ends; none if it is
+    /// not one of them.
+    pub(in super::super) fn among(self, channels: &BTreeMap<ChannelId, bool>) -> Option<Self> {
+        let ends = *channels.get(&self.to)?;
+        Some(Self { ends, ..self })
     }
 
     /// Whether it has to tell this: it was not handed on yet, and its people neither know nor are

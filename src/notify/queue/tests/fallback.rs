@@ -449,3 +449,81 @@ fn what_a_channel_that_tells_no_ends_told_elsewhere_is_forgotten_when_it_is_over
     assert!(!desk.queue.stand_ins.contains_key(&of(MOST_STAND_INS)), "the one noted first goes");
     assert!(desk.queue.stand_ins.contains_key(&of(0)));
 }
+
+/// Every channel gives way to a mail that knows nothing of them.
+fn only_mail_is_left(desk: &mut Desk) {
+    desk.queue.configure(lines(&["mail"]), desk.now);
+}
+
+/// The messages that were given up, each with who is said to stand in.
+fn given_up(desk: &mut Desk) -> Vec<(String, Option<String>)> {
+    let events = desk.queue.take_events().into_iter();
+    let of = |event| match event {
+        Event::GivenUp { id, instead, .. } => {
+            Some((id.to_string(), instead.map(|it| it.to_string())))
+        }
+        _ => None,
+    };
+    events.filter_map(of).collect()
+}
+
+#[test]
+fn a_letter_that_hangs_while_its_channel_and_the_one_that_stands_in_go_is_given_up_once() {
+    for waits in [Duration::ZERO, AFTER - seconds(5)] {
+        let mut desk = chain(&["truc", "sms"]);
+        desk.decide("a", "i1", FIRING);
+        assert_eq!(desk.take().as_deref(), Some("a"), "it hangs from now on");
+        desk.wait(waits);
+        only_mail_is_left(&mut desk);
+        desk.wait(2 * AFTER);
+        assert_eq!(desk.take(), None);
+        assert_eq!(desk.queue.poll_timeout(), None, "there is nobody to hand it on to");
+        assert_eq!(given_up(&mut desk), [], "it is under way");
+        desk.fail("a", Retry::Later);
+        assert_eq!(given_up(&mut desk), [("a".to_owned(), None)]);
+        assert_eq!(desk.marks(), ["a Failed"]);
+        assert!(desk.queue.take_added().is_empty(), "nobody stood in");
+        assert!(desk.queue.lines.keys().map(ChannelId::as_str).eq(["mail"]));
+    }
+}
+
+#[test]
+fn a_copy_that_waits_in_a_fallback_while_both_go_is_given_up_and_so_is_what_it_is_a_copy_of() {
+    for hangs in [true, false] {
+        let mut desk = chain(&["truc", "sms"]);
+        desk.decide_for("sms", "other", "i9", FIRING);
+        desk.decide("a", "i1", FIRING);
+        assert_eq!([desk.take(), desk.take()].map(Option::unwrap), ["other", "a"]);
+        desk.wait(AFTER);
+        desk.queue.fall_back(desk.now);
+        assert_eq!((desk.truc().fallen_back, desk.truc().queued), (1, 1));
+        if !hangs {
+            desk.fail("a", Retry::Later);
+        }
+        only_mail_is_left(&mut desk);
+        desk.wait(2 * AFTER);
+        assert_eq!(desk.take(), None);
+        if hangs {
+            desk.fail("a", Retry::Later);
+        }
+        let mut all = given_up(&mut desk);
+        all.sort_unstable();
+        assert_eq!(all, ["a", "a/via/sms"].map(|id| (id.to_owned(), None)), "hangs: {hangs}");
+        assert_eq!(desk.marks(), ["a Failed", "a/via/sms Failed", "other Waiting"]);
+        assert!(desk.queue.stand_ins.is_empty());
+    }
+}
+
+#[test]
+fn a_fallback_that_is_not_there_stands_in_for_nobody_though_its_channel_is() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", FIRING);
+    desk.run(AFTER, without(&["truc", "sms"]));
+    desk.queue.configure(vec![lines(&["truc", "sms"]).remove(0)], desk.now);
+    assert_eq!(given_up(&mut desk), [("a/via/sms".to_owned(), None)]);
+    desk.decide("b", "i2", FIRING);
+    desk.run(Duration::from_hours(1), without(&["truc"]));
+    assert_eq!(desk.truc().fallback, None);
+    desk.run(seconds(60), without(&[]));
+    assert_eq!(told(&desk), ["truc firing a", "truc firing b"]);
+}
