@@ -16,6 +16,7 @@ use super::secret::Secret;
 use super::{DeliveryError, Letter, Receipt, Style, ascii, keys, texts};
 use crate::config::{SmsGateway, SmsSettings};
 use crate::model::Contact;
+use crate::store::RecipientKey;
 
 /// Characters in one message of the default alphabet (3GPP TS 23.038, section 6.1.2.1).
 const LONGEST: usize = 160;
@@ -120,8 +121,11 @@ impl Post for Sms {
         message: &Letter,
         text: &str,
     ) -> Result<(), DeliveryError> {
-        let id = format!("{}-{}", message.id, recipient + 1);
-        self.send(Short { phone: &self.settings.to[recipient], text, id: &id }).await
+        let phone = &self.settings.to[recipient];
+        // By the number and not by its place, which is another one's once a number before it is
+        // taken out: a gateway would drop the message to the next as a repeat.
+        let id = format!("{}-{}", message.id, RecipientKey::of(phone));
+        self.send(Short { phone, text, id: &id }).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is on record of a channel's recipients: who has, or refuses, a message that waits for the
 //! others of them, and who is not reached any more.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::de::DeserializeOwned;
@@ -59,6 +61,12 @@ impl RecipientKey {
     pub fn of(name: &str) -> Self {
         let hash = digest(&SHA256, name.as_bytes());
         Self(hash.as_ref().iter().take(KEPT).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Display for RecipientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

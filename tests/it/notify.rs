@@ -861,7 +861,8 @@ impl Taken {
         let (_, asked) = post.head.split_once("phone=").expect("a phone");
         let (phone, rest) = asked.split_once("&id=").expect("an id");
         let id = rest.split(' ').next().unwrap().replace("%2f", "/").replace("%2b", "+");
-        let letter = id.strip_suffix(&format!("-{phone}")).expect("an id for each phone");
+        let letter = id.strip_suffix(&format!("-{}", RecipientKey::of(phone)));
+        let letter = letter.expect("an id for each phone");
         let key = (phone.to_owned(), letter.to_owned());
         if self.no_repeats && self.phones.contains_key(&key) {
             return false;

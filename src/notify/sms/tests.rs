@@ -1,11 +1,16 @@
 //! What a phone shows: letters of every shape as short messages, kept in
 //! `tests/golden/messages/`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::*;
-use crate::model::{Language, Saw, SelfDoubt};
+use crate::config::{SmsBody, SmsHttpSettings};
+use crate::model::{Language, Saw, SelfDoubt, WebAddress};
 use crate::texts::Item;
 use crate::texts::tests::{digests, every_letter, golden, style, with_levels_in};
 
@@ -136,4 +141,66 @@ fn a_form_of_ones_own_says_since_when_it_is_on_and_when_it_first_was() {
     assert_eq!(of("special: on again"), again);
     assert_eq!(of("special: two that are on again"), again);
     assert_eq!(of("access: firing"), "tu 07:42 03/02/2026, lan dau 07:42 03/02/2026");
+}
+
+/// A gateway that is asked at an address of this machine.
+fn gateway_at(port: u16, to: &[&str]) -> SmsSettings {
+    SmsSettings {
+        gateway: SmsGateway::Http(SmsHttpSettings {
+            url: WebAddress::new(format!("http://127.0.0.1:{port}/?to={{phone}}&id={{id}}")),
+            body: SmsBody::None,
+            headers: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            accepted_if: None,
+        }),
+        to: to.iter().map(|it| (*it).to_owned()).collect(),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+#[tokio::test]
+async fn a_number_keeps_its_id_where_another_is_taken_out_while_a_message_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 8192];
+            let got = stream.read(&mut bytes).await.unwrap();
+            let head = String::from_utf8_lossy(&bytes[..got]).into_owned();
+            let (_, query) = head.split_whitespace().nth(1).unwrap().split_once("to=").unwrap();
+            let (to, id) = query.split_once("&id=").unwrap();
+            let answer = {
+                let mut seen = seen.lock().unwrap();
+                let is_first = seen.iter().all(|(before, _)| before != to);
+                seen.push((to.to_owned(), id.to_owned()));
+                match to {
+                    "1" => "400 Bad Request",
+                    "3" if is_first => "503 Busy",
+                    _ => "200 OK",
+                }
+            };
+            let answer =
+                format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let style = Arc::new(style(Language::Vi));
+    let http = Http::new(crate::clock::Clock::start());
+    let letter = every_letter().remove(0).1;
+    let all = gateway_at(port, &["1", "2", "3"]);
+    let before = Sms::new(&all, Arc::clone(&style), http.clone(), Arc::default());
+    assert!(before.deliver(&letter).await.result.is_err(), "one of them is busy");
+    let rest = gateway_at(port, &["2", "3"]);
+    let after = Sms::new(&rest, style, http, before.recipients());
+    after.deliver(&letter).await.result.unwrap();
+    let asked = asked.lock().unwrap();
+    let ids = |of: &str| -> Vec<&str> {
+        asked.iter().filter(|(to, _)| to == of).map(|(_, id)| &**id).collect()
+    };
+    let third = ids("3");
+    assert!(third.len() == 2 && third[0] == third[1], "the same at the repeat: {asked:?}");
+    assert!(!ids("2").contains(&third[0]), "no other number had it before: {asked:?}");
 }
