@@ -53,7 +53,7 @@ impl<'a> Circle<'a> {
     /// 2. It was heard where any of that was neither given up nor is still on its way without
     ///    getting through, by those for whom the last such message was. Duty may have changed hands
     ///    since: whom only a later one was for is not reached. Where another channel stands in, it
-    ///    is that one which was heard, by whomever.
+    ///    is that one which was heard, by whomever, unless it has not got through either.
     /// 3. Else its people are not reached, unless they are another way.
     fn of_one(facts: &Facts<'a>) -> Self {
         let (mut told, mut unreached) = (Names::default(), Names::default());
@@ -69,11 +69,15 @@ impl<'a> Circle<'a> {
         since.remove(facts.channel);
         for (channel, its) in since {
             let Some(last) = its.last() else { continue };
-            let untold = facts.untold.iter().find(|untold| untold.channel.as_str() == channel);
-            let has_left = |told: &&Told| untold.is_none_or(|untold| told.nth < untold.nth);
-            let left = its.iter().copied().filter(has_left);
+            let lacks = |id: &str| facts.untold.iter().find(|untold| untold.channel.as_str() == id);
+            let untold = lacks(channel);
+            // Neither its own channel nor the one that stands in is still trying in vain.
+            let has_left = |told: &Told, through: &str| {
+                [untold, lacks(through)].into_iter().flatten().all(|untold| told.nth < untold.nth)
+            };
+            let heard = its.iter().filter_map(|told| Some((*told, told.through()?)));
             let heard: Vec<(&Told, &ChannelId)> =
-                left.filter_map(|told| Some((told, told.through()?))).collect();
+                heard.filter(|(told, through)| has_left(told, through.as_str())).collect();
             match heard.last() {
                 Some((it, through)) if through.as_str() == channel => {
                     told.add(it);

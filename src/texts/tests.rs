@@ -925,6 +925,32 @@ fn who_has_duty_since_the_last_message_that_was_heard_is_not_reached() {
 }
 
 #[test]
+fn what_stands_in_is_not_named_as_told_before_it_has_got_through() {
+    use NotificationKind::{Firing, Update};
+    let said = |untold: Option<u32>| {
+        let mut it = sample(Cause::Access);
+        let through = |kind, when| {
+            let mut told = told("phone", kind, when, &["Đàm Thị Hà"]);
+            let (by, instead) = (vec![told.channel.clone()], Some(ChannelId::new("siren")));
+            told.given_up = Some(GivenUp { at: told.at, by, instead, again: false });
+            told
+        };
+        it.alert.incident.told =
+            vec![through(Firing, "2026-02-03T00:42:14Z"), through(Update, "2026-02-03T00:52:14Z")];
+        numbered(&mut it);
+        let mut letter = letter(vec![it]);
+        let lacks = |nth| Untold { channel: ChannelId::new("siren"), nth, through: None };
+        letter.items[0].untold = untold.map(lacks).into_iter().collect();
+        let text = plain(&letter, &style(Language::En));
+        let lines = text.lines().filter(|it| it.starts_with("Also") || it.starts_with("Not"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(said(None), ["Also told: channel “siren”."]);
+    assert_eq!(said(Some(1)), ["Not reached yet: Đàm Thị Hà."], "nobody heard it that way either");
+    assert_eq!(said(Some(2)), ["Also told: channel “siren”."], "it has told the first of them");
+}
+
+#[test]
 fn a_test_is_clearly_a_test() {
     write_all("test", &tests());
 }
