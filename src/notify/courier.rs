@@ -32,6 +32,8 @@ use crate::store::{Outstanding, Ticket, WriterHandle};
 const RECORD_FIRST: Duration = Duration::from_secs(1);
 /// Longest from one round to the next, so that it shows that they go on.
 const ROUND: Duration = Duration::from_secs(10);
+/// Longest that it takes to record what was broken off.
+const LAST_RECORD: Duration = Duration::from_secs(2);
 /// A courier that has not come round for so long stands still.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -198,11 +200,17 @@ impl Courier {
     }
 
     /// Delivers what is due, for at most `within`; gives how many messages still wait. They stay
-    /// in the outbox.
+    /// in the outbox. One that stands still is left to itself.
     pub async fn stop(self, within: Duration) -> usize {
         let (done, left) = oneshot::channel();
         self.inbox.order(Order::Stop { within, done });
-        left.await.unwrap_or_default()
+        match tokio::time::timeout(within + LAST_RECORD, left).await {
+            Ok(left) => left.unwrap_or_default(),
+            Err(_) => {
+                error!("the courier does not end; what it has not recorded may be told again");
+                0
+            }
+        }
     }
 }
 
@@ -517,5 +525,25 @@ mod tests {
         courier.task.abort();
         ended.await;
         assert!(remote.is_stalled(clock.mono() + STALLED), "it comes round no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stands_still_keeps_nobody_from_ending() {
+        let clock = Clock::start();
+        let dir = Scratch::new("courier-stands-still");
+        let (store, _) = dir.open();
+        let waiting = store.outstanding().unwrap();
+        let writer = Writer::start(store, clock, |_| {}).unwrap();
+        let style = Style::new(Language::Vi, TimeZone::UTC, "http://127.0.0.1");
+        let setup = Setup { channels: Vec::new(), style };
+        let (inbox, orders) = Inbox::new();
+        let courier =
+            Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock).unwrap();
+        let held = courier.hold();
+        let within = Duration::from_secs(5);
+        let stopped = tokio::time::timeout(2 * within, courier.stop(within)).await;
+        assert_eq!(stopped, Ok(0), "it ends, or this would for ever");
+        drop(held);
+        assert_eq!(writer.stop(within), 0, "the store is closed in order all the same");
     }
 }
