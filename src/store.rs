@@ -6,6 +6,7 @@
 
 mod backlog;
 mod commit;
+mod decided;
 mod heard;
 mod history;
 mod keep;

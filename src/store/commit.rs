@@ -111,7 +111,11 @@ fn begin_epoch(db: &Connection, epoch: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn write_change(db: &Connection, change: &Change, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn write_change(
+    db: &Connection,
+    change: &Change,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     match change {
         Change::Health { key, state } => {
             let row = target(db, key)?;

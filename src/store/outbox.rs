@@ -1,15 +1,12 @@
 //! The outbox: what is still to be told, and how far each message is.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::heard::{self, Heard, Refuses};
-use super::spare::Account;
 use super::value::{instant, nanos, parse};
-use super::{Doing, Store, StoreError};
+use super::{Store, StoreError};
 use crate::model::{
     ChannelId, IncidentId, Notification, NotificationId, NotificationKind, Refusal,
 };
@@ -158,101 +155,15 @@ impl Store {
     /// # Errors
     /// When SQLite cannot read the table.
     pub fn outstanding(&self) -> Result<Outstanding, StoreError> {
-        let (messages, stand_ins) = (self.waiting()?, self.stand_ins()?);
-        let (drills, given_up) = (self.drills()?, self.given_up()?);
-        Ok(Outstanding { messages, stand_ins, drills, given_up, refusing: self.refusing()? })
-    }
-
-    /// Who was not reached with the last that each channel accepted.
-    fn refusing(&self) -> Result<Vec<(ChannelId, Vec<Refuses>)>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT it.channel, it.refusing, max(it.seq)
-                 FROM (SELECT channel, max(settled) AS settled FROM outbox
-                       WHERE state = 1 GROUP BY channel) AS last
-                 JOIN outbox AS it ON it.channel = last.channel AND it.settled = last.settled
-                 WHERE it.state = 1 GROUP BY it.channel",
-            )
-            .doing("read")?;
-        let rows = select.query_map([], |row| {
-            Ok((ChannelId::new(row.get::<_, String>(0)?), heard::read(row.get(1)?)))
-        });
-        rows.and_then(Iterator::collect).doing("read")
-    }
-
-    /// The messages that were given up about incidents that are not over.
-    fn given_up(&self) -> Result<Vec<Refusal>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT it.id, it.incident, it.channel, it.fallback, it.settled
-                 FROM incident JOIN outbox AS it ON it.incident = incident.id
-                 WHERE incident.resolved IS NULL AND it.state = 2 ORDER BY it.seq",
-            )
-            .doing("read")?;
-        let rows = select.query_map([], |row| {
-            let id = NotificationId::new(row.get::<_, String>(0)?);
-            let incident = IncidentId::new(row.get::<_, String>(1)?);
-            let by = ChannelId::new(row.get::<_, String>(2)?);
-            let instead = row.get::<_, Option<String>>(3)?.map(ChannelId::new);
-            let at = row.get::<_, Option<i64>>(4)?.map_or(Timestamp::UNIX_EPOCH, instant);
-            Ok(Refusal::of(&id, &incident, &by, instead.as_ref(), at))
-        });
-        let rows: Vec<Option<Refusal>> = rows.and_then(Iterator::collect).doing("read")?;
-        Ok(rows.into_iter().flatten().collect())
-    }
-
-    /// The drills that every recipient accepted. Their ids begin alike; a site of that name is no
-    /// harm, since its incidents are no drills that anybody waits for.
-    fn drills(&self) -> Result<Vec<(ChannelId, IncidentId)>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT channel, incident FROM outbox
-                 WHERE incident >= 'drill.' AND incident < 'drill/' AND state = 1 AND error IS NULL
-                 ORDER BY seq",
-            )
-            .doing("read")?;
-        let rows = select.query_map([], |row| {
-            Ok((
-                ChannelId::new(row.get::<_, String>(0)?),
-                IncidentId::new(row.get::<_, String>(1)?),
-            ))
-        });
-        rows.and_then(Iterator::collect).doing("read")
-    }
-
-    /// The problems that went through a fallback and whose end did not yet, in the order in which
-    /// they did: an end that was handed on or told follows to all whom it has to. The incident may
-    /// have come back since, and what was handed on since stands for itself. What is over long
-    /// since, so that nothing waits for it any more, is none of them: a channel may tell no ends.
-    /// Drills are no incidents on record.
-    fn stand_ins(&self) -> Result<Vec<StandIn>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT channel, incident, fallback FROM outbox AS it
-                 WHERE fallback IS NOT NULL AND NOT EXISTS
-                     (SELECT 1 FROM outbox AS over
-                      WHERE over.channel = it.channel AND over.incident = it.incident
-                        AND over.seq >= it.seq AND over.told_as = 'resolved'
-                        AND (over.fallback IS NOT NULL OR over.state IN (1, 2)))
-                   AND (NOT EXISTS (SELECT 1 FROM incident
-                                    WHERE id = it.incident AND resolved IS NOT NULL)
-                        OR EXISTS (SELECT 1 FROM outbox AS waits
-                                   WHERE waits.incident = it.incident AND waits.state = 0))
-                 GROUP BY channel, incident, fallback ORDER BY MIN(seq)",
-            )
-            .doing("read")?;
-        let rows = select.query_map([], |row| {
-            Ok(StandIn {
-                channel: ChannelId::new(row.get::<_, String>(0)?),
-                incident: IncidentId::new(row.get::<_, String>(1)?),
-                fallback: ChannelId::new(row.get::<_, String>(2)?),
+        self.as_decided(|db| {
+            Ok(Outstanding {
+                messages: waiting(db)?,
+                stand_ins: stand_ins(db)?,
+                drills: drills(db)?,
+                given_up: given_up(db)?,
+                refusing: refusing(db)?,
             })
-        });
-        rows.doing("read")?.collect::<rusqlite::Result<_>>().doing("read")
+        })
     }
 
     /// The messages that wait, in the order in which they were decided. One that cannot be read
@@ -261,76 +172,137 @@ impl Store {
     /// # Errors
     /// When SQLite cannot read the table.
     pub fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard
-                 FROM outbox WHERE state = 0 ORDER BY seq",
-            )
-            .doing("read")?;
-        let mut rows = select.query([]).doing("read")?;
-        let mut waiting = Vec::new();
-        while let Some(row) = rows.next().doing("read")? {
-            let (id, text): (String, String) =
-                (row.get(0).doing("read")?, row.get(1).doing("read")?);
-            match serde_json::from_str::<Notification>(&text) {
-                Ok(notification) => waiting.push(Waiting {
-                    attempts: row.get(2).doing("read")?,
-                    next_attempt: row.get::<_, Option<i64>>(3).doing("read")?.map(instant),
-                    bundle: row.get::<_, Option<String>>(4).doing("read")?.map(NotificationId::new),
-                    told_as: kind(&row.get::<_, String>(5).doing("read")?)
-                        .unwrap_or(notification.kind),
-                    fallback: row.get::<_, Option<String>>(6).doing("read")?.map(ChannelId::new),
-                    heard: heard::read(row.get(7).doing("read")?),
-                    notification,
-                }),
-                Err(reason) => tracing::error!(
-                    notification = id, %reason,
-                    "a waiting message cannot be read and is not told; its row stays in `outbox`"
-                ),
-            }
-        }
-        // What the database does not take yet is told all the same.
-        let lacking = self.lacking.iter().flat_map(Account::waiting);
-        let known: BTreeSet<NotificationId> =
-            waiting.iter().map(|it| it.notification.id.clone()).collect();
-        waiting.extend(lacking.filter(|(it, _)| !known.contains(&it.id)).map(|(it, mark)| {
-            Waiting {
-                attempts: mark.map_or(0, |mark| mark.attempts),
-                next_attempt: mark.and_then(|mark| mark.next_attempt),
-                bundle: mark.and_then(|mark| mark.bundle.clone()),
-                fallback: mark.and_then(|mark| mark.fallback.clone()),
-                told_as: mark.map_or(it.kind, |mark| mark.told_as),
-                heard: mark.map_or_else(Vec::new, |mark| mark.heard.clone()),
-                notification: it.clone(),
-            }
-        }));
-        Ok(waiting)
+        self.as_decided(waiting)
     }
-}
 
-impl Store {
     /// The last message that each channel accepted about each incident that is not over, for
     /// channels that tell again of what stands. One that cannot be read is left out.
     ///
     /// # Errors
     /// When SQLite cannot read the table.
     pub fn standing(&self) -> Result<Vec<Notification>, StoreError> {
-        let mut select = self
-            .db
-            .prepare(
-                "SELECT o.notification, max(o.seq)
-                 FROM outbox o JOIN incident i ON i.id = o.incident AND i.resolved IS NULL
-                 WHERE o.state = 1 GROUP BY o.channel, o.incident ORDER BY max(o.seq)",
-            )
-            .doing("read")?;
-        let rows = select.query_map([], |row| row.get::<_, String>(0)).doing("read")?;
-        let mut standing = Vec::new();
-        for text in rows {
-            standing.extend(serde_json::from_str::<Notification>(&text.doing("read")?).ok());
-        }
-        Ok(standing)
+        self.as_decided(standing)
     }
+}
+
+/// Who was not reached with the last that each channel accepted.
+fn refusing(db: &Connection) -> rusqlite::Result<Vec<(ChannelId, Vec<Refuses>)>> {
+    let mut select = db.prepare(
+        "SELECT it.channel, it.refusing, max(it.seq)
+         FROM (SELECT channel, max(settled) AS settled FROM outbox
+               WHERE state = 1 GROUP BY channel) AS last
+         JOIN outbox AS it ON it.channel = last.channel AND it.settled = last.settled
+         WHERE it.state = 1 GROUP BY it.channel",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok((ChannelId::new(row.get::<_, String>(0)?), heard::read(row.get(1)?)))
+    })?;
+    rows.collect()
+}
+
+/// The messages that were given up about incidents that are not over.
+fn given_up(db: &Connection) -> rusqlite::Result<Vec<Refusal>> {
+    let mut select = db.prepare(
+        "SELECT it.id, it.incident, it.channel, it.fallback, it.settled
+         FROM incident JOIN outbox AS it ON it.incident = incident.id
+         WHERE incident.resolved IS NULL AND it.state = 2 ORDER BY it.seq",
+    )?;
+    let rows = select.query_map([], |row| {
+        let id = NotificationId::new(row.get::<_, String>(0)?);
+        let incident = IncidentId::new(row.get::<_, String>(1)?);
+        let by = ChannelId::new(row.get::<_, String>(2)?);
+        let instead = row.get::<_, Option<String>>(3)?.map(ChannelId::new);
+        let at = row.get::<_, Option<i64>>(4)?.map_or(Timestamp::UNIX_EPOCH, instant);
+        Ok(Refusal::of(&id, &incident, &by, instead.as_ref(), at))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// The drills that every recipient accepted. Their ids begin alike; a site of that name is no
+/// harm, since its incidents are no drills that anybody waits for.
+fn drills(db: &Connection) -> rusqlite::Result<Vec<(ChannelId, IncidentId)>> {
+    let mut select = db.prepare(
+        "SELECT channel, incident FROM outbox
+         WHERE incident >= 'drill.' AND incident < 'drill/' AND state = 1 AND error IS NULL
+         ORDER BY seq",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok((ChannelId::new(row.get::<_, String>(0)?), IncidentId::new(row.get::<_, String>(1)?)))
+    })?;
+    rows.collect()
+}
+
+/// The problems that went through a fallback and whose end did not yet, in the order in which
+/// they did: an end that was handed on or told follows to all whom it has to. The incident may
+/// have come back since, and what was handed on since stands for itself. What is over long
+/// since, so that nothing waits for it any more, is none of them: a channel may tell no ends.
+/// Drills are no incidents on record.
+fn stand_ins(db: &Connection) -> rusqlite::Result<Vec<StandIn>> {
+    let mut select = db.prepare(
+        "SELECT channel, incident, fallback FROM outbox AS it
+         WHERE fallback IS NOT NULL AND NOT EXISTS
+             (SELECT 1 FROM outbox AS over
+              WHERE over.channel = it.channel AND over.incident = it.incident
+                AND over.seq >= it.seq AND over.told_as = 'resolved'
+                AND (over.fallback IS NOT NULL OR over.state IN (1, 2)))
+           AND (NOT EXISTS (SELECT 1 FROM incident
+                            WHERE id = it.incident AND resolved IS NOT NULL)
+                OR EXISTS (SELECT 1 FROM outbox AS waits
+                           WHERE waits.incident = it.incident AND waits.state = 0))
+         GROUP BY channel, incident, fallback ORDER BY MIN(seq)",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok(StandIn {
+            channel: ChannelId::new(row.get::<_, String>(0)?),
+            incident: IncidentId::new(row.get::<_, String>(1)?),
+            fallback: ChannelId::new(row.get::<_, String>(2)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// The messages that wait, in the order in which they were decided.
+fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
+    let mut select = db.prepare(
+        "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard
+         FROM outbox WHERE state = 0 ORDER BY seq",
+    )?;
+    let mut rows = select.query([])?;
+    let mut waiting = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, text): (String, String) = (row.get(0)?, row.get(1)?);
+        match serde_json::from_str::<Notification>(&text) {
+            Ok(notification) => waiting.push(Waiting {
+                attempts: row.get(2)?,
+                next_attempt: row.get::<_, Option<i64>>(3)?.map(instant),
+                bundle: row.get::<_, Option<String>>(4)?.map(NotificationId::new),
+                told_as: kind(&row.get::<_, String>(5)?).unwrap_or(notification.kind),
+                fallback: row.get::<_, Option<String>>(6)?.map(ChannelId::new),
+                heard: heard::read(row.get(7)?),
+                notification,
+            }),
+            Err(reason) => tracing::error!(
+                notification = id, %reason,
+                "a waiting message cannot be read and is not told; its row stays in `outbox`"
+            ),
+        }
+    }
+    Ok(waiting)
+}
+
+/// What each channel accepted last about each incident that is not over.
+fn standing(db: &Connection) -> rusqlite::Result<Vec<Notification>> {
+    let mut select = db.prepare(
+        "SELECT o.notification, max(o.seq)
+         FROM outbox o JOIN incident i ON i.id = o.incident AND i.resolved IS NULL
+         WHERE o.state = 1 GROUP BY o.channel, o.incident ORDER BY max(o.seq)",
+    )?;
+    let rows = select.query_map([], |row| row.get::<_, String>(0))?;
+    let mut standing = Vec::new();
+    for text in rows {
+        standing.extend(serde_json::from_str::<Notification>(&text?).ok());
+    }
+    Ok(standing)
 }
 
 /// Adds a message; one that is already there stays as it is.

@@ -65,15 +65,13 @@ pub(super) struct Spare {
 
 impl Account {
     /// The messages in it that are still to be told.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (&Notification, Option<&Mark>)> {
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Notification> {
         let mark = |id: &NotificationId| self.marks.iter().rev().find(|mark| mark.id == *id);
-        self.changes
-            .iter()
-            .filter_map(move |change| match change {
-                Change::Notify(it) => Some((&**it, mark(&it.id))),
-                _ => None,
-            })
-            .filter(|(_, mark)| mark.is_none_or(|mark| mark.state == MarkState::Waiting))
+        let messages = self.changes.iter().filter_map(|change| match change {
+            Change::Notify(it) => Some(&**it),
+            _ => None,
+        });
+        messages.filter(move |it| mark(&it.id).is_none_or(|it| it.state == MarkState::Waiting))
     }
 
     /// The links that were used.

@@ -689,6 +689,81 @@ fn who_was_not_reached_with_the_last_that_was_delivered_is_known_after_a_restart
     assert_eq!(known(&store), [(channel, Vec::new())], "they accept again");
 }
 
+/// A database that does not take what came of its messages before it is opened again, as on a full
+/// disk, and who keeps it from doing so.
+fn that_lacks(name: &str, changes: &[Change], marks: &[Mark]) -> (Scratch, Connection) {
+    let scratch = Scratch::new(name);
+    let (mut store, _) = scratch.open();
+    let firing = |id: &str, about: &str| {
+        let it = notification(id, incident(about, "x"), NotificationKind::Firing);
+        Change::Notify(Box::new(it))
+    };
+    let before = vec![
+        firing("i1/truc/firing/1", "i1"),
+        firing("i2/truc/firing/1", "i2"),
+        firing("i3/truc/firing/1", "i3"),
+        firing("drill.giao-ban/truc/firing/1", "drill.giao-ban"),
+        Change::Incident(Box::new(incident("i1", "x"))),
+        Change::Incident(Box::new(incident("i2", "x"))),
+        Change::Incident(Box::new(incident("i3", "x"))),
+    ];
+    store.commit(&[batch(before)], &[], now()).unwrap();
+    store.keep_aside(changes, marks).unwrap();
+    drop(store);
+    let other = Connection::open(scratch.path().join(FILE_NAME)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    (scratch, other)
+}
+
+#[test]
+fn what_was_told_while_the_disk_was_full_is_not_told_again_by_a_start_on_a_disk_still_full() {
+    let over = Incident { resolved: Some(now()), ..incident("i3", "x") };
+    let end = notification("i3/truc/resolved/2", over.clone(), NotificationKind::Resolved);
+    let changes = [Change::Incident(Box::new(over)), Change::Notify(Box::new(end))];
+    let refuses = vec![Refuses {
+        recipient: RecipientKey::of("0912 345 902"),
+        since: now(),
+        reason: "108".to_owned(),
+    }];
+    let marks = [
+        fallen_back("i1/truc/firing/1", MarkState::Waiting, NotificationKind::Firing),
+        Mark {
+            at: now() + Duration::from_secs(1),
+            refusing: refuses.clone(),
+            ..mark("i1/truc/firing/1", MarkState::Delivered)
+        },
+        fallen_back("i2/truc/firing/1", MarkState::Failed, NotificationKind::Firing),
+        mark("i3/truc/firing/1", MarkState::Withdrawn),
+        mark("drill.giao-ban/truc/firing/1", MarkState::Delivered),
+    ];
+    let (scratch, full) = that_lacks("told-while-full", &changes, &marks);
+    let known = |store: &Store| {
+        let all = store.outstanding().unwrap();
+        assert_eq!(store.waiting().unwrap(), all.messages);
+        let waiting = all.messages.iter().map(|it| it.notification.id.as_str());
+        assert_eq!(waiting.collect::<Vec<_>>(), ["i3/truc/resolved/2"]);
+        let stand_ins: Vec<&str> = all.stand_ins.iter().map(|it| it.incident.as_str()).collect();
+        assert_eq!(stand_ins, ["i2"]);
+        let given_up: Vec<_> = all.given_up.iter().map(|it| it.incident.as_str()).collect();
+        assert_eq!(given_up, ["i2"]);
+        let truc = ChannelId::new("truc");
+        assert_eq!(all.drills, [(truc.clone(), IncidentId::new("drill.giao-ban"))]);
+        assert_eq!(all.refusing, [(truc, refuses.clone())]);
+        let standing = store.standing().unwrap();
+        let standing: Vec<&str> = standing.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(standing, ["i1/truc/firing/1"]);
+    };
+    let (store, _) = scratch.open();
+    known(&store);
+    drop(store);
+    let (store, _) = scratch.open();
+    known(&store);
+    drop((store, full));
+    let (store, _) = scratch.open();
+    assert!(store.lacking.is_none(), "there is room now");
+    known(&store);
+}
+
 #[test]
 fn who_stood_in_for_what_is_long_over_is_forgotten() {
     let scratch = Scratch::new("stood-in");
