@@ -61,7 +61,7 @@ use std::time::Duration;
 use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
 use crate::model::{
-    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now,
+    ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, on_record,
 };
 use crate::store::{Mark, MarkState, RecipientKey, Refuses, StandIn, Waiting};
 use entry::Entry;
@@ -247,10 +247,12 @@ impl Queue {
         let wait = if wait > LONGEST_ASKED { Duration::ZERO } else { wait };
         let mut entry = Entry::new(Arc::new(waiting.notification), now);
         entry.told_as = waiting.told_as;
-        if entry.told_as == NotificationKind::Firing {
-            // It may have overtaken others that are not known any more: nothing was told before.
-            entry.nth = 0;
+        if let Some(older) = waiting.overtook {
+            let older = on_record(&older, &entry.notification.alert.incident.id);
+            entry.nth = older.map_or(entry.nth, |(_, nth)| nth.min(entry.nth));
         }
+        // It has waited already.
+        entry.hangs_at = now.mono;
         entry.attempts = waiting.attempts;
         entry.retry_at = now.mono + wait;
         entry.bundle = waiting.bundle;
@@ -345,7 +347,6 @@ impl Queue {
             return;
         }
         entry.order = self.next_order;
-        entry.came_at = now.mono;
         self.next_order += 1;
         let incident = entry.notification.alert.incident.id.clone();
         line.waiting.push(entry);

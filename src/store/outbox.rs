@@ -102,6 +102,8 @@ pub struct Waiting {
     pub told_as: NotificationKind,
     /// Which of several recipients have it, or refuse it.
     pub heard: Vec<Heard>,
+    /// The oldest message that was withdrawn for it, which nobody heard of either.
+    pub overtook: Option<NotificationId>,
 }
 
 /// A channel has told of an incident in place of another one.
@@ -261,11 +263,19 @@ fn stand_ins(db: &Connection) -> rusqlite::Result<Vec<StandIn>> {
     rows.collect()
 }
 
-/// The messages that wait, in the order in which they were decided.
+/// The messages that wait, in the order in which they were decided. What was withdrawn for one of
+/// them came after the last that its channel has told of the incident.
 fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let mut select = db.prepare(
-        "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard
-         FROM outbox WHERE state = 0 ORDER BY seq",
+        "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard,
+                (SELECT older.id FROM outbox AS older
+                 WHERE older.incident = it.incident AND older.channel = it.channel
+                   AND older.state = 3 AND older.seq < it.seq AND older.seq >
+                       (SELECT ifnull(max(told.seq), 0) FROM outbox AS told
+                        WHERE told.incident = it.incident AND told.channel = it.channel
+                          AND told.state = 1)
+                 ORDER BY older.seq LIMIT 1)
+         FROM outbox AS it WHERE state = 0 ORDER BY seq",
     )?;
     let mut rows = select.query([])?;
     let mut waiting = Vec::new();
@@ -279,6 +289,7 @@ fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
                 told_as: kind(&row.get::<_, String>(5)?).unwrap_or(notification.kind),
                 fallback: row.get::<_, Option<String>>(6)?.map(ChannelId::new),
                 heard: heard::read(row.get(7)?),
+                overtook: row.get::<_, Option<String>>(8)?.map(NotificationId::new),
                 notification,
             }),
             Err(reason) => tracing::error!(

@@ -397,6 +397,38 @@ fn marks_follow_a_message_on_its_way() {
 }
 
 #[test]
+fn a_message_that_waits_names_the_oldest_that_it_overtook_since_its_channel_last_told_anything() {
+    let scratch = Scratch::new("overtook");
+    let (mut store, _) = scratch.open();
+    let add = |channel: &str, nth: u32| {
+        let id = format!("i1/{channel}/update/{nth}");
+        let mut it = notification(&id, incident("i1", "x"), NotificationKind::Update);
+        it.channel = ChannelId::new(channel);
+        Change::Notify(Box::new(it))
+    };
+    let mut changes: Vec<Change> = (1..=5).map(|nth| add("lan", nth)).collect();
+    changes.push(add("chat", 6));
+    let settled = |nth: u32, state| mark(&format!("i1/lan/update/{nth}"), state);
+    let overtaken = [2, 3, 4].map(|nth| settled(nth, MarkState::Withdrawn));
+    store.commit(&[batch(changes)], &overtaken, now()).unwrap();
+    let overtook = |store: &Store| -> Vec<(String, Option<String>)> {
+        let waiting = store.waiting().unwrap().into_iter();
+        let of = |it: Waiting| (it.notification.id.to_string(), it.overtook);
+        waiting.map(of).map(|(id, overtook)| (id, overtook.map(|it| it.to_string()))).collect()
+    };
+    let some = |nth: u32| Some(format!("i1/lan/update/{nth}"));
+    assert_eq!(overtook(&store)[1], ("i1/lan/update/5".to_owned(), some(2)));
+    assert_eq!(overtook(&store)[2].1, None, "of another channel");
+    // The first was told after all, and one more came.
+    store.commit(&[], &[settled(1, MarkState::Delivered)], now()).unwrap();
+    assert_eq!(overtook(&store)[0], ("i1/lan/update/5".to_owned(), some(2)));
+    let later = [settled(5, MarkState::Delivered)];
+    store.commit(&[batch(vec![add("lan", 7)])], &later, now()).unwrap();
+    let last = overtook(&store).pop().unwrap();
+    assert_eq!(last, ("i1/lan/update/7".to_owned(), None), "those were told by the one before");
+}
+
+#[test]
 fn what_was_last_accepted_about_an_open_incident_stands() {
     let scratch = Scratch::new("standing");
     let (mut store, _) = scratch.open();
@@ -740,8 +772,15 @@ fn what_was_told_while_the_disk_was_full_is_not_told_again_by_a_start_on_a_disk_
     let known = |store: &Store| {
         let all = store.outstanding().unwrap();
         assert_eq!(store.waiting().unwrap(), all.messages);
-        let waiting = all.messages.iter().map(|it| it.notification.id.as_str());
-        assert_eq!(waiting.collect::<Vec<_>>(), ["i3/truc/resolved/2"]);
+        let waiting: Vec<(String, Option<String>)> = all
+            .messages
+            .iter()
+            .map(|it| {
+                (it.notification.id.to_string(), it.overtook.as_ref().map(ToString::to_string))
+            })
+            .collect();
+        let i3 = |kind: &str, nth: u32| format!("i3/truc/{kind}/{nth}");
+        assert_eq!(waiting, [(i3("resolved", 2), Some(i3("firing", 1)))]);
         let stand_ins: Vec<&str> = all.stand_ins.iter().map(|it| it.incident.as_str()).collect();
         assert_eq!(stand_ins, ["i2"]);
         let given_up: Vec<_> = all.given_up.iter().map(|it| it.incident.as_str()).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::StandsIn;
+use super::untold::ABOUT_TO_BE;
 use super::{Event, Output};
 use crate::model::{
     ChannelId, Mono, Notification, NotificationId, NotificationKind, Now, on_record,
@@ -28,8 +29,8 @@ pub(super) struct Entry {
     pub(super) alone: bool,
     /// The channel that tells it as well.
     pub(super) fallback: Option<ChannelId>,
-    /// When it came into the line.
-    pub(super) came_at: Mono,
+    /// From when on it is not about to be told any more, if it is not told by then.
+    pub(super) hangs_at: Mono,
     /// From when on what leaves says that it is late: who has it by now, and for how long nobody
     /// has, is not known here.
     pub(super) late_at: Mono,
@@ -66,7 +67,7 @@ impl Entry {
             bundle: None,
             alone: false,
             fallback: None,
-            came_at: Mono::ZERO,
+            hangs_at: now.mono + ABOUT_TO_BE,
             late_at: now.mono + LATE.saturating_sub(age.unwrap_or_default()),
             left_at: Mono::ZERO,
             strikes: 0,

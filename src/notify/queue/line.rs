@@ -121,7 +121,7 @@ impl Line {
             newest.told_as = told_as(older.told_as, newest.told_as);
             newest.order = newest.order.min(older.order);
             newest.nth = newest.nth.min(older.nth);
-            newest.came_at = newest.came_at.min(older.came_at);
+            newest.hangs_at = newest.hangs_at.min(older.hangs_at);
             let reason = format!("told by {}", newest.notification.id);
             self.drop_entry(&older, reason, now, output);
         }

@@ -417,6 +417,7 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
             fallback: None,
             told_as: RESOLVED,
             heard: Vec::new(),
+            overtook: None,
         };
         restarted.queue.restore(waiting, restarted.now);
     }
@@ -840,6 +841,7 @@ fn a_wait_from_before_a_restart_is_kept_unless_a_wrong_clock_wrote_it() {
             fallback: None,
             told_as: FIRING,
             heard: Vec::new(),
+            overtook: None,
         };
         desk.queue.restore(waiting, desk.now);
         desk.queue.poll_timeout().unwrap() - Mono::ZERO
@@ -883,6 +885,7 @@ fn ten_thousand_messages_that_waited_are_each_told_once_and_in_order() {
             fallback: None,
             told_as: FIRING,
             heard: Vec::new(),
+            overtook: None,
         };
         desk.queue.restore(waiting, desk.now);
     }
@@ -941,6 +944,7 @@ fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
             fallback: None,
             told_as: FIRING,
             heard: Vec::new(),
+            overtook: None,
         };
         desk.queue.restore(waiting, desk.now);
     }

@@ -9,7 +9,8 @@
 //!    whose last attempt failed: it would fail as well.
 //! 3. What was never tried in a channel that works is about to be told, often in the same second:
 //!    it counts as told, but for no longer than [`ABOUT_TO_BE`]. Whoever has not accepted it by
-//!    then hangs or has a long line, and its people do not know.
+//!    then hangs or has a long line, and its people do not know. What waited when the daemon ended
+//!    is not about to be told: nobody knows for how long it has hung.
 //! 4. Where another channel stands in, it is that one which has told it, unless it has not got
 //!    through either.
 //! 5. What is over is no reason to phone anybody.
@@ -24,7 +25,7 @@ use crate::texts::Untold;
 
 /// How long a message counts as told that was not tried yet or is under way for the first time:
 /// about as long as most channels wait for an answer.
-const ABOUT_TO_BE: Duration = Duration::from_secs(10);
+pub(super) const ABOUT_TO_BE: Duration = Duration::from_secs(10);
 
 impl Queue {
     /// Notes in a letter that leaves who has not been reached with what it tells.
@@ -50,7 +51,7 @@ impl Line {
             entry.notification.alert.incident.id == *about && !entry.is_over()
         });
         let (has_failed, oldest) = its.min_by_key(|(_, entry)| entry.order)?;
-        let hangs = now.mono >= oldest.came_at + ABOUT_TO_BE;
+        let hangs = now.mono >= oldest.hangs_at;
         let lacks = has_failed || hangs || self.failed_first.is_some();
         (lacks && !oldest.is_told_to_some()).then(|| Untold {
             channel: self.status.id.clone(),

@@ -181,6 +181,7 @@ fn a_fallback_that_is_taken_out_before_it_told_anybody_gives_way_to_another() {
             fallback: fallback.map(ChannelId::new),
             told_as: FIRING,
             heard: Vec::new(),
+            overtook: None,
         }
     };
     desk.queue.restore(waiting("a", "truc", Some("sms"), None), desk.now);
@@ -373,6 +374,7 @@ fn a_restart_remembers_who_stood_in() {
         fallback: Some(ChannelId::new("sms")),
         told_as: FIRING,
         heard: Vec::new(),
+        overtook: None,
     };
     desk.queue.restore(waiting, desk.now);
     desk.run(Duration::from_hours(1), without(&["truc"]));

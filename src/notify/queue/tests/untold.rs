@@ -120,6 +120,7 @@ fn what_has_waited_since_before_a_restart_is_late_by_the_wall_clock() {
             bundle: None,
             fallback: None,
             heard: Vec::new(),
+            overtook: None,
         };
         desk.queue.restore(waiting, desk.now);
         assert_eq!(desk.leave()[0].items[0].late.is_some(), late);
@@ -183,6 +184,7 @@ fn what_was_tried_before_a_restart_is_untold_after_it() {
         bundle: None,
         fallback: None,
         heard: Vec::new(),
+        overtook: None,
     };
     let tried = restored(1);
     desk.queue.restore(tried, desk.now);
@@ -204,4 +206,46 @@ fn what_overtook_another_counts_from_the_oldest_that_nobody_has_heard() {
     let own = desk.leave().into_iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
     let lan = Untold { channel: ChannelId::new("lan"), nth: 7, through: None };
     assert_eq!(own.items[0].untold, [lan]);
+}
+
+/// A message about `i1` that the channel `lan` has yet to tell after a restart.
+fn restored(desk: &mut Desk, id: &str, kind: NotificationKind, overtook: Option<&str>) {
+    let mut message = notification(id, incident("i1", "tan-lap"), kind);
+    message.channel = ChannelId::new("lan");
+    message.created = desk.now.wall;
+    let waiting = Waiting {
+        notification: message,
+        told_as: kind,
+        attempts: 0,
+        next_attempt: None,
+        bundle: None,
+        fallback: None,
+        heard: Vec::new(),
+        overtook: overtook.map(NotificationId::new),
+    };
+    desk.queue.restore(waiting, desk.now);
+}
+
+#[test]
+fn what_overtook_another_before_a_restart_counts_from_that_one_and_is_not_about_to_be_told() {
+    for (overtook, nth) in [(None, 8), (Some("i1/lan/firing/7"), 7)] {
+        let mut desk = desk();
+        desk.queue.configure(vec![line("chat", SAME), line("lan", SAME)], desk.now);
+        restored(&mut desk, "i1/lan/escalation/8", ESCALATION, overtook);
+        desk.decide_for("chat", "i1/chat/update/9", "i1", UPDATE);
+        let left = desk.leave();
+        let own = left.iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
+        let lan = Untold { channel: ChannelId::new("lan"), nth, through: None };
+        assert_eq!(own.items[0].untold, [lan], "right after the start");
+    }
+}
+
+#[test]
+fn what_was_told_before_a_restart_counts_as_told_though_a_later_one_waits() {
+    let mut desk = desk();
+    desk.queue.configure(vec![line("chat", SAME), line("lan", SAME)], desk.now);
+    restored(&mut desk, "i1/lan/firing/8", FIRING, None);
+    desk.decide_for("chat", "i1/chat/update/9", "i1", UPDATE);
+    let own = desk.leave().into_iter().find(|letter| letter.channel.as_str() == "chat").unwrap();
+    assert_eq!(own.items[0].untold[0].nth, 8, "what came before was an outage of its own");
 }
