@@ -284,13 +284,23 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
             };
             topic.map_or_else(|| monitor.to_owned(), |topic| format!("{monitor} ({topic})"))
         }
-        (None, Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 }) => {
-            name.to_owned()
+        (None, place) => {
+            let (name, sites) = match place {
+                Place::Monitor => (String::new(), String::new()),
+                Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 } => {
+                    (name.to_owned(), String::new())
+                }
+                Place::Site { name, others } | Place::Behind { name, sites: others } => {
+                    (name.to_owned(), format!("+{others}"))
+                }
+                Place::Shared { what, failing, .. } => (what.value.to_owned(), failing.to_string()),
+            };
+            let but = but(facts, style.language);
+            match [sites, but].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>() {
+                all if all.is_empty() => name,
+                all => format!("{name} ({})", all.join(", ")),
+            }
         }
-        (None, Place::Site { name, others } | Place::Behind { name, sites: others }) => {
-            format!("{name} (+{others})")
-        }
-        (None, Place::Shared { what, failing, .. }) => format!("{} ({failing})", what.value),
     });
     let mut named = BTreeSet::new();
     // Several incidents of one site name it once.
@@ -305,6 +315,16 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
         Language::En => en::brief(&incidents),
     };
     Brief { head, places, contact }
+}
+
+/// Which sites a place is not over for, where there is room for little.
+fn but(facts: &Facts<'_>, language: Language) -> String {
+    let but = language.pick("trừ", "except");
+    match facts.passed_on.as_slice() {
+        [] => String::new(),
+        [one] => format!("{but} {one}"),
+        several => format!("{but} {}", several.len()),
+    }
 }
 
 /// A letter as messages of at most `most` units each, with their texts, the gravest first: as few

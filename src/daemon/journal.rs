@@ -257,7 +257,12 @@ mod tests {
         let mut journal = Journal::default();
         let mut it = incident("tan-lap.access.x", "tan-lap");
         let began = it.began;
-        let affects = |site: &str| Affected { site: SiteId::new(site), since: began, until: None };
+        let affects = |site: &str| Affected {
+            site: SiteId::new(site),
+            since: began,
+            until: None,
+            passed_on: false,
+        };
         it.affected = vec![affects("tan-lap")];
         assert_eq!(journal.take_in(&it), [News::Open]);
         it.waiting_since = Some(began);

@@ -191,9 +191,13 @@ pub struct Affected {
     pub site: SiteId,
     /// Since when it is affected.
     pub since: Timestamp,
-    /// When it was well again, while the incident as a whole goes on.
+    /// When it was well again, while the incident as a whole goes on, or something else explained
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether it is not well all the same: something else explains it since.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub passed_on: bool,
 }
 
 /// What failing sites share besides a parent.
@@ -698,6 +702,19 @@ impl Incident {
         let resolved = self.resolved?;
         let last = self.affected.iter().map(|it| it.until.unwrap_or(resolved)).max();
         Some(last.unwrap_or(resolved).min(resolved))
+    }
+
+    /// Since when it is on this time, or was the last time that it was, as people know it.
+    #[must_use]
+    pub fn last_since(&self) -> Timestamp {
+        self.came_back().map_or(self.began, |back| back.max(self.began))
+    }
+
+    /// The sites that were not well when it was over for the others, and that something else
+    /// explains; none of the site at fault, which it was about.
+    pub fn passed_on(&self) -> impl Iterator<Item = &SiteId> {
+        let passed_on = self.affected.iter().filter(|it| it.passed_on).map(|it| &it.site);
+        passed_on.filter(|site| self.site.as_ref() != Some(*site))
     }
 
     /// Who has taken it on, while that holds.

@@ -501,7 +501,12 @@ fn played(decided: &Notification, drill: &Drill, now: Timestamp) -> Incident {
         check: incident.check.clone(),
         opened: moved(incident.opened),
         severity: incident.severity,
-        affected: vec![Affected { site: site.clone(), since: began, until: None }],
+        affected: vec![Affected {
+            site: site.clone(),
+            since: began,
+            until: None,
+            passed_on: false,
+        }],
         of: 1,
         session: Some(drill.session.clone()),
         evidence: evidence.collect(),

@@ -235,6 +235,7 @@ fn affect(incident: &mut Incident, topology: &Topology, sites: &BTreeSet<SiteIx>
         site: topology.site(site).id.clone(),
         since: now,
         until: None,
+        passed_on: false,
     }));
     incident.affected.sort_by_key(|affected| topology.find_site(&affected.site));
 }

@@ -329,7 +329,12 @@ impl Monitor {
             severity: self.readiness_severity(run, now),
             affected: touched
                 .iter()
-                .map(|site| Affected { site: site.site.clone(), since: run.began, until: None })
+                .map(|site| Affected {
+                    site: site.site.clone(),
+                    since: run.began,
+                    until: None,
+                    passed_on: false,
+                })
                 .collect(),
             of: u32::try_from(run.sites.len()).unwrap_or(u32::MAX),
             delegates,

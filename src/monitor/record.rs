@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::ledger::{Entry, Scope};
 use super::picture::Picture;
 use super::severity::{self, Stake};
-use super::site::{self, Kind, Life};
+use super::site::{self, Finding, Kind, Life};
 use crate::config::Person;
 use crate::model::{
     Affected, Alert, Cause, Contact, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw,
@@ -140,20 +140,40 @@ pub(super) fn affect(entry: &mut Entry, picture: &Picture, site: SiteIx, since: 
     let id = picture.topology().site(site).id.clone();
     let incident = entry.change();
     match incident.affected.iter_mut().find(|affected| affected.site == id) {
-        Some(known) => known.until = None,
+        Some(known) => (known.until, known.passed_on) = (None, false),
         None => {
-            let affected = Affected { site: id, since: now.wall_at(since), until: None };
+            let since = now.wall_at(since);
+            let affected = Affected { site: id, since, until: None, passed_on: false };
             incident.affected.push(affected);
         }
     }
 }
 
-/// Writes down that a site is well again, or explained otherwise since `now`.
+/// Writes down that a site is well again, or explained otherwise since `now`: what is as bad there
+/// as before has not come back with the others.
 pub(super) fn release(entry: &mut Entry, picture: &Picture, site: SiteIx, now: Now) {
     let id = &picture.topology().site(site).id;
+    let is_in_trouble = picture.site(site).finding.trouble().is_some();
     let incident = entry.change();
-    if let Some(known) = incident.affected.iter_mut().find(|affected| affected.site == *id) {
-        known.until.get_or_insert(now.wall.max(known.since));
+    let cause = incident.cause;
+    let affected = incident.affected.iter_mut().filter(|affected| affected.until.is_none());
+    for known in affected.filter(|affected| affected.site == *id) {
+        known.until = Some(now.wall.max(known.since));
+        known.passed_on = is_in_trouble && !is_back(picture, cause, id);
+    }
+}
+
+/// Whether what an incident of this cause is about is known to be over at a site; it is of one that
+/// is watched no longer.
+fn is_back(picture: &Picture, cause: Cause, site: &SiteId) -> bool {
+    let (Some(kind), Some(site)) = (Kind::of(cause), picture.topology().find_site(site)) else {
+        return true;
+    };
+    match picture.site(site).finding {
+        Finding::Unknown | Finding::Unsettled => false,
+        Finding::Doubtful => kind > Kind::Quality,
+        Finding::Well => true,
+        Finding::Trouble(trouble) => trouble.kind < kind,
     }
 }
 
@@ -170,6 +190,12 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
     let topology = picture.topology();
     if entry.kind.is_none() || !entry.incident.is_open() {
         return;
+    }
+    let cause = entry.incident.cause;
+    let returned = |it: &Affected| it.passed_on && is_back(picture, cause, &it.site);
+    if entry.incident.affected.iter().any(returned) {
+        let affected = entry.change().affected.iter_mut();
+        affected.filter(|it| returned(it)).for_each(|it| it.passed_on = false);
     }
     let still: Vec<SiteIx> = entry.left().collect();
     if still.is_empty() {
@@ -262,21 +288,25 @@ pub(super) fn alert(incident: &Incident, picture: &Picture, now: Now) -> Alert {
         .as_ref()
         .and_then(|id| picture.config.sessions.iter().find(|session| session.id == *id));
     let phases = &picture.settings().phases;
+    let mut incident = incident.clone();
+    for affected in &mut incident.affected {
+        affected.passed_on &= !is_back(picture, incident.cause, &affected.site);
+    }
     let mut alert = Alert {
-        incident: incident.clone(),
         site_name: String::new(),
         level: String::new(),
         level_name: String::new(),
         parent: String::new(),
         parent_name: String::new(),
-        contacts: contacts(incident, picture),
+        contacts: contacts(&incident, picture),
         names,
         phase: session.map_or(Phase::Idle, |session| super::plan::phase(session, phases, now.wall)),
         session_title: session.map(|session| session.title.clone()),
         session_start: session.map(|session| session.start),
         drill: false,
-        phones: phones(incident, &picture.settings().people),
+        phones: phones(&incident, &picture.settings().people),
         readiness: None,
+        incident,
     };
     if let Some(ix) = site {
         let site = topology.site(ix);

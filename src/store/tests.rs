@@ -72,6 +72,7 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
             site: SiteId::new(site),
             since: at("2026-02-03T00:42:00.5Z"),
             until: None,
+            passed_on: false,
         }],
         of: 1,
         delegates: 31,

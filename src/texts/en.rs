@@ -127,15 +127,17 @@ pub(super) fn digest(
         let what = if facts.is_unsteady() { "unstable".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => {
-                let times = if lines < Lines::WithoutTimes {
-                    let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
-                    format!(" {began}–{end}")
+                let (times, first) = if lines < Lines::WithoutTimes {
+                    let (since, end) = (hour(&facts.since, &facts.now), hour(end, &facts.now));
+                    (format!(" {since}–{end}"), first_time(facts))
                 } else {
-                    String::new()
+                    (String::new(), None)
                 };
+                let first = first.map_or_else(String::new, |first| format!(" ({first})"));
                 let about = topic(facts).map_or_else(String::new, |it| format!(" with {it}"));
                 let gone = if facts.removed { "; no longer monitored" } else { "" };
-                format!("{subject} {what}{about}{times}, {}{gone}", duration(*lasted))
+                let (lasted, still) = (duration(*lasted), still(facts, true));
+                format!("{subject} {what}{about}{times}, {lasted}{first}{still}{gone}")
             }
             None => {
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
@@ -284,7 +286,9 @@ fn summary(facts: &Facts<'_>) -> String {
                     "[ENDED] {subject} no longer monitored since {end}, after {lasted} of trouble"
                 );
             }
-            format!("[RESOLVED] {subject} {} at {end} after {lasted}{extent}", works_again(facts))
+            let nth = facts.again.map_or_else(String::new, |n| format!(" ({} time)", nth(n)));
+            let works_again = works_again(facts);
+            format!("[RESOLVED] {subject} {works_again} at {end} after {lasted}{nth}{extent}")
         }
     }
 }
@@ -404,11 +408,14 @@ fn what_happened(facts: &Facts<'_>) -> String {
     let place = where_it_is(facts);
     let began = moment(&facts.began);
     let fault = plain_fault(facts);
+    let first = first_time(facts);
     let relapses = match facts.incident.relapses.len() {
         0 => String::new(),
+        _ if first.is_some() => String::new(),
         1 => " It recurred once.".to_owned(),
         times => format!(" It recurred {times} times."),
     };
+    let first = first.map_or_else(String::new, |first| format!("; {first}"));
     let told = match facts.again {
         Some(_) => format!(", {fault} again since {}", hour(&facts.since, &facts.now)),
         None => String::new(),
@@ -417,19 +424,23 @@ fn what_happened(facts: &Facts<'_>) -> String {
     let figure = figure(facts);
     let since = match &figure {
         Some(figure) => format!("{figure}, noticed at {began}"),
+        None if facts.over.is_some() && facts.again.is_some() => {
+            format!(" again since {}", moment(&facts.since))
+        }
         None => format!(" since {began}"),
     };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place}: {fault}{since}. No longer monitored since {}, as it was taken \
-             out of the configuration; the trouble had lasted {} by then.{relapses}",
+             out of the configuration; the trouble had lasted {} by then{first}.{relapses}",
             precise(end),
             duration(*lasted)
         ),
         Some((end, lasted)) => format!(
-            "{subject}{place}: {fault}{since}, {} at {}. It lasted {}.{relapses}",
+            "{subject}{place}: {fault}{since}, {} at {}{}. It lasted {}{first}.{relapses}",
             works_again(facts),
             precise(end),
+            still(facts, false),
             duration(*lasted)
         ),
         None if facts.is_unsteady() => {
@@ -443,6 +454,17 @@ fn what_happened(facts: &Facts<'_>) -> String {
         ),
         None => format!("{subject}{place}: {fault}{since}{}.{relapses}{last}", why(facts)),
     }
+}
+
+/// When it first was, and how often it came back, where what was told over is not all of it.
+fn first_time(facts: &Facts<'_>) -> Option<String> {
+    let first = hour(&facts.began, &facts.now);
+    let times = match facts.incident.relapses.len() {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    let is_last_of_several = facts.over.is_some() && facts.again.is_some();
+    is_last_of_several.then(|| format!("first at {first}, recurred {times}"))
 }
 
 /// What an update is about.
@@ -590,14 +612,29 @@ fn why(facts: &Facts<'_>) -> String {
 fn extent(facts: &Facts<'_>) -> String {
     match facts.place {
         Place::Monitor => why(facts),
-        Place::Site { others: 0, .. } => String::new(),
+        Place::Site { others: 0, .. } => still(facts, true),
         Place::Site { others, .. } if facts.over.is_some() => {
-            format!(", with {} behind it", count(others, "site", "sites"))
+            let still = still(facts, true);
+            format!(", with {} behind it{still}", count(others, "site", "sites"))
         }
         Place::Site { others, .. } => {
             format!(", cutting off {} behind it", count(others, "site", "sites"))
         }
-        Place::Behind { .. } | Place::Shared { .. } => String::new(),
+        Place::Behind { .. } | Place::Shared { .. } => still(facts, true),
+    }
+}
+
+/// Which sites have not come back with the others, after what is said of those.
+fn still(facts: &Facts<'_>, in_first_line: bool) -> String {
+    let fault = match facts.cause {
+        Cause::Quality => "unstable".to_owned(),
+        _ => plain_fault(facts),
+    };
+    match facts.named_passed_on(in_first_line) {
+        ([], 0) => String::new(),
+        ([], many) => format!("; still {fault}: {}", count(many, "site", "sites")),
+        (named, 0) => format!("; still {fault}: {}", named.join(", ")),
+        (named, more) => format!("; still {fault}: {} and {more} more", named.join(", ")),
     }
 }
 

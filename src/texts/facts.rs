@@ -16,6 +16,8 @@ use crate::model::{
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
 const NAMED: (usize, usize) = (10, 60);
+/// Sites that a first line names that have not come back with the others.
+const FEW: usize = 2;
 /// Letters of names that a first line has room for.
 const REMOVED: usize = 40;
 /// Observations of targets that a description names.
@@ -42,16 +44,19 @@ pub(super) struct Facts<'a> {
     pub(super) decided: Timestamp,
     pub(super) now: DateTime,
     pub(super) began: DateTime,
-    /// Since when it is on this time.
+    /// Since when it is on this time, or was the last time.
     pub(super) since: DateTime,
-    /// For which time it is on, where the message is about its having come back.
+    /// For which time it is on, where the message is about its having come back, or was, where that
+    /// is over.
     pub(super) again: Option<usize>,
     /// Whether nothing is said of it for a while unless it becomes critical.
     pub(super) last_for_now: bool,
     /// How long it has been on this time when the message was decided.
     pub(super) so_far: Duration,
-    /// When it was over, and after how long.
+    /// When it was over, and after how long since it last came back, as people know it.
     pub(super) over: Option<(DateTime, Duration)>,
+    /// Sites that have not come back with the others now that it is over.
+    pub(super) passed_on: Vec<&'a str>,
     /// Whether it ended because the site is watched no longer.
     pub(super) removed: bool,
     pub(super) place: Place<'a>,
@@ -116,16 +121,19 @@ impl<'a> Facts<'a> {
         let alert = &notification.alert;
         let incident = &alert.incident;
         let tz = &style.time_zone;
-        let over = incident
-            .ended()
-            .filter(|_| item.told_as == NotificationKind::Resolved)
-            .map(|at| (tz.to_datetime(at), between(incident.began, at)));
+        let over = incident.ended().filter(|_| item.told_as == NotificationKind::Resolved);
+        let removed = incident.resolution == Some(Resolution::Removed);
+        let passed_on: Vec<&str> = match over.is_some() && !removed {
+            true => incident.passed_on().map(|site| name_of(alert, site)).collect(),
+            false => Vec::new(),
+        };
         // By a clock that was set back it began after the message was written.
-        let since = incident.since().min(notification.created);
+        let since = incident.last_since().min(notification.created);
         let began = incident.began.min(since);
-        let is_again = item.told_as == NotificationKind::Firing && since > began;
+        let is_news = item.told_as == NotificationKind::Firing && since > began;
         // What is told is that it comes and goes, and it has done so since it began.
-        let since = if incident.flapping && !is_again { began } else { since };
+        let since = if incident.flapping && !is_news { began } else { since };
+        let is_again = is_news || over.is_some() && since > began;
         let told = incident.told.iter().rfind(|told| told.channel == notification.channel);
         Self {
             kind: item.told_as,
@@ -144,9 +152,10 @@ impl<'a> Facts<'a> {
             again: is_again.then_some(incident.relapses.len() + 1),
             last_for_now: told.is_some_and(|told| told.last_for_now),
             so_far: between(since, notification.created),
-            over,
-            removed: incident.resolution == Some(Resolution::Removed),
-            place: Place::of(alert, style.language),
+            over: over.map(|at| (tz.to_datetime(at), between(since, at))),
+            removed,
+            place: Place::of(alert, passed_on.len(), style.language),
+            passed_on,
             affected: affected_sites(alert),
             session: TouchedSession::of(alert, notification.created, tz),
             tz,
@@ -328,20 +337,22 @@ impl<'a> Facts<'a> {
             Place::Shared { .. } => NAMED.1,
             _ => NAMED.0,
         };
-        // Leaving out one or two would save nothing and cost the reader a question.
-        let show = if self.affected.len() <= most + 2 { self.affected.len() } else { most };
-        (&self.affected[..show], self.affected.len() - show)
+        first(&self.affected, most)
+    }
+
+    /// The sites to name that have not come back with the others, and how many more there are; in
+    /// a first line only if there are few.
+    pub(super) fn named_passed_on(&self, in_first_line: bool) -> (&[&'a str], usize) {
+        match (in_first_line, self.passed_on.len()) {
+            (false, _) => first(&self.passed_on, NAMED.0),
+            (true, 0..=FEW) => (&self.passed_on, 0),
+            (true, many) => (&[], many),
+        }
     }
 
     /// The name of a site that the alert knows, or its id.
     pub(super) fn name_of(&self, site: &'a SiteId) -> &'a str {
-        match self.alert.names.get(site) {
-            Some(name) => name,
-            None if site.as_str() == self.alert.parent && !self.alert.parent_name.is_empty() => {
-                &self.alert.parent_name
-            }
-            None => site.as_str(),
-        }
+        name_of(self.alert, site)
     }
 
     /// What was probed: each device with its checks, and its site unless it is the one at fault.
@@ -409,7 +420,8 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(alert: &'a Alert, language: Language) -> Self {
+    /// Of what it is over for, without so many sites that are `passed_on`.
+    fn of(alert: &'a Alert, passed_on: usize, language: Language) -> Self {
         let incident = &alert.incident;
         if alert.drill {
             let name = match language {
@@ -425,14 +437,16 @@ impl<'a> Place<'a> {
                     value: &common.value,
                     of_devices: common.of_devices,
                 },
-                failing: common.inside_failing,
+                failing: common
+                    .inside_failing
+                    .saturating_sub(u32::try_from(passed_on).unwrap_or(u32::MAX)),
                 of: common.inside,
                 others: (common.outside_failing, common.outside),
             };
         }
         let Some(site) = &incident.site else { return Self::Monitor };
         let name = if alert.site_name.is_empty() { site.as_str() } else { &alert.site_name };
-        let sites = affected_sites(alert).len();
+        let sites = affected_sites(alert).len().saturating_sub(passed_on);
         let itself = incident.affected.iter().any(|affected| affected.site == *site);
         if itself || sites == 0 {
             Self::Site { name, others: sites.saturating_sub(1) }
@@ -455,6 +469,23 @@ impl<'a> TouchedSession<'a> {
         let title = alert.session_title.as_deref().filter(|title| !title.is_empty());
         Some(Self { title, start: tz.to_datetime(start), stands })
     }
+}
+
+fn name_of<'a>(alert: &'a Alert, site: &'a SiteId) -> &'a str {
+    match alert.names.get(site) {
+        Some(name) => name,
+        None if site.as_str() == alert.parent && !alert.parent_name.is_empty() => {
+            &alert.parent_name
+        }
+        None => site.as_str(),
+    }
+}
+
+/// The first so many of these names, and how many more there are.
+fn first<'a, 'n>(names: &'n [&'a str], most: usize) -> (&'n [&'a str], usize) {
+    // Leaving out one or two would save nothing and cost the reader a question.
+    let show = if names.len() <= most + 2 { names.len() } else { most };
+    (&names[..show], names.len() - show)
 }
 
 /// What all have in common, if they do.

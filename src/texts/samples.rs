@@ -126,7 +126,7 @@ fn sample(cause: Cause, kind: NotificationKind, full: bool) -> Notification {
         alert.site_name = "Xã Tân Lập".to_owned();
         alert.level = "commune".to_owned();
         alert.level_name = "Xã".to_owned();
-        let affected = Affected { site: site.clone(), since: began, until: None };
+        let affected = Affected { site: site.clone(), since: began, until: None, passed_on: false };
         alert.incident.affected = vec![affected];
         alert.names.insert(site.clone(), "Xã Tân Lập".to_owned());
     }

@@ -80,7 +80,7 @@ fn affect(alert: &mut Alert, sites: &[(&str, &str)]) {
         let site = SiteId::new(*id);
         alert.names.insert(site.clone(), (*name).to_owned());
         let since = alert.incident.began;
-        alert.incident.affected.push(Affected { site, since, until: None });
+        alert.incident.affected.push(Affected { site, since, until: None, passed_on: false });
     }
 }
 
@@ -465,7 +465,23 @@ fn wide() -> Vec<(&'static str, Letter)> {
     congested.alert.site_name = "Huyện Pác Nặm".to_owned();
     affect(&mut congested.alert, &BEHIND[..4]);
     let resolved = NotificationKind::Resolved;
+    let over = |it: Notification| stage(it, resolved);
+    let mut two = over(sample(Cause::Uplink));
+    two.alert.incident.affected.truncate(5);
+    let both = letter(vec![but_for(two, 1), over(sample(Cause::Access))]);
     vec![
+        ("a district, over but for one", letter(vec![but_for(over(sample(Cause::Uplink)), 1)])),
+        ("a district, over but for many", letter(vec![but_for(over(sample(Cause::Uplink)), 14)])),
+        ("a district, over but for one, among others", both),
+        ("a line below a site that answers, over but for two", {
+            letter(vec![but_for(over(behind.clone()), 2)])
+        }),
+        ("a provider, over but for one", {
+            letter(vec![but_for(over(shared("isp", "VNPT", Cause::Uplink)), 1)])
+        }),
+        ("a provider, congested, over but for one", {
+            letter(vec![but_for(over(shared("isp", "VNPT", Cause::Quality)), 1)])
+        }),
         ("a provider", letter(vec![shared("isp", "VNPT", Cause::Uplink)])),
         ("a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Uplink)])),
         ("a provider, congested", letter(vec![shared("isp", "VNPT", Cause::Quality)])),
@@ -482,6 +498,14 @@ fn wide() -> Vec<(&'static str, Letter)> {
         ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
         ("a congested line below a site", letter(vec![congested])),
     ]
+}
+
+/// The same, but that the last so many of its sites have not come back with the others.
+pub(crate) fn but_for(mut it: Notification, last: usize) -> Notification {
+    for affected in it.alert.incident.affected.iter_mut().rev().take(last) {
+        affected.passed_on = true;
+    }
+    it
 }
 
 #[test]
@@ -667,6 +691,11 @@ fn special() -> Vec<(&'static str, Letter)> {
     };
     let gone = letter(vec![removed.clone(), other_site(over(sample(Cause::Access)))]);
     let all_gone = letter(vec![removed.clone(), other_site(removed.clone())]);
+    let mut again_over = over(again.clone());
+    ended(&mut again_over, "2026-02-03T00:50:00Z");
+    let mut never_told_over = again_over.clone();
+    never_told_over.alert.incident.told.clear();
+    let both_over = letter(vec![again_over.clone(), other_site(again_over.clone())]);
     let among_news = letter(vec![removed.clone(), other_site(sample(Cause::Access))]);
     let unstable = letter(vec![comes_and_goes.clone(), other_site(sample(Cause::Access))]);
     let stable = letter(vec![over(comes_and_goes), other_site(over(sample(Cause::Access)))]);
@@ -677,6 +706,9 @@ fn special() -> Vec<(&'static str, Letter)> {
         ("on again, and graver", again_grown),
         ("on again, and taken on by nobody", again_untaken),
         ("on again, still", again_still),
+        ("on again, over", letter(vec![again_over])),
+        ("on again, over, of which no end was told in between", letter(vec![never_told_over])),
+        ("two that were on again, over", both_over),
         ("on again, the last that is told for a while", letter(vec![last])),
         ("two that are on again", letter(vec![again, other])),
         ("comes and goes", letter(vec![flapping.clone()])),

@@ -131,15 +131,17 @@ pub(super) fn digest(
             if facts.is_unsteady() { "chập chờn".to_owned() } else { plain_fault(facts) };
         let line = match &facts.over {
             Some((end, lasted)) => {
-                let times = if lines < Lines::WithoutTimes {
-                    let (began, end) = (hour(&facts.began, &facts.now), hour(end, &facts.now));
-                    format!(" {began}–{end}")
+                let (times, first) = if lines < Lines::WithoutTimes {
+                    let (since, end) = (hour(&facts.since, &facts.now), hour(end, &facts.now));
+                    (format!(" {since}–{end}"), first_time(facts))
                 } else {
-                    String::new()
+                    (String::new(), None)
                 };
+                let first = first.map_or_else(String::new, |first| format!(" ({first})"));
                 let about = topic(facts).map_or_else(String::new, |it| format!(" về {it}"));
                 let gone = if facts.removed { "; không còn được giám sát" } else { "" };
-                format!("{subject} {what}{about}{times}, {}{gone}", duration(*lasted))
+                let (lasted, still) = (duration(*lasted), still(facts, true));
+                format!("{subject} {what}{about}{times}, {lasted}{first}{still}{gone}")
             }
             None => {
                 let since = match figure(facts).filter(|_| !facts.is_unsteady()) {
@@ -293,10 +295,9 @@ fn summary(facts: &Facts<'_>) -> String {
                     "[KẾT THÚC] {subject} không còn được giám sát từ {end}, sau {lasted} có sự cố"
                 );
             }
-            format!(
-                "[ĐÃ KHẮC PHỤC] {subject} {} lúc {end}, sau {lasted}{extent}",
-                works_again(facts)
-            )
+            let nth = facts.again.map_or_else(String::new, |nth| format!(" (lần {nth})"));
+            let works_again = works_again(facts);
+            format!("[ĐÃ KHẮC PHỤC] {subject} {works_again} lúc {end}, sau {lasted}{nth}{extent}")
         }
     }
 }
@@ -417,10 +418,13 @@ fn what_happened(facts: &Facts<'_>) -> String {
     let place = where_it_is(facts);
     let began = moment(&facts.began);
     let fault = plain_fault(facts);
+    let first = first_time(facts);
     let relapses = match facts.incident.relapses.len() {
         0 => String::new(),
+        _ if first.is_some() => String::new(),
         times => format!(" Đã lặp lại {times} lần."),
     };
+    let first = first.map_or_else(String::new, |first| format!("; {first}"));
     let told = match facts.again {
         Some(_) => format!(", lại {fault} lúc {}", hour(&facts.since, &facts.now)),
         None => String::new(),
@@ -428,21 +432,25 @@ fn what_happened(facts: &Facts<'_>) -> String {
     let last =
         if facts.last_for_now { " Sẽ báo khi đã ổn định trở lại." } else { "" };
     let figure = figure(facts);
+    let again = facts.over.is_some() && facts.again.is_some() && figure.is_none();
+    let fault = if again { format!("lại {fault}") } else { fault };
     let since = match &figure {
         Some(figure) => format!("{figure}, phát hiện lúc {began}"),
+        None if again => format!(" từ {}", moment(&facts.since)),
         None => format!(" từ {began}"),
     };
     match &facts.over {
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place} {fault}{since}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
-             cấu hình; khi đó sự cố đã kéo dài {}.{relapses}",
+             cấu hình; khi đó sự cố đã kéo dài {}{first}.{relapses}",
             precise(end),
             duration(*lasted)
         ),
         Some((end, lasted)) => format!(
-            "{subject}{place} {fault}{since}, {} lúc {}. Kéo dài {}.{relapses}",
+            "{subject}{place} {fault}{since}, {} lúc {}{}. Kéo dài {}{first}.{relapses}",
             works_again(facts),
             precise(end),
+            still(facts, false),
             duration(*lasted)
         ),
         None if facts.is_unsteady() => format!(
@@ -456,6 +464,13 @@ fn what_happened(facts: &Facts<'_>) -> String {
         ),
         None => format!("{subject}{place} {fault}{since}{}.{relapses}{last}", why(facts)),
     }
+}
+
+/// When it first was, and how often it came back, where what was told over is not all of it.
+fn first_time(facts: &Facts<'_>) -> Option<String> {
+    let (first, times) = (hour(&facts.began, &facts.now), facts.incident.relapses.len());
+    let is_last_of_several = facts.over.is_some() && facts.again.is_some();
+    is_last_of_several.then(|| format!("lần đầu lúc {first}, tái diễn {times} lần"))
 }
 
 /// What an update is about.
@@ -613,12 +628,26 @@ fn why(facts: &Facts<'_>) -> String {
 fn extent(facts: &Facts<'_>) -> String {
     match facts.place {
         Place::Monitor => why(facts),
-        Place::Site { others: 0, .. } => String::new(),
+        Place::Site { others: 0, .. } => still(facts, true),
         Place::Site { others, .. } if facts.over.is_some() => {
-            format!(", cùng {others} điểm cầu phía sau")
+            format!(", cùng {others} điểm cầu phía sau{}", still(facts, true))
         }
         Place::Site { others, .. } => format!(", kéo theo {others} điểm cầu phía sau"),
-        Place::Behind { .. } | Place::Shared { .. } => String::new(),
+        Place::Behind { .. } | Place::Shared { .. } => still(facts, true),
+    }
+}
+
+/// Which sites have not come back with the others, after what is said of those.
+fn still(facts: &Facts<'_>, in_first_line: bool) -> String {
+    let fault = match facts.cause {
+        Cause::Quality => "chưa ổn định".to_owned(),
+        _ => format!("còn {}", plain_fault(facts)),
+    };
+    match facts.named_passed_on(in_first_line) {
+        ([], 0) => String::new(),
+        ([], many) => format!("; {fault}: {many} điểm cầu"),
+        (named, 0) => format!("; {fault}: {}", named.join(", ")),
+        (named, more) => format!("; {fault}: {} và {more} điểm cầu khác", named.join(", ")),
     }
 }
 

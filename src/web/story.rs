@@ -78,9 +78,17 @@ pub(super) fn of(
         let text = format!("{}: {}", name(&it.site), say("bị ảnh hưởng", "affected"));
         events.push(event(it.since, What::Affected, text));
         if let Some(until) = it.until {
-            let no_longer = say("không còn bị ảnh hưởng", "no longer affected");
-            let text = format!("{}: {no_longer}", name(&it.site));
-            events.push(event(until, What::Recovered, text));
+            let (kind, what) = match it.passed_on {
+                true => (
+                    What::Affected,
+                    say(
+                        "chưa khôi phục, nay thuộc sự cố khác",
+                        "not back, in another incident now",
+                    ),
+                ),
+                false => (What::Recovered, say("không còn bị ảnh hưởng", "no longer affected")),
+            };
+            events.push(event(until, kind, format!("{}: {what}", name(&it.site))));
         }
     }
     for at in &incident.relapses {

@@ -133,7 +133,12 @@ pub(crate) fn letter_of(
         opened: began + Duration::from_secs(4),
         resolved: over.then(|| began + Duration::from_secs(60)),
         severity: Severity::Critical,
-        affected: vec![Affected { site: site.clone(), since: began, until: None }],
+        affected: vec![Affected {
+            site: site.clone(),
+            since: began,
+            until: None,
+            passed_on: false,
+        }],
         of: 1,
         delegates: 31,
         session: Some(SessionId::new("giao-ban")),

@@ -52,7 +52,12 @@ pub(crate) fn incident(id: &str, site: &str) -> Incident {
         site: Some(SiteId::new(site)),
         opened: at("2026-02-03T00:42:14Z"),
         severity: Severity::Critical,
-        affected: vec![Affected { site: SiteId::new(site), since: began, until: None }],
+        affected: vec![Affected {
+            site: SiteId::new(site),
+            since: began,
+            until: None,
+            passed_on: false,
+        }],
         of: 1,
         delegates: 31,
         ..Incident::blank(IncidentId::new(id), Cause::Access, began)

@@ -606,7 +606,12 @@ fn incident(id: &str, cause: Cause, site: &str, minutes: i64, severity: Severity
     Incident {
         site: Some(SiteId::new(site)),
         severity,
-        affected: vec![Affected { site: SiteId::new(site), since: ago(minutes), until: None }],
+        affected: vec![Affected {
+            site: SiteId::new(site),
+            since: ago(minutes),
+            until: None,
+            passed_on: false,
+        }],
         of: 1,
         delegates: 53,
         session: Some(SessionId::new("2023-11-24-ubnd")),
@@ -636,6 +641,7 @@ fn uplink(topology: &Topology, cut: &[SiteIx]) -> Incident {
         site: topology.site(*site).id.clone(),
         since: ago(4),
         until: None,
+        passed_on: false,
     });
     let count = u32::try_from(cut.len()).expect("few sites");
     let router = topology.endpoint(topology.site(cut[0]).endpoints[0]);

@@ -5,6 +5,8 @@
 mod background;
 #[path = "simulate/distrust.rs"]
 mod distrust;
+#[path = "simulate/ends.rs"]
+mod ends;
 #[path = "simulate/histories.rs"]
 mod histories;
 #[path = "simulate/hostile.rs"]

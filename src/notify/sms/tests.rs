@@ -87,6 +87,21 @@ fn of_many_sites_as_many_are_named_as_there_is_room_for() {
     assert!(text.len() > 120 && !text.contains("Goi"), "{text}");
 }
 
+#[test]
+fn the_end_of_a_wide_fault_names_who_is_not_back() {
+    let said = |wanted: &str| {
+        let mut all = every_letter().into_iter();
+        let letter = all.find(|(name, _)| name == wanted).unwrap().1;
+        short(&letter, &style(Language::Vi))
+    };
+    let one = said("wide: a district, over but for one");
+    assert!(one.ends_with("cung 14 diem cau phia sau; con mat ket noi: Xa Banh Trach"), "{one}");
+    let many = said("wide: a district, over but for many");
+    assert!(many.ends_with("cung 1 diem cau phia sau; con mat ket noi: 14 diem cau"), "{many}");
+    let two = said("wide: a district, over but for one, among others");
+    assert!(two.ends_with("Huyen Pac Nam (+3, tru Xa Cong Bang), Xa Tan Lap"), "{two}");
+}
+
 /// What a brand name that is registered with a provider may say, word for word.
 #[test]
 fn a_registered_form_is_kept_whatever_it_tells_of() {

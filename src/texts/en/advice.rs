@@ -90,6 +90,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
                 mistake, put it back into the configuration."
             .to_owned();
     }
+    if !facts.passed_on.is_empty() {
+        return "What has not come back is still to be mended: call nobody back who is on the way \
+                there. If somebody is on the way to another site, call them back."
+            .to_owned();
+    }
     if facts.over.is_some() {
         return "Nothing more. If somebody is on the way, call them back.".to_owned();
     }

@@ -88,6 +88,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
                 khai báo lại trong cấu hình."
             .to_owned();
     }
+    if !facts.passed_on.is_empty() {
+        return "Vẫn cần xử lý nơi chưa khôi phục: không gọi về những người đang đến đó. Nếu đã cử \
+                người đến điểm cầu khác, báo lại cho họ."
+            .to_owned();
+    }
     if facts.over.is_some() {
         return "Không cần làm gì thêm. Nếu đã cử người đến, báo lại cho họ.".to_owned();
     }

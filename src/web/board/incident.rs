@@ -82,7 +82,10 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
             }
         }
         article #incident data-live data-incident=(incident.id) {
-            @if let Some(at) = incident.ended() { (over(pen, incident, at)) }
+            @if let Some(at) = incident.ended() {
+                (over(pen, incident, at))
+                (passed_on(pen, incident))
+            }
             h1.named {
                 @if incident.is_open() {
                     i.mark.(incident.severity.word()) aria-hidden="true" { (mark(incident.severity)) }
@@ -92,13 +95,18 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                 span dir="auto" { (account.subject) } " " (account.fault)
             }
             p.facts {
-                (pen.pick("từ ", "since ")) (pen.moment(incident.since()))
+                @let since = incident.last_since();
+                (pen.pick("từ ", "since ")) (pen.moment(since))
                 @match incident.ended() {
                     Some(at) => {
                         (pen.pick(" đến ", " until ")) (pen.moment(at)) ", "
-                        (pen.pick("kéo dài ", "it lasted ")) (pen.words.lasting(age(incident.began, at)))
+                        (pen.pick("kéo dài ", "it lasted ")) (pen.words.lasting(age(since, at)))
+                        @if since > incident.began {
+                            " · " (pen.pick("lần đầu lúc ", "first at ")) (pen.moment(incident.began))
+                            ", " (recurred(pen, incident.relapses.len()))
+                        }
                     },
-                    None => { " · " b { (pen.ago(incident.since())) } },
+                    None => { " · " b { (pen.ago(since)) } },
                 }
                 (extent(pen, incident))
             }
@@ -131,6 +139,26 @@ fn over(pen: &Pen<'_>, incident: &Incident, at: Timestamp) -> Markup {
         Some(Resolution::Recovered) | None => pen.pick("Đã khắc phục lúc ", "Resolved at "),
     };
     html! { p.over { span aria-hidden="true" { "✓ " } (how) (pen.moment(at)) } }
+}
+
+/// Which sites were not back with the others.
+fn passed_on(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let sites: Vec<&SiteId> = incident.passed_on().collect();
+    html! {
+        @if !sites.is_empty() {
+            p { (pen.pick("Khi đó chưa khôi phục: ", "Not back by then: ")) (names(pen, &sites)) }
+        }
+    }
+}
+
+/// How often it came back.
+fn recurred(pen: &Pen<'_>, times: usize) -> String {
+    match times {
+        1 => pen.pick("tái diễn 1 lần", "recurred once").to_owned(),
+        times => {
+            format!("{} {times} {}", pen.pick("tái diễn", "recurred"), pen.pick("lần", "times"))
+        }
+    }
 }
 
 /// Lines of a story from which it is folded away.
@@ -229,7 +257,6 @@ fn likely(pen: &Pen<'_>, account: &Account) -> Markup {
 
 /// Evidence, what to do, whom it touches.
 pub(super) fn details(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
-    let topology = &pen.snapshot.topology;
     let affected: Vec<_> = incident.affected_now().collect();
     html! {
         dl {
@@ -241,20 +268,26 @@ pub(super) fn details(pen: &Pen<'_>, incident: &Incident, account: &Account) -> 
             dd { (account.action) }
             @if affected.len() > 1 {
                 dt { (pen.pick("Ảnh hưởng", "Affected")) }
-                dd {
-                    @for (nth, id) in affected.iter().take(NAMED).enumerate() {
-                        @if nth > 0 { ", " }
-                        @match topology.find_site(id) {
-                            Some(ix) => a href=(to_site(id)) dir="auto" { (topology.site(ix).name) },
-                            None => (id),
-                        }
-                    }
-                    @if affected.len() > NAMED {
-                        " " (pen.pick("và", "and")) " " (affected.len() - NAMED) " "
-                        (pen.pick("điểm cầu khác", "more"))
-                    }
-                }
+                dd { (names(pen, &affected)) }
             }
+        }
+    }
+}
+
+/// These sites by name; of many the first.
+fn names(pen: &Pen<'_>, sites: &[&SiteId]) -> Markup {
+    let topology = &pen.snapshot.topology;
+    html! {
+        @for (nth, id) in sites.iter().take(NAMED).enumerate() {
+            @if nth > 0 { ", " }
+            @match topology.find_site(id) {
+                Some(ix) => a href=(to_site(id)) dir="auto" { (topology.site(ix).name) },
+                None => (id),
+            }
+        }
+        @if sites.len() > NAMED {
+            " " (pen.pick("và", "and")) " " (sites.len() - NAMED) " "
+            (pen.pick("điểm cầu khác", "more"))
         }
     }
 }

@@ -72,7 +72,15 @@ pub(super) fn all() -> Value {
         ("ReadinessRuns", readiness::readiness_runs()),
         ("Incidents", page("incidents", "Incident")),
         ("Incident", incident::incident()),
-        ("Affected", object(&[("site", text()), ("since", time()), ("until?", time())])),
+        (
+            "Affected",
+            object(&[
+                ("site", text()),
+                ("since", time()),
+                ("until?", time()),
+                ("passed_on?", flag()),
+            ]),
+        ),
         ("Evidence", object(&[("target", a("TargetKey")), ("at", time()), ("saw", a("Saw"))])),
         ("Saw", incident::saw()),
         ("SelfDoubt", incident::self_doubt()),
