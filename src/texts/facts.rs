@@ -22,6 +22,8 @@ const FEW: usize = 2;
 const REMOVED: usize = 40;
 /// Observations of targets that a description names.
 const SEEN: usize = 3;
+/// Failures that began further apart than this are told with a time each.
+const TOGETHER: Duration = Duration::from_secs(60);
 /// Age from which on what was seen at a moment is told with its time.
 const OLD: Duration = Duration::from_secs(30);
 
@@ -231,7 +233,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The observations to name: of each target the latest, failures before successes, and how
-    /// the neighbours do. What fails alike is named together.
+    /// the neighbours do. What fails alike since about the same time is named together. Where
+    /// nobody behind the site at fault can be reached, that says enough of those, if the site has
+    /// failures of its own to show.
     pub(super) fn evidence(&self) -> Vec<Observed<'a>> {
         let mut latest: Vec<&Evidence> = Vec::new();
         for evidence in &self.incident.evidence {
@@ -243,6 +247,19 @@ impl<'a> Facts<'a> {
                 Some(older) => *older = evidence,
                 None => latest.push(evidence),
             }
+        }
+        let here = |key: &TargetKey| self.incident.site.as_ref() == Some(&key.site);
+        let none_behind = |it: &&Evidence| {
+            let counted = match Seen::of(it) {
+                Seen::Below { answer, .. } => answer == 0 || self.is_all_out(),
+                _ => false,
+            };
+            counted && here(&it.target)
+        };
+        let fails = |it: &Evidence| Seen::of(it).is_failure();
+        let shows_itself = latest.iter().any(|it| here(&it.target) && fails(it));
+        if shows_itself && latest.iter().any(none_behind) {
+            latest.retain(|it| here(&it.target) || !fails(it));
         }
         let mut all: Vec<Observed<'_>> = Vec::new();
         for evidence in latest {
@@ -256,11 +273,14 @@ impl<'a> Facts<'a> {
                 }
                 seen => seen,
             };
-            match all.iter_mut().find(|other| other.seen == seen && seen.is_failure()) {
+            let alike = |other: &&mut Observed<'_>| {
+                let apart = between(other.at, evidence.at).max(between(evidence.at, other.at));
+                other.seen == seen && seen.is_failure() && apart < TOGETHER
+            };
+            match all.iter_mut().find(alike) {
                 Some(alike) => {
                     // Devices of other sites may have failed before: it is since the site at fault
                     // did.
-                    let here = |key: &TargetKey| self.incident.site.as_ref() == Some(&key.site);
                     let known = alike.targets.iter().any(|key| here(key));
                     alike.at = match (known, here(&evidence.target)) {
                         (true, false) => alike.at,

@@ -543,6 +543,21 @@ fn what_is_seen_of_a_wide_outage_fits_the_list_of_its_sites_and_began_at_the_sit
 }
 
 #[test]
+fn what_failed_at_another_time_is_not_named_together_nor_sites_of_which_none_is_reached() {
+    let mut it = sample(Cause::Uplink);
+    it.alert.incident.evidence[1].at = at("2026-02-03T00:39:22Z");
+    let text = reads(it.clone(), Language::En);
+    let said = "Seen: router (ping): no answer since 07:42:10; none of 15 sites behind";
+    assert!(text.contains(said), "{text}");
+    // Some can be reached: the one that failed before is told with its own time.
+    it.alert.incident.evidence[2] = below("pac-nam", 3);
+    it.alert.incident.of = 19;
+    let text = reads(it, Language::En);
+    assert!(text.contains("router (ping): no answer since 07:42:10; router"), "{text}");
+    assert!(text.contains("no answer since 07:39:22; 3 of 15 sites"), "{text}");
+}
+
+#[test]
 fn what_came_back_by_a_clock_that_was_set_back_is_not_said_to_have_begun_later() {
     let mut it = sample(Cause::Access);
     it.alert.incident.relapses = vec![at("2026-02-03T00:40:00Z")];
