@@ -94,7 +94,7 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             remote.moment(incident.since()),
             incident.affected_now().count().max(1),
         );
-        if let Some(ack) = &incident.ack {
+        if let Some(ack) = incident.taken_by(taken) {
             let until = ack.until.map(|at| format!(" until {}", remote.moment(at)));
             let note = if ack.note.is_empty() { String::new() } else { format!(": {}", ack.note) };
             let until = until.unwrap_or_default();

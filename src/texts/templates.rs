@@ -60,7 +60,7 @@ impl fmt::Debug for Templates {
 /// What a template can use.
 #[derive(Debug, Serialize)]
 struct Context<'a> {
-    /// firing, update, reminder or resolved.
+    /// firing, update, reminder, escalation or resolved.
     kind: &'static str,
     over: bool,
     flapping: bool,
@@ -536,6 +536,36 @@ mod tests {
             let part = TemplatePart::Description;
             check(&[template(language, part, &text)]).unwrap_or_else(|wrong| panic!("{wrong}"));
         }
+    }
+
+    #[test]
+    fn the_examples_of_the_readme_do_not_read_the_same_of_the_alarm_and_of_its_end() {
+        let readme = include_str!("../../README.md");
+        let mut examples = readme.split("```jinja\n").skip(1);
+        let mut next = || examples.next().unwrap().split("```").next().unwrap();
+        let sources = [vi(TemplatePart::Summary, next()), vi(TemplatePart::Sms, next())];
+        check(&sources).unwrap();
+        let style = style(&sources);
+        let said = |nth: usize| {
+            let item = samples::all().into_iter().nth(nth).unwrap();
+            let letter = Letter {
+                id: NotificationId::new("n"),
+                channel: ChannelId::new("duty"),
+                created: item.notification.created,
+                items: vec![item.clone()],
+                test: false,
+            };
+            let short = crate::texts::short(&letter, &style, "", |_| true).unwrap();
+            (write(&item, false, &style).summary, short)
+        };
+        // An access outage, and its end.
+        let (firing, over) = (said(8), said(11));
+        let when = "Xã Tân Lập từ 00:42 03/02/2026 (phiên họp Giao ban trực tuyến lúc";
+        assert!(firing.0.starts_with(&format!("NGHIÊM TRỌNG: {when}")), "{}", firing.0);
+        assert!(over.0.starts_with(&format!("ĐÃ KẾT THÚC: {when}")), "{}", over.0);
+        let form = "TT HNTH Bac Kan thong bao: 1 su co tai Xã Tân Lập";
+        assert_eq!(firing.1, format!("{form}. Tran trong."));
+        assert_eq!(over.1, format!("{form} da ket thuc. Tran trong."));
     }
 
     #[test]

@@ -33,14 +33,13 @@ impl Quiet {
         Ok(Self { silences, maintenance, parents })
     }
 
-    /// What is on at the sites of an incident, where it is so at all of them: of what reaches
-    /// beyond, nothing is held back. Whether a message is has other reasons too.
+    /// What is on at any of the sites of an incident of which messages are held back, or at the
+    /// site at fault: not each of these holds back by itself, and a message has other reasons too.
     pub(super) fn about(&self, incident: &Incident, remote: &Remote) -> Vec<String> {
         if incident.muted.is_none() {
             return Vec::new();
         }
         let above = |id: &&SiteId| self.parents.get(*id);
-        // Where none is affected any more, it is the site at fault.
         let sites = incident.affected_now().chain(&incident.site);
         let lines = sites.flat_map(|site| std::iter::successors(Some(site), above).take(LONGEST));
         let line: BTreeSet<&SiteId> = lines.collect();
