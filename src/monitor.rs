@@ -443,18 +443,17 @@ impl Monitor {
     ///    echoes.
     /// 2. In a live session every other turn of who answers is one anyway: single echoes, one a
     ///    second, take so long to meet the first losses of a bad path that it would often not be
-    ///    told within the minute. Half of the targets have theirs in one second, half in the next.
+    ///    told within the minute.
     fn order(&mut self, now: Now) {
         loop {
             let picture = &self.picture;
-            let due = self.schedule.poll(now.mono, |target, nth| {
+            let due = self.schedule.poll(now.mono, |target, every_other| {
                 let site = picture.topology().target(target).site;
                 let is_live = || picture.plan.site(site).pace == Phase::Live;
-                let its_turn = nth.is_multiple_of(2) == target.ix().is_multiple_of(2);
                 let watched = picture.target(target);
                 watched.shows_path()
                     && (picture.site(site).suspicious > 0
-                        || (its_turn && watched.is_good() && is_live()))
+                        || (every_other && watched.is_good() && is_live()))
             });
             match due {
                 Some(Due::Probe { target, trigger, effort, due }) => {

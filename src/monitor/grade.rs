@@ -67,7 +67,8 @@ impl GradeRules {
         self.window.max(pace.saturating_mul(self.min_samples))
     }
 
-    /// Echoes that the window holds at this pace, and one for a turn that comes early.
+    /// Single echoes that the window holds at this pace, and one for a turn that comes early. Where
+    /// some turns are trains it grows once more.
     fn expected(&self, pace: Duration) -> usize {
         let turns = self.span(pace).as_nanos() / pace.as_nanos().max(1) + 1;
         usize::try_from(turns).unwrap_or(usize::MAX).saturating_add(1)

@@ -246,12 +246,13 @@ impl Schedule {
     }
 
     /// What `now` brings, and what comes so soon that it is handed out already, one at a time.
-    /// Whether a turn that nobody demanded more of is `thorough` may depend on which turn of its
-    /// target it is, counted from the beginning of time.
+    /// Whether a turn that nobody demanded more of is `thorough` may depend on whether it is one
+    /// that every other turn is: those of half of the targets of a second come in it, those of the
+    /// others in the next.
     pub(super) fn poll(
         &mut self,
         now: Mono,
-        thorough: impl Fn(TargetIx, u64) -> bool,
+        thorough: impl Fn(TargetIx, bool) -> bool,
     ) -> Option<Due> {
         loop {
             let mut top = self.queue.peek_mut()?;
@@ -288,7 +289,7 @@ impl Schedule {
             slot.effort = Effort::Normal;
             slot.due = next;
             top.0.at = next.earlier(self.ahead);
-            if effort == Effort::Normal && thorough(ix, rhythm.nth(due)) {
+            if effort == Effort::Normal && thorough(ix, rhythm.is_every_other(slot.place, due)) {
                 effort = Effort::Thorough;
             }
             return Some(Due::Probe { target: ix, trigger, effort, due });

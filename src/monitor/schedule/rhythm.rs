@@ -12,9 +12,10 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// Which interval since the beginning of time a moment lies in.
-    pub(super) fn nth(self, at: Mono) -> u64 {
-        at.as_nanos() / self.pace.max(1)
+    /// Whether a turn is one that every other of its target's is. Its place says which of two, so
+    /// that half of those that are in any interval are such.
+    pub(super) fn is_every_other(self, place: u32, at: Mono) -> bool {
+        (at.as_nanos() / self.pace.max(1) + u64::from(place)).is_multiple_of(2)
     }
 
     /// The next place in the grid of intervals, after `now`, of who has this place within each.

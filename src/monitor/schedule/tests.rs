@@ -318,3 +318,21 @@ fn a_probe_does_not_serve_what_is_wanted_thoroughly_or_after_it_began_or_when_it
         assert_eq!((trigger, given), (Trigger::Confirm, effort));
     }
 }
+
+#[test]
+fn of_every_target_every_other_turn_is_one_and_half_of_all_have_theirs_in_any_second() {
+    let mut schedule = schedule(1000, PACE);
+    let (mut last, mut in_second) = (vec![None; 1000], [0_u32; 20]);
+    for now in 0..20_000 {
+        let every_other = std::cell::Cell::new(false);
+        while let Some(Due::Probe { target, .. }) = schedule.poll(at(now), |_, is| {
+            every_other.set(is);
+            is
+        }) {
+            let before = last[target.ix()].replace(every_other.get());
+            assert!(now < 2_000 || before == Some(!every_other.get()), "{target:?} at {now}");
+            in_second[usize::try_from(now / 1000).unwrap()] += u32::from(every_other.get());
+        }
+    }
+    assert!(in_second.iter().all(|many| (440..=560).contains(many)), "{in_second:?}");
+}

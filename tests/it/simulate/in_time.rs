@@ -2,13 +2,19 @@
 //!
 //! The table: `cargo test --test it in_time -- --nocapture`
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use vchealth::config::Config;
 use vchealth::lab::fault::Fault;
+use vchealth::lab::scenario::Scenario;
 use vchealth::lab::world::{Dice, Nature, Place, World};
-use vchealth::model::{Importance, NotificationKind, Session, SessionId, SiteIx, Topology};
+use vchealth::model::{
+    CheckKind, Effort, Importance, NotificationKind, Session, SessionId, SiteIx, Topology,
+};
 
 use super::run::{self, Run};
 
@@ -172,4 +178,34 @@ fn a_site_that_dies_in_a_session_is_told_within_five_seconds_whenever_it_does() 
         }
     }
     assert!(late.is_empty(), "{late:?}");
+}
+
+#[test]
+fn trains_of_echoes_go_in_a_session_to_who_answers_and_to_nobody_else_at_every_other_turn() {
+    let text = "name: x\nprovince: {tree: {tinh: {huyen: [xa-a, xa-b], khac: [xa-c]}}}\n\
+                sessions: [{title: x, from: +2h, to: +3h, subtree: huyen}]\nlasts: 3h\n\
+                timeline:\n  - {at: 1h, site: xa-b, fault: power-cut}\nexpect: nothing\n";
+    let scenario = Scenario::parse("trains.yaml", text).unwrap_or_else(|it| panic!("{it}"));
+    let (mut run, steps) = Run::of(&scenario);
+    let seen = Rc::new(RefCell::new(BTreeMap::<_, (u32, u32)>::new()));
+    let (noted, whole) = (Rc::clone(&seen), Arc::clone(&run.topology));
+    let begins = run.now.mono;
+    run.tamper = Some(Box::new(move |request, target, now, _| {
+        let site = whole.site(whole.target(target).site).id.to_string();
+        let live = now.mono >= begins + Duration::from_secs(2 * 3600 + 60);
+        let quiet = now.mono < begins + Duration::from_secs(1800);
+        if (live || quiet) && matches!(whole.check_of(target).kind, CheckKind::Icmp(_)) {
+            let mut noted = noted.borrow_mut();
+            let (single, trains) = noted.entry((site, live)).or_default();
+            *(if request.effort == Effort::Thorough { trains } else { single }) += 1;
+        }
+    }));
+    run.play(&steps, Duration::from_secs(2 * 3600 + 600));
+    let seen = seen.borrow();
+    for ((site, live), (single, trains)) in seen.iter() {
+        let wanted = *live && !["xa-b", "khac", "xa-c"].contains(&site.as_str());
+        let fits = if wanted { single.abs_diff(*trains) <= 2 } else { *trains == 0 };
+        assert!(fits && *single > 0, "{site}, live: {live}: {single} and {trains} trains");
+    }
+    assert!(seen.contains_key(&("xa-a".to_owned(), true)), "{seen:?}");
 }
