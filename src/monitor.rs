@@ -74,7 +74,7 @@ use jiff::Timestamp;
 
 use self::blind::Sight;
 use self::drill::Drills;
-use self::hygiene::Hygiene;
+use self::hygiene::{Hygiene, Shown};
 pub use self::input::{Command, Input, Taken};
 use self::ledger::Ledger;
 use self::lost::Lost;
@@ -89,9 +89,8 @@ use self::untold::Accepted;
 use self::worst::Worst;
 use crate::config::Config;
 use crate::model::{
-    Batch, Change, Detail, DutyView, Effort, Failure, HandOver, Health, LocalFailure, Mono, Now,
-    Outcome, Phase, ProbeRequest, Reply, RotaId, SiteIx, SiteView, Target, TargetIx, TargetKey,
-    Topology, Trigger,
+    Batch, Change, DutyView, Effort, Failure, HandOver, Health, LocalFailure, Mono, Now, Outcome,
+    Phase, ProbeRequest, RotaId, SiteIx, SiteView, Target, TargetIx, TargetKey, Topology, Trigger,
 };
 
 /// Time between two looks at the calendar, the clocks and ourselves.
@@ -321,10 +320,8 @@ impl Monitor {
         {
             self.schedule.demand(target, Trigger::Confirm, Effort::Thorough, confirm_at);
         }
-        if let Ok(Reply { detail: Detail::Http(_) | Detail::Sip(_), .. })
-        | Err(Failure::Remote(crate::model::RemoteFailure::CertificateTime(_))) = outcome.result
-        {
-            self.hygiene.note(target);
+        if let Some(shown) = Shown::by(&outcome.result) {
+            self.hygiene.note(target, shown);
         }
         let is_gateway = self.picture.gateway() == Some(endpoint);
         // One lost echo is chance, but for the first after the start.

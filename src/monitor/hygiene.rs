@@ -9,8 +9,8 @@ use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
 use crate::model::{
-    Cause, Certificate, CheckKind, EndpointIx, Evidence, Mono, Now, Resolution, Saw, SelfDoubt,
-    SiteIx, TargetIx,
+    Cause, Certificate, CheckKind, Detail, EndpointIx, Evidence, Failure, Mono, Now, RemoteFailure,
+    Reply, Resolution, Saw, SelfDoubt, SiteIx, TargetIx,
 };
 
 /// A clock must be seen off this often in a row, and so must a certificate be seen to be out of its
@@ -22,8 +22,8 @@ const FEWEST: usize = 3;
 /// What is to be looked at, and what was seen of clocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hygiene {
-    /// Targets that showed a certificate or a clock since the last look.
-    fresh: BTreeSet<TargetIx>,
+    /// Targets that showed a certificate or a clock since the last look, and which.
+    fresh: BTreeMap<TargetIx, Shown>,
     /// How often in a row each clock was seen off.
     off: BTreeMap<TargetIx, u8>,
     /// Whether the last certificate of each target was wrong, and how many in a row were.
@@ -34,10 +34,36 @@ pub(super) struct Hygiene {
     pub(super) own_clock: Option<SelfDoubt>,
 }
 
+/// What a reply shows, which not every one does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    certificate: bool,
+    clock: bool,
+}
+
+impl Shown {
+    /// What the end of a probe shows, if anything.
+    pub(super) fn by(result: &Result<Reply, Failure>) -> Option<Self> {
+        let (certificate, clock) = match result {
+            Ok(Reply { detail: Detail::Http(http), .. }) => {
+                (http.certificate.is_some(), http.clock_offset_s.is_some())
+            }
+            Ok(Reply { detail: Detail::Sip(sip), .. }) => {
+                (sip.certificate.is_some(), sip.clock_offset_s.is_some())
+            }
+            Err(Failure::Remote(RemoteFailure::CertificateTime(_))) => (true, false),
+            _ => (false, false),
+        };
+        (certificate || clock).then_some(Self { certificate, clock })
+    }
+}
+
 impl Hygiene {
     /// Notes that a target showed a certificate or a clock.
-    pub(super) fn note(&mut self, target: TargetIx) {
-        self.fresh.insert(target);
+    pub(super) fn note(&mut self, target: TargetIx, shown: Shown) {
+        let known = self.fresh.entry(target).or_default();
+        known.certificate |= shown.certificate;
+        known.clock |= shown.clock;
     }
 
     /// Our clock was set: how often others were seen off says nothing any more.
@@ -78,12 +104,17 @@ impl Hygiene {
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
         let mut endpoints = BTreeSet::new();
-        for target in fresh.iter().copied() {
+        for (target, shown) in fresh {
             endpoints.insert(picture.topology().target(target).endpoint);
-            if let Some(wrong) = is_out_of_time(picture, target, now.wall) {
+            if let Some(wrong) =
+                is_out_of_time(picture, target, now.wall).filter(|_| shown.certificate)
+            {
                 let (was, times) = self.certificates.entry(target).or_insert((wrong, 0));
                 *times = if *was == wrong { times.saturating_add(1) } else { 1 };
                 *was = wrong;
+            }
+            if !shown.clock {
+                continue;
             }
             if is_off(picture, target) {
                 let seen = self.off.entry(target).or_default();
@@ -105,7 +136,12 @@ impl Hygiene {
         }
         let clocks = Clocks::of(picture);
         if clocks.are_enough() {
-            self.own_clock = clocks.suspect_own(self.own_clock.is_some());
+            let suspected = self.own_clock.is_some();
+            self.own_clock = clocks.suspect_own(suspected);
+            if suspected && self.own_clock.is_none() {
+                // What set most of them right may do so with the others: they are seen anew first.
+                self.off.clear();
+            }
         }
         if !clocks.are_enough() {
             endpoints.retain(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
