@@ -14,7 +14,10 @@ impl Ledger {
     /// What becomes of those that are still in trouble when what made an incident wide is over.
     ///
     /// 1. They are asked again, and wait until as many turns as make a failure a fact have passed
-    ///    in which nobody else began to answer, or `correlation.window` since it was over.
+    ///    in which nobody else began to answer, or `correlation.window` since it was over. What
+    ///    sites have in common comes back to one after the other, as power does: those wait until
+    ///    for twice the window nobody was well again. Nor do paths become good all at once, each
+    ///    is found so by its own losses: for the window nobody's may have.
     /// 2. Who is in trouble then leaves, to be explained anew: by itself, or by the highest of
     ///    them. By this incident it was affected until that was over.
     /// 3. A trouble that is milder and was not known before may pass by itself: the router
@@ -52,8 +55,13 @@ impl Ledger {
         }
         let calm_since = over_since.max(entry.returned_at);
         let patience = left.iter().filter_map(|site| turns_to_be_sure(picture, *site)).min();
-        let longest = over_since + picture.settings().correlation.window;
-        let deadline = patience.map_or(longest, |patience| longest.min(calm_since + patience));
+        let window = picture.settings().correlation.window;
+        let longest = over_since + window;
+        let deadline = match (&entry.scope, entry.kind) {
+            (Scope::Label { .. }, _) => calm_since + window * 2,
+            (_, Some(Kind::Quality)) => calm_since + window,
+            _ => patience.map_or(longest, |patience| longest.min(calm_since + patience)),
+        };
         if now.mono < deadline {
             pass.wake(deadline);
             return;
