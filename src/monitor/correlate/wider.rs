@@ -8,29 +8,42 @@ use crate::model::{CommonFactor, SiteIx};
 use crate::monitor::ledger::Scope;
 use crate::monitor::site::Kind;
 
+/// A line between a site and those that hang on it.
+struct Line {
+    node: SiteIx,
+    /// Those that it explains.
+    members: Vec<SiteIx>,
+    /// Whether none of those that hang on the site answers.
+    holds: bool,
+}
+
 impl Case<'_> {
     /// Rules 3 to 5.
     pub(super) fn wider_causes(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
         loop {
             let line = self.best_line(open);
             let label = self.best_label(open);
-            let lines = line.as_ref().map_or(0, |(_, members)| members.len());
+            let lines = line.as_ref().map_or(0, |line| line.members.len());
             let labels = label.as_ref().map_or(0, |(.., members)| members.len());
             if lines.max(labels) == 0 {
                 return;
             }
-            if labels > lines {
+            // Where both explain as many, some of those behind a line may answer in spite of it, and
+            // none of those with the label.
+            let holds = line.as_ref().is_some_and(|line| line.holds);
+            let fits = label.as_ref().is_some_and(|(_, it, _)| it.inside_failing == it.inside);
+            if labels > lines || labels == lines && fits && !holds {
                 let Some((scope, factor, members)) = label else { return };
                 self.settle(scope, members, Some(factor), open, decision);
             } else {
-                let Some((node, members)) = line else { return };
+                let Some(Line { node, members, .. }) = line else { return };
                 self.settle(Scope::Below(node), members, None, open, decision);
             }
         }
     }
 
-    /// Rule 3: the parent whose line explains most, with those it explains.
-    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<(SiteIx, Vec<SiteIx>)> {
+    /// Rule 3: the parent whose line explains most.
+    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<Line> {
         if matches!(self.kind, Kind::Device | Kind::Service) {
             return None;
         }
@@ -41,7 +54,7 @@ impl Case<'_> {
             .filter_map(|site| topology.site(*site).parent)
             .filter(|parent| self.trouble(*parent).is_none())
             .collect();
-        let mut best: Option<(SiteIx, Vec<SiteIx>)> = None;
+        let mut best: Option<Line> = None;
         for parent in parents {
             let children = &topology.site(parent).children;
             let silent: Vec<SiteIx> =
@@ -52,8 +65,8 @@ impl Case<'_> {
                 let mut members: Vec<SiteIx> =
                     silent.iter().flat_map(|child| self.explained_by(*child)).collect();
                 members.sort_unstable();
-                if best.as_ref().is_none_or(|(_, most)| members.len() > most.len()) {
-                    best = Some((parent, members));
+                if best.as_ref().is_none_or(|best| members.len() > best.members.len()) {
+                    best = Some(Line { node: parent, members, holds: silent.len() == known });
                 }
             }
         }
