@@ -103,6 +103,21 @@ impl PathRecord {
         self.regrade(at, rules)
     }
 
+    /// Takes in an echo that was answered only after so long, too late to count: it says how long
+    /// the path takes.
+    pub(super) fn late(
+        &mut self,
+        at: Mono,
+        after: Duration,
+        rules: &GradeRules,
+        pace: Duration,
+    ) -> bool {
+        self.window.expect(|| rules.expected(pace));
+        self.window.expire(at, rules.span(pace), &rules.limits);
+        self.window.record(at, Some(after), &rules.limits);
+        self.regrade(at, rules)
+    }
+
     /// Takes in the lost echoes of a probe that was not answered at all. In the figures they count
     /// as what they are. To the test for loss they are one, however long the train: it takes
     /// packets to be lost by chance, and silence is judged elsewhere.

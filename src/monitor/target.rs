@@ -136,7 +136,7 @@ impl Watched {
         let asked = outcome.started.mono;
         self.seen.last = Some(outcome.started.wall.into());
         self.count(outcome, trust);
-        let graded = match &outcome.result {
+        let mut graded = match &outcome.result {
             Ok(reply) => self.note_reply(reply, asked, grades, pace),
             Err(failure) => {
                 self.note_failure(failure, outcome.started.wall);
@@ -155,7 +155,13 @@ impl Watched {
             self.asked_before = std::mem::replace(&mut self.asked_at, asked);
         }
         if sign == Sign::Bad {
-            self.note_silence(asked, outcome.lost, grades, pace);
+            let late = match &outcome.result {
+                Err(Failure::Remote(RemoteFailure::Slow { after_ms, .. })) => {
+                    Some(Duration::from_millis(u64::from(*after_ms)))
+                }
+                _ => None,
+            };
+            graded |= self.note_silence(asked, outcome.lost, late, grades, pace);
         }
         if trust == Trust::Full {
             self.note_lost(outcome.lost);
@@ -388,7 +394,14 @@ impl Watched {
 
     /// Notes that nothing came back. A row that was made to begin anew is still the same silence,
     /// unless there was a sign of life in between.
-    fn note_silence(&mut self, asked: Mono, lost: u16, grades: &GradeRules, pace: Duration) {
+    fn note_silence(
+        &mut self,
+        asked: Mono,
+        lost: u16,
+        late: Option<Duration>,
+        grades: &GradeRules,
+        pace: Duration,
+    ) -> bool {
         if self.silent_since <= self.proof_at {
             self.silent_since = asked;
         }
@@ -396,10 +409,16 @@ impl Watched {
         if !self.streak.is_failing() && !same {
             self.bad_since = asked;
         }
-        // What does not answer at all has no path to judge.
+        // What does not answer at all has no path to judge. What answers too late to count, again
+        // and again, has one of that delay.
         let answers = self.streak.hard != Health::Down;
-        if let Some(path) = self.path.as_mut().filter(|_| answers) {
-            path.silent(asked, lost, grades, pace);
+        match (&mut self.path, late) {
+            (Some(path), Some(after)) if !answers => path.late(asked, after, grades, pace),
+            (Some(path), _) if answers => {
+                path.silent(asked, lost, grades, pace);
+                false
+            }
+            _ => false,
         }
     }
 
