@@ -141,7 +141,10 @@ impl Why {
 ///    reminder three, so that what comes back after the end is never late because of it. What has
 ///    not come back yet makes no more messages than it is worth: that it is on and that it is over,
 ///    that it is worse than all that was told in the hour, and the steps of escalation are told at
-///    once; and once it does come back, its growth and its steps of before do not count.
+///    once; and once it does come back, its growth and its steps of before do not count. Nor does
+///    what is critical toggle any more once it has been on for `settled` without a break: while a
+///    session is on or near its steps, and that an ack ran out, are told at once, and count for
+///    nothing. There are no more of them than steps and acks.
 /// 6. What comes and goes spends the last message of an hour only on a state that has lasted for
 ///    `settled`, which is shorter while a session is on or near: so what toggles says little, what
 ///    was told is still so, and what is told next is likely to stay so.
@@ -205,8 +208,12 @@ pub(super) fn in_time(
     if incident.relapses.is_empty() && is_worth_it(incident, &told, why, now) {
         return Need::Tell(why);
     }
+    let calls = matches!(why, Why::RanOut | Why::Untaken(_)) && incident.affected_now().count() > 0;
+    if calls && rules.near && is_steady(incident, incident.severity, now, rules.settled) {
+        return Need::Tell(why);
+    }
     let limit = rules.limit.max(2);
-    let recent = counted(incident, &told, now);
+    let recent = counted(incident, &told, rules.settled, now);
     let again = came_back(incident, &told).filter(|_| matches!(why, Why::News));
     let is_critical = incident.severity == Severity::Critical;
     let spare = match why {
@@ -260,13 +267,28 @@ fn is_worth_it(incident: &Incident, told: &[&Told], why: Why, now: Timestamp) ->
 
 /// When a channel was told in the last hour what counts for its limit: rule 5 of
 /// [`needs_notification`]. What nobody heard and is told anew was no message.
-fn counted(incident: &Incident, told: &[&Told], now: Timestamp) -> Vec<Timestamp> {
+fn counted(
+    incident: &Incident,
+    told: &[&Told],
+    settled: Duration,
+    now: Timestamp,
+) -> Vec<Timestamp> {
     let counts = |told: &&Told| {
         let is_state = matches!(told.kind, NotificationKind::Firing | NotificationKind::Resolved);
         let is_before = incident.relapses.first().is_some_and(|first| told.at < *first);
-        within(told.at, HOUR, now) && (is_state || !is_before)
+        let is_call =
+            matches!(told.kind, NotificationKind::Escalation | NotificationKind::Reminder);
+        let is_free = is_call && is_steady(incident, told.severity, told.at, settled);
+        within(told.at, HOUR, now) && (is_state || !is_before) && !is_free
     };
     told.iter().copied().filter(counts).map(|told| told.at).collect()
+}
+
+/// Whether what has come back was critical then and on for so long without a break.
+fn is_steady(incident: &Incident, severity: Severity, then: Timestamp, settled: Duration) -> bool {
+    let last = incident.relapses.iter().rfind(|at| **at <= then);
+    let lasts = last.is_some_and(|since| later(*since, settled) <= then);
+    severity == Severity::Critical && lasts
 }
 
 /// It came back after its end was told.
@@ -326,7 +348,7 @@ fn on(
     let until = incident.ack.as_ref().and_then(|ack| ack.until);
     let steps = reach.iter().filter(|it| !taken && it.step > heard).filter_map(due_at);
     let steps = steps.chain(until.filter(|until| *until > now));
-    if standing.is_none() && rests && !told.is_empty() {
+    if standing.is_none() && rests {
         return Need::Nothing;
     }
     let Some(last) = standing else {
@@ -406,14 +428,14 @@ fn was_called_before(incident: &Incident, step: &Reach, since: Timestamp) -> boo
 /// Notes that a channel was told; gives the running number of the message. What nothing goes by any
 /// more is forgotten.
 ///
-/// When that uses up the `limit` of the hour and the incident has come back before, it says so:
+/// When that uses up the messages of the hour and the incident has come back before, it says so:
 /// whoever hears no more of it for a while shall know why.
 pub(super) fn note_told(
     incident: &mut Incident,
     channel: &Channel,
     why: Why,
     reach: &[Reach],
-    limit: u32,
+    rules: &Rules,
     now: Timestamp,
 ) -> u32 {
     let extent = Extent::of(incident);
@@ -429,8 +451,8 @@ pub(super) fn note_told(
         // It is told because it was told before.
         before.map_or_else(Default::default, |told| (told.people.clone(), told.on_duty))
     };
-    let used_up = counted(incident, &told_to(incident, channel), now).len() + 1;
-    let used_up = used_up >= limit.max(2) as usize;
+    let used_up = counted(incident, &told_to(incident, channel), rules.settled, now).len() + 1;
+    let used_up = used_up >= rules.limit.max(2) as usize;
     let last_for_now = used_up && !incident.relapses.is_empty() && why != Why::Over;
     // Records of before messages were numbered count by their place.
     let known = u32::try_from(incident.told.len()).unwrap_or(u32::MAX);

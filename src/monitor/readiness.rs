@@ -201,8 +201,12 @@ impl Monitor {
         for (_, entry) in self.ledger.iter() {
             let lately = entry.incident.relapses.iter().filter(|at| within(**at, window, now.wall));
             let lately = u32::try_from(lately.count()).unwrap_or(u32::MAX);
-            for affected in entry.incident.affected.iter().filter(|_| lately > 0) {
-                let known = relapses.entry(affected.site.clone()).or_default();
+            // Who hangs on the site at fault had nothing to do with it.
+            let at_fault = entry.incident.site.iter();
+            let alike = entry.incident.affected.iter().map(|affected| &affected.site);
+            let alike = alike.filter(|_| entry.incident.site.is_none());
+            for site in at_fault.chain(alike).filter(|_| lately > 0) {
+                let known = relapses.entry(site.clone()).or_default();
                 *known = (*known).max(lately);
             }
         }
@@ -296,7 +300,7 @@ impl Monitor {
                 words.waits = true;
                 continue;
             }
-            policy::note_told(&mut incident, channel, why, &reach, rules.limit, now.wall);
+            policy::note_told(&mut incident, channel, why, &reach, &rules, now.wall);
             words.run.said.push(channel.id.clone());
             leave.push(channel.id.clone());
         }

@@ -117,9 +117,9 @@ impl Monitor {
                                 incident.let_go();
                             }
                             let reach = &weighed.reach[at];
-                            let limit = weighed.rules[at].limit;
+                            let rules = &weighed.rules[at];
                             let n =
-                                policy::note_told(incident, channel, why, reach, limit, now.wall);
+                                policy::note_told(incident, channel, why, reach, rules, now.wall);
                             let kind = why.kind();
                             let id = format!("{}/{}/{}/{n}", incident.id, channel.id, kind.word());
                             notifications.push((NotificationId::new(id), channel.id.clone(), kind));

@@ -84,7 +84,7 @@ impl Case {
                     self.incident.waiting_since = Some(now);
                 }
                 self.incident.waiting_since.get_or_insert(now);
-                note_told(&mut self.incident, &channel(id), why, &[], self.rules.limit, now);
+                note_told(&mut self.incident, &channel(id), why, &[], &self.rules, now);
                 told.push(format!("{id} {}", why.kind().word()));
             }
         }

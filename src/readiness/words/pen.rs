@@ -86,7 +86,7 @@ impl Pen {
                 format!("valid from {} to {}", self.date(*not_before), self.date(*not_after))
             }
             Found::Clock { offset_s } => self.clock(*offset_s),
-            Found::Flapping { relapses } if vi => format!("{relapses} lần mất lại gần đây"),
+            Found::Flapping { relapses } if vi => format!("gần đây mất kết nối lại {relapses} lần"),
             Found::Flapping { relapses: 1 } => "it relapsed lately".to_owned(),
             Found::Flapping { relapses } => format!("it relapsed {relapses} times lately"),
             Found::FailedBefore { failed, of } if vi => {
