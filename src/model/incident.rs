@@ -3,7 +3,7 @@
 //! All of it is written down and read back as one record, whose parts have little to say by
 //! themselves; so they stand in one file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -150,7 +150,8 @@ pub struct Incident {
     pub waited: Option<Waited>,
     /// Whether it is held open because it comes and goes.
     pub flapping: bool,
-    /// When it came back after it had seemed over, oldest first.
+    /// When it came back after it had seemed over, oldest first: when what came back began, but not
+    /// before anything that was said of what was before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relapses: Vec<Timestamp>,
     /// When it was over before it last came back from that, whoever was told so.
@@ -689,10 +690,27 @@ impl Incident {
     #[must_use]
     pub fn over_before(&self) -> Option<Timestamp> {
         let last = self.relapses.last()?;
-        let ends = self.told.iter().filter(|told| told.kind == NotificationKind::Resolved);
-        let told = ends.map(|told| told.at).filter(|at| at <= last).max();
-        let is_news = |end: &Timestamp| self.told.iter().all(|told| told.at > *end);
+        let told = self.ends_heard().filter(|at| at <= last).max();
+        let is_news = |end: &Timestamp| self.heard().all(|told| told.at > *end);
         told.max(self.was_over.filter(is_news))
+    }
+
+    /// The how many of what people know as one after the other it is.
+    #[must_use]
+    pub fn nth_time(&self) -> usize {
+        let returns = self.ends_heard().filter_map(|end| self.back_after(end));
+        let returns: BTreeSet<Timestamp> = returns.chain(self.came_back()).collect();
+        returns.len() + 1
+    }
+
+    fn heard(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| !told.is_untold())
+    }
+
+    /// When people were told that it was over.
+    fn ends_heard(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        let ends = self.heard().filter(|told| told.kind == NotificationKind::Resolved);
+        ends.map(|told| told.at)
     }
 
     /// When the fault was over: when its last site was well again. That is a while before the

@@ -33,18 +33,34 @@ pub(super) fn may_return(incident: &Incident, settings: &FlappingSettings, now: 
         && incident.resolved.is_some_and(|ended| within(ended, settings.window, now))
 }
 
-/// Notes that it came back after it had seemed over, or had been told to be. What is at stake is
-/// weighed anew: the session of then may be over.
-pub(super) fn relapse(incident: &mut Incident, settings: &FlappingSettings, now: Timestamp) {
+/// Notes that it is on again since `since`, after it had seemed over, or had been told to be. What
+/// is at stake is weighed anew: the session of then may be over.
+pub(super) fn relapse(
+    incident: &mut Incident,
+    settings: &FlappingSettings,
+    since: Timestamp,
+    now: Timestamp,
+) {
+    // What fails again may do so before the end of what was before is decided.
+    let before = incident.told.iter().map(|told| told.at).chain(incident.resolved);
+    let before = before.chain(incident.relapses.last().copied());
+    let since = before.fold(since, Timestamp::max).min(now);
+    if incident.resolved.is_some() {
+        // What is over waits for nobody, whether they were told so or not.
+        (incident.waiting_since, incident.waited) = (None, None);
+    }
     incident.was_over = incident.resolved.take().or(incident.was_over);
     incident.resolution = None;
     incident.severity = Severity::Info;
     incident.delegates = 0;
     incident.session = None;
     if incident.relapses.len() == KEPT {
-        incident.relapses.remove(0);
+        // Since when it is on stays known, however often it dips from then on.
+        let back = incident.came_back();
+        let counts = incident.relapses.first().copied() == back;
+        incident.relapses.remove(usize::from(counts));
     }
-    incident.relapses.push(now);
+    incident.relapses.push(since);
     incident.flapping = recent(incident, settings, now) >= settings.relapses;
 }
 
@@ -75,7 +91,7 @@ pub(super) fn within(at: Timestamp, window: Duration, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::NotificationKind;
+    use crate::model::{ChannelId, GivenUp, NotificationKind, Told};
     use crate::store::tests::{at, incident, told};
 
     fn minute(minute: u32) -> Timestamp {
@@ -83,7 +99,7 @@ mod tests {
     }
 
     fn came_back_at(incident: &mut Incident, minutes: u32) {
-        relapse(incident, &FlappingSettings::default(), minute(minutes));
+        relapse(incident, &FlappingSettings::default(), minute(minutes), minute(minutes));
     }
 
     fn ended_at(incident: &mut Incident, minutes: u32) {
@@ -124,5 +140,70 @@ mod tests {
         it.told.push(told("truc", NotificationKind::Firing, minute(41)));
         came_back_at(&mut it, 45);
         assert_eq!(it.since(), minute(40));
+    }
+
+    #[test]
+    fn what_every_channel_gave_up_was_heard_by_nobody() {
+        let mut it = incident("i", "tan-lap");
+        it.began = minute(0);
+        let by = vec![ChannelId::new("truc")];
+        let given_up = GivenUp { at: minute(2), by, instead: None, again: false };
+        let lost =
+            Told { given_up: Some(given_up), ..told("truc", NotificationKind::Firing, minute(1)) };
+        it.told.push(lost.clone());
+        ended_at(&mut it, 10);
+        came_back_at(&mut it, 20);
+        assert_eq!((it.since(), it.nth_time()), (minute(20), 2), "nobody knew of it before");
+        it.told.push(told("truc", NotificationKind::Firing, minute(21)));
+        ended_at(&mut it, 30);
+        it.told.push(Told { kind: NotificationKind::Resolved, at: minute(30), ..lost });
+        came_back_at(&mut it, 40);
+        assert_eq!((it.since(), it.nth_time()), (minute(0), 1), "nobody heard of that end");
+    }
+
+    #[test]
+    fn since_when_it_is_on_and_the_how_many_time_depends_on_no_dips() {
+        let mut it = incident("i", "tan-lap");
+        it.began = minute(0);
+        it.told.push(told("truc", NotificationKind::Firing, minute(1)));
+        came_back_at(&mut it, 5);
+        ended_at(&mut it, 10);
+        it.told.push(told("truc", NotificationKind::Resolved, minute(10)));
+        came_back_at(&mut it, 15);
+        it.told.push(told("truc", NotificationKind::Firing, minute(15)));
+        for dip in 0..2 * KEPT {
+            came_back_at(&mut it, 16 + u32::try_from(dip).unwrap() / 10);
+            assert_eq!((it.since(), it.nth_time()), (minute(15), 2), "after {dip} dips");
+            assert!(it.relapses.len() <= KEPT);
+        }
+    }
+
+    #[test]
+    fn it_came_back_when_what_came_back_began_but_after_what_was_said_of_before() {
+        let mut it = incident("i", "tan-lap");
+        let settings = FlappingSettings::default();
+        it.told.push(told("truc", NotificationKind::Firing, minute(1)));
+        ended_at(&mut it, 10);
+        it.told.push(told("truc", NotificationKind::Resolved, minute(10)));
+        relapse(&mut it, &settings, minute(15), minute(17));
+        assert_eq!(it.since(), minute(15));
+        ended_at(&mut it, 20);
+        it.told.push(told("truc", NotificationKind::Resolved, minute(20)));
+        relapse(&mut it, &settings, minute(19), minute(21));
+        assert_eq!((it.since(), it.nth_time()), (minute(20), 3));
+        // The clock was set back since.
+        relapse(&mut it, &settings, minute(11), minute(12));
+        assert_eq!(it.relapses.last(), Some(&minute(12)));
+    }
+
+    #[test]
+    fn what_was_over_waits_for_nobody_and_what_only_rested_does() {
+        let mut it = incident("i", "tan-lap");
+        it.waiting_since = Some(minute(1));
+        came_back_at(&mut it, 5);
+        assert_eq!(it.waiting_since, Some(minute(1)));
+        ended_at(&mut it, 10);
+        came_back_at(&mut it, 15);
+        assert_eq!(it.waiting_since, None);
     }
 }

@@ -59,7 +59,7 @@ impl Ledger {
     /// Our wall clock was set by so many seconds. For how long open incidents have waited for
     /// somebody, for how long somebody has them and how long ago messages about them were stays
     /// what it was: else nobody would be told further for as long as a clock was set back, or
-    /// everybody at once.
+    /// everybody at once. So does all that is held against those moments.
     pub(super) fn our_clock_was_set(&mut self, by_s: i64) {
         let moved =
             |at: Timestamp| at.saturating_add(SignedDuration::from_secs(by_s)).unwrap_or(at);
@@ -74,6 +74,16 @@ impl Ledger {
             }
             for told in &mut incident.told {
                 told.at = moved(told.at);
+                if let Some(given_up) = &mut told.given_up {
+                    given_up.at = moved(given_up.at);
+                }
+            }
+            for at in &mut incident.relapses {
+                *at = moved(*at);
+            }
+            incident.was_over = incident.was_over.map(moved);
+            if let Some(muted) = &mut incident.muted {
+                muted.since = moved(muted.since);
             }
         }
     }
@@ -175,7 +185,8 @@ impl Ledger {
     /// Makes a site's trouble its own incident.
     ///
     /// 1. A site has one incident of its own at a time. A graver trouble renames it and is said to
-    ///    be on since it began, whatever went before. One that was resting goes on.
+    ///    be on since it began, whatever went before. One that was resting goes on, as whatever it
+    ///    is by now: all was well in between.
     /// 2. One of the same kind that ended within the flapping window comes back.
     fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
@@ -185,16 +196,19 @@ impl Ledger {
         }
         if let Some(entry) = picture.site(site).own.and_then(|slot| self.entries.get_mut(&slot)) {
             let graver = entry.kind.is_none_or(|kind| kind < trouble.kind);
+            let rested = entry.well_since.is_some();
             entry.change().absorbed_by = None;
-            if entry.well_since.is_some() {
-                entry.relapse(trouble.since, &picture.settings().flapping, now.wall);
+            if rested {
+                entry.relapse(trouble.since, &picture.settings().flapping, now);
             }
             entry.members.insert(site, false);
             record::affect(entry, picture, site, trouble.since, now);
             if graver {
-                entry.kind = Some(trouble.kind);
                 entry.began_at = trouble.since;
                 entry.change().began = now.wall_at(trouble.since);
+            }
+            if graver || rested {
+                entry.kind = Some(trouble.kind);
                 record::name(entry, picture, now);
             }
             return;
@@ -249,7 +263,7 @@ impl Ledger {
             picture.site_mut(site).own = None;
         }
         if entry.well_since.is_some() {
-            entry.relapse(since, &picture.settings().flapping, now.wall);
+            entry.relapse(since, &picture.settings().flapping, now);
         }
         if entry.scope != *scope || !entry.explains(picture, kind) {
             (entry.scope, entry.kind) = (scope.clone(), Some(kind));
@@ -349,7 +363,7 @@ impl Ledger {
             entry.was(picture, scope, kind) && flap::may_return(&entry.incident, flapping, now.wall)
         })?;
         entry.kind = kind;
-        entry.relapse(since, flapping, now.wall);
+        entry.relapse(since, flapping, now);
         Some(*slot)
     }
 
@@ -428,4 +442,38 @@ fn onset(picture: &Picture, scope: &Scope, kind: Kind, members: &[SiteIx]) -> Op
     let first =
         members.iter().filter_map(|site| since(*site)).filter(|at| *at >= last.earlier(window));
     node.or_else(|| first.min())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FlappingSettings;
+    use crate::model::NotificationKind;
+    use crate::monitor::flap;
+    use crate::store::tests::{at, incident, told};
+
+    #[test]
+    fn a_clock_that_is_set_changes_nothing_of_what_came_back_and_when() {
+        let minute = |minute: u32| at(&format!("2026-02-03T01:{minute:02}:00Z"));
+        let settings = FlappingSettings::default();
+        for (by_s, end_is_told) in [(3600, false), (-3600, false), (3600, true), (-3600, true)] {
+            let mut it = incident("i", "tan-lap");
+            it.began = minute(0);
+            it.told.push(told("truc", NotificationKind::Firing, minute(1)));
+            it.resolved = Some(minute(7));
+            if end_is_told {
+                it.told.push(told("truc", NotificationKind::Resolved, minute(7)));
+            }
+            flap::relapse(&mut it, &settings, minute(8), minute(8));
+            flap::relapse(&mut it, &settings, minute(12), minute(12));
+            let back = it.came_back();
+            assert_eq!(back, end_is_told.then(|| minute(8)));
+            let mut ledger = Ledger::default();
+            let (scope, members) = (Scope::Gone, BTreeMap::new());
+            let slot = ledger.restore(Arc::new(it), scope, None, members, Mono::ZERO);
+            ledger.our_clock_was_set(by_s);
+            let moved = back.map(|at| at + SignedDuration::from_secs(by_s));
+            assert_eq!(ledger.get(slot).unwrap().incident.came_back(), moved, "by {by_s} s");
+        }
+    }
 }

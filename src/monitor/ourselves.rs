@@ -138,7 +138,7 @@ impl Monitor {
             return;
         }
         if entry.well_since.take().is_some() {
-            flap::relapse(entry.change(), flapping, now.wall);
+            flap::relapse(entry.change(), flapping, now.wall, now.wall);
             is_on_again = true;
         }
         let here = topology

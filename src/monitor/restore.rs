@@ -165,7 +165,9 @@ impl Monitor {
         let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
         let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
         let returned_at = returned_at.map_or(Mono::ZERO, ago);
-        let began_at = ago(incident.relapses.last().copied().unwrap_or(incident.began));
+        // A graver fault that took its place after it had come back began later still.
+        let began = incident.relapses.last().map_or(incident.began, |it| incident.began.max(*it));
+        let began_at = ago(began);
         // Since when the site that others hang on answers again.
         let over_since = match &scope {
             Some(Scope::Below(node)) if open && !still.is_empty() => {

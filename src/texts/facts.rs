@@ -151,7 +151,7 @@ impl<'a> Facts<'a> {
             now: tz.to_datetime(notification.created),
             began: tz.to_datetime(began),
             since: tz.to_datetime(since),
-            again: is_again.then_some(incident.relapses.len() + 1),
+            again: is_again.then(|| incident.nth_time()),
             last_for_now: told.is_some_and(|told| told.last_for_now),
             so_far: between(since, notification.created),
             over: over.map(|at| (tz.to_datetime(at), between(since, at))),
@@ -238,7 +238,12 @@ impl<'a> Facts<'a> {
     /// failures of its own to show.
     pub(super) fn evidence(&self) -> Vec<Observed<'a>> {
         let mut latest: Vec<&Evidence> = Vec::new();
-        for evidence in &self.incident.evidence {
+        // Of what came back counts what failed since, not what did before it was well.
+        let back = self.incident.relapses.last();
+        let counts = |it: &&Evidence| back.is_none_or(|back| it.at >= *back);
+        let seen = &self.incident.evidence;
+        let anew = seen.iter().any(|it| counts(&it) && Seen::of(it).is_failure());
+        for evidence in seen.iter().filter(|it| !anew || counts(it)) {
             // The monitor's own troubles all stand under one name.
             let same = |other: &&mut &Evidence| {
                 other.target == evidence.target && self.incident.site.is_some()

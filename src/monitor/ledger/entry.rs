@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::config::FlappingSettings;
-use crate::model::{Cause, EndpointIx, Incident, Mono, SiteIx, Topology};
+use crate::model::{Cause, EndpointIx, Incident, Mono, Now, SiteIx, Topology};
 use crate::monitor::flap;
 use crate::monitor::ourselves::Weakness;
 use crate::monitor::site::{Kind, Trouble};
@@ -110,10 +108,10 @@ impl Entry {
 
     /// It is on again since `since`, having seemed over or been told to be. By that moment it is
     /// known what fails together with it.
-    pub(super) fn relapse(&mut self, since: Mono, settings: &FlappingSettings, now: Timestamp) {
+    pub(super) fn relapse(&mut self, since: Mono, settings: &FlappingSettings, now: Now) {
         (self.well_since, self.over_since) = (None, None);
         self.began_at = since;
-        flap::relapse(self.change(), settings, now);
+        flap::relapse(self.change(), settings, now.wall_at(since), now.wall);
     }
 
     /// Whether it is open and nothing wider explains it.

@@ -250,11 +250,17 @@ fn note_members(entry: &mut Entry, picture: &Picture, now: Now) -> Vec<SiteIx> {
             && picture.site(site).group.is_none()
             && !Sight::is_in_doubt(picture, now.mono)
         {
-            if entry.well_since.is_some() {
-                entry.relapse(trouble.since, &picture.settings().flapping, now.wall);
+            let rested = entry.well_since.is_some();
+            if rested {
+                entry.relapse(trouble.since, &picture.settings().flapping, now);
             }
             entry.members.insert(site, false);
             record::affect(entry, picture, site, trouble.since, now);
+            if rested && Some(trouble.kind) < entry.kind {
+                // All was well in between: nothing of what it was may be left.
+                entry.kind = Some(trouble.kind);
+                record::name(entry, picture, now);
+            }
         }
     }
     if !entry.is_all_well() {

@@ -51,7 +51,8 @@ pub(super) fn path(
         let since = if is_poor(of) {
             paths(of).map(|path| path.since()).max().unwrap_or_default()
         } else {
-            // Its grade is that of what was before; what was asked last is what made it suspicious.
+            // Its grade is that of what was before. When it turned bad is not known better than by
+            // when it was asked last.
             let targets = &picture.topology().endpoint(of).targets;
             let pinged =
                 targets.iter().map(|ix| picture.target(*ix)).filter(|it| it.path.is_some());
