@@ -1,5 +1,5 @@
-//! The outbox as it was decided, where the database does not hold all of it: after a start on a disk
-//! that is still full.
+//! The outbox as it was decided, where the database does not hold all of it: after a start on a
+//! disk that is still full.
 //!
 //! What the database lacks is not only messages of its own. It may say of messages in the database
 //! that they were told, given up or went through a fallback, and of incidents that they are over.

@@ -28,8 +28,8 @@ impl Case<'_> {
             if lines.max(labels) == 0 {
                 return;
             }
-            // Where both explain as many, some of those behind a line may answer in spite of it, and
-            // none of those with the label.
+            // Where both explain as many, some of those behind a line may answer in spite of it,
+            // and none of those with the label.
             let holds = line.as_ref().is_some_and(|line| line.holds);
             let fits = label.as_ref().is_some_and(|(_, it, _)| it.inside_failing == it.inside);
             if labels > lines || labels == lines && fits && !holds {
