@@ -1,5 +1,6 @@
 //! An incident as a story: what it is in words, and what happened one after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,10 +13,10 @@ use super::{look_back, past};
 use crate::config::Phonebook;
 use crate::model::{
     Alert, ChannelId, Incident, IncidentId, Language, Notification, NotificationId,
-    NotificationKind, SiteId, Snapshot,
+    NotificationKind, SiteId, Snapshot, on_record,
 };
-use crate::store::MarkState;
-use crate::texts::{self, Item, Style};
+use crate::store::{MarkState, Message};
+use crate::texts::{self, Item, Style, Untold};
 use crate::web::app::App;
 use crate::web::asked::{Id, Tongue};
 use crate::web::story::{self, What};
@@ -64,6 +65,20 @@ pub(in crate::web) fn kinds() -> [&'static str; 8] {
     What::ALL.map(What::word)
 }
 
+/// Which channels have not got through with what they are to tell.
+fn untold(messages: &[Message]) -> Vec<Untold> {
+    let mut oldest: BTreeMap<&ChannelId, Untold> = BTreeMap::new();
+    for Message { notification, mark } in messages {
+        let number = on_record(&notification.id, &notification.alert.incident.id);
+        let Some((_, nth)) = number.filter(|_| mark.state == MarkState::Waiting) else { continue };
+        let channel = &notification.channel;
+        let new = Untold { channel: channel.clone(), nth, through: mark.fallback.clone() };
+        let known = oldest.entry(channel).or_insert(new);
+        known.nth = known.nth.min(nth);
+    }
+    oldest.into_values().collect()
+}
+
 /// `GET /api/v1/incidents/{id}/timeline`.
 pub(in crate::web) async fn show(
     State(app): State<Arc<App>>,
@@ -97,7 +112,7 @@ pub(in crate::web) async fn show(
         alert,
         instead_of: None,
     };
-    let item = Item::new(kind, Arc::new(notification));
+    let item = Item { untold: untold(&messages), ..Item::new(kind, Arc::new(notification)) };
     let told = texts::write(&item, false, &style);
     let name = |site: &SiteId| names.get(site).map_or_else(|| site.to_string(), Clone::clone);
     let happened = story::of(&incident, &name, language).into_iter();
@@ -172,8 +187,32 @@ fn alert(
         session_title: session.map(|view| view.session.title.clone()),
         session_start: session.map(|view| view.session.start),
         drill: false,
-        phones: std::collections::BTreeMap::new(),
+        phones: BTreeMap::new(),
         readiness: None,
         incident,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{incident, mark, notification};
+
+    #[test]
+    fn who_is_waited_for_is_not_named_as_told() {
+        let message = |channel: &str, nth: u32, state| {
+            let id = format!("i/{channel}/firing/{nth}");
+            let it = notification(&id, incident("i", "tan-lap"), NotificationKind::Firing);
+            let notification = Notification { channel: ChannelId::new(channel), ..it };
+            Message { notification, mark: mark(&id, state) }
+        };
+        let messages = [
+            message("truc", 1, MarkState::Delivered),
+            message("truc", 4, MarkState::Waiting),
+            message("truc", 3, MarkState::Waiting),
+            message("chat", 2, MarkState::Delivered),
+        ];
+        let expected = Untold { channel: ChannelId::new("truc"), nth: 3, through: None };
+        assert_eq!(untold(&messages), [expected]);
     }
 }

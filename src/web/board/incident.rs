@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::model::{
-    Alert, Contact, Incident, IncidentId, NotificationKind, Phase, Resolution, Severity, SiteId,
-    SiteIx, Snapshot,
+    Alert, ChannelStatus, Contact, Incident, IncidentId, NotificationKind, Phase, Resolution,
+    Severity, SiteId, SiteIx, Snapshot, Told,
 };
 use crate::texts::{self, Account};
 
@@ -60,7 +60,7 @@ pub(in crate::web) async fn show(
     let account = account(&pen, &incident);
     let title = format!("{} {}", account.subject, account.fault);
     let title = if incident.is_open() { title } else { format!("✓ {title}") };
-    let main = whole(&pen, &incident, &account);
+    let main = whole(&pen, &incident, &account, &app.daemon.channels());
     let place = app.live.place(shown.version);
     // Nothing about one of the past changes any more.
     let page = Page {
@@ -71,7 +71,12 @@ pub(in crate::web) async fn show(
     reader.answer(StatusCode::OK, &pen, &page, &main)
 }
 
-fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
+fn whole(
+    pen: &Pen<'_>,
+    incident: &Incident,
+    account: &Account,
+    channels: &[ChannelStatus],
+) -> Markup {
     let site = place(pen.snapshot, incident);
     html! {
         nav.way aria-label=(pen.pick("Đường dẫn", "Path")) {
@@ -125,7 +130,7 @@ fn whole(pen: &Pen<'_>, incident: &Incident, account: &Account) -> Markup {
                     (phones(pen, incident))
                 }
             }
-            (story(pen, incident))
+            (story(pen, incident, channels))
         }
     }
 }
@@ -165,7 +170,7 @@ fn recurred(pen: &Pen<'_>, times: usize) -> String {
 const FOLDED: usize = 20;
 
 /// What happened one after the other, and who was told of it.
-fn story(pen: &Pen<'_>, incident: &Incident) -> Markup {
+fn story(pen: &Pen<'_>, incident: &Incident, channels: &[ChannelStatus]) -> Markup {
     let name = |site: &SiteId| {
         let known = pen.snapshot.topology.find_site(site);
         known.map_or_else(|| site.to_string(), |ix| pen.snapshot.topology.site(ix).name.clone())
@@ -190,6 +195,12 @@ fn story(pen: &Pen<'_>, incident: &Incident) -> Markup {
             Some(other) if *other != told.channel => {
                 text = format!("{text} · {} {other}", pen.pick("qua kênh", "through channel"));
             }
+            Some(_) if may_wait(told, channels) => {
+                text += pen.pick(
+                    " · kênh đang lỗi, có thể chưa tới",
+                    " · the channel fails, it may not have arrived",
+                );
+            }
             Some(_) => {}
         }
         (told.at, What::Message as u8, text)
@@ -203,6 +214,14 @@ fn story(pen: &Pen<'_>, incident: &Incident) -> Markup {
             } } }
         }
     }
+}
+
+/// Whether its channel fails and has not got through with what was decided then, as far as can be
+/// told by the oldest that waits.
+fn may_wait(told: &Told, channels: &[ChannelStatus]) -> bool {
+    let mut failing = channels.iter().filter(|it| it.failing_since.is_some());
+    let channel = failing.find(|it| it.id == told.channel);
+    channel.and_then(|it| it.untold).is_some_and(|oldest| oldest <= told.at)
 }
 
 /// One incident on a card.
@@ -403,5 +422,27 @@ pub(super) const fn mark(severity: Severity) -> &'static str {
         Severity::Critical => "✕",
         Severity::Warning => "!",
         Severity::Info => "i",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelId;
+    use crate::store::tests::{at, told};
+
+    #[test]
+    fn what_a_channel_that_fails_has_waiting_may_not_have_arrived() {
+        let moment = |second: u32| at(&format!("2026-02-03T01:00:{second:02}Z"));
+        let told = told("truc", NotificationKind::Firing, moment(20));
+        let idle = ChannelStatus::idle(ChannelId::new("truc"), "webhook");
+        let waits = |failing: bool, oldest: Option<u32>| {
+            let failing_since = failing.then(|| moment(25));
+            let untold = oldest.map(moment);
+            may_wait(&told, &[ChannelStatus { failing_since, untold, ..idle.clone() }])
+        };
+        assert!(waits(true, Some(20)) && waits(true, Some(10)));
+        assert!(!waits(true, Some(21)), "only what came later waits");
+        assert!(!waits(true, None) && !waits(false, Some(10)));
     }
 }
