@@ -15,9 +15,9 @@ impl Ledger {
     ///
     /// 1. They are asked again, and wait until as many turns as make a failure a fact have passed
     ///    in which nobody else began to answer, or `correlation.window` since it was over. What
-    ///    sites have in common comes back to one after the other, as power does: those wait until
-    ///    for twice the window nobody was well again. Nor do paths become good all at once, each
-    ///    is found so by its own losses: for the window nobody's may have.
+    ///    sites have in common and silences them comes back to one after the other, as power does:
+    ///    those wait until for twice the window nobody was well again. Nor do paths become good all
+    ///    at once, each is found so by its own losses: for the window nobody's may have.
     /// 2. Who is in trouble then leaves, to be explained anew: by itself, or by the highest of
     ///    them. By this incident it was affected until that was over.
     /// 3. A trouble that is milder and was not known before may pass by itself: the router
@@ -58,7 +58,7 @@ impl Ledger {
         let window = picture.settings().correlation.window;
         let longest = over_since + window;
         let deadline = match (&entry.scope, entry.kind) {
-            (Scope::Label { .. }, _) => calm_since + window * 2,
+            (Scope::Label { .. }, Some(Kind::Silent)) => calm_since + window * 2,
             (_, Some(Kind::Quality)) => calm_since + window,
             _ => patience.map_or(longest, |patience| longest.min(calm_since + patience)),
         };
