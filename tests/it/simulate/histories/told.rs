@@ -11,7 +11,7 @@ use vchealth::model::{
 };
 
 use super::{ALL, CRITICAL, NO_ENDS};
-use crate::simulate::run::explains;
+use crate::simulate::run::{self, explains};
 
 /// The time over which messages are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -24,8 +24,8 @@ const MOST_FIRINGS: usize = 2;
 /// and the same people, never two of a kind in a row, no id twice. Where there is a `limit` there
 /// are never more in an hour of one incident that comes and goes, what was said in between before
 /// it first came back apart, and the first that says, while a session is on or near, that it has
-/// become critical; where there is but `one_cause`, nor of the same trouble of one place, which may
-/// have been told as an incident of its own before.
+/// become critical, and calls to what is critical and stays on; where there is but `one_cause`, nor
+/// of the same trouble of one place, which may have been told as an incident of its own before.
 pub(super) fn mistold(
     told: &[(Duration, Notification)],
     limit: bool,
@@ -58,10 +58,20 @@ pub(super) fn mistold(
         }
         before.push(message);
         let relapses = &message.alert.incident.relapses;
+        let is_near = matches!(message.alert.phase, Phase::Readiness | Phase::Live);
+        let settled = run::settings().flapping.settled_after.get(message.alert.phase);
+        // What is critical and stays on for so long toggles no more: who is called to it is.
+        let is_call = |m: &Notification| {
+            let since = relapses.iter().rfind(|at| **at <= m.created);
+            matches!(m.kind, NotificationKind::Reminder | NotificationKind::Escalation)
+                && m.alert.incident.severity == Severity::Critical
+                && since.is_some_and(|at| m.created.duration_since(*at).unsigned_abs() >= settled)
+        };
         let counts = |m: &&&Notification| {
             let is_state = matches!(m.kind, NotificationKind::Firing | NotificationKind::Resolved);
             let has_come_back = relapses.first().is_some_and(|first| *first <= m.created);
-            message.created.duration_since(m.created) < HOUR && (is_state || has_come_back)
+            let is_recent = message.created.duration_since(m.created) < HOUR;
+            is_recent && (is_state || has_come_back) && !is_call(m)
         };
         let recent = before.iter().filter(counts);
         let (latest, earlier) = (&message.alert.incident, recent.clone().rev().skip(1));
@@ -69,10 +79,10 @@ pub(super) fn mistold(
             let was = &m.alert.incident;
             was.severity < Severity::Critical || gravity(was.cause) < gravity(latest.cause)
         };
-        let is_near = matches!(message.alert.phase, Phase::Readiness | Phase::Live);
         let is_critical = latest.severity == Severity::Critical;
         let rises = is_near && is_critical && earlier.into_iter().all(is_less);
-        if limit && recent.count() > MOST_IN_AN_HOUR + usize::from(rises) {
+        let is_free = is_near && is_call(message);
+        if limit && !is_free && recent.count() > MOST_IN_AN_HOUR + usize::from(rises) {
             found.push(format!("{at:?}: {} is one too many within the hour", message.id));
         }
         let is_again = |before: &Notification| {
