@@ -724,9 +724,41 @@ fn happens() -> impl Strategy<Value = Happens> {
     ]
 }
 
+#[test]
+fn what_stays_critical_in_a_session_calls_people_whatever_was_said_in_the_hour() {
+    for (near, settles, expected) in [
+        (true, 5, &["all reminder", "a escalation", "b escalation"][..]),
+        (false, 5, &[][..]),
+        (true, 60, &[][..]),
+    ] {
+        let mut case = Case::new(vec![reach("all", 0, 0), reach("a", 1, 3), reach("b", 2, 6)]);
+        case.incident.severity = Severity::Critical;
+        case.rules.near = near;
+        let ids = ["all", "a", "b"];
+        for minute in 0..8 {
+            case.tell_at(minute, &ids);
+        }
+        case.end();
+        case.tell_at(8, &ids);
+        case.come_back();
+        for minute in 9..16 {
+            case.tell_at(minute, &ids);
+        }
+        // Some are used up now; it goes on without a break.
+        case.rules.settled = Duration::from_secs(60 * settles);
+        case.ack(Some(20));
+        for minute in 17..20 {
+            case.tell_at(minute, &ids);
+        }
+        let told: Vec<String> = (20..40).flat_map(|minute| case.tell_at(minute, &ids)).collect();
+        assert_eq!(told, expected, "near: {near}, settles in {settles} min");
+    }
+}
+
 proptest! {
     /// Whatever happens, no channel gets more than the limit in an hour of what comes and goes, but
-    /// for one near a session that says that it is critical or critical by a graver trouble; none
+    /// for one near a session that says that it is critical or critical by a graver trouble, and
+    /// calls to what is critical and stays on; none
     /// hears an end without a beginning or two in a row, and in the end everybody who heard
     /// that it is on has heard exactly once since then that it is over.
     #[test]
@@ -807,9 +839,14 @@ proptest! {
             let all: Vec<&Told> =
                 case.incident.told.iter().filter(|it| it.channel.as_str() == channel).collect();
             let first = case.incident.relapses.first();
+            let is_call = |it: &Told| {
+                matches!(it.kind, NotificationKind::Escalation | NotificationKind::Reminder)
+                    && is_steady(&case.incident, it.severity, it.at, case.rules.settled)
+            };
             let counts = |it: &&&Told| {
-                matches!(it.kind, NotificationKind::Firing | NotificationKind::Resolved)
-                    || first.is_some_and(|first| *first <= it.at)
+                let is_state =
+                    matches!(it.kind, NotificationKind::Firing | NotificationKind::Resolved);
+                (is_state || first.is_some_and(|first| *first <= it.at)) && !is_call(it)
             };
             let all: Vec<&&Told> = all.iter().filter(counts).collect();
             for (n, last) in all.iter().enumerate() {
