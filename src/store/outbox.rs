@@ -264,18 +264,25 @@ fn stand_ins(db: &Connection) -> rusqlite::Result<Vec<StandIn>> {
 }
 
 /// The messages that wait, in the order in which they were decided. What was withdrawn for one of
-/// them came after the last that its channel has told of the incident.
+/// them came after the last that its channel has told of the incident: looked for once for each of
+/// both, since a great many may wait.
 fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
     let mut select = db.prepare(
-        "SELECT id, notification, attempts, next_attempt, bundle, told_as, fallback, heard,
-                (SELECT older.id FROM outbox AS older
-                 WHERE older.incident = it.incident AND older.channel = it.channel
-                   AND older.state = 3 AND older.seq < it.seq AND older.seq >
-                       (SELECT ifnull(max(told.seq), 0) FROM outbox AS told
-                        WHERE told.incident = it.incident AND told.channel = it.channel
-                          AND told.state = 1)
-                 ORDER BY older.seq LIMIT 1)
-         FROM outbox AS it WHERE state = 0 ORDER BY seq",
+        "WITH told AS MATERIALIZED
+             (SELECT channel, incident, max(seq) AS seq FROM outbox
+              WHERE state = 1 AND incident IN (SELECT incident FROM outbox WHERE state = 0)
+              GROUP BY channel, incident),
+         older AS MATERIALIZED
+             (SELECT it.channel, it.incident, it.id, min(it.seq) AS seq FROM outbox AS it
+              LEFT JOIN told ON told.channel = it.channel AND told.incident = it.incident
+              WHERE it.state = 3 AND it.seq > ifnull(told.seq, 0)
+                AND it.incident IN (SELECT incident FROM outbox WHERE state = 0)
+              GROUP BY it.channel, it.incident)
+         SELECT it.id, notification, attempts, next_attempt, bundle, told_as, fallback, heard,
+                CASE WHEN older.seq < it.seq THEN older.id END
+         FROM outbox AS it
+         LEFT JOIN older ON older.channel = it.channel AND older.incident = it.incident
+         WHERE it.state = 0 ORDER BY it.seq",
     )?;
     let mut rows = select.query([])?;
     let mut waiting = Vec::new();
