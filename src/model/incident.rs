@@ -668,8 +668,7 @@ impl Incident {
     /// became graver after it had come back is on since that began.
     #[must_use]
     pub fn since(&self) -> Timestamp {
-        let back = self.came_back().filter(|_| self.is_open());
-        back.map_or(self.began, |back| back.max(self.began))
+        if self.is_open() { self.last_since() } else { self.began }
     }
 
     /// When it came back from being over, as people know it.

@@ -495,18 +495,22 @@ mod tests {
     use crate::store::Writer;
     use crate::store::tests::Scratch;
 
-    #[tokio::test]
-    async fn it_is_noticed_when_the_courier_breaks_off_and_when_it_comes_round() {
-        let clock = Clock::start();
-        let dir = Scratch::new("courier-breaks-off");
+    /// One that has nothing to deliver, and who writes for it.
+    fn idle(dir: &Scratch, clock: Clock) -> (Courier, Writer) {
         let (store, _) = dir.open();
         let waiting = store.outstanding().unwrap();
         let writer = Writer::start(store, clock, |_| {}).unwrap();
         let style = Style::new(Language::Vi, TimeZone::UTC, "http://127.0.0.1");
         let setup = Setup { channels: Vec::new(), style };
         let (inbox, orders) = Inbox::new();
-        let courier =
-            Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock).unwrap();
+        let courier = Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock);
+        (courier.unwrap(), writer)
+    }
+
+    #[tokio::test]
+    async fn it_is_noticed_when_the_courier_breaks_off_and_when_it_comes_round() {
+        let (clock, dir) = (Clock::start(), Scratch::new("courier-breaks-off"));
+        let (courier, _writer) = idle(&dir, clock);
         let mut ended = pin!(courier.ended());
         tokio::select! {
             biased;
@@ -529,16 +533,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_stands_still_keeps_nobody_from_ending() {
-        let clock = Clock::start();
-        let dir = Scratch::new("courier-stands-still");
-        let (store, _) = dir.open();
-        let waiting = store.outstanding().unwrap();
-        let writer = Writer::start(store, clock, |_| {}).unwrap();
-        let style = Style::new(Language::Vi, TimeZone::UTC, "http://127.0.0.1");
-        let setup = Setup { channels: Vec::new(), style };
-        let (inbox, orders) = Inbox::new();
-        let courier =
-            Courier::start(inbox, orders, &setup, waiting, writer.handle(), clock).unwrap();
+        let (clock, dir) = (Clock::start(), Scratch::new("courier-stands-still"));
+        let (courier, writer) = idle(&dir, clock);
         let held = courier.hold();
         let within = Duration::from_secs(5);
         let stopped = tokio::time::timeout(2 * within, courier.stop(within)).await;
