@@ -284,7 +284,8 @@ impl Sending<'_> {
     /// What a failure means: a reply of 5xx is final (RFC 5321 §4.2.1), everything else is not.
     fn failed(&self, error: &Error) -> DeliveryError {
         let retry = if error.is_permanent() { Retry::Never } else { Retry::Later };
-        let secrets: Vec<&Secret> = self.password.iter().collect();
+        let addresses = addresses(&self.to);
+        let secrets: Vec<&Secret> = self.password.iter().chain(&addresses).collect();
         let server = self.email.server();
         let why = explained(error.to_string());
         let why = repeatable(&why, &WebAddress::new(server.clone()), &secrets);
@@ -353,6 +354,16 @@ fn explained(text: String) -> String {
     }
 }
 
+/// The addresses of recipients, as a server may repeat them in a refusal: it may have made small
+/// letters of them.
+fn addresses(to: &[Mailbox]) -> Vec<Secret> {
+    let both = |to: &Mailbox| {
+        let address = to.email.to_string();
+        [address.to_lowercase(), address].map(Secret::new)
+    };
+    to.iter().flat_map(both).collect()
+}
+
 fn mailbox(text: &str) -> Result<Mailbox, DeliveryError> {
     text.parse().map_err(|error| never(format!("`{text}` is no address for mail: {error}")))
 }
@@ -373,5 +384,16 @@ mod tests {
         let no_log_in = "internal client error: No compatible authentication mechanism was found";
         assert!(told(no_log_in).contains("leave out `user`"), "{}", told(no_log_in));
         assert_eq!(told("transient error (452): full"), "transient error (452): full");
+    }
+
+    #[test]
+    fn an_address_that_a_server_repeats_is_not_told() {
+        let to = ["Đàm Thị Hà <Ha.Rieng@tinh.example>", "truc@tinh.example"].map(mailbox);
+        let addresses = addresses(&to.map(Result::unwrap));
+        let secrets: Vec<&Secret> = addresses.iter().collect();
+        let told = |said: &str| repeatable(said, &WebAddress::new("mail.example:25"), &secrets);
+        let refused = told("550: 5.1.1 <ha.rieng@tinh.example>: Recipient address rejected");
+        assert_eq!(refused, "550: 5.1.1 <***>: Recipient address rejected");
+        assert_eq!(told("no Ha.Rieng@tinh.example, truc@tinh.example"), "no ***, ***");
     }
 }

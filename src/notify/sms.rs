@@ -21,6 +21,8 @@ use crate::store::RecipientKey;
 /// Characters in one message of the default alphabet (3GPP TS 23.038, section 6.1.2.1).
 const LONGEST: usize = 160;
 
+/// The code of the country in front of a number, in place of its first zero.
+const COUNTRY: &str = "84";
 /// Longest way to reach somebody for which the rest is cut.
 const SHORT_WAY: usize = 24;
 /// Longest name of a site, a session or a person in it, in characters.
@@ -90,7 +92,8 @@ impl Sms {
         };
         let url = request.url.clone();
         let answer: Answer = self.http.exchange(request, self.settings.timeout).await?;
-        let secrets: Vec<&Secret> = secrets.iter().collect();
+        let number = number(short.phone);
+        let secrets: Vec<&Secret> = secrets.iter().chain(&number).collect();
         match &self.settings.gateway {
             SmsGateway::Esms(_) => esms::read(&answer, &url, &secrets),
             SmsGateway::Http(gateway) => gateway::read(gateway, &answer, &url, &secrets),
@@ -127,6 +130,16 @@ impl Post for Sms {
         let id = format!("{}-{}", message.id, RecipientKey::of(phone));
         self.send(Short { phone, text, id: &id }).await
     }
+}
+
+/// A number as a gateway may repeat it in a refusal: as it was handed over, without the sign and
+/// with or without the code of the country in place of its first zero.
+fn number(phone: &str) -> Vec<Secret> {
+    let digits = phone.trim_start_matches('+');
+    let bare = digits.strip_prefix(COUNTRY).or(digits.strip_prefix('0')).unwrap_or(digits);
+    let abroad = format!("{COUNTRY}{bare}");
+    let all = [phone, &format!("+{abroad}"), &abroad, digits, &format!("0{bare}"), bare];
+    all.map(Secret::new).into()
 }
 
 /// The letter in one short message, in people's own words if they have some.

@@ -419,7 +419,7 @@ async fn a_refusal_counts_whether_or_not_the_server_says_farewell() {
     let login = Some(("canhbao".to_owned(), place.key("password", PASSWORD)));
     let cases: [(Answers, bool, &str); 5] = [
         (&[("MAIL", "550 not from you\r\n")], false, "550"),
-        (&[("RCPT", "550 no such user\r\n")], false, "550"),
+        (&[("RCPT", "550 no such user <Truc@tinh.example>\r\n")], false, "550"),
         (&[("DATA", "554 no\r\n")], false, "554"),
         (&[(".", "554 spam\r\n")], false, "554"),
         (
@@ -436,7 +436,7 @@ async fn a_refusal_counts_whether_or_not_the_server_says_farewell() {
             login: login.clone().filter(|_| logs_in),
             ca_file: None,
             from: "canh-bao@tinh.example".to_owned(),
-            to: vec!["truc@tinh.example".to_owned()],
+            to: vec!["Truc@tinh.example".to_owned()],
             hello: None,
             timeout: Duration::from_secs(20),
         };
@@ -444,6 +444,7 @@ async fn a_refusal_counts_whether_or_not_the_server_says_farewell() {
         let error = told.unwrap_err();
         assert_eq!(error.retry, Retry::Never, "{error}");
         assert!(error.text.contains(code), "{error}");
+        assert!(!error.text.contains("@tinh.example"), "nobody's business: {error}");
     }
 }
 

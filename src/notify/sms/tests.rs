@@ -219,3 +219,33 @@ async fn a_number_keeps_its_id_where_another_is_taken_out_while_a_message_waits(
     assert!(third.len() == 2 && third[0] == third[1], "the same at the repeat: {asked:?}");
     assert!(!ids("2").contains(&third[0]), "no other number had it before: {asked:?}");
 }
+
+#[tokio::test]
+async fn a_number_that_a_gateway_repeats_is_not_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let said = "not valid: +84912345678, 84912345678, 0912345678 (912345678)";
+        let size = said.len();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut vec![0; 8192]).await.unwrap();
+            let answer = format!(
+                "HTTP/1.1 400 No\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n{said}"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    for phone in ["+84912345678", "0912345678"] {
+        let mut settings = gateway_at(port, &[phone]);
+        if let SmsGateway::Http(gateway) = &mut settings.gateway {
+            gateway.url = WebAddress::new(format!("http://127.0.0.1:{port}/"));
+            let fields = [("to".to_owned(), "{phone}".to_owned())].into();
+            gateway.body = SmsBody::Json(fields);
+        }
+        let http = Http::new(crate::clock::Clock::start());
+        let sms = Sms::new(&settings, Arc::new(style(Language::Vi)), http, Arc::default());
+        let error = sms.deliver(&every_letter().remove(0).1).await.result.unwrap_err();
+        assert!(error.text.ends_with("not valid: ***, ***, *** (***)"), "{error}");
+    }
+}
