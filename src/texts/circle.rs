@@ -54,7 +54,8 @@ impl<'a> Circle<'a> {
     ///    getting through, by those for whom the last such message was. Duty may have changed hands
     ///    since: whom only a later one was for is not reached. Where another channel stands in, it
     ///    is that one which was heard, by whomever, unless it has not got through either.
-    /// 3. Else its people are not reached, unless they are another way.
+    /// 3. Else its people are not reached, unless they are another way. So it is with those of the
+    ///    channel in whose place this message goes: only its readers know that they lack it.
     fn of_one(facts: &Facts<'a>) -> Self {
         let (mut told, mut unreached) = (Names::default(), Names::default());
         let mut since: BTreeMap<&str, Vec<&'a Told>> = BTreeMap::new();
@@ -69,6 +70,10 @@ impl<'a> Circle<'a> {
         since.remove(facts.channel);
         for (channel, its) in since {
             let Some(last) = its.last() else { continue };
+            if facts.instead_of == Some(channel) {
+                names(last).for_each(|name| add(&mut unreached.people, name));
+                continue;
+            }
             let lacks = |id: &str| facts.untold.iter().find(|untold| untold.channel.as_str() == id);
             let untold = lacks(channel);
             // Neither its own channel nor the one that stands in is still trying in vain.

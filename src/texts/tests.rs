@@ -1269,3 +1269,31 @@ fn morning() -> [(&'static str, &'static str, Found, Verdict); 9] {
         ("cao-ky", "Xã Cao Kỳ", Found::FailedBefore { failed: 3, of: 5 }, Verdict::AtRisk),
     ]
 }
+
+#[test]
+fn in_place_of_a_channel_its_people_are_named_as_not_reached() {
+    use NotificationKind::Firing;
+    for given_up in [true, false] {
+        let mut it = sample(Cause::Access);
+        let mut own = told("sms-ha", Firing, "2026-02-03T00:42:14Z", &["Đàm Thị Hà"]);
+        own.given_up = given_up.then(|| GivenUp {
+            at: own.at,
+            by: vec![ChannelId::new("sms-ha")],
+            instead: Some(ChannelId::new("chat")),
+            again: false,
+        });
+        it.alert.incident.told = vec![own];
+        numbered(&mut it);
+        it.channel = ChannelId::new("chat");
+        it.instead_of = Some(ChannelId::new("sms-ha"));
+        let mut letter = letter(vec![it]);
+        if !given_up {
+            let through = Some(ChannelId::new("chat"));
+            letter.items[0].untold =
+                vec![Untold { channel: ChannelId::new("sms-ha"), nth: 1, through }];
+        }
+        let text = plain(&letter, &style(Language::En));
+        assert!(text.contains("\nNot reached yet: Đàm Thị Hà"), "{text}");
+        assert!(!text.contains("Also told"), "{text}");
+    }
+}
