@@ -93,6 +93,8 @@ impl Queue {
                         self.hand_on_end(&stand_in, now);
                     }
                     copy.kind = match copy.kind {
+                        // That nobody has it is what its people have to hear above all.
+                        NotificationKind::Escalation => NotificationKind::Escalation,
                         _ if new => NotificationKind::Firing,
                         NotificationKind::Firing => NotificationKind::Update,
                         other => other,

@@ -529,3 +529,13 @@ fn a_fallback_that_is_not_there_stands_in_for_nobody_though_its_channel_is() {
     desk.run(seconds(60), without(&[]));
     assert_eq!(told(&desk), ["truc firing a", "truc firing b"]);
 }
+
+#[test]
+fn an_escalation_that_is_the_first_that_a_fallback_hears_of_it_is_an_escalation() {
+    let mut desk = chain(&["truc", "sms"]);
+    desk.decide("a", "i1", ESCALATION);
+    desk.take();
+    desk.fail("a", Retry::Never);
+    desk.run(Duration::ZERO, without(&[]));
+    assert_eq!(told(&desk)[1..], ["sms escalation a/via/sms"]);
+}
