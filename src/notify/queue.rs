@@ -22,7 +22,8 @@
 //!    time counts from where the attempt began, since one that hangs has waited already. Meanwhile
 //!    one message at a time finds out whether the channel works again. Where some recipients have
 //!    it, only that message waits for the others; who has it is on record with it, so that a
-//!    restart meanwhile repeats it to nobody.
+//!    restart meanwhile repeats it to nobody. Where a receiver asked for longer than we would wait,
+//!    it is asked for nothing meanwhile, also after a restart.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    The more of them have failed, the oftener each is tried before another one is: then it is
 //!    rather the channel, and what was never tried leaves in few digests once that is back. If one
@@ -37,7 +38,8 @@
 //!    own right, nothing is told twice. Whoever heard of a problem this way hears of its end this
 //!    way, even if the channel works again by then; but a channel that tells no ends is told none
 //!    in place of another, and none is told in its place. A fallback that is taken out of the
-//!    settings before it told anybody has not stood in: another one does.
+//!    settings before it told anybody has not stood in: another one does. For how long a channel
+//!    has failed counts over a restart, from when the oldest was decided that was tried in vain.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 //! 9. What some recipients have and others refuse for good is told, and so is what those others did
@@ -258,6 +260,12 @@ impl Queue {
         entry.bundle = waiting.bundle;
         entry.fallback = waiting.fallback;
         entry.heard = waiting.heard;
+        let line = self.lines.get_mut(&entry.notification.channel);
+        // What some have waits for the others and says nothing of the channel.
+        if let Some(line) = line.filter(|_| entry.attempts > 0 && entry.heard.is_empty()) {
+            let age = now.wall.duration_since(entry.notification.created);
+            line.restore_failing(Duration::try_from(age).unwrap_or_default(), wait, now);
+        }
         self.admit(entry, now);
         self.fall_back(now);
     }

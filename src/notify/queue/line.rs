@@ -36,6 +36,8 @@ pub(super) struct Line {
     streak: u32,
     /// When the first of them left.
     failing_from: Mono,
+    /// For how long it had failed by then before a restart.
+    pub(super) failed_before: Duration,
     /// Attempts without a success since one succeeded, and when the first of them had failed.
     failures: u32,
     pub(super) failed_first: Option<Now>,
@@ -85,6 +87,7 @@ impl Line {
             status: ChannelStatus::idle(setup.id.clone(), setup.kind),
             streak: 0,
             failing_from: Mono::NEVER,
+            failed_before: Duration::ZERO,
             failures: 0,
             failed_first: None,
             refusals: 0,

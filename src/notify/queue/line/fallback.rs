@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::entry::{Entry, fall_back};
 use super::super::stand_in::told_itself;
-use super::super::{Event, Output};
+use super::super::{Event, LONGEST_WAIT, Output};
 use super::Line;
 use crate::config::Fallback;
 use crate::model::{ChannelId, Mono, NotificationId, Now};
@@ -46,7 +46,7 @@ impl Line {
     pub(in super::super) fn fall_back(&mut self, now: Now, output: &mut Output) {
         let Some(fallback) = self.fallback.clone() else { return };
         let after = fallback.after;
-        let all = self.failing_from < Mono::NEVER && now.mono >= self.failing_from + after;
+        let all = self.fails_for_long_at(after).is_some_and(|at| now.mono >= at);
         let waiting = self.waiting.iter_mut().map(|entry| (false, entry));
         let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
         // What has left comes first, so that the end of an incident is told after its beginning.
@@ -88,10 +88,26 @@ impl Line {
     pub(in super::super) fn falls_back_at(&self) -> Option<Mono> {
         let fallback = self.fallback.as_ref()?;
         let owed = |entry: &&Entry| fallback.is_due(entry);
-        let all = self.on_their_way().any(|entry| owed(&entry)).then_some(self.failing_from);
-        let left = self.under_way.values().flatten().filter(owed).map(|entry| entry.left_at);
-        let from = all.into_iter().chain(left).min().filter(|from| *from < Mono::NEVER)?;
-        Some(from + fallback.after)
+        let any = self.on_their_way().any(|entry| owed(&entry));
+        let all = any.then(|| self.fails_for_long_at(fallback.after)).flatten();
+        let left = self.under_way.values().flatten().filter(owed);
+        all.into_iter().chain(left.map(|entry| entry.left_at + fallback.after)).min()
+    }
+
+    /// From when on every attempt has failed for so long. What it had failed for before a restart
+    /// counts once an attempt has failed since: it may work again.
+    fn fails_for_long_at(&self, after: Duration) -> Option<Mono> {
+        let after = after.saturating_sub(self.failed_before);
+        (self.failing_from < Mono::NEVER).then(|| self.failing_from + after)
+    }
+
+    /// Takes up that a message was tried in vain when the daemon ended. It was decided about when
+    /// it was first tried. A receiver who asked for a time is not asked for anything else either.
+    pub(in super::super) fn restore_failing(&mut self, age: Duration, wait: Duration, now: Now) {
+        self.failed_before = self.failed_before.max(age);
+        if wait > LONGEST_WAIT {
+            self.retry_at = self.retry_at.max(now.mono + wait);
+        }
     }
 
     /// What a channel that is gone was to tell in place of this one, and did not, may go another

@@ -244,6 +244,7 @@ impl Line {
 
     /// The receiver has answered: whatever failed may be tried again.
     fn answers(&mut self) {
+        self.failed_before = Duration::ZERO;
         if self.streak == 0 {
             return;
         }

@@ -530,6 +530,43 @@ fn a_fallback_that_is_not_there_stands_in_for_nobody_though_its_channel_is() {
     assert_eq!(told(&desk), ["truc firing a", "truc firing b"]);
 }
 
+/// A message that was tried when the daemon ended.
+fn tried(id: &str, decided: jiff::Timestamp, next_attempt: Option<jiff::Timestamp>) -> Waiting {
+    let mut notification = notification(id, incident(id, "tan-lap"), FIRING);
+    notification.created = decided;
+    Waiting {
+        notification,
+        attempts: 1,
+        next_attempt,
+        bundle: None,
+        fallback: None,
+        told_as: FIRING,
+        heard: Vec::new(),
+        overtook: None,
+    }
+}
+
+#[test]
+fn for_how_long_a_channel_has_failed_counts_over_a_restart() {
+    let told_after = |before: u64, answers: bool| {
+        let mut desk = chain(&["truc", "sms"]);
+        desk.queue.restore(tried("a", desk.now.wall - seconds(before), None), desk.now);
+        let began = desk.now.mono;
+        desk.run(seconds(60), |letter, _| {
+            let dead = letter.channel.as_str() == "truc" && !answers;
+            if dead { Err(later()) } else { Ok(()) }
+        });
+        let its = desk.queue.take_marks().into_iter().find(|it| it.id.as_str() == "a/via/sms");
+        let at = its.map(|mark| mark.at.duration_since(at("2026-02-03T01:00:00Z")).as_secs());
+        assert!(began == Mono::ZERO);
+        at
+    };
+    assert_eq!(told_after(0, false), Some(30));
+    assert_eq!(told_after(20, false), Some(10));
+    assert_eq!(told_after(3_600, false), Some(0), "once it has failed again");
+    assert_eq!(told_after(3_600, true), None, "it works again");
+}
+
 #[test]
 fn an_escalation_that_is_the_first_that_a_fallback_hears_of_it_is_an_escalation() {
     let mut desk = chain(&["truc", "sms"]);
@@ -538,4 +575,17 @@ fn an_escalation_that_is_the_first_that_a_fallback_hears_of_it_is_an_escalation(
     desk.fail("a", Retry::Never);
     desk.run(Duration::ZERO, without(&[]));
     assert_eq!(told(&desk)[1..], ["sms escalation a/via/sms"]);
+}
+
+#[test]
+fn a_receiver_who_asked_for_a_while_has_it_after_a_restart_too() {
+    let due = |asked: u64| {
+        let mut desk = chain(&["truc"]);
+        let next = desk.now.wall + seconds(asked);
+        desk.queue.restore(tried("a", desk.now.wall - seconds(1), Some(next)), desk.now);
+        desk.decide("b", "i2", FIRING);
+        desk.queue.poll_timeout().unwrap()
+    };
+    assert_eq!(due(800), Mono::ZERO + seconds(800));
+    assert_eq!(due(20), Mono::ZERO, "so long only that one waits, by our own choice");
 }
