@@ -16,7 +16,8 @@ use crate::model::{
 };
 
 /// An incident resolved this recently may still flap or be told late. Longer than any time that
-/// the settings allow for either.
+/// the settings allow for either. What was to last until so lately may not be over: the clock may
+/// be ahead by mistake.
 const RECENT: Duration = Duration::from_hours(24);
 /// What was confirmed this recently may be about a session that is still to come.
 const CONFIRMED: Duration = Duration::from_hours(24 * 31);
@@ -41,14 +42,14 @@ impl Store {
         for silence in self.records::<Silence>(
             "silence",
             "SELECT id, record FROM silence WHERE until > ?",
-            now,
+            recent,
         )? {
             durable.silences.insert(silence.id.clone(), silence);
         }
         for window in self.records::<Maintenance>(
             "maintenance",
             "SELECT id, record FROM maintenance WHERE until > ?",
-            now,
+            recent,
         )? {
             durable.maintenance.insert(window.id.clone(), window);
         }

@@ -98,8 +98,11 @@ impl Store {
                 (old, limit),
             )?;
             deleted += transaction.execute(
+                // What was told of what is still on is asked for at every start.
                 "DELETE FROM outbox WHERE seq IN
-                     (SELECT seq FROM outbox WHERE state <> 0 AND settled < ? LIMIT ?)",
+                     (SELECT seq FROM outbox WHERE state <> 0 AND settled < ? AND NOT EXISTS
+                          (SELECT 1 FROM incident WHERE id = outbox.incident AND resolved IS NULL)
+                      LIMIT ?)",
                 (nanos(before(retention.messages)), limit),
             )?;
             for (table, column) in [

@@ -244,6 +244,10 @@ fn everything() -> Batch {
         Change::Incident(Box::new(long_over)),
         Change::Silence(Box::new(until("2026-02-04T00:00:00Z", "s1"))),
         Change::Silence(Box::new(until("2026-02-02T00:00:00Z", "past"))),
+        Change::Silence(Box::new(until(
+            "2026-02-03T00:00:00Z",
+            "over, by a clock that may be ahead",
+        ))),
         Change::Silence(Box::new(until("2026-02-04T00:00:00Z", "lifted"))),
         Change::Lift(SilenceId::new("lifted")),
         Change::Maintenance(Box::new(Maintenance {
@@ -578,6 +582,26 @@ fn old_history_goes_and_what_is_open_stays() {
     assert_eq!(store.waiting().unwrap().len(), 1);
     let changes = history.health(&site_key("tan-lap"), Timestamp::MIN, Timestamp::MAX).unwrap();
     assert_eq!(changes.len(), 1, "the state that a later report begins with");
+}
+
+#[test]
+fn what_was_told_of_what_is_still_on_is_kept_however_old() {
+    let scratch = Scratch::new("prune-told");
+    let (mut store, _) = scratch.open();
+    let mut over = incident("i9", "co-linh");
+    over.resolved = Some(at("2026-02-03T00:50:00Z"));
+    let told = notification("n9", over.clone(), NotificationKind::Firing);
+    let more = vec![Change::Incident(Box::new(over)), Change::Notify(Box::new(told))];
+    let marks = ["n1", "n9"].map(|id| mark(id, MarkState::Delivered));
+    store.commit(&[everything(), batch(more)], &marks, now()).unwrap();
+    let day = Duration::from_hours(24);
+    let retention = Retention { minutes: day, history: day * 3_650, messages: day };
+    while store.prune(retention, at("2026-06-03T00:00:00Z"), 1).unwrap() > 0 {}
+    let standing: Vec<_> = store.standing().unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(standing, [NotificationId::new("n1")]);
+    let history = History::open(scratch.path()).unwrap();
+    let outbox = history.outbox().unwrap();
+    assert_eq!(outbox.iter().map(|it| it.delivered).sum::<u64>(), 1, "the other one is over");
 }
 
 /// A message that went through the channel `sms` as well.
