@@ -70,8 +70,10 @@ fn alarms(pen: &Pen<'_>, care: &Care) -> Markup {
                     b { (pen.pick("Kênh cảnh báo ", "Alert channel ")) (channel.id)
                         (pen.pick(" không gửi được", " does not get through")) }
                     " " (pen.pick("đã", "for")) " " (pen.ago(since))
-                    @if channel.queued > 0 {
-                        ", " (channel.queued) " " (pen.pick("tin đang chờ", "messages wait"))
+                    @match channel.queued {
+                        0 => {}
+                        1 => (pen.pick(", 1 tin đang chờ", ", 1 message waits")),
+                        many => { ", " (many) " " (pen.pick("tin đang chờ", "messages wait")) }
                     }
                     @if let Some(error) = &channel.last_error { ". " (quoted(error, language)) }
                 }
