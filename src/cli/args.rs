@@ -172,7 +172,8 @@ pub(super) struct HashPassword {
 
 #[derive(Debug, Args)]
 pub(super) struct Asker {
-    /// Who asks; whoever is logged in unless given
+    /// Who asks; unless given, the user of `--user`, a token or a certificate, or else whoever is
+    /// logged in
     #[arg(long, value_name = "NAME")]
     pub(super) by: Option<String>,
 }
@@ -250,6 +251,8 @@ pub(super) struct Unsilence {
     /// Id of the silence, or its site
     #[arg(value_name = "SILENCE")]
     pub(super) what: String,
+    #[command(flatten)]
+    pub(super) who: Asker,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,8 @@ pub(super) struct Running {
     client: reqwest::Client,
     /// Who asks, if that is said.
     authorization: Option<HeaderValue>,
+    /// Whether the daemon can tell by that, or by a certificate.
+    pub(super) knows_who_asks: bool,
 }
 
 impl Running {
@@ -85,7 +87,8 @@ impl Running {
         let client = builder
             .build()
             .map_err(|error| Failed::Other("cannot ask a daemon".to_owned(), Box::new(error)))?;
-        Ok(Self { address, client, authorization })
+        let knows_who_asks = authorization.is_some() || whom.cert_file.is_some();
+        Ok(Self { address, client, authorization, knows_who_asks })
     }
 
     /// Asks, and gives the body of a good answer.

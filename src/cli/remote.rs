@@ -129,7 +129,7 @@ pub(super) fn ack(given: &AckIncident) -> Result<Exit, Failed> {
         Some(Lasting::Over) => Some(json!("over")),
     };
     let body = json!({
-        "by": who(&given.who)?,
+        "by": remote.who(&given.who)?,
         "note": reason,
         "until": until,
         "take_over": given.take_over,
@@ -172,7 +172,7 @@ pub(super) fn silence(given: &SilenceSite) -> Result<Exit, Failed> {
     };
     let site = given.site.as_ref().map(|site| remote.site(site)).transpose()?;
     let body = json!({
-        "site": site, "until": after(lasting)?, "by": who(&given.who)?, "reason": reason,
+        "site": site, "until": after(lasting)?, "by": remote.who(&given.who)?, "reason": reason,
     });
     let set: Silence = remote.send(Method::POST, "/api/v1/silences", Some(&body))?;
     let site = set.site.as_ref().map_or("everything", |site| site.as_str());
@@ -200,7 +200,7 @@ pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
     }
     for it in ids {
         let path = format!("/api/v1/silences/{}", encoded(it.id.as_str()));
-        remote.end(&path)?;
+        remote.end(&path, &given.who)?;
         println!("silence {} is over", it.id);
     }
     Ok(Exit::Well)
@@ -210,7 +210,7 @@ pub(super) fn unsilence(given: &Unsilence) -> Result<Exit, Failed> {
 pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
     let remote = Remote::new(&given.to)?;
     if let Some(id) = &given.end {
-        remote.end(&format!("/api/v1/maintenance/{}", encoded(id)))?;
+        remote.end(&format!("/api/v1/maintenance/{}", encoded(id)), &given.who)?;
         println!("maintenance {id} is over");
         return Ok(Exit::Well);
     }
@@ -239,7 +239,7 @@ pub(super) fn maintenance(given: &Maintain) -> Result<Exit, Failed> {
     let sites: Vec<String> =
         given.sites.iter().map(|site| remote.site(site)).collect::<Result<_, _>>()?;
     let body = json!({
-        "sites": sites, "from": from, "until": until, "by": who(&given.who)?, "reason": reason,
+        "sites": sites, "from": from, "until": until, "by": remote.who(&given.who)?, "reason": reason,
     });
     let set: Maintenance = remote.send(Method::POST, "/api/v1/maintenance", Some(&body))?;
     let (from, until) = (remote.moment(set.from), remote.moment(set.until));
@@ -319,7 +319,7 @@ pub(super) fn duty(given: &Duty) -> Result<Exit, Failed> {
     };
     let path = format!("/api/v1/oncall/{}", encoded(&rota));
     if given.end {
-        remote.end(&path)?;
+        remote.end(&path, &given.who)?;
         println!("the duty by {rota} is the rota's again");
         return Ok(Exit::Well);
     }
@@ -336,7 +336,7 @@ pub(super) fn duty(given: &Duty) -> Result<Exit, Failed> {
     };
     let ids: Vec<String> = given.people.iter().map(id).collect();
     let body = json!({
-        "people": ids, "until": after(lasting)?, "by": who(&given.who)?, "reason": reason,
+        "people": ids, "until": after(lasting)?, "by": remote.who(&given.who)?, "reason": reason,
     });
     let handed: HandOver = remote.send(Method::PUT, &path, Some(&body))?;
     let name = |id: &PersonId| {
@@ -393,9 +393,28 @@ impl Remote {
         self.ask(Method::POST, path, Some(body)).map(drop)
     }
 
-    /// Ends what stands at `path`.
-    fn end(&self, path: &str) -> Result<(), Failed> {
-        self.ask(Method::DELETE, path, None).map(drop)
+    /// Ends what stands at `path`. Who does so is noted if anybody knows.
+    fn end(&self, path: &str, given: &Asker) -> Result<(), Failed> {
+        let by = self.who(given).ok().flatten();
+        let by = by.map_or_else(String::new, |by| format!("?by={}", encoded(&by)));
+        self.ask(Method::DELETE, &format!("{path}{by}"), None).map(drop)
+    }
+
+    /// Who asks: as given, or else the one whom the daemon lets in, which it knows by itself, or
+    /// whoever is logged in.
+    fn who(&self, given: &Asker) -> Result<Option<String>, Failed> {
+        let login = || {
+            ["SUDO_USER", "USER", "LOGNAME"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+        };
+        match &given.by {
+            Some(by) => Ok(Some(by.clone())),
+            None if self.daemon.knows_who_asks => Ok(None),
+            None => login().map(Some).ok_or_else(|| {
+                Failed::Usage("say who you are: `--by \"Nguyễn Thị Hà\"`".to_owned())
+            }),
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, value: Value) -> Result<T, Failed> {
@@ -505,18 +524,4 @@ fn too_long() -> Failed {
 /// The moment after this long from now.
 fn after(lasting: Duration) -> Result<Timestamp, Failed> {
     Timestamp::now().checked_add(lasting).map_err(|_| too_long())
-}
-
-/// Who asks: as given, or else whoever is logged in.
-fn who(given: &Asker) -> Result<String, Failed> {
-    let login = || {
-        ["SUDO_USER", "USER", "LOGNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
-    };
-    given
-        .by
-        .clone()
-        .or_else(login)
-        .ok_or_else(|| Failed::Usage("say who you are: `--by \"Nguyễn Thị Hà\"`".to_owned()))
 }

@@ -35,7 +35,7 @@ use super::asked::{Asked, Id};
 use super::gate::Operator;
 use super::moment;
 use super::{ControlError, Limits};
-use change::{AckRequest, HandOverRequest, MaintenanceRequest, SilenceRequest};
+use change::{AckRequest, Ending, HandOverRequest, MaintenanceRequest, SilenceRequest};
 pub(super) use change::{Unfit, new_silence, new_window, person, signed, text};
 use status::Status;
 use views::{MaintenanceWindows, OnCall, Sessions, Silences, SiteDetail, Sites};
@@ -228,7 +228,12 @@ pub(super) async fn take_duty_back(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
     Id(rota): Id,
+    Asked(ending): Asked<Ending>,
 ) -> Response {
+    let by = match ending.by(&caller) {
+        Ok(by) => by,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
     let snapshot = app.daemon.snapshot();
     let Some(view) = snapshot.duty.iter().find(|view| view.rota.as_str() == rota) else {
         return problem(StatusCode::NOT_FOUND, no_rota(&snapshot));
@@ -239,7 +244,7 @@ pub(super) async fn take_duty_back(
     let (daemon, id) = (Arc::clone(&app.daemon), view.rota.clone());
     match carry_out(async move { daemon.take_duty_back(id).await }).await {
         Some(Ok(())) => {
-            tracing::info!(rota, %caller, "duty taken back through the API");
+            tracing::info!(rota, by, %caller, "duty taken back through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),
@@ -290,7 +295,12 @@ pub(super) async fn lift(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
     Id(id): Id,
+    Asked(ending): Asked<Ending>,
 ) -> Response {
+    let by = match ending.by(&caller) {
+        Ok(by) => by,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
     let snapshot = app.daemon.snapshot();
     if !snapshot.silences.iter().any(|silence| silence.id.as_str() == id) {
         return problem(StatusCode::NOT_FOUND, "there is no such silence, or no longer");
@@ -298,7 +308,7 @@ pub(super) async fn lift(
     let (daemon, lifted) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
     match carry_out(async move { daemon.lift(lifted).await }).await {
         Some(Ok(())) => {
-            tracing::info!(silence = id, %caller, "silence lifted through the API");
+            tracing::info!(silence = id, by, %caller, "silence lifted through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),
@@ -340,7 +350,12 @@ pub(super) async fn end_maintenance(
     State(app): State<Arc<App>>,
     Operator(caller): Operator,
     Id(id): Id,
+    Asked(ending): Asked<Ending>,
 ) -> Response {
+    let by = match ending.by(&caller) {
+        Ok(by) => by,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, why),
+    };
     let snapshot = app.daemon.snapshot();
     if !snapshot.maintenance.iter().any(|window| window.id.as_str() == id) {
         return problem(StatusCode::NOT_FOUND, "there is no such maintenance, or no longer");
@@ -348,7 +363,7 @@ pub(super) async fn end_maintenance(
     let (daemon, ended) = (Arc::clone(&app.daemon), SilenceId::new(id.as_str()));
     match carry_out(async move { daemon.lift(ended).await }).await {
         Some(Ok(())) => {
-            tracing::info!(maintenance = id, %caller, "ended through the API");
+            tracing::info!(maintenance = id, by, %caller, "ended through the API");
             StatusCode::NO_CONTENT.into_response()
         }
         failed => refused(failed),

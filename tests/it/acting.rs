@@ -678,7 +678,8 @@ fn a_link_from_a_real_message_acts_once_even_over_a_crash_and_commands_do_the_re
     let listed = said(&["incidents", "--config", config]);
     let silenced = listed.lines().find(|it| it.starts_with("    silenced: tan-lap, ")).unwrap();
     assert!(silenced.ends_with(" +07, by ha: kéo cáp"), "{listed}");
-    assert!(said(&["unsilence", "tan-lap", "--config", config]).contains("is over"));
+    let by = ["unsilence", "tan-lap", "--by", "Hùng", "--config", config];
+    assert!(said(&by).contains("is over"));
     let work = ["maintenance", "tan-lap", "--for", "1h", "--reason", "thay router"];
     let set = said(&[&work[..], &["--config", config]].concat());
     let end = set.trim_end().rsplit(' ').next().unwrap().to_owned();

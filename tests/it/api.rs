@@ -598,7 +598,10 @@ async fn a_silence_is_set_and_lifted() {
     assert_eq!((silence.from, silence.until), (province::now().wall, until));
     assert_eq!(reply.header("location"), format!("/api/v1/silences/{}", silence.id));
 
-    assert_eq!(house.ask("DELETE", "/api/v1/silences/s-1", &[], "").await.status, 204);
+    let nobody = house.ask("DELETE", "/api/v1/silences/s-1?by=%07", &[], "").await;
+    assert_eq!(nobody.status, 400, "{}", nobody.text());
+    let ended = house.ask("DELETE", "/api/v1/silences/s-1?by=H%C3%B9ng", &[], "").await;
+    assert_eq!(ended.status, 204, "{}", ended.text());
     assert_eq!(*house.daemon.lifted.lock().unwrap(), [SilenceId::new("s-1")]);
 }
 

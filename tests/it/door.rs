@@ -374,6 +374,12 @@ async fn the_command_line_logs_in_and_says_what_to_do_when_it_is_not_let_in() {
     let ack = ["ack", "cho-don-1", "--at", &at, "--ca-file", &ca, "--by", "Hà", "--reason", "x"];
     assert!(vchealth(&ack, &by_token).await.status.success());
     assert_eq!(house.daemon.acks.lock().unwrap()[0].1.by, "Hà (script)");
+    let unsigned = ack.into_iter().filter(|word| !["--by", "Hà"].contains(word));
+    let mut as_somebody = by_token.to_vec();
+    as_somebody.push(("USER", "root"));
+    let taken = vchealth(&unsigned.collect::<Vec<_>>(), &as_somebody).await;
+    assert!(taken.status.success(), "{taken:?}");
+    assert_eq!(house.daemon.acks.lock().unwrap()[1].1.by, "script", "the daemon knows the name");
 
     for (args, env, said) in [
         (with(&[]), vec![], "asks who you are: give `--user NAME --password-file FILE`"),

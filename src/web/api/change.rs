@@ -107,6 +107,24 @@ pub(super) struct HandOverRequest {
     reason: String,
 }
 
+/// Somebody ends what was to last longer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Ending {
+    #[serde(default)]
+    by: Option<String>,
+}
+
+impl Ending {
+    /// Who ends it, as far as that is known: what is told again afterwards harms nobody who need
+    /// be asked.
+    pub(super) fn by(&self, caller: &Caller) -> Result<Option<String>, Unfit> {
+        let is_said = self.by.as_deref().is_some_and(|by| !by.trim().is_empty());
+        let is_known = is_said || caller.name.is_some();
+        is_known.then(|| signed(self.by.as_deref(), caller)).transpose()
+    }
+}
+
 impl AckRequest {
     /// Whether whoever has the incident is to be relieved of it.
     pub(super) const fn takes_over(&self) -> bool {

@@ -86,6 +86,11 @@ const LEVEL: Parameter =
     Parameter { name: "level", about: "Of this level only", schema: schemas::text };
 const PARENT: Parameter =
     Parameter { name: "parent", about: "Directly below this site only", schema: schemas::text };
+const BY: Parameter = Parameter {
+    name: "by",
+    about: "Who ends it, for the log; whoever has logged in need not say",
+    schema: schemas::text,
+};
 const SEARCH: Parameter = Parameter {
     name: "search",
     about: "Part of a name, an id, a label or an address; case and the marks of Vietnamese letters \
@@ -300,10 +305,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "takeDutyBack",
         summary: "Have a rota count again whose duty was handed over",
         names: Some("a rota"),
-        query: &[],
+        query: &[BY],
         takes: None,
         gives: (204, ""),
-        errors: &[404, 500, 503],
+        errors: &[400, 404, 500, 503],
     },
     Operation {
         names: Some("a session"),
@@ -408,10 +413,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "lift",
         summary: "End a silence early",
         names: Some("a silence"),
-        query: &[],
+        query: &[BY],
         takes: None,
         gives: (204, ""),
-        errors: &[404, 500, 503],
+        errors: &[400, 404, 500, 503],
     },
     read(
         "/api/v1/maintenance",
@@ -436,10 +441,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "end_maintenance",
         summary: "End planned work early",
         names: Some("a maintenance window"),
-        query: &[],
+        query: &[BY],
         takes: None,
         gives: (204, ""),
-        errors: &[404, 500, 503],
+        errors: &[400, 404, 500, 503],
     },
     read("/api/v1/openapi.json", "openapi", "This document", "Document"),
     Operation {
