@@ -92,8 +92,14 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             incident.severity.word(),
             incident.cause.word(),
             remote.moment(incident.since()),
-            incident.affected_now().count().max(1),
+            match incident.affected_now().count() {
+                0 if incident.well_since().is_none() => 1,
+                count => count,
+            },
         );
+        if let Some(at) = incident.well_since() {
+            println!("    well since {}, watched until it is stable", remote.moment(at));
+        }
         if let Some(ack) = incident.taken_by(taken) {
             let until = ack.until.map(|at| format!(" until {}", remote.moment(at)));
             let note = if ack.note.is_empty() { String::new() } else { format!(": {}", ack.note) };

@@ -712,6 +712,17 @@ impl Incident {
         ends.map(|told| told.at)
     }
 
+    /// Since when everything has been well of what is not over: it is watched until it is known to
+    /// stay so.
+    #[must_use]
+    pub fn well_since(&self) -> Option<Timestamp> {
+        if !self.is_open() {
+            return None;
+        }
+        let ends: Option<Vec<Timestamp>> = self.affected.iter().map(|it| it.until).collect();
+        ends?.into_iter().max()
+    }
+
     /// When the fault was over: when its last site was well again. That is a while before the
     /// incident is resolved, which waits to see whether it stays so. None while open.
     #[must_use]
@@ -794,5 +805,29 @@ impl Incident {
     /// Sites affected at this moment.
     pub fn affected_now(&self) -> impl Iterator<Item = &SiteId> {
         self.affected.iter().filter(|a| a.until.is_none()).map(|a| &a.site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rests_is_well_since_its_last_site_was() {
+        let second = |at: i64| Timestamp::from_second(at).unwrap();
+        let mut it = Incident::blank(IncidentId::new("i"), Cause::Uplink, second(0));
+        assert_eq!(it.well_since(), None, "it is about no site");
+        let site = |id: &str, until: Option<i64>| Affected {
+            site: SiteId::new(id),
+            since: second(0),
+            until: until.map(second),
+            passed_on: false,
+        };
+        it.affected = vec![site("a", Some(5)), site("b", None)];
+        assert_eq!(it.well_since(), None);
+        it.affected[1] = site("b", Some(3));
+        assert_eq!(it.well_since(), Some(second(5)));
+        it.resolved = Some(second(9));
+        assert_eq!(it.well_since(), None, "it is over");
     }
 }

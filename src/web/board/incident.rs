@@ -115,6 +115,7 @@ fn whole(
                 }
                 (extent(pen, incident))
             }
+            (rests(pen, incident))
             (likely(pen, account))
             @if incident.is_open() {
                 (taken(pen, incident))
@@ -244,6 +245,7 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
                 (extent(pen, incident))
                 @if incident.flapping { " · " (pen.pick("chập chờn", "comes and goes")) }
             }
+            (rests(pen, incident))
             (likely(pen, &account))
             (taken(pen, incident))
             (silences::notes(pen, site))
@@ -251,6 +253,18 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
             details {
                 summary { (pen.pick("Dấu hiệu, việc cần làm", "Evidence, what to do")) }
                 (details(pen, incident, &account))
+            }
+        }
+    }
+}
+
+/// That everything is well for the time being.
+fn rests(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    html! {
+        @if let Some(at) = incident.well_since() {
+            p.over {
+                (pen.pick("Đã hết lỗi từ ", "Well since ")) (pen.moment(at))
+                (pen.pick(", đang theo dõi đến khi ổn định", ", watched until it is stable"))
             }
         }
     }
