@@ -69,6 +69,6 @@ pub use snapshot::{
 pub use status::{ChannelStatus, Refusing, StoreStatus, StoreTrouble};
 pub use text::{Bilingual, Language, chain, encoded, folded, is_unseen};
 pub use time::{Brief, Mono, Now, Stamp, micros};
-pub use told::{Extent, GivenUp, Muted, Refusal, Told, Waited, on_record};
+pub use told::{Extent, GivenUp, Muted, Quieted, Refusal, Told, Waited, Waits, on_record};
 pub use topology::{Contact, Endpoint, Few, Host, Level, Site, Target, Topology};
 pub use trace::{Judgement, Step, StepKind, Trace};

@@ -106,6 +106,16 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             let until = until.unwrap_or_default();
             println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
         }
+        if let Some(quiet) = &incident.quiet {
+            let (until, whom) = (remote.moment(quiet.until), quiet.whom.iter());
+            let whom = whom.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            println!("    not told yet, quiet hours until {until}: {whom}");
+        }
+        if !incident.held_back.is_empty() {
+            let whom = incident.held_back.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let whom = whom.join(", ");
+            println!("    held back, the messages of the hour are used up: {whom}");
+        }
         for line in quiet.about(incident, &remote) {
             println!("    {line}");
         }

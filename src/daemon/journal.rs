@@ -32,6 +32,7 @@ struct Said {
     /// Who took it on, and the note.
     ack: Option<(String, String)>,
     held_back: Vec<ChannelId>,
+    quiet: Vec<ChannelId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ enum News {
     Rests,
     Resolved,
     HeldBack(ChannelId),
+    /// It waits for the end of quiet hours.
+    Quiet(ChannelId),
 }
 
 impl Journal {
@@ -91,8 +94,7 @@ impl Said {
         let affected = incident.affected_now().count();
         let stands = match incident.resolved {
             Some(_) => Stands::Over,
-            // The monitor's own has no sites.
-            None if affected == 0 && !incident.affected.is_empty() => Stands::Rests,
+            None if incident.well_since().is_some() => Stands::Rests,
             None => Stands::On,
         };
         Self {
@@ -102,6 +104,12 @@ impl Said {
             affected,
             ack: incident.ack.as_ref().map(|ack| (ack.by.clone(), ack.note.clone())),
             held_back: incident.held_back.clone(),
+            quiet: incident
+                .quiet
+                .iter()
+                .flat_map(|it| &it.whom)
+                .map(|it| it.channel.clone())
+                .collect(),
         }
     }
 
@@ -109,8 +117,10 @@ impl Said {
     fn since(&self, before: Option<&Self>) -> Vec<News> {
         let was = before.map(|before| before.stands);
         let held = |channel: &&ChannelId| !before.is_some_and(|it| it.held_back.contains(channel));
-        let held = self.held_back.iter().filter(held);
-        let mut news: Vec<News> = held.cloned().map(News::HeldBack).collect();
+        let held = self.held_back.iter().filter(held).cloned().map(News::HeldBack);
+        let quiet = |channel: &&ChannelId| !before.is_some_and(|it| it.quiet.contains(channel));
+        let quiet = self.quiet.iter().filter(quiet).cloned().map(News::Quiet);
+        let mut news: Vec<News> = held.chain(quiet).collect();
         match self.stands {
             Stands::Over if was != Some(Stands::Over) => news.push(News::Resolved),
             Stands::Rests if was != Some(Stands::Rests) => news.push(News::Rests),
@@ -221,6 +231,10 @@ fn log_incident(incident: &Incident, news: &News) {
         News::HeldBack(channel) => {
             warn!(%id, %channel, "message held back: those of this hour are used up");
         }
+        News::Quiet(channel) => {
+            let until = incident.quiet.as_ref().map(|quiet| quiet.until.to_string());
+            info!(%id, %channel, until, "message waits for the end of quiet hours");
+        }
         News::Open => warn!(%id, cause, site, endpoint, severity, affected, "incident open"),
         News::Grown => warn!(%id, cause, site, endpoint, severity, affected, "incident has grown"),
         News::Acknowledged => {
@@ -249,7 +263,7 @@ fn log_readiness(run: &ReadinessRun) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ack, Affected, SiteId};
+    use crate::model::{Ack, Affected, Quieted, SiteId, Waits};
     use crate::store::tests::incident;
 
     #[test]
@@ -274,6 +288,11 @@ mod tests {
         it.held_back = vec![ChannelId::new("sms")];
         assert_eq!(journal.take_in(&it), [News::HeldBack(ChannelId::new("sms"))]);
         assert_eq!(journal.take_in(&it), []);
+        let waits = |channel: &str| Waits { channel: ChannelId::new(channel), people: Vec::new() };
+        it.quiet = Some(Quieted { until: began, whom: vec![waits("zalo")] });
+        assert_eq!(journal.take_in(&it), [News::Quiet(ChannelId::new("zalo"))]);
+        it.quiet = None;
+        assert_eq!(journal.take_in(&it), [], "the log says what is told");
         for affected in &mut it.affected {
             affected.until = Some(began);
         }

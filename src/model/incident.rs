@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::told::{Muted, Waited};
+use super::told::{Muted, Quieted, Waited};
 use super::{
     ChannelId, CheckId, Contact, EndpointId, Failure, IncidentId, NotificationId, Phase,
     ReadinessNotice, SessionId, SiteId, StoreTrouble, TargetKey, Told,
@@ -173,6 +173,9 @@ pub struct Incident {
     /// used up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<ChannelId>,
+    /// Whom nobody tells before quiet hours end that it is on, or that it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Quieted>,
 }
 
 /// How an incident ended.
@@ -648,6 +651,7 @@ impl Incident {
             resolution: None,
             told: Vec::new(),
             held_back: Vec::new(),
+            quiet: None,
             muted: None,
         }
     }

@@ -1,5 +1,7 @@
 //! What was told of an incident, to whom, and what became of it.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +80,34 @@ pub struct Muted {
     /// What is held back: how far it had gone then, or when it was last told all the same.
     #[serde(flatten)]
     pub extent: Extent,
+}
+
+/// What is not told before the end of quiet hours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quieted {
+    /// When they end.
+    pub until: Timestamp,
+    /// Who knows nothing of it until then.
+    pub whom: Vec<Waits>,
+}
+
+/// A channel that is told later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Which.
+    pub channel: ChannelId,
+    /// Names of the people for whom it is; empty when the channel itself is meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<String>,
+}
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.people.as_slice() {
+            [] => self.channel.fmt(f),
+            people => write!(f, "{} ({})", people.join(", "), self.channel),
+        }
+    }
 }
 
 /// How an incident had waited for somebody when messages about it began to be held back. That time

@@ -403,6 +403,11 @@ fn standing<'a>(told: &[&'a Told]) -> Option<&'a Told> {
     told.last().copied().filter(|told| told.kind != NotificationKind::Resolved)
 }
 
+/// Whether a channel was told of an incident, and not of its end since.
+pub(super) fn is_standing(incident: &Incident, channel: &Channel) -> bool {
+    standing(&told_to(incident, channel)).is_some()
+}
+
 /// Whether a channel of which this was told has heard that it is on.
 fn knows(told: &[&Told]) -> bool {
     let since = told.iter().rev().take_while(|told| told.kind != NotificationKind::Resolved);

@@ -19,7 +19,7 @@ use super::site::Finding;
 use crate::config::Channel;
 use crate::model::{
     Change, Extent, Health, Incident, Mono, Muted, Notification, NotificationId, NotificationKind,
-    Now, Phase, Severity, SiteIx, Waited,
+    Now, Phase, Quieted, Severity, SiteIx, Waited, Waits,
 };
 
 /// How many times as long as news what is over may wait for more of its kind.
@@ -137,6 +137,10 @@ impl Monitor {
             let held: Vec<_> = held.map(|(channel, _)| channel.id.clone()).collect();
             if entry.incident.held_back != held {
                 entry.change().held_back = held;
+            }
+            let quiet = quieted(&weighed, &entry.incident, channels);
+            if entry.incident.quiet != quiet {
+                entry.change().quiet = quiet;
             }
             entry.touched = waits;
             if entry.committed.as_ref().is_some_and(|before| **before == *entry.incident) {
@@ -274,6 +278,29 @@ fn weigh(
     weighed.rules = vec![rules; settings.channels.len()];
     weighed.weigh_again(&entry.incident, &settings.channels, picture, now);
     weighed
+}
+
+/// Who is told of an incident, or of its end, only once quiet hours are over. What else waits for
+/// that, such as a reminder, is known to them.
+fn quieted(weighed: &Weighed, incident: &Incident, channels: &[Channel]) -> Option<Quieted> {
+    let mut until = None;
+    let mut whom = Vec::new();
+    for (at, channel) in channels.iter().enumerate() {
+        let Some(quiet) = weighed.rules[at].quiet else { continue };
+        let waits = weighed.needs[at] == Need::Later(quiet.until);
+        if !waits || incident.is_open() && policy::is_standing(incident, channel) {
+            continue;
+        }
+        let mut people: Vec<String> = Vec::new();
+        for name in weighed.reach[at].iter().filter(|it| it.step == 0).flat_map(|it| &it.people) {
+            if !people.contains(name) {
+                people.push(name.clone());
+            }
+        }
+        until = Some(quiet.until);
+        whom.push(Waits { channel: channel.id.clone(), people });
+    }
+    Some(Quieted { until: until?, whom })
 }
 
 /// Whether a silence or planned work holds back what is to be said of an incident.

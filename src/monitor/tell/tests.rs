@@ -9,10 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::tests::{config, province, session, start};
 use super::super::{Command, Input, Monitor};
 use super::keep_waiting;
+use crate::config::Hours;
 use crate::lab::fault::Fault;
 use crate::lab::world::{Nature, Place, World};
 use crate::model::{
-    Ack, Change, Mono, NotificationKind, Now, Outcome, Paces, SiteId, SiteIx, Topology,
+    Ack, Change, ChannelId, Durable, HardState, Health, Mono, NotificationKind, Now, Outcome,
+    Paces, Quieted, Severity, SiteId, SiteIx, TargetKey, Topology, Waits,
 };
 use crate::monitor::ledger::{Entry, Scope};
 use crate::store::tests::incident;
@@ -44,7 +46,7 @@ impl Desk {
         config.settings.grouping.live = Duration::from_secs(5);
         let now = start();
         let world = World::new(Arc::clone(&config.topology), Nature::default());
-        let monitor = Monitor::new(Arc::new(config), crate::model::Durable::default(), now);
+        let monitor = Monitor::new(Arc::new(config), Durable::default(), now);
         Self { monitor, world, told: Vec::new(), now }
     }
 
@@ -195,4 +197,48 @@ fn what_was_told_to_be_over_waits_for_nobody_before_it_is_told_again() {
     it.change().told.push(again);
     keep_waiting(&mut it, false, minute(3));
     assert_eq!(waits(&it, 3), (Some(minute(3)), Some(minute(3))));
+}
+
+#[test]
+fn who_waits_for_the_end_of_quiet_hours_is_on_record_until_they_are_told() {
+    let mut config = config(province("{bac-kan: {cho-don: [tan-lap, bang-lung]}}"));
+    let time = |hour: i8| jiff::civil::time(hour, 0, 0, 0);
+    let quiet = &mut config.settings.quiet_hours;
+    // It is seven in the morning there.
+    quiet.hours = Some(Hours { from: time(22), until: time(8) });
+    quiet.below = Severity::Critical;
+    let now = start();
+    let key = TargetKey { site: SiteId::new("tan-lap"), endpoint: None, check: None };
+    let down = HardState { health: Health::Down, since: now.wall, began: None, seen_up: true };
+    let mut it = incident("i", "tan-lap");
+    (it.began, it.opened, it.severity) = (now.wall, now.wall, Severity::Warning);
+    (it.resolved, it.ack, it.told) = (None, None, Vec::new());
+    let durable = Durable {
+        health: [(key, down)].into(),
+        incidents: [(it.id.clone(), it.clone())].into(),
+        ..Durable::default()
+    };
+    let mut monitor = Monitor::new(Arc::new(config), durable, now);
+    let mut told = 0;
+    let mut at = |minutes: u64, monitor: &mut Monitor| {
+        let now = now.plus(Duration::from_mins(minutes));
+        monitor.handle(Input::Tick, now);
+        monitor.handle(Input::Tick, now.plus(Duration::from_secs(1)));
+        while let Some(command) = monitor.poll_command() {
+            let Command::Commit(batch) = command else { continue };
+            let about = |change: &&Change| match change {
+                Change::Notify(told) => told.alert.incident.id == it.id,
+                _ => false,
+            };
+            told += batch.changes.iter().filter(about).count();
+        }
+        let shown = monitor.snapshot(now).incidents;
+        let it = shown.iter().find(|incident| incident.id == it.id).unwrap();
+        (told, it.quiet.clone())
+    };
+    let whom = vec![Waits { channel: ChannelId::new("on-call"), people: Vec::new() }];
+    let quiet = Quieted { until: minute(60), whom };
+    assert_eq!(at(1, &mut monitor), (0, Some(quiet.clone())));
+    assert_eq!(at(59, &mut monitor), (0, Some(quiet)));
+    assert_eq!(at(61, &mut monitor), (1, None));
 }

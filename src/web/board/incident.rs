@@ -119,11 +119,13 @@ fn whole(
             (likely(pen, account))
             @if incident.is_open() {
                 (taken(pen, incident))
+                (waits(pen, incident))
                 (silences::notes(pen, site))
                 (phones(pen, incident))
                 (buttons(pen, incident))
                 (details(pen, incident, account))
             } @else {
+                (waits(pen, incident))
                 // Nobody is to set out any more.
                 details {
                     summary { (pen.pick("Dấu hiệu, việc cần làm khi đó", "Evidence, what was to be done")) }
@@ -248,6 +250,7 @@ pub(super) fn card(pen: &Pen<'_>, incident: &Incident) -> Markup {
             (rests(pen, incident))
             (likely(pen, &account))
             (taken(pen, incident))
+            (waits(pen, incident))
             (silences::notes(pen, site))
             div.foot { (phones(pen, incident)) (buttons(pen, incident)) }
             details {
@@ -265,6 +268,40 @@ fn rests(pen: &Pen<'_>, incident: &Incident) -> Markup {
             p.over {
                 (pen.pick("Đã hết lỗi từ ", "Well since ")) (pen.moment(at))
                 (pen.pick(", đang theo dõi đến khi ổn định", ", watched until it is stable"))
+            }
+        }
+    }
+}
+
+/// Who is not told of it, or of its end, for the time being, and until when.
+fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    html! {
+        @if let Some(quiet) = &incident.quiet {
+            p.note {
+                b { @match incident.is_open() {
+                    true => (pen.pick("Chưa báo", "Not told yet")),
+                    false => (pen.pick("Chưa báo đã khắc phục", "Not told yet that it is over")),
+                } }
+                ": "
+                @for (nth, it) in quiet.whom.iter().enumerate() {
+                    @if nth > 0 { ", " }
+                    span dir="auto" { (it) }
+                }
+                (pen.pick("; chờ hết giờ yên lặng, đến ", "; quiet hours until "))
+                (pen.moment(quiet.until))
+            }
+        }
+        @if !incident.held_back.is_empty() {
+            p.note {
+                b { (pen.pick("Tạm giữ tin", "Held back")) } ": "
+                @for (nth, channel) in incident.held_back.iter().enumerate() {
+                    @if nth > 0 { ", " }
+                    (channel)
+                }
+                (pen.pick(
+                    "; đã đủ số tin mỗi giờ về sự cố này",
+                    "; the messages of the hour about it are used up",
+                ))
             }
         }
     }

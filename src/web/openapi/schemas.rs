@@ -115,6 +115,8 @@ pub(super) fn all() -> Value {
                 ("common?", array(&text())),
             ]),
         ),
+        ("Quieted", object(&[("until", time()), ("whom", array(&a("Waits")))])),
+        ("Waits", object(&[("channel", text()), ("people?", array(&text()))])),
         (
             "GivenUp",
             object(&[

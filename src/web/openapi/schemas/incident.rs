@@ -30,6 +30,7 @@ pub(super) fn incident() -> Value {
         ("relapses?", array(&time())),
         ("was_over?", time()),
         ("held_back?", array(&text())),
+        ("quiet?", a("Quieted")),
         ("muted?", a("Muted")),
         ("absorbed_by?", text()),
         ("resolution?", words(&["recovered", "removed"])),
