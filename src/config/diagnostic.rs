@@ -84,6 +84,14 @@ const LISTED: usize = 1000;
 const SHOWN: usize = 110;
 
 impl Diagnostics {
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.list.extend(others.list);
+        self.more += others.more;
+        self
+    }
+
     /// How many problems there are, listed or not.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -131,7 +131,9 @@ impl SourceSet {
         Some(found.as_deref().map_err(String::as_str))
     }
 
-    pub(super) fn templates(&self) -> &[Template] {
+    /// The texts for parts of messages.
+    #[must_use]
+    pub fn templates(&self) -> &[Template] {
         &self.templates
     }
 

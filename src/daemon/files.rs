@@ -37,9 +37,18 @@ impl Source {
     pub fn directory(dir: &Path) -> Self {
         let from = dir.to_owned();
         let load = move || {
-            let config = config::load(&read(&from)?).map_err(DaemonError::Configuration)?;
-            notify::check_templates(&config.templates).map_err(DaemonError::Configuration)?;
-            Ok(config)
+            let (files, strangers) = gather(&from)?;
+            let (config, own) = (config::load(&files), notify::check_templates(files.templates()));
+            // Whoever has made several mistakes hears of all of them at once.
+            let strangers = Diagnostics { list: strangers, more: 0 };
+            let mut wrong = [own.err(), Some(strangers)].into_iter().flatten();
+            match config {
+                Ok(config) => match wrong.by_ref().reduce(Diagnostics::and) {
+                    Some(all) if !all.list.is_empty() => Err(DaemonError::Configuration(all)),
+                    _ => Ok(config),
+                },
+                Err(first) => Err(DaemonError::Configuration(wrong.fold(first, Diagnostics::and))),
+            }
         };
         Self { load: Arc::new(load), dir: Some(dir.to_owned()) }
     }
@@ -85,6 +94,14 @@ impl Source {
 /// # Errors
 /// When the directory or a file in it cannot be read.
 pub fn read(dir: &Path) -> Result<SourceSet, DaemonError> {
+    match gather(dir)? {
+        (files, strangers) if strangers.is_empty() => Ok(files),
+        (_, list) => Err(DaemonError::Configuration(Diagnostics { list, more: 0 })),
+    }
+}
+
+/// The same, with the files among them that are none.
+fn gather(dir: &Path) -> Result<(SourceSet, Vec<Diagnostic>), DaemonError> {
     let listing = std::fs::read_dir(dir)
         .map_err(|source| DaemonError::Read { path: dir.to_owned(), source })?;
     let names: Vec<String> = listing
@@ -127,7 +144,10 @@ fn with_web(files: SourceSet, dir: &Path, name: &str) -> SourceSet {
 
 /// Adds the texts of people's own: `templates/vi/summary.txt` and the like. A file that is none of
 /// them is told, since somebody believes in it.
-fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonError> {
+fn with_templates(
+    mut files: SourceSet,
+    dir: &Path,
+) -> Result<(SourceSet, Vec<Diagnostic>), DaemonError> {
     let mut strangers = strange_places(dir);
     for language in Language::ALL {
         let dir = dir.join(language.word());
@@ -162,11 +182,7 @@ fn with_templates(mut files: SourceSet, dir: &Path) -> Result<SourceSet, DaemonE
             }
         }
     }
-    if strangers.is_empty() {
-        Ok(files)
-    } else {
-        Err(DaemonError::Configuration(Diagnostics { list: strangers, more: 0 }))
-    }
+    Ok((files, strangers))
 }
 
 /// What lies where nobody looks for texts: in another folder than those of the languages, or in one
@@ -261,13 +277,16 @@ mod tests {
         for text in ["vi/summary.txt", "vi/sumary.txt", "summary.txt", "README.md"] {
             std::fs::write(dir.join("templates").join(text), "{{ site }}").unwrap();
         }
-        let told = with_templates(SourceSet::new(), &dir.join("templates")).unwrap_err();
+        std::fs::write(dir.join("templates/vi/action.txt"), "{{ sitte }}").unwrap();
+        let told = Source::directory(&dir).load().unwrap_err();
         let told = crate::model::chain(&told);
         let place = |name: &str| told.contains(&dir.join(name).display().to_string());
         for name in ["template:1", "templates/fr:1", "templates/summary.txt:1"] {
             assert!(place(name), "{name} in {told}");
         }
-        assert!(place("templates/vi/sumary.txt:1") && told.contains("4 problems"), "{told}");
+        assert!(place("templates/vi/sumary.txt:1") && told.contains("problems"), "{told}");
+        assert!(place("templates/vi/action.txt:1") && told.contains("sitte"), "as well: {told}");
+        assert!(place("sites.yaml"), "and that there is none: {told}");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
