@@ -19,7 +19,6 @@ mod templates;
 mod vi;
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -41,6 +40,9 @@ use crate::model::{
 pub use letter::{Item, Letter, Untold};
 pub(crate) use letter::{begins, letter_id, test_letter};
 pub use link::{About, KEY, LASTS as LINK_LASTS, Link, LinkError, LinkKey, Links};
+
+/// Most characters of a first line that names places.
+const TITLE: usize = 120;
 
 /// How messages are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -266,8 +268,8 @@ pub(crate) struct Brief {
     pub(crate) head: String,
     /// Where, in the order of a digest, each with how many sites hang on it.
     pub(crate) places: Vec<String>,
-    /// Whom to phone about the first of them that has somebody.
-    pub(crate) contact: Option<Contact>,
+    /// Whom to phone about each, if anybody.
+    pub(crate) contacts: Vec<Option<Contact>>,
 }
 
 /// Writes several incidents for a message with room for little.
@@ -275,38 +277,19 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     let mut items: Vec<&Item> = letter.items.iter().collect();
     items.sort_by_cached_key(|item| place_in_digest(item, style));
     let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
-    let places = all.iter().map(|facts| match (&facts.alert.readiness, facts.place) {
-        (Some(notice), _) => found(facts.alert, notice, style),
-        (None, Place::Monitor) => {
-            let (monitor, topic) = match style.language {
-                Language::Vi => ("hệ thống giám sát", vi::topic(facts)),
-                Language::En => ("monitor", en::topic(facts)),
-            };
-            topic.map_or_else(|| monitor.to_owned(), |topic| format!("{monitor} ({topic})"))
+    let (mut places, mut contacts) = (Vec::new(), Vec::new());
+    for facts in &all {
+        let place = match &facts.alert.readiness {
+            Some(notice) => found(facts.alert, notice, style),
+            None => place(facts, style.language),
+        };
+        // Several incidents of one site name it once.
+        if !places.contains(&place) {
+            places.push(place);
+            let mut its = facts.alert.contacts.iter();
+            contacts.push(its.find(|contact| !contact.phone.is_empty()).cloned());
         }
-        (None, place) => {
-            let (name, sites) = match place {
-                Place::Monitor => (String::new(), String::new()),
-                Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 } => {
-                    (name.to_owned(), String::new())
-                }
-                Place::Site { name, others } | Place::Behind { name, sites: others } => {
-                    (name.to_owned(), format!("+{others}"))
-                }
-                Place::Shared { what, failing, .. } => (what.value.to_owned(), failing.to_string()),
-            };
-            let but = but(facts, style.language);
-            match [sites, but].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>() {
-                all if all.is_empty() => name,
-                all => format!("{name} ({})", all.join(", ")),
-            }
-        }
-    });
-    let mut named = BTreeSet::new();
-    // Several incidents of one site name it once.
-    let places = places.filter(|place: &String| named.insert(place.clone())).collect();
-    let mut contacts = all.iter().flat_map(|facts| &facts.alert.contacts);
-    let contact = contacts.find(|contact| !contact.phone.is_empty()).cloned();
+    }
     let incident = |facts: &Facts<'_>| !facts.alert.drill && facts.alert.readiness.is_none();
     let incidents: Vec<Facts<'_>> = all.into_iter().filter(incident).collect();
     let head = match style.language {
@@ -314,7 +297,63 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
         Language::Vi => vi::brief(&incidents),
         Language::En => en::brief(&incidents),
     };
-    Brief { head, places, contact }
+    Brief { head, places, contacts }
+}
+
+impl Brief {
+    /// Whom to phone about all of them, if that is the same everywhere.
+    pub(crate) fn contact_of_all(&self) -> Option<&Contact> {
+        let first = self.contacts.first()?.as_ref()?;
+        let same = |it: &Option<Contact>| it.as_ref().is_some_and(|it| it.phone == first.phone);
+        self.contacts.iter().all(same).then_some(first)
+    }
+}
+
+/// Where it is, where there is room for little: the name, and how many sites hang on it.
+fn place(facts: &Facts<'_>, language: Language) -> String {
+    let (name, sites) = match facts.place {
+        Place::Monitor => {
+            let (monitor, topic) = match language {
+                Language::Vi => ("hệ thống giám sát", vi::topic(facts)),
+                Language::En => ("monitor", en::topic(facts)),
+            };
+            return topic
+                .map_or_else(|| monitor.to_owned(), |topic| format!("{monitor} ({topic})"));
+        }
+        Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 } => {
+            (name.to_owned(), String::new())
+        }
+        Place::Site { name, others } | Place::Behind { name, sites: others } => {
+            (name.to_owned(), format!("+{others}"))
+        }
+        Place::Shared { what, failing, .. } => (what.value.to_owned(), failing.to_string()),
+    };
+    let but = but(facts, language);
+    match [sites, but].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>() {
+        all if all.is_empty() => name,
+        all => format!("{name} ({})", all.join(", ")),
+    }
+}
+
+/// The first line about several incidents with the places that there is room for: a phone that is
+/// locked shows nothing else.
+fn titled(head: String, all: &[Facts<'_>], language: Language) -> String {
+    let mut places: Vec<String> = Vec::new();
+    for facts in all {
+        let place = place(facts, language);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let named = |named: usize| {
+        let more = match places.len() - named {
+            0 => String::new(),
+            more => format!(", +{more}"),
+        };
+        format!("{head}: {}{more}", places[..named].join(", "))
+    };
+    let fits = (1..=places.len()).rev().map(named).find(|line| line.chars().count() <= TITLE);
+    fits.unwrap_or(head)
 }
 
 /// Which sites a place is not over for, where there is room for little.
@@ -375,14 +414,16 @@ fn digests(
 }
 
 /// Where an incident stands in a digest: what is new before what is told again, of each the gravest
-/// first, and where a reader looks for a name; then drills, which are no incidents, and what
+/// first, and where a reader looks for a name, but what does not work of a monitor that sees comes
+/// after what it sees; then drills, which are no incidents, and what
 /// readiness runs found.
 fn place_in_digest(item: &Item, style: &Style) -> impl Ord + use<> {
     let facts = Facts::new(item, style);
     let alert = facts.alert;
     let kind = IN_ORDER.iter().position(|kind| *kind == facts.kind);
     let name = folded(facts.place_name());
-    (alert.readiness.is_some(), alert.drill, kind, Reverse(facts.severity), name)
+    let ails = facts.ails().is_some();
+    (alert.readiness.is_some(), alert.drill, kind, ails, Reverse(facts.severity), name)
 }
 
 /// The page where what an alert is about can be looked at. A test and a drill have none but the

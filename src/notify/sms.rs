@@ -168,17 +168,37 @@ fn usual(letter: &Letter, style: &Style) -> String {
 }
 
 /// Several incidents in one short message: how bad and how many, then where, as many places as
-/// there is room for and how many more; then whom to phone about the first of them, if every place
-/// is named beside it.
+/// there is room for and how many more; then whom to phone, if every place is named beside it.
+/// Where that is not the same for all, each place has its number, or only the first that has one.
 fn several(letter: &Letter, style: &Style) -> String {
-    let texts::Brief { head, places, contact } = texts::brief(letter, style);
-    let head = ascii::plain(&head);
-    let places: Vec<String> = places.iter().map(|place| ascii::plain(place)).collect();
+    let brief = texts::brief(letter, style);
+    let head = ascii::plain(&brief.head);
+    let places: Vec<String> = brief.places.iter().map(|place| ascii::plain(place)).collect();
     let head = if head.is_empty() { head } else { format!("{head}: ") };
     let all = format!("{head}{}", places.join(", "));
-    let mut ways = ways(letter, contact.iter(), style).into_iter();
-    if let Some(way) = ways.find(|way| all.len() + way.len() <= LONGEST) {
-        return all + &way;
+    let whole: Vec<String> = match brief.contact_of_all() {
+        Some(contact) => {
+            let ways = ways(letter, std::iter::once(contact), style);
+            ways.iter().map(|way| format!("{all}{way}")).collect()
+        }
+        None if is_to_be_mended(letter) => {
+            let call = style.language.pick("Gọi", "Call");
+            let phones: Vec<Option<String>> =
+                brief.contacts.iter().map(|it| it.as_ref().map(number_of)).collect();
+            let each = places.iter().zip(&phones).map(|(place, phone)| match phone {
+                Some(phone) => format!("{place} {phone}"),
+                None => place.clone(),
+            });
+            let each = format!("{head}{}", each.collect::<Vec<_>>().join(", "));
+            let first = places.iter().zip(&phones).find_map(|it| Some((it.0, it.1.as_ref()?)));
+            let first = first.map(|(place, phone)| format!("{all}. {call} {place}: {phone}"));
+            let first = first.map(|text| ascii::plain(&text));
+            [each].into_iter().chain(first).chain([all.clone()]).collect()
+        }
+        None => vec![all.clone()],
+    };
+    if let Some(text) = whole.into_iter().find(|text| text.len() <= LONGEST) {
+        return text;
     }
     let named = |named: usize| {
         let more = places.len() - named;
@@ -194,15 +214,24 @@ fn ways<'a>(
     mut contacts: impl Iterator<Item = &'a Contact>,
     style: &Style,
 ) -> Vec<String> {
-    // A drill is nothing to phone about, nor is what is over.
-    let drill = letter.items.iter().any(|item| item.notification.alert.drill);
-    let contact = contacts.find(|it| !it.phone.is_empty() && !letter.is_resolved() && !drill);
+    let contact = contacts.find(|it| !it.phone.is_empty() && is_to_be_mended(letter));
     let call = style.language.pick("Gọi", "Call");
     let ways = contact.into_iter().flat_map(|contact| {
-        let phone: String = contact.phone.chars().filter(|c| !c.is_whitespace()).collect();
+        let phone = number_of(contact);
         [format!(". {call} {} {phone}", contact.name), format!(". {call} {phone}")]
     });
     ways.map(|way| ascii::plain(&way)).chain([String::new()]).collect()
+}
+
+/// Whether it is something to phone about: a drill is not, nor is what is over.
+fn is_to_be_mended(letter: &Letter) -> bool {
+    let drill = letter.items.iter().any(|item| item.notification.alert.drill);
+    !letter.is_resolved() && !drill
+}
+
+/// A number to phone, without the spaces that people read it by.
+fn number_of(contact: &Contact) -> String {
+    contact.phone.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 #[cfg(test)]

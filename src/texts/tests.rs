@@ -1297,3 +1297,28 @@ fn in_place_of_a_channel_its_people_are_named_as_not_reached() {
         assert!(!text.contains("Also told"), "{text}");
     }
 }
+
+#[test]
+fn several_are_titled_by_their_places_and_what_ails_the_monitor_comes_last() {
+    let style = style(Language::Vi);
+    let mut ours = sample(Cause::Monitor);
+    ours.alert.incident.site = None;
+    ours.alert.incident.affected.clear();
+    ours.alert.incident.severity = Severity::Critical;
+    let doubt = SelfDoubt::NobodyReached { session: "Giao ban".to_owned() };
+    ours.alert.incident.evidence =
+        vec![Evidence { saw: Saw::Ourselves(doubt), ..ours.alert.incident.evidence[0].clone() }];
+    let mut sites = vec![ours];
+    for name in ["Xã Nam Mẫu", "Xã Bằng Lãng", "Xã Quảng Bạch"] {
+        let mut it = sample(Cause::Access);
+        name.clone_into(&mut it.alert.site_name);
+        it.alert.incident.severity = Severity::Warning;
+        sites.push(it);
+    }
+    let text = plain(&letter(sites), &style);
+    let first = text.lines().next().unwrap();
+    let places = ": Xã Bằng Lãng, Xã Nam Mẫu, Xã Quảng Bạch, ";
+    assert!(first.contains(places) && first.chars().count() <= TITLE, "{first}");
+    let last = text.lines().rfind(|line| line.starts_with('•')).unwrap();
+    assert!(last.contains("ệ thống giám sát"), "{text}");
+}

@@ -22,9 +22,9 @@ use words::{
 use super::seen::Seen;
 use super::{
     Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
-    removed, shared_by_all,
+    removed, shared_by_all, titled,
 };
-use crate::model::{Cause, NotificationKind};
+use crate::model::{Cause, Language, NotificationKind};
 
 /// Writes what is told of one incident.
 pub(super) fn message(facts: &Facts<'_>) -> Message {
@@ -119,7 +119,7 @@ pub(super) fn digest(
     own: impl Fn(&Facts<'_>) -> Option<String>,
 ) -> String {
     let on: Vec<&Facts<'_>> = all.iter().filter(|facts| facts.over.is_none()).collect();
-    let mut text = format!("{}\n", first_line(all));
+    let mut text = format!("{}\n", titled(first_line(all), all, Language::Vi));
     let mixed = kinds(all).len() > 1;
     for facts in all {
         if let Some(line) = own(facts) {

@@ -249,3 +249,29 @@ async fn a_number_that_a_gateway_repeats_is_not_told() {
         assert!(error.text.ends_with("not valid: ***, ***, *** (***)"), "{error}");
     }
 }
+
+#[test]
+fn several_places_with_other_people_to_phone_have_a_number_each_or_the_first_has_one() {
+    let style = style(Language::Vi);
+    let together = digests().remove(0).1;
+    let phones = ["0209 111 1111", "0209 222 2222", ""];
+    let of = |names: [&str; 3]| {
+        let items = together.items.iter().cycle().zip(names.into_iter().zip(phones));
+        let items = items.take(3).map(|(item, (name, phone))| {
+            let mut it = (*item.notification).clone();
+            it.alert.site_name = name.to_owned();
+            let contact = Contact { name: "Tú".into(), phone: phone.into(), email: String::new() };
+            it.alert.contacts = vec![contact];
+            Item { notification: Arc::new(it), ..item.clone() }
+        });
+        short(&together.only(items.collect()).unwrap(), &style)
+    };
+    let text = of(["Xã A", "Xã B", "Xã C"]);
+    assert!(text.contains(" 02091111111") && text.contains(" 02092222222"), "{text}");
+    assert!(!text.contains("Goi"), "{text}");
+    let long = ["Xã Ánh", "Xã Bê tông hóa kênh mương", "Xã Cải tạo lưới điện nông thôn"];
+    let text = of(long);
+    assert!(text.contains("Xa Anh") && text.len() <= LONGEST, "{text}");
+    let named = text.split(". Goi ").nth(1);
+    assert!(named.is_none_or(|it| it.ends_with(": 02091111111")), "{text}");
+}

@@ -187,7 +187,8 @@ impl Templates {
             })
         };
         // A drill is nothing to phone about, nor is what is over.
-        let contact = brief.contact.as_ref().filter(|_| !over && !drill);
+        let contact = brief.contacts.first().and_then(Option::as_ref);
+        let contact = contact.filter(|_| !over && !drill);
         let all = places.len();
         let fewer = (1..all.min(PLACES)).rev().map(|named| (named, None));
         let mut last = None;
