@@ -49,7 +49,8 @@ pub use link_key::load as load_link_key;
 pub use trouble::{trouble, unreached};
 
 pub use crate::texts::{
-    About, Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, check_templates,
+    About, Item, Letter, Link, LinkError, LinkKey, Links, Style, Templates, alike_templates,
+    check_templates,
 };
 
 /// What the courier needs of the settings. A reload hands it another.

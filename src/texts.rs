@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-pub use self::templates::{Templates, check as check_templates};
+pub use self::templates::{Templates, alike as alike_templates, check as check_templates};
 
 use self::circle::Circle;
 pub(crate) use self::facts::grouped;
@@ -34,7 +34,7 @@ use self::facts::{
 use crate::config::TemplatePart;
 use crate::model::{
     Ailment, Alert, ChannelId, Contact, Language, Notification, NotificationId, NotificationKind,
-    Part, ReadinessNotice, SelfDoubt, SiteId, StoreTrouble, encoded, folded,
+    Part, ReadinessNotice, SelfDoubt, Severity, SiteId, StoreTrouble, encoded, folded,
 };
 
 pub use letter::{Item, Letter, Untold};
@@ -354,6 +354,14 @@ fn titled(head: String, all: &[Facts<'_>], language: Language) -> String {
     };
     let fits = (1..=places.len()).rev().map(named).find(|line| line.chars().count() <= TITLE);
     fits.unwrap_or(head)
+}
+
+/// A severity in words.
+const fn grade(severity: Severity, language: Language) -> &'static str {
+    match language {
+        Language::Vi => vi::grade(severity),
+        Language::En => en::grade(severity),
+    }
 }
 
 /// Which sites a place is not over for, where there is room for little.

@@ -15,7 +15,7 @@ use crate::config::gather::Gathered;
 use crate::config::{Config, LineCost, Receiver, Role, Rota, Settings, Step, counted};
 use crate::daemon::{self, Source};
 use crate::model::{ChannelId, PersonId, Phase, SiteIx};
-use crate::notify::{LinkKey, Setup, lacking};
+use crate::notify::{LinkKey, Setup, alike_templates, lacking};
 
 /// Checks the files of a directory.
 pub(super) fn run(dir: &Path) -> Result<Exit, Failed> {
@@ -209,7 +209,13 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     }
     let silent = unnamed(&config.settings);
     let silent = silent.iter().map(|id| format!("nothing is ever told through the channel `{id}`"));
-    notes.into_iter().map(str::to_owned).chain(silent).collect()
+    let alike = alike_templates(&config.templates).into_iter().map(|file| {
+        format!(
+            "{file} says word for word the same of an alarm and of its end; let it look at `over`, \
+             such as `{{% if over %}}…{{% endif %}}`"
+        )
+    });
+    notes.into_iter().map(str::to_owned).chain(silent).chain(alike).collect()
 }
 
 /// Files in the directory that its group cannot read. Where the directory has a group of its own,
@@ -281,7 +287,8 @@ fn unnamed(settings: &Settings) -> Vec<&ChannelId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{File, load, sample};
+    use crate::config::{File, Template, TemplatePart, load, sample};
+    use crate::model::Language;
 
     #[test]
     fn without_a_drill_it_is_said_what_nothing_proves() {
@@ -299,5 +306,19 @@ mod tests {
         assert_eq!(noted(&format!("{channels}drill: {{before: 2h}}\n")), NONE);
         let heartbeat = "heartbeat: {url: \"http://127.0.0.1:2/\"}\n";
         assert_eq!(noted(&format!("{channels}{heartbeat}")), [false], "no drill");
+    }
+
+    #[test]
+    fn a_text_that_reads_the_same_of_the_end_is_noted_by_its_file() {
+        let noted = |text: &str| {
+            let file = "templates/vi/summary.txt".to_owned();
+            let (language, part) = (Language::Vi, TemplatePart::Summary);
+            let own = Template { language, part, file, text: text.to_owned() };
+            let config = load(&sample().with_template(own)).unwrap_or_else(|why| panic!("{why}"));
+            let notes = notes(&config, Timestamp::UNIX_EPOCH);
+            notes.iter().any(|note| note.starts_with("templates/vi/summary.txt says word for word"))
+        };
+        assert!(noted("{{ grade }}: {{ site or 'giám sát' }}"));
+        assert!(!noted("{{ kind }}: {{ site or 'giám sát' }}"));
     }
 }

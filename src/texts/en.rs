@@ -15,8 +15,8 @@ use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
 pub(super) use ourselves::{self_doubt, topic};
-pub(super) use words::shared;
-use words::{count, day, devices_with, duration, grade, hour, moment, nth, precise};
+use words::{count, day, devices_with, duration, hour, moment, nth, precise};
+pub(super) use words::{grade, shared};
 
 use super::seen::Seen;
 use super::{

@@ -13,13 +13,18 @@ use crate::model::{
     Verdict,
 };
 
+/// What is told of one incident one after the other: first that it is on, last that it is over.
+pub(super) const STAGES: [NotificationKind; 5] = {
+    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
+    [Firing, Update, Reminder, Escalation, Resolved]
+};
+
 /// Every cause, kind after kind: first with everything, then with nothing.
 pub(super) fn all() -> Vec<Item> {
-    use NotificationKind::{Firing, Reminder, Resolved, Update};
     let mut all = Vec::new();
     for full in [true, false] {
         for cause in Cause::ALL {
-            for kind in [Firing, Update, Reminder, Resolved] {
+            for kind in STAGES {
                 let notification = Arc::new(sample(cause, kind, full));
                 all.push(Item::new(kind, notification));
             }
@@ -36,7 +41,6 @@ pub(super) fn letters() -> Vec<Letter> {
 
 /// Several incidents of each kind, and of all kinds.
 pub(super) fn digests() -> Vec<Letter> {
-    use NotificationKind::{Escalation, Firing, Reminder, Resolved, Update};
     let mut digests = Vec::new();
     for full in [true, false] {
         let several = |kinds: &[NotificationKind]| {
@@ -46,9 +50,8 @@ pub(super) fn digests() -> Vec<Letter> {
             });
             letter(items.collect())
         };
-        let kinds = [Firing, Update, Reminder, Escalation, Resolved];
-        digests.extend(kinds.map(|kind| several(&[kind])));
-        digests.push(several(&kinds));
+        digests.extend(STAGES.map(|kind| several(&[kind])));
+        digests.push(several(&STAGES));
     }
     digests
 }

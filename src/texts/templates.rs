@@ -67,6 +67,8 @@ struct Context<'a> {
     drill: bool,
     incident: &'a str,
     severity: &'static str,
+    /// The severity in words.
+    grade: &'static str,
     cause: &'static str,
     site: &'a str,
     site_id: &'a str,
@@ -205,27 +207,51 @@ pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
                 list.push(diagnostic);
             }
         };
-        let made = match environment(source) {
-            Ok(made) => made,
-            Err(error) => {
-                told(&error);
-                continue;
+        match alone(source) {
+            Ok((alone, style)) => {
+                let said = trials(&alone, source.part, &style);
+                said.iter().filter_map(|said| said.as_ref().err()).for_each(told);
             }
-        };
-        let style = Style::new(source.language, TimeZone::UTC, "http://vchealth.example");
-        let alone = Templates {
-            sources: Vec::new(),
-            made: Arc::new([((source.language, source.part), Arc::new(made))].into()),
-        };
-        for error in trials(&alone, source.part, &style) {
-            told(&error);
+            Err(error) => told(&error),
         }
     }
     if list.is_empty() { Ok(()) } else { Err(Diagnostics { list, more: 0 }) }
 }
 
-/// What is wrong with the only template of these, with messages of every shape.
-fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
+/// The files of the templates that say word for word the same of an alarm and of its end: whoever
+/// reads the second takes it for another alarm.
+#[must_use]
+pub fn alike(sources: &[Template]) -> Vec<&str> {
+    let alike = sources.iter().filter(|source| {
+        let Some((alone, style)) = alone(source).ok() else { return false };
+        // The letters about several, and those of a short message, come in the same order.
+        let stages = match source.part {
+            TemplatePart::Summary | TemplatePart::Description | TemplatePart::Sms => {
+                samples::all().len()
+            }
+            TemplatePart::Digest => samples::STAGES.len(),
+            // What there is to do, whom to phone, and what a run found have no beginning and end.
+            TemplatePart::Action | TemplatePart::Contact | TemplatePart::Readiness => return false,
+        };
+        let said = trials(&alone, source.part, &style);
+        let mut pairs = said[..stages.min(said.len())].chunks_exact(samples::STAGES.len());
+        pairs.any(|told| match (told.first(), told.last()) {
+            (Some(Ok(on)), Some(Ok(over))) => on == over,
+            _ => false,
+        })
+    });
+    alike.map(|source| &*source.file).collect()
+}
+
+/// A template by itself, and how messages are written with it to judge it.
+fn alone(source: &Template) -> Result<(Templates, Style), Error> {
+    let style = Style::new(source.language, TimeZone::UTC, "http://vchealth.example");
+    let made = [((source.language, source.part), Arc::new(environment(source)?))].into();
+    Ok((Templates { sources: Vec::new(), made: Arc::new(made) }, style))
+}
+
+/// What the only template of these says, or what is wrong with it, with messages of every shape.
+fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Result<String, Error>> {
     match part {
         TemplatePart::Summary
         | TemplatePart::Description
@@ -235,7 +261,7 @@ fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
             .filter_map(|item| {
                 let facts = Facts::new(item, style);
                 let built_in = usual(&facts, style);
-                alone.with(part, style, |made| render(made, part, &facts, style, &built_in))?.err()
+                alone.with(part, style, |made| render(made, part, &facts, style, &built_in))
             })
             .collect(),
         TemplatePart::Digest => samples::digests()
@@ -247,16 +273,17 @@ fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
                     Language::Vi => vi::first_line(&facts),
                     Language::En => en::first_line(&facts),
                 };
-                alone.digest(&facts, &usual, style)?.err()
+                alone.digest(&facts, &usual, style)
             })
             .collect(),
         TemplatePart::Sms => samples::letters()
             .iter()
             .filter_map(|letter| {
                 let fits = |text: &str| text.chars().count() <= forms::SHORT;
-                match alone.short(letter, &brief(letter, style), "…", style, fits)? {
-                    Ok(text) if fits(&text) => None,
-                    Ok(text) => Some(Error::new(
+                let said = alone.short(letter, &brief(letter, style), "…", style, fits)?;
+                Some(said.and_then(|text| match fits(&text) {
+                    true => Ok(text),
+                    false => Err(Error::new(
                         minijinja::ErrorKind::InvalidOperation,
                         format!(
                             "it makes {} letters, with one place and nobody to phone; a short \
@@ -265,8 +292,7 @@ fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
                             forms::SHORT
                         ),
                     )),
-                    Err(error) => Some(error),
-                }
+                }))
             })
             .collect(),
         TemplatePart::Readiness => samples::runs()
@@ -275,7 +301,8 @@ fn trials(alone: &Templates, part: TemplatePart, style: &Style) -> Vec<Error> {
                 let alert = &item.notification.alert;
                 let notice = alert.readiness.as_deref()?;
                 let usual = readiness::message(alert, notice, style);
-                alone.readiness(alert, notice, &usual, style)?.err()
+                let said = alone.readiness(alert, notice, &usual, style)?;
+                Some(said.map(|message| message.summary))
             })
             .collect(),
     }
@@ -362,6 +389,7 @@ impl<'a> Context<'a> {
             drill: alert.drill,
             incident: facts.incident.id.as_str(),
             severity: facts.severity.word(),
+            grade: super::grade(facts.severity, style.language),
             cause: facts.cause.word(),
             site: match facts.place {
                 Place::Site { name, .. } if alert.drill => name,
@@ -448,13 +476,14 @@ fn diagnostic(source: &Template, error: &Error) -> Diagnostic {
 }
 
 /// What the template of a part of one incident can use, as the README explains it.
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 30] = [
     "kind",
     "over",
     "flapping",
     "drill",
     "incident",
     "severity",
+    "grade",
     "cause",
     "site",
     "site_id",
@@ -516,7 +545,7 @@ mod tests {
         let text = "{{ severity | upper }}: {{ site }}\n{% if session %}({{ session.title }}){% endif %}\n";
         let sources = [vi(TemplatePart::Summary, text)];
         check(&sources).unwrap();
-        let item = samples::all().into_iter().nth(8).unwrap();
+        let item = samples::all().into_iter().nth(10).unwrap();
         let (own, usual) =
             (write(&item, false, &style(&sources)), write(&item, false, &style(&[])));
         assert_eq!(own.summary, "CRITICAL: Xã Tân Lập (Giao ban trực tuyến)");
@@ -559,13 +588,29 @@ mod tests {
             (write(&item, false, &style).summary, short)
         };
         // An access outage, and its end.
-        let (firing, over) = (said(8), said(11));
+        let (firing, over) = (said(10), said(14));
         let when = "Xã Tân Lập từ 00:42 03/02/2026 (phiên họp Giao ban trực tuyến lúc";
         assert!(firing.0.starts_with(&format!("NGHIÊM TRỌNG: {when}")), "{}", firing.0);
         assert!(over.0.starts_with(&format!("ĐÃ KẾT THÚC: {when}")), "{}", over.0);
         let form = "TT HNTH Bac Kan thong bao: 1 su co tai Xã Tân Lập";
         assert_eq!(firing.1, format!("{form}. Tran trong."));
         assert_eq!(over.1, format!("{form} da ket thuc. Tran trong."));
+    }
+
+    #[test]
+    fn a_text_that_says_the_same_of_the_alarm_and_of_its_end_is_named() {
+        use TemplatePart::{Action, Digest, Sms, Summary};
+        let own = |part, text: &str| {
+            let sources = [vi(part, text)];
+            check(&sources).unwrap();
+            !alike(&sources).is_empty()
+        };
+        assert!(own(Summary, "{{ grade }}: {{ site or 'giám sát' }} từ {{ since }}"));
+        assert!(!own(Summary, "{{ kind }}: {{ site or 'giám sát' }} từ {{ since }}"));
+        assert!(own(Sms, "TT: {{ count }} su co tai {{ places | join(', ') }}"));
+        assert!(!own(Sms, "TT: {{ count }} su co{% if over %} da ket thuc{% endif %}"));
+        assert!(own(Digest, "{{ count }} sự cố") && !own(Digest, "{{ firing }} sự cố mới"));
+        assert!(!own(Action, "gọi tổ trực"), "it is the same whatever happens");
     }
 
     #[test]
@@ -622,7 +667,7 @@ mod tests {
     fn a_drill_and_a_digest_say_what_the_template_says_and_a_test_does_not() {
         let style =
             style(&[vi(TemplatePart::Summary, "{{ site }}{% if drill %} (giả){% endif %}")]);
-        let site = samples::all().into_iter().nth(8).unwrap();
+        let site = samples::all().into_iter().nth(10).unwrap();
         let mut drill = site.clone();
         let mut notification = (*drill.notification).clone();
         notification.alert.drill = true;

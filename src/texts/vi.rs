@@ -13,11 +13,10 @@ use advice::{action, contact};
 pub(super) use evidence::evidence;
 use evidence::observation;
 pub(super) use ourselves::{self_doubt, topic};
-pub(super) use words::shared;
 use words::{
-    clock, day, devices_with, duration, grade, hour, lower_first, moment, named, precise,
-    sentence_case,
+    clock, day, devices_with, duration, hour, lower_first, moment, named, precise, sentence_case,
 };
+pub(super) use words::{grade, shared};
 
 use super::seen::Seen;
 use super::{

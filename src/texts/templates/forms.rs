@@ -9,7 +9,9 @@ use crate::config::TemplatePart;
 use crate::model::{Alert, Contact, NotificationKind, ReadinessNotice, Verdict};
 use crate::readiness::Summary;
 use crate::readiness::words::Pen;
-use crate::texts::{Brief, Facts, Letter, Message, Style, en, page, shared_by_all, vi, write};
+use crate::texts::{
+    Brief, Facts, Letter, Message, Style, en, grade, page, shared_by_all, vi, write,
+};
 
 /// Longest short message, in letters of its alphabet.
 pub(super) const SHORT: usize = 160;
@@ -22,6 +24,7 @@ struct DigestContext<'a> {
     count: usize,
     over: bool,
     severity: &'static str,
+    grade: &'static str,
     firing: usize,
     update: usize,
     reminder: usize,
@@ -49,6 +52,7 @@ struct ShortContext<'a> {
     over: bool,
     drill: bool,
     severity: &'static str,
+    grade: &'static str,
     summary: &'a str,
     places: &'a [String],
     /// Places that are not named.
@@ -113,10 +117,12 @@ impl Templates {
         style: &Style,
     ) -> Option<Result<String, Error>> {
         let told_as = |kind| all.iter().filter(|facts| facts.kind == kind).count();
+        let severity = all.iter().map(|facts| facts.severity).max().unwrap_or_default();
         let context = DigestContext {
             count: all.len(),
             over: all.iter().all(|facts| facts.over.is_some()),
-            severity: all.iter().map(|facts| facts.severity).max().unwrap_or_default().word(),
+            severity: severity.word(),
+            grade: grade(severity, style.language),
             firing: told_as(NotificationKind::Firing),
             update: told_as(NotificationKind::Update),
             reminder: told_as(NotificationKind::Reminder),
@@ -171,6 +177,7 @@ impl Templates {
                 over,
                 drill,
                 severity: severity.word(),
+                grade: grade(severity, style.language),
                 summary: &summary,
                 places: &places[..named],
                 more: places.len() - named,
@@ -279,6 +286,7 @@ pub(super) const fn known(part: TemplatePart) -> &'static [&'static str] {
             "count",
             "over",
             "severity",
+            "grade",
             "firing",
             "update",
             "reminder",
@@ -291,8 +299,8 @@ pub(super) const fn known(part: TemplatePart) -> &'static [&'static str] {
             "default",
         ],
         TemplatePart::Sms => &[
-            "kind", "count", "over", "drill", "severity", "summary", "places", "more", "since",
-            "began", "session", "contact", "channel", "board", "default",
+            "kind", "count", "over", "drill", "severity", "grade", "summary", "places", "more",
+            "since", "began", "session", "contact", "channel", "board", "default",
         ],
         TemplatePart::Readiness => &[
             "over",

@@ -41,7 +41,7 @@ pub(super) fn devices_with(what: &Shared<'_>) -> String {
     }
 }
 
-pub(super) const fn grade(severity: Severity) -> &'static str {
+pub(in crate::texts) const fn grade(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "THÔNG TIN",
         Severity::Warning => "CẢNH BÁO",
