@@ -94,7 +94,7 @@ pub(super) fn read(
 /// What a number says about what to do.
 const fn meaning(code: u64) -> Option<&'static str> {
     Some(match code {
-        99 => "the message is blocked",
+        99 => "the phone number is blocked in their system",
         101 => "the keys are wrong",
         103 => "the account has no money left",
         104 => "there is no such brand name",
@@ -102,6 +102,7 @@ const fn meaning(code: u64) -> Option<&'static str> {
         118 => "this kind of message is not valid",
         140 => "this machine's address is not on the account's list",
         146 => "the text follows no registered template",
+        177 => "the network of this number is not registered for the brand name",
         _ => return None,
     })
 }
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn every_other_number_falls_over_to_the_next_channel() {
-        for code in [99, 101, 103, 104, 108, 118, 140, 146, 777] {
+        for code in [99, 101, 103, 104, 108, 118, 140, 146, 177, 777] {
             let error = answer(200, &format!(r#"{{"CodeResult":"{code}"}}"#)).unwrap_err();
             assert_eq!(error.retry, Retry::Never, "{code}");
             assert_eq!(meaning(code).is_some(), code != 777, "{code}");
