@@ -5,7 +5,8 @@
 //!
 //! 1. A recipient is known by name and what they were told by the ids of its messages. So nobody is
 //!    told a line of a digest twice because its other lines changed, and what is known outlasts a
-//!    reload. A newer message about something that they know is told as what it is, not as news.
+//!    reload. A newer message about something that they know is told as what it is, not as news. A
+//!    text in pieces stays as it is once somebody has one of them, but for a restart.
 //! 2. A recipient who asked for time is left alone until then, whatever there is to tell.
 //! 3. Posts to one recipient keep to the pace that the service allows.
 //! 4. All recipients of a channel are reached through one service. Where a post hangs, the others
@@ -198,7 +199,7 @@ impl Recipients {
                 (None, _) => Arc::default(),
                 (Some(lacks), Some((same, messages))) if lacks == same => Arc::clone(messages),
                 (Some(lacks), _) => {
-                    let messages = Arc::new(way.messages(lacks));
+                    let messages = Arc::new(self.as_begun(way.messages(lacks)));
                     written = Some((lacks.clone(), Arc::clone(&messages)));
                     messages
                 }
@@ -228,7 +229,8 @@ impl<P: Post> Round<'_, P> {
         tokio::time::sleep_until(from).await;
         self.way.admitted().await;
         let Some((messages, message, piece)) = self.begin(at) else { return true };
-        let Message { letter, pieces } = &messages[message];
+        let whole = &messages[message];
+        let Message { letter, pieces } = whole;
         let began = Instant::now();
         let result = self.way.post(at, letter, &pieces[piece]).await;
         let hung = is_hanging(&result, began.elapsed());
@@ -245,6 +247,9 @@ impl<P: Post> Round<'_, P> {
             Ok(()) => {
                 *anew = true;
                 let piece = (piece + 1 < pieces.len()).then_some(piece);
+                if piece.is_some() {
+                    self.known.keep_cut(whole);
+                }
                 self.known.accepted(&runs[at].who, letter, piece);
                 return true;
             }

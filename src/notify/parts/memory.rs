@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Pace, Post, Run};
+use super::{Message, Pace, Post, Run};
 use crate::model::{IncidentId, NotificationId, NotificationKind};
 use crate::notify::queue::LONGEST_ASKED;
 use crate::notify::{DeliveryError, Fared, HeardOf, Item, Letter, Retry};
@@ -22,7 +22,19 @@ pub(super) const BEGUN: usize = 64;
 
 /// What a channel knows of its recipients.
 #[derive(Debug, Default)]
-pub(in crate::notify) struct Recipients(Mutex<BTreeMap<RecipientKey, Recipient>>);
+pub(in crate::notify) struct Recipients {
+    known: Mutex<BTreeMap<RecipientKey, Recipient>>,
+    cut: Mutex<VecDeque<Cut>>,
+}
+
+/// A text in the pieces of which somebody has the first. Written anew it may say less, and the cut
+/// would lie elsewhere: some of it would be in neither piece that they get.
+#[derive(Debug)]
+struct Cut {
+    incident: IncidentId,
+    message: NotificationId,
+    pieces: Vec<String>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Recipient {
@@ -188,6 +200,31 @@ impl Recipients {
         }
     }
 
+    /// Remembers how a text was cut of which somebody has accepted a piece.
+    pub(super) fn keep_cut(&self, message: &Message) {
+        let Some(item) = message.letter.items.first() else { return };
+        let incident = item.notification.alert.incident.id.clone();
+        let (id, pieces) = (message.letter.id.clone(), message.pieces.clone());
+        let mut cut = self.cut();
+        if cut.iter().all(|it| it.message != id) {
+            cut.push_back(Cut { incident, message: id, pieces });
+            if cut.len() > BEGUN {
+                cut.pop_front();
+            }
+        }
+    }
+
+    /// The messages with those texts as they were when the first piece was accepted.
+    pub(super) fn as_begun(&self, mut messages: Vec<Message>) -> Vec<Message> {
+        let cut = self.cut();
+        for message in &mut messages {
+            if let Some(known) = cut.iter().find(|it| it.message == message.letter.id) {
+                message.pieces.clone_from(&known.pieces);
+            }
+        }
+        messages
+    }
+
     /// Remembers that somebody refused for good what they lacked of a letter.
     pub(super) fn refuses(&self, who: &RecipientKey, lacked: &Letter, why: &str) {
         let mut all = self.all();
@@ -215,11 +252,17 @@ impl Recipients {
             recipient.heard.retain(|heard| !is_about(letter, &heard.incident));
             recipient.begun.retain(|begun| !is_about(letter, &begun.incident));
         }
+        self.cut().retain(|cut| !is_about(letter, &cut.incident));
     }
 
     /// Every change of it is one step, so a panic leaves it whole.
     pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<RecipientKey, Recipient>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same of this.
+    fn cut(&self) -> MutexGuard<'_, VecDeque<Cut>> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Recipients who accept, hang, refuse and ask for time, in virtual time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::memory::{BEGUN, REMEMBERED};
 use super::*;
 use crate::model::{NotificationId, NotificationKind};
@@ -78,9 +80,12 @@ impl<F: Fn(usize, &str) -> Option<Retry> + Sync> Post for Row<F> {
 
     fn messages(&self, letter: &Letter) -> Vec<Message> {
         let some = letter.items.chunks(self.items).filter_map(|some| letter.only(some.to_vec()));
-        let word = |item: &Item| match item.told_as {
-            FIRING => item.notification.id.to_string(),
-            other => format!("{} as {}", item.notification.id, other.word()),
+        let word = |item: &Item| {
+            let late = if item.late.is_some() { " late" } else { "" };
+            match item.told_as {
+                FIRING => format!("{}{late}", item.notification.id),
+                other => format!("{} as {}{late}", item.notification.id, other.word()),
+            }
         };
         let text = |letter: &Letter| letter.items.iter().map(word).collect::<Vec<_>>().join("+");
         let pieces = |letter: &Letter| match self.pieces {
@@ -600,4 +605,24 @@ fn what_a_chat_gets_can_be_read() {
         assert!(pieces.iter().all(|piece| piece.chars().count() <= 2_000));
         pieces.join("\n\n--- the next message\n\n") + "\n"
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_of_which_somebody_has_a_piece_is_not_written_anew() {
+    let second_fails = AtomicBool::new(true);
+    let answer = |_: usize, piece: &str| {
+        let fails = piece.ends_with("/2") && second_fails.load(Ordering::Relaxed);
+        fails.then_some(Retry::Later)
+    };
+    let row = Row { pieces: 2, ..Row::new(1, answer) };
+    let (known, mut letter) = (Recipients::default(), letter("l", &["i"]));
+    assert!(known.deliver(&letter, &row).await.result.is_err());
+    assert_eq!(row.posts(), ["0:i-1/1", "0:i-1/2"]);
+    letter.items[0].late = Some(letter.created);
+    second_fails.store(false, Ordering::Relaxed);
+    known.deliver(&letter, &row).await.result.unwrap();
+    assert_eq!(row.posts(), ["0:i-1/2"]);
+    // Once it is told, nothing is left of that.
+    assert!(known.deliver(&letter, &row).await.result.is_ok());
+    assert_eq!(row.posts(), ["0:i-1 late/1", "0:i-1 late/2"]);
 }
