@@ -294,6 +294,17 @@ impl Daemon {
         self.face.stalled_for()
     }
 
+    /// What has not come round for so long that only a start helps, if anything: a probe loop that
+    /// stands for longer than `patience`, or a courier that something holds. What either waits for,
+    /// such as a disk or a receiver, it waits for beside its round.
+    #[must_use]
+    pub fn stands_still(&self, patience: Duration) -> Option<&'static str> {
+        if self.stalled_for() > patience {
+            return Some("the probe loop");
+        }
+        self.face.courier.is_stalled(self.face.clock.mono()).then_some("the courier")
+    }
+
     /// Messages that channels have accepted since the start.
     #[must_use]
     pub fn delivered(&self) -> u64 {

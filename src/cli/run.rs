@@ -76,7 +76,8 @@ struct Watchdog {
     ticks: Interval,
     /// Time without a sign of life after which it is no longer fed.
     patience: Duration,
-    stalled: bool,
+    /// What stood still at the last look.
+    still: Option<&'static str>,
 }
 
 impl Watchdog {
@@ -85,17 +86,18 @@ impl Watchdog {
         let limit = sd_notify::watchdog_enabled();
         let mut ticks = interval(limit.map_or(LOOK_EVERY, |limit| limit / 4));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, patience: limit.unwrap_or(3 * LOOK_EVERY) / 2, stalled: false }
+        Self { ticks, patience: limit.unwrap_or(3 * LOOK_EVERY) / 2, still: None }
     }
 
     fn look(&mut self, daemon: &Daemon) {
-        let stands_for = daemon.stalled_for();
-        let stalled = stands_for > self.patience;
-        if stalled && !self.stalled {
-            error!(seconds = stands_for.as_secs(), "the probe loop stands still");
+        let still = daemon.stands_still(self.patience);
+        if still != self.still {
+            if let Some(what) = still {
+                error!("{what} stands still");
+            }
+            self.still = still;
         }
-        self.stalled = stalled;
-        if !stalled {
+        if still.is_none() {
             say(&[NotifyState::Watchdog]);
         }
     }

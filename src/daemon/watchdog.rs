@@ -206,12 +206,14 @@ mod tests {
         let hangs = daemon.courier.hold();
         clock.set_forward(Duration::from_secs(31));
         assert_eq!(held_for().await, Some("the courier stands still"));
+        assert_eq!(daemon.stands_still(STALLED), Some("the courier"), "it is started anew");
         until(is_told).await;
         drop(hangs);
         // It comes round for whatever reaches it.
         daemon.courier.restore(Vec::new());
         until(|| !face.courier.is_stalled(clock.mono())).await;
         assert_eq!(held_for().await, None);
+        assert_eq!(daemon.stands_still(STALLED), None);
         daemon.stop().await;
     }
 }
