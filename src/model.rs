@@ -55,8 +55,8 @@ pub use outcome::{
     TcpDetail, Trigger, Unreachable, hops,
 };
 pub use readiness::{
-    Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice, ReadinessOrder,
-    ReadinessRun, SiteReadiness, TrainFigures, Verdict,
+    AnnouncedWork, Confirmation, Finding, FindingKind, Found, Past, PastVerdict, ReadinessNotice,
+    ReadinessOrder, ReadinessRun, SiteReadiness, TrainFigures, Verdict,
 };
 pub use record::{Attendance, SessionRecord, Stay};
 pub use retold::{quoted, retold};

@@ -313,8 +313,20 @@ pub struct SiteReadiness {
     /// Whom to phone, first one first; only where there is something to say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Contact>,
+    /// Announced work that goes on at it; only where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<AnnouncedWork>,
     /// When it was looked at.
     pub checked: Timestamp,
+}
+
+/// Planned work that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnouncedWork {
+    /// When it is to be over.
+    pub until: Timestamp,
+    /// What is done.
+    pub reason: String,
 }
 
 impl SiteReadiness {
@@ -468,4 +480,6 @@ pub struct Past {
     pub never_up: BTreeSet<TargetKey>,
     /// Why the monitor cannot see at present; none when it can, or when nobody knows.
     pub blind: Option<String>,
+    /// The sites where announced work goes on, the longest of each.
+    pub works: BTreeMap<SiteId, AnnouncedWork>,
 }

@@ -96,6 +96,13 @@ impl Mutes {
         })
     }
 
+    /// The planned work that goes on at a site, the longest of several.
+    pub(super) fn work(&self, place: Place<'_>) -> Option<&Maintenance> {
+        let on = |it: &&Maintenance| it.from <= place.at && place.at < it.until;
+        let here = |it: &&Maintenance| it.sites.iter().any(|root| place.is_below(root));
+        self.maintenance.values().filter(on).filter(here).max_by_key(|it| it.until)
+    }
+
     /// Whether messages about an incident are held back.
     ///
     /// 1. When a silence concerns everything.

@@ -7,15 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
-use super::mute::Weight;
+use super::mute::{Place, Weight};
 use super::policy::{self, Need, Quiet, Rules, Why};
 use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
 use crate::config::Config;
 use crate::model::{
-    Affected, Alert, Cause, Change, Confirmation, Durable, Health, Importance, Incident,
-    IncidentId, Mono, Notification, NotificationId, NotificationKind, Now, Past, PastVerdict,
-    Phase, ReadinessNotice, ReadinessOrder, ReadinessRun, SessionId, Severity, SiteId,
+    Affected, Alert, AnnouncedWork, Cause, Change, Confirmation, Durable, Health, Importance,
+    Incident, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now, Past,
+    PastVerdict, Phase, ReadinessNotice, ReadinessOrder, ReadinessRun, SessionId, Severity, SiteId,
     SiteReadiness, Verdict,
 };
 
@@ -215,7 +215,14 @@ impl Monitor {
             let target = self.picture.target(*ix);
             target.streak.hard == Health::Down && !target.seen_up
         });
+        let sites = topology.site_ixs().map(|site| (&topology.site(site).id, site));
+        let works = sites.filter_map(|(id, site)| {
+            let work = self.mutes.work(Place { topology, site, at: now.wall })?;
+            let work = AnnouncedWork { until: work.until, reason: work.reason.clone() };
+            Some((id.clone(), work))
+        });
         Past {
+            works: works.collect(),
             verdicts: self.readiness.verdicts.clone(),
             relapses,
             never_up: never_up.map(|ix| topology.target_key(ix)).collect(),

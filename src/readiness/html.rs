@@ -65,8 +65,7 @@ pub fn html(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
                 words::action(group.kind, language),
             );
             for site in &group.sites {
-                let found: Vec<String> =
-                    site.findings.iter().map(|it| escape(&pen.finding(it))).collect();
+                let found: Vec<String> = pen.findings(site).iter().map(|it| escape(it)).collect();
                 let _ = writeln!(
                     out,
                     "<tr><th>{}</th><td>{}</td><td class=\"who\">{}</td></tr>",

@@ -166,6 +166,8 @@ impl<'a> Look<'a> {
             MtuSeen::Told(bytes) | MtuSeen::Vanishes(bytes) => Some(*bytes).filter(|b| *b > 0),
             MtuSeen::Unknown => None,
         });
+        let works = &self.past.works;
+        let work = works.get(&site.id).filter(|_| !findings.is_empty()).cloned();
         let contacts = if findings.is_empty() { Vec::new() } else { self.contacts(ix, &findings) };
         SiteReadiness {
             site: site.id.clone(),
@@ -176,6 +178,7 @@ impl<'a> Look<'a> {
             mtu: mtu.min(),
             contacts,
             findings,
+            work,
             checked,
         }
     }

@@ -47,8 +47,7 @@ pub fn junit(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
             .find(|group| group.sites.iter().any(|other| other.site == site.site))
             .map(|group| words::heading(group, sheet.language))
             .unwrap_or_default();
-        let mut lines: Vec<String> =
-            site.findings.iter().map(|finding| pen.finding(finding)).collect();
+        let mut lines: Vec<String> = pen.findings(site);
         if let Some(main) = site.main() {
             lines.push(words::action(main.found.kind(), sheet.language).to_owned());
         }

@@ -16,10 +16,10 @@ use unicode_normalization::is_nfc;
 use super::*;
 use crate::config::{Config, LineCost};
 use crate::model::{
-    Certificate, CheckId, CheckKind, Confirmation, Contact, Detail, EndpointId, Failure,
-    FindingKind, Found, HttpDetail, IcmpCheck, IcmpDetail, IcmpError, Language, LocalFailure, Past,
-    PastVerdict, Phase, ReadinessRun, RemoteFailure, Reply, RttList, Session, SessionId, SipDetail,
-    SiteId, TargetIx, TargetKey, TcpDetail, Unreachable, Verdict,
+    AnnouncedWork, Certificate, CheckId, CheckKind, Confirmation, Contact, Detail, EndpointId,
+    Failure, FindingKind, Found, HttpDetail, IcmpCheck, IcmpDetail, IcmpError, Language,
+    LocalFailure, Past, PastVerdict, Phase, ReadinessRun, RemoteFailure, Reply, RttList, Session,
+    SessionId, SipDetail, SiteId, TargetIx, TargetKey, TcpDetail, Unreachable, Verdict,
 };
 use crate::monitor::tests::{config, province, session, start};
 
@@ -616,4 +616,20 @@ proptest! {
             prop_assert!(remote[&site.site] || site.verdict != Verdict::NotReady);
         }
     }
+}
+
+#[test]
+fn of_a_site_that_is_worked_on_the_work_is_told_with_what_is_found() {
+    let mut world = World::new();
+    world.silence("tan-lap");
+    let work = AnnouncedWork { until: now() + seconds(3_600), reason: "thay router".to_owned() };
+    let ids = ["tan-lap", "nam-mau"].map(SiteId::new);
+    world.past.works = ids.into_iter().map(|id| (id, work.clone())).collect();
+    let run = world.judge();
+    let of = |id: &str| run.sites.iter().find(|site| site.site.as_str() == id).unwrap();
+    let pen = words::Pen { language: Language::En, time_zone: TimeZone::UTC };
+    let said = pen.main(of("tan-lap"));
+    assert!(said.contains("; announced work until ") && said.ends_with(" (thay router)"), "{said}");
+    assert!(pen.findings(of("tan-lap")).last().unwrap().starts_with("announced work"));
+    assert_eq!(of("nam-mau").work, None, "there is nothing to explain");
 }

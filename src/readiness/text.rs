@@ -53,8 +53,8 @@ pub fn text(run: &ReadinessRun, sheet: &Sheet<'_>) -> String {
                     site.site,
                     pen.contact(site)
                 );
-                for finding in &site.findings {
-                    let _ = writeln!(out, "        {}", pen.finding(finding));
+                for found in pen.findings(site) {
+                    let _ = writeln!(out, "        {found}");
                 }
             }
         }

@@ -187,6 +187,7 @@ fn readiness(began: &str, verdict: Verdict) -> ReadinessRun {
         finished: at(began),
         own_clock_off_s: None,
         sites: vec![SiteReadiness {
+            work: None,
             site: SiteId::new("tan-lap"),
             name: "Xã Tân Lập".to_owned(),
             delegates: 22,

@@ -78,7 +78,7 @@ fn description(notice: &ReadinessNotice, summary: &Summary<'_>, pen: &Pen) -> St
             let _ = writeln!(text, "→ {}", words::action(group.kind, language));
             let shown = named(group, &mut room);
             for site in group.sites.iter().take(shown) {
-                let main = site.main().map(|it| pen.finding(it)).unwrap_or_default();
+                let main = pen.main(site);
                 let _ = writeln!(text, "• {}: {main} · {}", site.name, pen.contact(site));
             }
             let left = group.sites.len() - shown;

@@ -65,6 +65,7 @@ pub(super) fn runs() -> Vec<Item> {
         let mut it = sample(Cause::Access, kind, true);
         let start = it.alert.session_start.unwrap_or_default();
         let site = |full: bool| SiteReadiness {
+            work: None,
             site: SiteId::new("tan-lap"),
             name: "Xã Tân Lập".to_owned(),
             delegates: 42,

@@ -1176,6 +1176,7 @@ fn counts_are_grouped_in_threes() {
 /// A readiness run as a message.
 fn ready_letter(found: &[(&str, &str, Found, Verdict)], kind: NotificationKind) -> Letter {
     let site = |(id, name, found, verdict): &(&str, &str, Found, Verdict)| SiteReadiness {
+        work: None,
         site: SiteId::new(*id),
         name: (*name).to_owned(),
         delegates: 22,

@@ -143,6 +143,7 @@ async fn post_readiness(daemon: &str) {
     let session = &sessions["sessions"][0];
     let now = jiff::Timestamp::now();
     let site = |site: &str, name: &str, finding: Option<(Verdict, Found)>| SiteReadiness {
+        work: None,
         site: SiteId::new(site),
         name: name.to_owned(),
         delegates: 40,

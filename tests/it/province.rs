@@ -442,6 +442,7 @@ pub(crate) fn readiness(snapshot: &Snapshot, session: &Session) -> ReadinessRun 
             _ => Vec::new(),
         };
         SiteReadiness {
+            work: None,
             site: site.id.clone(),
             name: site.name.clone(),
             delegates: *delegates,

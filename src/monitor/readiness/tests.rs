@@ -106,6 +106,7 @@ impl Desk {
                 })
                 .collect();
             SiteReadiness {
+                work: None,
                 site: site.id.clone(),
                 name: site.name.clone(),
                 delegates: *delegates,

@@ -30,6 +30,29 @@ impl Pen {
         if place.is_empty() { evidence } else { format!("{}: {evidence}", place.join(" ")) }
     }
 
+    /// Everything that was found at a site, gravest first, and the work that explains it.
+    #[must_use]
+    pub fn findings(&self, site: &SiteReadiness) -> Vec<String> {
+        let found = site.findings.iter().map(|finding| self.finding(finding));
+        found.chain(self.work(site)).collect()
+    }
+
+    /// The gravest of it, and that work, in one line.
+    #[must_use]
+    pub fn main(&self, site: &SiteReadiness) -> String {
+        let found = site.main().map(|finding| self.finding(finding));
+        found.into_iter().chain(self.work(site)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Until when and why work goes on at a site.
+    fn work(&self, site: &SiteReadiness) -> Option<String> {
+        let work = site.work.as_ref()?;
+        let what = self.language.pick("đang bảo trì có báo trước đến", "announced work until");
+        let why =
+            if work.reason.is_empty() { String::new() } else { format!(" ({})", work.reason) };
+        Some(format!("{what} {}{why}", self.moment(work.until)))
+    }
+
     /// What was seen.
     #[must_use]
     pub fn evidence(&self, found: &Found) -> String {

@@ -242,7 +242,7 @@ impl Templates {
                 .map(|site| SiteContext {
                     name: &site.name,
                     verdict: site.verdict.word(),
-                    finding: site.main().map(|found| pen.finding(found)).unwrap_or_default(),
+                    finding: pen.main(site),
                     delegates: site.delegates,
                     contact: site.contacts.first().map(ContactContext::of),
                 })

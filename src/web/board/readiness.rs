@@ -315,7 +315,7 @@ fn group(pen: &Pen<'_>, group: &Group<'_>) -> Markup {
                     li {
                         a href=(to_site(&site.site)) dir="auto" { b { (site.name) } }
                         @if site.delegates > 0 { ", " (pen.count(site.delegates)) " " (pen.words.delegates()) }
-                        @for finding in &site.findings { br; span.dim { (write.finding(finding)) } }
+                        @for found in write.findings(site) { br; span.dim dir="auto" { (found) } }
                         @for contact in site.contacts.iter().take(1) {
                             br; span dir="auto" { (contact.name) }
                             @if !contact.phone.is_empty() { " " (pen.phone(&contact.phone)) }

@@ -47,6 +47,7 @@ pub(super) fn site_readiness() -> Value {
         ("train?", object(&train)),
         ("mtu?", count()),
         ("contacts?", array(&a("Contact"))),
+        ("work?", object(&[("until", time()), ("reason", text())])),
         ("checked", time()),
     ])
 }
