@@ -327,6 +327,7 @@ fn place(facts: &Facts<'_>, language: Language) -> String {
             (name.to_owned(), format!("+{others}"))
         }
         Place::Shared { what, failing, .. } => (what.value.to_owned(), failing.to_string()),
+        Place::Everywhere { what, failing, .. } => (what.to_owned(), failing.to_string()),
     };
     let but = but(facts, language);
     match [sites, but].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>() {

@@ -224,6 +224,20 @@ pub struct CommonFactor {
     pub outside: u32,
 }
 
+impl CommonFactor {
+    /// The label of what is the same wherever the same is asked for: its value is a check, by its
+    /// id, that fails nearly everywhere. No site can have a label of this name.
+    pub const CHECK: &str = "check";
+    /// The same of devices: its value is the id that they have at each of the sites.
+    pub const ENDPOINT: &str = "endpoint";
+
+    /// Whether this is a label that nobody has to write down.
+    #[must_use]
+    pub fn is_by_nature(label: &str) -> bool {
+        matches!(label, Self::CHECK | Self::ENDPOINT)
+    }
+}
+
 /// One observation that a judgement rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -3,11 +3,13 @@
 //! It decides nothing about time to come and keeps nothing: the same picture always gives the
 //! same verdicts. The ledger turns verdicts into incidents.
 
+mod alike;
 mod wider;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(super) use self::alike::Alike;
 use super::blind::{Sight, Whose};
 use super::ledger::{Entry, Ledger, Scope};
 use super::picture::Picture;
@@ -18,6 +20,9 @@ use crate::model::{CommonFactor, Mono, SiteIx, Topology};
 /// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
 /// chance and come at different times.
 const QUALITY_WAIT: Duration = Duration::from_secs(15);
+/// Longest that a service or a device waits which is about to fail nearly everywhere. Services have
+/// more time to answer than hosts, and are asked again no sooner than some of them can bear.
+const EVERYWHERE_WAIT: Duration = Duration::from_secs(20);
 /// Fewest silent children for the fault to lie above them while their parent answers.
 const FEWEST_CHILDREN: usize = 3;
 /// In this order causes are looked for: what explains most first.
@@ -68,7 +73,9 @@ pub(super) struct Decision {
 /// 4. **A label in common**: when at least `common_min` sites with the same value of a label, and
 ///    `common_inside` of all that have it, fell silent within `window`, while at most
 ///    `common_outside` of the others did, that is the cause. It explains what hangs on them too,
-///    with the label or without.
+///    with the label or without. For services the check counts as such a label, and for devices
+///    their id: where nearly all fail, the fault lies with none of them. What else fails elsewhere
+///    says nothing against that.
 /// 5. Of rules 3 and 4 the one that explains more sites comes first, and what is left is looked at
 ///    again. What nothing explains explains itself.
 /// 6. For bad paths the same rules hold. For devices and services only 4 does.
@@ -209,7 +216,9 @@ impl<'a> Case<'a> {
     /// Rule 1: marks the sites that may be decided and notes when the next one will.
     fn release(&mut self) {
         let mut testimony = Testimony::default();
-        let shared = self.shared_labels();
+        let (shared, spreading) = (self.shared_labels(), self.spreading());
+        let spreads =
+            |trouble: &Trouble| spreading.iter().any(|it| it.is_shown_by(self.picture, trouble));
         let sites: Vec<SiteIx> = self.waiting.keys().copied().collect();
         for site in sites {
             let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
@@ -237,11 +246,12 @@ impl<'a> Case<'a> {
                     }
                     Kind::Device | Kind::Service => {
                         let mut labels = self.picture.topology().site(site).labels.iter();
-                        !labels.any(|label| shared.contains(&label))
+                        !spreads(&trouble) && !labels.any(|label| shared.contains(&label))
                     }
                 };
             let patience = match self.kind {
                 Kind::Quality => QUALITY_WAIT,
+                _ if spreads(&trouble) => EVERYWHERE_WAIT,
                 _ => self.picture.settings().correlation.wait,
             };
             let deadline = self.picture.site(site).waits_since + patience;
@@ -301,6 +311,7 @@ impl<'a> Case<'a> {
             let label = labels
                 .iter()
                 .map(|(label, value)| Scope::Label { label: label.clone(), value: value.clone() });
+            let label = label.chain(alike::scopes(self.picture, trouble));
             // A site that others hang on may fall silent while theirs still lasts.
             let below = |entry: &Entry| entry.scope == Scope::Below(site);
             let theirs = self.ledger.explaining(self.picture, site).is_some_and(below);
@@ -461,6 +472,34 @@ impl<'a> Case<'a> {
             young > 2 || (young > 0 && witness::devices_waver(self.picture, sites))
         });
         shared.map(|(label, _)| label).collect()
+    }
+
+    /// What fails alike at so many sites that it would be a common cause if those at which it fails
+    /// at this moment failed for a fact.
+    fn spreading(&self) -> Vec<Alike<'a>> {
+        let settings = &self.picture.settings().correlation;
+        let picture: &'a Picture = self.picture;
+        let all = picture
+            .labels
+            .causes(self.kind)
+            .filter_map(|((label, value), sites)| Some((Alike::of(label, value)?, sites)));
+        let spreads = |(alike, sites): &(Alike<'a>, &[SiteIx])| {
+            let young = |site: &SiteIx| {
+                let trouble = self.trouble(*site).filter(|_| self.young.contains(site));
+                trouble.is_some_and(|trouble| alike.is_shown_by(picture, trouble))
+            };
+            let shown = sites.iter().filter(|site| young(site)).count();
+            if shown == 0 {
+                return false;
+            }
+            let soon = |site: &&SiteIx| !young(site) && alike.may_be_shown_by(picture, **site);
+            let soon = sites.iter().filter(soon).count();
+            let known = sites.iter().filter(|site| picture.is_known(**site)).count();
+            soon > 0
+                && shown + soon >= settings.common_min as usize
+                && at_least(shown + soon, settings.common_inside, known)
+        };
+        all.filter(spreads).map(|(alike, _)| alike).collect()
     }
 
     fn settle(

@@ -3,7 +3,7 @@
 //! The rooms beside this one read it to judge; only outcomes and judgements change it.
 
 mod answered;
-mod labels;
+pub(super) mod labels;
 
 use std::net::IpAddr;
 use std::sync::Arc;

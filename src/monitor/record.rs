@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::ledger::{Entry, Scope};
-use super::picture::Picture;
+use super::picture::{Picture, labels};
 use super::severity::{self, Stake};
 use super::site::{self, Finding, Kind, Life};
 use crate::config::Person;
 use crate::model::{
-    Affected, Alert, Cause, Contact, Evidence, Health, Incident, IncidentId, Mono, Now, Phase, Saw,
-    SiteId, SiteIx, TargetIx, TargetKey, micros,
+    Affected, Alert, Cause, CheckId, CommonFactor, Contact, EndpointId, Evidence, Health, Incident,
+    IncidentId, Mono, Now, Phase, Saw, SiteId, SiteIx, TargetIx, TargetKey, micros,
 };
 
 /// Observations kept with an incident at most.
@@ -112,7 +112,12 @@ pub(super) fn name(entry: &mut Entry, picture: &Picture, now: Now) {
             }
             neighbours(picture, *node, &left, now, &mut seen);
         }
-        Scope::Label { .. } => {
+        Scope::Label { label, value } => {
+            match label.as_str() {
+                CommonFactor::CHECK => incident.check = Some(CheckId::new(value.clone())),
+                CommonFactor::ENDPOINT => incident.endpoint = Some(EndpointId::new(value.clone())),
+                _ => {}
+            }
             for member in members.iter().take(EXAMPLES * 2) {
                 observe(picture, *member, began, 2, now, &mut seen);
             }
@@ -228,8 +233,7 @@ pub(super) fn derive(entry: &mut Entry, picture: &Picture) {
     };
     let scope = entry.scope.clone();
     let shares = |label: &str, value: &str| {
-        let labels = |site: &SiteIx| &topology.site(*site).labels;
-        still.iter().filter(|site| labels(site).get(label).is_some_and(|it| it == value)).count()
+        still.iter().filter(|site| labels::has(topology, **site, label, value)).count()
     };
     let elsewhere = elsewhere(entry, picture);
     let incident = entry.change();
@@ -262,7 +266,7 @@ fn elsewhere(entry: &Entry, picture: &Picture) -> usize {
         trouble.is_some_and(|it| it.kind == kind && it.since >= entry.began_at.earlier(window))
     };
     let others = topology.site_ixs().filter(|site| {
-        let has = topology.site(*site).labels.get(label) == Some(value);
+        let has = labels::has(topology, *site, label, value);
         let hangs = kind == Kind::Silent
             && topology.site(*site).parent.is_some_and(|it| picture.site(it).finding.is(kind));
         !has && !hangs && !entry.members.contains_key(site) && fails(*site)
@@ -340,9 +344,9 @@ pub(super) fn phones(incident: &Incident, people: &[Person]) -> BTreeMap<String,
     told.filter_map(number).collect()
 }
 
-/// Puts up to `most` targets of a site in evidence: those that fail, and the last reply of those
-/// that do not. A reply from before the trouble says nothing about it, nor does one from before
-/// what explains the site `began` where its own trouble is not a fact yet.
+/// Puts up to `most` targets of a site in evidence: first those that fail, then the last reply of
+/// those that do not. A reply from before the trouble says nothing about it, nor does one from
+/// before what explains the site `began` where its own trouble is not a fact yet.
 fn observe(
     picture: &Picture,
     site: SiteIx,
@@ -360,7 +364,9 @@ fn observe(
     let endpoints = &topology.site(site).endpoints;
     let targets = endpoints.iter().flat_map(|ix| topology.endpoint(*ix).targets.iter().copied());
     let observed = targets.filter_map(|target| observation(picture, target, now));
-    seen.extend(observed.filter(telling).take(most));
+    let mut observed: Vec<Evidence> = observed.filter(telling).collect();
+    observed.sort_by_key(|it| !matches!(it.saw, Saw::Failed(_)));
+    seen.extend(observed.into_iter().take(most));
 }
 
 /// What shows that it is us: when our gateway last answered and how it has failed since, and how

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::correlate::Alike;
 use super::picture::Picture;
 use super::schedule::Schedule;
 use super::site::{Kind, Trouble};
@@ -33,6 +34,8 @@ const CALL_SIGNALLING: Duration = Duration::from_secs(10);
 /// 3. The failure of a service asks only for its own device, the services beside it and the router.
 ///    One beside it that fails as well waits for its own confirmation: asked once for each of the
 ///    others it would be down by what lasts a moment.
+/// 4. What fails alike at more sites than chance explains, a service by the same check or a device
+///    by the same id, is asked for at all the others: it may fail everywhere.
 pub(super) fn ask(
     picture: &Picture,
     schedule: &mut Schedule,
@@ -45,7 +48,7 @@ pub(super) fn ask(
     let since = picture.target(target).bad_since;
     let only_once = picture.settings().hysteresis.fail_after <= 1;
     let is_host = picture.reachability(endpoint).any(|ix| ix == target);
-    let mut questions = Questions { picture, schedule, since, now, asked: 0 };
+    let mut questions = Questions { picture, schedule, since, now, asked: 0, waits: false };
     if nth == 1 {
         for ix in &topology.endpoint(endpoint).targets {
             questions.ask(*ix);
@@ -80,6 +83,17 @@ pub(super) fn ask(
             questions.some(&everybody);
         }
     }
+    // A router that fails is about its line.
+    let is_router = topology.site(site).endpoints.first() == Some(&endpoint) && is_host;
+    if !is_router {
+        let alike = Alike::to(picture, target);
+        if let Some(first) = alike.first_failure(picture, target) {
+            (questions.since, questions.waits) = (first, true);
+            for other in alike.targets(picture) {
+                questions.ask(other);
+            }
+        }
+    }
 }
 
 /// Questions about one failure.
@@ -89,6 +103,8 @@ struct Questions<'a> {
     since: Mono,
     now: Mono,
     asked: u32,
+    /// Whether who must be spared now is asked as soon as need not be.
+    waits: bool,
 }
 
 impl Questions<'_> {
@@ -116,16 +132,20 @@ impl Questions<'_> {
     fn ask(&mut self, target: TargetIx) {
         let known = self.picture.target(target);
         let under_way = self.schedule.is_under_way_since(target, self.since);
-        let soon = self.schedule.due(target) <= self.now + SOON;
         let call = matches!(self.picture.topology().check_of(target).kind, CheckKind::H323(_));
-        let spared =
-            call && known.asked_at > Mono::ZERO && self.now - known.asked_at < CALL_SIGNALLING;
+        let free_at = if call && known.asked_at > Mono::ZERO {
+            known.asked_at + CALL_SIGNALLING
+        } else {
+            self.now
+        };
+        let spared = free_at > self.now && !self.waits;
+        let soon = self.schedule.due(target) <= free_at.max(self.now + SOON);
         let is_service = !self.picture.topology().check_of(target).kind.is_reachability();
         let doubted = is_service && known.streak.is_failing() && known.streak.hard != Health::Down;
         if known.asked_at >= self.since || under_way || soon || spared || doubted {
             return;
         }
-        let at = self.now + GAP * self.asked;
+        let at = free_at.max(self.now + GAP * self.asked);
         self.asked += 1;
         self.schedule.demand(target, Trigger::Correlate, Effort::Normal, at);
     }

@@ -517,6 +517,16 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => sites,
             };
         }
+        Place::Everywhere { what, failing, of } => {
+            let sites = match failing == of {
+                true => format!("all {of} sites"),
+                false => format!("{failing} of {of} sites"),
+            };
+            return match facts.cause {
+                Cause::Service => format!("Service {what} at {sites}"),
+                _ => format!("Device {what} at {sites}"),
+            };
+        }
     };
     let device = match facts.device() {
         "" => "device",
@@ -620,7 +630,9 @@ fn extent(facts: &Facts<'_>) -> String {
         Place::Site { others, .. } => {
             format!(", cutting off {} behind it", count(others, "site", "sites"))
         }
-        Place::Behind { .. } | Place::Shared { .. } => still(facts, true),
+        Place::Behind { .. } | Place::Shared { .. } | Place::Everywhere { .. } => {
+            still(facts, true)
+        }
     }
 }
 

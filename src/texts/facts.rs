@@ -10,8 +10,9 @@ use jiff::tz::TimeZone;
 use super::seen::Seen;
 use super::{Item, Style, Untold, affected_sites};
 use crate::model::{
-    Ack, Alert, Cause, ChannelId, CheckId, Contact, Evidence, Extent, Incident, Language,
-    NotificationKind, Part, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey, Told,
+    Ack, Alert, Cause, ChannelId, CheckId, CommonFactor, Contact, Evidence, Extent, Incident,
+    Language, NotificationKind, Part, Phase, Resolution, SelfDoubt, Severity, SiteId, TargetKey,
+    Told,
 };
 
 /// Affected sites that a description names, and how many when the list is to be read to somebody.
@@ -87,6 +88,8 @@ pub(super) enum Place<'a> {
     Behind { name: &'a str, sites: usize },
     /// With something that sites share.
     Shared { what: Shared<'a>, failing: u32, of: u32, others: (u32, u32) },
+    /// Nearly wherever there is this: a service by its check, or a device by its id.
+    Everywhere { what: &'a str, failing: u32, of: u32 },
 }
 
 /// What sites share.
@@ -220,6 +223,7 @@ impl<'a> Facts<'a> {
             Place::Monitor => "",
             Place::Site { name, .. } | Place::Behind { name, .. } => name,
             Place::Shared { what, .. } => what.value,
+            Place::Everywhere { what, .. } => what,
         }
     }
 
@@ -359,7 +363,7 @@ impl<'a> Facts<'a> {
     /// The affected sites to name, and how many more there are.
     pub(super) fn named(&self) -> (&[&'a str], usize) {
         let most = match self.place {
-            Place::Shared { .. } => NAMED.1,
+            Place::Shared { .. } | Place::Everywhere { .. } => NAMED.1,
             _ => NAMED.0,
         };
         first(&self.affected, most)
@@ -456,16 +460,19 @@ impl<'a> Place<'a> {
             return Self::Site { name, others: 0 };
         }
         if let Some(common) = &incident.common {
+            let passed_on = u32::try_from(passed_on).unwrap_or(u32::MAX);
+            let (failing, of) = (common.inside_failing.saturating_sub(passed_on), common.inside);
+            if CommonFactor::is_by_nature(&common.label) {
+                return Self::Everywhere { what: &common.value, failing, of };
+            }
             return Self::Shared {
                 what: Shared {
                     label: &common.label,
                     value: &common.value,
                     of_devices: common.of_devices,
                 },
-                failing: common
-                    .inside_failing
-                    .saturating_sub(u32::try_from(passed_on).unwrap_or(u32::MAX)),
-                of: common.inside,
+                failing,
+                of,
                 others: (common.outside_failing, common.outside),
             };
         }

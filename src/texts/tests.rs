@@ -494,6 +494,10 @@ fn wide() -> Vec<(&'static str, Letter)> {
         ("a firmware", letter(vec![shared("firmware", "4.2", Cause::Device)])),
         ("services of a firmware", letter(vec![shared("firmware", "4.2", Cause::Service)])),
         ("devices on a power line", letter(vec![shared("power", "EVN Ba Bể", Cause::Device)])),
+        ("a service everywhere", letter(vec![shared("check", "sip", Cause::Service)])),
+        ("a device everywhere, over", {
+            letter(vec![stage(shared("endpoint", "codec", Cause::Device), resolved)])
+        }),
         ("a line below a site that answers", letter(vec![behind.clone()])),
         ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
         ("a congested line below a site", letter(vec![congested])),

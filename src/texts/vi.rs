@@ -523,6 +523,16 @@ fn subject(facts: &Facts<'_>) -> String {
                 _ => sites,
             };
         }
+        Place::Everywhere { what, failing, of } => {
+            let sites = match failing == of {
+                true => format!("toàn bộ {of} điểm cầu"),
+                false => format!("{failing}/{of} điểm cầu"),
+            };
+            return match facts.cause {
+                Cause::Service => format!("dịch vụ {what} tại {sites}"),
+                _ => format!("thiết bị {what} tại {sites}"),
+            };
+        }
     };
     let device = match facts.device() {
         "" => "thiết bị",
@@ -632,7 +642,9 @@ fn extent(facts: &Facts<'_>) -> String {
             format!(", cùng {others} điểm cầu phía sau{}", still(facts, true))
         }
         Place::Site { others, .. } => format!(", kéo theo {others} điểm cầu phía sau"),
-        Place::Behind { .. } | Place::Shared { .. } => still(facts, true),
+        Place::Behind { .. } | Place::Shared { .. } | Place::Everywhere { .. } => {
+            still(facts, true)
+        }
     }
 }
 

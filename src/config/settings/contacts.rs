@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Cause, Contact, Incident, Topology};
+use crate::model::{Cause, CommonFactor, Contact, Incident, Topology};
 
 /// Whom to phone for what belongs to no site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,7 +53,10 @@ impl ContactSettings {
             return self.monitor.clone();
         }
         if let Some(common) = &incident.common {
-            return self.of_label(&common.label, &common.value).to_vec();
+            let listed = self.of_label(&common.label, &common.value);
+            // Of what fails everywhere whoever runs the centre knows first.
+            let at_the_centre = listed.is_empty() && CommonFactor::is_by_nature(&common.label);
+            return if at_the_centre { self.monitor.clone() } else { listed.to_vec() };
         }
         let Some(site) = incident.site.as_ref().and_then(|id| topology.find_site(id)) else {
             return Vec::new();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Case, Decision, FEWEST_CHILDREN, as_f64, at_least};
+use super::{Alike, Case, Decision, FEWEST_CHILDREN, as_f64, at_least};
 use crate::model::{CommonFactor, SiteIx};
 use crate::monitor::ledger::Scope;
 use crate::monitor::site::Kind;
@@ -73,7 +73,8 @@ impl Case<'_> {
         best
     }
 
-    /// Rule 4: the label that explains most, with its figures and those it explains.
+    /// Rule 4: the label that explains most, with its figures and those it explains. What fails
+    /// everywhere is found where no label tells those that fail from the others.
     fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<(Scope, CommonFactor, Vec<SiteIx>)> {
         let settings = &self.picture.settings().correlation;
         let fewest = settings.common_min as usize;
@@ -86,20 +87,29 @@ impl Case<'_> {
                 || self.highest_in_trouble(*site) == *site
         };
         let open: BTreeSet<SiteIx> = open.iter().copied().filter(explains_itself).collect();
-        let all = self.picture.topology().site_ixs();
-        let everybody = all.filter(|site| self.picture.is_known(*site)).count();
+        // Whose trouble something else explains says nothing for or against.
+        let testifies = |site: &SiteIx| {
+            self.picture.is_known(*site) && (open.contains(site) || !self.is_explained(*site))
+        };
+        let everybody = self.picture.topology().site_ixs().filter(testifies).count();
         let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
+        let mut best_rank = (0, 0);
         for ((label, value), sites) in self.picture.labels.causes(self.kind) {
-            let failing: Vec<SiteIx> =
-                sites.iter().copied().filter(|site| open.contains(site)).collect();
+            let alike = Alike::of(label, value);
+            let fails_so = |site: &SiteIx| {
+                let trouble = self.trouble(*site).filter(|_| open.contains(site));
+                trouble.is_some_and(|it| alike.is_none_or(|a| a.is_shown_by(self.picture, it)))
+            };
+            let failing: Vec<SiteIx> = sites.iter().copied().filter(fails_so).collect();
             let failing = self.simultaneous(failing);
             if failing.len() < fewest || !failing.iter().any(|site| self.is_ripe(*site)) {
                 continue;
             }
-            let inside = sites.iter().filter(|site| self.picture.is_known(**site)).count();
-            let outside = everybody.saturating_sub(inside);
-            let elsewhere: Vec<SiteIx> =
-                open.iter().copied().filter(|site| !sites.contains(site)).collect();
+            let inside = sites.iter().filter(|site| testifies(site)).count();
+            // Where the same fails wherever it is asked for nobody is outside.
+            let outside = if alike.is_some() { 0 } else { everybody.saturating_sub(inside) };
+            let elsewhere = open.iter().copied().filter(|_| alike.is_none());
+            let elsewhere: Vec<SiteIx> = elsewhere.filter(|site| !sites.contains(site)).collect();
             let elsewhere = self.simultaneous(elsewhere).len();
             let mut members: BTreeSet<SiteIx> = failing.iter().copied().collect();
             if self.kind == Kind::Silent {
@@ -108,7 +118,15 @@ impl Case<'_> {
             let failing = sites.iter().filter(|site| members.contains(site)).count();
             let fits = at_least(failing, settings.common_inside, inside)
                 && at_most(elsewhere, settings.common_outside, outside);
-            if fits && best.as_ref().is_none_or(|(.., most)| members.len() > most.len()) {
+            let tells_apart = match alike {
+                _ if matches!(self.kind, Kind::Silent | Kind::Quality) => 0,
+                Some(_) => 1,
+                None if outside > 0 => 2,
+                None => 0,
+            };
+            let rank = (tells_apart, members.len());
+            if fits && rank > best_rank {
+                best_rank = rank;
                 let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
                 let factor = CommonFactor {
                     label: label.clone(),
@@ -124,6 +142,15 @@ impl Case<'_> {
             }
         }
         best
+    }
+
+    /// Whether an open incident that is wider than the site explains what ails it.
+    fn is_explained(&self, site: SiteIx) -> bool {
+        self.ledger.is_explained(self.picture, site)
+            && self
+                .ledger
+                .explaining(self.picture, site)
+                .is_some_and(|entry| matches!(entry.scope, Scope::Below(_) | Scope::Label { .. }))
     }
 
     /// Those of the sites whose trouble began within the window of the latest one.

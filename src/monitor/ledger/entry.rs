@@ -7,6 +7,7 @@ use crate::config::FlappingSettings;
 use crate::model::{Cause, EndpointIx, Incident, Mono, Now, SiteIx, Topology};
 use crate::monitor::flap;
 use crate::monitor::ourselves::Weakness;
+use crate::monitor::picture::labels;
 use crate::monitor::site::{Kind, Trouble};
 
 /// The place of an incident in the ledger; grows with every one that is opened.
@@ -44,7 +45,7 @@ impl Scope {
             Self::Below(node) => at_or_above().any(|at| at == *node),
             // What hangs on a site that shares the label shares its fate.
             Self::Label { label, value } => {
-                at_or_above().any(|at| topology.site(at).labels.get(label) == Some(value))
+                at_or_above().any(|at| labels::has(topology, at, label, value))
             }
             Self::Item(endpoint, _) => topology.endpoint(*endpoint).site == site,
             Self::Monitor(_) | Self::Gone => false,
@@ -117,6 +118,11 @@ impl Entry {
     /// Whether it is open and nothing wider explains it.
     pub(in crate::monitor) fn is_active(&self) -> bool {
         self.incident.is_active()
+    }
+
+    /// Whether it only gives notice of something about a device.
+    pub(in crate::monitor) const fn is_notice(&self) -> bool {
+        matches!(self.scope, Scope::Item(..))
     }
 
     pub(super) fn is_open(&self) -> bool {

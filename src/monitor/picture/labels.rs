@@ -1,9 +1,9 @@
 //! What sites have in common: who shares a label that can be the cause of troubles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::CorrelationSettings;
-use crate::model::{SiteIx, Topology};
+use crate::model::{CommonFactor, SiteIx, Topology};
 use crate::monitor::site::Kind;
 
 /// Sites by a label and its value.
@@ -16,6 +16,10 @@ pub(in crate::monitor) struct Labels {
     by_common_label: Labelled,
     /// By those of their devices, which can be the cause of failing devices and services only.
     by_device_label: Labelled,
+    /// By the checks of services, which have in common what is asked by them and from here.
+    by_check: Labelled,
+    /// By the ids of their devices.
+    by_endpoint: Labelled,
 }
 
 impl Labels {
@@ -33,9 +37,20 @@ impl Labels {
             }
             labelled
         };
+        let by_nature = |label: &str, values: &dyn Fn(SiteIx) -> BTreeSet<String>| {
+            let mut sites: BTreeMap<String, Vec<SiteIx>> = BTreeMap::new();
+            for ix in topology.site_ixs() {
+                for value in values(ix) {
+                    sites.entry(value).or_default().push(ix);
+                }
+            }
+            Labelled::from([(label.to_owned(), sites)])
+        };
         Self {
             by_common_label: labelled(&settings.common_labels),
             by_device_label: labelled(&settings.device_labels),
+            by_check: by_nature(CommonFactor::CHECK, &|site| checks(topology, site)),
+            by_endpoint: by_nature(CommonFactor::ENDPOINT, &|site| endpoints(topology, site)),
         }
     }
 
@@ -45,8 +60,14 @@ impl Labels {
         kind: Kind,
     ) -> impl Iterator<Item = ((&String, &String), &[SiteIx])> {
         let devices = matches!(kind, Kind::Device | Kind::Service);
+        let by_nature = match kind {
+            Kind::Device => Some(&self.by_endpoint),
+            Kind::Service => Some(&self.by_check),
+            Kind::Silent | Kind::Quality => None,
+        };
         let by_device_label = Some(&self.by_device_label).filter(|_| devices);
-        let labels = [&self.by_common_label].into_iter().chain(by_device_label).flatten();
+        let labels = [&self.by_common_label].into_iter().chain(by_device_label).chain(by_nature);
+        let labels = labels.flatten();
         labels.flat_map(|(label, values)| {
             values.iter().map(move |(value, sites)| ((label, value), sites.as_slice()))
         })
@@ -64,14 +85,41 @@ impl Labels {
 
     /// Whether this is what devices have in common, and not what is around them.
     pub(in crate::monitor) fn is_of_devices(&self, label: &str, value: &str) -> bool {
-        find(&self.by_device_label, label, value).is_some()
+        !self.can_silence(label, value) && self.find(label, value).is_some()
     }
 
     /// The sites with this value of a label that can be a cause.
     pub(in crate::monitor) fn sharing(&self, label: &str, value: &str) -> &[SiteIx] {
-        let of_devices = || find(&self.by_device_label, label, value);
-        find(&self.by_common_label, label, value).or_else(of_devices).unwrap_or_default()
+        self.find(label, value).unwrap_or_default()
     }
+
+    fn find(&self, label: &str, value: &str) -> Option<&[SiteIx]> {
+        let all = [&self.by_common_label, &self.by_device_label, &self.by_check, &self.by_endpoint];
+        all.into_iter().find_map(|labelled| find(labelled, label, value))
+    }
+}
+
+/// Whether a site has this value of a label that can be a cause.
+pub(in crate::monitor) fn has(topology: &Topology, site: SiteIx, label: &str, value: &str) -> bool {
+    match label {
+        CommonFactor::CHECK => checks(topology, site).contains(value),
+        CommonFactor::ENDPOINT => endpoints(topology, site).contains(value),
+        _ => topology.site(site).labels.get(label).is_some_and(|it| it == value),
+    }
+}
+
+/// The checks of services at a site.
+fn checks(topology: &Topology, site: SiteIx) -> BTreeSet<String> {
+    let endpoints = topology.site(site).endpoints.iter();
+    let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+    let checks = targets.map(|target| topology.check_of(*target));
+    checks.filter(|it| !it.kind.is_reachability()).map(|it| it.id.to_string()).collect()
+}
+
+/// The devices at a site.
+fn endpoints(topology: &Topology, site: SiteIx) -> BTreeSet<String> {
+    let endpoints = topology.site(site).endpoints.iter();
+    endpoints.map(|endpoint| topology.endpoint(*endpoint).id.to_string()).collect()
 }
 
 fn find<'a>(labelled: &'a Labelled, label: &str, value: &str) -> Option<&'a [SiteIx]> {

@@ -93,9 +93,11 @@ impl Desk {
 fn services_refused_one_soon_after_the_other_are_told_at_one_moment() {
     let mut desk = Desk::open();
     desk.pass(Duration::from_secs(20));
+    // So few that it is no cause of all of them.
     let communes: Vec<SiteIx> = {
         let topology = desk.monitor.topology();
-        topology.site_ixs().filter(|site| topology.site(*site).children.is_empty()).collect()
+        let communes = topology.site_ixs().filter(|it| topology.site(*it).children.is_empty());
+        communes.take(4).collect()
     };
     for site in &communes {
         desk.refuse(*site);

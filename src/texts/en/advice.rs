@@ -34,6 +34,19 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
                 format!("a fault of the {} {}{outside}", shared(what.label), what.value)
             };
         }
+        Place::Everywhere { .. } => {
+            return match facts.cause {
+                Cause::Service => {
+                    "one cause for all of them: a firewall on the way, the central server that \
+                     they use, or settings changed at all of them; the devices themselves answer"
+                }
+                _ => {
+                    "one cause for all of them: a firewall on the way, or an update or settings \
+                     pushed to all of them; the routers there answer"
+                }
+            }
+            .to_owned();
+        }
         Place::Monitor | Place::Site { .. } => {}
     }
     if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
@@ -111,6 +124,10 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Call the power company for extent and duration of the outage; ask which sites have a \
              generator or a UPS. No need to ask every site for the cause."
         }
+        (_, Place::Everywhere { .. }) => {
+            "Look at the centre first: what was changed just now at the firewall, at the central \
+             server or in the settings of the devices? Take it back. No need to call every site."
+        }
         (Cause::Quality, Place::Shared { .. }) => {
             "Have the provider check the shared line; read the list of sites above to them."
         }
@@ -175,6 +192,7 @@ pub(super) fn contact(facts: &Facts<'_>) -> String {
     facts.contacts().unwrap_or_else(|| match facts.place {
         Place::Site { .. } | Place::Behind { .. } => "nobody is listed for this site".to_owned(),
         Place::Shared { what, .. } => format!("nobody is listed for “{}”", what.value),
+        Place::Everywhere { what, .. } => format!("nobody is listed for “{what}”"),
         Place::Monitor => "nobody is listed for the monitor".to_owned(),
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::model::Severity;
+use crate::model::{CommonFactor, Severity};
 use crate::texts::{Shared, grouped, units};
 
 /// A place in a row.
@@ -25,6 +25,8 @@ pub(in crate::texts) fn shared(label: &str) -> &str {
         "isp" => "provider",
         "power" => "power supply",
         "model" => "device model",
+        CommonFactor::CHECK => "service",
+        CommonFactor::ENDPOINT => "device",
         other => other,
     }
 }

@@ -35,6 +35,20 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
                 format!("sự cố chung của {} {}{outside}", shared(what.label), what.value)
             };
         }
+        Place::Everywhere { .. } => {
+            return match facts.cause {
+                Cause::Service => {
+                    "một nguyên nhân chung: tường lửa trên đường truyền, máy chủ trung tâm mà các \
+                     điểm cầu cùng dùng, hoặc cấu hình vừa đổi hàng loạt; bản thân thiết bị vẫn \
+                     trả lời"
+                }
+                _ => {
+                    "một nguyên nhân chung: tường lửa trên đường truyền, hoặc bản cập nhật, cấu \
+                     hình đẩy xuống hàng loạt; bộ định tuyến tại các điểm cầu vẫn trả lời"
+                }
+            }
+            .to_owned();
+        }
         Place::Monitor | Place::Site { .. } => {}
     }
     if facts.is_unsteady() && matches!(facts.cause, Cause::Uplink | Cause::Access) {
@@ -109,6 +123,10 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
             "Gọi điện lực hỏi phạm vi và thời gian mất điện; hỏi các điểm cầu có máy phát hoặc bộ \
              lưu điện không. Không cần gọi từng điểm cầu để hỏi nguyên nhân."
         }
+        (_, Place::Everywhere { .. }) => {
+            "Kiểm tra ở trung tâm trước: vừa thay đổi gì trên tường lửa, máy chủ trung tâm hoặc \
+             cấu hình thiết bị? Lùi lại thay đổi đó. Không cần gọi từng điểm cầu."
+        }
         (Cause::Quality, Place::Shared { .. }) => {
             "Báo nhà mạng kiểm tra kênh truyền chung, đọc cho họ danh sách điểm cầu ở trên."
         }
@@ -176,6 +194,7 @@ pub(super) fn contact(facts: &Facts<'_>) -> String {
             "chưa khai báo người liên hệ của điểm cầu này".to_owned()
         }
         Place::Shared { what, .. } => format!("chưa khai báo người liên hệ của “{}”", what.value),
+        Place::Everywhere { what, .. } => format!("chưa khai báo người liên hệ của “{what}”"),
         Place::Monitor => "chưa khai báo người quản trị hệ thống giám sát".to_owned(),
     })
 }

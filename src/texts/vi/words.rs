@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::{DateTime, Weekday};
 
-use crate::model::Severity;
+use crate::model::{CommonFactor, Severity};
 use crate::texts::{Shared, units};
 
 /// A site in the middle of a sentence. Some are named "Điểm cầu …" already.
@@ -29,6 +29,8 @@ pub(in crate::texts) fn shared(label: &str) -> &str {
         "power" => "nguồn điện",
         "model" => "loại thiết bị",
         "area" => "khu vực",
+        CommonFactor::CHECK => "dịch vụ",
+        CommonFactor::ENDPOINT => "thiết bị",
         other => other,
     }
 }

@@ -324,6 +324,20 @@ fn silences(config: &Config, common: &CommonFactor) -> bool {
     config.settings.correlation.common_labels.contains(&common.label)
 }
 
+/// Whether a site has what others share: a label, a device of this id, or a service that is asked
+/// for by this check.
+fn has(topology: &Topology, site: SiteIx, common: &CommonFactor) -> bool {
+    let site = topology.site(site);
+    let mut endpoints = site.endpoints.iter().map(|endpoint| topology.endpoint(*endpoint));
+    match common.label.as_str() {
+        CommonFactor::ENDPOINT => endpoints.any(|it| it.id.as_str() == common.value),
+        CommonFactor::CHECK => endpoints
+            .flat_map(|it| &it.targets)
+            .any(|target| topology.check_of(*target).id.as_str() == common.value),
+        _ => site.labels.get(&common.label) == Some(&common.value),
+    }
+}
+
 /// Whom an incident says to be affected who cannot be.
 ///
 /// 1. What concerns one site concerns no other; what lies on a site's line concerns only those that
@@ -337,9 +351,7 @@ pub(super) fn misplaced(incident: &Incident, config: &Config) -> Option<String> 
     let at = incident.site.as_ref().and_then(|id| topology.find_site(id));
     let concerned: Vec<SiteIx> = match (&incident.common, at) {
         (Some(common), _) => {
-            let has = |site: &SiteIx| {
-                topology.site(*site).labels.get(&common.label) == Some(&common.value)
-            };
+            let has = |site: &SiteIx| has(topology, *site, common);
             let labelled = topology.site_ixs().filter(has);
             if silences(config, common) {
                 labelled.flat_map(|site| topology.subtree(site)).collect()
