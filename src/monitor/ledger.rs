@@ -186,7 +186,7 @@ impl Ledger {
     ///
     /// 1. A site has one incident of its own at a time. A graver trouble renames it and is said to
     ///    be on since it began, whatever went before. One that was resting goes on, as whatever it
-    ///    is by now: all was well in between.
+    ///    is by now, if all was well in between or nobody has heard of what it was.
     /// 2. One of the same kind that ended within the flapping window comes back.
     fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
@@ -197,7 +197,8 @@ impl Ledger {
         if let Some(entry) = picture.site(site).own.and_then(|slot| self.entries.get_mut(&slot)) {
             let graver = entry.kind.is_none_or(|kind| kind < trouble.kind);
             let rested = entry.well_since.is_some();
-            entry.change().absorbed_by = None;
+            let absorbed = entry.change().absorbed_by.take().is_some();
+            let unheard = absorbed && entry.incident.told.is_empty();
             if rested {
                 entry.relapse(trouble.since, &picture.settings().flapping, now);
             }
@@ -207,7 +208,7 @@ impl Ledger {
                 entry.began_at = trouble.since;
                 entry.change().began = now.wall_at(trouble.since);
             }
-            if graver || rested {
+            if graver || rested || unheard {
                 entry.kind = Some(trouble.kind);
                 record::name(entry, picture, now);
             }
@@ -240,7 +241,8 @@ impl Ledger {
     ///    one if it is of the same kind: another trouble of that site is another fault.
     /// 2. Else the oldest incident of its members that is younger than the window, and explains
     ///    nobody else, becomes the wider one: it was noticed first, and its cause is now known
-    ///    better. What was told of it stays told. What sites have in common stays what it is.
+    ///    better. What was told of it stays told. What sites have in common stays what it is, and
+    ///    so does what somebody has taken on: they go on with that.
     /// 3. Other incidents of its members rest while the wider one explains them. One that explains
     ///    others besides, or is over for everybody else, only gives them up.
     fn open_group(
@@ -342,6 +344,7 @@ impl Ledger {
                 entry.is_active()
                     && entry.kind == Some(kind)
                     && entry.began_at >= earliest
+                    && entry.incident.ack.is_none()
                     && !matches!(entry.scope, Scope::Label { .. })
                     && entry.left().all(|site| members.contains(&site))
             })

@@ -155,13 +155,19 @@ impl Ledger {
     }
 
     /// What rested explains its sites again, but for those that something else explains by now.
+    /// What nobody has heard of yet and is milder by now is that from the start.
     pub(super) fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
             let wider = picture.site(site).group.and_then(|group| self.get(group));
             let wider = wider.filter(|wider| wider.is_active()).map(|w| w.incident.id.clone());
-            if let Some(entry) = self.entries.get_mut(&slot).filter(|_| wider.is_some()) {
+            let trouble = picture.site(site).finding.trouble().map(|trouble| trouble.kind);
+            let Some(entry) = self.entries.get_mut(&slot) else { return };
+            if wider.is_some() {
                 entry.change().absorbed_by = wider;
+            } else if entry.incident.told.is_empty() && trouble.is_some() && trouble < entry.kind {
+                entry.kind = trouble;
+                record::name(entry, picture, now);
             }
             return;
         }
