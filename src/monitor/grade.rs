@@ -14,6 +14,16 @@ const WORSE_AFTER: Duration = Duration::from_secs(5);
 /// Suspicion from which a path may soon be judged poor.
 pub(super) const DOUBTFUL: f32 = 0.3;
 
+/// Chance that a device which lives answers nothing for as many turns as make it dead.
+const CHANCE: f64 = 0.001;
+/// Most turns that are waited for because of that.
+const MOST_TURNS: u32 = 20;
+/// Fewest echoes that say how much is lost.
+const FEWEST_ECHOES: u32 = 30;
+/// Share of lost echoes from which a service that does not answer says nothing of itself: what it
+/// exchanges takes several packets, each of which may be lost.
+const DROWNED: f64 = 0.3;
+
 /// How paths are judged, worked out once from the settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct GradeRules {
@@ -40,6 +50,8 @@ pub(super) struct PathRecord {
     /// Since when the figures have asked for another. Not kept with it: there is one of every path,
     /// and nothing would fit between the two.
     wanted_since: Mono,
+    /// Percent of the echoes that were lost when the device of a lossy path last went or came back.
+    lost_before: u8,
 }
 
 impl GradeRules {
@@ -73,6 +85,14 @@ impl GradeRules {
         let turns = self.span(pace).as_nanos() / pace.as_nanos().max(1) + 1;
         usize::try_from(turns).unwrap_or(usize::MAX).saturating_add(1)
     }
+}
+
+/// How many failures in a row make a fact: `fail_after`, or more where an echo is lost with such a
+/// `chance` that as many would be no wonder.
+pub(super) fn sure_after(chance: f64, fail_after: u32) -> u32 {
+    let most = MOST_TURNS.max(fail_after);
+    let is_rare = |turns: &u32| chance.powf(f64::from(*turns)) <= CHANCE;
+    (fail_after..most).find(is_rare).unwrap_or(most)
 }
 
 impl PathRecord {
@@ -132,6 +152,7 @@ impl PathRecord {
     /// Begins anew when the device goes or comes back: what was lost on the way is no judgement on
     /// the path.
     pub(super) fn start_over(&mut self) {
+        self.lost_before = permille(self.lost_share(0)).div_ceil(10).try_into().unwrap_or(100);
         self.window.clear();
         if self.grade != QualityGrade::Poor {
             self.loss = LossJudge::default();
@@ -146,6 +167,35 @@ impl PathRecord {
     /// When the present grade was taken.
     pub(super) const fn since(&self) -> Mono {
         self.since
+    }
+
+    /// Chance that an echo is lost on a path that is known to be lossy, 0 to 1, by what was before
+    /// the last `row`, of which it is to be known whether they are chance. It may be more than is
+    /// seen of it: the window reaches back to when the path was good.
+    pub(super) fn chance_of_loss(&self, row: u32) -> f64 {
+        if !self.loss.is_poor() {
+            return 0.0;
+        }
+        let seen = f64::from(self.window.len().max(1));
+        (self.lost_share(row) + 0.5 / seen.sqrt()).min(1.0)
+    }
+
+    /// Whether so much is lost that a service which does not answer need not be out.
+    pub(super) fn drowns(&self) -> bool {
+        self.loss.is_poor() && self.lost_share(0) >= DROWNED
+    }
+
+    /// Share of the echoes that are lost on a path that is known to be lossy, 0 to 1, but for the
+    /// last `row`. Where few have been sent since its device went or came back, what was lost until
+    /// then counts.
+    fn lost_share(&self, row: u32) -> f64 {
+        if !self.loss.is_poor() {
+            return 0.0;
+        }
+        let (lost, all) = (self.window.lost(), self.window.len());
+        let share = f64::from(lost.saturating_sub(row)) / f64::from(all.saturating_sub(row).max(1));
+        let before = f64::from(self.lost_before) / 100.0;
+        if all < FEWEST_ECHOES + row { share.max(before) } else { share }
     }
 
     /// Whether losses raise a suspicion, so that more packets are worth sending. A device that is

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use self::answered::{Answered, answered_at};
 use self::labels::Labels;
-use super::grade::GradeRules;
+use super::grade::{self, GradeRules, PathRecord};
 use super::hysteresis::Step;
 use super::ledger::Slot;
 use super::plan::Plan;
@@ -266,6 +266,30 @@ impl Picture {
         all().find(up).or_else(|| all().next())
     }
 
+    /// Whether a service did not answer while the path to its device loses much.
+    fn is_drowned(&self, target: TargetIx, outcome: &Outcome) -> bool {
+        let unheard = matches!(outcome.result, Err(Failure::Remote(RemoteFailure::Timeout)));
+        let is_service = || !self.topology().check_of(target).kind.is_reachability();
+        unheard && is_service() && self.paths_beside(target).any(|(_, path)| path.drowns())
+    }
+
+    /// Chance that one more failure of a target is an echo lost on the site's line.
+    fn chance_of_loss(&self, target: TargetIx) -> f64 {
+        let chances = self.paths_beside(target).map(|(ix, path)| {
+            let row = self.target(ix).streak.bad_in_a_row();
+            path.chance_of_loss(row + u32::from(ix == target))
+        });
+        chances.fold(0.0, f64::max)
+    }
+
+    /// The paths to the devices of a target's site.
+    fn paths_beside(&self, target: TargetIx) -> impl Iterator<Item = (TargetIx, &PathRecord)> {
+        let topology = self.topology();
+        let endpoints = topology.site(topology.target(target).site).endpoints.iter();
+        let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+        targets.filter_map(|ix| Some((*ix, self.target(*ix).path.as_deref()?)))
+    }
+
     /// Takes in what a probe of `target` learned. Failures count as far as `trust` goes; replies
     /// always do.
     ///
@@ -273,7 +297,9 @@ impl Picture {
     ///    cause: a refused connection, a broken conversation, a service that says it is out.
     /// 2. An ICMP error proves the device alive that sent it, whatever it says: a router that
     ///    reports its neighbour dead has been heard.
-    /// 3. A probe that was asked before its device came back and failed says nothing about now.
+    /// 3. A probe that was asked before its device came back and failed says nothing about now. Nor
+    ///    does it say anything of a service that it does not answer where the path to its device
+    ///    loses so much that no answer is no wonder.
     pub(super) fn take_in(&mut self, target: TargetIx, outcome: &Outcome, trust: Trust) -> Learned {
         let (endpoint, site) = {
             let target = self.topology().target(target);
@@ -281,10 +307,17 @@ impl Picture {
         };
         let asked = outcome.started.mono;
         let (pace, _) = self.pace(target);
-        let rule = self.config.settings.hysteresis;
+        let mut rule = self.config.settings.hysteresis;
+        if outcome.result.is_err() {
+            rule.fail_after = grade::sure_after(self.chance_of_loss(target), rule.fail_after);
+        }
         let trusted = trust == Trust::Full;
         let stale = asked < self.endpoints[endpoint.ix()].back_at;
-        let trust = if trusted && stale { Trust::Stale } else { trust };
+        let trust = if trusted && (stale || self.is_drowned(target, outcome)) {
+            Trust::Stale
+        } else {
+            trust
+        };
         let watched = &mut self.targets[target.ix()];
         let was_unasked = watched.unasked_since.is_some();
         let (suspicious, before) = (watched.is_suspicious(), watched.stand(&self.rules));

@@ -177,8 +177,8 @@ impl Watched {
             Sign::Nothing => {}
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
-        let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
         let (was, row) = (self.streak.hard, self.streak.bad_in_a_row());
+        let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
         let mut step = self.streak.step(sign, rule);
         self.up_at_start &= self.streak.hard != Health::Down;
         step.confirm |= host.confirm;
@@ -270,6 +270,21 @@ impl Watched {
     /// The device's clock minus ours, in seconds.
     pub(super) fn clock_offset_s(&self) -> Option<i64> {
         self.seen.service.as_ref()?.shown.clock_offset_s
+    }
+
+    /// The device shows no certificate here any more.
+    pub(super) fn forget_certificate(&mut self) {
+        if let Some(service) = &mut self.seen.service {
+            Arc::make_mut(&mut service.shown).certificate = None;
+        }
+    }
+
+    /// The device shows no clock here any more.
+    pub(super) fn forget_clock(&mut self) {
+        if let Some(service) = &mut self.seen.service {
+            service.shows_clock = false;
+            Arc::make_mut(&mut service.shown).clock_offset_s = None;
+        }
     }
 
     /// Whether the device ever showed its clock here.
