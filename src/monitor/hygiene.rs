@@ -1,6 +1,7 @@
 //! What gives notice: certificates that end, clocks that are off.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +19,13 @@ use crate::model::{
 const CONFIRM: u8 = 2;
 /// Fewest clocks that must be off for ours to be suspected; two where there are no more.
 const FEWEST: usize = 3;
+/// Replies in a row that show no certificate or clock any more after which what was said of it is
+/// no longer known.
+const GONE: u8 = 10;
+/// How long the clocks that were off together with most others have to be set right as those were:
+/// so far apart ask their time server those that keep time by NTP at most by default (RFC 5905,
+/// section 7.2).
+const RESYNC: Duration = Duration::from_secs(1024);
 
 /// What is to be looked at, and what was seen of clocks.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +36,13 @@ pub(super) struct Hygiene {
     off: BTreeMap<TargetIx, u8>,
     /// Whether the last certificate of each target was wrong, and how many in a row were.
     certificates: BTreeMap<TargetIx, (bool, u8)>,
+    /// How many replies in a row of a target have not shown what it is known for.
+    absent: BTreeMap<(TargetIx, Cause), u8>,
     /// Devices that wait to be judged until most of the clocks were seen.
     waiting: BTreeSet<EndpointIx>,
+    /// Devices whose clocks were off when most others were set right, and until when these may
+    /// follow.
+    following: BTreeMap<EndpointIx, Mono>,
     /// Why our own clock is suspected; none when it is not.
     pub(super) own_clock: Option<SelfDoubt>,
 }
@@ -42,7 +55,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// What the end of a probe shows, if anything.
+    /// What the end of a probe shows, if it is one that may.
     pub(super) fn by(result: &Result<Reply, Failure>) -> Option<Self> {
         let (certificate, clock) = match result {
             Ok(Reply { detail: Detail::Http(http), .. }) => {
@@ -52,9 +65,9 @@ impl Shown {
                 (sip.certificate.is_some(), sip.clock_offset_s.is_some())
             }
             Err(Failure::Remote(RemoteFailure::CertificateTime(_))) => (true, false),
-            _ => (false, false),
+            _ => return None,
         };
-        (certificate || clock).then_some(Self { certificate, clock })
+        Some(Self { certificate, clock })
     }
 }
 
@@ -99,13 +112,20 @@ impl Hygiene {
     ///    most are right again. Then neither clocks nor certificates are complained of: both are
     ///    held against ours. Nor are they right after ours was set, until most of the clocks were
     ///    seen again; what was seen before that is judged then.
+    ///    Clocks that were off with most others may follow them for [`RESYNC`] before they are
+    ///    complained of.
     /// 4. They end when something better is seen. Of a device that does not answer nothing better
-    ///    is seen, so they stay open, and rest while a wider incident explains its site.
+    ///    is seen, so they stay open, and rest while a wider incident explains its site. They end,
+    ///    too, when nothing is shown any more by what answers, [`GONE`] times in a row.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
         let mut endpoints = BTreeSet::new();
         for (target, shown) in fresh {
-            endpoints.insert(picture.topology().target(target).endpoint);
+            self.note_absent(ledger, picture, (target, Cause::Certificate), shown.certificate, now);
+            self.note_absent(ledger, picture, (target, Cause::Clock), shown.clock, now);
+            if shown.certificate || shown.clock {
+                endpoints.insert(picture.topology().target(target).endpoint);
+            }
             if let Some(wrong) =
                 is_out_of_time(picture, target, now.wall).filter(|_| shown.certificate)
             {
@@ -140,7 +160,10 @@ impl Hygiene {
             self.own_clock = clocks.suspect_own(suspected);
             if suspected && self.own_clock.is_none() {
                 // What set most of them right may do so with the others: they are seen anew first.
-                self.off.clear();
+                let topology = picture.topology();
+                let off = std::mem::take(&mut self.off);
+                let off = off.into_keys().map(|target| topology.target(target).endpoint);
+                self.following = off.map(|endpoint| (endpoint, now.mono + RESYNC)).collect();
             }
         }
         if !clocks.are_enough() {
@@ -159,12 +182,69 @@ impl Hygiene {
                 settle(ledger, picture, endpoint, Cause::Certificate, certificate, now);
             }
             let clock = self.clock(picture, endpoint, &clocks, now.wall);
+            let is_open = ledger.open_of(&Scope::Item(endpoint, Cause::Clock)).is_some();
+            let follows = self.following.get(&endpoint).is_some_and(|until| now.mono < *until);
+            if clock.is_some() && follows && !is_open {
+                continue;
+            }
             let targets = &picture.topology().endpoint(endpoint).targets;
             if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
                 settle(ledger, picture, endpoint, Cause::Clock, clock, now);
             }
         }
         rest(ledger, picture);
+    }
+
+    /// Notes whether a target still shows what it is known for. Where it has not for a while that
+    /// is forgotten, and a notice that rests on it is over: nothing is known to be better.
+    fn note_absent(
+        &mut self,
+        ledger: &mut Ledger,
+        picture: &mut Picture,
+        of: (TargetIx, Cause),
+        shown: bool,
+        now: Now,
+    ) {
+        if shown {
+            self.absent.remove(&of);
+            return;
+        }
+        let (target, cause) = of;
+        let topology = picture.topology();
+        let check = &topology.check_of(target).id;
+        let scope = Scope::Item(topology.target(target).endpoint, cause);
+        let open = ledger.open_of(&scope).filter(|slot| {
+            ledger.get(*slot).is_some_and(|it| it.incident.check.as_ref() == Some(check))
+        });
+        let known = match cause {
+            Cause::Certificate => picture.target(target).certificate().is_some(),
+            _ => picture.target(target).clock_offset_s().is_some(),
+        };
+        if !known && open.is_none() {
+            return;
+        }
+        let absent = self.absent.entry(of).or_default();
+        *absent += 1;
+        if *absent < GONE {
+            return;
+        }
+        // Another service of the device shows it no longer either, only less often.
+        let endpoint = topology.target(target).endpoint;
+        for ix in topology.endpoint(endpoint).targets.clone() {
+            if self.absent.remove(&(ix, cause)).is_none() {
+                continue;
+            }
+            if cause == Cause::Certificate {
+                self.certificates.remove(&ix);
+                picture.targets[ix.ix()].forget_certificate();
+            } else {
+                self.off.remove(&ix);
+                picture.targets[ix.ix()].forget_clock();
+            }
+        }
+        if let Some(slot) = open {
+            ledger.resolve(slot, picture, Resolution::Removed, now);
+        }
     }
 
     /// Whether a notice about this device is open or may have to be.

@@ -28,6 +28,8 @@ const ENDS_WAIT: u32 = 5;
 /// Until when messages wait at the longest for others that are about to be decided.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Gathering {
+    /// Messages about certificates and clocks.
+    notices: Option<Mono>,
     /// Messages that something is on.
     news: Option<Mono>,
     /// Messages that something is over.
@@ -79,12 +81,14 @@ impl Monitor {
             record::derive(entry, &self.picture);
             weighed.push(weigh(slot, entry, &self.picture, &self.mutes, now.wall));
         }
+        let notices_wait = self.gather_notices(&weighed, now);
         let (news_wait, ends_wait) = self.gather(&weighed, now);
         let mut later: Option<Timestamp> = self.tell_at;
         let mut changes = Vec::new();
         for mut weighed in weighed {
             let Some(entry) = self.ledger.get_mut(weighed.slot) else { continue };
             (entry.touched, entry.unsaid) = (false, false);
+            let notice = entry.is_notice();
             let mut waits = false;
             let mut notifications = Vec::new();
             // What is told to one may reopen it for the others. In the last round nothing is told;
@@ -100,6 +104,9 @@ impl Monitor {
                             later = Some(later.map_or(moment, |other| other.min(moment)));
                         }
                         Need::Tell(_) if !may_tell => {}
+                        need if notice && notices_wait && gathers(&need, &entry.incident) => {
+                            waits = true;
+                        }
                         Need::Tell(Why::News) if news_wait => waits = true,
                         Need::Tell(Why::Over) if ends_wait => waits = true,
                         Need::Tell(why) => {
@@ -170,6 +177,23 @@ impl Monitor {
         }
     }
 
+    /// Whether what gives notice waits for more of it: nobody hurries because of a certificate or
+    /// a clock, and one that several devices have is seen at their turns, one after the other.
+    fn gather_notices(&mut self, weighed: &[Weighed], now: Now) -> bool {
+        let gathers = |it: &Weighed| {
+            let entry = self.ledger.get(it.slot).filter(|entry| entry.is_notice());
+            entry.is_some_and(|entry| it.needs.iter().any(|need| gathers(need, &entry.incident)))
+        };
+        let wait = weighed.iter().any(gathers);
+        let window = self.picture.settings().correlation.window;
+        let until = wait.then(|| self.gathering.notices.unwrap_or(now.mono + window));
+        self.gathering.notices = until.filter(|until| now.mono < *until);
+        if let Some(until) = self.gathering.notices {
+            self.want_review(until);
+        }
+        self.gathering.notices.is_some()
+    }
+
     /// Whether what is new waits for more, and whether what is over does.
     ///
     /// 1. Nothing waits unless something of its kind is about to be a fact: a failure that lacks
@@ -178,11 +202,14 @@ impl Monitor {
     ///    the wait after those that are facts: by then they have been known for long enough.
     /// 2. The wait is that of the most urgent phase among what waits, counted from the first; then
     ///    all leave together. What is over may wait [`ENDS_WAIT`] times as long: nobody hurries
-    ///    because of it, and sites return more slowly than they fail.
+    ///    because of it, and sites return more slowly than they fail. What gives notice waits by
+    ///    itself.
     fn gather(&mut self, weighed: &[Weighed], now: Now) -> (bool, bool) {
         let times = &self.picture.config.settings.grouping;
+        let is_notice = |slot| self.ledger.get(slot).is_some_and(Entry::is_notice);
         let wait = |why: Why| {
             let these = weighed.iter().filter(|it| it.needs.contains(&Need::Tell(why)));
+            let these = these.filter(|it| !is_notice(it.slot));
             these.map(|it| times.get(it.standing.phase)).min()
         };
 
@@ -199,7 +226,7 @@ impl Monitor {
             now.mono < *until && self.more_may_fail(upto.unwrap_or(Mono::NEVER))
         });
         let ends = ends.filter(|until| now.mono < *until && self.more_may_end(*until, now));
-        self.gathering = Gathering { news, ends };
+        self.gathering = Gathering { news, ends, ..self.gathering };
         for until in [news, ends].into_iter().flatten() {
             self.want_review(until);
         }
@@ -243,6 +270,16 @@ impl Monitor {
                 && !entry.incident.told.is_empty()
                 && entry.well_since.is_some_and(ends)
         })
+    }
+}
+
+/// Whether what is to be said of a certificate or a clock waits for more of its kind. What others
+/// know already does not.
+const fn gathers(need: &Need, incident: &Incident) -> bool {
+    match need {
+        Need::Tell(Why::News) => incident.told.is_empty(),
+        Need::Tell(Why::Over) => true,
+        _ => false,
     }
 }
 

@@ -109,6 +109,21 @@ fn services_refused_one_soon_after_the_other_are_told_at_one_moment() {
 }
 
 #[test]
+fn clocks_seen_to_be_off_one_after_the_other_are_told_at_one_moment() {
+    let mut desk = Desk::open();
+    desk.pass(Duration::from_secs(20));
+    let topology = Arc::clone(desk.monitor.topology());
+    let three = ["a", "b", "e"].map(|id| topology.find_site(&SiteId::new(id)).unwrap());
+    for site in three {
+        desk.world.place(desk.now, Place::Site(site, None), Fault::ClockOff { by_s: 300 });
+        desk.pass(Duration::from_secs(10));
+    }
+    desk.pass(Duration::from_secs(90));
+    let moments: BTreeSet<Timestamp> = desk.told.iter().map(|(at, _)| *at).collect();
+    assert_eq!((desk.told.len(), moments.len()), (3, 1), "{:?}", desk.told);
+}
+
+#[test]
 fn a_burst_of_refusals_that_is_over_within_a_second_tells_nobody() {
     let mut desk = Desk::open();
     desk.pass(Duration::from_secs(20));
