@@ -151,8 +151,8 @@ impl PathRecord {
 
     /// Begins anew when the device goes or comes back: what was lost on the way is no judgement on
     /// the path.
-    pub(super) fn start_over(&mut self) {
-        self.lost_before = permille(self.lost_share(0)).div_ceil(10).try_into().unwrap_or(100);
+    pub(super) fn start_over(&mut self, row: u32) {
+        self.lost_before = permille(self.lost_share(row)).div_ceil(10).try_into().unwrap_or(100);
         self.window.clear();
         if self.grade != QualityGrade::Poor {
             self.loss = LossJudge::default();
@@ -176,13 +176,14 @@ impl PathRecord {
         if !self.loss.is_poor() {
             return 0.0;
         }
-        let seen = f64::from(self.window.len().max(1));
+        let seen = f64::from(self.window.len().max(FEWEST_ECHOES));
         (self.lost_share(row) + 0.5 / seen.sqrt()).min(1.0)
     }
 
-    /// Whether so much is lost that a service which does not answer need not be out.
-    pub(super) fn drowns(&self) -> bool {
-        self.loss.is_poor() && self.lost_share(0) >= DROWNED
+    /// Whether so much is lost that a service which does not answer need not be out, by what was
+    /// before the last `row`: what answers nothing any more may be dead.
+    pub(super) fn drowns(&self, row: u32) -> bool {
+        self.loss.is_poor() && self.lost_share(row) >= DROWNED
     }
 
     /// Share of the echoes that are lost on a path that is known to be lossy, 0 to 1, but for the
@@ -223,7 +224,7 @@ impl PathRecord {
     /// Takes over other limits; what was counted by the old ones is forgotten.
     pub(super) fn adapt(&mut self, before: &GradeRules, rules: &GradeRules) {
         if before != rules {
-            self.start_over();
+            self.start_over(0);
         }
     }
 
@@ -325,6 +326,42 @@ fn permille(share: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RttList;
+
+    #[test]
+    fn as_many_failures_make_a_fact_as_make_chance_one_in_a_thousand() {
+        for (chance, turns) in [(0.0, 3), (0.01, 3), (0.09, 3), (0.2, 5), (0.5, 10), (0.6, 14)] {
+            assert_eq!(sure_after(chance, 3), turns, "{chance}");
+        }
+        // However bad a line is, what is gone is found to be at last.
+        assert_eq!((sure_after(0.9, 3), sure_after(1.0, 3)), (MOST_TURNS, MOST_TURNS));
+        // Whoever wants to be surer still is.
+        assert_eq!(sure_after(1.0, 30), 30);
+    }
+
+    #[test]
+    fn what_is_known_of_a_lossy_path_outlasts_that_its_device_goes_and_comes_back() {
+        let rules = GradeRules::new(&QualitySettings::default());
+        let (mut path, pace) = (PathRecord::poor_already(true), Duration::from_secs(1));
+        let at = |s: u64| Mono::ZERO + Duration::from_secs(s);
+        for s in 0..40 {
+            let lost = u16::from(s % 2 == 0);
+            let rtts = match lost {
+                0 => RttList::One(Duration::from_millis(9)),
+                _ => RttList::Many(Box::default()),
+            };
+            let (ttl, tos, duplicates) = (None, None, 0);
+            let detail = IcmpDetail { sent: 1, received: 1 - lost, rtts, ttl, tos, duplicates };
+            path.answered(at(s), &detail, &rules, pace);
+        }
+        assert!(path.drowns(0) && (0.5..0.7).contains(&path.chance_of_loss(0)));
+        // Of a row that is to be judged none counts.
+        assert!(path.chance_of_loss(10) < path.chance_of_loss(0));
+        path.start_over(0);
+        assert!(path.drowns(0));
+        let good = PathRecord::default();
+        assert!(!good.drowns(0) && good.chance_of_loss(0) <= 0.0);
+    }
 
     #[test]
     fn what_is_kept_of_every_path_is_small() {

@@ -22,7 +22,7 @@ use super::target::Watched;
 use crate::config::{Config, Settings};
 use crate::model::{
     CheckKind, EndpointIx, Failure, HardState, Health, Host, Mono, Outcome, RemoteFailure, SiteIx,
-    Stamp, Standing, TargetIx, Topology,
+    Stamp, Standing, Target, TargetIx, Topology,
 };
 
 /// Everything that is known now.
@@ -268,25 +268,33 @@ impl Picture {
 
     /// Whether a service did not answer while the path to its device loses much.
     fn is_drowned(&self, target: TargetIx, outcome: &Outcome) -> bool {
-        let unheard = matches!(outcome.result, Err(Failure::Remote(RemoteFailure::Timeout)));
         let is_service = || !self.topology().check_of(target).kind.is_reachability();
-        unheard && is_service() && self.paths_beside(target).any(|(_, path)| path.drowns())
+        is_unheard(outcome)
+            && is_service()
+            && self
+                .paths_to(target)
+                .any(|(ix, path)| path.drowns(self.target(ix).streak.bad_in_a_row()))
     }
 
     /// Chance that one more failure of a target is an echo lost on the site's line.
     fn chance_of_loss(&self, target: TargetIx) -> f64 {
-        let chances = self.paths_beside(target).map(|(ix, path)| {
+        let chances = self.paths_to(target).map(|(ix, path)| {
             let row = self.target(ix).streak.bad_in_a_row();
             path.chance_of_loss(row + u32::from(ix == target))
         });
         chances.fold(0.0, f64::max)
     }
 
-    /// The paths to the devices of a target's site.
-    fn paths_beside(&self, target: TargetIx) -> impl Iterator<Item = (TargetIx, &PathRecord)> {
+    /// The paths to a target's device and to the router of its site: what that one loses the line
+    /// does.
+    fn paths_to(&self, target: TargetIx) -> impl Iterator<Item = (TargetIx, &PathRecord)> {
         let topology = self.topology();
-        let endpoints = topology.site(topology.target(target).site).endpoints.iter();
-        let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
+        let Target { site, endpoint, .. } = *topology.target(target);
+        let is_router =
+            |first: &&EndpointIx| **first != endpoint && self.services(**first).next().is_none();
+        let router = topology.site(site).endpoints.first().filter(is_router);
+        let endpoints = router.copied().into_iter().chain([endpoint]);
+        let targets = endpoints.flat_map(|endpoint| &topology.endpoint(endpoint).targets);
         targets.filter_map(|ix| Some((*ix, self.target(*ix).path.as_deref()?)))
     }
 
@@ -308,7 +316,7 @@ impl Picture {
         let asked = outcome.started.mono;
         let (pace, _) = self.pace(target);
         let mut rule = self.config.settings.hysteresis;
-        if outcome.result.is_err() {
+        if is_unheard(outcome) {
             rule.fail_after = grade::sure_after(self.chance_of_loss(target), rule.fail_after);
         }
         let trusted = trust == Trust::Full;
@@ -468,3 +476,12 @@ const fn recount(count: &mut u16, was: bool, is: bool) {
         _ => {}
     }
 }
+
+/// Whether nothing came back, or nothing more, which may be chance. Whatever else did is an answer.
+const fn is_unheard(outcome: &Outcome) -> bool {
+    use RemoteFailure::{Stalled, Timeout};
+    matches!(outcome.result, Err(Failure::Remote(Timeout | Stalled { .. })))
+}
+
+#[cfg(test)]
+mod tests;

@@ -192,7 +192,7 @@ impl Watched {
         if let Some(path) = &mut self.path
             && (step.changed || step.anew)
         {
-            path.start_over();
+            path.start_over(self.streak.bad_in_a_row());
         }
         let doubtful = self.path.as_ref().is_some_and(|path| path.is_doubtful());
         let ends_row_of = if sign == Sign::Good { row } else { 0 };
