@@ -3,8 +3,8 @@
 mod rhythm;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use self::rhythm::{Rhythm, fraction, nanos, place};
@@ -42,6 +42,8 @@ pub(super) struct Schedule {
     overlaps: u64,
     /// How long before its time a turn is handed out.
     ahead: Duration,
+    /// When it was last looked whether something fails alike everywhere, by what that is.
+    everywhere: BTreeMap<String, Mono>,
 }
 
 /// A turn in the queue. One whose `stamp` is not its slot's has been overtaken.
@@ -101,6 +103,21 @@ pub(super) enum Due {
 }
 
 impl Schedule {
+    /// Whether what fails alike may be asked for everywhere now; not again before `gap` has passed.
+    pub(super) fn may_ask_everywhere(&mut self, what: &str, gap: Duration, now: Mono) -> bool {
+        let last = self.everywhere.get(what).copied();
+        if last.is_some_and(|last| now < last + gap) {
+            return false;
+        }
+        match self.everywhere.get_mut(what) {
+            Some(last) => *last = now,
+            None => {
+                self.everywhere.insert(what.to_owned(), now);
+            }
+        }
+        true
+    }
+
     /// Adds a target at the end of the table. Its first turn comes within the first round.
     pub(super) fn add(&mut self, key: &TargetKey, pace: Duration, timeout: Duration, now: Mono) {
         let place = place(key);

@@ -20,6 +20,8 @@ const GAP: Duration = Duration::from_millis(4);
 const ONE_IN: usize = 20;
 /// A witness whose turn comes within this time need not be asked besides.
 const SOON: Duration = Duration::from_millis(500);
+/// What each target of the province adds to the time between two looks at what fails alike.
+const LOOK_PER_TARGET: Duration = Duration::from_micros(200);
 /// Shortest time between two connections to a room's call-signalling port; some codecs have few
 /// slots for calls.
 const CALL_SIGNALLING: Duration = Duration::from_secs(10);
@@ -87,8 +89,13 @@ pub(super) fn ask(
     let is_router = topology.site(site).endpoints.first() == Some(&endpoint) && is_host;
     if !is_router {
         let alike = Alike::to(picture, target);
-        if let Some(first) = alike.first_failure(picture, target) {
-            (questions.since, questions.waits) = (first, true);
+        // Looking at all of them at each of so many failures would take their square.
+        let gap = LOOK_PER_TARGET * u32::try_from(topology.targets.len()).unwrap_or(u32::MAX);
+        if !questions.schedule.may_ask_everywhere(&alike.to_string(), gap, now) {
+            return;
+        }
+        if let Some(since) = alike.latest_failures(picture, target) {
+            (questions.since, questions.waits) = (since, true);
             for other in alike.targets(picture) {
                 questions.ask(other);
             }

@@ -2,13 +2,16 @@
 //! Where nearly all of them do, the fault lies with none of them: with a firewall on the way, a
 //! server that all use, or what was changed at all of them.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use crate::model::{CheckId, CommonFactor, EndpointIx, Health, Mono, SiteIx, TargetIx};
 use crate::monitor::ledger::Scope;
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{Kind, Trouble};
 use crate::monitor::witness;
 
-/// Fewest that must fail together for that to be no chance.
+/// Fewest sites at which it must fail together for that to be no chance.
 const FEWEST: usize = 3;
 
 /// What can fail alike.
@@ -18,6 +21,12 @@ pub(in crate::monitor) struct Alike<'a> {
     label: &'a str,
     /// Which check, or which device.
     value: &'a str,
+}
+
+impl fmt::Display for Alike<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.label, self.value)
+    }
 }
 
 impl<'a> Alike<'a> {
@@ -75,21 +84,32 @@ impl<'a> Alike<'a> {
         self.targets_at(picture, site).any(fails) && !witness::is_failing(picture, site)
     }
 
-    /// When the first of those that fail together with a target began to, if they are so many that
-    /// chance is unlikely.
-    pub(in crate::monitor) fn first_failure(
+    /// When the last few of those began to fail that fail together with a target, if they are so
+    /// many that chance is unlikely. Where the line is silent that says nothing of what is behind.
+    pub(in crate::monitor) fn latest_failures(
         self,
         picture: &Picture,
         target: TargetIx,
     ) -> Option<Mono> {
         let since = picture.target(target).bad_since;
         let window = picture.settings().correlation.window;
-        let failing = self.targets(picture).map(|ix| picture.target(ix));
-        let failing = failing.filter(|it| it.streak.is_failing()).map(|it| it.bad_since);
-        let (together, first) = failing
-            .filter(|at| at.since(since).max(since.since(*at)) <= window)
-            .fold((0, since), |(n, first), at| (n + 1, first.min(at)));
-        (together >= FEWEST).then_some(first)
+        let fails = |ix: &TargetIx| {
+            let site = picture.topology().target(*ix).site;
+            picture.target(*ix).streak.is_failing()
+                && !picture.site(site).finding.is(Kind::Silent)
+                && !witness::is_failing(picture, site)
+        };
+        // Several devices of one site have one cause there.
+        let mut failing: BTreeMap<SiteIx, Mono> = BTreeMap::new();
+        for ix in self.targets(picture).filter(fails) {
+            let at = picture.target(ix).bad_since;
+            if at.since(since).max(since.since(at)) <= window {
+                failing.insert(picture.topology().target(ix).site, at);
+            }
+        }
+        let mut failing: Vec<Mono> = failing.into_values().collect();
+        failing.sort_unstable();
+        failing.iter().rev().nth(FEWEST - 1).copied()
     }
 }
 
