@@ -186,6 +186,8 @@ pub enum Resolution {
     Recovered,
     /// What failed is watched no longer: it was taken out of the configuration.
     Removed,
+    /// What was wrong is shown no longer by what answers: it is not known to be right.
+    Unshown,
 }
 
 /// A site explained by an incident.

@@ -11,7 +11,7 @@ use super::record;
 use super::severity::{self, Stake};
 use crate::model::{
     Cause, Certificate, CheckKind, Detail, EndpointIx, Evidence, Failure, Mono, Now, RemoteFailure,
-    Reply, Resolution, Saw, SelfDoubt, SiteIx, TargetIx,
+    Reply, Resolution, Saw, SelfDoubt, SiteIx, TargetIx, TargetKey,
 };
 
 /// A clock must be seen off this often in a row, and so must a certificate be seen to be out of its
@@ -41,17 +41,17 @@ pub(super) struct Hygiene {
     /// Devices that wait to be judged until most of the clocks were seen.
     waiting: BTreeSet<EndpointIx>,
     /// Devices whose clocks were off when most others were set right, and until when these may
-    /// follow.
-    following: BTreeMap<EndpointIx, Mono>,
+    /// follow; by name, since a reload has them stand elsewhere.
+    following: BTreeMap<TargetKey, Mono>,
     /// Why our own clock is suspected; none when it is not.
     pub(super) own_clock: Option<SelfDoubt>,
 }
 
-/// What a reply shows, which not every one does.
+/// Whether a reply shows a certificate and a clock, of those that it could show.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Shown {
-    certificate: bool,
-    clock: bool,
+    certificate: Option<bool>,
+    clock: Option<bool>,
 }
 
 impl Shown {
@@ -59,15 +59,28 @@ impl Shown {
     pub(super) fn by(result: &Result<Reply, Failure>) -> Option<Self> {
         let (certificate, clock) = match result {
             Ok(Reply { detail: Detail::Http(http), .. }) => {
-                (http.certificate.is_some(), http.clock_offset_s.is_some())
+                (http.certificate.is_some(), Some(http.clock_offset_s.is_some()))
             }
             Ok(Reply { detail: Detail::Sip(sip), .. }) => {
-                (sip.certificate.is_some(), sip.clock_offset_s.is_some())
+                (sip.certificate.is_some(), Some(sip.clock_offset_s.is_some()))
             }
-            Err(Failure::Remote(RemoteFailure::CertificateTime(_))) => (true, false),
+            // It comes to no reply, which could show a clock.
+            Err(Failure::Remote(RemoteFailure::CertificateTime(_))) => (true, None),
             _ => return None,
         };
-        Some(Self { certificate, clock })
+        Some(Self { certificate: Some(certificate), clock })
+    }
+
+    /// The same together with another one of its target.
+    fn or(self, other: Self) -> Self {
+        let either = |one: Option<bool>, other: Option<bool>| match (one, other) {
+            (Some(one), Some(other)) => Some(one || other),
+            (one, other) => one.or(other),
+        };
+        Self {
+            certificate: either(self.certificate, other.certificate),
+            clock: either(self.clock, other.clock),
+        }
     }
 }
 
@@ -75,8 +88,7 @@ impl Hygiene {
     /// Notes that a target showed a certificate or a clock.
     pub(super) fn note(&mut self, target: TargetIx, shown: Shown) {
         let known = self.fresh.entry(target).or_default();
-        known.certificate |= shown.certificate;
-        known.clock |= shown.clock;
+        *known = known.or(shown);
     }
 
     /// Our clock was set: how often others were seen off says nothing any more.
@@ -97,7 +109,7 @@ impl Hygiene {
             doubt if !clocks.are_enough() => doubt,
             doubt => clocks.suspect_own(doubt.is_some()),
         };
-        Self { own_clock, ..Self::default() }
+        Self { own_clock, following: self.following, ..Self::default() }
     }
 
     /// Opens and ends the incidents that give notice.
@@ -121,19 +133,24 @@ impl Hygiene {
         let fresh = std::mem::take(&mut self.fresh);
         let mut endpoints = BTreeSet::new();
         for (target, shown) in fresh {
-            self.note_absent(ledger, picture, (target, Cause::Certificate), shown.certificate, now);
-            self.note_absent(ledger, picture, (target, Cause::Clock), shown.clock, now);
-            if shown.certificate || shown.clock {
+            for (cause, shown) in
+                [(Cause::Certificate, shown.certificate), (Cause::Clock, shown.clock)]
+            {
+                if let Some(shown) = shown {
+                    self.note_absent(ledger, picture, (target, cause), shown, now);
+                }
+            }
+            let certificate = shown.certificate == Some(true);
+            let clock = shown.clock == Some(true);
+            if certificate || clock {
                 endpoints.insert(picture.topology().target(target).endpoint);
             }
-            if let Some(wrong) =
-                is_out_of_time(picture, target, now.wall).filter(|_| shown.certificate)
-            {
+            if let Some(wrong) = is_out_of_time(picture, target, now.wall).filter(|_| certificate) {
                 let (was, times) = self.certificates.entry(target).or_insert((wrong, 0));
                 *times = if *was == wrong { times.saturating_add(1) } else { 1 };
                 *was = wrong;
             }
-            if !shown.clock {
+            if !clock {
                 continue;
             }
             if is_off(picture, target) {
@@ -162,8 +179,11 @@ impl Hygiene {
                 // What set most of them right may do so with the others: they are seen anew first.
                 let topology = picture.topology();
                 let off = std::mem::take(&mut self.off);
-                let off = off.into_keys().map(|target| topology.target(target).endpoint);
-                self.following = off.map(|endpoint| (endpoint, now.mono + RESYNC)).collect();
+                // Whoever has had the time already gets no more of it.
+                for target in off.into_keys() {
+                    let key = topology.endpoint_key(topology.target(target).endpoint);
+                    self.following.entry(key).or_insert(now.mono + RESYNC);
+                }
             }
         }
         if !clocks.are_enough() {
@@ -183,9 +203,16 @@ impl Hygiene {
             }
             let clock = self.clock(picture, endpoint, &clocks, now.wall);
             let is_open = ledger.open_of(&Scope::Item(endpoint, Cause::Clock)).is_some();
-            let follows = self.following.get(&endpoint).is_some_and(|until| now.mono < *until);
-            if clock.is_some() && follows && !is_open {
-                continue;
+            if !self.following.is_empty() {
+                let key = picture.topology().endpoint_key(endpoint);
+                let until = self.following.get(&key).copied().unwrap_or_default();
+                if clock.is_some() && now.mono < until && !is_open {
+                    continue;
+                }
+                let targets = &picture.topology().endpoint(endpoint).targets;
+                if !targets.iter().any(|ix| is_off(picture, *ix)) {
+                    self.following.remove(&key);
+                }
             }
             let targets = &picture.topology().endpoint(endpoint).targets;
             if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
@@ -216,11 +243,11 @@ impl Hygiene {
         let open = ledger.open_of(&scope).filter(|slot| {
             ledger.get(*slot).is_some_and(|it| it.incident.check.as_ref() == Some(check))
         });
-        let known = match cause {
-            Cause::Certificate => picture.target(target).certificate().is_some(),
-            _ => picture.target(target).clock_offset_s().is_some(),
+        let known = |picture: &Picture, ix: TargetIx| match cause {
+            Cause::Certificate => picture.target(ix).certificate().is_some(),
+            _ => picture.target(ix).clock_offset_s().is_some(),
         };
-        if !known && open.is_none() {
+        if !known(picture, target) && open.is_none() {
             return;
         }
         let absent = self.absent.entry(of).or_default();
@@ -242,8 +269,17 @@ impl Hygiene {
                 picture.targets[ix.ix()].forget_clock();
             }
         }
-        if let Some(slot) = open {
-            ledger.resolve(slot, picture, Resolution::Removed, now);
+        let Some(slot) = open else { return };
+        let topology = picture.topology();
+        let mut others = topology.endpoint(endpoint).targets.iter();
+        match others.find(|ix| known(picture, **ix)).map(|ix| topology.check_of(*ix).id.clone()) {
+            // It goes on by what another service shows.
+            Some(check) => {
+                if let Some(entry) = ledger.get_mut(slot) {
+                    entry.change().check = Some(check);
+                }
+            }
+            None => ledger.resolve(slot, picture, Resolution::Unshown, now),
         }
     }
 

@@ -68,6 +68,9 @@ fn line(pen: &Pen<'_>, at: Timestamp, incident: &Incident, what: &What<'_>) -> M
                 What::Over if incident.resolution == Some(Resolution::Removed) => {
                     (pen.pick("không còn được giám sát", "is watched no longer"))
                 },
+                What::Over if incident.resolution == Some(Resolution::Unshown) => {
+                    (pen.pick("thiết bị không còn cho thấy", "is shown no longer"))
+                },
                 What::Over => (pen.pick("đã khôi phục", "is well again")),
             }
         }

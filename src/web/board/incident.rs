@@ -144,6 +144,9 @@ fn over(pen: &Pen<'_>, incident: &Incident, at: Timestamp) -> Markup {
         Some(Resolution::Removed) => {
             pen.pick("Đã kết thúc, không còn được theo dõi, lúc ", "Over, watched no longer, at ")
         }
+        Some(Resolution::Unshown) => {
+            pen.pick("Đã kết thúc, thiết bị không còn cho thấy, lúc ", "Over, shown no longer, at ")
+        }
         Some(Resolution::Recovered) | None => pen.pick("Đã khắc phục lúc ", "Resolved at "),
     };
     html! { p.over { span aria-hidden="true" { "✓ " } (how) (pen.moment(at)) } }

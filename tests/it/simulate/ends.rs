@@ -72,7 +72,7 @@ fn what_a_device_shows_no_longer_is_held_against_it_no_longer() {
     else {
         panic!("{told:?}")
     };
-    assert_eq!((over.cause, over.resolution), (Cause::Clock, Some(Resolution::Removed)));
+    assert_eq!((over.cause, over.resolution), (Cause::Clock, Some(Resolution::Unshown)));
 }
 
 #[test]

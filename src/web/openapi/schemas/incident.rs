@@ -33,7 +33,7 @@ pub(super) fn incident() -> Value {
         ("quiet?", a("Quieted")),
         ("muted?", a("Muted")),
         ("absorbed_by?", text()),
-        ("resolution?", words(&["recovered", "removed"])),
+        ("resolution?", words(&["recovered", "removed", "unshown"])),
         ("told", array(&a("Told"))),
     ])
 }
