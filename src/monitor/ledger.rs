@@ -258,7 +258,7 @@ impl Ledger {
         let slot = self
             .known_group(picture, scope, kind, members)
             .or_else(|| self.reopen(picture, scope, Some(kind), since, now))
-            .or_else(|| self.oldest_young(picture, kind, members, since))
+            .or_else(|| self.oldest_young(picture, kind, members, since, now))
             .unwrap_or_else(|| self.open(picture, scope.clone(), Some(kind), since, now));
         let Some(mut entry) = self.entries.remove(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
@@ -333,6 +333,7 @@ impl Ledger {
         kind: Kind,
         members: &[SiteIx],
         since: Mono,
+        now: Now,
     ) -> Option<Slot> {
         let earliest = since.earlier(picture.settings().correlation.window);
         let theirs: BTreeSet<Slot> = members
@@ -344,7 +345,7 @@ impl Ledger {
                 entry.is_active()
                     && entry.kind == Some(kind)
                     && entry.began_at >= earliest
-                    && entry.incident.ack.is_none()
+                    && entry.incident.taken_by(now.wall).is_none()
                     && !matches!(entry.scope, Scope::Label { .. })
                     && entry.left().all(|site| members.contains(&site))
             })
