@@ -333,9 +333,12 @@ fn contacts(incident: &Incident, picture: &Picture) -> Vec<Contact> {
     settings.contacts.of(incident, picture.topology(), &settings.correlation.common_labels)
 }
 
-/// The telephone numbers of the people who were told. Of two people of one name none is given.
+/// The telephone numbers of the people who were told or will be. Of two people of one name none is
+/// given.
 pub(super) fn phones(incident: &Incident, people: &[Person]) -> BTreeMap<String, String> {
     let told = incident.told.iter().flat_map(|told| &told.people);
+    let waiting = incident.quiet.iter().flat_map(|quiet| &quiet.whom);
+    let told = told.chain(waiting.flat_map(|waits| &waits.people));
     let number = |name: &String| {
         let mut so_called = people.iter().filter(|person| person.name == *name);
         let person = so_called.next().filter(|person| !person.phone.is_empty())?;

@@ -177,16 +177,23 @@ impl Monitor {
         }
     }
 
-    /// Whether what gives notice waits for more of it: nobody hurries because of a certificate or
-    /// a clock, and one that several devices have is seen at their turns, one after the other.
+    /// Whether what gives notice waits for more of it: a certificate or a clock that several
+    /// devices have is seen at their turns, one after the other. Nobody hurries because of it,
+    /// unless it is critical in a session: that waits half as long.
     fn gather_notices(&mut self, weighed: &[Weighed], now: Now) -> bool {
         let gathers = |it: &Weighed| {
             let entry = self.ledger.get(it.slot).filter(|entry| entry.is_notice());
             entry.is_some_and(|entry| it.needs.iter().any(|need| gathers(need, &entry.incident)))
         };
-        let wait = weighed.iter().any(gathers);
         let window = self.picture.settings().correlation.window;
-        let until = wait.then(|| self.gathering.notices.unwrap_or(now.mono + window));
+        let patience = |it: &Weighed| {
+            let entry = self.ledger.get(it.slot);
+            let is_critical = entry.is_some_and(|it| it.incident.severity == Severity::Critical);
+            if is_critical && it.standing.phase == Phase::Live { window / 2 } else { window }
+        };
+        let waiting = weighed.iter().filter(|it| gathers(it));
+        let until = waiting.map(|it| now.mono + patience(it)).min();
+        let until = until.map(|until| self.gathering.notices.map_or(until, |it| it.min(until)));
         self.gathering.notices = until.filter(|until| now.mono < *until);
         if let Some(until) = self.gathering.notices {
             self.want_review(until);
@@ -329,7 +336,10 @@ fn quieted(weighed: &Weighed, incident: &Incident, channels: &[Channel]) -> Opti
             continue;
         }
         let mut people: Vec<String> = Vec::new();
-        for name in weighed.reach[at].iter().filter(|it| it.step == 0).flat_map(|it| &it.people) {
+        // A channel of an escalation only is for those of its first step.
+        let step = weighed.reach[at].iter().map(|it| it.step).min();
+        let first = weighed.reach[at].iter().filter(|it| Some(it.step) == step);
+        for name in first.flat_map(|it| &it.people) {
             if !people.contains(name) {
                 people.push(name.clone());
             }

@@ -56,6 +56,7 @@ impl<'a> Circle<'a> {
     ///    is that one which was heard, by whomever, unless it has not got through either.
     /// 3. Else its people are not reached, unless they are another way. So it is with those of the
     ///    channel in whose place this message goes: only its readers know that they lack it.
+    /// 4. Whom nobody tells before quiet hours are over is not reached either.
     fn of_one(facts: &Facts<'a>) -> Self {
         let (mut told, mut unreached) = (Names::default(), Names::default());
         let mut since: BTreeMap<&str, Vec<&'a Told>> = BTreeMap::new();
@@ -98,6 +99,12 @@ impl<'a> Circle<'a> {
                     None => unreached.add(last),
                 },
             }
+        }
+        for waits in facts.incident.quiet.iter().flat_map(|quiet| &quiet.whom) {
+            if waits.people.is_empty() {
+                add(&mut unreached.channels, waits.channel.as_str());
+            }
+            waits.people.iter().for_each(|name| add(&mut unreached.people, name));
         }
         let own = facts.incident.told.iter().rfind(|it| it.channel.as_str() == facts.channel);
         let readers: Vec<&str> = own.into_iter().flat_map(names).collect();
