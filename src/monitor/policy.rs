@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::flap::within;
 use super::routing::Reach;
 use super::site::Kind;
-use crate::config::{Channel, Settings};
+use crate::config::{Channel, ChannelKind, Settings};
 use crate::model::{Cause, ChannelId, Extent, Incident, NotificationKind, Severity, Told};
 
 /// The time over which messages are counted.
@@ -210,6 +210,11 @@ pub(super) fn in_time(
     }
     let calls = matches!(why, Why::RanOut | Why::Untaken(_)) && incident.affected_now().count() > 0;
     if calls && rules.near && is_steady(incident, incident.severity, now, rules.settled) {
+        return Need::Tell(why);
+    }
+    // It holds what is on until it hears that it is over, and spares people by itself.
+    let holds_state = matches!(channel.kind, ChannelKind::Alertmanager(_));
+    if holds_state && matches!(why, Why::News | Why::Over) {
         return Need::Tell(why);
     }
     let limit = rules.limit.max(2);
