@@ -165,6 +165,7 @@ impl Courier {
         round.queue.restore_stand_ins(waiting.stand_ins);
         round.queue.restore_drills(&waiting.drills);
         round.queue.restore_refusing(waiting.refusing, clock.now());
+        round.queue.restore_accepted(&waiting.accepted);
         for message in waiting.messages {
             if let Some((_, hand)) = round.hands.get(&message.notification.channel) {
                 hand.recall(&message.notification.alert.incident.id, &message.heard);

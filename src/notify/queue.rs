@@ -39,7 +39,8 @@
 //!    way, even if the channel works again by then; but a channel that tells no ends is told none
 //!    in place of another, and none is told in its place. A fallback that is taken out of the
 //!    settings before it told anybody has not stood in: another one does. For how long a channel
-//!    has failed counts over a restart, from when the oldest was decided that was tried in vain.
+//!    has failed counts over a restart, from when the oldest was decided that was tried in vain, or
+//!    from when it last accepted anything else.
 //! 8. That a message is tried for the first time is on record before it leaves. So a crash in the
 //!    middle is repeated under the same id, alone or in the same digest.
 //! 9. What some recipients have and others refuse for good is told, and so is what those others did
@@ -62,6 +63,8 @@ use std::time::Duration;
 
 use super::{HeardOf, Letter, Receipt};
 use crate::config::Fallback;
+use jiff::Timestamp;
+
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, on_record,
 };
@@ -240,6 +243,15 @@ impl Queue {
         }
     }
 
+    /// Takes up when channels had last accepted anything when the daemon ended.
+    pub(super) fn restore_accepted(&mut self, accepted: &[(ChannelId, Timestamp)]) {
+        for (channel, at) in accepted {
+            if let Some(line) = self.lines.get_mut(channel) {
+                line.accepted_before = Some(*at);
+            }
+        }
+    }
+
     /// Takes in a message that waited when the daemon ended.
     pub(super) fn restore(&mut self, waiting: Waiting, now: Now) {
         let wait = waiting.next_attempt.map_or(Duration::ZERO, |at| {
@@ -263,7 +275,11 @@ impl Queue {
         let line = self.lines.get_mut(&entry.notification.channel);
         // What some have waits for the others and says nothing of the channel.
         if let Some(line) = line.filter(|_| entry.attempts > 0 && entry.heard.is_empty()) {
-            let age = now.wall.duration_since(entry.notification.created);
+            // Since the channel took something else it has not failed: what it has not taken may
+            // have a fault of its own.
+            let since = entry.notification.created;
+            let since = line.accepted_before.map_or(since, |at| at.max(since));
+            let age = now.wall.duration_since(since);
             line.restore_failing(Duration::try_from(age).unwrap_or_default(), wait, now);
         }
         self.admit(entry, now);

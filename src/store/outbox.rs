@@ -130,6 +130,8 @@ pub struct Outstanding {
     pub given_up: Vec<Refusal>,
     /// Which recipients of which channels were not reached with the last that was delivered.
     pub refusing: Vec<(ChannelId, Vec<Refuses>)>,
+    /// When each channel last accepted anything.
+    pub accepted: Vec<(ChannelId, Timestamp)>,
 }
 
 /// The outbox of one channel in figures, over the time that the outbox is kept.
@@ -164,6 +166,7 @@ impl Store {
                 drills: drills(db)?,
                 given_up: given_up(db)?,
                 refusing: refusing(db)?,
+                accepted: accepted(db)?,
             })
         })
     }
@@ -198,6 +201,18 @@ fn refusing(db: &Connection) -> rusqlite::Result<Vec<(ChannelId, Vec<Refuses>)>>
     )?;
     let rows = select.query_map([], |row| {
         Ok((ChannelId::new(row.get::<_, String>(0)?), heard::read(row.get(1)?)))
+    })?;
+    rows.collect()
+}
+
+/// When each channel last accepted anything.
+fn accepted(db: &Connection) -> rusqlite::Result<Vec<(ChannelId, Timestamp)>> {
+    let mut select = db.prepare(
+        "SELECT channel, max(settled) FROM outbox
+         WHERE state = 1 AND settled IS NOT NULL GROUP BY channel",
+    )?;
+    let rows = select.query_map([], |row| {
+        Ok((ChannelId::new(row.get::<_, String>(0)?), instant(row.get(1)?)))
     })?;
     rows.collect()
 }

@@ -36,6 +36,8 @@ pub(super) struct Line {
     streak: u32,
     /// When the first of them left.
     failing_from: Mono,
+    /// When it last accepted anything before a restart.
+    pub(super) accepted_before: Option<Timestamp>,
     /// For how long it had failed by then before a restart.
     pub(super) failed_before: Duration,
     /// Attempts without a success since one succeeded, and when the first of them had failed.
@@ -87,6 +89,7 @@ impl Line {
             status: ChannelStatus::idle(setup.id.clone(), setup.kind),
             streak: 0,
             failing_from: Mono::NEVER,
+            accepted_before: None,
             failed_before: Duration::ZERO,
             failures: 0,
             failed_first: None,

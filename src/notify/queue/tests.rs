@@ -831,7 +831,7 @@ fn whatever_fails_the_last_word_of_every_incident_is_told_in_order() {
 
 #[test]
 fn a_wait_from_before_a_restart_is_kept_unless_a_wrong_clock_wrote_it() {
-    let restored = |next_attempt: Option<jiff::Timestamp>| {
+    let restored = |next_attempt: Option<Timestamp>| {
         let mut desk = Desk::new(1);
         let waiting = Waiting {
             notification: notification("a", incident("i1", "x"), FIRING),

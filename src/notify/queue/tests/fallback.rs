@@ -531,7 +531,7 @@ fn a_fallback_that_is_not_there_stands_in_for_nobody_though_its_channel_is() {
 }
 
 /// A message that was tried when the daemon ended.
-fn tried(id: &str, decided: jiff::Timestamp, next_attempt: Option<jiff::Timestamp>) -> Waiting {
+fn tried(id: &str, decided: Timestamp, next_attempt: Option<Timestamp>) -> Waiting {
     let mut notification = notification(id, incident(id, "tan-lap"), FIRING);
     notification.created = decided;
     Waiting {
@@ -588,4 +588,27 @@ fn a_receiver_who_asked_for_a_while_has_it_after_a_restart_too() {
     };
     assert_eq!(due(800), Mono::ZERO + seconds(800));
     assert_eq!(due(20), Mono::ZERO, "so long only that one waits, by our own choice");
+}
+
+#[test]
+fn after_a_restart_what_a_channel_does_not_take_by_its_own_fault_makes_nothing_else_go_another_way()
+{
+    let mut desk = chain(&["truc", "sms"]);
+    let long_ago = desk.now.wall - seconds(10_800);
+    let accepted = (ChannelId::new("truc"), desk.now.wall - seconds(5));
+    desk.queue.restore_accepted(&[accepted]);
+    desk.queue.restore(tried("poison", long_ago, None), desk.now);
+    desk.decide("b", "i2", FIRING);
+    desk.decide("c", "i3", FIRING);
+    desk.run(seconds(20), |letter, _| {
+        let mut ids = letter.items.iter().map(|it| it.notification.id.as_str());
+        let poison = letter.channel.as_str() == "truc" && ids.any(|id| id == "poison");
+        if poison { Err(later()) } else { Ok(()) }
+    });
+    assert_eq!(
+        told(&desk).iter().filter(|it| it.starts_with("sms")).count(),
+        0,
+        "{:?}",
+        told(&desk)
+    );
 }

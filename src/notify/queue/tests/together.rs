@@ -56,7 +56,11 @@ async fn twenty_four_sites_are_one_message_with_twenty_four_lines_on_every_chann
             let texts = texts(&hand, letter);
             let [text] = texts.as_slice() else { panic!("{word}: {} messages", texts.len()) };
             if matches!(channel, ChannelKind::Sms(_)) {
-                assert!(text.contains("24 su co") && text.contains(", +"), "{text}");
+                assert!(
+                    ["24 su co", "24 diem cau"].iter().any(|it| text.contains(it))
+                        && text.contains(", +"),
+                    "{text}"
+                );
                 continue;
             }
             assert_eq!(text.lines().filter(|line| line.starts_with('•')).count(), 24, "{text}");
