@@ -409,9 +409,9 @@ impl Remote {
         self.ask(Method::POST, path, Some(body)).map(drop)
     }
 
-    /// Ends what stands at `path`. Who does so is noted if anybody knows.
+    /// Ends what stands at `path`, and has it noted who does so.
     fn end(&self, path: &str, given: &Asker) -> Result<(), Failed> {
-        let by = self.who(given).ok().flatten();
+        let by = self.who(given)?;
         let by = by.map_or_else(String::new, |by| format!("?by={}", encoded(&by)));
         self.ask(Method::DELETE, &format!("{path}{by}"), None).map(drop)
     }
