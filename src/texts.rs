@@ -28,7 +28,7 @@ pub use self::templates::{Templates, alike as alike_templates, check as check_te
 use self::circle::Circle;
 pub(crate) use self::facts::grouped;
 use self::facts::{
-    Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, kinds, removed,
+    Facts, IN_ORDER, Observed, Place, Shared, Stands, TouchedSession, common_cause, kinds, removed,
     shared_by_all, tenths, units,
 };
 use crate::config::TemplatePart;
@@ -277,19 +277,14 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     let mut items: Vec<&Item> = letter.items.iter().collect();
     items.sort_by_cached_key(|item| place_in_digest(item, style));
     let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
-    let (mut places, mut contacts) = (Vec::new(), Vec::new());
-    for facts in &all {
-        let place = match &facts.alert.readiness {
-            Some(notice) => found(facts.alert, notice, style),
-            None => place(facts, style.language),
-        };
-        // Several incidents of one site name it once.
-        if !places.contains(&place) {
-            places.push(place);
-            let mut its = facts.alert.contacts.iter();
-            contacts.push(its.find(|contact| !contact.phone.is_empty()).cloned());
-        }
-    }
+    let places = places(&all, style.language, |facts| {
+        facts.alert.readiness.as_ref().map(|notice| found(facts.alert, notice, style))
+    });
+    let contacts = places.iter().map(|(_, facts)| {
+        facts.alert.contacts.iter().find(|contact| !contact.phone.is_empty()).cloned()
+    });
+    let contacts = contacts.collect();
+    let places = places.into_iter().map(|(place, _)| place).collect();
     let incident = |facts: &Facts<'_>| !facts.alert.drill && facts.alert.readiness.is_none();
     let incidents: Vec<Facts<'_>> = all.into_iter().filter(incident).collect();
     let head = match style.language {
@@ -307,6 +302,37 @@ impl Brief {
         let same = |it: &Option<Contact>| it.as_ref().is_some_and(|it| it.phone == first.phone);
         self.contacts.iter().all(same).then_some(first)
     }
+}
+
+/// Where each is, where there is room for little, unless what is said `instead`. Several incidents
+/// of one site name it once; of two sites of one name each has its parent's beside it.
+fn places<'f, 'a>(
+    all: &'f [Facts<'a>],
+    language: Language,
+    instead: impl Fn(&Facts<'a>) -> Option<String>,
+) -> Vec<(String, &'f Facts<'a>)> {
+    let mut places: Vec<(String, &Facts<'a>)> = Vec::new();
+    for facts in all {
+        let text = instead(facts).unwrap_or_else(|| place(facts, language));
+        let is_same = |(known, its): &(String, &Facts<'a>)| {
+            *known == text && its.incident.site == facts.incident.site
+        };
+        if !places.iter().any(is_same) {
+            places.push((text, facts));
+        }
+    }
+    for (text, facts) in &mut places {
+        let is_namesake = |other: &&Facts<'a>| {
+            other.incident.site != facts.incident.site
+                && other.alert.site_name == facts.alert.site_name
+        };
+        let parent = facts.alert.parent_name.as_str();
+        let is_site = !facts.alert.site_name.is_empty() && !parent.is_empty();
+        if is_site && all.iter().any(|other| is_namesake(&other)) {
+            *text = format!("{text} ({parent})");
+        }
+    }
+    places
 }
 
 /// Where it is, where there is room for little: the name, and how many sites hang on it.
@@ -339,13 +365,12 @@ fn place(facts: &Facts<'_>, language: Language) -> String {
 /// The first line about several incidents with the places that there is room for: a phone that is
 /// locked shows nothing else.
 fn titled(head: String, all: &[Facts<'_>], language: Language) -> String {
-    let mut places: Vec<String> = Vec::new();
-    for facts in all {
-        let place = place(facts, language);
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
+    // Where some are on and some over, nobody is to go where it is over.
+    let is_on = |facts: &&Facts<'_>| facts.over.is_none();
+    let only_on = all.iter().any(|facts| is_on(&facts));
+    let named = places(all, language, |_| None).into_iter();
+    let places = named.filter(|(_, facts)| !only_on || is_on(facts)).map(|(place, _)| place);
+    let places: Vec<String> = places.collect();
     let named = |named: usize| {
         let more = match places.len() - named {
             0 => String::new(),

@@ -355,11 +355,11 @@ fn explained(text: String) -> String {
 }
 
 /// The addresses of recipients, as a server may repeat them in a refusal: it may have made small
-/// letters of them.
+/// letters of them, or capitals.
 fn addresses(to: &[Mailbox]) -> Vec<Secret> {
     let both = |to: &Mailbox| {
         let address = to.email.to_string();
-        [address.to_lowercase(), address].map(Secret::new)
+        [address.to_lowercase(), address.to_uppercase(), address].map(Secret::new)
     };
     to.iter().flat_map(both).collect()
 }

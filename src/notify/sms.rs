@@ -15,7 +15,7 @@ use super::parts::{self, Message, Post, Recipients};
 use super::secret::Secret;
 use super::{DeliveryError, Letter, Receipt, Style, ascii, keys, texts};
 use crate::config::{SmsGateway, SmsSettings};
-use crate::model::Contact;
+use crate::model::{Cause, Contact};
 use crate::store::RecipientKey;
 
 /// Characters in one message of the default alphabet (3GPP TS 23.038, section 6.1.2.1).
@@ -132,14 +132,29 @@ impl Post for Sms {
     }
 }
 
-/// A number as a gateway may repeat it in a refusal: as it was handed over, without the sign and
-/// with or without the code of the country in place of its first zero.
+/// Lengths of the groups in which people write a number, after the code of the country or the first
+/// zero.
+const GROUPS: [&[usize]; 3] = [&[3, 3, 3], &[2, 3, 4], &[2, 3, 2, 2]];
+
+/// A number as a gateway may repeat it in a refusal: as it was handed over, without the sign, with
+/// or without the code of the country in place of its first zero, and in groups as people write it.
 fn number(phone: &str) -> Vec<Secret> {
     let digits = phone.trim_start_matches('+');
     let bare = digits.strip_prefix(COUNTRY).or(digits.strip_prefix('0')).unwrap_or(digits);
     let abroad = format!("{COUNTRY}{bare}");
     let all = [phone, &format!("+{abroad}"), &abroad, digits, &format!("0{bare}"), bare];
-    all.map(Secret::new).into()
+    let grouped = GROUPS.iter().flat_map(|groups| {
+        let mut rest = bare;
+        let mut parts = Vec::new();
+        for length in *groups {
+            let (part, after) = rest.split_at_checked(*length).unwrap_or((rest, ""));
+            parts.push(part);
+            rest = after;
+        }
+        parts.extend(Some(rest).filter(|rest| !rest.is_empty()));
+        [" ", ".", "-"].map(|between| Secret::new(&parts.join(between)))
+    });
+    all.map(Secret::new).into_iter().chain(grouped).collect()
 }
 
 /// The letter in one short message, in people's own words if they have some.
@@ -181,7 +196,8 @@ fn several(letter: &Letter, style: &Style) -> String {
             let ways = ways(letter, std::iter::once(contact), style);
             ways.iter().map(|way| format!("{all}{way}")).collect()
         }
-        None if is_to_be_mended(letter) => {
+        // Nobody is woken because of a certificate or a clock.
+        None if is_to_be_mended(letter) && !is_of_notices(letter) => {
             let call = style.language.pick("Gọi", "Call");
             let phones: Vec<Option<String>> =
                 brief.contacts.iter().map(|it| it.as_ref().map(number_of)).collect();
@@ -221,6 +237,12 @@ fn ways<'a>(
         [format!(". {call} {} {phone}", contact.name), format!(". {call} {phone}")]
     });
     ways.map(|way| ascii::plain(&way)).chain([String::new()]).collect()
+}
+
+/// Whether it only gives notice of certificates and clocks.
+fn is_of_notices(letter: &Letter) -> bool {
+    let causes = letter.items.iter().map(|item| item.notification.alert.incident.cause);
+    causes.into_iter().all(|cause| matches!(cause, Cause::Certificate | Cause::Clock))
 }
 
 /// Whether it is something to phone about: a drill is not, nor is what is over.

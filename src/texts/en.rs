@@ -20,8 +20,8 @@ pub(super) use words::{grade, shared};
 
 use super::seen::Seen;
 use super::{
-    Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
-    removed, shared_by_all, titled,
+    Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, common_cause,
+    grouped, kinds, removed, shared_by_all, titled,
 };
 use crate::model::{Cause, Language, NotificationKind};
 
@@ -190,7 +190,20 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
             let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
             format!("[ESCALATION – {grade}] {incidents} taken on by nobody{after}{session}")
         }
-        [] | [(Firing, _)] => format!("[{grade}] {incidents}{session}"),
+        [] | [(Firing, _)] => {
+            let (one, many) = match common_cause(all) {
+                Some(Cause::Access) => ("site offline", "sites offline"),
+                Some(Cause::Device) => ("device not answering", "devices not answering"),
+                Some(Cause::Service) => ("service out", "services out"),
+                Some(Cause::Quality) => ("line degraded", "lines degraded"),
+                Some(Cause::Certificate) => {
+                    ("certificate to be renewed", "certificates to be renewed")
+                }
+                Some(Cause::Clock) => ("clock that is off", "clocks that are off"),
+                Some(Cause::Monitor | Cause::Uplink) | None => ("incident", "incidents"),
+            };
+            format!("[{grade}] {}{session}", count(all.len(), one, many))
+        }
         several => {
             let words = |(kind, count): &(NotificationKind, usize)| match kind {
                 Firing => format!("{count} new"),
@@ -430,6 +443,12 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None => format!(" since {began}"),
     };
     match &facts.over {
+        Some((end, lasted)) if facts.unshown => format!(
+            "{subject}{place}: {fault}{since}. Not known any more since {}, as the device shows it \
+             no longer; the trouble had lasted {} by then{first}.{relapses}",
+            precise(end),
+            duration(*lasted)
+        ),
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place}: {fault}{since}. No longer monitored since {}, as it was taken \
              out of the configuration; the trouble had lasted {} by then{first}.{relapses}",
@@ -475,7 +494,11 @@ fn grown(facts: &Facts<'_>) -> Option<String> {
     let (severity, sites, place) = facts.told_before()?;
     let mut news = Vec::new();
     if let Some(place) = place {
-        news.push(format!("place from {place} to {}", facts.place_name()));
+        let now = match facts.place {
+            Place::Everywhere { .. } => subject(facts),
+            _ => facts.place_name().to_owned(),
+        };
+        news.push(format!("place from {place} to {now}"));
     }
     if severity != facts.severity {
         let (from, to) = (grade(severity), grade(facts.severity));

@@ -62,6 +62,8 @@ pub(super) struct Facts<'a> {
     pub(super) passed_on: Vec<&'a str>,
     /// Whether it ended because the site is watched no longer.
     pub(super) removed: bool,
+    /// Whether that is so because what answers shows it no longer, and not by the configuration.
+    pub(super) unshown: bool,
     pub(super) place: Place<'a>,
     pub(super) affected: Vec<&'a str>,
     pub(super) session: Option<TouchedSession<'a>>,
@@ -127,7 +129,8 @@ impl<'a> Facts<'a> {
         let incident = &alert.incident;
         let tz = &style.time_zone;
         let over = incident.ended().filter(|_| item.told_as == NotificationKind::Resolved);
-        let removed = incident.resolution == Some(Resolution::Removed);
+        let unshown = incident.resolution == Some(Resolution::Unshown);
+        let removed = unshown || incident.resolution == Some(Resolution::Removed);
         let passed_on: Vec<&str> = match over.is_some() && !removed {
             true => incident.passed_on().map(|site| name_of(alert, site)).collect(),
             false => Vec::new(),
@@ -159,6 +162,7 @@ impl<'a> Facts<'a> {
             so_far: between(since, notification.created),
             over: over.map(|at| (tz.to_datetime(at), between(since, at))),
             removed,
+            unshown,
             place: Place::of(alert, passed_on.len(), style.language),
             passed_on,
             affected: affected_sites(alert),
@@ -540,6 +544,12 @@ pub(super) const IN_ORDER: [NotificationKind; 5] = {
 pub(super) fn kinds(all: &[Facts<'_>]) -> Vec<(NotificationKind, usize)> {
     let count = |kind| (kind, all.iter().filter(|facts| facts.kind == kind).count());
     IN_ORDER.into_iter().map(count).filter(|(_, count)| *count > 0).collect()
+}
+
+/// The cause of several incidents that are news, if all have the same and none comes and goes.
+pub(super) fn common_cause(all: &[Facts<'_>]) -> Option<Cause> {
+    let cause = all.first()?.cause;
+    all.iter().all(|facts| facts.cause == cause && !facts.is_unsteady()).then_some(cause)
 }
 
 /// Which sites are watched no longer, in brackets, where that is short enough for a first line.

@@ -683,7 +683,7 @@ mod tests {
             test: false,
         };
         let text = plain(&letter, &style);
-        assert!(text.starts_with("[NGHIÊM TRỌNG] 2 sự cố"), "{text}");
+        assert!(text.starts_with("[NGHIÊM TRỌNG] 2 điểm cầu mất kết nối"), "{text}");
         assert!(text.contains("\n• Xã Tân Lập\n• Xã Tân Lập\n"), "{text}");
         assert!(text.ends_with("\n• [DIỄN TẬP] Điểm cầu diễn tập (giả)\n"), "{text}");
     }

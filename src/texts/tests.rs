@@ -17,9 +17,9 @@ use super::{LinkKey, Links, test_letter};
 use crate::model::{
     Ack, Affected, Ailment, Cause, ChannelId, CheckId, CommonFactor, Contact, EndpointId, Evidence,
     Failure, Finding, Found, GivenUp, IcmpError, LocalFailure, Notification, NotificationId, Part,
-    Phase, Reached, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw, SelfDoubt,
-    SessionId, Severity, SiteId, SiteReadiness, StoreTrouble, Strain, TargetKey, Told, Unreachable,
-    Verdict,
+    Phase, Quieted, Reached, ReadinessNotice, ReadinessRun, RemoteFailure, Resolution, Saw,
+    SelfDoubt, SessionId, Severity, SiteId, SiteReadiness, StoreTrouble, Strain, TargetKey, Told,
+    Unreachable, Verdict, Waits,
 };
 use crate::store::tests::{at, incident, notification};
 
@@ -428,6 +428,32 @@ pub(crate) fn every_letter() -> Vec<(String, Letter)> {
         .chain(crate::monitor::tests::drill_letters())
         .chain(named("test", tests()))
         .collect()
+}
+
+#[test]
+fn whom_quiet_hours_leave_in_peace_is_not_reached_yet() {
+    let mut it = sample(Cause::Access);
+    let whom =
+        vec![Waits { channel: ChannelId::new("gw-tu"), people: vec!["Lý A Tú".to_owned()] }];
+    assert!(!reads(it.clone(), Language::En).contains("Not reached yet"));
+    it.alert.incident.quiet = Some(Quieted { until: at("2026-02-03T01:00:00Z"), whom });
+    let read = reads(it, Language::En);
+    assert!(read.contains("Not reached yet: Lý A Tú"), "{read}");
+}
+
+#[test]
+fn two_sites_of_one_name_are_two_places() {
+    let mut other = sample(Cause::Access);
+    other.alert.incident.site = Some(SiteId::new("tan-lap-2"));
+    other.alert.incident.affected[0].site = SiteId::new("tan-lap-2");
+    other.alert.parent_name = "Huyện Chợ Đồn".to_owned();
+    let all = letter(vec![sample(Cause::Access), other]);
+    assert_eq!(
+        brief(&all, &style(Language::Vi)).places,
+        ["Xã Tân Lập (Huyện Pác Nặm)", "Xã Tân Lập (Huyện Chợ Đồn)"]
+    );
+    let again = letter(vec![sample(Cause::Access), sample(Cause::Service)]);
+    assert_eq!(brief(&again, &style(Language::Vi)).places, ["Xã Tân Lập"]);
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub(super) use words::{grade, shared};
 
 use super::seen::Seen;
 use super::{
-    Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, grouped, kinds,
-    removed, shared_by_all, titled,
+    Account, Circle, Facts, Lines, Message, Place, Shared, Stands, TouchedSession, common_cause,
+    grouped, kinds, removed, shared_by_all, titled,
 };
 use crate::model::{Cause, Language, NotificationKind};
 
@@ -197,7 +197,18 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
             let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
             format!("[CHUYỂN CẤP – {grade}] {count} sự cố chưa ai tiếp nhận{after}{session}")
         }
-        [] | [(Firing, _)] => format!("[{grade}] {count} sự cố{session}"),
+        [] | [(Firing, _)] => {
+            let what = match common_cause(all) {
+                Some(Cause::Access) => "điểm cầu mất kết nối",
+                Some(Cause::Device) => "thiết bị không phản hồi",
+                Some(Cause::Service) => "dịch vụ ngừng hoạt động",
+                Some(Cause::Quality) => "đường truyền suy giảm chất lượng",
+                Some(Cause::Certificate) => "chứng thư cần gia hạn",
+                Some(Cause::Clock) => "đồng hồ sai giờ",
+                Some(Cause::Monitor | Cause::Uplink) | None => "sự cố",
+            };
+            format!("[{grade}] {count} {what}{session}")
+        }
         several => {
             let words = |(kind, count): &(NotificationKind, usize)| match kind {
                 Firing => format!("{count} mới"),
@@ -439,6 +450,12 @@ fn what_happened(facts: &Facts<'_>) -> String {
         None => format!(" từ {began}"),
     };
     match &facts.over {
+        Some((end, lasted)) if facts.unshown => format!(
+            "{subject}{place} {fault}{since}. Từ {} không còn biết được vì thiết bị không còn cho \
+             thấy; khi đó sự cố đã kéo dài {}{first}.{relapses}",
+            precise(end),
+            duration(*lasted)
+        ),
         Some((end, lasted)) if facts.removed => format!(
             "{subject}{place} {fault}{since}. Từ {} không còn được giám sát vì đã bị gỡ khỏi \
              cấu hình; khi đó sự cố đã kéo dài {}{first}.{relapses}",
@@ -480,7 +497,11 @@ fn grown(facts: &Facts<'_>) -> Option<String> {
     let (severity, sites, place) = facts.told_before()?;
     let mut news = Vec::new();
     if let Some(place) = place {
-        news.push(format!("nơi gặp sự cố từ {place} thành {}", facts.place_name()));
+        let now = match facts.place {
+            Place::Everywhere { .. } => subject(facts),
+            _ => facts.place_name().to_owned(),
+        };
+        news.push(format!("nơi gặp sự cố từ {place} thành {now}"));
     }
     if severity != facts.severity {
         let from = grade(severity).to_lowercase();

@@ -98,6 +98,10 @@ const RELIEVE: &str = "\
     not help, have the provider check the line.";
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.unshown {
+        return "It is not known to be right, only shown no longer: look at the device itself."
+            .to_owned();
+    }
     if facts.removed {
         return "It is not known to be mended, only watched no longer. If it was taken out by \
                 mistake, put it back into the configuration."

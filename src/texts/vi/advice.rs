@@ -97,6 +97,11 @@ const RELIEVE: &str = "\
     và modem. Nếu vẫn vậy, báo nhà mạng kiểm tra kênh truyền.";
 
 pub(super) fn action(facts: &Facts<'_>) -> String {
+    if facts.unshown {
+        return "Chưa rõ đã khắc phục hay chưa, chỉ là thiết bị không còn cho thấy: kiểm tra ngay \
+                trên thiết bị."
+            .to_owned();
+    }
     if facts.removed {
         return "Chưa rõ đã khắc phục hay chưa, chỉ là không còn được giám sát. Nếu bị xóa nhầm, \
                 khai báo lại trong cấu hình."
