@@ -214,6 +214,7 @@ fn configure(dir: &Path, sites: usize, receivers: &Receivers) {
     let settings = format!(
         "state_dir: {state}\npublic_url: https://giam-sat.example\n\
          grouping: {{idle: 0s, readiness: 0s, live: 0s, wrap_up: 0s}}\n\
+         correlation: {{common_min: 10000}}\n\
          channels:\n{channels}\
          checks:\n  ping: {{pace: 1s}}\n  \
          door: {{kind: tcp, port: {port}, timeout: 1s, pace: 1s, confirm_after: 1s}}\n",
