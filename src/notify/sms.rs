@@ -152,7 +152,7 @@ fn number(phone: &str) -> Vec<Secret> {
             rest = after;
         }
         parts.extend(Some(rest).filter(|rest| !rest.is_empty()));
-        [" ", ".", "-"].map(|between| Secret::new(&parts.join(between)))
+        [" ", ".", "-"].map(|between| Secret::new(parts.join(between)))
     });
     all.map(Secret::new).into_iter().chain(grouped).collect()
 }

@@ -46,7 +46,7 @@ fn told_after(fault: &Fault, lost: f64) -> Option<u64> {
     while now.mono < begins.mono + Duration::from_secs(600) {
         now = now.plus(Duration::from_millis(20));
         if now.mono >= begins.mono && !is_placed {
-            world.place(now, at("mcu"), fault.clone());
+            world.place(now, at("mcu"), *fault);
             is_placed = true;
         }
         monitor.handle(Input::Tick, now);
