@@ -109,12 +109,7 @@ impl Schedule {
         if last.is_some_and(|last| now < last + gap) {
             return false;
         }
-        match self.everywhere.get_mut(what) {
-            Some(last) => *last = now,
-            None => {
-                self.everywhere.insert(what.to_owned(), now);
-            }
-        }
+        self.everywhere.insert(what.to_owned(), now);
         true
     }
 

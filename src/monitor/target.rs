@@ -177,8 +177,8 @@ impl Watched {
             Sign::Nothing => {}
         }
         let lives = outcome.result.as_ref().err().is_none_or(|f| f.host_alive() == Some(true));
-        let (was, row) = (self.streak.hard, self.streak.bad_in_a_row());
         let host = self.host.step(if lives { Sign::Good } else { sign }, rule);
+        let (was, row) = (self.streak.hard, self.streak.bad_in_a_row());
         let mut step = self.streak.step(sign, rule);
         self.up_at_start &= self.streak.hard != Health::Down;
         step.confirm |= host.confirm;

@@ -61,10 +61,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HeardOf, Letter, Receipt};
-use crate::config::Fallback;
 use jiff::Timestamp;
 
+use super::{HeardOf, Letter, Receipt};
+use crate::config::Fallback;
 use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, on_record,
 };

@@ -95,9 +95,7 @@ impl<'a> Alike<'a> {
         let window = picture.settings().correlation.window;
         let fails = |ix: &TargetIx| {
             let site = picture.topology().target(*ix).site;
-            picture.target(*ix).streak.is_failing()
-                && !picture.site(site).finding.is(Kind::Silent)
-                && !witness::is_failing(picture, site)
+            picture.target(*ix).streak.is_failing() && !super::is_silent_or_failing(picture, site)
         };
         // Several devices of one site have one cause there.
         let mut failing: BTreeMap<SiteIx, Mono> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::CorrelationSettings;
-use crate::model::{CommonFactor, SiteIx, Topology};
+use crate::model::{CheckId, CommonFactor, EndpointId, SiteIx, Topology};
 use crate::monitor::site::Kind;
 
 /// Sites by a label and its value.
@@ -49,8 +49,12 @@ impl Labels {
         Self {
             by_common_label: labelled(&settings.common_labels),
             by_device_label: labelled(&settings.device_labels),
-            by_check: by_nature(CommonFactor::CHECK, &|site| checks(topology, site)),
-            by_endpoint: by_nature(CommonFactor::ENDPOINT, &|site| endpoints(topology, site)),
+            by_check: by_nature(CommonFactor::CHECK, &|site| {
+                checks(topology, site).map(ToString::to_string).collect()
+            }),
+            by_endpoint: by_nature(CommonFactor::ENDPOINT, &|site| {
+                endpoints(topology, site).map(ToString::to_string).collect()
+            }),
         }
     }
 
@@ -102,24 +106,23 @@ impl Labels {
 /// Whether a site has this value of a label that can be a cause.
 pub(in crate::monitor) fn has(topology: &Topology, site: SiteIx, label: &str, value: &str) -> bool {
     match label {
-        CommonFactor::CHECK => checks(topology, site).contains(value),
-        CommonFactor::ENDPOINT => endpoints(topology, site).contains(value),
+        CommonFactor::CHECK => checks(topology, site).any(|id| id.as_str() == value),
+        CommonFactor::ENDPOINT => endpoints(topology, site).any(|id| id.as_str() == value),
         _ => topology.site(site).labels.get(label).is_some_and(|it| it == value),
     }
 }
 
-/// The checks of services at a site.
-fn checks(topology: &Topology, site: SiteIx) -> BTreeSet<String> {
+/// The checks of services at a site, one for each device that is asked so.
+fn checks(topology: &Topology, site: SiteIx) -> impl Iterator<Item = &CheckId> {
     let endpoints = topology.site(site).endpoints.iter();
     let targets = endpoints.flat_map(|endpoint| &topology.endpoint(*endpoint).targets);
     let checks = targets.map(|target| topology.check_of(*target));
-    checks.filter(|it| !it.kind.is_reachability()).map(|it| it.id.to_string()).collect()
+    checks.filter(|it| !it.kind.is_reachability()).map(|it| &it.id)
 }
 
 /// The devices at a site.
-fn endpoints(topology: &Topology, site: SiteIx) -> BTreeSet<String> {
-    let endpoints = topology.site(site).endpoints.iter();
-    endpoints.map(|endpoint| topology.endpoint(*endpoint).id.to_string()).collect()
+fn endpoints(topology: &Topology, site: SiteIx) -> impl Iterator<Item = &EndpointId> {
+    topology.site(site).endpoints.iter().map(|endpoint| &topology.endpoint(*endpoint).id)
 }
 
 fn find<'a>(labelled: &'a Labelled, label: &str, value: &str) -> Option<&'a [SiteIx]> {
