@@ -232,7 +232,10 @@ fn log_incident(incident: &Incident, news: &News) {
             warn!(%id, %channel, "message held back: those of this hour are used up");
         }
         News::Quiet(channel) => {
-            let until = incident.quiet.as_ref().map(|quiet| quiet.until.to_string());
+            let until = incident.quiet.as_ref().map(|quiet| {
+                let mut whom = quiet.whom.iter().filter(|it| it.channel == *channel);
+                whom.find_map(|it| it.not_before).unwrap_or(quiet.until).to_string()
+            });
             info!(%id, %channel, until, "message waits for the end of quiet hours");
         }
         News::Open => warn!(%id, cause, site, endpoint, severity, affected, "incident open"),
@@ -288,7 +291,11 @@ mod tests {
         it.held_back = vec![ChannelId::new("sms")];
         assert_eq!(journal.take_in(&it), [News::HeldBack(ChannelId::new("sms"))]);
         assert_eq!(journal.take_in(&it), []);
-        let waits = |channel: &str| Waits { channel: ChannelId::new(channel), people: Vec::new() };
+        let waits = |channel: &str| Waits {
+            channel: ChannelId::new(channel),
+            people: Vec::new(),
+            not_before: None,
+        };
         it.quiet = Some(Quieted { until: began, whom: vec![waits("zalo")] });
         assert_eq!(journal.take_in(&it), [News::Quiet(ChannelId::new("zalo"))]);
         it.quiet = None;

@@ -99,6 +99,10 @@ pub struct Waits {
     /// Names of the people for whom it is; empty when the channel itself is meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<String>,
+    /// When they are told at the earliest, where that is after the end of quiet hours: too much is
+    /// said in the hour before, or what is told has yet to last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 impl fmt::Display for Waits {

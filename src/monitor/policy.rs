@@ -51,6 +51,14 @@ pub(super) enum Need {
     Later(Timestamp),
     /// Something was to be said now, but the messages of the hour are used up until this moment.
     Held(Timestamp),
+    /// Something was to be said now, but there are quiet hours.
+    Quiet {
+        /// When they end.
+        until: Timestamp,
+        /// When it is said as far as can be told by now: then, or later where too much is said in
+        /// the hour before, or where it has not lasted for long enough then.
+        at: Timestamp,
+    },
 }
 
 /// What decides, besides the incident and the channel.
@@ -129,10 +137,11 @@ impl Why {
 ///    reminders. Nor does anybody who was told that it is over hear that it came back before it is
 ///    seen to fail.
 /// 4. While messages are held back (`muted`), nothing of rules 1 to 3 is said but the end. What is
-///    still on afterwards is told then. In quiet hours everything that can wait does, the end of
-///    what was told before them too; but it goes at once to whom it was told in these hours, who
-///    was woken by it, and to everybody where somebody took it on, who may be on the way. What
-///    becomes worse than what is held back breaks a silence, planned work does not end by that.
+///    still on afterwards is told then. In quiet hours everything that can wait does, until they
+///    are over and there is room by rules 5 to 8, the end of what was told before them too; but
+///    that goes at once to whom it was told in these hours, who was woken by it, and to everybody
+///    where somebody took it on, who may be on the way. What becomes worse than what is held back
+///    breaks a silence, planned work does not end by that.
 ///    Work that began before the readiness for that session holds back nothing that is critical for
 ///    it: whoever works on into a session has to hear of it, also of what was well until then. Work
 ///    that is announced within a session has its peace. See [`super::mute::Mutes::holds_back`].
@@ -202,7 +211,12 @@ pub(super) fn in_time(
         let concerns_somebody_now = why == Why::Over
             && (incident.first_ack().is_some() || told.iter().any(|told| told.at >= since));
         if !concerns_somebody_now {
-            return Need::Later(until);
+            let loud = Rules { quiet: None, ..*rules };
+            let at = match in_time(incident, channel, why, &loud, until) {
+                Need::Later(at) | Need::Held(at) => at.max(until),
+                _ => until,
+            };
+            return Need::Quiet { until, at };
         }
     }
     if incident.relapses.is_empty() && is_worth_it(incident, &told, why, now) {

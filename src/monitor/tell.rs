@@ -99,7 +99,9 @@ impl Monitor {
                 for (at, channel) in channels.iter().enumerate() {
                     match weighed.needs[at] {
                         Need::Nothing => {}
-                        Need::Later(moment) | Need::Held(moment) => {
+                        Need::Later(moment)
+                        | Need::Held(moment)
+                        | Need::Quiet { until: moment, .. } => {
                             entry.unsaid = true;
                             later = Some(later.map_or(moment, |other| other.min(moment)));
                         }
@@ -330,9 +332,8 @@ fn quieted(weighed: &Weighed, incident: &Incident, channels: &[Channel]) -> Opti
     let mut until = None;
     let mut whom = Vec::new();
     for (at, channel) in channels.iter().enumerate() {
-        let Some(quiet) = weighed.rules[at].quiet else { continue };
-        let waits = weighed.needs[at] == Need::Later(quiet.until);
-        if !waits || incident.is_open() && policy::is_standing(incident, channel) {
+        let Need::Quiet { until: end, at: told_at } = weighed.needs[at] else { continue };
+        if incident.is_open() && policy::is_standing(incident, channel) {
             continue;
         }
         let mut people: Vec<String> = Vec::new();
@@ -344,8 +345,9 @@ fn quieted(weighed: &Weighed, incident: &Incident, channels: &[Channel]) -> Opti
                 people.push(name.clone());
             }
         }
-        until = Some(quiet.until);
-        whom.push(Waits { channel: channel.id.clone(), people });
+        until = Some(end);
+        let not_before = Some(told_at).filter(|at| *at > end);
+        whom.push(Waits { channel: channel.id.clone(), people, not_before });
     }
     Some(Quieted { until: until?, whom })
 }

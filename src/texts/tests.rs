@@ -433,8 +433,11 @@ pub(crate) fn every_letter() -> Vec<(String, Letter)> {
 #[test]
 fn whom_quiet_hours_leave_in_peace_is_not_reached_yet() {
     let mut it = sample(Cause::Access);
-    let whom =
-        vec![Waits { channel: ChannelId::new("gw-tu"), people: vec!["Lý A Tú".to_owned()] }];
+    let whom = vec![Waits {
+        channel: ChannelId::new("gw-tu"),
+        people: vec!["Lý A Tú".to_owned()],
+        not_before: None,
+    }];
     assert!(!reads(it.clone(), Language::En).contains("Not reached yet"));
     it.alert.incident.quiet = Some(Quieted { until: at("2026-02-03T01:00:00Z"), whom });
     let read = reads(it, Language::En);

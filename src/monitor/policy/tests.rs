@@ -646,9 +646,29 @@ fn what_can_wait_does_until_the_quiet_hours_end() {
     let mut case = Case::new(vec![reach("a", 0, 0)]);
     let six = at("2026-02-03T06:00:00Z");
     case.rules.quiet = Some(Quiet { since: case.now(), until: six });
-    assert_eq!(case.need("a"), Need::Later(six));
+    assert_eq!(case.need("a"), Need::Quiet { until: six, at: six });
     case.rules.quiet = None;
     assert_eq!(case.tell_at(300, &ALL), ["a firing"]);
+}
+
+#[test]
+fn what_waits_in_quiet_hours_says_when_the_messages_of_the_hour_let_it_be_told() {
+    let mut case = Case::new(vec![reach("a", 0, 0)]);
+    assert_eq!(case.tell_at(0, &ALL), ["a firing"]);
+    case.minute = 5;
+    case.end();
+    assert_eq!(case.tell_at(5, &ALL), ["a resolved"]);
+    case.minute = 6;
+    case.come_back();
+    assert_eq!(case.tell_at(16, &ALL), ["a firing"]);
+    case.minute = 20;
+    case.rules.quiet = Some(Quiet { since: case.now(), until: at("2026-02-03T01:30:00Z") });
+    case.end();
+    let until = at("2026-02-03T01:30:00Z");
+    assert_eq!(case.need("a"), Need::Quiet { until, at: at("2026-02-03T02:00:01Z") });
+    case.minute = 30;
+    case.rules.quiet = None;
+    assert_eq!(case.need("a"), Need::Held(at("2026-02-03T02:00:01Z")), "so it is then");
 }
 
 #[test]
@@ -663,7 +683,8 @@ fn an_end_in_quiet_hours_waits_unless_somebody_is_on_the_way_or_was_woken() {
     };
     let (mut case, until) = told();
     case.end();
-    assert_eq!(case.need("a"), Need::Later(until), "told before, and nobody is up because of it");
+    let waits = Need::Quiet { until, at: until };
+    assert_eq!(case.need("a"), waits, "told before, and nobody is up because of it");
     case.rules.quiet = None;
     assert_eq!(case.tell_at(300, &ALL), ["a resolved"], "at the latest when the hours end");
 

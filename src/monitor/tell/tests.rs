@@ -253,7 +253,8 @@ fn who_waits_for_the_end_of_quiet_hours_is_on_record_until_they_are_told() {
         let it = shown.iter().find(|incident| incident.id == it.id).unwrap();
         (told, it.quiet.clone())
     };
-    let whom = vec![Waits { channel: ChannelId::new("on-call"), people: Vec::new() }];
+    let on_call = ChannelId::new("on-call");
+    let whom = vec![Waits { channel: on_call, people: Vec::new(), not_before: None }];
     let quiet = Quieted { until: minute(60), whom };
     assert_eq!(at(1, &mut monitor), (0, Some(quiet.clone())));
     assert_eq!(at(59, &mut monitor), (0, Some(quiet)));

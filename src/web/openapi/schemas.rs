@@ -116,7 +116,10 @@ pub(super) fn all() -> Value {
             ]),
         ),
         ("Quieted", object(&[("until", time()), ("whom", array(&a("Waits")))])),
-        ("Waits", object(&[("channel", text()), ("people?", array(&text()))])),
+        (
+            "Waits",
+            object(&[("channel", text()), ("people?", array(&text())), ("not_before?", time())]),
+        ),
         (
             "GivenUp",
             object(&[
