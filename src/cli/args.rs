@@ -57,7 +57,7 @@ pub(super) enum Command {
     Report(Report),
     /// Send a test message through every channel and say which ones took it
     AlertTest(AlertTest),
-    /// List the open incidents of the running daemon
+    /// List the open incidents of the running daemon, and ends that somebody has yet to hear
     Incidents(List),
     /// Take an incident on: reminders stay away
     Ack(AckIncident),

@@ -64,7 +64,7 @@ struct Site {
     parent: Option<SiteId>,
 }
 
-/// Open incidents, gravest first.
+/// Open incidents, gravest first, then those that are over and not told to be.
 pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
     let remote = Remote::new(to)?;
     let told: Value = remote.get("/api/v1/incidents")?;
@@ -76,15 +76,14 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
     let active: Vec<&Incident> = incidents.iter().filter(|it| it.is_active()).collect();
     if active.is_empty() {
         println!("no incident is open");
-        return Ok(Exit::Well);
     }
-    let quiet = Quiet::ask(&remote, taken)?;
+    let moment = |at: Timestamp| remote.moment(at);
+    let quiet = match active.is_empty() {
+        true => None,
+        false => Some(Quiet::ask(&remote, taken)?),
+    };
     for incident in active {
-        let place = match (&incident.site, &incident.common) {
-            (Some(site), _) => site.to_string(),
-            (None, Some(common)) => format!("sites with {} {}", common.label, common.value),
-            (None, None) => "vchealth itself".to_owned(),
-        };
+        let place = place(incident);
         let device = incident.endpoint.as_ref().map(|it| format!("/{it}")).unwrap_or_default();
         println!("{}", incident.id);
         println!(
@@ -106,21 +105,56 @@ pub(super) fn incidents(to: &Addressed, json: bool) -> Result<Exit, Failed> {
             let until = until.unwrap_or_default();
             println!("    taken on by {} at {}{until}{note}", ack.by, remote.moment(ack.at));
         }
-        if let Some(quiet) = &incident.quiet {
-            let (until, whom) = (remote.moment(quiet.until), quiet.whom.iter());
-            let whom = whom.map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            println!("    not told yet, quiet hours until {until}: {whom}");
-        }
-        if !incident.held_back.is_empty() {
-            let whom = incident.held_back.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let whom = whom.join(", ");
-            println!("    held back, the messages of the hour are used up: {whom}");
-        }
-        for line in quiet.about(incident, &remote) {
+        let quiet = quiet.iter().flat_map(|quiet| quiet.about(incident, &remote));
+        for line in who_waits(incident, moment).into_iter().chain(quiet) {
             println!("    {line}");
         }
     }
+    for line in incidents.iter().flat_map(|it| untold_end(it, moment)) {
+        println!("{line}");
+    }
     Ok(Exit::Well)
+}
+
+/// Where an incident is.
+fn place(incident: &Incident) -> String {
+    match (&incident.site, &incident.common) {
+        (Some(site), _) => site.to_string(),
+        (None, Some(common)) => format!("sites with {} {}", common.label, common.value),
+        (None, None) => "vchealth itself".to_owned(),
+    }
+}
+
+/// What is to be said of an incident that is over and of whose end somebody has yet to be told.
+fn untold_end(incident: &Incident, moment: impl Fn(Timestamp) -> String) -> Vec<String> {
+    let Some(at) = incident.ended().filter(|_| incident.waits_to_be_told()) else {
+        return Vec::new();
+    };
+    let (cause, place) = (incident.cause.word(), place(incident));
+    let mut lines = vec![incident.id.to_string()];
+    lines.push(format!("    {cause} at {place} is over since {}", moment(at)));
+    lines.extend(who_waits(incident, moment).into_iter().map(|line| format!("    {line}")));
+    lines
+}
+
+/// Who is not told of an incident, or of its end, for the time being, and why.
+fn who_waits(incident: &Incident, moment: impl Fn(Timestamp) -> String) -> Vec<String> {
+    let what = if incident.is_open() { "" } else { " that it is over" };
+    let mut lines = Vec::new();
+    if let Some(quiet) = &incident.quiet {
+        let whom = quiet.whom.iter().map(|it| match it.not_before {
+            Some(at) => format!("{it} not before {}", moment(at)),
+            None => it.to_string(),
+        });
+        let (whom, until) = (whom.collect::<Vec<_>>().join(", "), moment(quiet.until));
+        lines.push(format!("not told yet{what}, quiet hours until {until}: {whom}"));
+    }
+    if !incident.held_back.is_empty() {
+        let whom = incident.held_back.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let whom = whom.join(", ");
+        lines.push(format!("not told yet{what}, the messages of the hour are used up: {whom}"));
+    }
+    lines
 }
 
 /// Whether the daemon lives and its probe loop turns.
@@ -540,4 +574,36 @@ fn too_long() -> Failed {
 /// The moment after this long from now.
 fn after(lasting: Duration) -> Result<Timestamp, Failed> {
     Timestamp::now().checked_add(lasting).map_err(|_| too_long())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChannelId, Quieted, Waits};
+    use crate::store::tests::{at, incident};
+
+    #[test]
+    fn an_end_that_somebody_has_yet_to_hear_is_listed_with_who_and_until_when() {
+        let moment = |at: Timestamp| at.strftime("%H:%M").to_string();
+        let mut it = incident("tan-lap.access.x", "tan-lap");
+        it.resolved = None;
+        it.held_back = vec![ChannelId::new("sms")];
+        assert!(untold_end(&it, moment).is_empty(), "it is listed as open");
+        it.resolved = Some(at("2026-02-03T01:00:00Z"));
+        let whom = vec![Waits {
+            channel: ChannelId::new("zalo"),
+            people: vec!["Hà".to_owned()],
+            not_before: Some(at("2026-02-03T06:20:00Z")),
+        }];
+        it.quiet = Some(Quieted { until: at("2026-02-03T06:00:00Z"), whom });
+        let expected = [
+            "tan-lap.access.x",
+            "    access at tan-lap is over since 01:00",
+            "    not told yet that it is over, quiet hours until 06:00: Hà (zalo) not before 06:20",
+            "    not told yet that it is over, the messages of the hour are used up: sms",
+        ];
+        assert_eq!(untold_end(&it, moment), expected);
+        (it.quiet, it.held_back) = (None, Vec::new());
+        assert!(untold_end(&it, moment).is_empty());
+    }
 }

@@ -684,6 +684,13 @@ impl Incident {
         self.resolved.is_none() && self.absorbed_by.is_none()
     }
 
+    /// Whether somebody is to hear something of it and does not yet: the messages of the hour are
+    /// used up, or quiet hours are on.
+    #[must_use]
+    pub const fn waits_to_be_told(&self) -> bool {
+        !self.held_back.is_empty() || self.quiet.is_some()
+    }
+
     /// Since when it is on this time, as people know it; of what is over, since it first was. What
     /// became graver after it had come back is on since that began.
     #[must_use]

@@ -27,7 +27,8 @@ pub struct Snapshot {
     pub endpoints: Vec<EndpointView>,
     /// One for each site; the list of the snapshot before while nothing of any changed.
     pub sites: Arc<Vec<SiteView>>,
-    /// Open incidents, gravest first, then those resolved within the last hour.
+    /// Open incidents, gravest first, then those resolved within the last hour and those that
+    /// somebody has yet to be told to be over.
     pub incidents: Vec<Arc<Incident>>,
     /// Sessions that are on or near, soonest first.
     pub sessions: Vec<SessionView>,

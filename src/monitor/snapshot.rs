@@ -130,7 +130,8 @@ impl Monitor {
         runs
     }
 
-    /// Open incidents, gravest first, then those that ended lately, the latest first.
+    /// Open incidents, gravest first, then those that ended lately or whose end not everybody has
+    /// heard who is to, the latest first.
     fn incidents(&self, now: Now) -> Vec<Arc<Incident>> {
         let entries = self.ledger.iter().map(|(_, entry)| &entry.incident);
         let (mut open, mut over): (Vec<_>, Vec<_>) =
@@ -141,7 +142,7 @@ impl Monitor {
         };
         open.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.id.cmp(&b.id)));
         let shown = now.wall.checked_sub(SHOWN_FOR).unwrap_or(now.wall);
-        over.retain(|incident| incident.resolved.is_some_and(|at| at >= shown));
+        over.retain(|it| it.waits_to_be_told() || it.resolved.is_some_and(|at| at >= shown));
         over.sort_by(|a, b| b.resolved.cmp(&a.resolved).then_with(|| a.id.cmp(&b.id)));
         open.extend(over);
         open

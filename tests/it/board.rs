@@ -19,7 +19,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vchealth::model::{Health, IncidentId, SelfDoubt, SiteId, Snapshot, Standing, StoreTrouble};
+use vchealth::model::{
+    ChannelId, Health, IncidentId, Quieted, SelfDoubt, SiteId, Snapshot, Standing, StoreTrouble,
+    Waits,
+};
 use vchealth::web::{Limits, ReloadError};
 
 use crate::browser::Browser;
@@ -100,6 +103,46 @@ async fn the_board_speaks_english_when_asked_and_remembers() {
     assert!(back.text().contains("<html lang=\"vi\">"));
     for unknown in ["/?lang=fr", "/?lang=", "/?lang=%3Cscript%3E"] {
         assert!(house.get(unknown).await.text().contains("<html lang=\"vi\">"), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_stands_on_the_board_while_somebody_has_yet_to_hear_it() {
+    let mut snapshot = province::troubled(204);
+    let over = snapshot.incidents.iter_mut().find(|it| it.id.as_str() == "cho-don-1").unwrap();
+    let over = Arc::make_mut(over);
+    over.resolved = Some(snapshot.taken.wall);
+    over.held_back = vec![ChannelId::new("duty")];
+    let zalo = Waits {
+        channel: ChannelId::new("zalo"),
+        people: vec!["Lan".to_owned()],
+        not_before: Some(snapshot.taken.wall + Duration::from_secs(5_400)),
+    };
+    let until = snapshot.taken.wall + Duration::from_secs(3_600);
+    over.quiet = Some(Quieted { until, whom: vec![zalo] });
+    let house = House::open(snapshot);
+    for (path, all) in [
+        (
+            "/",
+            [
+                "Chưa báo đã khắc phục Điểm cầu Huyện Chợ Đồn mất kết nối, đã hết từ 07:42",
+                "Chưa báo đã khắc phục : Lan (zalo) (sớm nhất 09:12); chờ hết giờ yên lặng, đến 08:42",
+                "Tạm giữ tin đã khắc phục : duty; đã đủ số tin mỗi giờ về sự cố này",
+            ],
+        ),
+        (
+            "/?lang=en",
+            [
+                "Not told yet to be over Huyện Chợ Đồn offline, over since 07:42",
+                "Not told yet that it is over : Lan (zalo) (not before 09:12); quiet hours until 08:42",
+                "Held back that it is over : duty; the messages of the hour about it are used up",
+            ],
+        ),
+    ] {
+        let text = words(&house.get(path).await.text());
+        for said in all {
+            assert!(text.contains(said), "{said:?} is not in {text}");
+        }
     }
 }
 

@@ -260,3 +260,30 @@ fn who_waits_for_the_end_of_quiet_hours_is_on_record_until_they_are_told() {
     assert_eq!(at(59, &mut monitor), (0, Some(quiet)));
     assert_eq!(at(61, &mut monitor), (1, None));
 }
+
+#[test]
+fn what_is_over_is_shown_until_everybody_has_heard_it_who_is_to() {
+    let mut config = config(province("{bac-kan: {cho-don: [tan-lap, bang-lung]}}"));
+    let time = |hour: i8| jiff::civil::time(hour, 0, 0, 0);
+    let quiet = &mut config.settings.quiet_hours;
+    // It is seven in the morning there.
+    quiet.hours = Some(Hours { from: time(22), until: time(12) });
+    quiet.below = Severity::Critical;
+    let now = start();
+    let mut it = incident("i", "tan-lap");
+    (it.began, it.opened, it.severity) = (minute(-600), minute(-600), Severity::Warning);
+    (it.resolved, it.ack) = (Some(now.wall), None);
+    it.told = vec![crate::store::tests::told("on-call", NotificationKind::Firing, minute(-600))];
+    let durable = Durable { incidents: [(it.id.clone(), it.clone())].into(), ..Durable::default() };
+    let mut monitor = Monitor::new(Arc::new(config), durable, now);
+    let mut waits = |minutes: u64| {
+        let now = now.plus(Duration::from_mins(minutes));
+        monitor.handle(Input::Tick, now);
+        monitor.handle(Input::Tick, now.plus(Duration::from_secs(1)));
+        let shown = monitor.snapshot(now).incidents;
+        shown.iter().find(|shown| shown.id == it.id).map(|shown| shown.waits_to_be_told())
+    };
+    assert_eq!(waits(1), Some(true));
+    assert_eq!(waits(200), Some(true), "in the night as well");
+    assert_eq!(waits(301), None, "it is told, and was over long ago");
+}

@@ -1,11 +1,12 @@
-//! What changed in the last minutes, one line for each cause as in messages, newest first.
+//! What changed in the last minutes, one line for each cause as in messages, newest first, and
+//! before that what is over and not told to be.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use crate::model::{Incident, Resolution};
 
-use super::incident::{account, mark};
+use super::incident::{account, mark, waits};
 use super::pen::{Pen, to_incident};
 
 /// How far back it goes.
@@ -36,12 +37,45 @@ pub(super) fn list(pen: &Pen<'_>) -> Markup {
     all.retain(|(at, ..)| *at >= since);
     all.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     html! {
+        (untold_ends(pen))
         h2 { (pen.pick("Vừa thay đổi", "Lately")) }
         @if all.is_empty() {
             p.dim { (pen.pick("30 phút qua không có thay đổi nào.", "Nothing in the last 30 minutes.")) }
         } @else {
             ol { @for (at, incident, what) in all.iter().take(LINES) { (line(pen, *at, incident, what)) } }
         }
+    }
+}
+
+/// What is over and is on no card any more, while somebody who knows of it still believes it to be
+/// on.
+fn untold_ends(pen: &Pen<'_>) -> Markup {
+    let all = pen.snapshot.incidents.iter();
+    let all: Vec<_> = all.filter(|it| !it.is_open() && it.waits_to_be_told()).collect();
+    html! {
+        @if !all.is_empty() {
+            div.unsaid {
+                h2 { (pen.pick("Chưa báo đã khắc phục", "Not told yet to be over")) }
+                ul.plain { @for it in all.iter().take(LINES) { li { (untold_end(pen, it)) } } }
+                @if all.len() > LINES {
+                    p.dim {
+                        (pen.pick("và ", "and ")) (all.len() - LINES)
+                        (pen.pick(" sự cố khác", " others"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn untold_end(pen: &Pen<'_>, incident: &Incident) -> Markup {
+    let account = account(pen, incident);
+    html! {
+        a href=(to_incident(&incident.id)) dir="auto" { (account.subject) } " " (account.fault)
+        @if let Some(at) = incident.ended() {
+            (pen.pick(", đã hết từ ", ", over since ")) (pen.moment(at))
+        }
+        ". " (waits(pen, incident))
     }
 }
 

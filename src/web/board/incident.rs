@@ -277,7 +277,7 @@ fn rests(pen: &Pen<'_>, incident: &Incident) -> Markup {
 }
 
 /// Who is not told of it, or of its end, for the time being, and until when.
-fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
+pub(super) fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
     html! {
         @if let Some(quiet) = &incident.quiet {
             p.note {
@@ -289,6 +289,9 @@ fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
                 @for (nth, it) in quiet.whom.iter().enumerate() {
                     @if nth > 0 { ", " }
                     span dir="auto" { (it) }
+                    @if let Some(at) = it.not_before {
+                        " (" (pen.pick("sớm nhất ", "not before ")) (pen.moment(at)) ")"
+                    }
                 }
                 (pen.pick("; chờ hết giờ yên lặng, đến ", "; quiet hours until "))
                 (pen.moment(quiet.until))
@@ -296,7 +299,11 @@ fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
         }
         @if !incident.held_back.is_empty() {
             p.note {
-                b { (pen.pick("Tạm giữ tin", "Held back")) } ": "
+                b { @match incident.is_open() {
+                    true => (pen.pick("Tạm giữ tin", "Held back")),
+                    false => (pen.pick("Tạm giữ tin đã khắc phục", "Held back that it is over")),
+                } }
+                ": "
                 @for (nth, channel) in incident.held_back.iter().enumerate() {
                     @if nth > 0 { ", " }
                     (channel)

@@ -94,7 +94,7 @@ fn whole(pen: &Pen<'_>, ix: SiteIx) -> Markup {
                     @if over.is_empty() {
                         p.dim { (pen.pick("Không có trong giờ qua.", "None in the last hour.")) }
                     }
-                    ul.plain { @for it in over { li { (past(pen, it)) } } }
+                    ul.plain { @for it in over { li { (past(pen, it)) (incident::waits(pen, it)) } } }
                 }
                 (behind(pen, ix))
                 @if !site.labels.is_empty() {

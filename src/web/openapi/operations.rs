@@ -201,7 +201,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..read(
             "/api/v1/incidents",
             "incidents",
-            "Open incidents, gravest first, then those resolved within the last hour. With `from`, \
+            "Open incidents, gravest first, then those resolved within the last hour and those of \
+             which somebody has yet to be told (`held_back`, `quiet`) that they are. With `from`, \
              `until` or `after` those on record, the one that began last first, of a year unless \
              `from` says otherwise",
             "Incidents",
