@@ -701,7 +701,21 @@ impl Incident {
     /// When it came back from being over, as people know it.
     #[must_use]
     pub fn came_back(&self) -> Option<Timestamp> {
-        self.back_after(self.over_before()?)
+        self.known_back_after(self.over_before()?)
+    }
+
+    /// When it came back after it was over at `end`, as people know it: the last time before any of
+    /// them was told so. What came back before that, and was well again, was told to nobody; that
+    /// it dips afterwards changes nothing for who knows that it is on.
+    fn known_back_after(&self, end: Timestamp) -> Option<Timestamp> {
+        let is_on = |told: &&Told| told.at > end && told.kind != NotificationKind::Resolved;
+        let told = self.heard().filter(is_on).map(|told| told.at).min();
+        let known = |at: &Timestamp| told.is_none_or(|told| *at <= told);
+        let next_end = self.ends_heard().filter(|at| *at > end).min();
+        let of_this = |at: &Timestamp| *at >= end && next_end.is_none_or(|next| *at < next);
+        let mut back = self.relapses.iter().copied().filter(of_this).peekable();
+        let first = back.peek().copied()?;
+        Some(back.rfind(known).unwrap_or(first))
     }
 
     /// When it came back after it was over at `end`.
@@ -724,7 +738,7 @@ impl Incident {
     /// The how many of what people know as one after the other it is.
     #[must_use]
     pub fn nth_time(&self) -> usize {
-        let returns = self.ends_heard().filter_map(|end| self.back_after(end));
+        let returns = self.ends_heard().filter_map(|end| self.known_back_after(end));
         let returns: BTreeSet<Timestamp> = returns.chain(self.came_back()).collect();
         returns.len() + 1
     }

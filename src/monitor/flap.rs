@@ -143,6 +143,21 @@ mod tests {
     }
 
     #[test]
+    fn what_came_back_and_went_unheard_is_not_when_it_is_on_again_since() {
+        let mut it = incident("i", "tan-lap");
+        it.began = minute(0);
+        it.told.push(told("truc", NotificationKind::Firing, minute(1)));
+        ended_at(&mut it, 10);
+        it.told.push(told("truc", NotificationKind::Resolved, minute(10)));
+        came_back_at(&mut it, 15);
+        ended_at(&mut it, 16);
+        came_back_at(&mut it, 40);
+        it.told.push(told("truc", NotificationKind::Firing, minute(41)));
+        came_back_at(&mut it, 45);
+        assert_eq!((it.since(), it.nth_time()), (minute(40), 2));
+    }
+
+    #[test]
     fn what_every_channel_gave_up_was_heard_by_nobody() {
         let mut it = incident("i", "tan-lap");
         it.began = minute(0);

@@ -471,7 +471,7 @@ mod tests {
             flap::relapse(&mut it, &settings, minute(8), minute(8));
             flap::relapse(&mut it, &settings, minute(12), minute(12));
             let back = it.came_back();
-            assert_eq!(back, end_is_told.then(|| minute(8)));
+            assert_eq!(back, end_is_told.then(|| minute(12)));
             let mut ledger = Ledger::default();
             let (scope, members) = (Scope::Gone, BTreeMap::new());
             let slot = ledger.restore(Arc::new(it), scope, None, members, Mono::ZERO);
