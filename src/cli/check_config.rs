@@ -211,8 +211,8 @@ fn notes(config: &Config, now: Timestamp) -> Vec<String> {
     let silent = silent.iter().map(|id| format!("nothing is ever told through the channel `{id}`"));
     let alike = alike_templates(&config.templates).into_iter().map(|file| {
         format!(
-            "{file} says word for word the same of an alarm and of its end; let it look at `over`, \
-             such as `{{% if over %}}…{{% endif %}}`"
+            "{file} says the same of an alarm and of its end, figures and times aside; let it look \
+             at `over`, such as `{{% if over %}}…{{% endif %}}`"
         )
     });
     notes.into_iter().map(str::to_owned).chain(silent).chain(alike).collect()
@@ -316,7 +316,9 @@ mod tests {
             let own = Template { language, part, file, text: text.to_owned() };
             let config = load(&sample().with_template(own)).unwrap_or_else(|why| panic!("{why}"));
             let notes = notes(&config, Timestamp::UNIX_EPOCH);
-            notes.iter().any(|note| note.starts_with("templates/vi/summary.txt says word for word"))
+            notes
+                .iter()
+                .any(|note| note.starts_with("templates/vi/summary.txt says the same of an alarm"))
         };
         assert!(noted("{{ grade }}: {{ site or 'giám sát' }}"));
         assert!(!noted("{{ kind }}: {{ site or 'giám sát' }}"));

@@ -23,7 +23,7 @@ use serde::Serialize;
 use self::forms::known;
 pub(super) use self::forms::marked;
 use super::Style;
-use super::{Facts, Message, Place, brief, en, readiness, samples, usual, vi};
+use super::{Facts, Letter, Message, Place, brief, en, readiness, samples, usual, vi};
 use crate::config::{Diagnostic, Diagnostics, Template, TemplatePart};
 use crate::model::{Contact, Language};
 
@@ -218,29 +218,63 @@ pub fn check(sources: &[Template]) -> Result<(), Diagnostics> {
     if list.is_empty() { Ok(()) } else { Err(Diagnostics { list, more: 0 }) }
 }
 
-/// The files of the templates that say word for word the same of an alarm and of its end: whoever
-/// reads the second takes it for another alarm.
+/// The files of the templates that say the same of an alarm and of its end: whoever reads the
+/// second takes it for another alarm. Figures and moments that differ of themselves, such as for
+/// how long it has been, and whom to phone, tell nobody that it is over.
 #[must_use]
 pub fn alike(sources: &[Template]) -> Vec<&str> {
     let alike = sources.iter().filter(|source| {
         let Some((alone, style)) = alone(source).ok() else { return false };
-        // The letters about several, and those of a short message, come in the same order.
-        let stages = match source.part {
-            TemplatePart::Summary | TemplatePart::Description | TemplatePart::Sms => {
-                samples::all().len()
-            }
-            TemplatePart::Digest => samples::STAGES.len(),
-            // What there is to do, whom to phone, and what a run found have no beginning and end.
-            TemplatePart::Action | TemplatePart::Contact | TemplatePart::Readiness => return false,
-        };
-        let said = trials(&alone, source.part, &style);
-        let mut pairs = said[..stages.min(said.len())].chunks_exact(samples::STAGES.len());
-        pairs.any(|told| match (told.first(), told.last()) {
-            (Some(Ok(on)), Some(Ok(over))) => on == over,
-            _ => false,
-        })
+        let told = beginnings_and_ends(&alone, source.part, &style);
+        told.iter().any(|(on, over)| on.split_whitespace().eq(over.split_whitespace()))
     });
     alike.map(|source| &*source.file).collect()
+}
+
+/// What the only template of these says of alarms, and of the ends of the same ones where all that
+/// does not say that they are over is as it was.
+fn beginnings_and_ends(
+    alone: &Templates,
+    part: TemplatePart,
+    style: &Style,
+) -> Vec<(String, String)> {
+    // Whatever comes in the order of the stages.
+    fn pairs<T>(told: &[T]) -> impl Iterator<Item = (&T, &T)> {
+        let told = told.chunks_exact(samples::STAGES.len());
+        told.filter_map(|told| Some((told.first()?, told.last()?)))
+    }
+    let all = samples::all();
+    match part {
+        TemplatePart::Summary | TemplatePart::Description => pairs(&all)
+            .filter_map(|(on, over)| {
+                let (on, over) = (Facts::new(on, style), Facts::new(over, style));
+                let built_in = (usual(&on, style), usual(&over, style));
+                let it = Context::new(&on, style, &built_in.0);
+                let end = Context::new(&over, style, &built_in.1);
+                let moment = Some(" ".to_owned());
+                let about = on.cause.word();
+                let made = alone.made.get(&(style.language, part))?;
+                let begins = text(made, part, &it, about).ok()?;
+                let Context { kind, over, default, .. } = end;
+                let end = Context { kind, over, default, ended: moment, ..it };
+                Some((begins, text(made, part, &end, about).ok()?))
+            })
+            .collect(),
+        TemplatePart::Sms => pairs(&samples::letters()[..all.len()])
+            .filter_map(|(on, over)| {
+                let short = |letter: &Letter| {
+                    let brief = brief(letter, style);
+                    alone.short_with(letter, &brief, None, &brief.head, style, |_| true)?.ok()
+                };
+                Some((short(on)?, short(over)?))
+            })
+            .collect(),
+        TemplatePart::Digest => pairs(&trials(alone, part, style)[..samples::STAGES.len()])
+            .filter_map(|(on, over)| Some((on.as_ref().ok()?.clone(), over.as_ref().ok()?.clone())))
+            .collect(),
+        // What there is to do, whom to phone, and what a run found have no beginning and end.
+        TemplatePart::Action | TemplatePart::Contact | TemplatePart::Readiness => Vec::new(),
+    }
 }
 
 /// A template by itself, and how messages are written with it to judge it.
@@ -513,7 +547,7 @@ const KNOWN: [&str; 30] = [
 mod tests {
     use super::*;
     use crate::model::{ChannelId, NotificationId};
-    use crate::texts::{Letter, plain, write};
+    use crate::texts::{plain, write};
 
     fn template(language: Language, part: TemplatePart, text: &str) -> Template {
         let file = format!("templates/{}/{}.txt", language_word(language), part.word());
@@ -611,6 +645,21 @@ mod tests {
         assert!(!own(Sms, "TT: {{ count }} su co{% if over %} da ket thuc{% endif %}"));
         assert!(own(Digest, "{{ count }} sự cố") && !own(Digest, "{{ firing }} sự cố mới"));
         assert!(!own(Action, "gọi tổ trực"), "it is the same whatever happens");
+        let since = "{{ site or 'giám sát' }} lỗi từ {{ since }}";
+        for tells_nobody in [
+            " ({{ minutes }} phút)",
+            " đến {{ ended or '' }}",
+            "{% if link %} {{ link }}{% endif %}",
+        ] {
+            assert!(own(Summary, &format!("{since}{tells_nobody}")), "{tells_nobody}");
+        }
+        for tells in ["{% if ended %}, hết lúc {{ ended }}{% endif %}", " · {{ default.summary }}"]
+        {
+            assert!(!own(Summary, &format!("{since}{tells}")), "{tells}");
+        }
+        let phone = "{% if contact %}, goi {{ contact.phone }}{% endif %}";
+        assert!(own(Sms, &format!("TT: {{{{ count }}}} su co{phone}")));
+        assert!(!own(Sms, "TT: {{ default.text }}"), "that says it by itself");
     }
 
     #[test]

@@ -149,6 +149,23 @@ impl Templates {
         style: &Style,
         fits: impl Fn(&str) -> bool,
     ) -> Option<Result<String, Error>> {
+        // A drill is nothing to phone about, nor is what is over.
+        let drill = letter.items.iter().any(|item| item.notification.alert.drill);
+        let contact = brief.contacts.first().and_then(Option::as_ref);
+        let contact = contact.filter(|_| !letter.is_resolved() && !drill);
+        self.short_with(letter, brief, contact, usual, style, fits)
+    }
+
+    /// The same with this person to phone.
+    pub(super) fn short_with(
+        &self,
+        letter: &Letter,
+        brief: &Brief,
+        contact: Option<&Contact>,
+        usual: &str,
+        style: &Style,
+        fits: impl Fn(&str) -> bool,
+    ) -> Option<Result<String, Error>> {
         let facts: Vec<Facts<'_>> =
             letter.items.iter().map(|item| Facts::new(item, style)).collect();
         let drill = facts.iter().any(|facts| facts.alert.drill);
@@ -193,9 +210,6 @@ impl Templates {
                 text(made, TemplatePart::Sms, &context, "what a short message is about")
             })
         };
-        // A drill is nothing to phone about, nor is what is over.
-        let contact = brief.contacts.first().and_then(Option::as_ref);
-        let contact = contact.filter(|_| !over && !drill);
         let all = places.len();
         let fewer = (1..all.min(PLACES)).rev().map(|named| (named, None));
         let mut last = None;
