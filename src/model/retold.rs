@@ -67,6 +67,11 @@ const KNOWN: &[(&str, &str)] = &[
     ("{} did not end within {} s", "{0} chưa xong sau {1} giây"),
     ("{} cannot be reached: {}", "không kết nối được {0}: {1:}"),
     ("{} broke off: {}", "{0} ngắt giữa chừng: {1:}"),
+    (
+        "{} answers {} and points to another page of its own",
+        "{0} trả lời {1} và chuyển hướng sang trang khác của chính nó",
+    ),
+    ("{} answers {} and points to {}", "{0} trả lời {1} và chuyển hướng sang {2}"),
     ("{} answers {} and no tokens", "{0} trả lời {1} mà không cấp mã truy cập"),
     ("Zalo gives no access token, it answers {}", "Zalo không cấp mã truy cập, trả lời {0}"),
     ("{} answers {}", "{0} trả lời {1}"),
@@ -187,6 +192,10 @@ mod tests {
             (
                 "http://10.0.0.1:80 cannot be reached: Connection refused (os error 111)",
                 "không kết nối được http://10.0.0.1:80: bị từ chối kết nối",
+            ),
+            (
+                "http://10.0.0.1 answers 302 Found and points to https://login.example",
+                "http://10.0.0.1 trả lời 302 Found và chuyển hướng sang https://login.example",
             ),
             ("Telegram answers 403: Forbidden", "Telegram trả lời 403: Forbidden"),
         ];

@@ -1,17 +1,21 @@
 //! The HTTP client of the channels: bounded in time and size, and blind to what it is not told.
 //!
 //! It follows no redirect: the body holds names and phone numbers that are meant for the address
-//! in the settings and no other. It takes no proxy from the environment, since a variable left
-//! behind by some other program must not reroute alerts.
+//! in the settings and no other. One is tried again, as a log-in page is that answers by itself:
+//! both may pass. It takes no proxy from the environment, since a variable left behind by some
+//! other program must not reroute alerts.
 
 mod exchange;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Client, ClientBuilder, StatusCode, redirect};
 use rustls::ClientConfig;
 
@@ -84,11 +88,12 @@ impl Http {
             return Ok(());
         }
         let retry = retry(status, answer.headers(), self.clock.now().wall);
+        if status.is_redirection() {
+            let text = redirected(url, &status, points_to(&answer).as_deref());
+            return Err(DeliveryError { retry, text });
+        }
         let excerpt = tokio::time::timeout(EXCERPT_WAIT, excerpt(answer)).await.unwrap_or_default();
         let mut text = format!("{} answers {status}", url.origin());
-        if status.is_redirection() {
-            text.push_str(": it points elsewhere; set the address it points to");
-        }
         let excerpt = repeatable(&excerpt, url, secrets);
         if !excerpt.is_empty() {
             text.push_str(": ");
@@ -136,10 +141,12 @@ pub fn tls() -> ClientConfig {
 }
 
 /// Whether a refusal may be tried again (RFC 9110 §15): 408, 425, 429 and every 5xx say "not now",
-/// the other 4xx and the redirects "not like this". A 1xx at the end says nothing at all.
+/// the other 4xx "not like this". A redirect may be that of something in between, such as a log-in
+/// page, and one of the receiver itself is mended there or in the settings. A 1xx at the end says
+/// nothing at all.
 fn retry(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Retry {
-    let passing =
-        status.is_server_error() || matches!(status.as_u16(), 100..=199 | 408 | 425 | 429);
+    let passing = status.is_server_error()
+        || matches!(status.as_u16(), 100..=199 | 300..=399 | 408 | 425 | 429);
     if !passing {
         return Retry::Never;
     }
@@ -164,6 +171,23 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 /// A date in a header (RFC 9110 §5.6.7).
 fn moment(text: &str) -> Option<Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
+}
+
+/// The origin that a redirect points to; none where it names nothing.
+fn points_to(answer: &reqwest::Response) -> Option<String> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let to = answer.url().join(location).ok()?;
+    Some(WebAddress::new(to.as_str()).origin().to_owned())
+}
+
+/// What is told of a redirect: that to its own path may hold a key, and so may the page that comes
+/// with it.
+fn redirected(url: &WebAddress, status: &impl Display, to: Option<&str>) -> String {
+    let from = url.origin();
+    match to.filter(|to| *to != from) {
+        Some(to) => format!("{from} answers {status} and points to {to}"),
+        None => format!("{from} answers {status} and points to another page of its own"),
+    }
 }
 
 /// Why there was no answer, without the address.

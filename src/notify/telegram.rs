@@ -266,7 +266,7 @@ mod tests {
 
     fn read(status: u16, body: &str) -> Fate {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
-        let answer = Answer { status, retry, body: body.to_owned() };
+        let answer = Answer { status, retry, body: body.to_owned(), points_to: None };
         let url = WebAddress::new("https://api.telegram.org/bot1:TOKENTOKEN/sendMessage");
         fate(&answer, &url, &Secret::new("1:TOKENTOKEN"))
     }

@@ -334,7 +334,7 @@ async fn a_redirect_is_not_followed_with_a_key() {
     let fake = Fake::start(|_, _| (307, String::new())).await;
     let place = Place::new("redirect");
     let channel = direct(ChannelKind::Telegram(telegram_settings(&fake, &place, &["1"])));
-    assert_eq!(channel.deliver(&firing()).await.unwrap_err().retry, Retry::Never);
+    assert_eq!(channel.deliver(&firing()).await.unwrap_err().retry, Retry::Later);
     assert_eq!(fake.got().len(), 1);
 }
 

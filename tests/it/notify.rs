@@ -549,14 +549,9 @@ async fn a_restart_while_one_phone_is_away_repeats_nothing_to_the_others() {
 #[tokio::test]
 async fn a_refusal_for_good_is_given_up_and_the_next_message_goes_through() {
     let scratch = Scratch::new("refusal");
-    let elsewhere = Receiver::start(|_, _| OK).await;
-    let moved = format!("http://{}/", elsewhere.address);
     let receiver = Receiver::start(move |_, post| match post.key().as_str() {
         "n1" => Act::Say("HTTP/1.1 404 Gone fishing\r\ncontent-length: 0\r\n\r\n"),
-        "n2" => Act::Say(Box::leak(
-            format!("HTTP/1.1 307 Moved\r\nlocation: {moved}\r\ncontent-length: 0\r\n\r\n")
-                .into_boxed_str(),
-        )),
+        "n2" => Act::Say("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"),
         _ => OK,
     })
     .await;
@@ -572,6 +567,32 @@ async fn a_refusal_for_good_is_given_up_and_the_next_message_goes_through() {
     assert_eq!((status.queued, status.retried), (0, 0));
     let totals = office.close(scratch.path()).await;
     assert_eq!((totals.failed, totals.delivered), (2, 1));
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_nowhere_and_tried_again_until_it_is_gone() {
+    let scratch = Scratch::new("redirect");
+    let elsewhere = Receiver::start(|_, _| OK).await;
+    let moved = format!("http://{}/", elsewhere.address);
+    let portal = Arc::new(AtomicBool::new(true));
+    let is_there = Arc::clone(&portal);
+    let receiver = Receiver::start(move |_, _| match is_there.load(Ordering::SeqCst) {
+        true => Act::Say(Box::leak(
+            format!("HTTP/1.1 302 Found\r\nlocation: {moved}\r\ncontent-length: 0\r\n\r\n")
+                .into_boxed_str(),
+        )),
+        false => OK,
+    })
+    .await;
+    let url = format!("http://{}/", receiver.address);
+    let office = Office::open(scratch.path(), &setup(vec![webhook("duty", &url, TIMEOUT)]));
+    office.decide("n1", "i1", FIRING);
+    let status = office.until(|it| it.last_error.is_some()).await;
+    let why = status.last_error.unwrap();
+    assert!(why.ends_with(&format!(" and points to http://{}", elsewhere.address)), "{why}");
+    portal.store(false, Ordering::SeqCst);
+    office.until(|it| it.delivered == 1 && it.failed == 0).await;
+    office.close(scratch.path()).await;
     assert!(elsewhere.posts().is_empty(), "what is meant for one address goes to no other");
 }
 

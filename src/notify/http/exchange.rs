@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use super::{Http, retry, unanswered};
+use super::{Http, points_to, redirected, retry, unanswered};
 use crate::model::WebAddress;
 use crate::model::encoded;
 use crate::notify::secret::Secret;
@@ -57,6 +57,8 @@ pub(in crate::notify) struct Answer {
     pub(in crate::notify) retry: Retry,
     /// The body, as text.
     pub(in crate::notify) body: String,
+    /// The origin that it points to, if it is a redirect that names one.
+    pub(in crate::notify) points_to: Option<String>,
 }
 
 impl Answer {
@@ -72,10 +74,12 @@ impl Answer {
         url: &WebAddress,
         secrets: &[&Secret],
     ) -> DeliveryError {
-        let mut text = format!("{} answers {}", url.origin(), self.status);
         if self.status / 100 == 3 {
-            text.push_str(": it points elsewhere; set the address it points to");
-        } else if self.is_success() {
+            let text = redirected(url, &self.status, self.points_to.as_deref());
+            return DeliveryError { retry: self.retry, text };
+        }
+        let mut text = format!("{} answers {}", url.origin(), self.status);
+        if self.is_success() {
             text.push_str(", which is no acceptance");
         }
         let excerpt = repeatable(&self.body, url, secrets);
@@ -138,6 +142,7 @@ impl Http {
         let mut answer = sent.map_err(|error| unanswered(&url, &error, limit))?;
         let status = answer.status();
         let retry = retry(status, answer.headers(), self.now());
+        let points_to = points_to(&answer).filter(|_| status.is_redirection());
         let mut bytes = Vec::new();
         while bytes.len() < LONGEST {
             match answer.chunk().await {
@@ -151,7 +156,7 @@ impl Http {
             }
         }
         let body = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { status: status.as_u16(), retry, body })
+        Ok(Answer { status: status.as_u16(), retry, body, points_to })
     }
 }
 
@@ -184,14 +189,47 @@ mod tests {
         let url = WebAddress::new("https://api.example/bot123:SECRETKEY/send");
         let key = Secret::new("an0ther-key");
         let body = "<html>\n an0ther-key \u{7} /bot123:SECRETKEY/</html>".to_owned();
-        let answer = Answer { status: 302, retry: Retry::Never, body };
+        let answer = Answer { status: 403, retry: Retry::Never, body, points_to: None };
         let error = answer.unexplained(&url, &[&key]);
         assert_eq!(error.retry, Retry::Never);
-        assert_eq!(
-            error.text,
-            "https://api.example answers 302: it points elsewhere; set the address it points to: \
-             <html> *** /***/</html>"
-        );
+        assert_eq!(error.text, "https://api.example answers 403: <html> *** /***/</html>");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_tried_again_and_told_without_what_it_carries() {
+        use std::io::{Read as _, Write as _};
+        for (location, told) in [
+            (
+                "https://login.example:8443/portal?back=T0K3NT0K3N",
+                "points to https://login.example:8443",
+            ),
+            ("https://T0K3NT0K3N@login.example/x", "points to login.example"),
+            ("/T0K3NT0K3N/", "points to another page of its own"),
+            ("", "points to another page of its own"),
+        ] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = WebAddress::new(format!("http://{}/", listener.local_addr().unwrap()));
+            let service = std::thread::spawn(move || {
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().unwrap();
+                    let _ = stream.read(&mut [0; 4_096]);
+                    let body = "at T0K3NT0K3N";
+                    let head = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\n");
+                    let rest = format!("connection: close\r\ncontent-length: 13\r\n\r\n{body}");
+                    stream.write_all(format!("{head}{rest}").as_bytes()).unwrap();
+                }
+            });
+            let http = Http::new(crate::clock::Clock::start());
+            let limit = Duration::from_secs(30);
+            let posted = http.post(&url, HeaderMap::new(), Vec::new(), limit, &[]).await;
+            let request = Request { url: url.clone(), headers: HeaderMap::new(), body: Body::None };
+            let asked = http.exchange(request, limit).await.unwrap().unexplained(&url, &[]);
+            service.join().unwrap();
+            for error in [posted.unwrap_err(), asked] {
+                assert_eq!(error.retry, Retry::Later);
+                assert!(error.text.ends_with(&format!(" and {told}")), "{}", error.text);
+            }
+        }
     }
 
     #[test]
@@ -233,7 +271,12 @@ mod tests {
 
     #[test]
     fn a_success_that_nobody_understands_is_tried_again() {
-        let answer = Answer { status: 200, retry: Retry::Never, body: "log in here".to_owned() };
+        let answer = Answer {
+            status: 200,
+            retry: Retry::Never,
+            body: "log in here".to_owned(),
+            points_to: None,
+        };
         assert_eq!(answer.unexplained(&WebAddress::new("http://a"), &[]).retry, Retry::Later);
     }
 }

@@ -114,7 +114,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<(), DeliveryError> {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
-        let answer = Answer { status, retry, body: body.to_owned() };
+        let answer = Answer { status, retry, body: body.to_owned(), points_to: None };
         read(&answer, &WebAddress::new("https://rest.esms.vn/x"), &[&Secret::new("api-k3y-api")])
     }
 

@@ -98,7 +98,7 @@ mod tests {
 
     fn read(status: u16, body: &str) -> Fate {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
-        let answer = Answer { status, retry, body: body.to_owned() };
+        let answer = Answer { status, retry, body: body.to_owned(), points_to: None };
         fate(&answer, &WebAddress::new("https://openapi.zalo.me/x"), &Secret::new("acc3ss-t0ken"))
     }
 

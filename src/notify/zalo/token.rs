@@ -313,7 +313,7 @@ mod tests {
 
     fn read_body(status: u16, body: &str) -> Result<Held, DeliveryError> {
         let retry = if status >= 500 { Retry::Later } else { Retry::Never };
-        let answer = Answer { status, retry, body: body.to_owned() };
+        let answer = Answer { status, retry, body: body.to_owned(), points_to: None };
         let (key, spent) = (Secret::new("s3cret-key"), Secret::new("sp3nt-token"));
         let url = WebAddress::new("https://oauth.zaloapp.com/v4/oa/access_token");
         read(&answer, &url, &[&key, &spent], &Secret::new("seed"), now())
