@@ -57,7 +57,7 @@ mod line;
 mod stand_in;
 mod untold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ use crate::model::{
     ChannelId, ChannelStatus, IncidentId, Mono, Notification, NotificationId, Now, on_record,
 };
 use crate::store::{Mark, MarkState, RecipientKey, Refuses, StandIn, Waiting};
+use crate::texts::Untold;
 use entry::Entry;
 use line::{Line, StandsIn};
 
@@ -167,6 +168,8 @@ pub(super) struct Queue {
     /// Which channel has told of which incident in place of which other one, and as the how many
     /// of all that is noted.
     stand_ins: BTreeMap<StandIn, u64>,
+    /// What was given up and is on, the oldest first: whoever wrote what still waits did not know.
+    given_up: VecDeque<(IncidentId, Untold)>,
     output: Output,
 }
 
@@ -179,6 +182,8 @@ struct Output {
     copies: Vec<(Notification, Mono)>,
     /// Messages that the outbox does not hold yet.
     added: Vec<Arc<Notification>>,
+    /// Who has not heard of what, since it was given up.
+    given_up: Vec<(IncidentId, Untold)>,
 }
 
 impl Queue {
@@ -291,6 +296,7 @@ impl Queue {
         self.fall_back(now);
         let output = &mut self.output;
         let mut due = self.lines.values_mut().find_map(|line| line.next(now, output))?;
+        self.note_given_up();
         self.note_untold(&mut due.letter, now);
         Some(due)
     }
@@ -309,7 +315,10 @@ impl Queue {
         note_heard(&mut entries, &receipt.heard);
         line.hear(letter, &mut entries, &receipt, now, &mut self.output);
         match receipt.result {
-            Ok(()) => line.delivered(&entries, now, &mut self.output),
+            Ok(()) => {
+                line.delivered(&entries, now, &mut self.output);
+                self.forget_given_up(channel, &entries);
+            }
             Err(error) => line.failed(letter, entries, &error, now, &mut self.output),
         }
         self.let_go(now);
@@ -364,6 +373,7 @@ impl Queue {
             let reason = format!("there is no channel {channel}");
             self.output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
             self.output.events.push(entry.given_up(channel, reason, None));
+            self.output.given_up.extend(entry.unheard(channel, None));
             self.take_back(entry.stands_in_for(), now);
             return;
         };

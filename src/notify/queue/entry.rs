@@ -8,10 +8,10 @@ use super::line::StandsIn;
 use super::untold::ABOUT_TO_BE;
 use super::{Event, Output};
 use crate::model::{
-    ChannelId, Mono, Notification, NotificationId, NotificationKind, Now, on_record,
+    ChannelId, IncidentId, Mono, Notification, NotificationId, NotificationKind, Now, on_record,
 };
 use crate::store::{Has, Heard, Mark, MarkState, RecipientKey, StandIn};
-use crate::texts::begins;
+use crate::texts::{Untold, begins};
 
 /// How long after it was decided a message is late.
 const LATE: Duration = Duration::from_mins(1);
@@ -123,6 +123,18 @@ impl Entry {
             reason,
             instead,
         }
+    }
+
+    /// Who has not heard of what is on where it is given up, and of which incident; none where some
+    /// recipients have.
+    pub(super) fn unheard(
+        &self,
+        channel: &ChannelId,
+        through: Option<ChannelId>,
+    ) -> Option<(IncidentId, Untold)> {
+        let untold = || Untold { channel: channel.clone(), nth: self.nth, through };
+        let incident = self.notification.alert.incident.id.clone();
+        (!self.is_over() && !self.is_told_to_some()).then(|| (incident, untold()))
     }
 
     /// In place of which channel it tells what, and the id of the message that it is a copy of.

@@ -213,7 +213,7 @@ impl Line {
         }
     }
 
-    fn on_their_way(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn on_their_way(&self) -> impl Iterator<Item = &Entry> {
         self.waiting.iter().chain(self.under_way.values().flatten())
     }
 

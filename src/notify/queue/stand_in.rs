@@ -33,9 +33,11 @@ impl Queue {
     pub(super) fn admit(&mut self, mut entry: Entry, now: Now) {
         let notification = Arc::clone(&entry.notification);
         if notification.kind == NotificationKind::Resolved {
+            self.note_given_up();
             let (lines, over) = (&self.lines, &notification.alert.incident.id);
             let tells_ends = |id: &ChannelId| lines.get(id).is_none_or(|line| line.ends);
             self.stand_ins.retain(|it, _| it.incident != *over || tells_ends(&it.channel));
+            self.given_up.retain(|(about, _)| about != over);
         }
         let is_end = notification.kind == NotificationKind::Resolved && entry.fallback.is_none();
         let heard = if is_end { self.heard_through(&notification) } else { Vec::new() };

@@ -274,6 +274,7 @@ impl Line {
         self.status.failed += 1;
         output.marks.push(entry.mark(MarkState::Failed, now, Some(reason.clone())));
         let instead = entry.fallback.clone();
+        output.given_up.extend(entry.unheard(&self.status.id, instead.clone()));
         output.events.push(entry.given_up(&self.status.id, reason, instead));
     }
 }

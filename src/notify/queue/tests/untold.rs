@@ -70,6 +70,32 @@ fn what_leaves_in_the_same_second_counts_as_told_but_not_what_hangs() {
 }
 
 #[test]
+fn what_was_given_up_is_untold_in_what_was_written_before_until_the_channel_takes_something() {
+    let mut desk = desk();
+    let [chat, lan] = ["chat", "lan"].map(|id| line(id, SAME));
+    desk.queue.configure(vec![chat.clone(), lan.clone()], desk.now);
+    let refused = || DeliveryError { retry: Retry::Never, text: "403".to_owned() };
+    desk.decide_for("lan", "i1/lan/firing/1", "i1", FIRING);
+    let first = desk.leave().remove(0);
+    desk.answer(&first, Err(refused()));
+    assert_eq!(desk.untold("b", "i1"), ["lan"], "it has refused it");
+    desk.decide_for("lan", "i1/lan/firing/3", "i1", FIRING);
+    assert_eq!(desk.untold("c", "i1"), [""; 0], "it is about to be told");
+    let again = NotificationId::new("i1/lan/firing/3");
+    desk.queue.settle(&ChannelId::new("lan"), &again, Ok(()), desk.now);
+    assert_eq!(desk.untold("d", "i1"), [""; 0], "it has it now");
+
+    // A reload takes the channel away with what waits in it.
+    desk.decide_for("lan", "i2/lan/firing/1", "i2", FIRING);
+    desk.queue.configure(vec![chat.clone()], desk.now);
+    assert_eq!(desk.untold("e", "i2"), ["lan"]);
+    desk.decide_for("chat", "over", "i2", RESOLVED);
+    let over = desk.leave().remove(0);
+    desk.answer(&over, Ok(()));
+    assert_eq!(desk.untold("f", "i2"), [""; 0], "what comes back is another matter");
+}
+
+#[test]
 fn what_leaves_late_says_when_it_left() {
     let mut desk = Desk::with(SAME);
     desk.decide("a", "i1", FIRING);
