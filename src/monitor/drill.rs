@@ -14,7 +14,8 @@
 //!    is live: by the routes, to the people on duty at its start, in every step of escalation at
 //!    once, and through the channels that stand in for those. When that is nobody, it is a trouble
 //!    of this monitor's own.
-//! 4. It is passed when every channel has accepted it. It then ends, and its end is told as well.
+//! 4. It is passed when every channel has accepted it. It then ends, and its end is told as well,
+//!    with the channels that have not accepted it where it ends without having been passed.
 //!    One with several recipients has not as long as any of them refuses it for good.
 //! 5. A channel that has not accepted it within the time that the settings allow is a trouble of
 //!    this monitor's own, told through the channels that work, until it accepts that or anything
@@ -42,8 +43,8 @@ use crate::config::{Channel, Config, DrillSettings, Matter};
 use crate::model::{
     Affected, Alert, Cause, Change, ChannelId, Drill, DrillDoubt, DrillOrder, DrillSeen,
     DrillState, Evidence, Importance, Incident, IncidentId, Notification, NotificationId,
-    NotificationKind, Phase, Resolution, SelfDoubt, Session, SessionId, Severity, SiteId, SiteIx,
-    TargetKey, Told,
+    NotificationKind, Phase, Resolution, Saw, SelfDoubt, Session, SessionId, Severity, SiteId,
+    SiteIx, TargetKey, Told,
 };
 
 /// How long it is remembered that a session had its drill.
@@ -198,18 +199,7 @@ impl Drills {
         let wrong = near.flat_map(|drill| {
             let session = || drill.title.clone();
             let way = match &drill.state {
-                // A channel that does not work and one of whose recipients one refuses are two
-                // things to mend.
-                DrillState::Failed { missing } => {
-                    let (some, all): (Vec<_>, Vec<_>) =
-                        missing.iter().cloned().partition(|it| drill.refused.contains_key(it));
-                    let missed = |(channels, refused): (Vec<ChannelId>, _)| {
-                        SelfDoubt::DrillMissed { session: session(), channels, refused }
-                    };
-                    let both = [(all, BTreeMap::new()), (some, drill.refused.clone())];
-                    let both = both.into_iter().filter(|(channels, _)| !channels.is_empty());
-                    both.map(missed).collect()
-                }
+                DrillState::Failed { missing } => missed(drill, missing),
                 DrillState::Nobody => vec![SelfDoubt::NobodyReached { session: session() }],
                 DrillState::Running | DrillState::Passed => Vec::new(),
             };
@@ -355,6 +345,18 @@ impl Drills {
         changes.push(Change::Drill(Box::new(drill.clone())));
         self.pending.remove(id);
     }
+}
+
+/// Which channels have not accepted a drill. One that does not work and one of whose recipients one
+/// refuses are two things to mend.
+fn missed(drill: &Drill, missing: &[ChannelId]) -> Vec<SelfDoubt> {
+    let (some, all): (Vec<_>, Vec<_>) =
+        missing.iter().cloned().partition(|it| drill.refused.contains_key(it));
+    let both = [(all, BTreeMap::new()), (some, drill.refused.clone())];
+    let both = both.into_iter().filter(|(channels, _)| !channels.is_empty());
+    let session = || drill.title.clone();
+    both.map(|(channels, refused)| SelfDoubt::DrillMissed { session: session(), channels, refused })
+        .collect()
 }
 
 /// A drill that is over waits for this channel no longer, which a restart shall know; none if it
@@ -529,6 +531,13 @@ fn notify(
         incident.resolution = Some(Resolution::Recovered);
         for affected in &mut incident.affected {
             affected.until = Some(now);
+        }
+        // That it is over does not say that it was passed.
+        if let DrillState::Failed { missing } = &drill.state {
+            let target = TargetKey { site: SiteId::new(SITE), endpoint: None, check: None };
+            let missed = missed(drill, missing).into_iter().map(Saw::Ourselves);
+            let seen = missed.map(|saw| Evidence { target: target.clone(), at: now, saw });
+            incident.evidence.extend(seen);
         }
     }
     let settings = &config.settings;

@@ -65,18 +65,28 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
         format!(" before the session{title} at {}", hour(&touched.start, &facts.now))
     });
+    let missed: String =
+        facts.missed().map(|doubt| format!("FAILED: {}.\n", self_doubt(doubt))).collect();
     Message {
-        summary: as_drill(&real.summary),
+        summary: if missed.is_empty() {
+            as_drill(&real.summary)
+        } else {
+            format!("[DRILL FAILED] {}", real.summary)
+        },
         description: format!(
-            "This is a drill{}: NOTHING is wrong, there is no such site. The message took the way \
-             of a real alert, from the monitor to channel “{}”.\n{}",
+            "{missed}This is a drill{}: NOTHING is wrong, there is no such site. The message took \
+             the way of a real alert, from the monitor to channel “{}”.\n{}",
             session.unwrap_or_default(),
             facts.channel,
             real.description
         ),
-        action: "Nothing to do. Ask whoever is on duty with you: if somebody did not get this, \
-                 check their channel now."
-            .to_owned(),
+        action: if missed.is_empty() {
+            "Nothing to do. Ask whoever is on duty with you: if somebody did not get this, check \
+             their channel now."
+        } else {
+            "Check the channels named here now, while there is time before the session."
+        }
+        .to_owned(),
         contact: facts.contacts().unwrap_or_else(|| "Whoever looks after the monitor.".to_owned()),
         link: None,
     }

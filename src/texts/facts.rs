@@ -359,6 +359,16 @@ impl<'a> Facts<'a> {
         self.last_seen(doubt).filter(|_| self.cause == Cause::Monitor)
     }
 
+    /// Which channels have not accepted a drill that is over.
+    pub(super) fn missed(&self) -> impl Iterator<Item = &'a SelfDoubt> {
+        let over = self.alert.drill && self.over.is_some();
+        let seen = self.incident.evidence.iter().filter(move |_| over);
+        seen.filter_map(|evidence| match Seen::of(evidence) {
+            Seen::Ourselves(doubt) => Some(doubt),
+            _ => None,
+        })
+    }
+
     /// Whether nothing was seen besides what is wrong with this monitor, which the first line says.
     pub(super) fn is_only_doubt(&self) -> bool {
         self.doubt().is_some() && self.evidence().len() == 1

@@ -66,18 +66,28 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         let title = touched.title.map(|title| format!(" “{title}”")).unwrap_or_default();
         format!(" trước phiên họp{title} lúc {}", hour(&touched.start, &facts.now))
     });
+    let missed: String =
+        facts.missed().map(|doubt| format!("KHÔNG ĐẠT: {}.\n", self_doubt(doubt))).collect();
     Message {
-        summary: as_drill(&real.summary),
+        summary: if missed.is_empty() {
+            as_drill(&real.summary)
+        } else {
+            format!("[DIỄN TẬP KHÔNG ĐẠT] {}", real.summary)
+        },
         description: format!(
-            "Đây là diễn tập{}: KHÔNG có sự cố nào, điểm cầu này không có thật. Tin đi đúng con \
-             đường của một cảnh báo thật, từ bộ giám sát đến kênh “{}”.\n{}",
+            "{missed}Đây là diễn tập{}: KHÔNG có sự cố nào, điểm cầu này không có thật. Tin đi \
+             đúng con đường của một cảnh báo thật, từ bộ giám sát đến kênh “{}”.\n{}",
             session.unwrap_or_default(),
             facts.channel,
             real.description
         ),
-        action: "Không cần làm gì. Hỏi những người cùng trực: ai không nhận được tin này thì kiểm \
-                 tra lại kênh của họ ngay."
-            .to_owned(),
+        action: if missed.is_empty() {
+            "Không cần làm gì. Hỏi những người cùng trực: ai không nhận được tin này thì kiểm tra \
+             lại kênh của họ ngay."
+        } else {
+            "Kiểm tra ngay các kênh nói trên, khi còn thời gian trước phiên họp."
+        }
+        .to_owned(),
         contact: facts.contacts().unwrap_or_else(|| "Người quản trị hệ thống giám sát.".to_owned()),
         link: None,
     }

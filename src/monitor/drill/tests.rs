@@ -1,13 +1,15 @@
 //! Drills, minute by minute.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::config::{File, SourceSet, load, sample};
 use crate::model::{
-    Detail, Failure, LocalFailure, Maintenance, Mono, Now, Outcome, ProbeRequest, RemoteFailure,
-    Reply, Saw, Silence, SilenceId, SipDetail,
+    Detail, Failure, Language, LocalFailure, Maintenance, Mono, Now, Outcome, ProbeRequest,
+    RemoteFailure, Reply, Silence, SilenceId, SipDetail,
 };
-use crate::texts::Letter;
 use crate::texts::tests::letter;
+use crate::texts::{Item, Letter, Style, write};
 
 /// Two channels, and a session at 08:00 in Hà Nội with a drill two hours before.
 fn config() -> Config {
@@ -129,10 +131,26 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     let id = incident(&drills);
     drills.accepted(&ChannelId::new("duty"), &id);
     assert!(look(&mut drills, &config, &none(), at("00:01:59")).is_empty());
-    assert_eq!(
-        told(&look(&mut drills, &config, &none(), at("00:02:01"))),
-        ["duty resolved", "sms resolved"]
-    );
+    let over = look(&mut drills, &config, &none(), at("00:02:01"));
+    assert_eq!(told(&over), ["duty resolved", "sms resolved"]);
+    let Change::Notify(end) = &over[0] else { panic!("the end") };
+    for (language, first, named) in [
+        (
+            Language::Vi,
+            "[DIỄN TẬP KHÔNG ĐẠT] [ĐÃ KHẮC PHỤC]",
+            "KHÔNG ĐẠT: diễn tập cảnh báo không đến được kênh sms",
+        ),
+        (
+            Language::En,
+            "[DRILL FAILED] [RESOLVED]",
+            "FAILED: the alert drill did not reach channel sms",
+        ),
+    ] {
+        let style = Style::new(language, jiff::tz::TimeZone::UTC, "http://b");
+        let message = write(&Item::new(end.kind, Arc::new((**end).clone())), false, &style);
+        assert!(message.summary.starts_with(first), "{}", message.summary);
+        assert!(message.description.starts_with(named), "{}", message.description);
+    }
     let said = [SelfDoubt::DrillMissed {
         session: "Giao ban".to_owned(),
         channels: vec![ChannelId::new("sms")],
@@ -250,7 +268,7 @@ fn a_session_put_off_has_another_drill_once_the_first_is_over() {
     let id = incident(&drills);
     let mut later = (*config.sessions[0]).clone();
     (later.start, later.end) = (at("01:30:00"), at("03:30:00"));
-    config.sessions = vec![std::sync::Arc::new(later)];
+    config.sessions = vec![Arc::new(later)];
     assert!(look(&mut drills, &config, &none(), at("00:00:05")).is_empty(), "its end is not lost");
     for channel in ["duty", "sms"] {
         drills.accepted(&ChannelId::new(channel), &id);
@@ -463,7 +481,7 @@ fn settings_by_which_a_dead_site_is_told_too_late_fail_the_drill() {
     for check in &mut topology.checks {
         (check.paces.live, check.confirm_after) = (Duration::from_mins(2), Duration::from_mins(1));
     }
-    config.topology = std::sync::Arc::new(topology);
+    config.topology = Arc::new(topology);
     let late = [SelfDoubt::SessionUnwatched { session: "Giao ban".to_owned() }];
     assert_eq!(through(&mut Drills::default(), &config, &none()), late);
 }
