@@ -266,8 +266,11 @@ pub(crate) fn short(
 pub(crate) struct Brief {
     /// How bad, how many, since when if they have that in common.
     pub(crate) head: String,
-    /// Where, in the order of a digest, each with how many sites hang on it.
+    /// Where, in the order of a digest, each with how many sites hang on it; last the places that
+    /// stand in the head.
     pub(crate) places: Vec<String>,
+    /// How many of them do.
+    pub(crate) in_head: usize,
     /// Whom to phone about each, if anybody.
     pub(crate) contacts: Vec<Option<Contact>>,
 }
@@ -277,9 +280,12 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
     let mut items: Vec<&Item> = letter.items.iter().collect();
     items.sort_by_cached_key(|item| place_in_digest(item, style));
     let all: Vec<Facts<'_>> = items.iter().map(|item| Facts::new(item, style)).collect();
-    let places = places(&all, style.language, |facts| {
+    let mut places = places(&all, style.language, |facts| {
         facts.alert.readiness.as_ref().map(|notice| found(facts.alert, notice, style))
     });
+    let gone = removed(&all);
+    places.sort_by_key(|(_, facts)| !gone.is_empty() && is_only_removed(facts, &all));
+    let named = places.iter().filter(|(_, facts)| is_only_removed(facts, &all)).count();
     let contacts = places.iter().map(|(_, facts)| {
         facts.alert.contacts.iter().find(|contact| !contact.phone.is_empty()).cloned()
     });
@@ -292,7 +298,21 @@ pub(crate) fn brief(letter: &Letter, style: &Style) -> Brief {
         Language::Vi => vi::brief(&incidents),
         Language::En => en::brief(&incidents),
     };
-    Brief { head, places, contacts }
+    let in_head = if names_removed(&head, &gone) { named } else { 0 };
+    Brief { head, places, in_head, contacts }
+}
+
+/// Whether a first line names the sites that are watched no longer, `gone` as [`removed`] has them.
+fn names_removed(head: &str, gone: &str) -> bool {
+    !gone.is_empty() && head.ends_with(gone)
+}
+
+/// Whether all that is said of a place is that it is watched no longer.
+fn is_only_removed(facts: &Facts<'_>, all: &[Facts<'_>]) -> bool {
+    let of_it = |it: &&Facts<'_>| {
+        it.incident.site == facts.incident.site && it.place_name() == facts.place_name()
+    };
+    all.iter().filter(of_it).all(|it| it.removed)
 }
 
 impl Brief {
@@ -363,14 +383,16 @@ fn place(facts: &Facts<'_>, language: Language) -> String {
 }
 
 /// The first line about several incidents with the places that there is room for: a phone that is
-/// locked shows nothing else.
+/// locked shows nothing else. What it names already is not named again.
 fn titled(head: String, all: &[Facts<'_>], language: Language) -> String {
     // Where some are on and some over, nobody is to go where it is over.
     let is_on = |facts: &&Facts<'_>| facts.over.is_none();
     let only_on = all.iter().any(|facts| is_on(&facts));
     let named = places(all, language, |_| None).into_iter();
-    let places = named.filter(|(_, facts)| !only_on || is_on(facts)).map(|(place, _)| place);
-    let places: Vec<String> = places.collect();
+    let named = named.filter(|(_, facts)| !only_on || is_on(facts));
+    let in_head = names_removed(&head, &removed(all));
+    let named = named.filter(|(_, facts)| !in_head || !is_only_removed(facts, all));
+    let places: Vec<String> = named.map(|(place, _)| place).collect();
     let named = |named: usize| {
         let more = match places.len() - named {
             0 => String::new(),

@@ -188,7 +188,9 @@ fn usual(letter: &Letter, style: &Style) -> String {
 fn several(letter: &Letter, style: &Style) -> String {
     let brief = texts::brief(letter, style);
     let head = ascii::plain(&brief.head);
-    let places: Vec<String> = brief.places.iter().map(|place| ascii::plain(place)).collect();
+    // What the head names is not named again.
+    let places = &brief.places[..brief.places.len() - brief.in_head];
+    let places: Vec<String> = places.iter().map(|place| ascii::plain(place)).collect();
     let head = if head.is_empty() { head } else { format!("{head}: ") };
     let all = format!("{head}{}", places.join(", "));
     let whole: Vec<String> = match brief.contact_of_all() {
