@@ -24,7 +24,9 @@ use crate::clock::Clock;
 use crate::config::gather::CalledOff;
 use crate::config::{Config, counted};
 use crate::daemon::{self, Source};
-use crate::model::{Confirmation, Past, ReadinessRun, Session, SiteId, Verdict, chain};
+use crate::model::{
+    AnnouncedWork, Confirmation, Past, ReadinessRun, Session, SiteId, Verdict, chain,
+};
 use crate::probe;
 use crate::readiness::{self, Occasion, Scope, Sheet, words};
 use crate::store::{History, StoreError};
@@ -50,7 +52,7 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
     }
     let Remembered { before, past, confirmed } = if config.settings.state_dir.exists() {
         remembered(&config, session, clock.now().wall).unwrap_or_else(|error| {
-            eprintln!("what was found before is not read: {}", chain(&error));
+            eprintln!("earlier results and announced work are not known: {}", chain(&error));
             Remembered::default()
         })
     } else {
@@ -146,8 +148,13 @@ fn remembered(
 fn past(history: &History, config: &Config, now: Timestamp) -> Result<Past, StoreError> {
     let window = config.settings.flapping.window;
     let from = now.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let mut past =
-        Past { verdicts: history.verdicts()?, never_up: history.never_up()?, ..Past::default() };
+    let windows = history.maintenance(now, Timestamp::MAX)?;
+    let mut past = Past {
+        verdicts: history.verdicts()?,
+        never_up: history.never_up()?,
+        works: AnnouncedWork::at_sites(&config.topology, &windows, now),
+        ..Past::default()
+    };
     for incident in history.incidents(from, now)? {
         let lately = incident.relapses.iter().filter(|at| **at >= from).count();
         for affected in incident.affected.iter().filter(|_| lately > 0) {
@@ -261,4 +268,36 @@ fn write(text: &str, to: Option<&Path>) -> Result<(), Failed> {
     };
     daemon::put(path, text.as_bytes())
         .map_err(|error| Failed::Other(format!("cannot write {}", path.display()), error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{load, sample};
+    use crate::model::{Batch, Change, Maintenance, SilenceId};
+    use crate::store::Store;
+    use crate::store::tests::Scratch;
+
+    #[test]
+    fn work_that_was_announced_to_the_daemon_is_known_without_it() {
+        let scratch = Scratch::new("announced");
+        let config = load(&sample()).unwrap_or_else(|problems| panic!("{problems}"));
+        let now: Timestamp = "2026-02-03T01:00:00Z".parse().unwrap();
+        let window = |id: &str, from: i64, hours: i64| Maintenance {
+            id: SilenceId::new(id),
+            sites: vec![SiteId::new("cho-don")],
+            from: now + jiff::SignedDuration::from_hours(from),
+            until: now + jiff::SignedDuration::from_hours(from + hours),
+            by: "Hà".to_owned(),
+            reason: id.to_owned(),
+        };
+        let windows = [window("short", -1, 2), window("long", -1, 4), window("later", 2, 9)];
+        let changes = windows.map(|it| Change::Maintenance(Box::new(it))).into();
+        let (mut store, _) = Store::open(scratch.path(), now).unwrap();
+        store.commit(&[Batch { changes }], &[], now).unwrap();
+        let past = past(&History::open(scratch.path()).unwrap(), &config, now).unwrap();
+        let at = |id: &str| past.works.get(&SiteId::new(id)).map(|it| it.reason.as_str());
+        assert_eq!(at("tan-lap"), Some("long"), "its line runs through there");
+        assert_eq!(at("nam-mau"), None);
+    }
 }

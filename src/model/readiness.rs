@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cause, ChannelId, CheckId, Contact, EndpointId, Failure, LocalFailure, SessionId, SiteId,
-    TargetKey, Told,
+    Cause, ChannelId, CheckId, Contact, EndpointId, Failure, LocalFailure, Maintenance, SessionId,
+    SiteId, TargetKey, Told, Topology,
 };
 
 /// What a readiness run says, best first: the worst of several counts.
@@ -327,6 +327,28 @@ pub struct AnnouncedWork {
     pub until: Timestamp,
     /// What is done.
     pub reason: String,
+}
+
+impl AnnouncedWork {
+    /// What goes on at each site at this moment, the longest of several.
+    #[must_use]
+    pub fn at_sites<'a>(
+        topology: &Topology,
+        windows: impl IntoIterator<Item = &'a Maintenance>,
+        at: Timestamp,
+    ) -> BTreeMap<SiteId, Self> {
+        let on = |it: &&Maintenance| it.from <= at && at < it.until;
+        let mut on: Vec<&Maintenance> = windows.into_iter().filter(on).collect();
+        on.sort_by_key(|it| it.until);
+        let works = topology.site_ixs().filter_map(|site| {
+            let here =
+                |it: &&&Maintenance| it.sites.iter().any(|root| topology.is_below(site, root));
+            let work = on.iter().rev().find(here)?;
+            let work = Self { until: work.until, reason: work.reason.clone() };
+            Some((topology.site(site).id.clone(), work))
+        });
+        works.collect()
+    }
 }
 
 impl SiteReadiness {

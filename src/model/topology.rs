@@ -255,6 +255,13 @@ impl Topology {
         std::iter::successors(self.site(site).parent, |ix| self.site(*ix).parent).collect()
     }
 
+    /// Whether a site is `root` or its line runs through it.
+    #[must_use]
+    pub fn is_below(&self, site: SiteIx, root: &SiteId) -> bool {
+        let mut line = std::iter::successors(Some(site), |ix| self.site(*ix).parent);
+        line.any(|ix| self.site(ix).id == *root)
+    }
+
     /// All level positions, highest first.
     pub fn level_ixs(&self) -> impl Iterator<Item = LevelIx> + use<> {
         (0..self.levels.len()).map(LevelIx::new)

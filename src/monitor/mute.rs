@@ -96,13 +96,6 @@ impl Mutes {
         })
     }
 
-    /// The planned work that goes on at a site, the longest of several.
-    pub(super) fn work(&self, place: Place<'_>) -> Option<&Maintenance> {
-        let on = |it: &&Maintenance| it.from <= place.at && place.at < it.until;
-        let here = |it: &&Maintenance| it.sites.iter().any(|root| place.is_below(root));
-        self.maintenance.values().filter(on).filter(here).max_by_key(|it| it.until)
-    }
-
     /// Whether messages about an incident are held back.
     ///
     /// 1. When a silence concerns everything.
@@ -161,7 +154,6 @@ impl Mutes {
 impl Place<'_> {
     /// Whether the site is `root` or its line runs through it.
     fn is_below(&self, root: &SiteId) -> bool {
-        let is_root = |site: SiteIx| self.topology.site(site).id == *root;
-        is_root(self.site) || self.topology.ancestors(self.site).into_iter().any(is_root)
+        self.topology.is_below(self.site, root)
     }
 }

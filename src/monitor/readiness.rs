@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::flap::within;
-use super::mute::{Place, Weight};
+use super::mute::Weight;
 use super::policy::{self, Need, Quiet, Rules, Why};
 use super::routing::{self, Reach, Standing};
 use super::{Command, Monitor};
@@ -215,14 +215,9 @@ impl Monitor {
             let target = self.picture.target(*ix);
             target.streak.hard == Health::Down && !target.seen_up
         });
-        let sites = topology.site_ixs().map(|site| (&topology.site(site).id, site));
-        let works = sites.filter_map(|(id, site)| {
-            let work = self.mutes.work(Place { topology, site, at: now.wall })?;
-            let work = AnnouncedWork { until: work.until, reason: work.reason.clone() };
-            Some((id.clone(), work))
-        });
+        let windows = self.mutes.maintenance.values();
         Past {
-            works: works.collect(),
+            works: AnnouncedWork::at_sites(topology, windows, now.wall),
             verdicts: self.readiness.verdicts.clone(),
             relapses,
             never_up: never_up.map(|ix| topology.target_key(ix)).collect(),
