@@ -1,5 +1,6 @@
 //! The network that the world plays for an echo engine.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -29,13 +30,14 @@ pub(super) type Back = Result<Vec<Coming>, LocalFailure>;
 pub(super) struct Toward<'a> {
     pub(super) world: &'a mut World,
     pub(super) endpoint: EndpointIx,
-    /// What is known already to become of the next request.
-    pub(super) next: Option<Back>,
+    /// What is known already to become of the next requests.
+    pub(super) next: VecDeque<Back>,
 }
 
 impl Network for Toward<'_> {
     fn send(&mut self, at: Mono, request: &Request) -> Back {
-        self.next.take().unwrap_or_else(|| self.world.echo_to(at, Some(self.endpoint), request))
+        let known = self.next.pop_front();
+        known.unwrap_or_else(|| self.world.echo_to(at, Some(self.endpoint), request))
     }
 }
 

@@ -6,6 +6,7 @@
 //! retransmissions of RFC 3261. So a share of lost packets has the same effect on a virtual target
 //! as on a real one.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -104,36 +105,43 @@ impl World {
     /// probes are looked at one after the other and those of several devices overlap. Where two of
     /// one device do, the later one may learn of what comes only after its end.
     ///
-    /// Nearly always one echo is answered at once, and nothing has come before that matters. Then
+    /// Nearly always every echo is answered once, and nothing has come before that matters. Then
     /// there is nothing to weigh, and no engine is needed.
     fn echo(&mut self, ask: &Ask, check: &IcmpCheck, effort: Effort) -> Sight {
         let (endpoint, due) = (ask.endpoint, ask.at.mono);
         let params = (&check.with_effort(effort, ask.timeout)).into();
         let address = self.address(endpoint);
         let job = PingJob { token: 0, address, check: params, timeout: ask.timeout, due };
-        let mut next = None;
-        if self.engines[endpoint.ix()].is_none()
-            && let Some(request) = Emulated::only_request(&job)
-        {
-            let back = self.echo_to(due, Some(endpoint), &request);
-            if let Ok([coming]) = back.as_deref()
-                && let Some(done) = Emulated::only_reply(&job, coming, ask.at)
-            {
-                return learned(done, due);
-            }
-            next = Some(back);
+        if self.engines[endpoint.ix()].is_some() {
+            return learned(self.weigh(ask.at, endpoint, job, VecDeque::new()), due);
         }
-        let done = self.weigh(ask.at, endpoint, job, next);
-        learned(done, due)
+        let (request, leaves) = Emulated::requests(&job);
+        let mut replies = Vec::new();
+        for at in leaves {
+            match self.echo_to(at, Some(endpoint), &request) {
+                Ok(all) if matches!(&all[..], [it] if Emulated::is_answered(&job, it)) => {
+                    // The only one needs no list of its own.
+                    match replies.is_empty() {
+                        true => replies = all,
+                        false => replies.extend(all),
+                    }
+                }
+                back => {
+                    let next = replies.into_iter().map(|reply| Ok(vec![reply])).chain([back]);
+                    return learned(self.weigh(ask.at, endpoint, job, next.collect()), due);
+                }
+            }
+        }
+        learned(Emulated::answered(&job, &replies, ask.at), due)
     }
 
-    /// What the engine of a device makes of a job, if `next` becomes of its first request.
+    /// What the engine of a device makes of a job, if `next` becomes of its first requests.
     fn weigh(
         &mut self,
         at: Now,
         endpoint: EndpointIx,
         job: PingJob,
-        next: Option<Back>,
+        next: VecDeque<Back>,
     ) -> PingDone {
         let engine = self.engines[endpoint.ix()].take();
         let mut engine = engine.unwrap_or_else(|| Box::new(Emulated::new(at)));

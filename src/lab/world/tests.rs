@@ -1,6 +1,6 @@
 //! What becomes of packets and probes under every fault.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -448,7 +448,7 @@ fn what_is_learned_without_an_engine_is_what_an_engine_learns() {
             let effort = if second % 7 == 3 { Effort::Thorough } else { Effort::Normal };
             let seen = quick.probe(now, target, effort);
             engine.submit(&[whole.job(now, target, effort)]);
-            let mut network = Toward { world: &mut whole, endpoint, next: None };
+            let mut network = Toward { world: &mut whole, endpoint, next: VecDeque::new() };
             let done = engine.finish(now, &mut network).pop().expect("a result");
             assert_eq!(seen, learned(done, now.mono), "{fault:?}, then {next:?}, second {second}");
             words.insert(seen.result.as_ref().map_or_else(Failure::word, |_| "reply"));

@@ -56,6 +56,11 @@ impl Job {
         self.spacing.into()
     }
 
+    /// When one of its requests leaves whose time all of them keep.
+    pub(super) fn leaves(&self, index: u16) -> Mono {
+        self.due + self.spacing() * u32::from(index)
+    }
+
     /// Whether the distance of its requests to each other matters.
     pub(super) const fn is_train(&self) -> bool {
         self.count > 1

@@ -100,33 +100,53 @@ impl Emulated {
         }
     }
 
-    /// The request of a job that asks once, as an engine sends it that knows nothing of the
-    /// address.
-    #[must_use]
-    pub fn only_request(job: &PingJob) -> Option<Request> {
+    /// The request of a job, each time the same, as an engine sends it that knows nothing of the
+    /// address; and when it leaves.
+    pub fn requests(job: &PingJob) -> (Request, impl Iterator<Item = Mono> + use<>) {
         let job = Job::from(job);
         let is_v6 = Family::of(job.address) == Family::V6;
-        (!job.is_train()).then_some(Request {
+        let request = Request {
             address: job.address,
             size: job.size,
             dscp: job.dscp,
             dont_fragment: job.dont_fragment || is_v6,
-        })
+        };
+        (request, (0..job.count).map(move |index| job.leaves(index)))
     }
 
-    /// What such a job comes to when `coming` is all that comes back: its reply, whole and in time.
-    /// None when an engine has more to weigh.
+    /// Whether this is the reply to a request of a job, whole and in time, so that no engine has
+    /// anything to weigh where nothing else comes back.
     #[must_use]
-    pub fn only_reply(job: &PingJob, coming: &Coming, clock: Now) -> Option<PingDone> {
+    pub fn is_answered(job: &PingJob, coming: &Coming) -> bool {
         let job = Job::from(job);
         let &Coming { after, from, what } = coming;
-        let What::Reply { genuine: true, payload, ttl, tos } = what else { return None };
-        if from != job.address || payload < job.size || after > job.timeout() {
-            return None;
+        matches!(what, What::Reply { genuine: true, payload, .. } if payload >= job.size)
+            && from == job.address
+            && after <= job.timeout()
+    }
+
+    /// What a job comes to each of whose requests [is answered](Self::is_answered), in their order.
+    #[must_use]
+    pub fn answered(job: &PingJob, replies: &[Coming], clock: Now) -> PingDone {
+        let job = Job::from(job);
+        let mut tally = Tally::new(job.count);
+        let arrives = |index: u16| {
+            let reply = replies.get(usize::from(index));
+            job.leaves(index) + reply.map_or(Duration::ZERO, |reply| reply.after)
+        };
+        let last = (0..job.count).max_by_key(|index| arrives(*index)).unwrap_or(0);
+        // What the last one says of the way stands in the end.
+        let order = (0..job.count).filter(|index| *index != last).chain([last]);
+        for index in order {
+            let Some(Coming { after, what, .. }) = replies.get(usize::from(index)) else {
+                continue;
+            };
+            if let What::Reply { ttl, tos, .. } = *what {
+                let rtt = (*after).max(Duration::from_nanos(1));
+                tally.answered(index, rtt, Some(ttl), Some(tos));
+            }
         }
-        let mut tally = Tally::new(1);
-        tally.answered(0, after.max(Duration::from_nanos(1)), Some(ttl), Some(tos));
-        Some(Probe::new(&job, 0, 0).done(tally, job.due + after, clock))
+        Probe::new(&job, 0, 0).done(tally, arrives(last), clock)
     }
 
     /// Whether a new engine would do as well: it awaits nothing, and nothing that came before says
@@ -248,6 +268,59 @@ impl Emulated {
                 let refusal = Refusal { icmp_type, icmp_code, mtu, destination, request };
                 self.core.refusal(&arrival, &refusal, &Own::default());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::probe::icmp::EchoParams;
+
+    /// What comes back because of each request, one after the other.
+    struct Script(VecDeque<Coming>);
+
+    impl Network for Script {
+        fn send(&mut self, _: Mono, _: &Request) -> Result<Vec<Coming>, LocalFailure> {
+            Ok(self.0.pop_front().into_iter().collect())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_answered_comes_to_what_an_engine_makes_of_it(
+            afters in prop::collection::vec(0_u64..=1_000, 1..12),
+            spacing in 0_u64..60,
+            planned in any::<bool>(),
+        ) {
+            let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+            let due = Mono::ZERO + Duration::from_secs(5);
+            let check = EchoParams {
+                count: u16::try_from(afters.len()).unwrap(),
+                spacing: Duration::from_millis(spacing),
+                size: 56,
+                dscp: 0,
+                dont_fragment: false,
+                planned,
+            };
+            let job = PingJob { token: 7, address, check, timeout: Duration::from_secs(1), due };
+            let reply = |(nth, after): (u8, u64)| {
+                let what = What::Reply { genuine: true, payload: 56, ttl: 40 + nth, tos: nth };
+                Coming { after: Duration::from_millis(after), from: address, what }
+            };
+            let replies: Vec<Coming> = (0..).zip(afters).map(reply).collect();
+            let clock = Now { mono: due, wall: jiff::Timestamp::UNIX_EPOCH };
+            prop_assert!(replies.iter().all(|it| Emulated::is_answered(&job, it)));
+            let mut engine = Emulated::new(clock);
+            engine.submit(&[job]);
+            let made = engine.finish(clock, &mut Script(replies.clone().into()));
+            prop_assert_eq!(made, [Emulated::answered(&job, &replies, clock)]);
+            prop_assert!(engine.is_blank());
         }
     }
 }
