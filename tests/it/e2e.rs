@@ -19,7 +19,7 @@ use crate::simulate::run::Run;
 use crate::simulate::scenarios;
 
 /// Longest scenario that is played here, in seconds.
-const LONGEST: u64 = 180;
+const LONGEST: u64 = 220;
 /// How many times as long as in virtual time it may take until people are told.
 const PATIENCE: u32 = 3;
 /// What takes this long has to be told before its scenario ends, so that it can be told too late.
