@@ -366,10 +366,10 @@ fn place(facts: &Facts<'_>, language: Language) -> String {
             return topic
                 .map_or_else(|| monitor.to_owned(), |topic| format!("{monitor} ({topic})"));
         }
-        Place::Site { name, others: 0 } | Place::Behind { name, sites: 0 } => {
+        Place::Site { name, others: 0 } | Place::Behind { name, sites: 0, .. } => {
             (name.to_owned(), String::new())
         }
-        Place::Site { name, others } | Place::Behind { name, sites: others } => {
+        Place::Site { name, others } | Place::Behind { name, sites: others, .. } => {
             (name.to_owned(), format!("+{others}"))
         }
         Place::Shared { what, failing, .. } => (what.value.to_owned(), failing.to_string()),

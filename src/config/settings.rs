@@ -267,7 +267,7 @@ pub struct CorrelationSettings {
     pub wait: Duration,
     /// Failures within this time of each other may have one cause.
     pub window: Duration,
-    /// Share of a site's children that must be silent for the fault to lie above them, 0 to 1.
+    /// Share of a site's children that must fail for the fault to lie above them, 0 to 1.
     pub children_share: f64,
     /// Fewest failing sites with a label in common for the label to be the cause.
     pub common_min: u32,

@@ -20,11 +20,12 @@ use crate::model::{CommonFactor, Mono, SiteIx, Topology};
 /// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
 /// chance and come at different times.
 const QUALITY_WAIT: Duration = Duration::from_secs(15);
-/// Longest that a service or a device waits which is about to fail nearly everywhere. Services have
-/// more time to answer than hosts, and are asked again no sooner than some of them can bear.
+/// Longest that a service or a device waits which is about to fail nearly everywhere, or at nearly
+/// all that hang on one site. Services have more time to answer than hosts, and are asked again no
+/// sooner than some of them can bear.
 const EVERYWHERE_WAIT: Duration = Duration::from_secs(20);
 /// Fewest silent children for the fault to lie above them while their parent answers.
-const FEWEST_CHILDREN: usize = 3;
+pub(super) const FEWEST_CHILDREN: usize = 3;
 /// In this order causes are looked for: what explains most first.
 const KINDS: [Kind; 4] = [Kind::Silent, Kind::Device, Kind::Service, Kind::Quality];
 
@@ -69,7 +70,9 @@ pub(super) struct Decision {
 ///    incident rests meanwhile and goes on afterwards if the child is still in trouble. But a
 ///    parent through which others answer explains only itself; see [`explains_below`].
 /// 3. **The parent answers, its children do not**: when at least three and `children_share` of them
-///    fell silent within `window`, the fault lies with the parent's line to them.
+///    fell silent within `window`, the fault lies with the parent's line to them. So it does when
+///    devices or services there fail that no label explains: a firewall on that line holds them
+///    back, or it swallows big packets. The parent's own may be behind that as well.
 /// 4. **A label in common**: when at least `common_min` sites with the same value of a label, and
 ///    `common_inside` of all that have it, fell silent within `window`, while at most
 ///    `common_outside` of the others did, that is the cause. It explains what hangs on them too,
@@ -77,8 +80,8 @@ pub(super) struct Decision {
 ///    their id: where nearly all fail, the fault lies with none of them. What else fails elsewhere
 ///    says nothing against that.
 /// 5. Of rules 3 and 4 the one that explains more sites comes first, and what is left is looked at
-///    again. What nothing explains explains itself.
-/// 6. For bad paths the same rules hold. For devices and services only 4 does.
+///    again. What nothing explains explains itself. Who was in trouble before counts for neither.
+/// 6. For bad paths the same rules hold. For devices and services only 3 and 4 do.
 pub(super) fn explain(
     picture: &Picture,
     ledger: &Ledger,
@@ -217,8 +220,13 @@ impl<'a> Case<'a> {
     fn release(&mut self) {
         let mut testimony = Testimony::default();
         let (shared, spreading) = (self.shared_labels(), self.spreading());
-        let spreads =
-            |trouble: &Trouble| spreading.iter().any(|it| it.is_shown_by(self.picture, trouble));
+        let lines = self.lines_in_the_air();
+        let spreads = |site: SiteIx, trouble: &Trouble| {
+            let parent = self.picture.topology().site(site).parent;
+            lines.contains(&site)
+                || parent.is_some_and(|parent| lines.contains(&parent))
+                || spreading.iter().any(|it| it.is_shown_by(self.picture, trouble))
+        };
         let sites: Vec<SiteIx> = self.waiting.keys().copied().collect();
         for site in sites {
             let Some(trouble) = self.picture.site(site).finding.trouble().copied() else {
@@ -246,12 +254,12 @@ impl<'a> Case<'a> {
                     }
                     Kind::Device | Kind::Service => {
                         let mut labels = self.picture.topology().site(site).labels.iter();
-                        !spreads(&trouble) && !labels.any(|label| shared.contains(&label))
+                        !spreads(site, &trouble) && !labels.any(|label| shared.contains(&label))
                     }
                 };
             let patience = match self.kind {
                 Kind::Quality => QUALITY_WAIT,
-                _ if spreads(&trouble) => EVERYWHERE_WAIT,
+                _ if spreads(site, &trouble) => EVERYWHERE_WAIT,
                 _ => self.picture.settings().correlation.wait,
             };
             let deadline = self.picture.site(site).waits_since + patience;
@@ -318,9 +326,13 @@ impl<'a> Case<'a> {
             let again = Some(site).filter(|_| !theirs);
             let above = again.into_iter().chain(self.picture.topology().ancestors(site));
             let above = above.map(Scope::Below);
+            // Its own device or service is that of the site itself, unless both went together.
+            let however_late =
+                |scope: &Scope| !(self.is_about_devices() && *scope == Scope::Below(site));
             let known = above.chain(label).find(|scope| {
                 self.ledger.takes_in(self.picture, scope, self.kind).is_some_and(|began| {
-                    began <= trouble.since || self.together(began, trouble.since)
+                    (began <= trouble.since && however_late(scope))
+                        || self.together(began, trouble.since)
                 })
             });
             if let Some(scope) = known.or_else(|| self.explains_highest(site)) {
@@ -460,10 +472,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    fn is_about_devices(&self) -> bool {
+        matches!(self.kind, Kind::Device | Kind::Service)
+    }
+
     /// Labels with so many sites in the same trouble, or about to be, that a common cause is in the
     /// air.
     fn shared_labels(&self) -> BTreeSet<(&'a String, &'a String)> {
-        if !matches!(self.kind, Kind::Device | Kind::Service) {
+        if !self.is_about_devices() {
             return BTreeSet::new();
         }
         let picture: &'a Picture = self.picture;
@@ -500,6 +516,30 @@ impl<'a> Case<'a> {
                 && at_least(shown + soon, settings.common_inside, known)
         };
         all.filter(spreads).map(|(alike, _)| alike).collect()
+    }
+
+    /// Sites on which so many hang whose devices or services fail that it would be found to lie
+    /// between them if those that fail at this moment failed for a fact.
+    fn lines_in_the_air(&self) -> BTreeSet<SiteIx> {
+        if !self.is_about_devices() {
+            return BTreeSet::new();
+        }
+        let topology = self.picture.topology();
+        let parents: BTreeSet<SiteIx> =
+            self.young.iter().filter_map(|site| topology.site(*site).parent).collect();
+        let share = self.picture.settings().correlation.children_share;
+        let is_in_the_air = |parent: &SiteIx| {
+            let children = &topology.site(*parent).children;
+            let young = children.iter().filter(|child| self.young.contains(child)).count();
+            let soon = |child: &&SiteIx| {
+                !self.young.contains(child)
+                    && alike::may_soon_fail(self.picture, **child, self.kind)
+            };
+            let soon = children.iter().filter(soon).count();
+            let could = children.iter().filter(|child| self.could_fail(**child)).count();
+            soon > 0 && young + soon >= FEWEST_CHILDREN && at_least(young + soon, share, could)
+        };
+        parents.into_iter().filter(is_in_the_air).collect()
     }
 
     fn settle(

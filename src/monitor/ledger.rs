@@ -159,7 +159,10 @@ impl Ledger {
 
     /// Sites whose incident of this kind is so young that a wider cause may yet be found.
     pub(super) fn young(&self, picture: &Picture, kind: Kind, now: Mono) -> Vec<SiteIx> {
-        let earliest = now.earlier(picture.settings().correlation.window);
+        let window = picture.settings().correlation.window;
+        // Of devices and services it takes long to be sure, and longer of one than of another.
+        let reach = if matches!(kind, Kind::Device | Kind::Service) { window * 2 } else { window };
+        let earliest = now.earlier(reach);
         let young = self.entries.values().filter(|entry| {
             entry.is_active() && entry.kind == Some(kind) && entry.began_at >= earliest
         });
@@ -264,7 +267,8 @@ impl Ledger {
         if let Scope::Site(site) = entry.scope {
             picture.site_mut(site).own = None;
         }
-        if entry.well_since.is_some() {
+        // One that has just given its sites up, and is found again for them, was never over.
+        if entry.well_since.take().is_some_and(|well| well < now.mono) {
             entry.relapse(since, &picture.settings().flapping, now);
         }
         if entry.scope != *scope || !entry.explains(picture, kind) {

@@ -378,8 +378,8 @@ fn scope(incident: &Incident, topology: &Topology) -> Option<Scope> {
         Cause::Certificate | Cause::Clock => {
             Scope::Item(endpoint(incident.endpoint.clone()?)?, incident.cause)
         }
-        // A bad path that others share has others in it.
-        Cause::Quality if incident.of > 1 => Scope::Below(site),
+        // What lies on a line that others share has others in it.
+        Cause::Quality | Cause::Device | Cause::Service if incident.of > 1 => Scope::Below(site),
         _ => Scope::Site(site),
     })
 }

@@ -36,7 +36,9 @@ const CALL_SIGNALLING: Duration = Duration::from_secs(10);
 /// 3. The failure of a service asks only for its own device, the services beside it and the router.
 ///    One beside it that fails as well waits for its own confirmation: asked once for each of the
 ///    others it would be down by what lasts a moment.
-/// 4. What fails alike at more sites than chance explains, a service by the same check or a device
+/// 4. At the second failure of a service or a device, the same at the parent and at the siblings:
+///    what keeps people from it may lie on the way that they share.
+/// 5. What fails alike at more sites than chance explains, a service by the same check or a device
 ///    by the same id, is asked for at all the others: it may fail everywhere.
 pub(super) fn ask(
     picture: &Picture,
@@ -89,6 +91,14 @@ pub(super) fn ask(
     let is_router = topology.site(site).endpoints.first() == Some(&endpoint) && is_host;
     if !is_router {
         let alike = Alike::to(picture, target);
+        if (nth == 2 || (nth == 1 && only_once))
+            && let Some(parent) = topology.site(site).parent
+        {
+            let near = std::iter::once(parent).chain(evenly(&topology.site(parent).children));
+            for other in near.flat_map(|near| alike.targets_at(picture, near)) {
+                questions.ask(other);
+            }
+        }
         // Looking at all of them at each of so many failures would take their square.
         let gap = LOOK_PER_TARGET * u32::try_from(topology.targets.len()).unwrap_or(u32::MAX);
         if !questions.schedule.may_ask_everywhere(&alike.to_string(), gap, now) {
@@ -101,6 +111,11 @@ pub(super) fn ask(
             }
         }
     }
+}
+
+/// Up to [`MOST`] of the sites, evenly chosen.
+fn evenly(sites: &[SiteIx]) -> impl Iterator<Item = SiteIx> + '_ {
+    sites.iter().copied().step_by(sites.len().div_ceil(MOST).max(1))
 }
 
 /// Questions about one failure.
@@ -128,10 +143,10 @@ impl Questions<'_> {
         }
     }
 
-    /// Asks up to [`MOST`] of the sites, evenly chosen.
+    /// Asks some of the sites.
     fn some(&mut self, sites: &[SiteIx]) {
-        for site in sites.iter().step_by(sites.len().div_ceil(MOST).max(1)) {
-            self.pulse(*site);
+        for site in evenly(sites) {
+            self.pulse(site);
         }
     }
 
@@ -238,14 +253,14 @@ impl Testimony {
 fn listen(picture: &Picture, sites: &[SiteIx]) -> Said {
     let mut said = Said { since: Mono::NEVER, wavering: false };
     let (mut witnesses, mut failing) = (0, 0);
-    for site in sites.iter().step_by(sites.len().div_ceil(MOST).max(1)) {
-        let known = picture.site(*site);
-        if known.finding.is(Kind::Silent) || is_no_witness(picture, *site) {
+    for site in evenly(sites) {
+        let known = picture.site(site);
+        if known.finding.is(Kind::Silent) || is_no_witness(picture, site) {
             continue;
         }
         said.since = said.since.min(known.alive_at);
         witnesses += 1;
-        failing += usize::from(is_failing(picture, *site));
+        failing += usize::from(is_failing(picture, site));
     }
     said.wavering = failing > witnesses / ONE_IN;
     said
@@ -261,8 +276,8 @@ pub(super) fn wavers(picture: &Picture, sites: &[SiteIx]) -> bool {
 pub(super) fn devices_waver(picture: &Picture, sites: &[SiteIx]) -> bool {
     let topology = picture.topology();
     let (mut witnesses, mut failing) = (0, 0);
-    for site in sites.iter().step_by(sites.len().div_ceil(MOST).max(1)) {
-        let endpoints = topology.site(*site).endpoints.iter();
+    for site in evenly(sites) {
+        let endpoints = topology.site(site).endpoints.iter();
         let mut hosts = endpoints.flat_map(|endpoint| picture.reachability(*endpoint));
         witnesses += 1;
         failing += usize::from(hosts.any(|ix| {

@@ -525,10 +525,16 @@ fn subject(facts: &Facts<'_>) -> String {
     let at = match facts.place {
         Place::Monitor => return "Monitor".to_owned(),
         Place::Site { name, .. } => name,
-        Place::Behind { name, sites } => {
-            let sites = format!("{} behind {name}", count(sites, "site", "sites"));
+        Place::Behind { name, sites, itself } => {
+            let sites = count(sites, "site", "sites");
+            let sites = match itself {
+                true => format!("{name} and {sites} behind it"),
+                false => format!("{sites} behind {name}"),
+            };
             return match facts.cause {
                 Cause::Quality => format!("Line to {sites}"),
+                Cause::Device => format!("Devices at {sites}"),
+                Cause::Service => format!("Services at {sites}"),
                 _ => sites,
             };
         }

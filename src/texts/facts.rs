@@ -86,8 +86,9 @@ pub(super) enum Place<'a> {
     Monitor,
     /// At one site, with so many others behind it affected as well.
     Site { name: &'a str, others: usize },
-    /// Between a site that answers and those behind it.
-    Behind { name: &'a str, sites: usize },
+    /// Between a site that answers and those behind it. What ails devices and services there may
+    /// ail its own as well.
+    Behind { name: &'a str, sites: usize, itself: bool },
     /// With something that sites share.
     Shared { what: Shared<'a>, failing: u32, of: u32, others: (u32, u32) },
     /// Nearly wherever there is this: a service by its check, or a device by its id.
@@ -494,10 +495,14 @@ impl<'a> Place<'a> {
         let name = if alert.site_name.is_empty() { site.as_str() } else { &alert.site_name };
         let sites = affected_sites(alert).len().saturating_sub(passed_on);
         let itself = incident.affected.iter().any(|affected| affected.site == *site);
-        if itself || sites == 0 {
-            Self::Site { name, others: sites.saturating_sub(1) }
-        } else {
-            Self::Behind { name, sites }
+        let on_the_way =
+            matches!(incident.cause, Cause::Device | Cause::Service) && incident.of > 1;
+        match itself {
+            true if on_the_way && sites > 1 => {
+                Self::Behind { name, sites: sites - 1, itself: true }
+            }
+            false if sites > 0 => Self::Behind { name, sites, itself: false },
+            _ => Self::Site { name, others: sites.saturating_sub(1) },
         }
     }
 }

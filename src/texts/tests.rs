@@ -493,6 +493,14 @@ fn wide() -> Vec<(&'static str, Letter)> {
     congested.alert.incident.affected.clear();
     congested.alert.site_name = "Huyện Pác Nặm".to_owned();
     affect(&mut congested.alert, &BEHIND[..4]);
+    let on_the_way = |cause, itself: bool| {
+        let mut it = sample(cause);
+        it.alert.incident.affected.truncate(usize::from(itself));
+        (it.alert.incident.endpoint, it.alert.incident.check) = (None, None);
+        affect(&mut it.alert, &BEHIND);
+        it.alert.incident.of = 15 + u32::from(itself);
+        it
+    };
     let resolved = NotificationKind::Resolved;
     let over = |it: Notification| stage(it, resolved);
     let mut two = over(sample(Cause::Uplink));
@@ -530,6 +538,12 @@ fn wide() -> Vec<(&'static str, Letter)> {
         ("a line below a site that answers", letter(vec![behind.clone()])),
         ("a line below a site that answers, over", letter(vec![stage(behind, resolved)])),
         ("a congested line below a site", letter(vec![congested])),
+        ("services behind a site", letter(vec![on_the_way(Cause::Service, false)])),
+        ("services behind a site, over", letter(vec![over(on_the_way(Cause::Service, false))])),
+        ("devices at a site and behind it", letter(vec![on_the_way(Cause::Device, true)])),
+        ("devices at a site and behind it, over", {
+            letter(vec![over(on_the_way(Cause::Device, true))])
+        }),
     ]
 }
 

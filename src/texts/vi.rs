@@ -528,10 +528,16 @@ fn subject(facts: &Facts<'_>) -> String {
     let at = match facts.place {
         Place::Monitor => return "hệ thống giám sát".to_owned(),
         Place::Site { name, .. } => named(name),
-        Place::Behind { name, sites } => {
+        Place::Behind { name, sites, itself } => {
+            let sites = match itself {
+                true => format!("{name} và {sites} điểm cầu phía sau"),
+                false => format!("{sites} điểm cầu phía sau {name}"),
+            };
             return match facts.cause {
-                Cause::Quality => format!("đường truyền đến {sites} điểm cầu phía sau {name}"),
-                _ => format!("{sites} điểm cầu phía sau {name}"),
+                Cause::Quality => format!("đường truyền đến {sites}"),
+                Cause::Device => format!("thiết bị tại {sites}"),
+                Cause::Service => format!("dịch vụ tại {sites}"),
+                _ => sites,
             };
         }
         Place::Shared { what, failing, of, .. } if what.of_devices => {

@@ -56,7 +56,12 @@ impl<'a> Alike<'a> {
         sites.flat_map(move |site| self.targets_at(picture, *site))
     }
 
-    fn targets_at(self, picture: &'a Picture, site: SiteIx) -> impl Iterator<Item = TargetIx> + 'a {
+    /// Its targets at a site.
+    pub(in crate::monitor) fn targets_at(
+        self,
+        picture: &'a Picture,
+        site: SiteIx,
+    ) -> impl Iterator<Item = TargetIx> + 'a {
         let endpoints = picture.topology().site(site).endpoints.iter();
         let targets = endpoints.flat_map(|ix| &picture.topology().endpoint(*ix).targets);
         targets.copied().filter(move |ix| Self::to(picture, *ix) == self)
@@ -77,11 +82,7 @@ impl<'a> Alike<'a> {
 
     /// Whether a site may soon show it: it fails, and that is not a fact yet, while the line holds.
     pub(super) fn may_be_shown_by(self, picture: &Picture, site: SiteIx) -> bool {
-        let fails = |ix: TargetIx| {
-            let target = picture.target(ix);
-            target.seen_up && target.streak.is_failing() && target.streak.hard != Health::Down
-        };
-        self.targets_at(picture, site).any(fails) && !witness::is_failing(picture, site)
+        may_fail(picture, site, self.targets_at(picture, site))
     }
 
     /// When the last few of those began to fail that fail together with a target, if they are so
@@ -109,6 +110,37 @@ impl<'a> Alike<'a> {
         failing.sort_unstable();
         failing.iter().rev().nth(FEWEST - 1).copied()
     }
+}
+
+/// Whether a site may soon be in such a trouble, of devices or of services: one of them fails, and
+/// that is not a fact yet, while the line holds.
+pub(super) fn may_soon_fail(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
+    may_fail(picture, site, of_kind(picture, site, kind))
+}
+
+/// Whether there are devices, or services, behind the router of a site.
+pub(super) fn is_asked_for(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
+    of_kind(picture, site, kind).next().is_some()
+}
+
+/// What a site's devices, or services, are asked by.
+fn of_kind(picture: &Picture, site: SiteIx, kind: Kind) -> impl Iterator<Item = TargetIx> + '_ {
+    let topology = picture.topology();
+    let endpoints = &topology.site(site).endpoints;
+    let is_host = move |ix: &TargetIx| topology.check_of(*ix).kind.is_reachability();
+    // The first device is the router, which is about the line.
+    let behind = usize::from(kind == Kind::Device);
+    let targets = endpoints.iter().skip(behind).flat_map(|ix| &topology.endpoint(*ix).targets);
+    targets.copied().filter(move |ix| is_host(ix) == (kind == Kind::Device))
+}
+
+/// Whether one of these targets of a site fails, and that is not a fact yet, while the line holds.
+fn may_fail(picture: &Picture, site: SiteIx, mut targets: impl Iterator<Item = TargetIx>) -> bool {
+    let fails = |ix: TargetIx| {
+        let target = picture.target(ix);
+        target.seen_up && target.streak.is_failing() && target.streak.hard != Health::Down
+    };
+    targets.any(fails) && !witness::is_failing(picture, site)
 }
 
 /// The wider incidents that a site's trouble would be an example of.

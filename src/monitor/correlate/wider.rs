@@ -1,14 +1,14 @@
-//! Causes that no silent site above explains: a line between a parent and its children, and what
+//! Causes that no silent site above explains: what lies between a parent and its children, and what
 //! sites have in common. Rules 3 to 5 of [`explain`](super::explain).
 
 use std::collections::BTreeSet;
 
-use super::{Alike, Case, Decision, FEWEST_CHILDREN, as_f64, at_least};
+use super::{Alike, Case, Decision, FEWEST_CHILDREN, alike, as_f64, at_least};
 use crate::model::{CommonFactor, SiteIx};
 use crate::monitor::ledger::Scope;
 use crate::monitor::site::Kind;
 
-/// A line between a site and those that hang on it.
+/// What lies between a site and those that hang on it.
 struct Line {
     node: SiteIx,
     /// Those that it explains.
@@ -17,42 +17,57 @@ struct Line {
     holds: bool,
 }
 
+/// What sites have in common, with its figures and those it explains.
+type Labelled = (Scope, CommonFactor, Vec<SiteIx>);
+
 impl Case<'_> {
     /// Rules 3 to 5.
     pub(super) fn wider_causes(&mut self, open: &mut BTreeSet<SiteIx>, decision: &mut Decision) {
         loop {
-            let line = self.best_line(open);
             let label = self.best_label(open);
-            let lines = line.as_ref().map_or(0, |line| line.members.len());
-            let labels = label.as_ref().map_or(0, |(.., members)| members.len());
-            if lines.max(labels) == 0 {
-                return;
-            }
-            // Where both explain as many, some of those behind a line may answer in spite of it,
-            // and none of those with the label.
-            let holds = line.as_ref().is_some_and(|line| line.holds);
-            let fits = label.as_ref().is_some_and(|(_, it, _)| it.inside_failing == it.inside);
-            if labels > lines || labels == lines && fits && !holds {
-                let Some((scope, factor, members)) = label else { return };
-                self.settle(scope, members, Some(factor), open, decision);
-            } else {
-                let Some(Line { node, members, .. }) = line else { return };
-                self.settle(Scope::Below(node), members, None, open, decision);
+            let says_more =
+                |line: &Line| label.as_ref().is_none_or(|label| self.says_more(line, label));
+            match (self.best_line(open).filter(says_more), label) {
+                (Some(Line { node, members, .. }), _) => {
+                    self.settle(Scope::Below(node), members, None, open, decision);
+                }
+                (None, Some((scope, factor, members))) => {
+                    self.settle(scope, members, Some(factor), open, decision);
+                }
+                (None, None) => return,
             }
         }
     }
 
-    /// Rule 3: the parent whose line explains most.
-    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<Line> {
-        if matches!(self.kind, Kind::Device | Kind::Service) {
-            return None;
+    /// Whether a line is a better explanation than something that sites have in common: it explains
+    /// more of them.
+    ///
+    /// Where both explain as many, some of those behind a line may answer in spite of it, and none
+    /// of those with the label. Devices and services are told apart better by what they have in
+    /// common, but not by what all of them have: nobody learns from that where to look. Of what
+    /// hangs on the top of the tree, which is everything, the line says nothing.
+    fn says_more(&self, line: &Line, (_, factor, members): &Labelled) -> bool {
+        let (lines, labels) = (line.members.len(), members.len());
+        if !self.is_about_devices() {
+            let fits = factor.inside_failing == factor.inside;
+            return lines > labels || lines == labels && (line.holds || !fits);
         }
+        match CommonFactor::is_by_nature(&factor.label) {
+            true => lines >= labels && self.picture.topology().site(line.node).parent.is_some(),
+            false => lines > labels,
+        }
+    }
+
+    /// Rule 3: the parent whose line explains most. Its own devices and services may be behind what
+    /// keeps people from those of its children.
+    fn best_line(&self, open: &BTreeSet<SiteIx>) -> Option<Line> {
         let topology = self.picture.topology();
         let share = self.picture.settings().correlation.children_share;
+        let about_devices = self.is_about_devices();
         let ripe = open.iter().filter(|site| self.is_ripe(**site));
         let parents: BTreeSet<SiteIx> = ripe
             .filter_map(|site| topology.site(*site).parent)
-            .filter(|parent| self.trouble(*parent).is_none())
+            .filter(|parent| about_devices || self.trouble(*parent).is_none())
             .collect();
         let mut best: Option<Line> = None;
         for parent in parents {
@@ -60,39 +75,53 @@ impl Case<'_> {
             let silent: Vec<SiteIx> =
                 children.iter().copied().filter(|child| open.contains(child)).collect();
             let silent = self.simultaneous(silent);
-            let known = children.iter().filter(|child| self.picture.is_known(**child)).count();
-            if silent.len() >= FEWEST_CHILDREN && at_least(silent.len(), share, known) {
+            let could = children.iter().filter(|child| self.could_fail(**child)).count();
+            if silent.len() >= FEWEST_CHILDREN && at_least(silent.len(), share, could) {
                 let mut members: Vec<SiteIx> =
                     silent.iter().flat_map(|child| self.explained_by(*child)).collect();
+                let as_well = Some(parent).filter(|_| about_devices && open.contains(&parent));
+                let began = silent.iter().filter_map(|child| Some(self.trouble(*child)?.since));
+                members.extend(as_well.filter(|node| {
+                    let node = self.trouble(*node).map(|trouble| trouble.since);
+                    node.zip(began.max()).is_some_and(|(node, last)| self.together(node, last))
+                }));
                 members.sort_unstable();
                 if best.as_ref().is_none_or(|best| members.len() > best.members.len()) {
-                    best = Some(Line { node: parent, members, holds: silent.len() == known });
+                    best = Some(Line { node: parent, members, holds: silent.len() == could });
                 }
             }
         }
         best
     }
 
+    /// Whether a site could be in this kind of trouble by a fault that is being looked for: one
+    /// that is in it already, or in a graver one, can neither fall into it nor speak against it.
+    pub(super) fn could_fail(&self, site: SiteIx) -> bool {
+        let ails = self.picture.site(site).finding.trouble();
+        let ails_already = ails.is_some_and(|trouble| trouble.kind >= self.kind);
+        self.picture.is_known(site)
+            && (self.young.contains(&site) || !ails_already)
+            && (!self.is_about_devices() || alike::is_asked_for(self.picture, site, self.kind))
+    }
+
     /// Rule 4: the label that explains most, with its figures and those it explains. What fails
     /// everywhere is found where no label tells those that fail from the others.
-    fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<(Scope, CommonFactor, Vec<SiteIx>)> {
+    fn best_label(&self, open: &BTreeSet<SiteIx>) -> Option<Labelled> {
         let settings = &self.picture.settings().correlation;
         let fewest = settings.common_min as usize;
         if open.len() < fewest.max(1) {
             return None;
         }
         // What hangs on a site in trouble is explained by that, unless it is about devices.
-        let explains_itself = |site: &SiteIx| {
-            matches!(self.kind, Kind::Device | Kind::Service)
-                || self.highest_in_trouble(*site) == *site
-        };
+        let explains_itself =
+            |site: &SiteIx| self.is_about_devices() || self.highest_in_trouble(*site) == *site;
         let open: BTreeSet<SiteIx> = open.iter().copied().filter(explains_itself).collect();
         // Whose trouble something else explains says nothing for or against.
         let testifies = |site: &SiteIx| {
             self.picture.is_known(*site) && (open.contains(site) || !self.is_explained(*site))
         };
         let everybody = self.picture.topology().site_ixs().filter(testifies).count();
-        let mut best: Option<(Scope, CommonFactor, Vec<SiteIx>)> = None;
+        let mut best: Option<Labelled> = None;
         let mut best_rank = (0, 0);
         for ((label, value), sites) in self.picture.labels.causes(self.kind) {
             let alike = Alike::of(label, value);

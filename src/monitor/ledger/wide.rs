@@ -66,31 +66,54 @@ impl Entry {
     /// no witness either way, and where we fail to ask all of them it holds as it did.
     pub(super) fn is_over(&self, picture: &Picture) -> bool {
         let Some(kind) = self.kind else { return false };
-        let correlation = &picture.settings().correlation;
         match &self.scope {
-            Scope::Below(node) if self.members.contains_key(node) => {
-                match picture.site(*node).finding {
-                    Finding::Well => true,
-                    Finding::Doubtful => kind > Kind::Quality,
-                    Finding::Trouble(trouble) => {
-                        trouble.kind < kind
-                            || (kind == Kind::Silent
-                                && !correlate::explains_below_until_confirmed(picture, *node))
-                    }
-                    Finding::Unsettled | Finding::Unknown => self.over_since.is_some(),
+            Scope::Below(node) => match picture.site(*node).finding {
+                // What keeps people from devices keeps them from the node's own by chance.
+                _ if !self.members.contains_key(node)
+                    || matches!(kind, Kind::Device | Kind::Service) =>
+                {
+                    self.is_over_below(picture, *node, kind)
                 }
-            }
-            Scope::Below(node) => {
-                let children = picture.topology().site(*node).children.iter().copied();
-                let members = children.filter(|child| self.members.contains_key(child));
-                is_refuted(picture, members, kind, correlation.children_share)
-            }
+                // Paths are found bad and good one by one.
+                Finding::Well if kind == Kind::Quality => self.is_over_below(picture, *node, kind),
+                Finding::Well => true,
+                Finding::Doubtful => kind > Kind::Quality,
+                Finding::Trouble(trouble) => {
+                    trouble.kind < kind
+                        || (kind == Kind::Silent
+                            && !correlate::explains_below_until_confirmed(picture, *node))
+                }
+                Finding::Unsettled | Finding::Unknown => self.over_since.is_some(),
+            },
             Scope::Label { .. } => {
                 let members = self.members.keys().copied();
-                is_refuted(picture, members, kind, correlation.common_inside)
+                is_refuted(picture, members, kind, picture.settings().correlation.common_inside)
             }
             _ => false,
         }
+    }
+
+    /// Whether it no longer holds of those that hang on the site.
+    fn is_over_below(&self, picture: &Picture, node: SiteIx, kind: Kind) -> bool {
+        let children = picture.topology().site(node).children.iter().copied();
+        let members = children.filter(|child| self.members.contains_key(child));
+        is_refuted(picture, members, kind, picture.settings().correlation.children_share)
+    }
+
+    /// The site that is back while so many that hang on it are silent that it would be found by
+    /// that alone: the way to them is out by itself.
+    pub(super) fn back_alone(&self, picture: &Picture) -> Option<SiteIx> {
+        let Scope::Below(node) = self.scope else { return None };
+        let kind = self.kind.filter(|kind| *kind == Kind::Silent)?;
+        let is_back = self.members.get(&node) == Some(&true);
+        let children = &picture.topology().site(node).children;
+        let silent = children
+            .iter()
+            .filter(|child| self.members.contains_key(child) && ails(picture, **child, kind));
+        let goes_on = is_back
+            && silent.count() >= correlate::FEWEST_CHILDREN
+            && !self.is_over_below(picture, node, kind);
+        goes_on.then_some(node)
     }
 
     /// How many of those that it has explained are in a trouble at least as grave as `kind`.

@@ -93,11 +93,14 @@ impl Desk {
 fn services_refused_one_soon_after_the_other_are_told_at_one_moment() {
     let mut desk = Desk::open();
     desk.pass(Duration::from_secs(20));
-    // So few that it is no cause of all of them.
+    // So few, of so many districts, that it is no cause of all of them.
     let communes: Vec<SiteIx> = {
         let topology = desk.monitor.topology();
-        let communes = topology.site_ixs().filter(|it| topology.site(*it).children.is_empty());
-        communes.take(4).collect()
+        let is_commune = |it: &SiteIx| topology.site(*it).children.is_empty();
+        let two = |district: SiteIx| {
+            topology.site(district).children.iter().copied().filter(is_commune).take(2)
+        };
+        topology.site_ixs().flat_map(two).take(4).collect()
     };
     for site in &communes {
         desk.refuse(*site);

@@ -12,6 +12,16 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         return likely.to_owned();
     }
     match facts.place {
+        Place::Behind { name, .. } if matches!(facts.cause, Cause::Device | Cause::Service) => {
+            let alive = match facts.cause {
+                Cause::Service => "the devices themselves answer",
+                _ => "the routers there answer",
+            };
+            return format!(
+                "one cause on the line by way of {name}: a firewall, or small packets pass and big \
+                 ones do not (MTU); {alive}"
+            );
+        }
         Place::Behind { name, .. } => {
             return format!("the line from {name} to the sites behind it; {name} itself answers");
         }
@@ -141,6 +151,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         }
         (Cause::Quality, Place::Behind { .. }) => {
             "Have the provider check the shared line for congestion; pause large transfers on it."
+        }
+        (Cause::Device | Cause::Service, Place::Behind { .. }) => {
+            "Look at that line first: what was changed just now at its firewall, in its filters or \
+             in its packet size (MTU)? Take it back, or have the provider check it. No need to call \
+             the sites behind it."
         }
         (_, Place::Behind { .. }) => {
             "Check the port and the switch that lead to the sites behind; report the cut to the \

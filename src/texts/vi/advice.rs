@@ -12,6 +12,16 @@ pub(in crate::texts) fn likely(facts: &Facts<'_>) -> String {
         return likely.to_owned();
     }
     match facts.place {
+        Place::Behind { name, .. } if matches!(facts.cause, Cause::Device | Cause::Service) => {
+            let alive = match facts.cause {
+                Cause::Service => "bản thân thiết bị vẫn trả lời",
+                _ => "bộ định tuyến tại các điểm cầu vẫn trả lời",
+            };
+            return format!(
+                "một nguyên nhân chung trên tuyến qua {name}: tường lửa, hoặc gói nhỏ qua được còn \
+                 gói lớn thì không (MTU); {alive}"
+            );
+        }
         Place::Behind { name, .. } => {
             return format!(
                 "đường truyền từ {name} đến các điểm cầu phía sau gặp sự cố; {name} vẫn trả lời"
@@ -142,6 +152,11 @@ pub(super) fn action(facts: &Facts<'_>) -> String {
         (Cause::Quality, Place::Behind { .. }) => {
             "Báo nhà mạng kiểm tra nghẽn trên tuyến chung; tạm ngừng việc truyền dữ liệu lớn trên \
              tuyến này."
+        }
+        (Cause::Device | Cause::Service, Place::Behind { .. }) => {
+            "Kiểm tra tuyến đó trước: vừa thay đổi gì trên tường lửa, bộ lọc hoặc kích thước gói \
+             (MTU)? Lùi lại thay đổi đó, hoặc báo nhà mạng kiểm tra. Không cần gọi từng điểm cầu \
+             phía sau."
         }
         (_, Place::Behind { .. }) => {
             "Kiểm tra cổng và thiết bị chuyển mạch nối xuống các điểm cầu phía sau; báo nhà mạng \

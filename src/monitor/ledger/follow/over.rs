@@ -17,9 +17,11 @@ impl Ledger {
     ///    in which nobody else began to answer, or `correlation.window` since it was over. What
     ///    sites have in common and silences them comes back to one after the other, as power does:
     ///    those wait until for twice the window nobody was well again. Nor do paths become good all
-    ///    at once, each is found so by its own losses: for the window nobody's may have.
+    ///    at once, each is found so by its own losses, nor devices and services, whose firewalls or
+    ///    settings are put right one by one: for the window nobody's may have.
     /// 2. Who is in trouble then leaves, to be explained anew: by itself, or by the highest of
-    ///    them. By this incident it was affected until that was over.
+    ///    them. By this incident it was affected until that was over. But where only the site is
+    ///    back that the others hang on, it goes on without that.
     /// 3. A trouble that is milder and was not known before may pass by itself: the router
     ///    answers, and the codec is still starting as after a power cut. It has the window for
     ///    that, since it was over. A line is back all the same, and so is its incident's end told:
@@ -59,11 +61,16 @@ impl Ledger {
         let longest = over_since + window;
         let deadline = match (&entry.scope, entry.kind) {
             (Scope::Label { .. }, Some(Kind::Silent)) => calm_since + window * 2,
-            (_, Some(Kind::Quality)) => calm_since + window,
+            (_, Some(Kind::Quality | Kind::Device | Kind::Service)) => calm_since + window,
             _ => patience.map_or(longest, |patience| longest.min(calm_since + patience)),
         };
         if now.mono < deadline {
             pass.wake(deadline);
+            return;
+        }
+        if let Some(node) = entry.back_alone(picture) {
+            entry.members.remove(&node);
+            entry.over_since = None;
             return;
         }
         let is_line = matches!(entry.scope, Scope::Below(_));
