@@ -133,7 +133,7 @@ async fn what_is_over_stands_on_the_board_while_somebody_has_yet_to_hear_it() {
         (
             "/?lang=en",
             [
-                "Not told yet to be over Huyện Chợ Đồn offline, over since 07:42",
+                "Not told yet to be over Site Huyện Chợ Đồn offline, over since 07:42",
                 "Not told yet that it is over : Lan (zalo) (not before 09:12); quiet hours until 08:42",
                 "Held back that it is over : duty; the messages of the hour about it are used up",
             ],
