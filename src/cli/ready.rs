@@ -51,10 +51,20 @@ fn look(ready: &Ready) -> Result<Exit, Failed> {
         return confirm(ready, &config, session, &keeper, clock.now().wall);
     }
     let Remembered { before, past, confirmed } = if config.settings.state_dir.exists() {
-        remembered(&config, session, clock.now().wall).unwrap_or_else(|error| {
-            eprintln!("earlier results and announced work are not known: {}", chain(&error));
-            Remembered::default()
-        })
+        match remembered(&config, session, clock.now().wall) {
+            Ok(remembered) => remembered,
+            Err(error) if ready.again => {
+                return Err(Failed::Usage(format!(
+                    "the earlier result is not known ({}): run it as the user of the daemon, or \
+                     leave `--again` out",
+                    chain(&error)
+                )));
+            }
+            Err(error) => {
+                eprintln!("earlier results and announced work are not known: {}", chain(&error));
+                Remembered::default()
+            }
+        }
     } else {
         Remembered::default()
     };

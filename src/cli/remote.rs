@@ -152,7 +152,11 @@ fn who_waits(incident: &Incident, moment: impl Fn(Timestamp) -> String) -> Vec<S
     if !incident.held_back.is_empty() {
         let whom = incident.held_back.iter().map(ToString::to_string).collect::<Vec<_>>();
         let whom = whom.join(", ");
-        lines.push(format!("not told yet{what}, the messages of the hour are used up: {whom}"));
+        let why = match incident.is_open() {
+            true => "the messages of the hour are used up",
+            false => "until that has lasted and the hour has room",
+        };
+        lines.push(format!("not told yet{what}, {why}: {whom}"));
     }
     lines
 }
@@ -600,7 +604,7 @@ mod tests {
             "tan-lap.access.x",
             "    access at tan-lap is over since 01:00",
             "    not told yet that it is over, quiet hours until 06:00: Hà (zalo) not before 06:20",
-            "    not told yet that it is over, the messages of the hour are used up: sms",
+            "    not told yet that it is over, until that has lasted and the hour has room: sms",
         ];
         assert_eq!(untold_end(&it, moment), expected);
         (it.quiet, it.held_back) = (None, Vec::new());

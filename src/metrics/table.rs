@@ -975,7 +975,7 @@ pub const NOTIFICATIONS_HELD: Metric = gauge(
     &["channel"],
     Per::Channel,
     1,
-    "Incidents of which something is to be said and is not yet, since `flapping.messages_per_hour` is used up",
+    "Incidents of which something is to be said and is not yet, since `flapping.messages_per_hour` is used up or it has yet to last",
 );
 /// Age of the oldest waiting message.
 pub const OUTBOX_OLDEST: Metric = gauge(

@@ -141,8 +141,14 @@ impl Monitor {
                 weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
                 may_tell = reopened;
             }
+            // Of what is over everybody waits who has yet to hear it; of what is on, nobody misses
+            // what only comes later.
+            let is_over = !entry.incident.is_open();
             let held = channels.iter().zip(&weighed.needs);
-            let held = held.filter(|(_, need)| matches!(need, Need::Held(_)));
+            let held = held.filter(|(_, need)| match need {
+                Need::Later(_) => is_over,
+                need => matches!(need, Need::Held(_)),
+            });
             let held: Vec<_> = held.map(|(channel, _)| channel.id.clone()).collect();
             if entry.incident.held_back != held {
                 entry.change().held_back = held;
@@ -303,7 +309,8 @@ fn weigh(
     let settings = picture.settings();
     not_ahead(entry, now);
     let muted = is_muted(entry, picture, mutes, now) || entry.incident.absorbed_by.is_some();
-    keep_waiting(entry, muted, now);
+    let held_back = muted || is_hushed(&entry.incident, picture, now);
+    keep_waiting(entry, held_back, now);
     let mut weighed = Weighed {
         slot,
         seen: is_seen(entry, picture),
@@ -391,12 +398,23 @@ fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp)
     mutes.holds_back(picture, incident, Weight { worse, near_since }, now)
 }
 
+/// Whether quiet hours hold back whatever could be said of an incident, on every channel.
+fn is_hushed(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
+    let settings = picture.settings();
+    let is_quiet = |channel: &Channel| Quiet::of(settings, &channel.id, now).is_some();
+    let phase = Standing::of(incident, &picture.config, now).phase;
+    settings.channels.iter().all(is_quiet)
+        && settings.quiet_hours.can_wait(incident.severity, phase)
+}
+
 /// Whether a site that an incident still explains is in trouble for a fact. It is not known right
-/// after a start, nor while what was down answers again without being confirmed. What is about no
-/// site goes by its own evidence.
+/// after a start, nor while what was down answers again without being confirmed. Nor is it what was
+/// told, while a milder trouble may be about to take its name. What is about no site goes by its
+/// own evidence.
 fn is_seen(entry: &Entry, picture: &Picture) -> bool {
     entry.members.is_empty()
-        || entry.left().any(|site| picture.site(site).finding.trouble().is_some())
+        || (!entry.is_turning_milder()
+            && entry.left().any(|site| picture.site(site).finding.trouble().is_some()))
 }
 
 impl Weighed {
@@ -489,13 +507,13 @@ fn not_ahead(entry: &mut Entry, now: Timestamp) {
 /// nobody is expected to, and the time stands still: afterwards it goes on where it stood, and who
 /// was called is not called again. Only where an ack ran out meanwhile does it begin anew. What was
 /// told to be over and is on again is not known before it was told again.
-fn keep_waiting(entry: &mut Entry, muted: bool, now: Timestamp) {
+fn keep_waiting(entry: &mut Entry, held_back: bool, now: Timestamp) {
     let incident = &entry.incident;
     if !incident.is_open() {
         return;
     }
     let ran_out = incident.ack.as_ref().and_then(|ack| ack.until).filter(|until| *until <= now);
-    match (muted, incident.waiting_since, &incident.waited) {
+    match (held_back, incident.waiting_since, &incident.waited) {
         (true, Some(since), before) => {
             let or_later = |at: Timestamp| ran_out.map_or(at, |until| until.max(at));
             let so_far = now.duration_since(or_later(since)).as_millis();

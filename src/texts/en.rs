@@ -71,7 +71,9 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         summary: if missed.is_empty() {
             as_drill(&real.summary)
         } else {
-            format!("[DRILL FAILED] {}", real.summary)
+            // What a phone shows first is what failed: that it is over makes nobody look.
+            let missed: Vec<String> = facts.missed().map(self_doubt).collect();
+            format!("[DRILL FAILED] {}", missed.join("; "))
         },
         description: format!(
             "{missed}This is a drill{}: NOTHING is wrong, there is no such site. The message took \

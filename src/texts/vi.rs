@@ -72,7 +72,9 @@ pub(super) fn drill(real: &Message, facts: &Facts<'_>) -> Message {
         summary: if missed.is_empty() {
             as_drill(&real.summary)
         } else {
-            format!("[DIỄN TẬP KHÔNG ĐẠT] {}", real.summary)
+            // What a phone shows first is what failed: that it is over makes nobody look.
+            let missed: Vec<String> = facts.missed().map(self_doubt).collect();
+            format!("[DIỄN TẬP KHÔNG ĐẠT] {}", sentence_case(&missed.join("; ")))
         },
         description: format!(
             "{missed}Đây là diễn tập{}: KHÔNG có sự cố nào, điểm cầu này không có thật. Tin đi \

@@ -127,7 +127,7 @@ async fn what_is_over_stands_on_the_board_while_somebody_has_yet_to_hear_it() {
             [
                 "Chưa báo đã khắc phục Điểm cầu Huyện Chợ Đồn mất kết nối, đã hết từ 07:42",
                 "Chưa báo đã khắc phục : Lan (zalo) (sớm nhất 09:12); chờ hết giờ yên lặng, đến 08:42",
-                "Tạm giữ tin đã khắc phục : duty; đã đủ số tin mỗi giờ về sự cố này",
+                "Tạm giữ tin đã khắc phục : duty; chờ đến khi ổn định và còn lượt gửi trong giờ",
             ],
         ),
         (
@@ -135,7 +135,7 @@ async fn what_is_over_stands_on_the_board_while_somebody_has_yet_to_hear_it() {
             [
                 "Not told yet to be over Site Huyện Chợ Đồn offline, over since 07:42",
                 "Not told yet that it is over : Lan (zalo) (not before 09:12); quiet hours until 08:42",
-                "Held back that it is over : duty; the messages of the hour about it are used up",
+                "Held back that it is over : duty; until that has lasted and the hour has room",
             ],
         ),
     ] {

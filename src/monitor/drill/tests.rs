@@ -137,12 +137,12 @@ fn a_channel_that_does_not_accept_is_our_own_trouble_until_it_does() {
     for (language, first, named) in [
         (
             Language::Vi,
-            "[DIỄN TẬP KHÔNG ĐẠT] [ĐÃ KHẮC PHỤC]",
+            "[DIỄN TẬP KHÔNG ĐẠT] Diễn tập cảnh báo không đến được kênh sms",
             "KHÔNG ĐẠT: diễn tập cảnh báo không đến được kênh sms",
         ),
         (
             Language::En,
-            "[DRILL FAILED] [RESOLVED]",
+            "[DRILL FAILED] the alert drill did not reach channel sms",
             "FAILED: the alert drill did not reach channel sms",
         ),
     ] {

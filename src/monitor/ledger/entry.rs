@@ -115,6 +115,11 @@ impl Entry {
         flap::relapse(self.change(), settings, now.wall_at(since), now.wall);
     }
 
+    /// Whether its site has a milder trouble by now, which may be about to give it its name.
+    pub(in crate::monitor) const fn is_turning_milder(&self) -> bool {
+        self.milder.is_some()
+    }
+
     /// Whether it is open and nothing wider explains it.
     pub(in crate::monitor) fn is_active(&self) -> bool {
         self.incident.is_active()

@@ -308,10 +308,16 @@ pub(super) fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
                     @if nth > 0 { ", " }
                     (channel)
                 }
-                (pen.pick(
-                    "; đã đủ số tin mỗi giờ về sự cố này",
-                    "; the messages of the hour about it are used up",
-                ))
+                @match incident.is_open() {
+                    true => (pen.pick(
+                        "; đã đủ số tin mỗi giờ về sự cố này",
+                        "; the messages of the hour about it are used up",
+                    )),
+                    false => (pen.pick(
+                        "; chờ đến khi ổn định và còn lượt gửi trong giờ",
+                        "; until that has lasted and the hour has room",
+                    )),
+                }
             }
         }
     }
