@@ -73,7 +73,7 @@ fn what_leaves_in_the_same_second_counts_as_told_but_not_what_hangs() {
 fn what_was_given_up_is_untold_in_what_was_written_before_until_the_channel_takes_something() {
     let mut desk = desk();
     let [chat, lan] = ["chat", "lan"].map(|id| line(id, SAME));
-    desk.queue.configure(vec![chat.clone(), lan.clone()], desk.now);
+    desk.queue.configure(vec![chat.clone(), lan], desk.now);
     let refused = || DeliveryError { retry: Retry::Never, text: "403".to_owned() };
     desk.decide_for("lan", "i1/lan/firing/1", "i1", FIRING);
     let first = desk.leave().remove(0);
@@ -87,7 +87,7 @@ fn what_was_given_up_is_untold_in_what_was_written_before_until_the_channel_take
 
     // A reload takes the channel away with what waits in it.
     desk.decide_for("lan", "i2/lan/firing/1", "i2", FIRING);
-    desk.queue.configure(vec![chat.clone()], desk.now);
+    desk.queue.configure(vec![chat], desk.now);
     assert_eq!(desk.untold("e", "i2"), ["lan"]);
     desk.decide_for("chat", "over", "i2", RESOLVED);
     let over = desk.leave().remove(0);
