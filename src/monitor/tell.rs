@@ -402,9 +402,9 @@ fn is_muted(entry: &mut Entry, picture: &Picture, mutes: &Mutes, now: Timestamp)
 fn is_hushed(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
     let settings = picture.settings();
     let is_quiet = |channel: &Channel| Quiet::of(settings, &channel.id, now).is_some();
-    let phase = Standing::of(incident, &picture.config, now).phase;
+    let phase = || Standing::of(incident, &picture.config, now).phase;
     settings.channels.iter().all(is_quiet)
-        && settings.quiet_hours.can_wait(incident.severity, phase)
+        && settings.quiet_hours.can_wait(incident.severity, phase())
 }
 
 /// Whether a site that an incident still explains is in trouble for a fact. It is not known right
