@@ -26,7 +26,7 @@ use vchealth::model::{
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{
-    ChannelTotals, FILE_NAME, Heard, History, MarkState, RecipientKey, Store, Ticket, Writer,
+    ChannelTotals, FILE_NAME, Heard, History, MarkState, News, RecipientKey, Store, Ticket, Writer,
 };
 
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
@@ -234,12 +234,25 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn open(dir: &Path, setup: &Setup) -> Self {
+        Self::open_watched(dir, setup, |_| ())
+    }
+
+    /// The same, with a look at what is passed on before it is told to anybody.
+    fn open_watched(
+        dir: &Path,
+        setup: &Setup,
+        mut watch: impl FnMut(&News) + Send + 'static,
+    ) -> Self {
         let clock = Clock::start();
         let (store, _) = Store::open(dir, clock.now().wall).unwrap();
         let waiting = store.outstanding().unwrap();
         let (inbox, orders) = Inbox::new();
         let mail = inbox.clone();
-        let writer = Writer::start(store, clock, move |news| mail.deliver(news.mail)).unwrap();
+        let on_news = move |news| {
+            watch(&news);
+            mail.deliver(news.mail);
+        };
+        let writer = Writer::start(store, clock, on_news).unwrap();
         let courier =
             Courier::start(inbox, orders, setup, waiting, writer.handle(), clock).unwrap();
         Self { courier, writer }
@@ -801,6 +814,10 @@ const BOTH: [&str; 2] = ["duty", "phones"];
 /// Letters that a webhook has under way at once.
 const UNDER_WAY: usize = 4;
 
+/// How the line begins that the child below prints of a message that is told though the disk has not
+/// answered for so long that silence would be worse.
+const HASTY: &str = "not on record yet: ";
+
 /// Incidents of the child below, each opened and told, taken on, then over and told.
 fn incidents() -> usize {
     kills().max(20)
@@ -818,7 +835,11 @@ fn child_that_delivers() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
         let channels = vec![webhook("duty", url, TIMEOUT), phones("phones", url)];
-        let office = Office::open(dir, &setup(channels));
+        let office = Office::open_watched(dir, &setup(channels), |news| {
+            for hasty in news.mail.iter().filter(|_| !news.durable) {
+                println!("{HASTY}{}", hasty.id);
+            }
+        });
         println!("started");
         for n in 0..incidents() {
             let about = format!("i{n:03}");
@@ -859,7 +880,7 @@ struct Taken {
     /// In which lives each phone got each letter.
     phones: BTreeMap<(String, String), Vec<usize>>,
     /// The life that the child is in, and what was on record as waiting when each one before ended,
-    /// with whoever had it.
+    /// with whoever had it, or was told before the disk had taken it.
     life: usize,
     waited: Vec<BTreeMap<String, BTreeSet<RecipientKey>>>,
 }
@@ -984,11 +1005,14 @@ async fn a_kill_at_any_moment_loses_no_message_and_repeats_each_at_most_once() {
         running.kill().unwrap();
         running.wait().unwrap();
         receiver.fence().await;
-        let waited = waiting(dir);
+        let mut waited = waiting(dir);
         let history = History::open(dir);
-        for about in lines.iter().filter_map(|line| line.strip_prefix("acked ").map(str::to_owned))
-        {
-            let known = history.as_ref().unwrap().incident(&IncidentId::new(&*about)).unwrap();
+        let said: Vec<String> = lines.iter().collect();
+        for hasty in said.iter().filter_map(|line| line.strip_prefix(HASTY)) {
+            waited.entry(hasty.to_owned()).or_default();
+        }
+        for about in said.iter().filter_map(|line| line.strip_prefix("acked ")) {
+            let known = history.as_ref().unwrap().incident(&IncidentId::new(about)).unwrap();
             assert!(known.is_some_and(|it| it.ack.is_some()), "{about} was acknowledged");
         }
         let mut taken = taken.lock().unwrap();
