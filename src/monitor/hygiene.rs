@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ledger::{Ledger, Scope};
+use super::ledger::{Ledger, Scope, Slot};
 use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
@@ -131,13 +131,14 @@ impl Hygiene {
     ///    too, when nothing is shown any more by what answers, [`GONE`] times in a row.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
+        let notices = ledger.notices();
         let mut endpoints = BTreeSet::new();
         for (target, shown) in fresh {
             for (cause, shown) in
                 [(Cause::Certificate, shown.certificate), (Cause::Clock, shown.clock)]
             {
                 if let Some(shown) = shown {
-                    self.note_absent(ledger, picture, (target, cause), shown, now);
+                    self.note_absent(ledger, picture, (target, cause), shown, &notices, now);
                 }
             }
             let certificate = shown.certificate == Some(true);
@@ -165,8 +166,9 @@ impl Hygiene {
         }
         // Nearly always nothing is wrong and nothing was. Then there is nothing to say, and no need
         // to look at the clocks of everybody.
+        let notices = ledger.notices();
         let is_calm = self.waiting.is_empty()
-            && !endpoints.iter().any(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
+            && !endpoints.iter().any(|ix| self.is_of_concern(&notices, picture, *ix, now.wall));
         if is_calm && self.own_clock.is_none() {
             rest(ledger, picture);
             return;
@@ -187,7 +189,7 @@ impl Hygiene {
             }
         }
         if !clocks.are_enough() {
-            endpoints.retain(|ix| self.is_of_concern(ledger, picture, *ix, now.wall));
+            endpoints.retain(|ix| self.is_of_concern(&notices, picture, *ix, now.wall));
             self.waiting.append(&mut endpoints);
         } else {
             endpoints.append(&mut self.waiting);
@@ -230,6 +232,7 @@ impl Hygiene {
         picture: &mut Picture,
         of: (TargetIx, Cause),
         shown: bool,
+        notices: &BTreeSet<(EndpointIx, Cause)>,
         now: Now,
     ) {
         if shown {
@@ -238,15 +241,17 @@ impl Hygiene {
         }
         let (target, cause) = of;
         let topology = picture.topology();
-        let check = &topology.check_of(target).id;
-        let scope = Scope::Item(topology.target(target).endpoint, cause);
-        let open = ledger.open_of(&scope).filter(|slot| {
-            ledger.get(*slot).is_some_and(|it| it.incident.check.as_ref() == Some(check))
-        });
+        let endpoint = topology.target(target).endpoint;
         let known = |picture: &Picture, ix: TargetIx| match cause {
             Cause::Certificate => picture.target(ix).certificate().is_some(),
             _ => picture.target(ix).clock_offset_s().is_some(),
         };
+        let check = &topology.check_of(target).id;
+        let rests_on_it = |slot: &Slot| {
+            ledger.get(*slot).is_some_and(|it| it.incident.check.as_ref() == Some(check))
+        };
+        let open = notices.contains(&(endpoint, cause)).then_some(Scope::Item(endpoint, cause));
+        let open = open.and_then(|scope| ledger.open_of(&scope)).filter(rests_on_it);
         if !known(picture, target) && open.is_none() {
             return;
         }
@@ -256,7 +261,6 @@ impl Hygiene {
             return;
         }
         // Another service of the device shows it no longer either, only less often.
-        let endpoint = topology.target(target).endpoint;
         for ix in topology.endpoint(endpoint).targets.clone() {
             if self.absent.remove(&(ix, cause)).is_none() {
                 continue;
@@ -286,12 +290,12 @@ impl Hygiene {
     /// Whether a notice about this device is open or may have to be.
     fn is_of_concern(
         &self,
-        ledger: &Ledger,
+        notices: &BTreeSet<(EndpointIx, Cause)>,
         picture: &Picture,
         endpoint: EndpointIx,
         now: Timestamp,
     ) -> bool {
-        let is_open = |cause| ledger.open_of(&Scope::Item(endpoint, cause)).is_some();
+        let is_open = |cause| notices.contains(&(endpoint, cause));
         let targets = &picture.topology().endpoint(endpoint).targets;
         targets.iter().any(|ix| is_off(picture, *ix))
             || self.certificate(picture, endpoint, now).flatten().is_some()

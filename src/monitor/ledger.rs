@@ -19,7 +19,7 @@ use super::flap;
 use super::picture::Picture;
 use super::record;
 use super::site::Kind;
-use crate::model::{CommonFactor, Incident, IncidentId, Mono, Now, SiteIx};
+use crate::model::{Cause, CommonFactor, EndpointIx, Incident, IncidentId, Mono, Now, SiteIx};
 
 /// All incidents that are open, and those that ended so recently that they may come back.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,15 @@ impl Ledger {
     pub(super) fn open_of(&self, scope: &Scope) -> Option<Slot> {
         let open = |entry: &Entry| entry.is_open() && entry.scope == *scope;
         self.entries.iter().find(|(_, entry)| open(entry)).map(|(slot, _)| *slot)
+    }
+
+    /// Devices of which a notice is open, and of what.
+    pub(super) fn notices(&self) -> BTreeSet<(EndpointIx, Cause)> {
+        let about = |entry: &Entry| match entry.scope {
+            Scope::Item(endpoint, cause) if entry.is_open() => Some((endpoint, cause)),
+            _ => None,
+        };
+        self.entries.values().filter_map(about).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
@@ -121,6 +130,7 @@ impl Ledger {
         let is_silent = |site: SiteIx| picture.site(site).finding.is(Kind::Silent);
         if is_silent(site)
             && matches!(entry.scope, Scope::Site(_))
+            && !picture.topology().site(site).children.is_empty()
             && self.takes_in(picture, &Scope::Below(site), Kind::Silent).is_some()
             && correlate::explains_below_for_a_fact(picture, site)
         {

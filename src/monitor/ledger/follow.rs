@@ -48,6 +48,7 @@ impl Ledger {
     pub(in crate::monitor) fn follow(&mut self, picture: &mut Picture, now: Now) -> Pass {
         let mut pass = Pass::default();
         let slots: Vec<Slot> = self.entries.keys().copied().collect();
+        let wide = self.wide();
         for slot in slots {
             let Some(entry) = self.entries.get_mut(&slot) else { continue };
             if !entry.is_active() || entry.kind.is_none() {
@@ -62,7 +63,7 @@ impl Ledger {
                 // What something wider explains again is not followed until it ends.
                 Scope::Site(site) if picture.site(site).group.is_some() => {}
                 Scope::Site(site) => {
-                    let wider = self.explained_before(picture, site);
+                    let wider = self.explained_before(picture, site, &wide);
                     let Some(entry) = self.entries.get_mut(&slot) else { continue };
                     let outlasts = note_trouble(entry, picture, site, wider, now, &mut pass);
                     if let Some(wider) = wider.filter(|_| outlasts) {

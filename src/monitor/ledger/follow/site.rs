@@ -8,16 +8,27 @@ use crate::monitor::record;
 use crate::monitor::site::Kind;
 
 impl Ledger {
-    /// The wider incident that explained a site before and is of the kind of trouble that it has.
-    pub(super) fn explained_before(&self, picture: &Picture, site: SiteIx) -> Option<Slot> {
+    /// The incidents that may explain several sites, the oldest first.
+    pub(super) fn wide(&self) -> Vec<Slot> {
+        let may = |entry: &Entry| matches!(entry.scope, Scope::Below(_) | Scope::Label { .. });
+        self.iter().filter(|(_, entry)| may(entry)).map(|(slot, _)| slot).collect()
+    }
+
+    /// The one of these `wide` incidents that explained a site before and is of the kind of trouble
+    /// that it has.
+    pub(super) fn explained_before(
+        &self,
+        picture: &Picture,
+        site: SiteIx,
+        wide: &[Slot],
+    ) -> Option<Slot> {
         let kind = picture.site(site).finding.trouble()?.kind;
         let knows = |entry: &Entry| {
-            !matches!(entry.scope, Scope::Site(_))
-                && entry.members.contains_key(&site)
+            entry.members.contains_key(&site)
                 && entry.scope.covers(picture.topology(), site)
                 && entry.takes_in(picture, kind)
         };
-        self.entries.iter().find(|(_, entry)| knows(entry)).map(|(slot, _)| *slot)
+        wide.iter().copied().find(|slot| self.get(*slot).is_some_and(knows))
     }
 
     /// Lets a wider incident explain a site again whose own trouble is over.
