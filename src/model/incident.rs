@@ -170,7 +170,7 @@ pub struct Incident {
     /// What was told, to whom, when.
     pub told: Vec<Told>,
     /// Channels that something is to be said to and is not, since the messages of the hour are
-    /// used up.
+    /// used up, or since it has yet to last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<ChannelId>,
     /// Whom nobody tells before quiet hours end that it is on, or that it is over.
@@ -780,10 +780,13 @@ impl Incident {
     }
 
     /// The sites that were not well when it was over for the others, and that something else
-    /// explains; none of the site at fault, which it was about.
+    /// explains. The site at fault is one of them only where others came back without it: else it
+    /// was about nothing but that one.
     pub fn passed_on(&self) -> impl Iterator<Item = &SiteId> {
-        let passed_on = self.affected.iter().filter(|it| it.passed_on).map(|it| &it.site);
-        passed_on.filter(|site| self.site.as_ref() != Some(*site))
+        let at_fault = |it: &Affected| self.site.as_ref() == Some(&it.site);
+        let others_are_back = self.affected.iter().any(|it| !it.passed_on && !at_fault(it));
+        let passed_on = self.affected.iter().filter(|it| it.passed_on);
+        passed_on.filter(move |it| others_are_back || !at_fault(it)).map(|it| &it.site)
     }
 
     /// Who has taken it on, while that holds.

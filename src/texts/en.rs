@@ -165,7 +165,9 @@ pub(super) fn digest(
                 let again = facts.let_go().map_or_else(String::new, |ack| {
                     format!("; to be taken on again ({} had it)", ack.by)
                 });
-                format!("{subject} {what}{since}{extent}{again}{call}")
+                let last =
+                    if facts.last_for_now { "; you will hear once it stays well" } else { "" };
+                format!("{subject} {what}{since}{extent}{again}{last}{call}")
             }
         };
         let mark = if mixed { mark(facts) } else { "" };
@@ -199,7 +201,7 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
         [(Reminder, _)] => format!("[REMINDER – {grade}] {incidents} still on{session}"),
         [(Escalation, _)] => {
             let after = all.iter().filter_map(Facts::untaken).min();
-            let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
+            let after = after.map_or_else(String::new, waited);
             format!("[ESCALATION – {grade}] {incidents} taken on by nobody{after}{session}")
         }
         [] | [(Firing, _)] => {
@@ -295,10 +297,9 @@ fn summary(facts: &Facts<'_>) -> String {
         NotificationKind::Escalation => {
             let still = figure
                 .map_or_else(|| format!("still {fault}"), |figure| format!("{fault}{figure}"));
-            let after = duration(facts.untaken().unwrap_or(facts.so_far));
+            let after = waited(facts.untaken().unwrap_or(facts.so_far));
             format!(
-                "[ESCALATION – {grade}] {subject} {still}, taken on by nobody after \
-                 {after}{extent}{session}"
+                "[ESCALATION – {grade}] {subject} {still}, taken on by nobody{after}{extent}{session}"
             )
         }
         NotificationKind::Resolved => {
@@ -393,8 +394,7 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         NotificationKind::Reminder => "Reminder",
         _ => return had.map(|had| format!("{had}.")),
     };
-    let after = facts.untaken().filter(|it| it.as_secs() > 0);
-    let after = after.map_or_else(String::new, |it| format!(" after {}", duration(it)));
+    let after = facts.untaken().map_or_else(String::new, waited);
     Some(match facts.ran_out() {
         Some((by, until)) => format!(
             "{kind}: {by} had taken it on until {}; now nobody has{after}.",
@@ -407,6 +407,11 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
             None => format!("{kind}: nobody has taken it on{after}."),
         },
     })
+}
+
+/// After how long, where that is long enough to be worth a word.
+fn waited(it: Duration) -> String {
+    if it.as_secs() > 0 { format!(" after {}", duration(it)) } else { String::new() }
 }
 
 /// For whom a message about all of these is, who else knows, and who was to know and does not.

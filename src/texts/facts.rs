@@ -132,8 +132,8 @@ impl<'a> Facts<'a> {
         let over = incident.ended().filter(|_| item.told_as == NotificationKind::Resolved);
         let unshown = incident.resolution == Some(Resolution::Unshown);
         let removed = unshown || incident.resolution == Some(Resolution::Removed);
-        let passed_on: Vec<&str> = match over.is_some() && !removed {
-            true => incident.passed_on().map(|site| name_of(alert, site)).collect(),
+        let passed_on: Vec<&SiteId> = match over.is_some() && !removed {
+            true => incident.passed_on().collect(),
             false => Vec::new(),
         };
         // By a clock that was set back it began after the message was written.
@@ -164,8 +164,8 @@ impl<'a> Facts<'a> {
             over: over.map(|at| (tz.to_datetime(at), between(since, at))),
             removed,
             unshown,
-            place: Place::of(alert, passed_on.len(), style.language),
-            passed_on,
+            place: Place::of(alert, &passed_on, style.language),
+            passed_on: passed_on.into_iter().map(|site| name_of(alert, site)).collect(),
             affected: affected_sites(alert),
             session: TouchedSession::of(alert, notification.created, tz),
             tz,
@@ -464,8 +464,8 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Of what it is over for, without so many sites that are `passed_on`.
-    fn of(alert: &'a Alert, passed_on: usize, language: Language) -> Self {
+    /// Of what it is over for, without the sites that are `passed_on`.
+    fn of(alert: &'a Alert, passed_on: &[&SiteId], language: Language) -> Self {
         let incident = &alert.incident;
         if alert.drill {
             let name = match language {
@@ -475,7 +475,7 @@ impl<'a> Place<'a> {
             return Self::Site { name, others: 0 };
         }
         if let Some(common) = &incident.common {
-            let passed_on = u32::try_from(passed_on).unwrap_or(u32::MAX);
+            let passed_on = u32::try_from(passed_on.len()).unwrap_or(u32::MAX);
             let (failing, of) = (common.inside_failing.saturating_sub(passed_on), common.inside);
             if CommonFactor::is_by_nature(&common.label) {
                 return Self::Everywhere { what: &common.value, failing, of };
@@ -493,8 +493,9 @@ impl<'a> Place<'a> {
         }
         let Some(site) = &incident.site else { return Self::Monitor };
         let name = if alert.site_name.is_empty() { site.as_str() } else { &alert.site_name };
-        let sites = affected_sites(alert).len().saturating_sub(passed_on);
-        let itself = incident.affected.iter().any(|affected| affected.site == *site);
+        let sites = affected_sites(alert).len().saturating_sub(passed_on.len());
+        let itself = incident.affected.iter().any(|affected| affected.site == *site)
+            && !passed_on.contains(&site);
         let on_the_way =
             matches!(incident.cause, Cause::Device | Cause::Service) && incident.of > 1;
         match itself {

@@ -556,6 +556,50 @@ pub(crate) fn but_for(mut it: Notification, last: usize) -> Notification {
 }
 
 #[test]
+fn an_end_says_that_the_site_at_fault_is_not_back_with_those_behind_it() {
+    let mut it = stage(sample(Cause::Uplink), NotificationKind::Resolved);
+    let node = it.alert.incident.site.clone().unwrap();
+    let out = [node.clone(), it.alert.incident.affected.last().unwrap().site.clone()];
+    let affected = it.alert.incident.affected.iter_mut();
+    affected.filter(|it| out.contains(&it.site)).for_each(|it| it.passed_on = true);
+    let back = it.alert.incident.affected.len() - out.len();
+    for (language, is_back, still) in [
+        (Language::Vi, format!("{back} điểm cầu phía sau "), "còn mất kết nối: "),
+        (Language::En, format!("{back} sites behind "), "still offline: "),
+    ] {
+        let text = reads(it.clone(), language);
+        let first = text.lines().next().unwrap();
+        let name = &*it.alert.site_name;
+        assert!(first.contains(&format!("{is_back}{name}")), "{first}");
+        assert!(first.contains(&format!("{still}{name}, ")), "{first}");
+    }
+    // Where nobody else is back it was about nothing but that one.
+    let affected = it.alert.incident.affected.iter_mut();
+    affected.for_each(|it| it.passed_on = true);
+    assert!(it.alert.incident.passed_on().all(|site| *site != node));
+}
+
+#[test]
+fn a_line_among_several_says_that_it_is_the_last_for_now() {
+    let mut it = sample(Cause::Access);
+    it.alert.incident.relapses = vec![at("2026-02-03T00:41:00Z")];
+    let mut last = told("truc", NotificationKind::Firing, "2026-02-03T00:42:00Z", &[]);
+    last.last_for_now = true;
+    last.channel = it.channel.clone();
+    it.alert.incident.told.push(last);
+    let all = letter(vec![sample(Cause::Device), it]);
+    for (language, said) in [
+        (Language::Vi, "; sẽ báo khi đã ổn định trở lại"),
+        (Language::En, "; you will hear once it stays well"),
+    ] {
+        let text = plain(&all, &style(language));
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('•')).collect();
+        let says: Vec<bool> = lines.iter().map(|line| line.contains(said)).collect();
+        assert_eq!(says, [false, true], "{text}");
+    }
+}
+
+#[test]
 fn an_end_names_who_had_it_but_not_who_had_an_earlier_outage() {
     let mut it = stage(sample(Cause::Access), NotificationKind::Resolved);
     let names = |it: &Notification| reads(it.clone(), Language::En).contains("Taken on by Ánh");

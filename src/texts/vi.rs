@@ -8,6 +8,8 @@ mod evidence;
 mod ourselves;
 mod words;
 
+use std::time::Duration;
+
 pub(super) use advice::likely;
 use advice::{action, contact};
 pub(super) use evidence::evidence;
@@ -168,7 +170,12 @@ pub(super) fn digest(
                 let again = facts.let_go().map_or_else(String::new, |ack| {
                     format!("; cần tiếp nhận lại (trước đó: {})", ack.by)
                 });
-                format!("{subject} {what}{since}{extent}{again}{call}")
+                let last = if facts.last_for_now {
+                    "; sẽ báo khi đã ổn định trở lại"
+                } else {
+                    ""
+                };
+                format!("{subject} {what}{since}{extent}{again}{last}{call}")
             }
         };
         let mark = if mixed { mark(facts) } else { "" };
@@ -206,7 +213,7 @@ pub(super) fn first_line(all: &[Facts<'_>]) -> String {
         [(Reminder, _)] => format!("[NHẮC LẠI – {grade}] {count} sự cố chưa kết thúc{session}"),
         [(Escalation, _)] => {
             let after = all.iter().filter_map(Facts::untaken).min();
-            let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
+            let after = after.map_or_else(String::new, waited);
             format!("[CHUYỂN CẤP – {grade}] {count} sự cố chưa ai tiếp nhận{after}{session}")
         }
         [] | [(Firing, _)] => {
@@ -301,10 +308,9 @@ fn summary(facts: &Facts<'_>) -> String {
         NotificationKind::Escalation => {
             let still =
                 figure.map_or_else(|| format!("vẫn {fault}"), |figure| format!("{fault}{figure}"));
-            let after = duration(facts.untaken().unwrap_or(facts.so_far));
+            let after = waited(facts.untaken().unwrap_or(facts.so_far));
             format!(
-                "[CHUYỂN CẤP – {grade}] {subject} {still}, chưa ai tiếp nhận sau \
-                 {after}{extent}{session}"
+                "[CHUYỂN CẤP – {grade}] {subject} {still}, chưa ai tiếp nhận{after}{extent}{session}"
             )
         }
         NotificationKind::Resolved => {
@@ -399,8 +405,7 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
         NotificationKind::Reminder => "Nhắc lại",
         _ => return had.map(|had| format!("{had}.")),
     };
-    let after = facts.untaken().filter(|it| it.as_secs() > 0);
-    let after = after.map_or_else(String::new, |it| format!(" sau {}", duration(it)));
+    let after = facts.untaken().map_or_else(String::new, waited);
     Some(match facts.ran_out() {
         Some((by, until)) => format!(
             "{kind}: {by} đã tiếp nhận đến {}, nay chưa ai tiếp nhận{after}.",
@@ -413,6 +418,11 @@ fn untaken(facts: &Facts<'_>) -> Option<String> {
             None => format!("{kind}: chưa ai tiếp nhận{after}."),
         },
     })
+}
+
+/// After how long, where that is long enough to be worth a word.
+fn waited(it: Duration) -> String {
+    if it.as_secs() > 0 { format!(" sau {}", duration(it)) } else { String::new() }
 }
 
 /// For whom a message about all of these is, who else knows, and who was to know and does not.
