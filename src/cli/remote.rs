@@ -153,7 +153,7 @@ fn who_waits(incident: &Incident, moment: impl Fn(Timestamp) -> String) -> Vec<S
         let whom = incident.held_back.iter().map(ToString::to_string).collect::<Vec<_>>();
         let whom = whom.join(", ");
         let why = match incident.is_open() {
-            true => "the messages of the hour are used up",
+            true => "the messages of the hour are used up or it has yet to last",
             false => "until that has lasted and the hour has room",
         };
         lines.push(format!("not told yet{what}, {why}: {whom}"));

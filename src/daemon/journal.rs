@@ -229,7 +229,7 @@ fn log_incident(incident: &Incident, news: &News) {
     let (severity, affected) = (incident.severity.word(), incident.affected_now().count());
     match news {
         News::HeldBack(channel) => {
-            warn!(%id, %channel, "message held back: those of this hour are used up");
+            warn!(%id, %channel, "message held back: those of this hour are used up, or it has yet to last");
         }
         News::Quiet(channel) => {
             let until = incident.quiet.as_ref().map(|quiet| {

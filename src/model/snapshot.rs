@@ -225,7 +225,7 @@ pub struct MonitorView {
     /// When the last drill began that is over, and whether every channel accepted it.
     pub drill: Option<(Timestamp, bool)>,
     /// For each channel, of how many incidents something is to be said and is not yet, since the
-    /// messages of the hour are used up.
+    /// messages of the hour are used up or it has yet to last.
     pub held_back: Vec<(ChannelId, u32)>,
 }
 

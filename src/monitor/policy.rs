@@ -47,8 +47,10 @@ pub(super) enum Need {
     Nothing,
     /// Now.
     Tell(Why),
-    /// Something is to be said, but not before this moment.
+    /// Something is to be said, but not before this moment, and nobody misses it until then.
     Later(Timestamp),
+    /// That it is on again, or over, is to be said once it has lasted until this moment.
+    Unsettled(Timestamp),
     /// Something was to be said now, but the messages of the hour are used up until this moment.
     Held(Timestamp),
     /// Something was to be said now, but there are quiet hours.
@@ -213,7 +215,7 @@ pub(super) fn in_time(
         if !concerns_somebody_now {
             let loud = Rules { quiet: None, ..*rules };
             let at = match in_time(incident, channel, why, &loud, until) {
-                Need::Later(at) | Need::Held(at) => at.max(until),
+                Need::Later(at) | Need::Unsettled(at) | Need::Held(at) => at.max(until),
                 _ => until,
             };
             return Need::Quiet { until, at };
@@ -266,11 +268,15 @@ pub(super) fn in_time(
     let at = [last, urgent].into_iter().flatten().fold(down_to(limit - spare), Timestamp::min);
     if at <= now {
         Need::Tell(why)
-    } else if why == Why::Still || used < limit {
-        // Nobody misses a reminder, and what toggles is not held back by the limit yet.
+    } else if why == Why::Still {
         Need::Later(at)
-    } else {
+    } else if used >= limit {
         Need::Held(at)
+    } else if matches!(why, Why::News | Why::Over) {
+        Need::Unsettled(at)
+    } else {
+        // What toggles is not held back by the limit yet.
+        Need::Later(at)
     }
 }
 

@@ -89,35 +89,48 @@ impl Monitor {
             let Some(entry) = self.ledger.get_mut(weighed.slot) else { continue };
             (entry.touched, entry.unsaid) = (false, false);
             let notice = entry.is_notice();
+            let gathers = |need: &Need, incident: &Incident| match need {
+                Need::Tell(_) if notice && notices_wait && gathers(need, incident) => true,
+                Need::Tell(Why::News) => news_wait,
+                Need::Tell(Why::Over) => ends_wait,
+                _ => false,
+            };
+            // What is told to one may reopen it for the others, before anything is told: a step that
+            // was due by what it was until now is not due by what it has become. One that is about
+            // to be reopened waits for that.
+            let incident = &*entry.incident;
+            let reopens =
+                |need: &&Need| matches!(need, Need::Tell(why) if policy::reopens(incident, *why));
+            let mut reopening = weighed.needs.iter().filter(reopens).peekable();
+            let is_reopening = reopening.peek().is_some();
+            let reopened = reopening.any(|need| !gathers(need, incident));
+            if reopened {
+                let incident = entry.change();
+                incident.let_go();
+                incident.wait_anew(now.wall);
+                weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
+            }
+            let may_call = reopened || !is_reopening;
             let mut waits = false;
             let mut notifications = Vec::new();
-            // What is told to one may reopen it for the others. In the last round nothing is told;
-            // it is there to learn when there will be more to say.
-            let mut may_tell = true;
-            loop {
-                let (mut told, mut reopened) = (false, false);
+            // In the second round nothing is told; it is there to learn when there will be more to
+            // say.
+            for may_tell in [true, false] {
                 for (at, channel) in channels.iter().enumerate() {
                     match weighed.needs[at] {
                         Need::Nothing => {}
                         Need::Later(moment)
+                        | Need::Unsettled(moment)
                         | Need::Held(moment)
                         | Need::Quiet { until: moment, .. } => {
                             entry.unsaid = true;
                             later = Some(later.map_or(moment, |other| other.min(moment)));
                         }
                         Need::Tell(_) if !may_tell => {}
-                        need if notice && notices_wait && gathers(&need, &entry.incident) => {
-                            waits = true;
-                        }
-                        Need::Tell(Why::News) if news_wait => waits = true,
-                        Need::Tell(Why::Over) if ends_wait => waits = true,
+                        Need::Tell(Why::Untaken(_)) if !may_call => waits = true,
+                        need if gathers(&need, &entry.incident) => waits = true,
                         Need::Tell(why) => {
-                            told = true;
                             let incident = entry.change();
-                            if policy::reopens(incident, why) {
-                                reopened |= incident.let_go();
-                                incident.wait_anew(now.wall);
-                            }
                             if incident.is_open() {
                                 incident.waiting_since.get_or_insert(now.wall);
                             } else {
@@ -135,20 +148,15 @@ impl Monitor {
                         }
                     }
                 }
-                if !told {
+                if notifications.is_empty() {
                     break;
                 }
-                weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
-                may_tell = reopened;
+                if may_tell {
+                    weighed.weigh_again(&entry.incident, channels, &self.picture, now.wall);
+                }
             }
-            // Of what is over everybody waits who has yet to hear it; of what is on, nobody misses
-            // what only comes later.
-            let is_over = !entry.incident.is_open();
             let held = channels.iter().zip(&weighed.needs);
-            let held = held.filter(|(_, need)| match need {
-                Need::Later(_) => is_over,
-                need => matches!(need, Need::Held(_)),
-            });
+            let held = held.filter(|(_, need)| matches!(need, Need::Unsettled(_) | Need::Held(_)));
             let held: Vec<_> = held.map(|(channel, _)| channel.id.clone()).collect();
             if entry.incident.held_back != held {
                 entry.change().held_back = held;

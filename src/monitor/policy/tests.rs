@@ -426,7 +426,7 @@ fn used_up(severity: Severity) -> Case {
     case.minute = 10;
     case.come_back();
     assert_eq!(case.tell_at(10, &ALL), [""; 0]);
-    assert_eq!(case.need("a"), Need::Later(at("2026-02-03T01:20:00Z")));
+    assert_eq!(case.need("a"), Need::Unsettled(at("2026-02-03T01:20:00Z")));
     assert_eq!(case.tell_at(20, &ALL), ["a firing"], "it has lasted");
     case
 }

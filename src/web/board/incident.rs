@@ -310,8 +310,8 @@ pub(super) fn waits(pen: &Pen<'_>, incident: &Incident) -> Markup {
                 }
                 @match incident.is_open() {
                     true => (pen.pick(
-                        "; đã đủ số tin mỗi giờ về sự cố này",
-                        "; the messages of the hour about it are used up",
+                        "; đã đủ số tin mỗi giờ về sự cố này, hoặc chờ xem có kéo dài không",
+                        "; the messages of the hour about it are used up, or it has yet to last",
                     )),
                     false => (pen.pick(
                         "; chờ đến khi ổn định và còn lượt gửi trong giờ",
