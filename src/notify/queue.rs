@@ -23,7 +23,9 @@
 //!    one message at a time finds out whether the channel works again. Where some recipients have
 //!    it, only that message waits for the others; who has it is on record with it, so that a
 //!    restart meanwhile repeats it to nobody. Where a receiver asked for longer than we would wait,
-//!    it is asked for nothing meanwhile, also after a restart.
+//!    it is asked for nothing meanwhile, also after a restart. When the next attempt is due stands
+//!    on record beside what the last one said only until the channel accepts anything. So a restart
+//!    knows that a channel fails, and counts it as one until then.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    The more of them have failed, the oftener each is tried before another one is: then it is
 //!    rather the channel, and what was never tried leaves in few digests once that is back. If one
@@ -253,6 +255,7 @@ impl Queue {
         for (channel, at) in accepted {
             if let Some(line) = self.lines.get_mut(channel) {
                 line.accepted_before = Some(*at);
+                line.status.last_delivered = Some(*at);
             }
         }
     }
@@ -277,15 +280,22 @@ impl Queue {
         entry.bundle = waiting.bundle;
         entry.fallback = waiting.fallback;
         entry.heard = waiting.heard;
-        let line = self.lines.get_mut(&entry.notification.channel);
+        entry.error = waiting.error;
         // What some have waits for the others and says nothing of the channel.
-        if let Some(line) = line.filter(|_| entry.attempts > 0 && entry.heard.is_empty()) {
+        let fails = waiting.next_attempt.is_some() && !entry.is_whole_for_some();
+        let fails = entry.error.as_deref().filter(|_| fails);
+        let was_tried = entry.attempts > 0 && entry.heard.is_empty();
+        if let Some(line) = self.lines.get_mut(&entry.notification.channel) {
             // Since the channel took something else it has not failed: what it has not taken may
             // have a fault of its own.
             let since = entry.notification.created;
-            let since = line.accepted_before.map_or(since, |at| at.max(since));
-            let age = now.wall.duration_since(since);
-            line.restore_failing(Duration::try_from(age).unwrap_or_default(), wait, now);
+            let since = line.accepted_before.map_or(since, |at| at.max(since)).min(now.wall);
+            if was_tried || fails.is_some() {
+                line.restore_tried(since, now);
+            }
+            if let Some(error) = fails {
+                line.restore_failing(since, error, wait, now, &mut self.output);
+            }
         }
         self.admit(entry, now);
         self.fall_back(now);
@@ -333,11 +343,11 @@ impl Queue {
         heard: &HeardOf,
         now: Now,
     ) {
-        let line = self.lines.get_mut(channel);
-        let Some(entries) = line.and_then(|line| line.under_way.get_mut(letter)) else { return };
+        let Some(line) = self.lines.get_mut(channel) else { return };
+        let rests = line.rests();
+        let Some(entries) = line.under_way.get_mut(letter) else { return };
         note_heard(entries, heard);
-        let marks = entries.iter().map(|it| it.mark(MarkState::Waiting, now, it.error.clone()));
-        self.output.marks.extend(marks);
+        self.output.marks.extend(entries.iter().map(|it| it.mark_waiting(rests, now)));
     }
 
     /// When to ask again, if nothing else happens before.

@@ -7,15 +7,16 @@ use jiff::SignedDuration;
 use crate::model::{ChannelStatus, Mono};
 
 /// How long every channel has to fail. Shorter, a receiver that restarts would be an incident.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What another channel accepted so long before the first failure counts as told beside it: an
 /// attempt may take that long to fail.
 const BESIDE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The channels through which nobody is told anything any more:
 ///
-/// 1. Every channel that has something to tell fails, and has done so for a while. One that fails
-///    while others work is told by its fallback and by the metrics.
+/// 1. Every channel that has something to tell fails, and has done so for a while: also one that
+///    has failed since the origin of this run, which had done so before. One that fails while
+///    others work is told by its fallback and by the metrics.
 /// 2. A channel that nothing was sent through since the first of them failed says neither yes nor
 ///    no: it may be for people who are seldom on duty, or in no route.
 /// 3. But a fallback that is yet to be asked may still tell it.
@@ -23,8 +24,8 @@ const BESIDE: SignedDuration = SignedDuration::from_secs(60);
 /// The words stay the same while it lasts.
 #[must_use]
 pub fn trouble(channels: &[ChannelStatus], now: Mono) -> Option<String> {
-    let fails =
-        |channel: &&ChannelStatus| channel.failing_from.is_some_and(|from| now - from >= PATIENCE);
+    let for_a_while = |from| from == Mono::ZERO || now - from >= PATIENCE;
+    let fails = |channel: &&ChannelStatus| channel.failing_from.is_some_and(for_a_while);
     let (failing, others): (Vec<&ChannelStatus>, Vec<_>) = channels.iter().partition(fails);
     let first = failing.iter().filter_map(|channel| channel.failing_since).min();
     let since = first.map(|first| first.checked_sub(BESIDE).unwrap_or(first));

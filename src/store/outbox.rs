@@ -66,7 +66,8 @@ pub struct Mark {
     pub at: Timestamp,
     /// Attempts made so far.
     pub attempts: u32,
-    /// When the next attempt is due.
+    /// When the next attempt is due. Where nobody has it and an error stands beside it, the channel
+    /// has accepted nothing since.
     pub next_attempt: Option<Timestamp>,
     /// What the last attempt said, why it was withdrawn, or which recipients refuse what the others
     /// have. Holds no secrets.
@@ -94,6 +95,8 @@ pub struct Waiting {
     pub attempts: u32,
     /// When the next attempt is due.
     pub next_attempt: Option<Timestamp>,
+    /// What the last attempt said.
+    pub error: Option<String>,
     /// The name under which it leaves together with others.
     pub bundle: Option<NotificationId>,
     /// The channel that tells it as well.
@@ -294,7 +297,7 @@ fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
                 AND it.incident IN (SELECT incident FROM outbox WHERE state = 0)
               GROUP BY it.channel, it.incident)
          SELECT it.id, notification, attempts, next_attempt, bundle, told_as, fallback, heard,
-                CASE WHEN older.seq < it.seq THEN older.id END
+                CASE WHEN older.seq < it.seq THEN older.id END, it.error
          FROM outbox AS it
          LEFT JOIN older ON older.channel = it.channel AND older.incident = it.incident
          WHERE it.state = 0 ORDER BY it.seq",
@@ -312,6 +315,7 @@ fn waiting(db: &Connection) -> rusqlite::Result<Vec<Waiting>> {
                 fallback: row.get::<_, Option<String>>(6)?.map(ChannelId::new),
                 heard: heard::read(row.get(7)?),
                 overtook: row.get::<_, Option<String>>(8)?.map(NotificationId::new),
+                error: row.get(9)?,
                 notification,
             }),
             Err(reason) => tracing::error!(

@@ -383,6 +383,7 @@ fn marks_follow_a_message_on_its_way() {
     let on_record = on_record.messages(&IncidentId::new("i1")).unwrap();
     assert_eq!(on_record[0].mark.heard, mark.heard);
     assert_eq!((waiting.attempts, waiting.next_attempt), (3, mark.next_attempt));
+    assert_eq!(waiting.error, mark.error);
     assert_eq!((&waiting.bundle, waiting.told_as), (&mark.bundle, NotificationKind::Firing));
 
     mark.state = MarkState::Delivered;

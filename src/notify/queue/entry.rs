@@ -41,7 +41,7 @@ pub(super) struct Entry {
     /// The running number of the oldest of what it tells among the messages about the incident, be
     /// it this message or one that it overtook; 0 for what stands in no incident's record.
     pub(super) nth: u32,
-    /// What the last attempt said.
+    /// What the last attempt said, with it or with what it took the place of.
     pub(super) error: Option<String>,
     /// Which of several recipients have it, or one that it overtook, or refuse it.
     pub(super) heard: Vec<Heard>,
@@ -95,6 +95,27 @@ impl Entry {
             },
             refusing: Vec::new(),
         }
+    }
+
+    /// That it waits. `rests` says until when its channel is asked for nothing, where that has
+    /// accepted nothing since it failed: only there it is on record that what failed is due again,
+    /// and with what took its place. So a restart knows that the channel fails.
+    pub(super) fn mark_waiting(&self, rests: Option<Mono>, now: Now) -> Mark {
+        let due = if self.is_whole_for_some() {
+            Some(self.retry_at).filter(|at| *at > now.mono)
+        } else {
+            let rests = rests.filter(|_| self.error.is_some());
+            rests.map(|until| self.retry_at.max(until).max(now.mono))
+        };
+        let mark = self.mark(MarkState::Waiting, now, self.error.clone());
+        Mark { next_attempt: due.map(|at| now.wall_at(at)), ..mark }
+    }
+
+    /// Whether some recipients have all of this very message, which waits for the others only,
+    /// whatever the channel does.
+    pub(super) fn is_whole_for_some(&self) -> bool {
+        let whole = |it: &Heard| matches!(it.has, Has::Whole(_));
+        self.heard.iter().any(|heard| heard.message == self.notification.id && whole(heard))
     }
 
     /// Whether some recipients have this very message, which waits for the others only.

@@ -42,7 +42,7 @@ pub(super) struct Line {
     pub(super) failed_before: Duration,
     /// Attempts without a success since one succeeded, and when the first of them had failed.
     failures: u32,
-    pub(super) failed_first: Option<Now>,
+    pub(super) failed_first: Option<Fails>,
     /// Letters refused for good since then. One may be its own fault, several are the channel's.
     refusals: u32,
     /// Whom the settings name, and what the log calls each.
@@ -60,6 +60,15 @@ pub(super) struct Line {
     takes: Duration,
 }
 
+/// Since when a channel fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fails {
+    /// In this run of the program: its origin for what had failed for a while before.
+    from: Now,
+    /// Since when, if that was before a restart.
+    before: Option<Timestamp>,
+}
+
 /// A recipient who is not reached any more.
 #[derive(Debug, Clone)]
 pub(super) struct Unreached {
@@ -74,6 +83,12 @@ pub(super) struct Unreached {
 impl Unreached {
     fn since(&self, now: Now) -> Timestamp {
         self.before.unwrap_or_else(|| now.told(self.since))
+    }
+}
+
+impl Fails {
+    fn since(&self, now: Now) -> Timestamp {
+        self.before.unwrap_or_else(|| now.told(self.from))
     }
 }
 
@@ -121,7 +136,11 @@ impl Line {
         self.waiting = others;
         its.sort_by_key(|entry| entry.order);
         let Some(mut newest) = its.pop() else { return };
-        let (decided_as, knew) = (newest.told_as, newest.heard.len());
+        let (decided_as, knew, said) = (newest.told_as, newest.heard.len(), newest.error.is_some());
+        if self.failed_first.is_some() && !said {
+            newest.error = its.iter().rev().find_map(|older| older.error.clone());
+        }
+        let fails = newest.error.is_some() && !said;
         its.iter().rev().for_each(|older| newest.inherit(&older.heard));
         for older in its {
             newest.told_as = told_as(older.told_as, newest.told_as);
@@ -131,8 +150,8 @@ impl Line {
             let reason = format!("told by {}", newest.notification.id);
             self.drop_entry(&older, reason, now, output);
         }
-        if newest.told_as != decided_as || newest.heard.len() > knew {
-            output.marks.push(newest.mark(MarkState::Waiting, now, None));
+        if newest.told_as != decided_as || newest.heard.len() > knew || fails {
+            output.marks.push(newest.mark_waiting(self.rests(), now));
         }
         let at = self.waiting.partition_point(|entry| entry.order < newest.order);
         self.waiting.insert(at, newest);
@@ -159,13 +178,14 @@ impl Line {
         });
         let anew = || letter_id(entries.iter().map(|entry| &entry.notification.id));
         let id = again.or_else(anew)?;
+        let rests = self.rests();
         let record_first = entries.iter().any(|entry| entry.attempts == 0);
         for entry in &mut entries {
             entry.attempts = entry.attempts.saturating_add(1);
             entry.left_at = now.mono;
             entry.generation = self.generation;
             entry.bundle = (id != entry.notification.id).then(|| id.clone());
-            output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
+            output.marks.push(entry.mark_waiting(rests, now));
         }
         self.next_slot = now.mono + self.limits.gap;
         let item = |entry: &Entry| {
@@ -202,8 +222,8 @@ impl Line {
         };
         refusing.sort_unstable_by(|a, b| a.recipient.cmp(&b.recipient));
         ChannelStatus {
-            failing_since: self.failed_first.map(|then| now.told(then)),
-            failing_from: self.failed_first.map(|then| then.mono),
+            failing_since: self.failed_first.map(|it| it.since(now)),
+            failing_from: self.failed_first.map(|it| it.from.mono),
             fallback: self.fallback.as_ref().map(|fallback| fallback.to.clone()),
             refusing,
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
@@ -215,6 +235,11 @@ impl Line {
 
     pub(super) fn on_their_way(&self) -> impl Iterator<Item = &Entry> {
         self.waiting.iter().chain(self.under_way.values().flatten())
+    }
+
+    /// Until when a channel that fails is asked for nothing; none for one that works.
+    pub(super) fn rests(&self) -> Option<Mono> {
+        self.failed_first.map(|_| self.retry_at)
     }
 
     /// From when on another letter may leave; none while as many as may be are under way.

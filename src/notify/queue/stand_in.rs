@@ -121,13 +121,12 @@ impl Queue {
                 && !told_itself(it, &heard.fallback)
         };
         let Some(line) = line else { return };
+        let rests = line.rests();
         let Some(end) = line.waiting.iter_mut().find(is_end) else { return };
         line.status.fallen_back += 1;
         self.output.copies.push(end.copy(&heard.fallback));
         end.fallback = Some(heard.fallback.clone());
-        let mut mark = end.mark(MarkState::Waiting, now, end.error.clone());
-        mark.next_attempt = (end.retry_at > now.mono).then(|| now.wall_at(end.retry_at));
-        self.output.marks.push(mark);
+        self.output.marks.push(end.mark_waiting(rests, now));
         self.stand_ins.remove(heard);
     }
 

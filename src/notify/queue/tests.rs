@@ -3,6 +3,7 @@
 mod catching_up;
 mod fallback;
 mod refused;
+mod restart;
 mod together;
 mod untold;
 
@@ -418,6 +419,7 @@ fn a_digest_says_the_same_at_its_repeat_and_after_a_restart() {
             told_as: RESOLVED,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         };
         restarted.queue.restore(waiting, restarted.now);
     }
@@ -842,6 +844,7 @@ fn a_wait_from_before_a_restart_is_kept_unless_a_wrong_clock_wrote_it() {
             told_as: FIRING,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         };
         desk.queue.restore(waiting, desk.now);
         desk.queue.poll_timeout().unwrap() - Mono::ZERO
@@ -886,6 +889,7 @@ fn ten_thousand_messages_that_waited_are_each_told_once_and_in_order() {
             told_as: FIRING,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         };
         desk.queue.restore(waiting, desk.now);
     }
@@ -945,6 +949,7 @@ fn the_rest_of_a_digest_that_is_too_large_by_now_leaves_beside_it() {
             told_as: FIRING,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         };
         desk.queue.restore(waiting, desk.now);
     }

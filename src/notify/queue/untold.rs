@@ -6,7 +6,7 @@
 //!
 //! 1. What a channel has accepted is told, and so is what one of its recipients has.
 //! 2. What has failed is not told until it is accepted, and neither is what waits in a channel
-//!    whose last attempt failed: it would fail as well.
+//!    whose last attempt failed, be it before a restart: it would fail as well.
 //! 3. What was never tried in a channel that works is about to be told, often in the same second:
 //!    it counts as told, but for no longer than [`ABOUT_TO_BE`]. Whoever has not accepted it by
 //!    then hangs or has a long line, and its people do not know. What waited when the daemon ended

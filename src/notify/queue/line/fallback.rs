@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::super::entry::{Entry, fall_back};
 use super::super::stand_in::told_itself;
 use super::super::{Event, LONGEST_WAIT, Output};
-use super::Line;
+use super::{Fails, Line};
 use crate::config::Fallback;
 use crate::model::{ChannelId, Mono, NotificationId, Now};
-use crate::store::MarkState;
+use crate::notify::trouble::PATIENCE;
 
 /// The channel that stands in for another one.
 #[derive(Debug, Clone)]
@@ -45,7 +47,7 @@ impl Line {
     /// Rule 7: hands on what has failed for long enough.
     pub(in super::super) fn fall_back(&mut self, now: Now, output: &mut Output) {
         let Some(fallback) = self.fallback.clone() else { return };
-        let after = fallback.after;
+        let (after, rests) = (fallback.after, self.rests());
         let all = self.fails_for_long_at(after).is_some_and(|at| now.mono >= at);
         let waiting = self.waiting.iter_mut().map(|entry| (false, entry));
         let under_way = self.under_way.values_mut().flatten().map(|entry| (true, entry));
@@ -56,9 +58,7 @@ impl Line {
                 continue;
             }
             self.status.fallen_back += 1;
-            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
-            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
-            output.marks.push(mark);
+            output.marks.push(entry.mark_waiting(rests, now));
             output.events.push(Event::FallsBack {
                 channel: self.status.id.clone(),
                 id: entry.notification.id.clone(),
@@ -101,12 +101,41 @@ impl Line {
         (self.failing_from < Mono::NEVER).then(|| self.failing_from + after)
     }
 
-    /// Takes up that a message was tried in vain when the daemon ended. It was decided about when
-    /// it was first tried. A receiver who asked for a time is not asked for anything else either.
-    pub(in super::super) fn restore_failing(&mut self, age: Duration, wait: Duration, now: Now) {
+    /// Takes up that a message was tried, and not told, when the daemon ended. It was decided about
+    /// when it was first tried, at `since`.
+    pub(in super::super) fn restore_tried(&mut self, since: Timestamp, now: Now) {
+        let age = Duration::try_from(now.wall.duration_since(since)).unwrap_or_default();
         self.failed_before = self.failed_before.max(age);
+    }
+
+    /// Takes up that a message had failed, and nothing was accepted after it, when the daemon
+    /// ended. A receiver who asked for a time is not asked for anything else either.
+    ///
+    /// While it is still waited for, nothing will have told otherwise: then it has failed for as
+    /// long as the record says. What is due by now shows soon whether the channel works again,
+    /// however long nobody was there to ask; until then it has failed since the start.
+    pub(in super::super) fn restore_failing(
+        &mut self,
+        since: Timestamp,
+        error: &str,
+        wait: Duration,
+        now: Now,
+        output: &mut Output,
+    ) {
         if wait > LONGEST_WAIT {
             self.retry_at = self.retry_at.max(now.mono + wait);
+        }
+        let age = Duration::try_from(now.wall.duration_since(since)).unwrap_or_default();
+        let for_a_while = !wait.is_zero() && age >= PATIENCE;
+        let mut fails = self.failed_first.unwrap_or(Fails { from: now, before: None });
+        fails.before = Some(fails.before.map_or(since, |before| before.min(since)));
+        if for_a_while {
+            fails.from.mono = Mono::ZERO;
+        }
+        self.status.last_error = Some(error.to_owned());
+        if self.failed_first.replace(fails).is_none() {
+            let (channel, reason) = (self.status.id.clone(), error.to_owned());
+            output.events.push(Event::Failing { channel, reason });
         }
     }
 
@@ -119,15 +148,14 @@ impl Line {
         now: Now,
         output: &mut Output,
     ) {
+        let rests = self.rests();
         let on_their_way = self.waiting.iter_mut().chain(self.under_way.values_mut().flatten());
         let is_it = |entry: &&mut Entry| {
             entry.notification.id == *id && entry.fallback.as_ref() == Some(gone)
         };
         for entry in on_their_way.filter(is_it) {
             entry.fallback = None;
-            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
-            mark.next_attempt = (entry.retry_at > now.mono).then(|| now.wall_at(entry.retry_at));
-            output.marks.push(mark);
+            output.marks.push(entry.mark_waiting(rests, now));
         }
     }
 }

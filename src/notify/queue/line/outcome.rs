@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::entry::{Entry, fall_back};
 use super::super::{Event, FIRST_WAIT, LONGEST_ASKED, LONGEST_WAIT, MOST_ATTEMPTS, Output};
-use super::{Line, Unreached};
+use super::{Fails, Line, Unreached};
 use crate::model::{IncidentId, Mono, NotificationId, Now};
 use crate::notify::{DeliveryError, Receipt, Retry};
 use crate::store::{Mark, MarkState, RecipientKey, Refuses};
@@ -78,7 +78,7 @@ impl Line {
         }
         self.status.last_delivered = Some(now.wall);
         self.takes = entries.first().map_or(Duration::ZERO, |entry| now.mono - entry.left_at);
-        self.works(output);
+        self.works(now, output);
     }
 
     /// Who has not got what the others have, if anybody.
@@ -129,10 +129,10 @@ impl Line {
                     entry.alone = true;
                     self.status.retried += 1;
                     entry.error = Some(error.text.clone());
-                    output.marks.push(entry.mark(MarkState::Waiting, now, entry.error.clone()));
+                    output.marks.push(entry.mark_waiting(self.rests(), now));
                     self.put_back(entry, now, output);
                 }
-                self.answers();
+                self.answers(now, output);
                 return;
             }
             Retry::Never => {
@@ -140,7 +140,7 @@ impl Line {
                     self.give_up(entry, error.text.clone(), now, output);
                 }
                 // It answered: what others say may be to its liking.
-                self.answers();
+                self.answers(now, output);
                 self.refusals = self.refusals.saturating_add(1);
                 self.fails(self.refusals >= REFUSALS, error, now, output);
                 return;
@@ -150,7 +150,7 @@ impl Line {
             Retry::Partly { after, works } => {
                 // Only this letter waits, for those who have not got it.
                 if works {
-                    self.works(output);
+                    self.works(now, output);
                 }
                 self.repeat(entries, after.min(LONGEST_ASKED), error, now, output);
                 return;
@@ -204,9 +204,7 @@ impl Line {
             self.status.retried += 1;
             entry.retry_at = next_attempt(entry.left_at, entry.strikes, asked, now.mono);
             entry.error = Some(error.text.clone());
-            let mut mark = entry.mark(MarkState::Waiting, now, entry.error.clone());
-            mark.next_attempt = Some(now.wall_at(entry.retry_at));
-            output.marks.push(mark);
+            output.marks.push(entry.mark_waiting(self.rests(), now));
             self.put_back(entry, now, output);
         }
     }
@@ -224,7 +222,7 @@ impl Line {
     fn fails(&mut self, speaks: bool, error: &DeliveryError, now: Now, output: &mut Output) {
         self.failures = self.failures.saturating_add(1);
         if speaks && self.failed_first.is_none() {
-            self.failed_first = Some(now);
+            self.failed_first = Some(Fails { from: now, before: None });
             output.events.push(Event::Failing {
                 channel: self.status.id.clone(),
                 reason: error.text.clone(),
@@ -233,17 +231,25 @@ impl Line {
     }
 
     /// The receiver has accepted something.
-    fn works(&mut self, output: &mut Output) {
+    fn works(&mut self, now: Now, output: &mut Output) {
         let failures = std::mem::take(&mut self.failures);
         self.refusals = 0;
-        if self.failed_first.take().is_some() {
+        let failed = self.failed_first.take().is_some();
+        self.answers(now, output);
+        if failed {
             output.events.push(Event::Working { channel: self.status.id.clone(), failures });
+            self.record_waits(now, output);
         }
-        self.answers();
+    }
+
+    /// Records anew what a restart would take a channel to fail, or to rest, by.
+    pub(in super::super) fn record_waits(&self, now: Now, output: &mut Output) {
+        let failed = self.on_their_way().filter(|it| it.error.is_some() && !it.is_whole_for_some());
+        output.marks.extend(failed.map(|entry| entry.mark_waiting(self.rests(), now)));
     }
 
     /// The receiver has answered: whatever failed may be tried again.
-    fn answers(&mut self) {
+    fn answers(&mut self, now: Now, output: &mut Output) {
         self.failed_before = Duration::ZERO;
         if self.streak == 0 {
             return;
@@ -259,6 +265,10 @@ impl Line {
         self.struck_several = false;
         self.retry_at = Mono::ZERO;
         self.failing_from = Mono::NEVER;
+        // What has refused is no less one that fails.
+        if self.failed_first.is_some() {
+            self.record_waits(now, output);
+        }
     }
 
     pub(in super::super) fn give_up(

@@ -182,6 +182,7 @@ fn a_fallback_that_is_taken_out_before_it_told_anybody_gives_way_to_another() {
             told_as: FIRING,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         }
     };
     desk.queue.restore(waiting("a", "truc", Some("sms"), None), desk.now);
@@ -375,6 +376,7 @@ fn a_restart_remembers_who_stood_in() {
         told_as: FIRING,
         heard: Vec::new(),
         overtook: None,
+        error: None,
     };
     desk.queue.restore(waiting, desk.now);
     desk.run(Duration::from_hours(1), without(&["truc"]));
@@ -543,6 +545,7 @@ fn tried(id: &str, decided: Timestamp, next_attempt: Option<Timestamp>) -> Waiti
         told_as: FIRING,
         heard: Vec::new(),
         overtook: None,
+        error: next_attempt.map(|_| "429".to_owned()),
     }
 }
 

@@ -147,6 +147,7 @@ fn what_has_waited_since_before_a_restart_is_late_by_the_wall_clock() {
             fallback: None,
             heard: Vec::new(),
             overtook: None,
+            error: None,
         };
         desk.queue.restore(waiting, desk.now);
         assert_eq!(desk.leave()[0].items[0].late.is_some(), late);
@@ -211,6 +212,7 @@ fn what_was_tried_before_a_restart_is_untold_after_it() {
         fallback: None,
         heard: Vec::new(),
         overtook: None,
+        error: None,
     };
     let tried = restored(1);
     desk.queue.restore(tried, desk.now);
@@ -248,6 +250,7 @@ fn restored(desk: &mut Desk, id: &str, kind: NotificationKind, overtook: Option<
         fallback: None,
         heard: Vec::new(),
         overtook: overtook.map(NotificationId::new),
+        error: None,
     };
     desk.queue.restore(waiting, desk.now);
 }
