@@ -164,15 +164,21 @@ pub(super) enum Hand {
 
 impl Hand {
     /// The channel of these settings. `before` is the channel of this name until a reload; what it
-    /// knew and no settings say goes on.
+    /// knew and no settings say goes on, but for who asked another account for time.
     pub(super) fn new(
         channel: &Channel,
         style: &Arc<Style>,
         shared: &Shared,
-        before: Option<&Self>,
+        before: Option<(&Channel, &Self)>,
     ) -> Self {
+        let (was, before) = before.unzip();
+        let known = before.and_then(Self::recipients);
+        let is_other = was.is_some_and(|was| !is_same_account(&was.kind, &channel.kind));
+        if let Some(known) = known.as_ref().filter(|_| is_other) {
+            known.change_account();
+        }
         let (style, http) = (Arc::clone(style), shared.http.clone());
-        let recipients = || before.and_then(Self::recipients).unwrap_or_default();
+        let recipients = || known.clone().unwrap_or_default();
         match &channel.kind {
             ChannelKind::Webhook(settings) => Self::Webhook(Webhook::new(settings, style, http)),
             ChannelKind::Alertmanager(settings) => {
@@ -262,6 +268,25 @@ impl Hand {
             Self::Sms(sms) => sms.time_limit(),
             Self::Exec(exec) => exec.time_limit(),
         }
+    }
+}
+
+/// Whether both reach people through one account, whomever: it is the account that a service asks
+/// for time.
+fn is_same_account(one: &ChannelKind, other: &ChannelKind) -> bool {
+    use ChannelKind::{Email, Sms, Telegram, Zalo};
+    match (one, other) {
+        (Email(a), Email(b)) => {
+            (&a.host, a.port, &a.login, &a.from) == (&b.host, b.port, &b.login, &b.from)
+        }
+        (Sms(a), Sms(b)) => a.gateway == b.gateway,
+        (Telegram(a), Telegram(b)) => (&a.token, &a.base_url) == (&b.token, &b.base_url),
+        (Zalo(a), Zalo(b)) => {
+            let account = (&a.app_id, &a.refresh_token, &a.token_store, &a.base_url);
+            account == (&b.app_id, &b.refresh_token, &b.token_store, &b.base_url)
+        }
+        // The others tell no recipients apart.
+        _ => false,
     }
 }
 
@@ -380,9 +405,33 @@ mod tests {
             let id = ChannelId::new("truc");
             let channel = Channel { id, kind, send_resolved: true, fallback: None };
             let before = Hand::new(&channel, &style("http://a"), &shared, None);
-            let after = Hand::new(&channel, &style("http://b"), &shared, Some(&before));
+            let was = Some((&channel, &before));
+            let after = Hand::new(&channel, &style("http://b"), &shared, was);
             let [before, after] = [&before, &after].map(|hand| hand.recipients().unwrap());
             assert!(Arc::ptr_eq(&before, &after), "{channel:?}");
+            assert_eq!(after.account(), 0, "{channel:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_another_bot_that_a_reload_brings_with_another_token_and_not_with_other_chats() {
+        let style = Arc::new(Style::new(Language::Vi, TimeZone::UTC, "http://a"));
+        let shared = Shared::new(Clock::start());
+        let bot = |token: &str, chats: &[&str], seconds| {
+            let settings = TelegramSettings {
+                token: SecretSource::Env(token.to_owned()),
+                chats: chats.iter().copied().map(str::to_owned).collect(),
+                base_url: WebAddress::new("http://127.0.0.1:9"),
+                timeout: Duration::from_secs(seconds),
+            };
+            let (id, kind) = (ChannelId::new("truc"), ChannelKind::Telegram(settings));
+            Channel { id, kind, send_resolved: true, fallback: None }
+        };
+        let was = bot("A", &["1"], 1);
+        let before = Hand::new(&was, &style, &shared, None);
+        for (now, account) in [(bot("A", &["1", "2"], 5), 0), (bot("B", &["1"], 1), 1)] {
+            let after = Hand::new(&now, &style, &shared, Some((&was, &before)));
+            assert_eq!(after.recipients().unwrap().account(), account);
         }
     }
 }

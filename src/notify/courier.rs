@@ -337,7 +337,7 @@ impl Round {
             let hand = match before.remove(&channel.id) {
                 Some((known, hand)) if same_style && known == *channel => hand,
                 before => {
-                    let before = before.as_ref().map(|(_, hand)| &**hand);
+                    let before = before.as_ref().map(|(known, hand)| (known, &**hand));
                     Arc::new(Hand::new(channel, &self.style, &self.shared, before))
                 }
             };

@@ -7,7 +7,8 @@
 //!    told a line of a digest twice because its other lines changed, and what is known outlasts a
 //!    reload. A newer message about something that they know is told as what it is, not as news. A
 //!    text in pieces stays as it is once somebody has one of them, but for a restart.
-//! 2. A recipient who asked for time is left alone until then, whatever there is to tell.
+//! 2. A recipient who asked for time is left alone until then, whatever there is to tell, unless a
+//!    reload has them reached through another account: it is to that one that they said so.
 //! 3. Posts to one recipient keep to the pace that the service allows.
 //! 4. All recipients of a channel are reached through one service. Where a post hangs, the others
 //!    are not tried at the same attempt: each would hang as long, and the service would be back for
@@ -122,6 +123,8 @@ struct Run {
 /// A letter on its way to all recipients.
 struct Round<'a, P> {
     known: &'a Recipients,
+    /// Through which account.
+    account: u32,
     way: &'a P,
     state: Mutex<State>,
 }
@@ -160,7 +163,8 @@ impl Recipients {
     /// accept. What comes of it is said by [`verdict`].
     pub(super) async fn deliver<P: Post>(&self, letter: &Letter, way: &P) -> Receipt {
         let state = State { runs: self.runs(letter, way), anew: false, answered: None };
-        let round = Round { known: self, way, state: Mutex::new(state) };
+        let account = self.account();
+        let round = Round { known: self, account, way, state: Mutex::new(state) };
         while !round.is_answered() && round.post_next().await {}
         join_all((0..way.at_once().max(1)).map(|_| round.post_on())).await;
         let state = round.state.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -270,7 +274,7 @@ impl<P: Post> Round<'_, P> {
             }
         } else if let Retry::After(asked) = error.retry {
             let spoken_for = if P::ASKS_FOR_ALL { runs.as_slice() } else { &runs[at..=at] };
-            self.known.leave_alone(spoken_for, asked, &error.text);
+            self.known.leave_alone(spoken_for, self.account, asked, &error.text);
         }
         true
     }

@@ -25,7 +25,9 @@
 //!    restart meanwhile repeats it to nobody. Where a receiver asked for longer than we would wait,
 //!    it is asked for nothing meanwhile, also after a restart. When the next attempt is due stands
 //!    on record beside what the last one said only until the channel accepts anything. So a restart
-//!    knows that a channel fails, and counts it as one until then.
+//!    knows that a channel fails, and counts it as one until then. Where a reload has it lead
+//!    elsewhere, what waits is tried there at once, and what is under way to the receiver before
+//!    makes nothing wait for long.
 //! 5. A message that failed three times in a row lets others go first: the fault may be its own.
 //!    The more of them have failed, the oftener each is tried before another one is: then it is
 //!    rather the channel, and what was never tried leaves in few digests once that is back. If one
@@ -204,8 +206,7 @@ impl Queue {
             line.fallback = setup.fallback.map(StandsIn::new);
             line.ends = setup.ends;
             if setup.anew {
-                line.refusing.clear();
-                line.generation = line.generation.wrapping_add(1);
+                line.leads_elsewhere(now, &mut self.output);
             }
             line.recipients = setup.recipients;
             setup.kind.clone_into(&mut line.status.kind);

@@ -4,6 +4,7 @@
 //! How much is remembered is bounded, whatever never ends.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) const BEGUN: usize = 64;
 pub(in crate::notify) struct Recipients {
     known: Mutex<BTreeMap<RecipientKey, Recipient>>,
     cut: Mutex<VecDeque<Cut>>,
+    /// Counts the accounts through which they were reached.
+    account: AtomicU32,
 }
 
 /// A text in the pieces of which somebody has the first. Written anew it may say less, and the cut
@@ -175,12 +178,28 @@ impl Recipients {
         }
     }
 
-    pub(super) fn leave_alone(&self, runs: &[Run], asked: Duration, text: &str) {
+    /// Somebody asked for time, who was posted to through this account.
+    pub(super) fn leave_alone(&self, runs: &[Run], account: u32, asked: Duration, text: &str) {
         let mut all = self.all();
+        if account != self.account() {
+            return;
+        }
         let until = Instant::now() + asked.min(LONGEST_ASKED);
         for run in runs {
             all.entry(run.who.clone()).or_default().rest = Some((until, text.to_owned()));
         }
+    }
+
+    /// They are reached through another account from now on, to which nobody said anything yet.
+    pub(in crate::notify) fn change_account(&self) {
+        let mut all = self.all();
+        self.account.fetch_add(1, Ordering::Relaxed);
+        all.values_mut().for_each(|recipient| recipient.rest = None);
+    }
+
+    /// Through which account they are reached.
+    pub(in crate::notify) fn account(&self) -> u32 {
+        self.account.load(Ordering::Relaxed)
     }
 
     /// Remembers that somebody accepted a message, or a piece of it with others to come.

@@ -160,7 +160,7 @@ async fn who_hung_is_not_kept_waiting_by_one_who_may_be_posted_to_only_later() {
     known.note_hung(&runs[1].who, true);
     let state = State { runs, anew: false, answered: None };
     let way = &Paced(row);
-    let round = Round { known: &known, way, state: Mutex::new(state) };
+    let round = Round { known: &known, account: 0, way, state: Mutex::new(state) };
     assert_eq!(round.take_next(), Some((1, Instant::now())));
     assert_eq!(round.take_next(), Some((0, Instant::now() + seconds(55))));
 }
@@ -367,6 +367,28 @@ async fn who_asks_for_time_is_left_alone_until_then_by_every_letter() {
     assert_eq!(busy.posts(), ["0:b-1"]);
     tokio::time::advance(seconds(20)).await;
     assert_eq!(known.deliver(&letter("a", &["a"]), &Row::new(2, |_, _| None)).await.result, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asked_one_account_for_time_has_asked_no_other_one() {
+    let known = Recipients::default();
+    let busy = Row::new(1, |_, _: &str| Some(Retry::After(seconds(600))));
+    known.deliver(&letter("a", &["a"]), &busy).await.result.unwrap_err();
+    known.change_account();
+    let row = Row::new(1, |_, _| None);
+    assert_eq!(known.deliver(&letter("a", &["a"]), &row).await.result, Ok(()));
+
+    // Nor has who is asked by the former one while the settings change.
+    let slow =
+        Row { takes: seconds(2), ..Row::new(1, |_, _: &str| Some(Retry::After(seconds(600)))) };
+    let change = async {
+        tokio::time::sleep(seconds(1)).await;
+        known.change_account();
+    };
+    let b = letter("b", &["b"]);
+    let (receipt, ()) = tokio::join!(known.deliver(&b, &slow), change);
+    assert!(receipt.result.is_err());
+    assert_eq!(known.deliver(&b, &row).await.result, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

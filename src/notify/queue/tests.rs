@@ -1,6 +1,7 @@
 //! The queue over virtual time: hours of a dead receiver in a millisecond.
 
 mod catching_up;
+mod elsewhere;
 mod fallback;
 mod refused;
 mod restart;

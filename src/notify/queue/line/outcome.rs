@@ -146,13 +146,14 @@ impl Line {
                 return;
             }
             Retry::Later => Duration::ZERO,
-            Retry::After(asked) => asked.min(LONGEST_ASKED),
+            Retry::After(asked) => self.grants(&entries, asked),
             Retry::Partly { after, works } => {
                 // Only this letter waits, for those who have not got it.
                 if works {
                     self.works(now, output);
                 }
-                self.repeat(entries, after.min(LONGEST_ASKED), error, now, output);
+                let asked = self.grants(&entries, after);
+                self.repeat(entries, asked, error, now, output);
                 return;
             }
         };
@@ -167,6 +168,30 @@ impl Line {
         let again = next_attempt(left_at, self.streak, asked, now.mono);
         self.retry_at = self.retry_at.max(again);
         self.repeat(entries, asked, error, now, output);
+    }
+
+    /// Rule 4: how long a receiver is left alone who asked for so long. One whom the settings do not
+    /// name any more has asked for nobody.
+    fn grants(&self, entries: &[Entry], asked: Duration) -> Duration {
+        let is_other = entries.iter().any(|entry| entry.generation != self.generation);
+        if is_other { Duration::ZERO } else { asked.min(LONGEST_ASKED) }
+    }
+
+    /// Rule 4: the channel leads elsewhere from now on. That it has failed stands until it accepts
+    /// something; for how long counts for the fallback once it has failed there as well.
+    pub(in super::super) fn leads_elsewhere(&mut self, now: Now, output: &mut Output) {
+        self.refusing.clear();
+        self.generation = self.generation.wrapping_add(1);
+        if self.failing_from < Mono::NEVER {
+            self.failed_before += now.mono - self.failing_from;
+        }
+        (self.streak, self.failing_from) = (0, Mono::NEVER);
+        (self.struck, self.struck_several) = (None, false);
+        self.retry_at = Mono::ZERO;
+        for entry in &mut self.waiting {
+            (entry.strikes, entry.retry_at) = (0, Mono::ZERO);
+        }
+        self.record_waits(now, output);
     }
 
     /// Rule 9: a message that some have, and the others will not get this way any more.
@@ -244,7 +269,7 @@ impl Line {
 
     /// Records anew what a restart would take a channel to fail, or to rest, by.
     pub(in super::super) fn record_waits(&self, now: Now, output: &mut Output) {
-        let failed = self.on_their_way().filter(|it| it.error.is_some() && !it.is_whole_for_some());
+        let failed = self.on_their_way().filter(|entry| entry.error.is_some());
         output.marks.extend(failed.map(|entry| entry.mark_waiting(self.rests(), now)));
     }
 
