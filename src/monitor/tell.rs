@@ -95,9 +95,9 @@ impl Monitor {
                 Need::Tell(Why::Over) => ends_wait,
                 _ => false,
             };
-            // What is told to one may reopen it for the others, before anything is told: a step that
-            // was due by what it was until now is not due by what it has become. One that is about
-            // to be reopened waits for that.
+            // What is told to one may reopen it for the others, before anything is told: a step
+            // that was due by what it was until now is not due by what it has become. One that is
+            // about to be reopened waits for that.
             let incident = &*entry.incident;
             let reopens =
                 |need: &&Need| matches!(need, Need::Tell(why) if policy::reopens(incident, *why));

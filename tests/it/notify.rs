@@ -814,8 +814,8 @@ const BOTH: [&str; 2] = ["duty", "phones"];
 /// Letters that a webhook has under way at once.
 const UNDER_WAY: usize = 4;
 
-/// How the line begins that the child below prints of a message that is told though the disk has not
-/// answered for so long that silence would be worse.
+/// How the line begins that the child below prints of a message that is told though the disk has
+/// not answered for so long that silence would be worse.
 const HASTY: &str = "not on record yet: ";
 
 /// Incidents of the child below, each opened and told, taken on, then over and told.

@@ -170,8 +170,8 @@ impl Line {
         self.repeat(entries, asked, error, now, output);
     }
 
-    /// Rule 4: how long a receiver is left alone who asked for so long. One whom the settings do not
-    /// name any more has asked for nobody.
+    /// Rule 4: how long a receiver is left alone who asked for so long. One whom the settings do
+    /// not name any more has asked for nobody.
     fn grants(&self, entries: &[Entry], asked: Duration) -> Duration {
         let is_other = entries.iter().any(|entry| entry.generation != self.generation);
         if is_other { Duration::ZERO } else { asked.min(LONGEST_ASKED) }
