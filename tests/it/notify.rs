@@ -22,11 +22,12 @@ use vchealth::config::{
 };
 use vchealth::model::{
     Ack, Batch, Change, ChannelId, ChannelStatus, IncidentId, Language, Notification,
-    NotificationKind, Refusal, WebAddress,
+    NotificationId, NotificationKind, Refusal, WebAddress,
 };
 use vchealth::notify::{Courier, Inbox, Retry, Setup, Style, test_alert};
 use vchealth::store::{
-    ChannelTotals, FILE_NAME, Heard, History, MarkState, News, RecipientKey, Store, Ticket, Writer,
+    ChannelTotals, FILE_NAME, Heard, History, MarkState, News, RecipientKey, Store, Ticket,
+    Waiting, Writer,
 };
 
 use crate::fixtures::{Scratch, at, child, incident, kills, notification, random};
@@ -880,7 +881,7 @@ struct Taken {
     /// In which lives each phone got each letter.
     phones: BTreeMap<(String, String), Vec<usize>>,
     /// The life that the child is in, and what was on record as waiting when each one before ended,
-    /// with whoever had it, or was told before the disk had taken it.
+    /// with whoever had that message, or was told before the disk had taken it.
     life: usize,
     waited: Vec<BTreeMap<String, BTreeSet<RecipientKey>>>,
 }
@@ -1089,8 +1090,13 @@ fn waiting(dir: &Path) -> BTreeMap<String, BTreeSet<RecipientKey>> {
     }
     let (store, _) = Store::open(copy.path(), Clock::start().now().wall).unwrap();
     let waiting = store.waiting().unwrap();
-    let who = |heard: Vec<Heard>| heard.into_iter().map(|heard| heard.recipient).collect();
-    waiting.into_iter().map(|it| (it.notification.id.to_string(), who(it.heard))).collect()
+    // Of the same incident somebody may have had an earlier message only.
+    let who = |id: &NotificationId, heard: Vec<Heard>| {
+        let has = heard.into_iter().filter(|heard| heard.message == *id);
+        has.map(|heard| heard.recipient).collect()
+    };
+    let both = |it: Waiting| (it.notification.id.to_string(), who(&it.notification.id, it.heard));
+    waiting.into_iter().map(both).collect()
 }
 
 /// Whether a message is on record as told, or as told to one of several.
@@ -1101,8 +1107,8 @@ fn is_recorded(dir: &Path, id: &str, to: Option<&RecipientKey>) -> bool {
     its.map(|it| &it.mark).any(|mark| match to {
         None => mark.state == MarkState::Delivered,
         Some(phone) => {
-            let has = mark.heard.iter().any(|heard| heard.recipient == *phone);
-            has || mark.state != MarkState::Waiting
+            let its = |heard: &Heard| heard.recipient == *phone && heard.message == mark.id;
+            mark.heard.iter().any(its) || mark.state != MarkState::Waiting
         }
     })
 }
