@@ -114,14 +114,18 @@ impl Entry {
     /// Whether some recipients have all of this very message, which waits for the others only,
     /// whatever the channel does.
     pub(super) fn is_whole_for_some(&self) -> bool {
-        let whole = |it: &Heard| matches!(it.has, Has::Whole(_));
-        self.heard.iter().any(|heard| heard.message == self.notification.id && whole(heard))
+        self.heard_itself().any(|has| matches!(has, Has::Whole(_)))
     }
 
     /// Whether some recipients have this very message, which waits for the others only.
     pub(super) fn is_told_to_some(&self) -> bool {
-        let has = |it: &Heard| !matches!(it.has, Has::Refused(_));
-        self.heard.iter().any(|heard| heard.message == self.notification.id && has(heard))
+        self.heard_itself().any(|has| !matches!(has, Has::Refused(_)))
+    }
+
+    /// What each recipient has of this very message, or that they refuse it.
+    fn heard_itself(&self) -> impl Iterator<Item = &Has> {
+        let its = self.heard.iter().filter(|heard| heard.message == self.notification.id);
+        its.map(|heard| &heard.has)
     }
 
     /// Takes over who has heard of the incident in an older message.
