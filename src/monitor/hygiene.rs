@@ -10,8 +10,8 @@ use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
 use crate::model::{
-    Cause, Certificate, CheckKind, Detail, EndpointIx, Evidence, Failure, Mono, Now, RemoteFailure,
-    Reply, Resolution, Saw, SelfDoubt, SiteIx, TargetIx, TargetKey,
+    Cause, Certificate, CheckKind, Detail, EndpointIx, Evidence, Failure, Incident, Mono, Now,
+    RemoteFailure, Reply, Resolution, Saw, SelfDoubt, SiteIx, TargetIx, TargetKey,
 };
 
 /// A clock must be seen off this often in a row, and so must a certificate be seen to be out of its
@@ -27,6 +27,9 @@ const GONE: u8 = 10;
 /// section 7.2).
 const RESYNC: Duration = Duration::from_secs(1024);
 
+/// Devices of which a notice is open, and of what.
+type Notices = BTreeMap<(EndpointIx, Cause), Slot>;
+
 /// What is to be looked at, and what was seen of clocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hygiene {
@@ -40,8 +43,8 @@ pub(super) struct Hygiene {
     absent: BTreeMap<(TargetIx, Cause), u8>,
     /// Devices that wait to be judged until most of the clocks were seen.
     waiting: BTreeSet<EndpointIx>,
-    /// Devices whose clocks were off when most others were set right, and until when these may
-    /// follow; by name, since a reload has them stand elsewhere.
+    /// Devices whose clocks were off when most others were set right, or may have been, and until
+    /// when these may follow; by name, since a reload has them stand elsewhere.
     following: BTreeMap<TargetKey, Mono>,
     /// Why our own clock is suspected; none when it is not.
     pub(super) own_clock: Option<SelfDoubt>,
@@ -112,6 +115,41 @@ impl Hygiene {
         Self { own_clock, following: self.following, ..Self::default() }
     }
 
+    /// Takes up a doubt of our clock that a restart found on record. While it is open the clock is
+    /// wrong as before. Where it is over, which clocks were to follow is not on record: all may be
+    /// that were not seen since.
+    pub(super) fn recall(&mut self, picture: &Picture, incident: &Incident, now: Now) {
+        let mut doubts = incident.evidence.iter().rev().filter_map(|it| match &it.saw {
+            Saw::Ourselves(doubt) => Some(doubt),
+            _ => None,
+        });
+        let last = doubts.next();
+        let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
+        match incident.resolved {
+            None => self.own_clock = off.cloned(),
+            Some(over) if off.is_some() => {
+                let ago = now.wall.duration_since(over).unsigned_abs();
+                let until = now.mono.earlier(ago) + RESYNC;
+                if now.mono < until {
+                    self.let_unheard_follow(picture, until);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Lets those follow until then whose clocks were not seen since the start.
+    fn let_unheard_follow(&mut self, picture: &Picture, until: Mono) {
+        let topology = picture.topology();
+        for endpoint in topology.endpoint_ixs() {
+            let targets = &topology.endpoint(endpoint).targets;
+            let shows = |ix: &TargetIx| picture.target(*ix).shows_clock();
+            if !targets.iter().any(shows) && targets.iter().any(|ix| is_unheard(picture, *ix)) {
+                self.following.entry(topology.endpoint_key(endpoint)).or_insert(until);
+            }
+        }
+    }
+
     /// Opens and ends the incidents that give notice.
     ///
     /// 1. A certificate that ends within `certificate_before`, has ended, or is not valid yet, by
@@ -124,8 +162,8 @@ impl Hygiene {
     ///    most are right again. Then neither clocks nor certificates are complained of: both are
     ///    held against ours. Nor are they right after ours was set, until most of the clocks were
     ///    seen again; what was seen before that is judged then.
-    ///    Clocks that were off with most others may follow them for [`RESYNC`] before they are
-    ///    complained of.
+    ///    Clocks that were off with most others, or have not been seen since the start, may follow
+    ///    them for [`RESYNC`] before they are complained of.
     /// 4. They end when something better is seen. Of a device that does not answer nothing better
     ///    is seen, so they stay open, and rest while a wider incident explains its site. They end,
     ///    too, when nothing is shown any more by what answers, [`GONE`] times in a row.
@@ -161,16 +199,16 @@ impl Hygiene {
                 self.off.remove(&target);
                 if picture.target(target).clock_offset_s().is_some() {
                     picture.targets[target.ix()].clock_is_right();
+                    self.has_followed(picture, target);
                 }
             }
         }
         // Nearly always nothing is wrong and nothing was. Then there is nothing to say, and no need
         // to look at the clocks of everybody.
-        let notices = ledger.notices();
         let is_calm = self.waiting.is_empty()
             && !endpoints.iter().any(|ix| self.is_of_concern(&notices, picture, *ix, now.wall));
         if is_calm && self.own_clock.is_none() {
-            rest(ledger, picture);
+            rest(ledger, picture, &notices);
             return;
         }
         let clocks = Clocks::of(picture);
@@ -186,6 +224,7 @@ impl Hygiene {
                     let key = topology.endpoint_key(topology.target(target).endpoint);
                     self.following.entry(key).or_insert(now.mono + RESYNC);
                 }
+                self.let_unheard_follow(picture, now.mono + RESYNC);
             }
         }
         if !clocks.are_enough() {
@@ -211,17 +250,26 @@ impl Hygiene {
                 if clock.is_some() && now.mono < until && !is_open {
                     continue;
                 }
-                let targets = &picture.topology().endpoint(endpoint).targets;
-                if !targets.iter().any(|ix| is_off(picture, *ix)) {
-                    self.following.remove(&key);
-                }
             }
             let targets = &picture.topology().endpoint(endpoint).targets;
             if clock.is_some() || !targets.iter().any(|ix| is_off(picture, *ix)) {
                 settle(ledger, picture, endpoint, Cause::Clock, clock, now);
             }
         }
-        rest(ledger, picture);
+        rest(ledger, picture, &ledger.notices());
+    }
+
+    /// Of a device whose clock was seen to be right none is waited for any more. While ours is
+    /// suspected it only agrees with ours.
+    fn has_followed(&mut self, picture: &Picture, target: TargetIx) {
+        if self.following.is_empty() || self.own_clock.is_some() {
+            return;
+        }
+        let topology = picture.topology();
+        let endpoint = topology.target(target).endpoint;
+        if !topology.endpoint(endpoint).targets.iter().any(|ix| is_off(picture, *ix)) {
+            self.following.remove(&topology.endpoint_key(endpoint));
+        }
     }
 
     /// Notes whether a target still shows what it is known for. Where it has not for a while that
@@ -232,7 +280,7 @@ impl Hygiene {
         picture: &mut Picture,
         of: (TargetIx, Cause),
         shown: bool,
-        notices: &BTreeSet<(EndpointIx, Cause)>,
+        notices: &Notices,
         now: Now,
     ) {
         if shown {
@@ -248,10 +296,10 @@ impl Hygiene {
         };
         let check = &topology.check_of(target).id;
         let rests_on_it = |slot: &Slot| {
-            ledger.get(*slot).is_some_and(|it| it.incident.check.as_ref() == Some(check))
+            let entry = ledger.get(*slot).filter(|it| it.incident.is_open());
+            entry.is_some_and(|it| it.incident.check.as_ref() == Some(check))
         };
-        let open = notices.contains(&(endpoint, cause)).then_some(Scope::Item(endpoint, cause));
-        let open = open.and_then(|scope| ledger.open_of(&scope)).filter(rests_on_it);
+        let open = notices.get(&(endpoint, cause)).copied().filter(rests_on_it);
         if !known(picture, target) && open.is_none() {
             return;
         }
@@ -290,12 +338,12 @@ impl Hygiene {
     /// Whether a notice about this device is open or may have to be.
     fn is_of_concern(
         &self,
-        notices: &BTreeSet<(EndpointIx, Cause)>,
+        notices: &Notices,
         picture: &Picture,
         endpoint: EndpointIx,
         now: Timestamp,
     ) -> bool {
-        let is_open = |cause| notices.contains(&(endpoint, cause));
+        let is_open = |cause| notices.contains_key(&(endpoint, cause));
         let targets = &picture.topology().endpoint(endpoint).targets;
         targets.iter().any(|ix| is_off(picture, *ix))
             || self.certificate(picture, endpoint, now).flatten().is_some()
@@ -393,18 +441,12 @@ fn settle(
 }
 
 /// Lets notices rest while something explains why their site is down.
-fn rest(ledger: &mut Ledger, picture: &Picture) {
-    let items: Vec<_> = ledger
-        .iter()
-        .filter(|(_, entry)| entry.incident.is_open())
-        .filter_map(|(slot, entry)| match entry.scope {
-            Scope::Item(endpoint, _) => Some((slot, picture.topology().endpoint(endpoint).site)),
-            _ => None,
-        })
-        .collect();
-    for (slot, site) in items {
+fn rest(ledger: &mut Ledger, picture: &Picture, notices: &Notices) {
+    for ((endpoint, _), slot) in notices {
+        let site = picture.topology().endpoint(*endpoint).site;
         let explained = explaining_silence(ledger, picture, site);
-        if let Some(entry) = ledger.get_mut(slot)
+        if let Some(entry) = ledger.get_mut(*slot)
+            && entry.incident.is_open()
             && entry.incident.absorbed_by != explained
         {
             entry.change().absorbed_by = explained;
@@ -439,6 +481,14 @@ fn is_out_of_time(picture: &Picture, ix: TargetIx, now: Timestamp) -> Option<boo
     let theirs = SignedDuration::from_secs(target.clock_offset_s().unwrap_or(0));
     let theirs = now.checked_add(theirs).unwrap_or(now);
     Some(wrong_at(now) && wrong_at(theirs))
+}
+
+/// Whether a target has not answered since the start and may show its clock when it does.
+fn is_unheard(picture: &Picture, ix: TargetIx) -> bool {
+    let may =
+        matches!(picture.topology().check_of(ix).kind, CheckKind::Http(_) | CheckKind::Sip(_));
+    let target = picture.target(ix);
+    may && target.good_at == Mono::ZERO && (target.seen_up || target.asked_at == Mono::ZERO)
 }
 
 /// Whether a target's clock is off by too much.
@@ -482,14 +532,8 @@ impl Clocks {
         let mut clocks = Self { known: 0, seen: Vec::new(), off: Vec::new(), blaming_us: 0 };
         for endpoint in topology.endpoint_ixs() {
             let targets = &topology.endpoint(endpoint).targets;
-            let shows = |ix: &TargetIx| {
-                let may =
-                    matches!(topology.check_of(*ix).kind, CheckKind::Http(_) | CheckKind::Sip(_));
-                let target = picture.target(*ix);
-                let unheard = target.good_at == Mono::ZERO
-                    && (target.seen_up || target.asked_at == Mono::ZERO);
-                target.shows_clock() || (may && unheard)
-            };
+            let shows =
+                |ix: &TargetIx| picture.target(*ix).shows_clock() || is_unheard(picture, *ix);
             clocks.known += usize::from(targets.iter().any(shows));
             let seen = |ix: &TargetIx| Some((*ix, picture.target(*ix).clock_offset_s()?));
             let Some((target, offset)) = targets.iter().find_map(seen) else { continue };

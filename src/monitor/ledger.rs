@@ -44,12 +44,12 @@ impl Ledger {
     }
 
     /// Devices of which a notice is open, and of what.
-    pub(super) fn notices(&self) -> BTreeSet<(EndpointIx, Cause)> {
-        let about = |entry: &Entry| match entry.scope {
-            Scope::Item(endpoint, cause) if entry.is_open() => Some((endpoint, cause)),
+    pub(super) fn notices(&self) -> BTreeMap<(EndpointIx, Cause), Slot> {
+        let about = |(slot, entry): (Slot, &Entry)| match entry.scope {
+            Scope::Item(endpoint, cause) if entry.is_open() => Some(((endpoint, cause), slot)),
             _ => None,
         };
-        self.entries.values().filter_map(about).collect()
+        self.iter().filter_map(about).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {

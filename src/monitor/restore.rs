@@ -122,6 +122,10 @@ impl Monitor {
 
     /// Puts an incident back in its place; gives it where it is open and that place is gone.
     fn remember(&mut self, incident: Incident, now: Now) -> Option<Slot> {
+        let is_of_clock = || Weakness::of_record(&incident) == Weakness::Clock;
+        if incident.cause == Cause::Monitor && is_of_clock() {
+            self.hygiene.recall(&self.picture, &incident, now);
+        }
         let flapping = &self.picture.settings().flapping;
         let ended_long_ago = !incident.is_open()
             && !flap::may_return(&incident, flapping, now.wall)
@@ -242,11 +246,6 @@ impl Monitor {
             }
         }
         match Weakness::of_record(incident) {
-            Weakness::Clock => {
-                let last = latest.next();
-                let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
-                self.hygiene.own_clock = off.cloned();
-            }
             // Also what is found out within a second: that a part is not heard of until then must
             // not pass for its being well.
             Weakness::Part(_) => {
