@@ -466,9 +466,57 @@ fn onset(picture: &Picture, scope: &Scope, kind: Kind, members: &[SiteIx]) -> Op
 mod tests {
     use super::*;
     use crate::config::FlappingSettings;
-    use crate::model::NotificationKind;
+    use crate::model::{NotificationKind, SiteId};
     use crate::monitor::flap;
+    use crate::monitor::site::Finding;
+    use crate::monitor::tests::{config, province, start};
     use crate::store::tests::{at, incident, told};
+
+    /// A district that rests under its power, and that under the province; all explain `a` and
+    /// `b`. The slots from the inside out.
+    fn nested(picture: &Picture) -> (Ledger, [Slot; 3], [SiteIx; 2]) {
+        let site = |id: &str| picture.topology().find_site(&SiteId::new(id)).unwrap();
+        let power = Scope::Label { label: "power".to_owned(), value: "lo-7".to_owned() };
+        let scopes = [Scope::Below(site("huyen")), power, Scope::Below(site("tinh"))];
+        let sites = ["a", "b"].map(site);
+        let mut ledger = Ledger::default();
+        let ids = ["inner", "middle", "outer"];
+        let slots = std::array::from_fn(|n| {
+            let mut it = incident(ids[n], "huyen");
+            it.absorbed_by = ids.get(n + 1).map(|id| IncidentId::new(*id));
+            let members = sites.map(|site| (site, false)).into();
+            let (scope, kind) = (scopes[n].clone(), Some(Kind::Silent));
+            ledger.restore(Arc::new(it), scope, kind, members, Mono::ZERO)
+        });
+        (ledger, slots, sites)
+    }
+
+    #[test]
+    fn who_leaves_the_outermost_incident_leaves_all_that_rest_beneath() {
+        let config = config(province("{tinh: {huyen: [a, b]}}"));
+        let mut picture = Picture::new(Arc::new(config), start().wall);
+        let (mut ledger, [inner, middle, outer], [a, b]) = nested(&picture);
+        for site in [a, b] {
+            picture.site_mut(site).group = Some(outer);
+        }
+        ledger.give_up_beneath(outer, &picture, a, start());
+        for slot in [inner, middle] {
+            let left: Vec<SiteIx> = ledger.get(slot).unwrap().left().collect();
+            assert_eq!(left, [b], "{slot:?}");
+        }
+    }
+
+    #[test]
+    fn what_wakes_says_nothing_of_sites_that_are_well() {
+        let config = config(province("{tinh: {huyen: [a, b]}}"));
+        let mut picture = Picture::new(Arc::new(config), start().wall);
+        let (mut ledger, [inner, ..], [a, b]) = nested(&picture);
+        picture.site_mut(a).finding = Finding::Well;
+        ledger.get_mut(inner).unwrap().change().absorbed_by = None;
+        ledger.wake(inner, &mut picture, start());
+        let left: Vec<SiteIx> = ledger.get(inner).unwrap().left().collect();
+        assert_eq!((left, picture.site(a).group), (vec![b], None));
+    }
 
     #[test]
     fn a_clock_that_is_set_changes_nothing_of_what_came_back_and_when() {

@@ -97,7 +97,8 @@ impl Ledger {
         self.give_up_beneath(slot, picture, site, now);
     }
 
-    /// What rests under a wider incident explains a site no longer that left that one.
+    /// What rests under a wider incident explains a site no longer that left that one, nor does
+    /// what rests under that.
     pub(super) fn give_up_beneath(
         &mut self,
         slot: Slot,
@@ -105,9 +106,14 @@ impl Ledger {
         site: SiteIx,
         now: Now,
     ) {
-        for narrower in self.resting_under(slot) {
-            if self.get(narrower).is_some_and(|other| other.members.get(&site) == Some(&false)) {
-                self.give_up(narrower, picture, site, now);
+        let (mut beneath, mut seen) = (vec![slot], BTreeSet::new());
+        while let Some(slot) = beneath.pop().filter(|slot| seen.insert(*slot)) {
+            for narrower in self.resting_under(slot) {
+                let its = self.get(narrower).and_then(|other| other.members.get(&site));
+                if its == Some(&false) {
+                    self.give_up(narrower, picture, site, now);
+                }
+                beneath.push(narrower);
             }
         }
     }
@@ -155,8 +161,8 @@ impl Ledger {
         }
     }
 
-    /// What rested explains its sites again, but for those that something else explains by now.
-    /// What nobody has heard of yet and is milder by now is that from the start.
+    /// What rested explains its sites again, but for those that are well or that something else
+    /// explains by now. What nobody has heard of yet and is milder by now is that from the start.
     pub(super) fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
@@ -176,6 +182,7 @@ impl Ledger {
         for site in left {
             let known = picture.site(site);
             let free = match known.group {
+                _ if known.finding == Finding::Well => false,
                 Some(group) => group == slot,
                 None => !known.own.and_then(|own| self.get(own)).is_some_and(Entry::is_active),
             };

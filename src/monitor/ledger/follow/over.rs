@@ -187,6 +187,7 @@ impl Ledger {
                 record::affect(other, picture, site, since, now);
             } else if !well {
                 give_up(other, picture, site, now);
+                self.give_up_beneath(*slot, picture, site, now);
             }
         }
     }
