@@ -580,7 +580,7 @@ fn widest<'s>(
 }
 
 /// Whether `part` is at least `share` of `whole`.
-fn at_least(part: usize, share: f64, whole: usize) -> bool {
+pub(super) fn at_least(part: usize, share: f64, whole: usize) -> bool {
     as_f64(part) >= share * as_f64(whole)
 }
 

@@ -266,6 +266,13 @@ impl Picture {
         all().find(up).or_else(|| all().next())
     }
 
+    /// The devices of a site that answer, as far as that is confirmed.
+    pub(super) fn answering(&self, site: SiteIx) -> impl Iterator<Item = &Judged> {
+        let all = self.topology().site(site).endpoints.iter();
+        let judged = all.map(|endpoint| &self.endpoint(*endpoint).judged);
+        judged.filter(|it| matches!(it.hard, Health::Up | Health::Degraded))
+    }
+
     /// Whether a service did not answer while the path to its device loses much.
     fn is_drowned(&self, target: TargetIx, outcome: &Outcome) -> bool {
         let is_service = || !self.topology().check_of(target).kind.is_reachability();

@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::Monitor;
 use super::blind::{self, Sight};
+use super::correlate;
 use super::drill::Drills;
 use super::flap;
 use super::grade::PathRecord;
@@ -168,16 +171,25 @@ impl Monitor {
         let incident = Arc::new(incident);
         let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
         let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
-        let returned_at = returned_at.map_or(Mono::ZERO, ago);
+        let mut returned_at = returned_at.map_or(Mono::ZERO, ago);
         // A graver fault that took its place after it had come back began later still.
         let began = incident.relapses.last().map_or(incident.began, |it| incident.began.max(*it));
         let began_at = ago(began);
-        // Since when the site that others hang on answers again.
+        // Since when the site that others hang on answers again, or so many of those that have
+        // something in common that silenced them.
         let over_since = match &scope {
             Some(Scope::Below(node)) if open && !still.is_empty() => {
                 let id = &topology.site(*node).id;
                 let affected = incident.affected.iter().find(|affected| affected.site == *id);
                 affected.and_then(|affected| affected.until).map(ago)
+            }
+            Some(Scope::Label { .. }) if active && kind == Some(Kind::Silent) => {
+                self.was_over(&members, now).map(|(over, last)| {
+                    // Nothing is concluded before it could be seen anew how they do.
+                    let window = self.picture.settings().correlation.window;
+                    returned_at = returned_at.max(last).max(now.mono.earlier(window));
+                    over
+                })
             }
             _ => None,
         };
@@ -213,6 +225,21 @@ impl Monitor {
             }
         }
         is_gone.then_some(slot)
+    }
+
+    /// When so many of those that something had silenced answered again that this was over, and when
+    /// the last of them did; none if it is not over by what is on record.
+    fn was_over(&self, members: &BTreeMap<SiteIx, bool>, now: Now) -> Option<(Mono, Mono)> {
+        let ago = |at: Timestamp| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
+        let back = members.keys().filter_map(|site| {
+            let since = self.picture.answering(*site).filter_map(|it| it.since);
+            since.map(|since| ago(since.into())).min()
+        });
+        let mut back: Vec<Mono> = back.collect();
+        back.sort_unstable();
+        let (all, least) = (members.len(), self.picture.settings().correlation.common_inside);
+        let enough = (1..=back.len()).find(|n| !correlate::at_least(all - n, least, all))?;
+        Some((back[enough - 1], *back.last()?))
     }
 
     /// Devices that may still have been starting before the restart, their line being back, may be

@@ -1,7 +1,7 @@
 //! What makes an incident wide: whether that still holds, and what kind of trouble it makes by now.
 
 use super::{Entry, Scope};
-use crate::model::{Now, SiteIx, TargetIx};
+use crate::model::{Mono, Now, SiteIx, TargetIx};
 use crate::monitor::picture::Picture;
 use crate::monitor::site::{Finding, Kind};
 use crate::monitor::{correlate, record, witness};
@@ -86,8 +86,14 @@ impl Entry {
                 Finding::Unsettled | Finding::Unknown => self.over_since.is_some(),
             },
             Scope::Label { .. } => {
-                let members = self.members.keys().copied();
-                is_refuted(picture, members, kind, picture.settings().correlation.common_inside)
+                // Who answered before a restart is not silent again before that is known.
+                let was_over = self.over_since.is_some() && kind == Kind::Silent;
+                let answered = |site: &SiteIx| was_over && answered_before(picture, *site);
+                let said = self.members.keys().map(|site| match answered(site) {
+                    true => Some(false),
+                    false => may_ail(picture, *site, kind),
+                });
+                is_refuted(said, picture.settings().correlation.common_inside)
             }
             _ => false,
         }
@@ -97,7 +103,8 @@ impl Entry {
     fn is_over_below(&self, picture: &Picture, node: SiteIx, kind: Kind) -> bool {
         let children = picture.topology().site(node).children.iter().copied();
         let members = children.filter(|child| self.members.contains_key(child));
-        is_refuted(picture, members, kind, picture.settings().correlation.children_share)
+        let said = members.map(|child| may_ail(picture, child, kind));
+        is_refuted(said, picture.settings().correlation.children_share)
     }
 
     /// The site that is back while so many that hang on it are silent that it would be found by
@@ -133,17 +140,19 @@ fn ails(picture: &Picture, site: SiteIx, kind: Kind) -> bool {
     picture.site(site).finding.trouble().is_some_and(|trouble| trouble.kind >= kind)
 }
 
-/// Whether less than `least` of those of the members ail of whom we know it. Where we fail to ask
-/// all of them nobody has refuted anything.
-fn is_refuted(
-    picture: &Picture,
-    members: impl Iterator<Item = SiteIx>,
-    kind: Kind,
-    least: f64,
-) -> bool {
-    let said: Vec<Option<bool>> = members.map(|site| may_ail(picture, site, kind)).collect();
+/// Whether less than `least` of those of the members ail of whom we know whether they do. Where we
+/// fail to ask all of them nobody has refuted anything.
+fn is_refuted(said: impl Iterator<Item = Option<bool>>, least: f64) -> bool {
+    let said: Vec<Option<bool>> = said.collect();
     let known = said.iter().copied().flatten();
     (said.is_empty() || known.clone().next().is_some()) && share(known, |ails| ails) < least
+}
+
+/// Whether a site of which nothing has been heard since the start answered before that.
+fn answered_before(picture: &Picture, site: SiteIx) -> bool {
+    let known = picture.site(site);
+    let is_open = matches!(known.finding, Finding::Unknown | Finding::Unsettled);
+    is_open && known.alive_at == Mono::ZERO && picture.answering(site).next().is_some()
 }
 
 /// Whether a site ails, or did before anything that was known of it was forgotten, and has not been
