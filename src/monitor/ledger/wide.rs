@@ -107,16 +107,16 @@ impl Entry {
         is_refuted(said, picture.settings().correlation.children_share)
     }
 
-    /// The site that is back while so many that hang on it are silent that it would be found by
-    /// that alone: the way to them is out by itself.
+    /// The site that is back while so many that hang on it are silent still that it would be found
+    /// by that alone: the way to them is out by itself. Who has left it already counts for nothing.
     pub(super) fn back_alone(&self, picture: &Picture) -> Option<SiteIx> {
         let Scope::Below(node) = self.scope else { return None };
         let kind = self.kind.filter(|kind| *kind == Kind::Silent)?;
         let is_back = self.members.get(&node) == Some(&true);
         let children = &picture.topology().site(node).children;
-        let silent = children
-            .iter()
-            .filter(|child| self.members.contains_key(child) && ails(picture, **child, kind));
+        let silent = children.iter().filter(|child| {
+            self.members.get(child) == Some(&false) && ails(picture, **child, kind)
+        });
         let goes_on = is_back
             && silent.count() >= correlate::FEWEST_CHILDREN
             && !self.is_over_below(picture, node, kind);
