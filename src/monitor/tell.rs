@@ -426,9 +426,10 @@ fn is_seen(entry: &Entry, picture: &Picture) -> bool {
 }
 
 impl Weighed {
-    /// Weighs anew, after something was told. What only follows from the time that has passed waits
-    /// until it is seen that the trouble is still there: nobody is called out for what was mended
-    /// while we were away.
+    /// Weighs anew, after something was told. What follows from the time that has passed, or may
+    /// have been held back while the trouble became less, waits until it is seen that this is still
+    /// there: nobody is called out for what was mended while we were away, nor told that it is
+    /// worse than they know when it is so no longer.
     fn weigh_again(
         &mut self,
         incident: &Incident,
@@ -459,13 +460,21 @@ impl Weighed {
                 all.iter().filter(|reach| reach.channel == channel.id).cloned().collect();
             let need = policy::needs_notification(incident, channel, &reach, rules, now);
             self.needs.push(match need {
-                Need::Tell(Why::Still | Why::RanOut | Why::Untaken(_)) if !self.seen => {
+                Need::Tell(why) if !self.seen && rests_on_what_is_seen(why) => {
                     Need::Later(now.checked_add(super::LOOK_EVERY).unwrap_or(Timestamp::MAX))
                 }
                 need => need,
             });
             self.reach.push(reach);
         }
+    }
+}
+
+/// Whether this is true only while the trouble that the record names is there.
+const fn rests_on_what_is_seen(why: Why) -> bool {
+    match why {
+        Why::Grown | Why::Graver | Why::Still | Why::RanOut | Why::Untaken(_) => true,
+        Why::News | Why::Milder | Why::Over => false,
     }
 }
 
