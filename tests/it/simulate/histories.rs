@@ -455,13 +455,15 @@ fn restored_differs(run: &Run) -> Option<String> {
 
 /// What a brain that is restored at a random moment says otherwise than the one that goes on.
 ///
-/// All that is wrong is from the beginning, so that both see it for as long.
+/// All that is wrong is from the beginning, and for long enough that both have the time to be sure
+/// of it.
 fn restored_goes_on_otherwise(history: &History, tally: &Tally) -> Result<(), String> {
     let scenario = history.scenario();
     let (mut run, steps) = run_of(&scenario);
     let (over, settles) = history.calm();
-    let (heals, ends) = (over + settles, over + settles * 2);
-    let before = steps.partition_point(|step| step.at < heals);
+    let before = steps.partition_point(|step| step.at < over + settles);
+    let heals = over + settles + OUT_WITHIN;
+    let ends = heals + settles;
     play(&mut run, &steps[..before], &mut |_, _| Ok(()))?;
     let mut dice = Dice::new(u64::from(history.seed), 9);
     let at = Duration::from_millis(dice.up_to(u64::try_from(ends.as_millis()).unwrap()));
