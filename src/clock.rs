@@ -11,6 +11,10 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::model::{Mono, Now};
 
+/// How much of the time before a clock began has its place on it: what a restart finds on record
+/// began and ended before this program did. Most of that is of the last day.
+const BEFORE: Duration = Duration::from_hours(7 * 24);
+
 /// A monotonic and a wall clock with a common origin. Copies agree with each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -21,7 +25,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose monotonic time begins now.
+    /// A clock whose monotonic time begins a week before now.
     #[must_use]
     pub fn start() -> Self {
         Self {
@@ -40,7 +44,7 @@ impl Clock {
     /// The current moment on the monotonic clock.
     #[must_use]
     pub fn mono(&self) -> Mono {
-        Mono::ZERO + self.origin.elapsed() + ahead(self)
+        Mono::ZERO + BEFORE + self.origin.elapsed() + ahead(self)
     }
 
     /// For how long this machine has been suspended so far. The monotonic clock stands still
@@ -57,7 +61,7 @@ impl Clock {
     /// The instant of the operating system at monotonic time `mono`, for timers.
     #[must_use]
     pub fn instant(&self, mono: Mono) -> Instant {
-        self.origin + (mono - Mono::ZERO).saturating_sub(ahead(self))
+        self.origin + (mono - Mono::ZERO).saturating_sub(BEFORE + ahead(self))
     }
 }
 
@@ -88,6 +92,13 @@ pub(crate) mod tests {
             let by = u64::try_from(by.as_nanos()).expect("a time that a test means");
             self.ahead.fetch_add(by, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn what_was_before_the_start_has_its_place_on_the_clock() {
+        let now = Clock::start().now();
+        let day = Duration::from_hours(24);
+        assert_eq!(now.mono - now.mono_at(now.wall - day), day);
     }
 
     #[test]

@@ -95,6 +95,13 @@ impl Now {
         shifted.unwrap_or(self.wall)
     }
 
+    /// What monotonic time read when the wall clock read `wall`, no later than now, if the
+    /// clock was not set since.
+    #[must_use]
+    pub fn mono_at(self, wall: Timestamp) -> Mono {
+        self.mono.earlier(self.wall.duration_since(wall).unsigned_abs())
+    }
+
     /// When an earlier moment was, as the wall clock reads today: what it read then, unless it was
     /// set since.
     #[must_use]

@@ -116,7 +116,7 @@ impl Hygiene {
     }
 
     /// Takes up a doubt of our clock that a restart found on record. While it is open the clock is
-    /// wrong as before. Where it is over, which clocks were to follow is not on record: all may be
+    /// wrong as before. Where it is over, which clocks were to follow is not on record: all may
     /// that were not seen since.
     pub(super) fn recall(&mut self, picture: &Picture, incident: &Incident, now: Now) {
         let mut doubts = incident.evidence.iter().rev().filter_map(|it| match &it.saw {
@@ -128,8 +128,7 @@ impl Hygiene {
         match incident.resolved {
             None => self.own_clock = off.cloned(),
             Some(over) if off.is_some() => {
-                let ago = now.wall.duration_since(over).unsigned_abs();
-                let until = now.mono.earlier(ago) + RESYNC;
+                let until = now.mono_at(over) + RESYNC;
                 if now.mono < until {
                     self.let_unheard_follow(picture, until);
                 }
@@ -162,14 +161,15 @@ impl Hygiene {
     ///    most are right again. Then neither clocks nor certificates are complained of: both are
     ///    held against ours. Nor are they right after ours was set, until most of the clocks were
     ///    seen again; what was seen before that is judged then.
-    ///    Clocks that were off with most others, or have not been seen since the start, may follow
-    ///    them for [`RESYNC`] before they are complained of.
+    ///    Clocks that were off with most others then, or had not been seen since the start, may
+    ///    follow them for [`RESYNC`] before they are complained of.
     /// 4. They end when something better is seen. Of a device that does not answer nothing better
     ///    is seen, so they stay open, and rest while a wider incident explains its site. They end,
     ///    too, when nothing is shown any more by what answers, [`GONE`] times in a row.
     pub(super) fn look(&mut self, ledger: &mut Ledger, picture: &mut Picture, now: Now) {
         let fresh = std::mem::take(&mut self.fresh);
         let notices = ledger.notices();
+        self.forget_lapsed(picture, now.mono);
         let mut endpoints = BTreeSet::new();
         for (target, shown) in fresh {
             for (cause, shown) in
@@ -259,8 +259,19 @@ impl Hygiene {
         rest(ledger, picture, &ledger.notices());
     }
 
-    /// Of a device whose clock was seen to be right none is waited for any more. While ours is
-    /// suspected it only agrees with ours.
+    /// Forgets who may follow no longer, but for those that are off: they have had the time.
+    fn forget_lapsed(&mut self, picture: &Picture, now: Mono) {
+        if self.following.values().all(|until| now < *until) {
+            return;
+        }
+        let topology = picture.topology();
+        let key = |target: &TargetIx| topology.endpoint_key(topology.target(*target).endpoint);
+        let off: BTreeSet<TargetKey> = self.off.keys().map(key).collect();
+        self.following.retain(|key, until| now < *until || off.contains(key));
+    }
+
+    /// A device whose clock was seen to be right is waited for no more. While ours is suspected it
+    /// only agrees with ours.
     fn has_followed(&mut self, picture: &Picture, target: TargetIx) {
         if self.following.is_empty() || self.own_clock.is_some() {
             return;

@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::Monitor;
 use super::blind::{self, Sight};
 use super::correlate;
@@ -169,7 +167,7 @@ impl Monitor {
             self.expect_starting(&incident, kind, now);
         }
         let incident = Arc::new(incident);
-        let ago = |at| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
+        let ago = |at| now.mono_at(at);
         let returned_at = incident.affected.iter().filter_map(|affected| affected.until).max();
         let mut returned_at = returned_at.map_or(Mono::ZERO, ago);
         // A graver fault that took its place after it had come back began later still.
@@ -184,7 +182,7 @@ impl Monitor {
                 affected.and_then(|affected| affected.until).map(ago)
             }
             Some(Scope::Label { .. }) if active && kind == Some(Kind::Silent) => {
-                self.was_over(&members, now).map(|(over, last)| {
+                self.over_by_record(&members, now).map(|(over, last)| {
                     // Nothing is concluded before it could be seen anew how they do.
                     let window = self.picture.settings().correlation.window;
                     returned_at = returned_at.max(last).max(now.mono.earlier(window));
@@ -227,13 +225,12 @@ impl Monitor {
         is_gone.then_some(slot)
     }
 
-    /// When so many of those that something had silenced answered again that this was over, and when
-    /// the last of them did; none if it is not over by what is on record.
-    fn was_over(&self, members: &BTreeMap<SiteIx, bool>, now: Now) -> Option<(Mono, Mono)> {
-        let ago = |at: Timestamp| now.mono.earlier(now.wall.duration_since(at).unsigned_abs());
+    /// When so many of those that something had silenced answered again that this was over, and
+    /// when the last of them did; none if it is not over by what is on record.
+    fn over_by_record(&self, members: &BTreeMap<SiteIx, bool>, now: Now) -> Option<(Mono, Mono)> {
         let back = members.keys().filter_map(|site| {
             let since = self.picture.answering(*site).filter_map(|it| it.since);
-            since.map(|since| ago(since.into())).min()
+            since.map(|since| now.mono_at(since.into())).min()
         });
         let mut back: Vec<Mono> = back.collect();
         back.sort_unstable();
@@ -250,7 +247,7 @@ impl Monitor {
         for affected in &incident.affected {
             let Some(site) = topology.find_site(&affected.site) else { continue };
             let Some(back) = affected.until.filter(|at| *at <= now.wall) else { continue };
-            let until = now.mono.earlier(now.wall.duration_since(back).unsigned_abs()) + window;
+            let until = now.mono_at(back) + window;
             let known = self.picture.site_mut(site);
             if known.judged.hard == Health::Unknown && now.mono < until {
                 known.starting = Some(Starting { kind, until });
@@ -298,8 +295,7 @@ impl Monitor {
                 // Those who were unknown before are listed since the first time.
                 let since = affected.map(|affected| affected.since);
                 if let Some(since) = since.chain(incident.relapses.last().copied()).max() {
-                    let ago = now.wall.duration_since(since).unsigned_abs();
-                    self.sight.since = now.mono.earlier(ago);
+                    self.sight.since = now.mono_at(since);
                 }
             }
             _ => {}
