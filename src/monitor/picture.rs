@@ -266,7 +266,7 @@ impl Picture {
         all().find(up).or_else(|| all().next())
     }
 
-    /// The devices of a site that answer, as far as that is confirmed.
+    /// The devices of a site that do well, or not badly, for a fact.
     pub(super) fn answering(&self, site: SiteIx) -> impl Iterator<Item = &Judged> {
         let all = self.topology().site(site).endpoints.iter();
         let judged = all.map(|endpoint| &self.endpoint(*endpoint).judged);

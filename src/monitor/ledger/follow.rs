@@ -56,8 +56,11 @@ impl Ledger {
             }
             let free = note_members(entry, picture, now);
             let scope = entry.scope.clone();
-            for site in free {
-                self.free(slot, picture, site, now);
+            if !free.is_empty() {
+                let beneath = self.beneath(slot);
+                for site in free {
+                    self.free(slot, &beneath, picture, site, now);
+                }
             }
             match scope {
                 // What something wider explains again is not followed until it ends.
@@ -84,7 +87,14 @@ impl Ledger {
     /// A site that is well needs no wider incident to explain it, nor any that rested under that
     /// one: should it fall into another trouble, they have nothing to say of it. Its own ends by
     /// itself.
-    fn free(&mut self, slot: Slot, picture: &mut Picture, site: SiteIx, now: Now) {
+    fn free(
+        &mut self,
+        slot: Slot,
+        beneath: &[Slot],
+        picture: &mut Picture,
+        site: SiteIx,
+        now: Now,
+    ) {
         let known = picture.site_mut(site);
         if known.group != Some(slot) {
             return;
@@ -94,7 +104,7 @@ impl Ledger {
             own.change().absorbed_by = None;
             give_up(own, picture, site, now);
         }
-        self.give_up_beneath(slot, picture, site, now);
+        self.give_up_all(beneath, picture, site, now);
     }
 
     /// What rests under a wider incident explains a site no longer that left that one, nor does
@@ -106,16 +116,30 @@ impl Ledger {
         site: SiteIx,
         now: Now,
     ) {
-        let (mut beneath, mut seen) = (vec![slot], BTreeSet::new());
-        while let Some(slot) = beneath.pop().filter(|slot| seen.insert(*slot)) {
-            for narrower in self.resting_under(slot) {
-                let its = self.get(narrower).and_then(|other| other.members.get(&site));
-                if its == Some(&false) {
-                    self.give_up(narrower, picture, site, now);
-                }
-                beneath.push(narrower);
+        let beneath = self.beneath(slot);
+        self.give_up_all(&beneath, picture, site, now);
+    }
+
+    fn give_up_all(&mut self, slots: &[Slot], picture: &Picture, site: SiteIx, now: Now) {
+        for slot in slots {
+            let well = self.get(*slot).and_then(|other| other.members.get(&site));
+            if well == Some(&false) {
+                self.give_up(*slot, picture, site, now);
             }
         }
+    }
+
+    /// What rests under an incident, and under what rests under it.
+    fn beneath(&self, slot: Slot) -> Vec<Slot> {
+        let mut beneath = self.resting_under(slot);
+        let mut looked_at = 0;
+        while let Some(slot) = beneath.get(looked_at).copied() {
+            looked_at += 1;
+            let mut new = self.resting_under(slot);
+            new.retain(|new| !beneath.contains(new));
+            beneath.append(&mut new);
+        }
+        beneath
     }
 
     /// Rules 4 and 5 of [`follow`](Self::follow).
@@ -182,11 +206,10 @@ impl Ledger {
         for site in left {
             let known = picture.site(site);
             let free = match known.group {
-                _ if known.finding == Finding::Well => false,
                 Some(group) => group == slot,
                 None => !known.own.and_then(|own| self.get(own)).is_some_and(Entry::is_active),
             };
-            if free {
+            if free && known.finding != Finding::Well {
                 picture.site_mut(site).group = Some(slot);
             } else {
                 self.give_up(slot, picture, site, now);

@@ -87,8 +87,8 @@ impl Entry {
             },
             Scope::Label { .. } => {
                 // Who answered before a restart is not silent again before that is known.
-                let was_over = self.over_since.is_some() && kind == Kind::Silent;
-                let answered = |site: &SiteIx| was_over && answered_before(picture, *site);
+                let may_be_over = self.over_since.is_some() && kind == Kind::Silent;
+                let answered = |site: &SiteIx| may_be_over && answered_before(picture, *site);
                 let said = self.members.keys().map(|site| match answered(site) {
                     true => Some(false),
                     false => may_ail(picture, *site, kind),
@@ -107,8 +107,9 @@ impl Entry {
         is_refuted(said, picture.settings().correlation.children_share)
     }
 
-    /// The site that is back while so many that hang on it are silent still that it would be found
-    /// by that alone: the way to them is out by itself. Who has left it already counts for nothing.
+    /// The site that is back while so many that hang on it are silent that it would be found by
+    /// that alone, even without those that have left this incident: the way to them is out by
+    /// itself.
     pub(super) fn back_alone(&self, picture: &Picture) -> Option<SiteIx> {
         let Scope::Below(node) = self.scope else { return None };
         let kind = self.kind.filter(|kind| *kind == Kind::Silent)?;
@@ -148,7 +149,7 @@ fn is_refuted(said: impl Iterator<Item = Option<bool>>, least: f64) -> bool {
     (said.is_empty() || known.clone().next().is_some()) && share(known, |ails| ails) < least
 }
 
-/// Whether a site of which nothing has been heard since the start answered before that.
+/// Whether a site of which nothing has been heard since the start had devices that did well before.
 fn answered_before(picture: &Picture, site: SiteIx) -> bool {
     let known = picture.site(site);
     let is_open = matches!(known.finding, Finding::Unknown | Finding::Unsettled);
