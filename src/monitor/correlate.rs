@@ -15,7 +15,7 @@ use super::ledger::{Entry, Ledger, Scope};
 use super::picture::Picture;
 use super::site::{Finding, Kind, Trouble};
 use super::witness::{self, Testimony};
-use crate::model::{CommonFactor, Mono, SiteIx, Topology};
+use crate::model::{CommonFactor, Health, Mono, SiteIx, TargetIx, Topology};
 
 /// Longest that a bad path waits for its neighbours' paths to be judged. Their judgements rest on
 /// chance and come at different times.
@@ -133,10 +133,22 @@ pub(super) fn explains_below_for_a_fact(picture: &Picture, node: SiteIx) -> bool
 /// The same where an answer that is not confirmed counts for nothing: one answer is chance, and no
 /// reason to explain anew what is explained already.
 pub(super) fn explains_below_until_confirmed(picture: &Picture, node: SiteIx) -> bool {
-    explains(picture, node, |site| {
-        matches!(picture.site(site).finding, Finding::Unsettled)
-            || is_silent_or_failing(picture, site)
-    })
+    // A router that answers once makes a dead device out of a silent site: where nothing answers
+    // for a fact, that trouble is not confirmed either.
+    let topology = picture.topology();
+    let is_confirmed = |ix: &TargetIx| {
+        let target = picture.target(*ix);
+        target.is_good() && target.streak.hard == Health::Up
+    };
+    let unconfirmed = |site: SiteIx| match picture.site(site).finding {
+        Finding::Unsettled => true,
+        Finding::Trouble(_) => {
+            let endpoints = topology.site(site).endpoints.iter();
+            !endpoints.flat_map(|ix| &topology.endpoint(*ix).targets).any(is_confirmed)
+        }
+        _ => false,
+    };
+    explains(picture, node, |site| unconfirmed(site) || is_silent_or_failing(picture, site))
 }
 
 fn is_silent_or_failing(picture: &Picture, site: SiteIx) -> bool {

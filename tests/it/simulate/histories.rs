@@ -42,8 +42,8 @@ use proptest::test_runner::{
 };
 use vchealth::config::{Channel, DatedShift, Person, Receiver, Rota, Route, Settings, When};
 use vchealth::lab::scenario::{Scenario, Step};
-use vchealth::lab::world::Dice;
-use vchealth::model::{ChannelId, Health, Incident, PersonId, RotaId, Severity};
+use vchealth::lab::world::{Dice, Nature, World};
+use vchealth::model::{ChannelId, Effort, Health, Incident, PersonId, RotaId, Severity, TargetIx};
 use vchealth::monitor::Monitor;
 
 use self::drawn::History;
@@ -136,6 +136,28 @@ fn one_odd_outcome_changes_nothing_for_good() {
     for_all(130, drawn::lasting, |history| odd::changes(history, &tally));
     assert!(tally.of("blind before") * 5 < tally.of("histories"), "too many are passed over");
     tally.holds("one odd outcome", &odd::SEEN);
+}
+
+#[test]
+fn one_answer_from_behind_a_cut_line_is_no_reason_to_tell_of_each_site_there() {
+    let text = "name: x\nprovince: {tree: {s0-bare: {s1: ~, s2: ~, s3-mute: {s4: ~, s5: ~, s6: ~, \
+                s7: ~}}}}\nnetwork: {seed: 11203}\nsessions: [{title: x, from: -1m, to: +9h}]\n\
+                lasts: 700s\nreal: false\ntimeline:\n  \
+                - {at: 0s, site: s3-mute, fault: uplink-cut}\nexpect: nothing\n";
+    let scenario = Scenario::parse("once.yaml", text).unwrap_or_else(|it| panic!("{it}"));
+    let (mut run, steps) = run_of(&scenario);
+    run.play(&steps, Duration::from_secs(550));
+    let told = run.told.len();
+    let (topology, now) = (Arc::clone(&run.topology), run.now);
+    let is_it = |ix: &TargetIx| topology.target_key(*ix).to_string() == "s4/router/ping";
+    let target = topology.target_ixs().find(is_it).expect("it is asked");
+    let mut well = World::new(Arc::clone(&topology), Nature::default());
+    let answer = well.probe(now, target, Effort::Normal).result;
+    let given = odd::give_once(&mut run, target, answer);
+    run.until(scenario.lasts);
+    assert!(given.get(), "nobody asked");
+    let words: Vec<String> = run.told[told..].iter().map(|(_, it)| told::words(it)).collect();
+    assert_eq!(words, [""; 0]);
 }
 
 #[test]

@@ -145,6 +145,26 @@ fn certificate(now: Now) -> Certificate {
     }
 }
 
+/// Has the next probe of a target come back with this; whether it has.
+pub(super) fn give_once(
+    run: &mut Run,
+    target: TargetIx,
+    outcome: Result<Reply, Failure>,
+) -> Rc<Cell<bool>> {
+    let given = Rc::new(Cell::new(false));
+    let (gives, mut once) = (Rc::clone(&given), Some(outcome));
+    run.tamper = Some(Box::new(move |_, asked, _, sight| {
+        if asked == target
+            && let Some(outcome) = once.take()
+        {
+            sight.result = outcome;
+            sight.took = Duration::from_millis(30);
+            gives.set(true);
+        }
+    }));
+    given
+}
+
 /// What one outcome that does not fit the rest changes for good, when nothing has changed for long.
 pub(super) fn changes(history: &History, tally: &Tally) -> Result<(), String> {
     tally.add("histories", 1);
@@ -176,17 +196,7 @@ pub(super) fn changes(history: &History, tally: &Tally) -> Result<(), String> {
             continue;
         }
         let words = format!("{} got {outcome:?}", run.topology.target_key(target));
-        let given = Rc::new(Cell::new(false));
-        let (gives, mut once) = (Rc::clone(&given), Some(outcome));
-        run.tamper = Some(Box::new(move |_, asked, _, sight| {
-            if asked == target
-                && let Some(outcome) = once.take()
-            {
-                sight.result = outcome;
-                sight.took = Duration::from_millis(30);
-                gives.set(true);
-            }
-        }));
+        let given = give_once(&mut run, target, outcome);
         let (changes, before) = (run.changed.len(), run.told.len());
         until += SEEN_WITHIN;
         run.until(until);
