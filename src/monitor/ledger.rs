@@ -285,7 +285,7 @@ impl Ledger {
             (entry.scope, entry.kind) = (scope.clone(), Some(kind));
         }
         entry.over_since = None;
-        entry.milder = None;
+        entry.milder_since = None;
         entry.began_at = entry.began_at.min(since);
         let incident = entry.change();
         let rested = incident.absorbed_by.take().is_some();

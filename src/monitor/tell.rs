@@ -417,19 +417,21 @@ fn is_hushed(incident: &Incident, picture: &Picture, now: Timestamp) -> bool {
 
 /// Whether a site that an incident still explains is in trouble for a fact. It is not known right
 /// after a start, nor while what was down answers again without being confirmed. Nor is it what was
-/// told, while a milder trouble may be about to take its name. What is about no site goes by its
+/// told, while a milder trouble may be about to take its name, or while those that are left of
+/// something wider that is over are about to be explained anew. What is about no site goes by its
 /// own evidence.
 fn is_seen(entry: &Entry, picture: &Picture) -> bool {
     entry.members.is_empty()
         || (!entry.is_turning_milder()
+            && entry.over_since.is_none()
             && entry.left().any(|site| picture.site(site).finding.trouble().is_some()))
 }
 
 impl Weighed {
-    /// Weighs anew, after something was told. What follows from the time that has passed, or may
-    /// have been held back while the trouble became less, waits until it is seen that this is still
-    /// there: nobody is called out for what was mended while we were away, nor told that it is
-    /// worse than they know when it is so no longer.
+    /// Weighs anew, after something was told. Unless it is new, milder or over, nothing is said
+    /// before the trouble is seen to be there: it may have been held back meanwhile, or we were
+    /// away. So nobody is called out for what was mended, nor told that it is worse than they know
+    /// when it is so no longer.
     fn weigh_again(
         &mut self,
         incident: &Incident,

@@ -72,8 +72,8 @@ pub(in crate::monitor) struct Entry {
     pub(in crate::monitor) returned_at: Mono,
     /// The trouble that it was last named after.
     pub(in crate::monitor) named: Option<Trouble>,
-    /// A milder trouble that its site has had since then.
-    pub(super) milder: Option<(Kind, Mono)>,
+    /// Since when its site has had a milder trouble than that, whichever.
+    pub(super) milder_since: Option<Mono>,
     /// Whether the record must be looked at.
     pub(in crate::monitor) touched: bool,
     /// Whether something about it is still to be told, later.
@@ -100,7 +100,7 @@ impl Entry {
             over_since: None,
             returned_at: Mono::ZERO,
             named: None,
-            milder: None,
+            milder_since: None,
             touched: true,
             unsaid: false,
             committed: None,
@@ -117,7 +117,7 @@ impl Entry {
 
     /// Whether its site has a milder trouble by now, which may be about to give it its name.
     pub(in crate::monitor) const fn is_turning_milder(&self) -> bool {
-        self.milder.is_some()
+        self.milder_since.is_some()
     }
 
     /// Whether it is open and nothing wider explains it.

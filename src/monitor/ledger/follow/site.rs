@@ -67,11 +67,11 @@ pub(super) fn note_trouble(
     pass: &mut Pass,
 ) -> bool {
     let Some(trouble) = picture.site(site).finding.trouble() else {
-        entry.milder = None;
+        entry.milder_since = None;
         return false;
     };
     if Some(trouble.kind) >= entry.kind {
-        entry.milder = None;
+        entry.milder_since = None;
         let topology = picture.topology();
         let endpoint = trouble.endpoint.map(|ix| &topology.endpoint(ix).id);
         let check = trouble.target.map(|ix| &topology.check_of(ix).id);
@@ -83,11 +83,7 @@ pub(super) fn note_trouble(
         }
         return false;
     }
-    let since = match entry.milder {
-        Some((kind, since)) if kind == trouble.kind => since,
-        _ => now.mono,
-    };
-    entry.milder = Some((trouble.kind, since));
+    let since = *entry.milder_since.get_or_insert(now.mono);
     let was_bad = trouble.kind == Kind::Quality && trouble.since <= entry.began_at;
     let window = picture.settings().correlation.window * if was_bad { 2 } else { 1 };
     let sure = wider.and_then(|_| turns_to_be_sure(picture, site));
@@ -96,7 +92,7 @@ pub(super) fn note_trouble(
         pass.wake(deadline);
         return false;
     }
-    entry.milder = None;
+    entry.milder_since = None;
     if wider.is_some() {
         return true;
     }
