@@ -199,7 +199,8 @@ impl Ledger {
     ///
     /// 1. A site has one incident of its own at a time. A graver trouble renames it and is said to
     ///    be on since it began, whatever went before. One that was resting goes on, as whatever it
-    ///    is by now, if all was well in between or nobody has heard of what it was.
+    ///    is by now, if all was well in between, nobody has heard of what it was, or it has been
+    ///    this for long.
     /// 2. One of the same kind that ended within the flapping window comes back.
     fn open_own(&mut self, picture: &mut Picture, site: SiteIx, now: Now) {
         let Some(trouble) = picture.site(site).finding.trouble().copied() else { return };
@@ -212,6 +213,7 @@ impl Ledger {
             let rested = entry.well_since.is_some();
             let absorbed = entry.change().absorbed_by.take().is_some();
             let unheard = absorbed && entry.incident.told.is_empty();
+            let outlasted = absorbed && entry.is_outlasted_by(&trouble, picture, now);
             if rested {
                 entry.relapse(trouble.since, &picture.settings().flapping, now);
             }
@@ -221,7 +223,7 @@ impl Ledger {
                 entry.began_at = trouble.since;
                 entry.change().began = now.wall_at(trouble.since);
             }
-            if graver || rested || unheard {
+            if graver || rested || unheard || outlasted {
                 entry.kind = Some(trouble.kind);
                 record::name(entry, picture, now);
             }

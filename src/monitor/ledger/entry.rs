@@ -7,7 +7,7 @@ use crate::config::FlappingSettings;
 use crate::model::{Cause, EndpointIx, Incident, Mono, Now, SiteIx, Topology};
 use crate::monitor::flap;
 use crate::monitor::ourselves::Weakness;
-use crate::monitor::picture::labels;
+use crate::monitor::picture::{Picture, labels};
 use crate::monitor::site::{Kind, Trouble};
 
 /// The place of an incident in the ledger; grows with every one that is opened.
@@ -118,6 +118,13 @@ impl Entry {
     /// Whether its site has a milder trouble by now, which may be about to give it its name.
     pub(in crate::monitor) const fn is_turning_milder(&self) -> bool {
         self.milder_since.is_some()
+    }
+
+    /// Whether a milder trouble than the one that it was named after has lasted, while something
+    /// wider explained it, for so long that it would have given it its name.
+    pub(super) fn is_outlasted_by(&self, trouble: &Trouble, picture: &Picture, now: Now) -> bool {
+        let settles = picture.settings().correlation.window * 2;
+        Some(trouble.kind) < self.kind && now.mono - trouble.since >= settles
     }
 
     /// Whether it is open and nothing wider explains it.

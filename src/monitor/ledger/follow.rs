@@ -186,18 +186,22 @@ impl Ledger {
     }
 
     /// What rested explains its sites again, but for those that are well or that something else
-    /// explains by now. What nobody has heard of yet and is milder by now is that from the start.
+    /// explains by now. What is milder by now is that from the start where nobody has heard of it
+    /// yet, or where it has been so for as long as would give it its name.
     pub(super) fn wake(&mut self, slot: Slot, picture: &mut Picture, now: Now) {
         let Some(entry) = self.entries.get_mut(&slot) else { return };
         if let Scope::Site(site) = entry.scope {
             let wider = picture.site(site).group.and_then(|group| self.get(group));
             let wider = wider.filter(|wider| wider.is_active()).map(|w| w.incident.id.clone());
-            let trouble = picture.site(site).finding.trouble().map(|trouble| trouble.kind);
+            let trouble = picture.site(site).finding.trouble();
             let Some(entry) = self.entries.get_mut(&slot) else { return };
+            let milder = trouble.filter(|trouble| Some(trouble.kind) < entry.kind);
             if wider.is_some() {
                 entry.change().absorbed_by = wider;
-            } else if entry.incident.told.is_empty() && trouble.is_some() && trouble < entry.kind {
-                entry.kind = trouble;
+            } else if let Some(trouble) = milder
+                && (entry.incident.told.is_empty() || entry.is_outlasted_by(trouble, picture, now))
+            {
+                entry.kind = Some(trouble.kind);
                 record::name(entry, picture, now);
             }
             return;
