@@ -846,6 +846,15 @@ impl Incident {
         self.waited = None;
     }
 
+    /// Why this monitor doubted itself, the first reason first.
+    #[must_use]
+    pub fn doubts(&self) -> impl DoubleEndedIterator<Item = &SelfDoubt> {
+        self.evidence.iter().filter_map(|evidence| match &evidence.saw {
+            Saw::Ourselves(doubt) => Some(doubt),
+            _ => None,
+        })
+    }
+
     /// Sites affected at this moment.
     pub fn affected_now(&self) -> impl Iterator<Item = &SiteId> {
         self.affected.iter().filter(|a| a.until.is_none()).map(|a| &a.site)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ledger::{Ledger, Scope, Slot};
+use super::ledger::{Ledger, Notices, Scope, Slot};
 use super::picture::Picture;
 use super::record;
 use super::severity::{self, Stake};
@@ -26,9 +26,6 @@ const GONE: u8 = 10;
 /// so far apart ask their time server those that keep time by NTP at most by default (RFC 5905,
 /// section 7.2).
 const RESYNC: Duration = Duration::from_secs(1024);
-
-/// Devices of which a notice is open, and of what.
-type Notices = BTreeMap<(EndpointIx, Cause), Slot>;
 
 /// What is to be looked at, and what was seen of clocks.
 #[derive(Debug, Clone, Default)]
@@ -119,11 +116,7 @@ impl Hygiene {
     /// wrong as before. Where it is over, which clocks were to follow is not on record: all may
     /// that were not seen since.
     pub(super) fn recall(&mut self, picture: &Picture, incident: &Incident, now: Now) {
-        let mut doubts = incident.evidence.iter().rev().filter_map(|it| match &it.saw {
-            Saw::Ourselves(doubt) => Some(doubt),
-            _ => None,
-        });
-        let last = doubts.next();
+        let last = incident.doubts().next_back();
         let off = last.filter(|doubt| matches!(doubt, SelfDoubt::ClockOff { .. }));
         match incident.resolved {
             None => self.own_clock = off.cloned(),

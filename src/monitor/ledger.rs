@@ -21,6 +21,9 @@ use super::record;
 use super::site::Kind;
 use crate::model::{Cause, CommonFactor, EndpointIx, Incident, IncidentId, Mono, Now, SiteIx};
 
+/// Devices of which a notice is open, and of what.
+pub(super) type Notices = BTreeMap<(EndpointIx, Cause), Slot>;
+
 /// All incidents that are open, and those that ended so recently that they may come back.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
@@ -43,8 +46,8 @@ impl Ledger {
         self.entries.iter().find(|(_, entry)| open(entry)).map(|(slot, _)| *slot)
     }
 
-    /// Devices of which a notice is open, and of what.
-    pub(super) fn notices(&self) -> BTreeMap<(EndpointIx, Cause), Slot> {
+    /// The open notices.
+    pub(super) fn notices(&self) -> Notices {
         let about = |(slot, entry): (Slot, &Entry)| match entry.scope {
             Scope::Item(endpoint, cause) if entry.is_open() => Some(((endpoint, cause), slot)),
             _ => None,

@@ -47,11 +47,7 @@ impl Weakness {
 
     /// What a record is about.
     pub(super) fn of_record(incident: &Incident) -> Self {
-        let doubts = incident.evidence.iter().rev().filter_map(|evidence| match &evidence.saw {
-            Saw::Ourselves(doubt) => Some(Self::of(doubt)),
-            _ => None,
-        });
-        doubts.clone().next().unwrap_or(Self::Sight)
+        incident.doubts().next_back().map_or(Self::Sight, Self::of)
     }
 }
 

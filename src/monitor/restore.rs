@@ -258,14 +258,9 @@ impl Monitor {
     /// Doubts ourselves as before the restart, until more is known: who is blind knows nothing of
     /// anybody, and who knows something has seen since, but for the sites that could not be asked.
     fn doubt_again(&mut self, incident: &Incident, now: Now) {
-        let doubts = incident.evidence.iter().filter_map(|evidence| match &evidence.saw {
-            Saw::Ourselves(doubt) => Some(doubt),
-            _ => None,
-        });
-        let mut latest = doubts.clone().rev();
         if self.picture.sites.iter().all(|it| it.judged.hard == Health::Unknown) {
             let has_gateway = self.picture.gateway().is_some();
-            for doubt in doubts {
+            for doubt in incident.doubts() {
                 self.sight.remember(doubt, has_gateway, now.mono);
             }
         }
@@ -273,7 +268,7 @@ impl Monitor {
             // Also what is found out within a second: that a part is not heard of until then must
             // not pass for its being well.
             Weakness::Part(_) => {
-                let trouble = latest.find_map(|doubt| match doubt {
+                let trouble = incident.doubts().rev().find_map(|doubt| match doubt {
                     SelfDoubt::Trouble { part, detail } => Some((*part, detail.clone())),
                     // A drill keeps its own.
                     _ => None,

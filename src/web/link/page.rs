@@ -10,7 +10,7 @@ use super::Row;
 use super::sent::{Amiss, Choice, Sent};
 use crate::config::PhaseTimes;
 use crate::model::{
-    Ack, Cause, Chosen, Contact, Incident, Language, Saw, SelfDoubt, Severity, Snapshot,
+    Ack, Cause, Chosen, Contact, Incident, Language, SelfDoubt, Severity, Snapshot,
 };
 use crate::notify::{About, Link, LinkError};
 use crate::texts::{grouped, self_doubt, shared_label};
@@ -368,11 +368,7 @@ impl Page<'_> {
 
 /// What is wrong with the monitor itself, by what was seen last.
 fn doubt(incident: &Incident) -> Option<&SelfDoubt> {
-    let mut its = incident.evidence.iter().rev().filter(|_| incident.cause == Cause::Monitor);
-    its.find_map(|seen| match &seen.saw {
-        Saw::Ourselves(doubt) => Some(doubt),
-        _ => None,
-    })
+    incident.doubts().next_back().filter(|_| incident.cause == Cause::Monitor)
 }
 
 /// Whom to phone, by a touch.
